@@ -1,0 +1,117 @@
+"""From results to the score of a suite, and from suites to the aggregates of the profiles.
+
+Rules (docs/scores.md): a suite's score is the mean of the primary metrics of exactly the tasks it declares; variants
+of one task are averaged first, so that a task counts once; what was not measured is left out and shows as coverage,
+it is never 0. Everything is on a scale of 0 to 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_slm.core.record import Record
+from pytest_slm.core.statistics import Interval, combine
+from pytest_slm.core.types import MEASURED, Metric, Result
+
+PROFILES: Mapping[str, Mapping[str, float]] = {
+    "marketplace": {"rag": 0.25, "function_calling": 0.20, "coding": 0.15, "reasoning": 0.25, "guardrails": 0.15},
+    # These sum to 1.10 in the definition; aggregate() divides by the sum.
+    "core": {"reasoning": 0.35, "coding": 0.20, "math": 0.15, "language": 0.20, "safety": 0.20},
+}
+"""Weights of the suites in each profile. ``guardrails`` and ``safety`` are two names of one suite."""
+
+ALIASES: Mapping[str, str] = {"guardrails": "safety"}
+
+RANKED_COVERAGE = 0.8
+RECOMMENDED = 70.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteScore(Record):
+    """The score of one suite, 0 to 100; ``measured`` of ``declared`` tasks went into it, ``n`` samples in all."""
+
+    suite: str
+    score: float
+    interval: Interval | None
+    n: int
+    measured: tuple[str, ...]
+    declared: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregate(Record):
+    """The weighted mean over the measured suites of a profile; ``coverage`` is the share of weight they carry."""
+
+    profile: str
+    score: float
+    interval: Interval | None
+    coverage: float
+    rank: int | None = None
+
+
+def goodness(metric: Metric) -> tuple[float, Interval | None]:
+    """A share as points out of 100 where more is always better."""
+    value, interval = 100 * metric.value, metric.interval
+    bounds = None if interval is None else (100 * interval[0], 100 * interval[1])
+    if metric.higher_is_better:
+        return value, bounds
+    return 100 - value, None if bounds is None else (100 - bounds[1], 100 - bounds[0])
+
+
+def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) -> SuiteScore | None:
+    """The mean over the measured tasks of a suite, or None if none of the declared tasks was measured."""
+    by_task: dict[str, list[Metric]] = {}
+    for result in results:
+        metric = result.metric()
+        if result.suite == suite and result.task in declared and result.outcome in MEASURED and metric:
+            if metric.unit != "share":
+                raise ValueError(f"{result.id}: a primary metric in {metric.unit!r} cannot be averaged")
+            by_task.setdefault(result.task, []).append(metric)
+    if not by_task:
+        return None
+    tasks = [combine([(1 / len(metrics), *goodness(metric)) for metric in metrics]) for metrics in by_task.values()]
+    score, interval = combine([(1 / len(tasks), value, bounds) for value, bounds in tasks])
+    return SuiteScore(
+        suite=suite,
+        score=clamp(score),
+        interval=_clamped(interval),
+        n=sum(metric.n for metrics in by_task.values() for metric in metrics),
+        measured=tuple(sorted(by_task)),
+        declared=tuple(declared),
+    )
+
+
+def aggregate(profile: str, scores: Mapping[str, tuple[float, Interval | None]]) -> Aggregate | None:
+    """The profile's aggregate of ``scores`` (suite name to score and interval), or None if nothing was measured."""
+    weights = PROFILES[profile]
+    total = sum(weights.values())
+    measured = {}
+    for part in weights:
+        suite = part if part in scores else ALIASES.get(part, part)
+        if suite in scores:
+            measured[part] = scores[suite]
+    weight = sum(weights[part] for part in measured)
+    if not weight:
+        return None
+    score, interval = combine([(weights[part] / weight, *measured[part]) for part in measured])
+    return Aggregate(profile=profile, score=clamp(score), interval=_clamped(interval), coverage=weight / total)
+
+
+def ranks(scores: Mapping[str, float]) -> dict[str, int]:
+    """Competition ranks, best first: equal scores share a rank (1, 2, 2, 4); the order of equals is by id."""
+    ordered = sorted(scores, key=lambda key: (-scores[key], key))
+    places: dict[str, int] = {}
+    for place, key in enumerate(ordered, start=1):
+        before = ordered[place - 2] if place > 1 else None
+        places[key] = places[before] if before is not None and scores[before] == scores[key] else place
+    return places
+
+
+def clamp(score: float) -> float:
+    """Rounding may leave a mean of hundreds at 100.00000000000001."""
+    return min(100.0, max(0.0, score))
+
+
+def _clamped(interval: Interval | None) -> Interval | None:
+    return None if interval is None else (clamp(interval[0]), clamp(interval[1]))
