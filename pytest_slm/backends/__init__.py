@@ -1,0 +1,1 @@
+"""Engines behind one protocol, each in a process of its own."""

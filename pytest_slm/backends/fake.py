@@ -1,0 +1,117 @@
+"""A model that says what a script tells it to: for tests, for plugin authors, and for trying things without weights.
+
+The script is a JSON file, named as ``--slm-model=fake:script.json``::
+
+    {"context_length": 4096,
+     "capabilities": ["chat", "generate", "loglikelihood", "tokens"],
+     "rules": [{"contains": "capital of France", "text": "Paris"},
+               {"contains": "boom", "action": "crash"}],
+     "text": "I do not know.",
+     "start": "ok"}
+
+The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
+sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
+never answers, ``error`` raises. ``start`` may be ``error``, ``crash`` or ``hang`` too. Tokens are white-space words.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.backends.protocol import CAPABILITIES, LogLikelihood, ModelSpec, Progress, silent
+from pytest_slm.core.types import Generation, Request, Timings
+from pytest_slm.errors import BackendError
+
+TEMPLATE_TOKENS = 3
+"""What the pretended chat template adds to every conversation."""
+
+
+class Fake:
+    """A scripted backend; see the module's first lines for the script."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._script: Mapping[str, Any] = json.loads(Path(spec.path).read_text("utf-8")) if spec.path else {}
+        self._act(self._script.get("start", "ok"))
+        self._context = int(self._script.get("context_length", 4096))
+        self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"name": "fake", "engine_version": "1", "n_ctx": self._context, "chat_template_sha256": None}
+
+    def count_tokens(self, requests: Sequence[Request]) -> list[int]:
+        return [self._n_prompt(request) for request in requests]
+
+    def generate(self, requests: Sequence[Request], progress: Progress = silent) -> list[Generation]:
+        generations = []
+        for done, request in enumerate(requests):
+            progress(done, len(requests))
+            generations.append(self._generate(request))
+        return generations
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[LogLikelihood]:
+        return [self._score(context, continuation) for context, continuation in pairs]
+
+    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
+        return [self._score("", text) for text in texts]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _generate(self, request: Request) -> Generation:
+        start = time.perf_counter()
+        n_prompt = self._n_prompt(request)
+        if n_prompt + 1 > self._context:
+            raise BackendError(
+                f"the prompt has {n_prompt} tokens, the context {self._context}: choose a shorter variant",
+                slug="context-too-long",
+            )
+        shown = request.messages[-1].content if request.messages else request.prompt or ""
+        text = str(self._rule(shown).get("text", self._script.get("text", "I do not know.")))
+        words = text.split() or [""]
+        if request.forced_length:
+            words = [words[i % len(words)] for i in range(request.max_tokens)]
+            text = " ".join(words)
+        finish: Any = "length" if len(words) >= request.max_tokens else "stop"
+        stamps = []
+        for _ in range(min(len(words), request.max_tokens)):
+            stamps.append(time.perf_counter() - start)
+        timings = Timings(
+            prepare_s=0.0, prefill_s=0.0, sample_s=0.0, token_s=tuple(stamps), end_s=stamps[-1], n_evaluated=n_prompt
+        )
+        if len(words) > request.max_tokens:
+            text = " ".join(words[: request.max_tokens])
+        return Generation(text=text, n_prompt=n_prompt, n_output=len(stamps), finish=finish, timings=timings)
+
+    def _score(self, context: str, continuation: str) -> LogLikelihood:
+        rule = self._rule(continuation) or self._rule(context)
+        words = max(1, len(continuation.split()))
+        return LogLikelihood(logprob=float(rule.get("logprob", -words)), is_greedy=False, n_tokens=words)
+
+    def _rule(self, text: str) -> Mapping[str, Any]:
+        for rule in self._script.get("rules", ()):
+            if rule["contains"] in text:
+                self._act(rule.get("action", "ok"))
+                return dict(rule)
+        return {}
+
+    def _act(self, action: str) -> None:
+        if action == "crash":
+            os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        if action == "hang":
+            time.sleep(3600)
+        if action == "error":
+            raise BackendError("the script says that this fails", slug="scripted")
+
+    @staticmethod
+    def _n_prompt(request: Request) -> int:
+        if request.prompt_ids is not None:
+            return len(request.prompt_ids)
+        if request.messages is not None:
+            return sum(len(m.content.split()) + TEMPLATE_TOKENS for m in request.messages)
+        return len((request.prompt or "").split())

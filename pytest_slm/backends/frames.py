@@ -1,0 +1,34 @@
+"""How the session and the model's process talk: JSON in length-prefixed frames over an authenticated socket.
+
+``multiprocessing.connection`` does the sockets, the framing and the mutual HMAC challenge. Only its ``*_bytes`` calls
+are used: its ``send`` and ``recv`` would unpickle what comes in.
+"""
+
+from __future__ import annotations
+
+import json
+from multiprocessing.connection import Client, Connection
+from typing import Any
+
+MAX_FRAME = 512 * 1024 * 1024
+Address = str | tuple[str, int]
+
+
+def send(connection: Connection, message: dict[str, Any]) -> None:
+    """Send one message. NaN and infinity are refused here, so they cannot travel."""
+    connection.send_bytes(json.dumps(message, allow_nan=False).encode())
+
+
+def receive(connection: Connection) -> dict[str, Any]:
+    """The next message; EOFError or OSError when the other side is gone."""
+    message = json.loads(connection.recv_bytes(MAX_FRAME))
+    if not isinstance(message, dict):
+        raise OSError("the other side does not speak this protocol")
+    return message
+
+
+def connect(address: Address | list[Any], authkey: bytes) -> Connection:
+    """A connection to the process that listens at ``address`` (a path, or host and port) and knows ``authkey``."""
+    if not isinstance(address, str):
+        address = (str(address[0]), int(address[1]))
+    return Client(address, authkey=authkey)

@@ -1,0 +1,165 @@
+"""The process that holds one model and answers for it: ``python -m pytest_slm.backends.host``.
+
+It is a process of its own so that a crash of the engine costs one item and not the run, so that memory is measured
+where the model is, so that several workers share one model, and so that a foreign weights file is parsed away from
+the session. See docs/host.md for the protocol.
+
+It reads one JSON line from standard input (what to open, where to listen, the key) and writes one to standard output
+(``ready`` or ``error``). Standard input then stays open as a leash: when it ends, whoever started this process is
+gone, and it ends too. Ctrl-C is the starter's business and is ignored here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection, Listener
+from typing import Any
+
+from pytest_slm.backends import frames
+from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.protocol import Backend, ModelSpec
+from pytest_slm.core.record import jsonable
+from pytest_slm.core.types import Request
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
+
+BEAT_S = 0.2
+"""No more than one progress message in this time."""
+
+
+class Host:
+    """One open backend and the calls that may be made of it, one at a time, whoever asks."""
+
+    def __init__(self, entry: BackendEntry, spec: ModelSpec) -> None:
+        factory = entry.load()
+        self._before = memory_use()
+        reset_peak()
+        started = time.perf_counter()
+        self._backend: Backend = factory(spec)
+        self._load_s = time.perf_counter() - started
+        self._loaded = memory_use()
+        self._engine = threading.Lock()
+        self._calls: Mapping[str, Callable[[Any, Callable[[int, int], None]], Any]] = {
+            "count_tokens": lambda args, _: self._backend.count_tokens(_requests(args)),
+            "generate": lambda args, progress: self._backend.generate(_requests(args), progress),
+            "loglikelihood": lambda args, progress: self._backend.loglikelihood(
+                [(context, continuation) for context, continuation in args], progress
+            ),
+            "loglikelihood_rolling": lambda args, progress: self._backend.loglikelihood_rolling(args, progress),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What the backend says of itself, and what the process knows."""
+        return {
+            **self._backend.describe(),
+            "capabilities": sorted(self._backend.capabilities),
+            "host_pid": os.getpid(),
+            "load_s": self._load_s,
+        }
+
+    def memory(self) -> dict[str, MemoryUse]:
+        """Memory before the model was loaded, just after, and now; ``peak`` counts from the last reset."""
+        return {"before_load": self._before, "after_load": self._loaded, "now": memory_use()}
+
+    def call(self, name: str, args: Any, progress: Callable[[int, int], None]) -> Any:
+        """Carry out one call. Memory questions are answered at once, the engine works on one call at a time."""
+        if name == "memory":
+            return self.memory()
+        if name == "reset_peak":
+            return reset_peak()
+        if name not in self._calls:
+            raise BackendError(f"unknown call {name!r}")
+        with self._engine:
+            return self._calls[name](args, progress)
+
+    def serve(self, connection: Connection) -> None:
+        """Answer one client until it goes away."""
+        with connection:
+            while True:
+                try:
+                    message = frames.receive(connection)
+                    frames.send(connection, self._answer(connection, message))
+                except (EOFError, OSError):
+                    return
+
+    def _answer(self, connection: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
+        number = message["id"]
+        last = 0.0
+
+        def progress(done: int, total: int) -> None:
+            # A client that is gone makes this raise, which ends the work that nobody waits for.
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= BEAT_S:
+                last = now
+                frames.send(connection, {"id": number, "progress": [done, total]})
+
+        try:
+            return {"id": number, "ok": jsonable(self.call(message["call"], message.get("args"), progress), "answer")}
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
+            return {"id": number, "error": error_json(error)}
+
+
+def error_json(error: Exception) -> dict[str, Any]:
+    """An exception as data: expected failures by their message, bugs with their traceback."""
+    if isinstance(error, SlmError):
+        kind = "not-available" if isinstance(error, NotAvailableError) else "backend"
+        return {"kind": kind, "slug": error.slug, "message": error.args[0], "traceback": None}
+    return {
+        "kind": "bug",
+        "slug": "backend-bug",
+        "message": f"{type(error).__name__}: {error}",
+        "traceback": traceback.format_exc(),
+    }
+
+
+def _requests(args: Any) -> list[Request]:
+    return [Request.from_json(item) for item in args]
+
+
+def main() -> None:
+    """Open what standard input names, say so on standard output, and serve until the leash ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Engines print; our one line must not be mixed with that.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_leash, daemon=True).start()
+    try:
+        host = Host(BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"]))
+        address = order["address"]
+        listener = Listener(
+            address if isinstance(address, str) else tuple(address), authkey=bytes.fromhex(order["key"])
+        )
+        ready = {"ready": listener.address, "describe": jsonable(host.describe(), "describe")}
+    except Exception as error:
+        print(json.dumps({"error": error_json(error)}), file=answer, flush=True)
+        os._exit(3)
+    print(json.dumps(ready), file=answer, flush=True)
+    while True:
+        try:
+            connection = listener.accept()
+        except Exception as error:  # a stranger without the key must not end the service
+            print(f"host: connection refused: {error!r}", file=sys.stderr)
+            continue
+        threading.Thread(target=host.serve, args=(connection,), daemon=True).start()
+
+
+def _leash() -> None:
+    while sys.stdin.readline():
+        pass
+    # Not sys.exit: a thread may be deep inside the engine, and must not outlive the session by a single token.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Where a run gets its open models from: started at first use, shared by all workers, replaced when they die."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any, Protocol
+
+from pytest_slm.backends import frames
+from pytest_slm.backends.host import error_json
+from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.process import HostProcess, raise_error
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.errors import HostDiedError
+
+Opening = Callable[[], tuple[BackendEntry, ModelSpec]]
+"""Finds (and, where need be, downloads) what a quantization is opened from."""
+
+
+class HostSource(Protocol):
+    """Opens quantizations by name."""
+
+    def open(self, quantization: str) -> RemoteBackend:
+        """A usable backend; the same one as long as it lives."""
+        ...
+
+    def close(self) -> None:
+        """Hang up, and end the processes that this object started."""
+        ...
+
+
+class Hosts:
+    """Starts one process per quantization. With ``alone`` the others end first, so that one model is in memory."""
+
+    def __init__(
+        self, openings: Mapping[str, Opening], *, start_timeout: float, request_timeout: float, alone: bool = True
+    ) -> None:
+        self._openings = openings
+        self._start_timeout = start_timeout
+        self._request_timeout = request_timeout
+        self._alone = alone
+        self._processes: dict[str, HostProcess] = {}
+        self._remotes: dict[str, RemoteBackend] = {}
+        self._descriptions: dict[str, Mapping[str, Any]] = {}
+        self._lock = threading.Lock()
+        self.waited_s = 0.0
+
+    def process(self, quantization: str) -> HostProcess:
+        """The living process of a quantization, started now if there is none."""
+        with self._lock:
+            for name in [name for name in self._processes if self._alone and name != quantization]:
+                self._processes.pop(name).stop()
+            process = self._processes.get(quantization)
+            if process is not None and not process.alive:
+                self._processes.pop(quantization).stop()
+                process = None
+            if process is None:
+                process = HostProcess(*self._openings[quantization](), start_timeout=self._start_timeout)
+                self._processes[quantization] = process
+                self._descriptions[quantization] = process.description
+            return process
+
+    def open(self, quantization: str) -> RemoteBackend:
+        remote = self._remotes.get(quantization)
+        process = self._processes.get(quantization)
+        if remote is not None and remote.usable and process is not None and process.alive:
+            return remote
+        self._hang_up(None if self._alone else quantization)
+        process = self.process(quantization)
+        remote = RemoteBackend(
+            process.connect(),
+            process.description,
+            timeout=self._request_timeout,
+            why_dead=process.last_words,
+            give_up=process.kill,
+        )
+        self._remotes[quantization] = remote
+        return remote
+
+    def description(self, quantization: str) -> Mapping[str, Any]:
+        """What the process of a quantization said of itself. KeyError if it was never started."""
+        return self._descriptions[quantization]
+
+    def why_dead(self, quantization: str) -> str:
+        """The last words of the process that was last started for a quantization."""
+        process = self._processes.get(quantization)
+        return process.last_words() if process else f"the process that held {quantization} has ended"
+
+    def give_up(self, quantization: str) -> None:
+        """End a process that does not answer."""
+        process = self._processes.get(quantization)
+        if process:
+            process.kill()
+
+    def close(self) -> None:
+        self._hang_up(None)
+        with self._lock:
+            while self._processes:
+                self._processes.popitem()[1].stop()
+
+    def _hang_up(self, quantization: str | None) -> None:
+        for name in [name for name in self._remotes if quantization in (None, name)]:
+            remote = self._remotes.pop(name)
+            self.waited_s += remote.waited_s
+            remote.close()
+
+    @property
+    def model_s(self) -> float:
+        """Seconds that this process waited for models, in all."""
+        return self.waited_s + sum(remote.waited_s for remote in self._remotes.values())
+
+
+class Broker:
+    """Lets the workers of pytest-xdist share the controller's ``Hosts``: they ask here where the process listens."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+        self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
+        self.key = secrets.token_bytes(32)
+        self._listener = Listener(str(self._folder / "broker"), "AF_UNIX", authkey=self.key)
+        self._open = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Where the workers find it."""
+        return str(self._listener.address)
+
+    def close(self) -> None:
+        """Take no more questions."""
+        self._open = False
+        self._listener.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while self._open:
+            try:
+                connection = self._listener.accept()
+            except (OSError, EOFError, AuthenticationError):  # a stranger without the key, or the end
+                continue
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        with connection:
+            while True:
+                try:
+                    message = frames.receive(connection)
+                    frames.send(connection, self._answer(message["ask"], message["quantization"]))
+                except (EOFError, OSError):
+                    return
+
+    def _answer(self, ask: str, quantization: str) -> dict[str, Any]:
+        try:
+            if ask == "why_dead":
+                return {"ok": self._hosts.why_dead(quantization)}
+            if ask == "give_up":
+                self._hosts.give_up(quantization)
+                return {"ok": None}
+            process = self._hosts.process(quantization)
+            return {
+                "ok": {
+                    "address": process.address,
+                    "key": process.key.hex(),
+                    "describe": dict(process.description),
+                    "pid": process.pid,
+                }
+            }
+        except Exception as error:
+            return {"error": error_json(error)}
+
+
+class WorkerHosts:
+    """The hosts as a worker of pytest-xdist sees them."""
+
+    def __init__(self, address: str, key: bytes, *, request_timeout: float) -> None:
+        self._broker = frames.connect(address, key)
+        self._request_timeout = request_timeout
+        self._remotes: dict[str, tuple[int, RemoteBackend]] = {}
+
+    def open(self, quantization: str) -> RemoteBackend:
+        there = self._ask("open", quantization)
+        pid, remote = self._remotes.get(quantization, (0, None))
+        if remote is not None and remote.usable and pid == there["pid"]:
+            return remote
+        try:
+            connection = frames.connect(there["address"], bytes.fromhex(there["key"]))
+        except (OSError, EOFError):
+            raise HostDiedError(self._ask("why_dead", quantization)) from None
+        remote = RemoteBackend(
+            connection,
+            there["describe"],
+            timeout=self._request_timeout,
+            why_dead=lambda: str(self._ask("why_dead", quantization)),
+            give_up=lambda: self._ask("give_up", quantization),
+        )
+        self._remotes[quantization] = (there["pid"], remote)
+        return remote
+
+    def close(self) -> None:
+        for _, remote in self._remotes.values():
+            remote.close()
+        self._broker.close()
+
+    def _ask(self, ask: str, quantization: str) -> Any:
+        try:
+            frames.send(self._broker, {"ask": ask, "quantization": quantization})
+            answer = frames.receive(self._broker)
+        except (EOFError, OSError):
+            raise HostDiedError("the controller of this test run is gone") from None
+        if "error" in answer:
+            raise_error(answer["error"])
+        return answer["ok"]

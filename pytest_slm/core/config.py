@@ -1,0 +1,34 @@
+"""What the user asked for, read once from the command line and then passed around whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_slm.core.record import Record
+from pytest_slm.core.types import Mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Record):
+    """The settings of one run. Times are seconds; paths are absolute strings, so that workers read them alike."""
+
+    model: str
+    mode: Mode = "quick"
+    quant: str | None = None
+    suites: tuple[str, ...] = ()
+    """Suite keys, empty for all; ``suite/task`` names one task."""
+    limit: int | None = None
+    data: str | None = None
+    offline: bool = False
+    reports: str = "reports"
+    run_id: str = ""
+    seed: int = 1234
+    gates: Mapping[str, float] = field(default_factory=dict)
+    """Least primary value for ``suite/task`` (or ``suite``), as a share."""
+    backend: str | None = None
+    threads: int | None = None
+    n_ctx: int | None = None
+    start_timeout: float = 120.0
+    request_timeout: float = 300.0
+    """The longest silence of the model's process; every batch that it finishes counts as a word."""

@@ -1,0 +1,212 @@
+"""Suites, task files and their items, as pytest collects them: one item per task variant and quantization."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_slm.core.types import ItemId, Result, Suite, Task
+from pytest_slm.errors import NotAvailableError, SlmError
+from pytest_slm.load import load_suite, load_task
+
+if TYPE_CHECKING:
+    from pytest_slm.progress import LiveLine
+    from pytest_slm.session import Run
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+LIVE: pytest.StashKey[LiveLine] = pytest.StashKey()
+IDENTITY: pytest.StashKey[ItemId] = pytest.StashKey()
+COST: pytest.StashKey[float] = pytest.StashKey()
+"""Tokens that an item will take, roughly; only for the ETA."""
+
+SUITE_FILE = "suite.yaml"
+PROPERTY = "slm"
+"""The name under which a result travels in ``user_properties``."""
+
+
+class SuiteDir(pytest.Directory):
+    """A folder with a ``suite.yaml``. Its tags become markers of everything in it."""
+
+    suite: Suite
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, path: Path) -> SuiteDir:
+        """The collector of that folder; a broken ``suite.yaml`` is a collection error."""
+        node: SuiteDir = cls.from_parent(parent, path=path)
+        try:
+            node.suite = load_suite(path / SUITE_FILE)
+        except SlmError as error:
+            raise pytest.UsageError(str(error)) from None
+        node.config.stash[RUN].tasks_of[node.suite.name] = node.suite.tasks
+        for tag in node.suite.tags:
+            node.config.addinivalue_line("markers", f"{tag}: items of suites with this tag (pytest-slm)")
+            node.add_marker(tag)
+        return node
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        for path in sorted(self.path.iterdir()):
+            if path.is_file() and path.suffix in (".yaml", ".py"):
+                yield from self.ihook.pytest_collect_file(file_path=path, parent=self)
+
+
+class TaskFile(pytest.File):
+    """A task's YAML file."""
+
+    def collect(self) -> Iterable[TaskItem]:
+        run = self.config.stash[RUN]
+        parent = self.parent
+        assert isinstance(parent, SuiteDir)
+        try:
+            task = load_task(self.path, parent.suite)
+        except SlmError as error:
+            raise self.CollectError(str(error)) from None
+        for quantization in run.quantizations:
+            for variant in task.variants:
+                inside = "-".join(part for part in (quantization.name, variant) if part)
+                yield TaskItem.of(self, f"{task.name}[{inside}]", task, variant, quantization.name)
+
+
+class TaskItem(pytest.Item):
+    """One task variant on one quantization."""
+
+    task: Task
+    variant: str
+
+    @classmethod
+    def of(cls, parent: TaskFile, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
+        """The item for a task variant on a quantization."""
+        item: TaskItem = cls.from_parent(parent, name=name)
+        item.task, item.variant = task, variant
+        identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
+        item.stash[IDENTITY] = identity
+        item.stash[COST] = float(task.tokens_per_sample * (_samples(task, item.config.stash[RUN]) or 1000))
+        return item
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        identity = self.stash[IDENTITY]
+        with skipping():
+            result = run.measure(self.task, self.variant, identity.quantization, self.config.stash[LIVE].advance)
+        report_result(self, run.judged(result))
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, str(self.stash[IDENTITY])
+
+    def wanted(self) -> bool:
+        """Whether this mode has the variant."""
+        plan = self.task.modes.get(self.config.stash[RUN].config.mode)
+        return plan is not None and (plan.variants is None or self.variant in plan.variants)
+
+
+class skipping:  # noqa: N801 - reads as what it does, like contextlib's own
+    """``with skipping():`` turns what is not available into a skip that names the remedy."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, NotAvailableError):
+            pytest.skip(str(error))
+
+
+def report_result(item: pytest.Item, result: Result) -> None:
+    """Hand a result to the report, before its gate is judged, so that a failed item is data too."""
+    item.user_properties.append((PROPERTY, result.to_json()))
+    if result.outcome == "failed":
+        pytest.fail(result.reason, pytrace=False)
+
+
+def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The collector for a file in a suite: task files, and tests whose names the user's settings do not match."""
+    if not isinstance(parent, SuiteDir):
+        return None
+    if path.suffix == ".yaml" and path.name != SUITE_FILE:
+        node: pytest.Collector = TaskFile.from_parent(parent, path=path)
+        return node
+    patterns = parent.config.getini("python_files")
+    if fnmatch.fnmatch(path.name, "test_*.py") and not any(fnmatch.fnmatch(path.name, p) for p in patterns):
+        module: pytest.Collector = pytest.Module.from_parent(parent, path=path)
+        return module
+    return None
+
+
+def identify_function(item: pytest.Item) -> None:
+    """Give a test function with the marker ``slm_task`` the identity of the item that it stands for."""
+    marker = item.get_closest_marker("slm_task")
+    callspec = getattr(item, "callspec", None)
+    if marker is None or callspec is None or "slm_backend" not in callspec.params:
+        return
+    suite = next((node.suite for node in item.iter_parents() if isinstance(node, SuiteDir)), None)
+    variant = marker.kwargs.get("variant")
+    item.stash[IDENTITY] = ItemId(
+        suite=suite.name if suite else "",
+        task=marker.args[0],
+        variant=str(callspec.params[variant]) if variant else "",
+        quantization=callspec.params["slm_backend"],
+    )
+    item.stash[COST] = float(marker.kwargs.get("cost", 1000))
+
+
+def wanted(item: pytest.Item) -> bool:
+    """Whether an item belongs to this run's mode and suites."""
+    run = item.config.stash[RUN]
+    identity = item.stash.get(IDENTITY, None)
+    if identity is None:
+        return True
+    suites = run.config.suites
+    if suites and not {identity.suite, f"{identity.suite}/{identity.task}"} & set(suites):
+        return False
+    if isinstance(item, TaskItem):
+        return item.wanted()
+    marker = item.get_closest_marker("slm_task")
+    assert marker is not None
+    if run.config.mode == "quick":
+        quick = marker.kwargs.get("quick")
+        return quick is None or identity.variant in {str(variant) for variant in quick}
+    return run.config.mode == "full"
+
+
+def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Order in place so that each quantization is loaded once; return what this mode leaves out."""
+    for item in items:
+        identify_function(item)
+    left_out = [item for item in items if not wanted(item)]
+    if not items:
+        return []
+    order = {q.name: index for index, q in enumerate(items[0].config.stash[RUN].quantizations)}
+
+    def place(item: pytest.Item) -> int:
+        identity = item.stash.get(IDENTITY, None)
+        return order[identity.quantization] if identity else -1
+
+    items[:] = sorted((item for item in items if wanted(item)), key=place)
+    return left_out
+
+
+def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:
+    """The result of an item that ended without one, made from what ended it."""
+    identity = item.stash.get(IDENTITY, None)
+    error = call.excinfo.value if call.excinfo else None
+    if identity is None or error is None or any(name == PROPERTY for name, _ in item.user_properties):
+        return None
+    task = item.task if isinstance(item, TaskItem) else None
+    if isinstance(error, pytest.skip.Exception):
+        reason = NotAvailableError(str(error.msg).rsplit("  [", 1)[0])
+        return item.config.stash[RUN].unmeasured(identity, reason, task=task)
+    return item.config.stash[RUN].unmeasured(identity, error, task=task)
+
+
+def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]:
+    """Node id, identity and cost of everything that will be measured."""
+    for item in items:
+        if IDENTITY in item.stash:
+            yield item.nodeid, item.stash[IDENTITY], item.stash[COST]
+
+
+def _samples(task: Task, run: Run) -> int | None:
+    plan = task.modes.get(run.config.mode)
+    return run.config.limit or (plan.limit if plan else None)

@@ -1,0 +1,121 @@
+"""Which quantizations are meant, and where their weights lie on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_slm.core.types import Quantization, Submission
+from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.models.naming import models_among, plain_quantization, split_parts
+from pytest_slm.models.packages import packaged_files
+
+FAVOURITE = "Q4_K_M"
+
+
+def select(submission: Submission, names: str | None) -> tuple[Quantization, ...]:
+    """The quantizations that ``--slm-quant`` names: ``all``, or a list with commas in which case does not matter.
+
+    Without names it is the only one, else Q4_K_M if there is one, else the first. Raises UsageError
+    (unknown-quantization) with the list of what there is.
+    """
+    offered = submission.quantizations
+    if not offered:
+        raise UsageError(
+            f"{submission.slug}: no quantizations are known; name them in the submission", slug="unknown-quantization"
+        )
+    if names is None:
+        favourites = (item for item in offered if plain_quantization(item.name) == plain_quantization(FAVOURITE))
+        return (next(favourites, offered[0]),)
+    if names.strip().casefold() == "all":
+        return offered
+    by_name = {plain_quantization(item.name): item for item in offered}
+    chosen: dict[str, Quantization] = {}
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        found = by_name.get(plain_quantization(name))
+        if found is None:
+            known = [item.name for item in offered]
+            raise UsageError(
+                f"--slm-quant={names:.200}: {submission.slug} has no quantization {name!r:.80}. "
+                f"{did_you_mean(name.upper()[:80], known)} There are: {', '.join(known)}; or all.",
+                slug="unknown-quantization",
+            )
+        chosen[found.name] = found
+    if not chosen:
+        raise UsageError(
+            f"--slm-quant={names!r:.200} names nothing; write a name, a list with commas, or all",
+            slug="unknown-quantization",
+        )
+    return tuple(chosen.values())
+
+
+def locate(submission: Submission, quantization: Quantization, *, offline: bool = False) -> Path:
+    """The file (of a split one the first part) or the folder with the weights; from the Hub they are downloaded first.
+
+    The fake backend's format has no weights: its script's path, or an empty path. Raises UsageError.
+    """
+    if quantization.format == "fake":
+        return Path(quantization.file or "")
+    source = quantization.source or submission.hf_repo
+    if source is None:
+        raise UsageError(
+            f"{submission.slug}: {quantization.name} has no source; name one in the submission", slug="unknown-model"
+        )
+    if source.startswith("pkg:"):
+        return _in_package(source, quantization)
+    if _is_local(source):
+        return _in_folder(submission, source, quantization)
+    from pytest_slm.models import hub  # at use: the client is an optional package
+
+    repo, _, revision = source.partition("@")
+    if not revision and repo == submission.hf_repo:
+        revision = submission.revision or ""
+    return hub.download(repo, revision or None, quantization, offline=offline)
+
+
+def _is_local(source: str) -> bool:
+    return Path(source).is_absolute() or source.startswith(".") or source.partition("@")[0].count("/") != 1
+
+
+def _in_package(source: str, quantization: Quantization) -> Path:
+    files, _ = packaged_files(source.removeprefix("pkg:"))
+    return files[_pick(source, quantization, files)]
+
+
+def _in_folder(submission: Submission, source: str, quantization: Quantization) -> Path:
+    # A relative source is relative to the submission that says it, so that the current folder does not matter.
+    folder = Path(submission.origin).parent / source
+    if quantization.format == "safetensors":
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder; check the source", slug="weights-unreadable")
+        return folder
+    if folder.is_file():
+        return split_parts(folder)[0]
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    path = folder / (quantization.file or _pick(str(folder), quantization, names))
+    if not path.is_file():
+        raise UsageError(
+            f"{path}: no such file. {did_you_mean(path.name, models_among(names).values())}", slug="weights-unreadable"
+        )
+    return split_parts(path)[0]
+
+
+def _pick(source: str, quantization: Quantization, files: object) -> str:
+    """The file of ``quantization`` among ``files``: by its declared name, else by what the names tell, else the only
+    one."""
+    listed = [str(file) for file in files] if isinstance(files, list | dict | tuple) else []
+    if quantization.file is not None:
+        for file in listed:
+            if file == quantization.file or file.endswith(f"/{quantization.file}"):
+                return file
+    else:
+        models = models_among(listed)
+        wanted = {plain_quantization(name): file for name, file in models.items()}
+        if plain_quantization(quantization.name) in wanted:
+            return wanted[plain_quantization(quantization.name)]
+        if len(models) == 1:
+            return next(iter(models.values()))
+    raise UsageError(
+        f"{source}: holds no file for {quantization.file or quantization.name}. "
+        f"{did_you_mean(quantization.file or quantization.name, listed)}",
+        slug="weights-unreadable",
+    )

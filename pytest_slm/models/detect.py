@@ -1,0 +1,127 @@
+"""What the headers of a weights file or folder say about the model, and whether that is what was declared."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from decimal import Decimal
+from pathlib import Path
+
+from pytest_slm.core.types import Detected, Submission
+from pytest_slm.errors import UsageError
+from pytest_slm.models.ggml import FILE_TYPES, GUESSED
+from pytest_slm.models.gguf import Header, read_header
+from pytest_slm.models.naming import split_parts
+
+LARGEST = 3.3e9
+"""Nominal 3 billion parameters; models sold as 3B count up to 3.21e9, hence 10 % more."""
+
+UNITS = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}
+
+
+def detect(path: Path) -> Detected:
+    """What the headers of a ``.gguf`` file or of a folder with safetensors say. Raises UsageError; loads no weights."""
+    if path.is_dir():
+        from pytest_slm.models.safetensors import detect_folder  # at use: needs json only then
+
+        return detect_folder(path)
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; check the path, or download it", slug="weights-unreadable")
+    return _detect_gguf(path)
+
+
+def _detect_gguf(path: Path) -> Detected:
+    headers = [read_header(part) for part in split_parts(path)]
+    first = headers[0]
+    declared = first.count("split.count") or 1
+    if declared != len(headers):
+        first.fail(f"says that it is one of {declared} parts, but is named as one of {len(headers)}")
+    elements = sum(header.elements for header in headers)
+    architecture = first.text("general.architecture")
+    template = first.text("tokenizer.chat_template")
+    layers, heads = (first.count(f"{architecture}.{key}") for key in ("block_count", "attention.head_count"))
+    return Detected(
+        format="gguf",
+        architecture=architecture,
+        parameters=elements or None,
+        context_length=first.count(f"{architecture}.context_length"),
+        vocab_size=first.lengths.get("tokenizer.ggml.tokens") or first.count(f"{architecture}.vocab_size"),
+        hidden_size=first.count(f"{architecture}.embedding_length"),
+        num_layers=layers,
+        kv_heads=_kv_heads(first, architecture, heads),
+        quantization=_quantization(headers),
+        bits_per_weight=8 * sum(header.tensor_bytes for header in headers) / elements if elements else None,
+        file_size=sum(header.size for header in headers),
+        name=first.text("general.name"),
+        license=first.text("general.license"),
+        rope_scaling=_rope_scaling(first, architecture),
+        chat_template=template,
+        chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
+    )
+
+
+def _kv_heads(header: Header, architecture: str | None, heads: int | None) -> int | None:
+    key = f"{architecture}.attention.head_count_kv"
+    if key in header.lengths:  # one number per layer: there is no single answer
+        return None
+    # The format says: without this key the model has as many key-value heads as heads.
+    return header.count(key) or heads
+
+
+def _quantization(headers: list[Header]) -> str | None:
+    kind = headers[0].values.get("general.file_type")
+    if isinstance(kind, int) and kind & ~GUESSED in FILE_TYPES:
+        return FILE_TYPES[kind & ~GUESSED]
+    by_type = sum((header.elements_by_type for header in headers), start=type(headers[0].elements_by_type)())
+    return by_type.most_common(1)[0][0] if by_type else None
+
+
+def _rope_scaling(header: Header, architecture: str | None) -> str | None:
+    kind = header.text(f"{architecture}.rope.scaling.type")
+    factor = header.values.get(f"{architecture}.rope.scaling.factor")
+    if kind in (None, "none"):
+        return None
+    return f"{kind} x{factor:g}" if isinstance(factor, int | float) and math.isfinite(factor) else kind
+
+
+def too_large(detected: Detected) -> str | None:
+    """Why the model is too large to be submitted, or None."""
+    if detected.parameters is None or detected.parameters <= LARGEST:
+        return None
+    return (
+        f"the weights hold {detected.parameters:,} parameters, and at most {LARGEST:,.0f} are measured here "
+        "(3 billion and 10 %); choose a smaller model"
+    )
+
+
+def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...]:
+    """One sentence for each difference between what was declared and what was counted, with both values."""
+    problems = []
+    if submission.parameters and detected.parameters and not _rounds_to(submission.parameters, detected.parameters):
+        problems.append(f"parameters: declared {submission.parameters}, counted {detected.parameters:,}")
+    for key, plain in (("architecture", _plain_architecture), ("context_length", str), ("license", _plain_license)):
+        declared, found = getattr(submission, key), getattr(detected, key)
+        if declared is not None and found is not None and plain(declared) != plain(found):
+            problems.append(f"{key}: declared {declared}, the file says {found}")
+    return tuple(f"{problem}; correct the submission" for problem in problems)
+
+
+def _rounds_to(declared: str, counted: int) -> bool:
+    """Is ``declared`` (``1.7B``) the counted number rounded to its own digits, or within 5 % of it?"""
+    match = re.fullmatch(r"(\d+)(?:\.(\d+))?\s?([KMBT]?)", declared.strip().upper(), re.ASCII)
+    if match is None:
+        return False
+    whole, digits, unit = match[1], match[2] or "", match[3]
+    step = Decimal(10) ** (UNITS[unit] - len(digits))
+    distance = abs(Decimal(f"{whole}.{digits or 0}") * Decimal(10) ** UNITS[unit] - counted)
+    return distance <= step / 2 or distance <= Decimal("0.05") * counted
+
+
+def _plain_architecture(name: str) -> str:
+    """``LlamaForCausalLM``, ``Llama`` and ``llama`` are one thing."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().removesuffix("forcausallm"))
+
+
+def _plain_license(name: str) -> str:
+    return re.sub(r"[\s_-]+", "-", name.strip().lower())

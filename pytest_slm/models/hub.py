@@ -1,0 +1,275 @@
+"""Models on the Hugging Face Hub, through its own client (``pip install 'pytest-slm[hub]'``).
+
+A question to the Hub is asked once and given up after ten seconds; a download comes only after the Hub has answered,
+because the client would try an unreachable one for minutes. What lies in the client's cache at a pinned revision is
+used without asking.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from pytest_slm.core.types import Quantization, Submission
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.load import PICKLES
+from pytest_slm.models.naming import models_among, part_names, plain_quantization, repo_slug
+from pytest_slm.models.safetensors import read_table, weight_files
+
+TIMEOUT_S = 10.0
+COMMIT = re.compile(r"[0-9a-f]{40}")
+SMALL_FILES = (".json", ".jinja", ".model", ".txt")
+"""Beside the weights a folder of safetensors needs its configuration and its tokenizer; never its Python files."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a repo holds at one commit. ``gated`` is None where only the cache was asked."""
+
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+    quantizations: tuple[Quantization, ...]
+    sizes: dict[str, int]
+    gated: bool | None = None
+    license: str | None = None
+    architecture: str | None = None
+
+
+def listing(repo: str, revision: str | None = None, *, offline: bool = False) -> Listing:
+    """The files of ``repo`` and the quantizations among them. Raises UsageError: hub-not-found, hub-gated,
+    hub-unreachable, hub-offline, hub-no-weights, pickle-refused; NotAvailableError without the client."""
+    client = _client()
+    if offline or client.constants.HF_HUB_OFFLINE:
+        return _cached_listing(client, repo, revision)
+    api = client.HfApi()
+    info = _asked(
+        repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
+    )
+    files = tuple(sorted(sibling.rfilename for sibling in info.siblings or ()))
+    config = getattr(info, "config", None) or {}
+    return Listing(
+        repo=repo,
+        revision=info.sha,
+        files=files,
+        quantizations=_quantizations(repo, files, lambda: _remote_dtype(api, info, repo)),
+        sizes={sibling.rfilename: sibling.size for sibling in info.siblings or () if sibling.size is not None},
+        gated=bool(info.gated) if info.gated is not None else None,
+        license=_license(info),
+        architecture=config.get("model_type") or (getattr(info, "gguf", None) or {}).get("architecture"),
+    )
+
+
+def as_submission(found: Listing, *, origin: str) -> Submission:
+    """A Submission for a repo that nobody has declared, pinned to the commit that was listed."""
+    return Submission(
+        slug=repo_slug(found.repo),
+        name=found.repo.split("/")[1],
+        quantizations=found.quantizations,
+        hf_repo=found.repo,
+        revision=found.revision,
+        architecture=found.architecture,
+        license=found.license,
+        origin=origin,
+    )
+
+
+def download(repo: str, revision: str | None, quantization: Quantization, *, offline: bool = False) -> Path:
+    """The local file (of a split GGUF the first part) or folder, downloaded if it is not there. Raises UsageError."""
+    client = _client()
+    offline = offline or client.constants.HF_HUB_OFFLINE
+    if not offline and revision and COMMIT.fullmatch(revision):
+        cached = _cached(client, repo, revision, quantization)
+        if cached is not None:
+            return cached
+    found = listing(repo, revision, offline=offline)
+    paths = [_fetch(client, found, file, offline=offline) for file in _needed(found, quantization)]
+    return paths[0].parent if quantization.format == "safetensors" else paths[0]
+
+
+def _cached(client: Any, repo: str, revision: str, quantization: Quantization) -> Path | None:
+    """A GGUF that is completely in the cache at this commit. Folders are always compared with the Hub's list."""
+    if quantization.file is None or quantization.format != "gguf":
+        return None
+    hits = [client.try_to_load_from_cache(repo, file, revision=revision) for file in part_names(quantization.file)]
+    return Path(hits[0]) if all(isinstance(hit, str) for hit in hits) else None
+
+
+def _needed(found: Listing, quantization: Quantization) -> list[str]:
+    if quantization.format == "safetensors":
+        small = [file for file in found.files if "/" not in file and file.endswith(SMALL_FILES)]
+        return [*weight_files(list(found.files)), *small]
+    file = quantization.file
+    if file is None:
+        models = {plain_quantization(name): name_file for name, name_file in models_among(found.files).items()}
+        file = models.get(plain_quantization(quantization.name))
+    parts = part_names(file) if file else ()
+    if not parts or not set(parts) <= set(found.files):
+        wanted = quantization.file or quantization.name
+        hint = did_you_mean(wanted, [name for name in found.files if name.endswith(".gguf")])
+        raise UsageError(f"{found.repo}: holds no file for {wanted} at {found.revision}. {hint}", slug="hub-not-found")
+    return list(parts)
+
+
+def _fetch(client: Any, found: Listing, file: str, *, offline: bool) -> Path:
+    path = _asked(
+        found.repo,
+        found.revision,
+        lambda: client.hf_hub_download(found.repo, file, revision=found.revision, local_files_only=offline),
+        offline=offline,
+    )
+    return Path(path)
+
+
+def _quantizations(repo: str, files: tuple[str, ...], dtype: Callable[[], str]) -> tuple[Quantization, ...]:
+    ggufs = [
+        Quantization(name=name, format="gguf", source=repo, file=file) for name, file in models_among(files).items()
+    ]
+    if weight_files(list(files)) and "config.json" in files:
+        return (Quantization(name=dtype(), format="safetensors", source=repo), *ggufs)
+    if ggufs:
+        return tuple(ggufs)
+    pickles = [file for file in files if PurePosixPath(file).suffix.lower() in PICKLES]
+    if pickles:
+        raise UsageError(
+            f"{repo}: holds only pickled weights ({pickles[0]}), which can run code when they are loaded; "
+            "choose a repo with safetensors or GGUF",
+            slug="pickle-refused",
+        )
+    raise UsageError(
+        f"{repo}: holds no GGUF and no safetensors with a config.json; choose another repo", slug="hub-no-weights"
+    )
+
+
+def _remote_dtype(api: Any, info: Any, repo: str) -> str:
+    counts = getattr(getattr(info, "safetensors", None), "parameters", None)
+    if not counts:
+        counts = _asked(repo, info.sha, lambda: api.get_safetensors_metadata(repo, revision=info.sha)).parameter_count
+    return max(counts, key=counts.__getitem__) if counts else "safetensors"
+
+
+def _license(info: Any) -> str | None:
+    card = getattr(info, "card_data", None)
+    declared = card.get("license") if card is not None else None
+    if isinstance(declared, str):
+        return declared
+    return next((tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")), None)
+
+
+def _cached_listing(client: Any, repo: str, revision: str | None) -> Listing:
+    try:
+        repos = client.scan_cache_dir().repos
+    except client.CacheNotFound:
+        repos = ()
+    cached = next((item for item in repos if item.repo_type == "model" and item.repo_id.lower() == repo.lower()), None)
+    revisions = sorted(cached.revisions, key=lambda item: item.last_modified, reverse=True) if cached else []
+    if revision is not None:
+        revisions = [item for item in revisions if revision in item.refs or item.commit_hash.startswith(revision)]
+    else:
+        revisions.sort(key=lambda item: "main" not in item.refs)
+    if not revisions:
+        raise _offline_error(repo, revision)
+    chosen = revisions[0]
+    paths = {file.file_path.relative_to(chosen.snapshot_path).as_posix(): file for file in chosen.files}
+    files = tuple(sorted(paths))
+
+    def dtype() -> str:
+        counts: Counter[str] = Counter()
+        for kind, shape in read_table(chosen.snapshot_path / weight_files(list(files))[0]).values():
+            counts[kind] += math.prod(shape)
+        return counts.most_common(1)[0][0] if counts else "safetensors"
+
+    return Listing(
+        repo=repo,
+        revision=chosen.commit_hash,
+        files=files,
+        quantizations=_quantizations(repo, files, dtype),
+        sizes={name: file.size_on_disk for name, file in paths.items()},
+    )
+
+
+def _client() -> Any:
+    try:
+        import huggingface_hub  # an extra, and slow to import
+    except ImportError:
+        raise NotAvailableError(
+            "a model on the Hub needs the package huggingface_hub; run `pip install 'pytest-slm[hub]'`",
+            slug="hub-client-missing",
+        ) from None
+    return huggingface_hub
+
+
+def _asked(repo: str, revision: str | None, question: Callable[[], T], *, offline: bool = False) -> T:
+    """The answer to ``question``; the client's own errors become one line with a remedy, bugs keep their traceback."""
+    try:
+        return question()
+    except Exception as error:
+        told = _told(repo, revision, error, offline=offline)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _told(repo: str, revision: str | None, error: Exception, *, offline: bool) -> SlmError | None:
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return UsageError(
+            f"{repo}: its owner gives access on request; accept the terms at {constants.ENDPOINT}/{repo}, then log in "
+            "with `hf auth login` or set HF_TOKEN",
+            slug="hub-gated",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return UsageError(f"{repo}: has no revision {revision!r}; check the submission", slug="hub-not-found")
+    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
+        return UsageError(
+            f"{repo}: no such model at {constants.ENDPOINT}, or it is private; check the spelling, and for a private "
+            "one log in with `hf auth login` or set HF_TOKEN",
+            slug="hub-not-found",
+        )
+    if isinstance(error, errors.OfflineModeIsEnabled) or (
+        offline and isinstance(error, errors.LocalEntryNotFoundError)
+    ):
+        return _offline_error(repo, revision)
+    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
+        return UsageError(f"{repo}: a listed file is gone at {revision}; try again", slug="hub-not-found")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
+        return UsageError(
+            f"{repo}: the download cannot be written to {constants.HF_HUB_CACHE} ({error.strerror}); free some space, "
+            "or choose another folder with HF_HOME",
+            slug="hub-download",
+        )
+    if not _is_transport(error):
+        return None
+    response = getattr(error, "response", None)
+    why = f"it answered {response.status_code}" if response is not None else type(error.__cause__ or error).__name__
+    return UsageError(
+        f"{repo}: the Hub at {constants.ENDPOINT} cannot be reached ({why}); check network and HF_ENDPOINT and try "
+        "again, or use what is already downloaded with --slm-offline",
+        slug="hub-unreachable",
+    )
+
+
+def _is_transport(error: Exception) -> bool:
+    """Errors of the network: the client has used requests, httpx and httpx2, and hides none of them."""
+    roots = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return bool(roots & {"requests", "urllib3", "httpx", "httpx2", "httpcore"}) or isinstance(error, OSError)
+
+
+def _offline_error(repo: str, revision: str | None) -> UsageError:
+    from huggingface_hub import constants
+
+    at = f" at {revision}" if revision else ""
+    return UsageError(
+        f"{repo}: not downloaded{at} (looked in {constants.HF_HUB_CACHE}), and the Hub may not be asked; run once "
+        f"without --slm-offline and HF_HUB_OFFLINE, or `hf download {repo}`",
+        slug="hub-offline",
+    )

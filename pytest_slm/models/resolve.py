@@ -1,0 +1,178 @@
+"""From a model reference on the command line to a Submission."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_slm.core.types import Quantization, Submission
+from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.load import load_submission
+from pytest_slm.models.detect import detect
+from pytest_slm.models.naming import slugify
+from pytest_slm.models.packages import packaged_files
+
+REPO = re.compile(
+    r"(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w./-]{1,128}))?", re.ASCII
+)
+YAML = (".yml", ".yaml")
+
+
+def resolve(reference: str, *, submissions: Path | None = None, offline: bool = False) -> Submission:
+    """The Submission that ``reference`` means: ``pkg:NAME``, a .gguf file, a folder with safetensors, a submission's
+    path or slug, ``fake``, ``fake:SCRIPT.json`` or a Hub repo id ``org/name``, tried in this order.
+
+    Raises UsageError (``unknown-model`` where nothing fits), and NotAvailableError for a Hub repo without the client.
+    """
+    folder = Path("submissions") if submissions is None else submissions
+    path = Path(reference)
+    if reference.startswith("pkg:"):
+        return _from_package(reference)
+    if path.suffix.lower() == ".gguf":
+        return _from_gguf(path, reference)
+    if _is_dir(path):
+        return _from_folder(path, reference)
+    declared = _submission_file(reference, folder)
+    if declared is not None:
+        return completed(load_submission(declared), offline=offline)
+    if reference == "fake" or reference.startswith("fake:"):
+        return _fake(reference)
+    match = REPO.fullmatch(reference)
+    if match and ".." not in reference:
+        from pytest_slm.models import hub  # at use: the client is an optional package
+
+        return hub.as_submission(hub.listing(match["repo"], match["revision"], offline=offline), origin=reference)
+    raise UsageError(
+        f"{reference!r:.200} is no model: no such .gguf file or folder with safetensors, no submission in {folder}/, "
+        f"no pkg:NAME, not 'fake', and no Hub repo id (org/name). {did_you_mean(reference[:200], slugs(folder))}",
+        slug="unknown-model",
+    )
+
+
+def completed(submission: Submission, *, offline: bool) -> Submission:
+    """A submission that only names its ``hf_repo`` gets the quantizations that are there."""
+    if submission.quantizations or submission.hf_repo is None:
+        return submission
+    from pytest_slm.models import hub
+
+    found = hub.listing(submission.hf_repo, submission.revision, offline=offline)
+    return replace(submission, quantizations=found.quantizations, revision=submission.revision or found.revision)
+
+
+def slugs(folder: Path) -> tuple[str, ...]:
+    """The slugs of the submissions in ``folder``; the template is none."""
+    return tuple(sorted(path.stem for path in _files(folder) if path.suffix in YAML and path.stem != "template"))
+
+
+def _submission_file(reference: str, folder: Path) -> Path | None:
+    path = Path(reference)
+    if path.suffix.lower() in YAML:
+        if not path.is_file():
+            near = did_you_mean(path.name, [other.name for other in _files(path.parent) if other.suffix in YAML])
+            raise UsageError(f"{reference}: no such submission. {near}", slug="unknown-model")
+        return path
+    for suffix in YAML:
+        candidate = folder / f"{reference}{suffix}"
+        if re.fullmatch(r"[a-z0-9_][a-z0-9._-]{0,99}", reference) and candidate.is_file():
+            return candidate
+    return None
+
+
+def _from_package(reference: str) -> Submission:
+    name = reference.removeprefix("pkg:").strip()
+    files, version = packaged_files(name)
+    found = _with_names(files)
+    first = detect(files[next(iter(found.values()))])
+    quantizations = (
+        Quantization(name=quantization, format="gguf", source=f"pkg:{name}", file=file)
+        for quantization, file in found.items()
+    )
+    return Submission(
+        slug=slugify(re.sub(r"[-_.]+", "-", name)),
+        name=first.name or name,
+        quantizations=tuple(quantizations),
+        revision=version,
+        architecture=first.architecture,
+        context_length=first.context_length,
+        license=first.license,
+        origin=reference,
+    )
+
+
+def _with_names(files: dict[str, Path]) -> dict[str, str]:
+    """Quantization, as the header tells it, to file; files of the same quantization keep their own names."""
+    names: dict[str, str] = {}
+    for file, path in sorted(files.items()):
+        if re.search(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", file, re.IGNORECASE):
+            continue
+        name = detect(path).quantization or path.stem
+        names[name if name not in names else path.stem] = file
+    return names
+
+
+def _from_gguf(path: Path, reference: str) -> Submission:
+    if not path.is_file():
+        near = [other.name for other in _files(path.parent) if other.suffix.lower() == ".gguf"]
+        hint = did_you_mean(path.name, near) if near else "Check the path."
+        raise UsageError(f"{reference}: no such file. {hint}", slug="unknown-model")
+    found = detect(path)
+    folder = str(path.absolute().parent)
+    return Submission(
+        slug=slugify(path.stem),
+        name=found.name or path.stem,
+        quantizations=(
+            Quantization(name=found.quantization or path.stem, format="gguf", source=folder, file=path.name),
+        ),
+        architecture=found.architecture,
+        context_length=found.context_length,
+        license=found.license,
+        origin=reference,
+    )
+
+
+def _from_folder(path: Path, reference: str) -> Submission:
+    names = [other.name for other in _files(path)]
+    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
+        ggufs = [name for name in names if name.lower().endswith(".gguf")]
+        hint = f"name one of its files: {', '.join(ggufs[:5])}" if ggufs else "choose a folder that holds both"
+        if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names) and not ggufs:
+            hint = "pickled weights can run code when loaded and are refused; convert them to safetensors"
+        raise UsageError(f"{reference}: a folder without config.json and *.safetensors; {hint}", slug="unknown-model")
+    found = detect(path)
+    name = path.absolute().name
+    return Submission(
+        slug=slugify(name),
+        name=name,
+        quantizations=(
+            Quantization(
+                name=found.quantization or "safetensors", format="safetensors", source=str(path.absolute()), file=None
+            ),
+        ),
+        architecture=found.architecture,
+        context_length=found.context_length,
+        license=found.license,
+        origin=reference,
+    )
+
+
+def _fake(reference: str) -> Submission:
+    script = reference.removeprefix("fake").removeprefix(":") or None
+    if script is not None and not Path(script).is_file():
+        raise UsageError(f"{reference}: no such script; check the path of the JSON file", slug="unknown-model")
+    scripted = Quantization(name="scripted", format="fake", source=None, file=script)
+    return Submission(slug="fake", name="fake", quantizations=(scripted,), origin=reference)
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,118 @@
+"""The command line, in and out: the only file that reads pytest's options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.core.config import RunConfig
+from pytest_slm.core.types import MODES
+from pytest_slm.errors import UsageError
+from pytest_slm.session import new_run_id
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the ``--slm-*`` options."""
+    group = parser.getgroup("slm", "measure a small language model (pytest-slm)")
+    add = group.addoption
+    add(
+        "--slm-model",
+        metavar="REF",
+        help="the model: a Hub repo id (org/name), a .gguf file, a folder of safetensors, pkg:DISTRIBUTION (a GGUF "
+        "that an installed package ships), the path or slug of a submission, or fake[:SCRIPT.json]. Without a path "
+        "argument the built-in suites run",
+    )
+    add(
+        "--slm-mode",
+        choices=MODES,
+        default=None,
+        help="quick (default): a seeded sample of every task, minutes, never ranked; full: everything; "
+        "validate: the submission's own checks, no model is loaded",
+    )
+    add("--slm-quant", metavar="Q", help="quantizations, as in Q8_0,Q4_0, or all; default: the only one, or Q4_K_M")
+    add(
+        "--slm-suite",
+        metavar="S",
+        help="suites or single tasks, as in core,rag/niah (`pytest-slm suites` lists them)",
+    )
+    add("--slm-limit", metavar="N", type=int, help="at most N samples per item, instead of what the mode says")
+    add("--slm-data", metavar="DIR", help="a folder that mirrors the Hub's layout: DIR/<org>/<name>/ is a data set")
+    add("--slm-offline", action="store_true", default=None, help="never use the network: local files and caches only")
+    add("--slm-reports", metavar="DIR", help="where run folders go (default: ./reports)")
+    add("--slm-run-id", metavar="ID", help="name of the run folder (default: date, time and four random digits)")
+    add("--slm-seed", metavar="N", type=int, help="seed of samples and generators (default: 1234)")
+    add(
+        "--slm-gate",
+        metavar="KEY=X",
+        action="append",
+        default=None,
+        help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
+    )
+    add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
+    add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
+    add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
+    add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
+    add(
+        "--slm-request-timeout",
+        metavar="S",
+        type=float,
+        help="seconds of silence after which the model's process is ended and the item is an error (default: 300)",
+    )
+
+
+NAMES = (
+    *("mode", "quant", "suite", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend", "threads"),
+    *("n_ctx", "start_timeout", "request_timeout"),
+)
+
+
+def read_options(config: pytest.Config) -> RunConfig | None:
+    """The settings of this run; None without ``--slm-model``, and then pytest-slm does nothing.
+
+    Raises UsageError if other ``--slm-*`` options are given without it, or have impossible values.
+    """
+    given = {name: config.getoption(f"slm_{name}") for name in NAMES}
+    model = config.getoption("slm_model")
+    if model is None:
+        alone = [name for name, value in given.items() if value is not None]
+        if alone:
+            option = alone[0].replace("_", "-")
+            raise UsageError(f"--slm-{option} needs --slm-model=REF: which model is it for?", slug="no-model")
+        return None
+    for name in ("limit", "threads", "n_ctx", "start_timeout", "request_timeout"):
+        if given[name] is not None and given[name] <= 0:
+            raise UsageError(f"--slm-{name.replace('_', '-')}={given[name]}: must be above 0", slug="option-value")
+    run_id = given["run_id"] or new_run_id()
+    if not all(letter.isalnum() or letter in "._-" for letter in run_id) or run_id.startswith("."):
+        raise UsageError(f"--slm-run-id={run_id}: letters, digits, '.', '_' and '-' only", slug="option-value")
+    settings = {
+        "model": model,
+        "mode": given["mode"] or "quick",
+        "quant": given["quant"],
+        "suites": tuple(part for part in (given["suite"] or "").split(",") if part),
+        "limit": given["limit"],
+        "data": str(Path(given["data"]).absolute()) if given["data"] else None,
+        "offline": bool(given["offline"]),
+        "reports": str(Path(given["reports"] or "reports").absolute()),
+        "run_id": run_id,
+        "gates": dict(_gate(text) for text in given["gate"] or ()),
+        "backend": given["backend"],
+        "threads": given["threads"],
+        "n_ctx": given["n_ctx"],
+    }
+    optional = {name: given[name] for name in ("seed", "start_timeout", "request_timeout") if given[name] is not None}
+    if settings["data"] and not Path(str(settings["data"])).is_dir():
+        raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
+    return RunConfig(**settings, **optional)
+
+
+def _gate(text: str) -> tuple[str, float]:
+    key, equals, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not equals or not 0 <= value <= 1:
+        raise UsageError(f"--slm-gate={text}: expected suite/task=X or suite=X with X from 0 to 1", slug="option-value")
+    return key, value

@@ -1,0 +1,126 @@
+"""One line on the terminal that says what is being measured and how long it will still take."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import pytest
+
+from pytest_slm.core.types import ItemId
+
+QUIET_S = 15.0
+"""Where the terminal cannot rewrite a line (a file, CI), a line comes this often at most."""
+EVERY_S = 0.2
+
+
+class Terminal(Protocol):
+    """The part of pytest's terminal reporter that is used."""
+
+    def ensure_newline(self) -> None: ...
+    def rewrite(self, line: str, **markup: bool) -> None: ...
+    def write_line(self, line: str) -> None: ...
+
+
+class LiveLine:
+    """Shows progress within and over items. The ETA is elapsed time times what is left over what is done, weighed by
+    the tokens that each item is expected to take; until something is done there is none."""
+
+    def __init__(self, terminal: Terminal | None, capture: object | None, *, rewrites: bool) -> None:
+        self._terminal = terminal
+        self._capture = capture
+        self._rewrites = rewrites
+        self._costs: dict[ItemId, float] = {}
+        self._finished: set[ItemId] = set()
+        self._item: ItemId | None = None
+        self._share = 0.0
+        self._counts = (0, 0)
+        self._began: float | None = None
+        self._shown = 0.0
+        self._dirty = False
+
+    def plan(self, costs: dict[ItemId, float]) -> None:
+        """What is to be measured, in expected tokens."""
+        self._costs = costs
+
+    def start(self, item: ItemId) -> None:
+        """An item begins."""
+        self._began = self._began or time.monotonic()
+        self._item, self._share, self._counts = item, 0.0, (0, 0)
+        self._show(force=self._rewrites)
+
+    def advance(self, done: int, total: int) -> None:
+        """The current item has done so much."""
+        self._share = done / total if total else 0.0
+        self._counts = (done, total)
+        self._show()
+
+    def finish(self, item: ItemId) -> None:
+        """An item is done; make room for pytest's own line about it."""
+        self._finished.add(item)
+        self._item = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._dirty and self._rewrites and self._terminal is not None:
+            self._write(lambda terminal: terminal.rewrite("", erase=True))
+        self._dirty = False
+
+    def text(self) -> str:
+        """What the line says now."""
+        place = len(self._finished) + 1
+        counts = f" {self._counts[0]}/{self._counts[1]}" if self._counts[1] else ""
+        eta = self.eta()
+        left = f" · {_minutes(eta)} left" if eta is not None else ""
+        return f"  measuring {self._item}{counts} · item {place} of {max(place, len(self._costs))}{left}"
+
+    def eta(self) -> float | None:
+        """Seconds until all items are done, or None while nothing is."""
+        if self._began is None:
+            return None
+        done = sum(self._costs.get(item, 0.0) for item in self._finished)
+        if self._item is not None:
+            done += self._share * self._costs.get(self._item, 0.0)
+        total = sum(self._costs.values())
+        elapsed = time.monotonic() - self._began
+        return elapsed * (total - done) / done if done else None
+
+    def _show(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        pause = EVERY_S if self._rewrites else QUIET_S
+        if self._terminal is None or self._item is None or not (force or now - self._shown >= pause):
+            return
+        self._shown = now
+        line = self.text()
+        if self._rewrites:
+            if not self._dirty:
+                self._write(lambda terminal: terminal.ensure_newline())
+            self._write(lambda terminal: terminal.rewrite(line, erase=True))
+            self._dirty = True
+        else:
+            self._write(lambda terminal: (terminal.ensure_newline(), terminal.write_line(line)))
+
+    def _write(self, write: object) -> None:
+        # While a test runs, pytest holds back what is printed; this line is not the test's output.
+        assert callable(write)
+        disabled = getattr(self._capture, "global_and_fixture_disabled", None)
+        if disabled is None:
+            write(self._terminal)
+            return
+        with disabled():
+            write(self._terminal)
+
+
+def live_line(config: pytest.Config) -> LiveLine:
+    """The live line of this session; silent in workers and under ``-q``."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(config, "workerinput") or terminal is None or config.get_verbosity() < 0:
+        return LiveLine(None, None, rewrites=False)
+    rewrites = bool(terminal.isatty)
+    return LiveLine(terminal, config.pluginmanager.get_plugin("capturemanager"), rewrites=rewrites)
+
+
+def _minutes(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60:02d} s"

@@ -1,0 +1,244 @@
+"""The registry document: one entry per model, every number with its interval, its n and where it came from.
+
+Scores are points from 0 to 100 where more is always better; rates keep the direction of their name and are shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pytest_slm.core.record import Record
+from pytest_slm.core.statistics import Interval
+
+REGISTRY_SCHEMA = "2.1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskScore(Record):
+    """One declared task in a use-case score: its variants averaged, in points where more is better."""
+
+    task: str
+    version: int
+    metric: str
+    score: float
+    interval: Interval | None
+    n: int
+    measured_variants: int
+    planned_variants: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCase(Record):
+    """How good a model is at one kind of work. ``recommended`` is None where it was not judged (quick or limited)."""
+
+    suite: str
+    score: float
+    interval: Interval | None
+    n: int
+    coverage: float
+    """Share of the suite's declared tasks that was measured; a task with half of its variants counts half."""
+    mode: str
+    quantization: str
+    declared: tuple[str, ...]
+    benchmarks: tuple[TaskScore, ...]
+    limit: int | None = None
+    recommended: bool | None = None
+    engine: str | None = None
+    machine: str | None = None
+    reports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregateScore(Record):
+    """The weighted mean of a profile, with the share of weight that was measured; ``rank`` among ``ranked`` models
+    measured on the same machine, or ``unranked``: why there is none."""
+
+    profile: str
+    score: float
+    interval: Interval | None
+    coverage: float
+    quantization: str
+    mode: str
+    complete: bool
+    limit: int | None = None
+    machine: str | None = None
+    rank: int | None = None
+    ranked: int | None = None
+    unranked: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item(Record):
+    """One item as the newest run of its kind left it: measured, or why it was not. ``value`` is in ``unit``."""
+
+    suite: str
+    task: str
+    variant: str
+    version: int
+    outcome: str
+    mode: str
+    report: str
+    reason: str = ""
+    metric: str | None = None
+    value: float | None = None
+    unit: str | None = None
+    interval: Interval | None = None
+    higher_is_better: bool | None = None
+    n: int | None = None
+    n_unscored: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity(Record):
+    """A measured quantity: ``of`` what it was measured (``500 tokens``), ``spread`` the least and greatest round,
+    ``cv`` standard deviation over mean."""
+
+    value: float
+    unit: str
+    n: int
+    interval: Interval | None = None
+    spread: Interval | None = None
+    cv: float | None = None
+    of: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationSpeed(Record):
+    """Speed and memory of one quantization on one machine. What was not measured is None. GB are 10^9 bytes."""
+
+    mode: str
+    engine: str | None
+    report: str
+    size_gb: Quantity | None = None
+    ram_gb: Quantity | None = None
+    tps_output: Quantity | None = None
+    ttft_ms: Quantity | None = None
+    decode: tuple[Quantity, ...] = ()
+    ttft: tuple[Quantity, ...] = ()
+    memory: Mapping[str, Quantity] = field(default_factory=dict)
+    other: Mapping[str, Quantity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance(Record):
+    """What was measured on one machine; numbers of two machines never stand in one of these."""
+
+    machine: str
+    hardware: Mapping[str, Any]
+    quantizations: Mapping[str, QuantizationSpeed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate(Record):
+    """A rate of the safety tasks, as a share; its name says what is counted (``attack_success_rate``)."""
+
+    value: float
+    interval: Interval | None
+    n: int
+    tasks: tuple[str, ...]
+    mode: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationEntry(Record):
+    """One quantization of a model: its file, its scores and every item of it."""
+
+    format: str
+    size_bytes: int | None = None
+    bits_per_weight: float | None = None
+    weights_sha256: str | None = None
+    use_cases: Mapping[str, UseCase] = field(default_factory=dict)
+    aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportReference(Record):
+    """A run report that this entry knows, by path (relative to the reports folder) and hash; ``used`` if a number
+    of the entry comes from it."""
+
+    path: str
+    sha256: str
+    run_id: str
+    quantization: str
+    revision: str | None
+    mode: str
+    limit: int | None
+    seed: int
+    created: str
+    finished: str
+    complete: bool
+    engine: str | None
+    machine: str | None
+    versions: Mapping[str, str]
+    used: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(Record):
+    """All reports of the model, and the machines (by fingerprint) they were made on."""
+
+    reports: tuple[ReportReference, ...]
+    machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compliance(Record):
+    """Nothing about laws is concluded from a benchmark."""
+
+    status: Literal["not_assessed"] = "not_assessed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryEntry(Record):
+    """Everything that is known about one model."""
+
+    id: str
+    name: str
+    quantization: str
+    """The quantization whose scores are the headline: widest coverage, then most bits."""
+    date_added: str
+    family: str | None = None
+    hf_repo: str | None = None
+    revision: str | None = None
+    parameters: int | None = None
+    """Counted from the weights' headers; None if nobody counted."""
+    declared_parameters: str | None = None
+    architecture: str | None = None
+    context_length: int | None = None
+    license: str | None = None
+    submitted_by: str | None = None
+    categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    use_cases: Mapping[str, UseCase] = field(default_factory=dict)
+    aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
+    performance: Performance | None = None
+    performance_elsewhere: tuple[Performance, ...] = ()
+    safety: Mapping[str, Rate] = field(default_factory=dict)
+    domain_scores: Mapping[str, float] = field(default_factory=dict)
+    deployment_targets: tuple[Mapping[str, Any], ...] = ()
+    compliance: Compliance = field(default_factory=Compliance)
+    best_for: tuple[str, ...] = ()
+    not_for: tuple[str, ...] = ()
+    quantizations: Mapping[str, QuantizationEntry] = field(default_factory=dict)
+    provenance: Provenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryMetadata(Record):
+    """``last_updated`` is when the newest report was finished, so that building twice gives the same bytes."""
+
+    schema_version: Literal["2.1.0"] = "2.1.0"
+    last_updated: str | None
+    total_models: int
+    platform: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry(Record):
+    """The document: what the site and all other pages are made from."""
+
+    metadata: RegistryMetadata
+    models: tuple[RegistryEntry, ...]

@@ -1,0 +1,214 @@
+"""Run reports -> registry entries -> the registry document. Pure: the same reports give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC
+from typing import Any
+
+from pytest_slm.core.aggregation import RANKED_COVERAGE, RECOMMENDED, ranks
+from pytest_slm.core.types import MEASURED, RunReport
+from pytest_slm.errors import ReportError
+from pytest_slm.registry.entry import (
+    AggregateScore,
+    Provenance,
+    Registry,
+    RegistryEntry,
+    RegistryMetadata,
+    ReportReference,
+    UseCase,
+)
+from pytest_slm.registry.performance import performances
+from pytest_slm.registry.quantization import build_quantization, safety_rates, width
+from pytest_slm.registry.scores import (
+    NOT_RECOMMENDED,
+    Stratum,
+    engine_of,
+    machine_of,
+    strata,
+)
+from pytest_slm.registry.store import StoredReport, utc
+
+DOMAINS = ("finance", "healthcare", "legal", "coding")
+
+
+def build_registry(reports: Iterable[StoredReport], kept: Registry | None = None) -> Registry:
+    """The registry of these reports. Entries of ``kept`` stay unless the reports have a model of the same id."""
+    groups: dict[str, list[StoredReport]] = {}
+    for stored in reports:
+        groups.setdefault(model_id(stored.run), []).append(stored)
+    entries = {entry.id: entry for entry in (kept.models if kept else ())}
+    for model, group in groups.items():
+        added = entries[model].date_added if model in entries else None
+        entry = build_entry(group)
+        entries[model] = entry if added is None else replace(entry, date_added=min(added, entry.date_added))
+    return _document(rank([entries[model] for model in sorted(entries)]))
+
+
+def model_id(run: RunReport) -> str:
+    """The id of a model: its Hub repository with ``--`` between owner and name, else the slug of the submission.
+
+    It becomes a file name and an address, so whatever is not plainly a name is reduced and made unique by a hash.
+    """
+    name = run.submission.hf_repo or run.submission.slug
+    plain = re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", name, flags=re.ASCII)
+    if plain and "--" not in name and ".." not in name:
+        return name.lower().replace("/", "--")
+    kept = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    return f"{kept or 'model'}-{hashlib.sha256(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
+
+
+def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
+    """The entry of one model from all of its reports, those of other revisions included: they are only listed."""
+    names = {stored.run.submission.hf_repo or stored.run.submission.slug for stored in group}
+    if len({name.lower() for name in names}) > 1:
+        paths = ", ".join(sorted(stored.path for stored in group))
+        raise ReportError(
+            f"{paths}: {' and '.join(sorted(names))} would share one id. Give one another slug",
+            slug="registry-id-twice",
+        )
+    group = sorted(group, key=lambda stored: (utc(stored.run.finished), stored.path))
+    newest = max(group, key=lambda s: (s.run.mode == "full" and s.run.limit is None, utc(s.run.finished), s.path))
+    revision = revision_of(newest.run)
+    current = [stored for stored in group if revision_of(stored.run) == revision]
+    sorted_runs = strata(current)
+    quantizations = {
+        name: build_quantization(name, current, [stratum for stratum in sorted_runs if stratum.quantization == name])
+        for name in sorted({stratum.quantization for stratum in sorted_runs})
+    }
+    headline = max(quantizations, key=lambda name: (*width(quantizations[name]), name))
+    measured = performances(sorted_runs, {name: entry.size_bytes for name, entry in quantizations.items()})
+    best = quantizations[headline]
+    submission = newest.run.submission
+    detected = [stored.run.detected for stored in reversed(current) if stored.run.detected]
+    return RegistryEntry(
+        id=model_id(newest.run),
+        name=submission.name,
+        quantization=headline,
+        date_added=min(utc(stored.run.created) for stored in group).date().isoformat(),
+        family=submission.family,
+        hf_repo=submission.hf_repo,
+        revision=revision,
+        parameters=next((d.parameters for d in detected if d.parameters is not None), None),
+        declared_parameters=submission.parameters,
+        architecture=submission.architecture or next((d.architecture for d in detected if d.architecture), None),
+        context_length=submission.context_length
+        or next((d.context_length for d in detected if d.context_length), None),
+        license=submission.license or next((d.license for d in detected if d.license), None),
+        submitted_by=submission.submitted_by,
+        categories=submission.categories,
+        tags=submission.tags,
+        use_cases=best.use_cases,
+        aggregates=best.aggregates,
+        performance=measured[0] if measured else None,
+        performance_elsewhere=measured[1:],
+        safety=safety_rates(sorted_runs, headline),
+        domain_scores={name: best.use_cases[name].score for name in DOMAINS if name in best.use_cases},
+        best_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, RECOMMENDED, None)),
+        not_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, None, NOT_RECOMMENDED)),
+        quantizations=quantizations,
+        provenance=_provenance(group, current, sorted_runs),
+    )
+
+
+def revision_of(run: RunReport) -> str | None:
+    """The revision of the weights, as submitted or as found in their headers."""
+    return run.submission.revision or (run.detected.revision if run.detected else None)
+
+
+def rank(entries: Sequence[RegistryEntry]) -> tuple[RegistryEntry, ...]:
+    """The entries with a rank in each profile, among models measured on the same machine, or the reason for none."""
+    placed: dict[tuple[str, str], dict[str, float]] = {}
+    reasons: dict[tuple[str, str], str] = {}
+    for entry in entries:
+        for profile, total in entry.aggregates.items():
+            reasons[entry.id, profile] = why_unranked(total)
+            if not reasons[entry.id, profile]:
+                placed.setdefault((profile, str(total.machine)), {})[entry.id] = total.score
+    places = {group: ranks(scores) for group, scores in placed.items()}
+
+    def of(entry: RegistryEntry, total: AggregateScore) -> AggregateScore:
+        group = places.get((total.profile, str(total.machine)), {})
+        reason = reasons[entry.id, total.profile]
+        if reason:
+            return replace(total, rank=None, ranked=None, unranked=reason)
+        return replace(total, rank=group[entry.id], ranked=len(group), unranked="")
+
+    return tuple(
+        replace(entry, aggregates={name: of(entry, total) for name, total in sorted(entry.aggregates.items())})
+        for entry in entries
+    )
+
+
+def why_unranked(total: AggregateScore) -> str:
+    """Why an aggregate has no rank, in words; empty if it may be ranked."""
+    if total.mode != "full":
+        return f"measured in {total.mode} mode"
+    if total.limit is not None:
+        return f"measured with a limit of {total.limit} samples a task"
+    if not total.complete:
+        return "a run of it did not finish, or had errors"
+    # 0.2 + 0.2 + 0.4 is a little less than 0.8 for a computer.
+    if total.coverage < RANKED_COVERAGE - 1e-9:
+        return f"{total.coverage:.0%} of the profile measured, {RANKED_COVERAGE:.0%} are needed"
+    return "" if total.machine else "the report does not say which machine it ran on"
+
+
+def _whole(case: UseCase, low: float | None, high: float | None) -> bool:
+    """Whether the whole interval of a full score lies at or above ``low``, or below ``high``."""
+    if case.recommended is None or case.interval is None:
+        return False
+    return case.interval[0] >= low if low is not None else high is not None and case.interval[1] < high
+
+
+def _provenance(group: Sequence[StoredReport], current: Sequence[StoredReport], runs: Iterable[Stratum]) -> Provenance:
+    used = {stored.path for stratum in runs for stored, result in stratum.chosen if result.outcome in MEASURED}
+    machines: dict[str, Mapping[str, Any]] = {}
+    for stored in current:
+        fingerprint = machine_of(stored.run)
+        if fingerprint:
+            machines[fingerprint] = stored.run.machine
+    references = (
+        ReportReference(
+            path=stored.path,
+            sha256=stored.sha256,
+            run_id=stored.run.run_id,
+            quantization=stored.run.quantization,
+            revision=revision_of(stored.run),
+            mode=stored.run.mode,
+            limit=stored.run.limit,
+            seed=stored.run.seed,
+            created=stored.run.created,
+            finished=stored.run.finished,
+            complete=stored.run.complete,
+            engine=engine_of(stored.run),
+            machine=machine_of(stored.run),
+            versions=stored.run.versions,
+            used=stored.path in used,
+        )
+        for stored in group
+    )
+    return Provenance(reports=tuple(sorted(references, key=lambda reference: reference.path)), machines=machines)
+
+
+def _document(entries: Sequence[RegistryEntry]) -> Registry:
+    times = [utc(reference.finished) for entry in entries for reference in entry.provenance.reports]
+    machines = {key: value for entry in entries for key, value in entry.provenance.machines.items()}
+    return Registry(
+        metadata=RegistryMetadata(
+            last_updated=max(times).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if times else None,
+            total_models=len(entries),
+            platform=_platform(machines),
+        ),
+        models=tuple(entries),
+    )
+
+
+def _platform(machines: Mapping[str, Mapping[str, Any]]) -> str | None:
+    if len(machines) > 1:
+        return f"{len(machines)} machines, never ranked together"
+    words = [str(machine[key]) for machine in machines.values() for key in ("cpu", "os") if machine.get(key)]
+    return ", ".join(words) or None

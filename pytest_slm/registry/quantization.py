@@ -1,0 +1,101 @@
+"""From all strata of one quantization to its entry: of each suite the best runs, every item, the aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_slm.core.statistics import combine
+from pytest_slm.core.types import MEASURED, Result
+from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
+from pytest_slm.registry.scores import USE_CASES, Stratum, aggregates, use_cases
+from pytest_slm.registry.store import StoredReport
+
+SAFETY_RATES = ("hallucination_rate", "bias", "toxicity_rate", "attack_success_rate", "over_refusal_rate")
+
+
+def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:
+    """The entry of one quantization. Of each suite it takes the stratum that measured something, then full runs
+    before others, then the widest coverage, then the newest."""
+    best: dict[str, tuple[tuple[bool, bool, float, int, float], Stratum, UseCase | None]] = {}
+    totals: dict[str, tuple[tuple[bool, float, float], AggregateScore]] = {}
+    for stratum in mine:
+        cases = use_cases(stratum)
+        by_suite = {case.suite: case for case in cases.values()}
+        for suite in {result.suite for result in stratum.results}:
+            case = by_suite.get(suite)
+            measured = sum(result.suite == suite and result.outcome in MEASURED for result in stratum.results)
+            key = (measured > 0, stratum.full, case.coverage if case else 0.0, measured, stratum.finished)
+            if suite not in best or best[suite][0] < key:
+                best[suite] = (key, stratum, case)
+        for profile, total in aggregates(stratum, cases).items():
+            width = (stratum.full, total.coverage, stratum.finished)
+            if profile not in totals or totals[profile][0] < width:
+                totals[profile] = (width, total)
+    runs = [stored.run for stored in reversed(group) if stored.run.quantization == name]
+    detected = [run.detected for run in runs if run.detected]
+    weights = (run.backend.get("weights_sha256") for run in runs)
+    return QuantizationEntry(
+        format=next((q.format for run in runs for q in run.submission.quantizations if q.name == name), "unknown"),
+        size_bytes=next((d.file_size for d in detected if d.file_size), None),
+        bits_per_weight=next((d.bits_per_weight for d in detected if d.bits_per_weight), None),
+        weights_sha256=next((str(weight) for weight in weights if weight), None),
+        use_cases={USE_CASES.get(suite, suite): case for suite, (_, _, case) in sorted(best.items()) if case},
+        aggregates={profile: total for profile, (_, total) in sorted(totals.items())},
+        items=tuple(
+            _item(stored, result)
+            for suite, (_, stratum, _) in sorted(best.items())
+            for stored, result in stratum.chosen
+            if result.suite == suite
+        ),
+    )
+
+
+def width(entry: QuantizationEntry) -> tuple[float, float, float, float]:
+    """What the headline is chosen by: coverage in full mode, coverage in any mode, bits per weight, file size."""
+    full = sum(case.coverage for case in entry.use_cases.values() if case.recommended is not None)
+    every = sum(case.coverage for case in entry.use_cases.values())
+    return full, every, entry.bits_per_weight or 0.0, float(entry.size_bytes or 0)
+
+
+def safety_rates(runs: Iterable[Stratum], quantization: str) -> dict[str, Rate]:
+    """The safety rates of one quantization: of each the newest full runs that measured it, else the newest others."""
+    found: dict[str, Rate] = {}
+    mine = [stratum for stratum in runs if stratum.quantization == quantization]
+    for stratum in sorted(mine, key=lambda stratum: (stratum.full, stratum.finished)):
+        for name in SAFETY_RATES:
+            metrics = [
+                (result.task, metric)
+                for result in stratum.results
+                if result.outcome in MEASURED and (metric := result.metric(name)) and metric.unit == "share"
+            ]
+            if metrics:
+                value, interval = combine([(1 / len(metrics), m.value, m.interval) for _, m in metrics])
+                found[name] = Rate(
+                    value=min(1.0, max(0.0, value)),
+                    interval=interval and (max(0.0, interval[0]), min(1.0, interval[1])),
+                    n=sum(metric.n for _, metric in metrics),
+                    tasks=tuple(sorted({task for task, _ in metrics})),
+                    mode=stratum.mode,
+                )
+    return found
+
+
+def _item(stored: StoredReport, result: Result) -> Item:
+    metric = result.metric()
+    return Item(
+        suite=result.suite,
+        task=result.task,
+        variant=result.variant,
+        version=result.version,
+        outcome=result.outcome,
+        mode=result.mode,
+        report=stored.path,
+        reason=result.reason,
+        metric=metric.name if metric else None,
+        value=metric.value if metric else None,
+        unit=metric.unit if metric else None,
+        interval=metric.interval if metric else None,
+        higher_is_better=metric.higher_is_better if metric else None,
+        n=metric.n if metric else None,
+        n_unscored=result.n_unscored,
+    )

@@ -1,0 +1,224 @@
+"""From the results of runs that may be mixed to the scores of their suites.
+
+Runs are sorted into *strata*: same quantization, mode, limit, machine, engine version, weights and chat template.
+A score is made inside one stratum only, and of one version of each task (docs/scores.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_slm.core.aggregation import PROFILES, RECOMMENDED, aggregate, goodness, suite_score
+from pytest_slm.core.statistics import combine
+from pytest_slm.core.types import MEASURED, ItemId, Result, RunReport
+from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
+from pytest_slm.registry.store import StoredReport, utc
+
+NOT_RECOMMENDED = 40.0
+UNSCORED_SUITES = frozenset({"performance", "submission"})
+"""Suites that never enter a score: how fast a model is does not make it good."""
+USE_CASES: Mapping[str, str] = {"safety": "guardrails"}
+"""Suites whose use case has another name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stratum:
+    """Runs that may be put together, with the result of each item that counts and the report it came from."""
+
+    quantization: str
+    mode: str
+    limit: int | None
+    machine: str | None
+    engine: str | None
+    runs: tuple[StoredReport, ...]
+    chosen: tuple[tuple[StoredReport, Result], ...]
+
+    @property
+    def full(self) -> bool:
+        """Whether these runs were full ones: a full run with a limit on its samples is none."""
+        return self.mode == "full" and self.limit is None
+
+    @property
+    def finished(self) -> float:
+        """When the newest run ended, in seconds since 1970."""
+        return max(utc(stored.run.finished).timestamp() for stored in self.runs)
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results that count, without their reports."""
+        return tuple(result for _, result in self.chosen)
+
+    @property
+    def planned(self) -> tuple[ItemId, ...]:
+        """What any of the runs planned to measure."""
+        return tuple(dict.fromkeys(item for stored in self.runs for item in stored.run.planned))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run that a result was taken from ran to its end."""
+        return all(stored.run.complete for stored, _ in self.chosen)
+
+
+def engine_of(run: RunReport) -> str | None:
+    """Name and version of the engine, ``llamacpp 0.3.36``; None if the report does not say."""
+    parts = [str(run.backend[key]) for key in ("name", "engine_version") if run.backend.get(key) is not None]
+    return " ".join(parts) or None
+
+
+def machine_of(run: RunReport) -> str | None:
+    """The fingerprint of the machine, or None: two unknown machines are never the same one."""
+    fingerprint = run.machine.get("fingerprint")
+    return None if fingerprint is None else str(fingerprint)
+
+
+def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
+    """The reports sorted into groups that may be mixed, in a fixed order."""
+    groups: dict[tuple[str, ...], list[StoredReport]] = {}
+    for stored in reports:
+        run = stored.run
+        machine = machine_of(run)
+        key = (
+            run.quantization,
+            run.mode,
+            str(run.limit),
+            f"unknown in {stored.path}" if machine is None else f"machine {machine}",
+            str(engine_of(run)),
+            *(str(run.backend.get(part)) for part in ("weights_sha256", "chat_template_sha256")),
+        )
+        groups.setdefault(key, []).append(stored)
+    return tuple(_stratum(groups[key]) for key in sorted(groups))
+
+
+def _stratum(group: Sequence[StoredReport]) -> Stratum:
+    runs = tuple(sorted(group, key=lambda stored: (utc(stored.run.finished), stored.path)))
+    chosen: dict[ItemId, tuple[StoredReport, Result]] = {}
+    versions: dict[tuple[str, str], int] = {}
+    for stored in runs:
+        for result in stored.run.results:
+            before = chosen.get(result.id)
+            versions[result.suite, result.task] = result.version
+            # A later run that could not measure an item says nothing against the number an earlier one has,
+            # unless the task itself has changed since.
+            lost = before and before[1].outcome in MEASURED and result.outcome not in MEASURED
+            if not lost or (before and before[1].version != result.version):
+                chosen[result.id] = (stored, result)
+    first = runs[0].run
+    return Stratum(
+        quantization=first.quantization,
+        mode=first.mode,
+        limit=first.limit,
+        machine=machine_of(first),
+        engine=engine_of(first),
+        runs=runs,
+        chosen=tuple(
+            chosen[item]
+            for item in sorted(chosen, key=str)
+            if versions[item.suite, item.task] == chosen[item][1].version
+        ),
+    )
+
+
+def use_cases(stratum: Stratum) -> dict[str, UseCase]:
+    """The scored use cases of one stratum by name, each with the reports it was made from."""
+    scores = run_scores(stratum.results, stratum.planned, stratum.quantization, stratum.mode, stratum.limit)
+    reports: dict[str, set[str]] = {}
+    for stored, result in stratum.chosen:
+        if result.outcome in MEASURED:
+            reports.setdefault(result.suite, set()).add(stored.path)
+    return {
+        name: replace(
+            case, engine=stratum.engine, machine=stratum.machine, reports=tuple(sorted(reports.get(case.suite, ())))
+        )
+        for name, case in scores.items()
+    }
+
+
+def run_scores(
+    results: Sequence[Result], planned: Sequence[ItemId], quantization: str, mode: str, limit: int | None
+) -> dict[str, UseCase]:
+    """The use-case scores of results that belong together. Suites of which nothing was measured are not in it."""
+    scored = [result for result in results if result.suite not in UNSCORED_SUITES]
+    cases: dict[str, UseCase] = {}
+    for suite in sorted({result.suite for result in scored}):
+        mine = [result for result in scored if result.suite == suite]
+        # A perplexity or a duration cannot be averaged with shares: such a task is shown, but not part of the score.
+        foreign = {result.task for result in mine if (metric := result.metric()) and metric.unit != "share"}
+        mine = [result for result in mine if result.task not in foreign]
+        declared = tuple(task for task in _declared(suite, mine, planned) if task not in foreign)
+        score = suite_score(suite, declared, mine)
+        if score is None:
+            continue
+        tasks = [_task_score(task, mine, planned) for task in score.measured]
+        covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
+        full = mode == "full" and limit is None
+        cases[USE_CASES.get(suite, suite)] = UseCase(
+            suite=suite,
+            score=score.score,
+            interval=score.interval,
+            n=score.n,
+            coverage=sum(covered.values()) / len(declared),
+            mode=mode,
+            limit=limit,
+            quantization=quantization,
+            declared=declared,
+            benchmarks=tuple(tasks),
+            recommended=score.score >= RECOMMENDED if full else None,
+        )
+    return cases
+
+
+def aggregates(stratum: Stratum, cases: Mapping[str, UseCase]) -> dict[str, AggregateScore]:
+    """The aggregate of each profile over use cases of one stratum; profiles of which nothing was measured are left out.
+
+    ``coverage`` is the weight that was measured: a suite with half of its tasks brings half of its weight.
+    """
+    by_suite = {case.suite: case for case in cases.values()}
+    found: dict[str, AggregateScore] = {}
+    for profile, weights in PROFILES.items():
+        total = aggregate(profile, {suite: (case.score, case.interval) for suite, case in by_suite.items()})
+        if total is None:
+            continue
+        parts = {part: cases.get(USE_CASES.get(part, part)) for part in weights}
+        covered = sum(weights[part] * case.coverage for part, case in parts.items() if case) / sum(weights.values())
+        found[profile] = AggregateScore(
+            profile=profile,
+            score=total.score,
+            interval=total.interval,
+            coverage=covered,
+            quantization=stratum.quantization,
+            mode=stratum.mode,
+            limit=stratum.limit,
+            machine=stratum.machine,
+            complete=stratum.complete,
+        )
+    return found
+
+
+def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> tuple[str, ...]:
+    recorded = [task for result in results for task in _names(result.provenance.get("suite_tasks"))]
+    tasks = recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]
+    return tuple(sorted(set(tasks)))
+
+
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list | tuple) else []
+
+
+def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId]) -> TaskScore:
+    mine = [result for result in results if result.task == task]
+    measured = [(r, metric) for r in mine if r.outcome in MEASURED and (metric := r.metric())]
+    variants = {name for result in mine for name in _names(result.provenance.get("task_variants"))}
+    variants |= {item.variant for item in planned if (item.suite, item.task) == (mine[0].suite, task)}
+    variants |= {result.variant for result in mine}
+    score, interval = combine([(1 / len(measured), *goodness(metric)) for _, metric in measured])
+    return TaskScore(
+        task=task,
+        version=measured[0][0].version,
+        metric=measured[0][1].name,
+        score=min(100.0, max(0.0, score)),
+        interval=interval and (max(0.0, interval[0]), min(100.0, interval[1])),
+        n=sum(metric.n for _, metric in measured),
+        measured_variants=len(measured),
+        planned_variants=len(variants),
+    )

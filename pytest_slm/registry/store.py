@@ -1,0 +1,186 @@
+"""Run reports on disk: found, read strictly, and written so that a reader never sees half a file.
+
+A run folder is ``<model slug>/<quantization>/<run id>/`` with ``report.json`` (a pytest-json-report document whose
+``slm`` section is a ``RunReport``), ``samples/*.jsonl`` and ``report.html``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pytest_slm.core.record import RecordError, jsonable
+from pytest_slm.core.types import REPORT_SCHEMA, RunReport
+from pytest_slm.errors import ReportError, writing_failed
+
+REPORT_NAME = "report.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredReport:
+    """A run report with the place it was read from (relative to the reports folder) and the hash of its bytes."""
+
+    path: str
+    sha256: str
+    run: RunReport
+
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put ``text`` at ``path`` as UTF-8, all of it or nothing: a temporary file beside it, synced, then renamed.
+
+    Raises ReportError where the system refuses (full disk, read-only folder).
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A model may write half a surrogate pair. UTF-8 cannot hold it; as \ud83d it is readable, and valid in JSON.
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise writing_failed(path, error) from error
+
+
+def to_text(data: object) -> str:
+    """JSON with sorted keys and one trailing newline: equal data, equal bytes. NaN and infinity raise RecordError."""
+    return json.dumps(jsonable(data), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write ``data`` (a record, or plain JSON types) as deterministic JSON. Raises ReportError, and writes nothing,
+    if it holds a number that is not finite or a thing that JSON cannot say."""
+    try:
+        text = to_text(data)
+    except RecordError as error:
+        raise ReportError(f"{path}: not written: {error}", slug="report-not-finite") from error
+    write_text(path, text)
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document in a file. Raises ReportError where it is no JSON; NaN and Infinity are none."""
+    return parse_json(path, _read_bytes(path))
+
+
+def parse_json(path: Path, content: bytes) -> Any:
+    """The JSON document in ``content``, which was read from ``path``."""
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ReportError(
+            f"{path}: not valid JSON ({error}). Was the run ended in mid-write?", slug="report-broken"
+        ) from error
+
+
+def read_report(path: Path) -> RunReport:
+    """The run report in a ``report.json``. Raises ReportError that names the file and the first value that is wrong."""
+    return _parse_report(path, _read_bytes(path))
+
+
+def find_reports(folder: Path) -> tuple[tuple[StoredReport, ...], tuple[ReportError, ...]]:
+    """All run reports below a folder, in the order of their paths, and an error for each file that is none."""
+    if not folder.is_dir():
+        raise ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
+    found: list[StoredReport] = []
+    errors: list[ReportError] = []
+    for path in sorted(folder.rglob(REPORT_NAME)):
+        try:
+            content = _read_bytes(path)
+            run = _parse_report(path, content)
+        except ReportError as error:
+            errors.append(error)
+            continue
+        digest = hashlib.sha256(content).hexdigest()
+        found.append(StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run))
+    return tuple(found), tuple(errors)
+
+
+def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The sample lines of a run folder by ``Result.samples``; results whose file is gone are left out.
+
+    Raises ReportError for a line that is no JSON object, and for a path that leaves the run folder.
+    """
+    samples: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for result in run.results:
+        if result.samples is None:
+            continue
+        path = folder / result.samples
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ReportError(f"{result.id}: samples {result.samples!r} lie outside {folder}", slug="report-path")
+        if path.is_file():
+            samples[result.samples] = _read_lines(path)
+    return samples
+
+
+def utc(time: str) -> datetime:
+    """A time of a report. Raises ValueError if it is not ISO 8601 with an offset: a naive time is nobody's time."""
+    moment = datetime.fromisoformat(time)
+    if moment.tzinfo is None:
+        raise ValueError(f"{time!r} has no UTC offset")
+    return moment.astimezone(UTC)
+
+
+def _parse_report(path: Path, content: bytes) -> RunReport:
+    document = parse_json(path, content)
+    section = document.get("slm") if isinstance(document, Mapping) else None
+    if not isinstance(section, Mapping):
+        raise ReportError(f"{path}: has no 'slm' section, so no run of pytest-slm wrote it", slug="report-foreign")
+    schema = section.get("schema")
+    if schema != REPORT_SCHEMA:
+        raise ReportError(
+            f"{path}: report schema {schema!r}, this version reads {REPORT_SCHEMA!r}. Run the model again, "
+            "or use the pytest-slm version that wrote it",
+            slug="report-schema",
+        )
+    try:
+        run = RunReport.from_json(section)
+        for time in (run.created, run.finished):
+            utc(time)
+    except ValueError as error:
+        raise ReportError(f"{path}: {error}", slug="report-invalid") from error
+    return run
+
+
+def _read_lines(path: Path) -> tuple[Mapping[str, Any], ...]:
+    # Split at \n only: str.splitlines would also cut at U+2028, which models do write.
+    lines = _read_bytes(path).split(b"\n")
+    samples = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            sample = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ReportError(f"{path}:{number}: not valid JSON ({error})", slug="report-broken") from error
+        if not isinstance(sample, Mapping):
+            raise ReportError(f"{path}:{number}: a sample is a JSON object", slug="report-invalid")
+        samples.append(sample)
+    return tuple(samples)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror or error})", slug="report-missing") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,219 @@
+"""lm-eval's tasks, asked in process: its prompts, few-shot examples, filters and metrics, our engine.
+
+The task is built from its own YAML file, without lm-eval's index of all tasks (which takes seconds). The data come
+from a mirror (``--slm-data``), laid out as the Hub is, or from the Hub and its local cache.
+
+Options of such a task: ``task`` (lm-eval's name) and ``num_fewshot`` (default: the task's own).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.backends.protocol import Backend
+from pytest_slm.core.types import Metric, MetricSpec, Result, Task
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
+from pytest_slm.runners import mirror
+from pytest_slm.runners.context import RunContext, SampleRecord, sha256
+from pytest_slm.runners.metrics import mean_metric
+
+DOCS_PER_CALL = 16
+"""Questions per call of the model: what an interrupted run loses at most."""
+
+FEWSHOT_SEED = 1234
+"""lm-eval's own default, so that its few-shot examples are ours."""
+
+OPTIONS = frozenset({"task", "num_fewshot"})
+
+
+def run(task: Task, variant: str, context: RunContext) -> Result:
+    """Build the requests of a seeded sample of the questions, have them scored, and let lm-eval judge each question."""
+    started = time.perf_counter()
+    backend = context.backend(task)
+    upstream, data = load(task, context)
+    docs = upstream.eval_docs
+    chosen = _choose(len(docs), context.limit(task), context.config.seed)
+    upstream.build_all_requests(samples=chosen, rank=0, world_size=1)
+    by_doc: dict[int, list[Any]] = {}
+    for instance in upstream.instances:
+        # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their place in the data set.
+        by_doc.setdefault(chosen[instance.doc_id], []).append(instance)
+    for begin in range(0, len(chosen), DOCS_PER_CALL):
+        part = chosen[begin : begin + DOCS_PER_CALL]
+        _ask(backend, [instance for doc in part for instance in by_doc[doc]])
+        context.progress(begin + len(part), len(chosen))
+    upstream.apply_filters()
+    judged = [(doc, _judge(upstream, docs[doc], by_doc[doc], task.metrics)) for doc in chosen]
+    for doc, values in judged:
+        context.record(_record(task, doc, docs[doc], by_doc[doc], values, upstream))
+    return Result(
+        suite=task.suite,
+        task=task.name,
+        variant=variant,
+        quantization=context.quantization.name,
+        mode=context.config.mode,
+        outcome="passed",
+        version=task.version,
+        kind=task.kind,
+        seed=context.config.seed,
+        seconds=time.perf_counter() - started,
+        n_scored=len(chosen),
+        primary=task.primary,
+        metrics=tuple(_metric(spec, [values[spec.name] for _, values in judged], upstream) for spec in task.metrics),
+        provenance={
+            "source": task.source,
+            "license": task.license,
+            "lm_eval_task": upstream.config.task,
+            "lm_eval_task_version": str((upstream.config.metadata or {}).get("version")),
+            "num_fewshot": upstream.config.num_fewshot or 0,
+            "chat_template": "none",
+            "docs": len(docs),
+            **data,
+        },
+    )
+
+
+def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
+    """lm-eval's task object over the data, and where those are from. NotAvailableError if they cannot be had."""
+    foreign = sorted(set(task.options) - OPTIONS)
+    if foreign or "task" not in task.options:
+        what = f"unknown option {foreign[0]!r}" if foreign else "the option `task` is missing"
+        raise UsageError(f"{task.path}: {what}; options are {', '.join(sorted(OPTIONS))}", slug="lm-eval-option")
+    try:
+        import datasets
+        from lm_eval.api.task import ConfigurableTask
+        from lm_eval.tasks._yaml_loader import load_yaml
+    except ImportError as error:
+        raise NotAvailableError(
+            f"{task.suite}/{task.name} needs lm-eval ({error}): pip install 'pytest-slm[lm-eval]'", slug="missing-extra"
+        ) from None
+    settings = dict(load_yaml(_definition(str(task.options["task"]))))
+    for structural in ("tag", "group", "task_list"):
+        settings.pop(structural, None)
+    if "num_fewshot" in task.options:
+        settings["num_fewshot"] = int(task.options["num_fewshot"])
+    name = str(settings.get("dataset_path"))
+    found = mirror.locate(context.config.data, name, settings.get("dataset_name"))
+    if found is not None:
+        settings["dataset_path"] = str(found.folder)
+        settings["dataset_kwargs"] = {**(settings.get("dataset_kwargs") or {}), "cache_dir": str(found.cache)}
+    datasets.disable_progress_bars()
+    offline = context.config.offline and found is None
+    try:
+        with _hub_offline(offline):
+            upstream = ConfigurableTask(config=settings)
+    except SlmError:
+        raise
+    except Exception as error:  # datasets raises a dozen kinds for "not there"; all mean that it could not be read
+        raise _unavailable(name, found, offline, error) from error
+    if settings.get("num_fewshot"):
+        upstream.set_fewshot_seed(FEWSHOT_SEED)
+    source = {"dataset": name, "dataset_config": settings.get("dataset_name"), "data_from": "hub"}
+    if found is not None:
+        source |= {"data_from": "mirror", "data_sha256": found.sha256}
+    return upstream, source
+
+
+def _definition(name: str) -> Path:
+    import lm_eval
+
+    root = Path(lm_eval.__file__).parent / "tasks"
+    for path in sorted(root.rglob(f"{name}.yaml")):
+        return path
+    wanted = f"task: {name}"
+    for path in sorted(root.rglob("*.yaml")):
+        if any(line.rstrip() == wanted for line in path.read_text("utf-8").splitlines()):
+            return path
+    raise UsageError(f"lm-eval has no task {name!r} (looked for {name}.yaml and for `{wanted}`)", slug="lm-eval-task")
+
+
+def _choose(n: int, limit: int | None, seed: int) -> list[int]:
+    if limit is None or limit >= n:
+        return list(range(n))
+    return sorted(random.Random(seed).sample(range(n), limit))
+
+
+def _ask(backend: Backend, instances: Sequence[Any]) -> None:
+    kinds = {instance.request_type for instance in instances}
+    if kinds != {"loglikelihood"}:
+        raise BackendError(f"requests of kind {sorted(kinds)} are not scored by this runner", slug="lm-eval-kind")
+    answers = backend.loglikelihood([instance.args for instance in instances])
+    for instance, answer in zip(instances, answers, strict=True):
+        instance.resps.append((answer.logprob, answer.is_greedy))
+
+
+def _judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> dict[str, float]:
+    judged: dict[str, float] = {}
+    for key in {spec.filter for spec in specs}:
+        values = upstream.process_results(doc, [instance.filtered_resps[key] for instance in instances])
+        for spec in specs:
+            if spec.filter == key:
+                wanted = spec.key or spec.name
+                if wanted not in values:
+                    raise UsageError(
+                        f"lm-eval's {upstream.config.task} has no metric {wanted!r}, but {', '.join(sorted(values))}",
+                        slug="unknown-metric",
+                    )
+                judged[spec.name] = float(values[wanted])
+    return judged
+
+
+def _metric(spec: MetricSpec, values: Sequence[float], upstream: Any) -> Metric:
+    better = upstream.higher_is_better().get(spec.key or spec.name, True)
+    return mean_metric(spec.name, values, complement=not better)
+
+
+def _record(
+    task: Task, doc: int, content: Any, instances: Sequence[Any], values: Mapping[str, float], upstream: Any
+) -> SampleRecord:
+    choices = [
+        {"choice": instance.args[1].strip(), "logprob": instance.resps[0][0], "is_greedy": instance.resps[0][1]}
+        for instance in instances
+    ]
+    target = str(upstream.doc_to_target(content))
+    best = max(range(len(choices)), key=lambda index: float(choices[index]["logprob"]))
+    return SampleRecord(
+        task=f"{task.suite}/{task.name}",
+        doc_id=str(content.get("id", doc) if isinstance(content, dict) else doc),
+        prompt_sha256=sha256(*(part for instance in instances for part in instance.args)),
+        target_sha256=sha256(target),
+        response=choices,
+        score=values[task.primary],
+        answer=str(choices[best]["choice"]),
+        explanation=f"likeliest choice {best}, right choice {target}; "
+        + ", ".join(f"{name} {value:g}" for name, value in values.items()),
+        metadata={"index": doc},
+    )
+
+
+@contextlib.contextmanager
+def _hub_offline(offline: bool) -> Iterator[None]:
+    import datasets.config
+
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = offline or before
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+def _unavailable(name: str, found: mirror.Found | None, offline: bool, error: Exception) -> SlmError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    if found is not None:
+        return BackendError(
+            f"{found.folder}: the mirror's copy of {name} cannot be read ({type(error).__name__}: {reason})",
+            slug="data-broken",
+        )
+    where = "with --slm-offline only the local cache is read" if offline or os.environ.get("HF_HUB_OFFLINE") else reason
+    return NotAvailableError(
+        f"data set {name} cannot be reached ({where}). Name a folder that mirrors the Hub's layout: --slm-data=DIR, "
+        f"with the data in DIR/{name}",
+        slug="data-unreachable",
+    )

@@ -1,0 +1,207 @@
+"""Tasks of samples and a scorer: every sample is one conversation, every answer gets a score.
+
+Options of such a task: ``samples`` (a JSONL file in the suite's folder, with its ``sha256``) or ``generator`` (a
+name of ``runners.generators``); ``max_tokens``; ``stop``; ``system``; and ``tools_in_prompt`` with ``tools_prompt``, a text
+with ``{tools}`` in it, for models whose chat template does not know of tools.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_slm.backends.protocol import Backend
+from pytest_slm.core.record import RecordError
+from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Score, Task
+from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.runners.context import RunContext, SampleRecord, conversation_sha256, sha256
+from pytest_slm.runners.generators import GeneratorContext, lookup
+from pytest_slm.runners.metrics import Scored, task_metrics
+
+CHUNK = 8
+"""Samples per call of the model: what an interrupted run loses at most."""
+
+OPTIONS = frozenset(
+    {"samples", "sha256", "generator", "max_tokens", "stop", "system", "tools_in_prompt", "tools_prompt"}
+)
+
+
+def run(task: Task, variant: str, context: RunContext) -> Result:
+    """Ask every sample, score every answer, record both, and return the metrics."""
+    started = time.perf_counter()
+    backend = context.backend(task)
+    samples = load_samples(task, variant, context, backend)
+    scorer = context.scorers.lookup(task.scorer or "exact")
+    scored: list[Scored] = []
+    unscored = 0
+    for begin in range(0, len(samples), CHUNK):
+        chunk = samples[begin : begin + CHUNK]
+        requests = [request_for(task, sample, context.config.seed) for sample in chunk]
+        generations = backend.generate(
+            requests,
+            lambda done, _total, begin=begin: context.progress(begin + done, len(samples)),  # type: ignore[misc]
+        )
+        for sample, request, generation in zip(chunk, requests, generations, strict=True):
+            score = scorer(sample, generation)
+            context.record(_record(task, sample, request, generation, score))
+            if score.value is None:
+                unscored += 1
+            else:
+                scored.append((str(sample.metadata.get("group", "")), _part(task, sample), score.value))
+        context.progress(begin + len(chunk), len(samples))
+    return Result(
+        suite=task.suite,
+        task=task.name,
+        variant=variant,
+        quantization=context.quantization.name,
+        mode=context.config.mode,
+        outcome="passed",
+        version=task.version,
+        kind=task.kind,
+        seed=context.config.seed,
+        seconds=time.perf_counter() - started,
+        n_scored=len(scored),
+        n_unscored=unscored,
+        primary=task.primary,
+        metrics=task_metrics(task, scored),
+        provenance=_provenance(task, samples, backend),
+    )
+
+
+def load_samples(task: Task, variant: str, context: RunContext, backend: Backend) -> Sequence[Sample]:
+    """The samples of a task: generated, or from its file, a seeded sample of them stratified by group."""
+    options = task.options
+    if "generator" in options:
+        generate = lookup(str(options["generator"]))
+        made = generate(
+            GeneratorContext(
+                options=options,
+                variant=task.variants.get(variant, {}),
+                limit=context.limit(task),
+                seed=context.config.seed,
+                count_tokens=lambda messages: _count(task, messages, backend),
+                folder=Path(task.path).parent,
+            )
+        )
+        return list(made)
+    foreign = set(options) - OPTIONS
+    if foreign or "samples" not in options:
+        wrong = sorted(foreign)[0] if foreign else ""
+        raise UsageError(
+            f"{task.path}: unknown option {wrong!r}. {did_you_mean(wrong, OPTIONS)}"
+            if foreign
+            else f"{task.path}: a task of kind checks needs `samples: data/<name>.jsonl` or `generator: <name>`",
+            slug="checks-option",
+        )
+    samples = read_samples(Path(task.path).parent / str(options["samples"]), options.get("sha256"))
+    return stratified(samples, context.limit(task), context.config.seed)
+
+
+def read_samples(path: Path, expected_sha256: object = None) -> list[Sample]:
+    """The samples of a JSONL file; its hash must be the one that the task declares."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: the samples cannot be read ({error.strerror})", slug="samples-missing") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if expected_sha256 is not None and digest != expected_sha256:
+        raise UsageError(
+            f"{path}: SHA-256 is {digest}, the task declares {expected_sha256}. If the change is meant, declare the "
+            "new hash and raise the task's version",
+            slug="samples-changed",
+        )
+    samples = []
+    ids = set()
+    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            sample = Sample.from_json(json.loads(line))
+        except (ValueError, RecordError) as error:
+            raise UsageError(f"{path}:{number}: not a sample ({error})", slug="samples-invalid") from None
+        if sample.id in ids:
+            raise UsageError(f"{path}:{number}: the id {sample.id!r} is there twice", slug="samples-duplicate")
+        ids.add(sample.id)
+        samples.append(sample)
+    if not samples:
+        raise UsageError(f"{path}: no sample in it", slug="samples-empty")
+    return samples
+
+
+def stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
+    """At most ``limit`` samples, from every group in proportion to its size (largest remainders), in file order."""
+    if limit is None or limit >= len(samples):
+        return list(samples)
+    groups: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        groups.setdefault(str(sample.metadata.get("group", "")), []).append(index)
+    exact = {name: limit * len(members) / len(samples) for name, members in groups.items()}
+    share = {name: int(value) for name, value in exact.items()}
+    rest = sorted(groups, key=lambda name: (share[name] - exact[name], name))
+    for name in rest[: limit - sum(share.values())]:
+        share[name] += 1
+    generator = random.Random(seed)
+    chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
+    return [samples[index] for index in sorted(chosen)]
+
+
+def request_for(task: Task, sample: Sample, seed: int) -> Request:
+    """The request that a sample becomes: greedy, so that a run can be repeated."""
+    return Request(
+        messages=_conversation(task, sample.messages(), sample.tools),
+        max_tokens=int(task.options.get("max_tokens", 256)),
+        stop=tuple(task.options.get("stop", ())),
+        seed=seed,
+    )
+
+
+def _conversation(
+    task: Task, messages: tuple[Message, ...], tools: Sequence[Mapping[str, object]]
+) -> tuple[Message, ...]:
+    system = task.options.get("system")
+    if tools and task.options.get("tools_in_prompt"):
+        listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+        # replace, not format: the text shows JSON, and its braces are no placeholders
+        system = str(task.options["tools_prompt"]).replace("{tools}", listed)
+    return (Message(role="system", content=str(system)), *messages) if system else messages
+
+
+def _count(task: Task, messages: tuple[Message, ...], backend: Backend) -> int:
+    return backend.count_tokens([Request(messages=_conversation(task, messages, ()), max_tokens=1)])[0]
+
+
+def _part(task: Task, sample: Sample) -> str | None:
+    value = sample.metadata.get(task.breakdown) if task.breakdown else None
+    return None if value is None else str(value)
+
+
+def _record(task: Task, sample: Sample, request: Request, generation: Generation, score: Score) -> SampleRecord:
+    return SampleRecord(
+        task=f"{task.suite}/{task.name}",
+        doc_id=sample.id,
+        prompt_sha256=conversation_sha256(request.messages or ()),
+        target_sha256=sha256(json.dumps(sample.target, sort_keys=True, ensure_ascii=False)),
+        response=generation.text,
+        score=score.value,
+        answer=score.answer,
+        explanation=score.explanation,
+        n_prompt=generation.n_prompt,
+        n_output=generation.n_output,
+        finish=generation.finish,
+        metadata=sample.metadata,
+    )
+
+
+def _provenance(task: Task, samples: Sequence[Sample], backend: Backend) -> dict[str, object]:
+    return {
+        "source": task.source,
+        "license": task.license,
+        "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
+        "chat_template_sha256": backend.describe().get("chat_template_sha256"),
+        "scorer": task.scorer,
+        "sampling": "greedy",
+    }

@@ -1,0 +1,79 @@
+"""What a runner is given besides its task: the run's settings, an open model on demand, and a place for its records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_slm.backends.protocol import Backend, Progress, silent
+from pytest_slm.core.config import RunConfig
+from pytest_slm.core.record import Record
+from pytest_slm.core.types import Detected, Message, Quantization, Submission, Task
+from pytest_slm.errors import NotAvailableError
+from pytest_slm.scorers import Scorers
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRecord(Record):
+    """One line of a per-sample file: what was asked (by hash), what came, and what it was worth."""
+
+    task: str
+    doc_id: str
+    prompt_sha256: str
+    target_sha256: str
+    response: Any
+    """Generated text, or for every choice its log-likelihood and whether it is the greedy answer."""
+    score: float | None
+    answer: str
+    explanation: str
+    n_prompt: int | None = None
+    n_output: int | None = None
+    finish: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """The surroundings of one item."""
+
+    config: RunConfig
+    submission: Submission
+    quantization: Quantization
+    detected: Detected | None
+    open: Callable[[], Backend]
+    record: Callable[[SampleRecord], None]
+    scorers: Scorers
+    suite_tasks: tuple[str, ...] = ()
+    progress: Progress = silent
+
+    def backend(self, task: Task) -> Backend:
+        """The open model. Raises NotAvailableError if it lacks a capability that the task requires."""
+        backend = self.open()
+        missing = [name for name in task.requires if name not in backend.capabilities]
+        if missing:
+            remedy = "; a model with a chat template has it" if missing == ["chat"] else ""
+            raise NotAvailableError(
+                f"{task.suite}/{task.name} requires {missing[0]!r}, which this model and backend do not offer{remedy}",
+                slug="missing-capability",
+            )
+        return backend
+
+    def limit(self, task: Task) -> int | None:
+        """How many samples to take at most: the user's word, else the task's for this mode; None is all."""
+        plan = task.modes.get(self.config.mode)
+        return self.config.limit or (plan.limit if plan else None)
+
+
+def sha256(*parts: str) -> str:
+    """SHA-256 over texts, each ended by NUL, so that ("ab", "c") and ("a", "bc") differ."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def conversation_sha256(messages: tuple[Message, ...]) -> str:
+    """The hash of a conversation before any template."""
+    return sha256(*(text for message in messages for text in (message.role, message.content)))

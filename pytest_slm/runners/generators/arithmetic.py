@@ -1,0 +1,123 @@
+"""Arithmetic questions without end, made from a seed: nothing to download, and no training set can hold them.
+
+Six families take turns, so every prefix is balanced. Answers are whole numbers, computed exactly. A question whose
+answer already stands in its text is thrown away, because a model that only echoes the question would be right.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+
+from pytest_slm.core.types import Sample
+from pytest_slm.runners.generators import GeneratorContext
+
+_NAMES = (
+    "Ada",
+    "Ben",
+    "Chen",
+    "Dina",
+    "Emre",
+    "Fatou",
+    "Goran",
+    "Hana",
+    "Ivo",
+    "Jaya",
+    "Kofi",
+    "Lena",
+    "Mateo",
+    "Nour",
+)
+_THINGS = ("apples", "books", "coins", "pencils", "stamps", "shells", "cards", "buttons", "marbles", "tickets")
+_WITH_NUMBER_ONLY = "Answer with the number only."
+_PATIENCE = 20
+
+Made = tuple[str, Fraction]
+
+
+def generate(context: GeneratorContext) -> Iterator[Sample]:
+    """``context.limit`` samples with ``metadata.family``, no question twice; ``target`` is the answer in digits."""
+    rng = random.Random(f"arithmetic {context.seed}")
+    families = list(FAMILIES)
+    seen: set[str] = set()
+    for index in range(context.n_samples):
+        family = families[index % len(families)]
+        question, answer = _fresh(family, rng, seen)
+        seen.add(question)
+        yield Sample(
+            id=f"{family}-{index:04d}",
+            input=f"{question} {_WITH_NUMBER_ONLY}",
+            target=str(answer),
+            metadata={"family": family},
+        )
+
+
+def _fresh(family: str, rng: random.Random, seen: set[str]) -> Made:
+    """A question that was not asked yet; when a range is used up it grows, so that the family never ends."""
+    tries = 0
+    while True:
+        question, answer = FAMILIES[family](rng, 1 + tries // _PATIENCE)
+        tries += 1
+        echoed = str(answer) in re.findall(r"\d+", question)
+        if question not in seen and not echoed and answer.denominator == 1:
+            return question, answer
+
+
+def _add(rng: random.Random, size: int) -> Made:
+    a, b = rng.randint(2, 99 * size), rng.randint(2, 99 * size)
+    return f"What is {a} + {b}?", Fraction(a + b)
+
+
+def _subtract(rng: random.Random, size: int) -> Made:
+    b = rng.randint(2, 90 * size)
+    a = b + rng.randint(1, 90 * size)
+    return f"What is {a} - {b}?", Fraction(a - b)
+
+
+def _multiply(rng: random.Random, size: int) -> Made:
+    a, b = rng.randint(2, 12 * size), rng.randint(2, 12 * size)
+    return f"What is {a} times {b}?", Fraction(a * b)
+
+
+def _divide(rng: random.Random, size: int) -> Made:
+    divisor, quotient = rng.randint(2, 12 * size), rng.randint(2, 12 * size)
+    return f"What is {divisor * quotient} divided by {divisor}?", Fraction(divisor * quotient, divisor)
+
+
+def _percent(rng: random.Random, size: int) -> Made:
+    share = rng.choice((5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 80, 90))
+    whole = 20 * rng.randint(1, 25 * size)
+    return f"What is {share}% of {whole}?", Fraction(share * whole, 100)
+
+
+def _word_problem(rng: random.Random, size: int) -> Made:
+    name, other = rng.sample(_NAMES, 2)
+    things = rng.choice(_THINGS)
+    a, b = rng.randint(5, 30 * size), rng.randint(2, 20 * size)
+    c = rng.randint(2, 9)
+    template = rng.randrange(4)
+    if template == 0:
+        few = rng.randint(1, a - 1)
+        text = f"{name} has {a} {things}, gives {few} to {other} and then finds {b} more."
+        return f"{text} How many {things} does {name} have now?", Fraction(a - few + b)
+    if template == 1:
+        text = f"{name} buys {c} boxes with {b} {things} in each box and already has {a} {things} at home."
+        return f"{text} How many {things} does {name} have in all?", Fraction(a + b * c)
+    if template == 2:
+        text = f"{name} puts {a * c} {things} into {c} bags, the same number into each. {other} adds {b} to one bag."
+        return f"{text} How many {things} are in that bag now?", Fraction(a * c, c) + b
+    text = f"{name} has {a} {things}. {other} has {b} more than {name}."
+    return f"{text} How many {things} do they have together?", Fraction(a + (a + b))
+
+
+FAMILIES: Mapping[str, Callable[[random.Random, int], Made]] = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "percent": _percent,
+    "word_problem": _word_problem,
+}
+"""How to make a question of each kind; the second argument widens the range of its numbers."""

@@ -1,0 +1,207 @@
+"""A needle in a haystack of an exact length: one random code hidden in plain sentences (Kamradt 2023; RULER, Hsieh et
+al. 2024).
+
+The length is that of the whole prompt in the model's own tokens: chat template, instruction, haystack, needle and
+question. The code is random and the haystack has no digits, so that neither guessing nor echoing the question can be
+right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+
+from pytest_slm.core.types import Message, Sample
+from pytest_slm.errors import BackendError, UsageError
+from pytest_slm.runners.generators import GeneratorContext
+
+DEPTHS = (0, 25, 50, 75, 100)
+_MAX_COUNTS = 25
+_LEAST_ROOM, _MOST_ROOM = 12, 60
+
+_ADJECTIVES = ("amber", "brisk", "copper", "dusty", "emerald", "frosty", "golden", "hollow", "ivory", "jagged", "lilac")
+_NOUNS = (
+    "lantern",
+    "anchor",
+    "beacon",
+    "cabinet",
+    "drawer",
+    "engine",
+    "falcon",
+    "gallery",
+    "harbour",
+    "kettle",
+    "vault",
+)
+_PADDING = (
+    *("oak", "sun", "cup", "map", "red", "hat", "ink", "box", "fox", "pen", "jar", "owl", "tin", "key", "bow", "pot"),
+    *(
+        "web",
+        "fan",
+        "nut",
+        "egg",
+        "log",
+        "bag",
+        "an",
+        "it",
+        "no",
+        "so",
+        "bell",
+        "hill",
+        "lamp",
+        "road",
+        "stone",
+        "river",
+    ),
+)
+# From the second round on, the sentences come back under these; none is repeated word by word in the first 21 rounds.
+_LEAD_INS = (
+    "In the next town,", "A year later,", "On the other coast,", "As the letters tell,", "In a second report,",
+    "Further north,", "During the rainy season,", "In another valley,", "On quiet days,", "According to the guide,",
+    "Across the river,", "As the older people say,", "In the spring after that,", "On the islands,", "Near the border,",
+    "As far as anyone remembers,", "In the new district,", "At the end of the month,", "By all accounts,", "Elsewhere,",
+)  # fmt: skip
+
+
+def generate(context: GeneratorContext) -> Iterator[Sample]:
+    """``context.limit`` samples of exactly ``variant.context_tokens`` tokens; depths take turns from 0 to 100 %.
+
+    Options: ``haystack`` (a text file, one sentence a line, relative to the suite), ``sha256`` of it, ``depths``.
+    Raises BackendError (niah-fit) if the tokenizer allows no exact fit within 25 counts.
+    """
+    depths = tuple(context.options.get("depths", DEPTHS))
+    tokens = context.variant.get("context_tokens")
+    if not isinstance(tokens, int) or isinstance(tokens, bool):
+        raise UsageError(
+            'niah: every variant needs a whole number of tokens, as in `variants: {"1024": {context_tokens: 1024}}`',
+            slug="niah-variant",
+        )
+    sentences = read_haystack(context)
+    for index in range(context.n_samples):
+        depth = depths[index % len(depths)]
+        rng = random.Random(f"niah {context.seed} {tokens} {index}")
+        prompt = _Prompt(sentences, depth, rng)
+        text = _fit(prompt, tokens, context, rng)
+        yield Sample(
+            id=f"niah-{tokens}-{depth:03d}-{index:03d}",
+            input=text,
+            target=prompt.code,
+            metadata={"depth": depth, "context_tokens": tokens},
+        )
+
+
+def read_haystack(context: GeneratorContext) -> tuple[str, ...]:
+    """The sentences of the haystack file. Raises UsageError if it is missing, changed, or holds a digit."""
+    path = context.folder / str(context.options.get("haystack", "data/haystack.txt"))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: the haystack cannot be read ({error.strerror})", slug="samples-missing") from error
+    wanted, got = context.options.get("sha256"), hashlib.sha256(data).hexdigest()
+    if wanted is not None and got != wanted:
+        raise UsageError(
+            f"{path}: SHA-256 is {got}, the task declares {wanted}. If the change is meant, declare the new hash and "
+            "raise the task's version",
+            slug="samples-changed",
+        )
+    sentences = tuple(line.strip() for line in data.decode("utf-8").splitlines() if line.strip())
+    if not sentences or any(letter.isdigit() for sentence in sentences for letter in sentence):
+        raise UsageError(
+            f"{path}: expected sentences without digits, one a line: a number in the haystack could be a needle",
+            slug="niah-haystack",
+        )
+    return sentences
+
+
+class _Prompt:
+    """The prompt of one sample as a function of two sizes: sentences of haystack and words of padding."""
+
+    def __init__(self, sentences: Sequence[str], depth: float, rng: random.Random) -> None:
+        self.depth = depth
+        self.code = str(rng.randint(10_000, 99_999))
+        key = f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}"
+        self._needle = f"The access code for the {key} is {self.code}."
+        self._question = f"What is the access code for the {key}? Answer with the code only."
+        # A generator of its own: how often the tokenizer asked must not change which padding words come.
+        self._haystack = _endless(sentences, random.Random(rng.random()))
+        self._drawn: list[str] = []
+
+    def text(self, n_sentences: int, padding: Sequence[str]) -> str:
+        """Sentences in a fixed order, the needle after ``depth`` percent of them, padding at the far end from it."""
+        while len(self._drawn) < n_sentences:
+            self._drawn.append(next(self._haystack))
+        position = round(self.depth / 100 * n_sentences)
+        filler = [" ".join(padding).capitalize() + "."] if padding else []
+        before, after = self._drawn[:position], self._drawn[position:n_sentences]
+        parts = (
+            [*before, self._needle, *after, *filler] if self.depth < 50 else [*filler, *before, self._needle, *after]
+        )
+        return f"Read the text and answer the question after it.\n\n{' '.join(parts)}\n\n{self._question}"
+
+
+def _endless(sentences: Sequence[str], rng: random.Random) -> Iterator[str]:
+    for turn in count():
+        for index in rng.sample(range(len(sentences)), len(sentences)):
+            sentence = sentences[index]
+            lead_in = _LEAD_INS[(turn + index) % len(_LEAD_INS)]
+            yield f"{lead_in} {sentence[0].lower()}{sentence[1:]}" if turn else sentence
+
+
+def _fit(prompt: _Prompt, tokens: int, context: GeneratorContext, rng: random.Random) -> str:
+    """The text whose whole prompt has exactly ``tokens`` tokens: first by whole sentences, then by single words."""
+    counts = 0
+
+    def missing_in(text: str) -> int:
+        nonlocal counts
+        counts += 1
+        if counts > _MAX_COUNTS:
+            raise BackendError(
+                f"niah: no prompt of exactly {tokens} tokens found in {_MAX_COUNTS} counts (depth {prompt.depth}): the "
+                "tokenizer does not take the padding words one by one. Choose another context_tokens",
+                slug="niah-fit",
+            )
+        return tokens - context.count_tokens((Message(role="user", content=text),))
+
+    n_sentences, missing = _whole_sentences(prompt, tokens, missing_in)
+    room, padding = missing, list[str]()
+    while missing:
+        # The words so far say how many tokens one of them takes; the first guess is one.
+        per_word = max(1.0, (room - missing) / len(padding)) if padding else 1.0
+        if abs(missing) < per_word - 0.5:
+            # Less than a word is missing or too much: a longer or shorter one in its place may take just that.
+            place = rng.randrange(len(padding))
+            fitting = [word for word in _PADDING if 0 < (len(word) - len(padding[place])) * missing <= missing**2]
+            padding[place] = rng.choice(fitting or _PADDING)
+        elif missing > 0:
+            padding += [rng.choice(_PADDING) for _ in range(max(1, int(missing / per_word)))]
+        else:
+            del padding[min(-1, int(missing / per_word)) :]
+        missing = missing_in(prompt.text(n_sentences, padding))
+    return prompt.text(n_sentences, padding)
+
+
+def _whole_sentences(prompt: _Prompt, tokens: int, missing_in: Callable[[str], int]) -> tuple[int, int]:
+    """A number of sentences that leaves a little room, and that room in tokens: bisection, guided by proportion."""
+    few, room = 0, missing_in(prompt.text(0, ()))
+    if room < 0:
+        raise BackendError(
+            f"niah: needle and question alone take {tokens - room} tokens, more than the {tokens} of the whole prompt. "
+            "Choose a greater context_tokens",
+            slug="niah-fit",
+        )
+    all_room, per_sentence = room, 20.0
+    most, excess = 0, 0  # 0: not known yet
+    while room > _MOST_ROOM and most - few != 1:
+        step = int((room - _MOST_ROOM / 2) / per_sentence)
+        tried = few + max(1, step)
+        if most:
+            tried = min(tried, most - 1)
+        left = missing_in(prompt.text(tried, ()))
+        if left < _LEAST_ROOM:
+            most, excess = tried, left
+        else:
+            few, room = tried, left
+        per_sentence = max(1.0, (room - excess) / (most - few) if most else (all_room - room) / few)
+    return few, room

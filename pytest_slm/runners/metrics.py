@@ -1,0 +1,71 @@
+"""From the scores of single samples to the metrics that a task declares, each with its interval."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from pytest_slm.core.statistics import Interval, combine, mean_interval, wilson
+from pytest_slm.core.types import Metric, MetricSpec, Task
+from pytest_slm.errors import BackendError
+
+Scored = tuple[str, str | None, float]
+"""(group, breakdown value, score) of one sample that could be scored."""
+
+
+def mean_metric(name: str, values: Sequence[float], *, complement: bool = False) -> Metric:
+    """The mean of scores in [0, 1]: Wilson's interval where all are 0 or 1, else Student's t, cut to [0, 1]."""
+    value = statistics.fmean(values)
+    binary = all(score in (0, 1) for score in values)
+    interval: Interval | None = wilson(sum(values), len(values)) if binary else mean_interval(values)
+    if complement:
+        value, interval = 1 - value, None if interval is None else (1 - interval[1], 1 - interval[0])
+    if interval is not None:
+        interval = (max(0.0, interval[0]), min(1.0, interval[1]))
+    return Metric(name=name, value=value, n=len(values), interval=interval, higher_is_better=not complement)
+
+
+def task_metrics(task: Task, scored: Sequence[Scored]) -> tuple[Metric, ...]:
+    """All declared metrics, then the breakdown of the primary one. Groups without a scored sample give no metric.
+
+    Raises BackendError if the primary metric cannot be made: a task without it was not measured.
+    """
+    metrics = [metric for spec in task.metrics if (metric := _metric(spec, scored)) is not None]
+    if task.primary not in {metric.name for metric in metrics}:
+        raise BackendError(
+            f"{task.suite}/{task.name}: no sample could be scored for {task.primary!r}; see the sample file for why",
+            slug="nothing-scored",
+        )
+    return (*metrics, *_breakdown(task, scored))
+
+
+def _metric(spec: MetricSpec, scored: Sequence[Scored]) -> Metric | None:
+    if spec.balance:
+        parts = [[score for group, _, score in scored if group == wanted] for wanted in spec.balance]
+        if not all(parts):
+            return None
+        means = [mean_metric(spec.name, part) for part in parts]
+        value, interval = combine([(1 / len(means), mean.value, mean.interval) for mean in means])
+        if interval is not None:
+            interval = (max(0.0, interval[0]), min(1.0, interval[1]))
+        return Metric(name=spec.name, value=value, n=sum(mean.n for mean in means), interval=interval)
+    values = [score for group, _, score in scored if spec.group in (None, group)]
+    return mean_metric(spec.name, values, complement=spec.complement) if values else None
+
+
+def _breakdown(task: Task, scored: Sequence[Scored]) -> list[Metric]:
+    if task.breakdown is None:
+        return []
+    name = task.spec(task.primary).name
+    values: dict[str, list[float]] = {}
+    for _, part, score in scored:
+        if part is not None:
+            values.setdefault(part, []).append(score)
+    return [mean_metric(f"{name}[{task.breakdown}={part}]", values[part]) for part in sorted(values, key=_natural)]
+
+
+def _natural(text: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text

@@ -1,0 +1,46 @@
+"""A folder that mirrors the Hub's layout: ``DIR/<org>/<name>/`` stands for the data set ``<org>/<name>``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from pytest_slm.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A data set in a mirror. ``cache`` is a folder of its own for what ``datasets`` derives from exactly these bytes:
+    its cache is keyed by the folder's name, so that two mirrors with one layout would be served each other's rows."""
+
+    folder: Path
+    sha256: str
+    cache: Path
+
+
+def locate(mirror: str | None, dataset: str, config: str | None) -> Found | None:
+    """The data set in the mirror, or None if there is no mirror or it does not have it.
+
+    The hash is over the names and bytes of the data files, those of ``config`` where that is a folder of its own.
+    """
+    if mirror is None:
+        return None
+    root = Path(mirror)
+    if not root.is_dir():
+        raise UsageError(f"--slm-data={mirror}: no such folder", slug="data-missing")
+    folder = (root / dataset).resolve()
+    if not folder.is_relative_to(root.resolve()) or not folder.is_dir():
+        return None
+    part = folder / config if config and (folder / config).is_dir() else folder
+    digest = hashlib.sha256()
+    for path in sorted(file for file in (*part.rglob("*"), folder / "README.md") if file.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    sha256 = digest.hexdigest()
+    return Found(
+        folder=folder, sha256=sha256, cache=Path(platformdirs.user_cache_dir("pytest-slm")) / "datasets" / sha256[:16]
+    )

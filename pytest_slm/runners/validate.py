@@ -1,0 +1,36 @@
+"""The checks of a submission that need no engine: what was declared against what the headers say."""
+
+from __future__ import annotations
+
+import time
+
+from pytest_slm.core.types import Metric, Result, Task
+from pytest_slm.errors import UsageError
+from pytest_slm.models import check_declared, too_large
+from pytest_slm.runners.context import RunContext
+
+
+def run(task: Task, variant: str, context: RunContext) -> Result:
+    """Compare, and fail with every difference at once."""
+    started = time.perf_counter()
+    if context.detected is None:
+        raise UsageError(f"{context.submission.slug}: there are no weights to look at", slug="validate-nothing")
+    differences = list(check_declared(context.submission, context.detected))
+    excess = too_large(context.detected)
+    if excess:
+        differences.append(excess)
+    return Result(
+        suite=task.suite,
+        task=task.name,
+        variant=variant,
+        quantization=context.quantization.name,
+        mode=context.config.mode,
+        outcome="failed" if differences else "passed",
+        reason="; ".join(differences),
+        version=task.version,
+        kind=task.kind,
+        seconds=time.perf_counter() - started,
+        primary=task.primary,
+        n_scored=1,
+        metrics=(Metric(name=task.primary, value=0.0 if differences else 1.0, n=1),),
+    )

@@ -1,0 +1,260 @@
+"""One run: which model, which quantizations, where they are opened, and where the results go. Knows no pytest."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from pytest_slm.backends.hosts import HostSource, Opening
+from pytest_slm.backends.lookup import BackendEntry, Backends
+from pytest_slm.backends.protocol import ModelSpec, Progress, silent
+from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.core.config import RunConfig
+from pytest_slm.core.types import Detected, Gate, ItemId, Quantization, Result, Submission, Task
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean, writing_failed
+from pytest_slm.models import detect, locate
+from pytest_slm.runners import runner_for
+from pytest_slm.runners.context import RunContext, SampleRecord
+from pytest_slm.scorers import Scorers
+
+
+def new_run_id() -> str:
+    """UTC to the second, and four digits so that two runs of one second differ."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+@dataclass(kw_only=True)
+class Run:
+    """The state of one run in one process; ``hosts`` is set when the first item needs a model."""
+
+    config: RunConfig
+    submission: Submission
+    quantizations: tuple[Quantization, ...]
+    backends: Backends
+    scorers: Scorers
+    hosts: HostSource | None = None
+    tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The tasks that each suite's score is the mean of."""
+    _detected: dict[str, Detected | None] = field(default_factory=dict)
+    _paths: dict[str, Path | None] = field(default_factory=dict)
+
+    # -- the model -----------------------------------------------------------------------------------------------
+
+    def quantization(self, name: str) -> Quantization:
+        """The quantization of that name."""
+        return next(quantization for quantization in self.quantizations if quantization.name == name)
+
+    def path(self, quantization: str) -> Path | None:
+        """The local file or folder of a quantization, downloaded now if need be; None for models without files."""
+        if quantization not in self._paths:
+            chosen = self.quantization(quantization)
+            local = None
+            if chosen.source or chosen.file:
+                local = locate(self.submission, chosen, offline=self.config.offline)
+            self._paths[quantization] = local
+        return self._paths[quantization]
+
+    def detected(self, quantization: str) -> Detected | None:
+        """What the headers of its weights say; None where there are none."""
+        if quantization not in self._detected:
+            path = self.path(quantization)
+            readable = path is not None and self.quantization(quantization).format in ("gguf", "safetensors")
+            self._detected[quantization] = detect(path) if path is not None and readable else None
+        return self._detected[quantization]
+
+    def backend_entry(self, quantization: str) -> BackendEntry:
+        """The backend that opens it. Raises UsageError if none does, or if its engine is not installed."""
+        entry = self.backends.find(self.quantization(quantization).format, self.config.backend)
+        entry.check_installed()
+        return entry
+
+    def openings(self) -> Mapping[str, Opening]:
+        """For every quantization, how to find what is opened."""
+
+        def opening(name: str) -> tuple[BackendEntry, ModelSpec]:
+            path = self.path(name)
+            detected = self.detected(name)  # a broken header is told before an engine is started on it
+            limit = detected.context_length if detected else None
+            if limit and self.config.n_ctx and self.config.n_ctx > limit:
+                raise BackendError(
+                    f"--slm-n-ctx={self.config.n_ctx}: the context of {path} has {limit} tokens; ask for no more",
+                    slug="context-too-long",
+                )
+            spec = ModelSpec(
+                path=None if path is None else str(path),
+                format=self.quantization(name).format,
+                threads=self.config.threads,
+                n_ctx=self.config.n_ctx,
+            )
+            return self.backend_entry(name), spec
+
+        return {q.name: (lambda name=q.name: opening(name)) for q in self.quantizations}  # type: ignore[misc]
+
+    def open(self, quantization: str) -> RemoteBackend:
+        """The open model."""
+        if self.hosts is None:
+            raise RuntimeError("no hosts were given to this run")
+        return self.hosts.open(quantization)
+
+    # -- the items -----------------------------------------------------------------------------------------------
+
+    def measure(self, task: Task, variant: str, quantization: str, progress: Progress = silent) -> Result:
+        """Run one task variant on one quantization. Raises SlmError when it cannot be measured."""
+        identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
+        with self.recorder(identity) as (record, path):
+            context = RunContext(
+                config=self.config,
+                submission=self.submission,
+                quantization=self.quantization(quantization),
+                detected=self.detected(quantization) if task.kind == "validate" else None,
+                open=lambda: self.open(quantization),
+                record=record,
+                scorers=self.scorers,
+                suite_tasks=self.tasks_of.get(task.suite, ()),
+                progress=progress,
+            )
+            result = runner_for(task)(task, variant, context)
+        extra = {**result.provenance, "suite_tasks": list(self.tasks_of.get(task.suite, ()))}
+        recorded = task.kind != "validate"
+        return dataclasses.replace(result, gate=task.gate, provenance=extra, samples=path() if recorded else None)
+
+    def judged(self, result: Result) -> Result:
+        """The result with its verdict: failed, with the reason, if the primary metric misses the gate."""
+        gate = self._gate(result)
+        metric = result.metric(gate.metric) if gate else None
+        if gate is None or metric is None or result.outcome != "passed":
+            return dataclasses.replace(result, gate=gate)
+        good = metric.value >= gate.limit if metric.higher_is_better else metric.value <= gate.limit
+        if good:
+            return dataclasses.replace(result, gate=gate)
+        doubt = f", 95 % interval {metric.interval[0]:.3f} to {metric.interval[1]:.3f}" if metric.interval else ""
+        side = "below" if metric.higher_is_better else "above"
+        reason = f"{metric.name} {metric.value:.3f} (n={metric.n}{doubt}) is {side} its gate {gate.limit:g}"
+        return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
+
+    def _gate(self, result: Result) -> Gate | None:
+        for key in (f"{result.suite}/{result.task}", result.suite):
+            if key in self.config.gates and result.primary:
+                return Gate(metric=result.primary, limit=self.config.gates[key])
+        return result.gate
+
+    def unmeasured(self, identity: ItemId, error: BaseException, *, task: Task | None = None) -> Result:
+        """The result of an item that could not be measured: skipped if something is missing, else an error."""
+        skipped = isinstance(error, NotAvailableError)
+        reason = str(error) if isinstance(error, SlmError) else f"{type(error).__name__}: {error}"
+        return Result(
+            suite=identity.suite,
+            task=identity.task,
+            variant=identity.variant,
+            quantization=identity.quantization,
+            mode=self.config.mode,
+            outcome="skipped" if skipped else "error",
+            reason=reason,
+            version=task.version if task else 1,
+            kind=task.kind if task else "",
+            seed=self.config.seed,
+        )
+
+    # -- the run folder ------------------------------------------------------------------------------------------
+
+    def folder(self, quantization: str) -> Path:
+        """``reports/<model>/<quantization>/<run id>``."""
+        return Path(self.config.reports) / self.submission.slug / quantization / self.config.run_id
+
+    def create_folders(self) -> None:
+        """Make the run folders. They must be new, so that two runs never write into one. Raises UsageError."""
+        for quantization in self.quantizations:
+            folder = self.folder(quantization.name)
+            try:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                folder.mkdir()
+            except FileExistsError:
+                raise UsageError(
+                    f"{folder}: this run id is taken, maybe by a run that is still going on. "
+                    "Choose another --slm-run-id, or leave it out",
+                    slug="run-id-taken",
+                ) from None
+            except OSError as error:
+                failure = writing_failed(folder, error)
+                raise UsageError(failure.args[0], slug=failure.slug) from None
+
+    def drop_empty_folders(self) -> None:
+        """Remove run folders in which nothing was written."""
+        for quantization in self.quantizations:
+            folder = self.folder(quantization.name)
+            for path in (folder / "samples", folder, folder.parent, folder.parent.parent):
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+
+    @contextlib.contextmanager
+    def recorder(self, item: ItemId) -> Iterator[tuple[Callable[[SampleRecord], None], Callable[[], str]]]:
+        """A function that appends one sample line at once, and one that tells the file's path in the run folder."""
+        name = ".".join(part for part in (item.suite, item.task, item.variant) if part)
+        path = self.folder(item.quantization) / "samples" / f"{_safe(name)}.jsonl"
+        file: IO[str] | None = None
+
+        def record(sample: SampleRecord) -> None:
+            nonlocal file
+            try:
+                if file is None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    # An item runs once in a run: if it starts again (after an interrupt, under a plugin that repeats
+                    # items), the new lines replace the old ones.
+                    file = path.open("w", encoding="utf-8", errors="backslashreplace")
+                file.write(json.dumps(sample.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
+                file.flush()
+            except OSError as error:
+                raise writing_failed(path, error) from None
+
+        try:
+            yield record, lambda: f"samples/{path.name}"
+        finally:
+            if file is not None:
+                with contextlib.suppress(OSError):  # what could not be flushed was told when it was written
+                    file.close()
+
+    def journal(self, result: Result) -> None:
+        """Append a result to ``results.jsonl`` as soon as it is known, so that even kill -9 leaves it behind."""
+        path = self.folder(result.quantization) / "results.jsonl"
+        try:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
+        except OSError as error:
+            raise writing_failed(path, error) from None
+
+
+def suites_folder() -> Path:
+    """Where the built-in suites are: in the installed package, or at the top of a checkout."""
+    here = Path(__file__).parent
+    for folder in (here / "suites", here.parent / "suites"):
+        if (folder / "core" / "suite.yaml").is_file():
+            return folder
+    raise UsageError(f"{here}: the built-in suites are missing; install pytest-slm again", slug="suites-missing")
+
+
+def check_suites(names: tuple[str, ...], root: Path) -> None:
+    """Raise UsageError if one of these ``suite`` or ``suite/task`` keys does not exist."""
+    known = {path.parent.name: path.parent for path in sorted(root.glob("*/suite.yaml"))}
+    for name in names:
+        suite, _, task = name.partition("/")
+        if suite not in known:
+            raise UsageError(f"--slm-suite={name}: unknown suite. {did_you_mean(suite, known)}", slug="unknown-suite")
+        tasks = {path.stem.removeprefix("test_") for path in _task_files(known[suite])}
+        if task and task not in tasks:
+            raise UsageError(f"--slm-suite={name}: unknown task. {did_you_mean(task, tasks)}", slug="unknown-suite")
+
+
+def _task_files(suite: Path) -> list[Path]:
+    yaml = [path for path in sorted(suite.glob("*.yaml")) if path.name != "suite.yaml"]
+    return yaml + sorted(suite.glob("test_*.py"))
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)[:150]

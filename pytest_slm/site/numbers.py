@@ -1,0 +1,124 @@
+"""Numbers as people read them: as many digits as the interval allows, with a unit, never more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_slm.core.statistics import Interval
+
+MISSING = "–"
+NBSP = "\u00a0"
+
+
+def decimals(value: float, interval: Interval | None) -> int:
+    """How many decimals are worth printing: one digit beyond the size of the doubt, else three significant digits."""
+    doubt = (interval[1] - interval[0]) / 2 if interval else 0.0
+    if doubt > 0:
+        return min(4, max(0, 1 - math.floor(math.log10(doubt))))
+    return 0 if value == 0 else min(4, max(0, 2 - math.floor(math.log10(abs(value)))))
+
+
+def number(value: float, places: int) -> str:
+    """With a thin space between thousands, and no minus sign before a zero."""
+    text = f"{value:,.{places}f}".replace(",", "\u202f")
+    return text.removeprefix("-") if float(text.replace("\u202f", "")) == 0 else text
+
+
+def estimate(value: float, interval: Interval | None) -> tuple[str, str]:
+    """A value and its interval with the same decimals; the interval is empty where it is not known."""
+    places = decimals(value, interval)
+    return number(value, places), span(interval, places)
+
+
+def points(value: float, interval: Interval | None) -> tuple[str, str]:
+    """A score from 0 to 100 and its interval: at most one decimal."""
+    places = min(1, decimals(value, interval)) if interval else 1
+    return number(value, places), span(interval, places)
+
+
+def span(interval: Interval | None, places: int) -> str:
+    """``57.1–67.3``, or nothing."""
+    return f"{number(interval[0], places)}–{number(interval[1], places)}" if interval else ""
+
+
+def percent(share: float) -> str:
+    """A share as a whole percentage; rounding never turns an almost into an all, or a little into nothing."""
+    whole = round(100 * share)
+    if whole == 100 and share < 1:
+        whole = 99
+    if whole == 0 and share > 0:
+        return f"<1{NBSP}%"
+    return f"{whole}{NBSP}%"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units: 1 GB is 10^9 bytes, as disks and downloads are sold."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(count) >= factor:
+            return f"{count / factor:.{2 if unit == 'GB' else 0}f}{NBSP}{unit}"
+    return f"{count:.0f}{NBSP}bytes"
+
+
+def parameters(count: int) -> str:
+    """``135 M``, ``1.7 B``."""
+    if count >= 1e9:
+        return f"{count / 1e9:.3g}{NBSP}B"
+    return f"{count / 1e6:.0f}{NBSP}M" if count >= 1e6 else f"{count:,}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """``1 h 20 min``, ``12.5 s``."""
+    if seconds < 60:
+        return f"{seconds:.3g}{NBSP}s"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}{NBSP}h {rest}{NBSP}min" if hours else f"{minutes}{NBSP}min"
+
+
+def day(time: str) -> str:
+    """``1 November 2026, 10:00 UTC``; text that is no time stays as it is."""
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return f"{moment.day} {moment:%B %Y, %H:%M}" + (" UTC" if moment.tzinfo else "")
+
+
+def label(key: str) -> str:
+    """A key of a report as a heading: ``ram_bytes`` -> ``RAM``."""
+    words = key.removesuffix("_bytes").removesuffix("_s").replace("_", " ").replace("-", " ").split()
+    known = {
+        "ram": "RAM",
+        "cpu": "CPU",
+        "os": "OS",
+        "kv": "KV",
+        "sha256": "SHA-256",
+        "id": "id",
+        "n": "n",
+        "ctx": "context",
+    }
+    shown = [known.get(word, word) for word in words] or [key]
+    return shown[0][:1].upper() + shown[0][1:] + "".join(f" {word}" for word in shown[1:])
+
+
+def plain(key: str, value: Any) -> str:
+    """Any JSON value as text: sizes for ``*_bytes``, ``not known`` for null, lists with commas."""
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        if key.endswith("_bytes"):
+            return size(value)
+        if key.endswith("_s"):
+            return duration(value)
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {plain(str(name), item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain("", item) for item in value) or "none"
+    return str(value)

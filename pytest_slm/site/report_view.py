@@ -1,0 +1,202 @@
+"""RunReport -> ReportView: all that report.html says, as finished text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_slm.core.types import MEASURED, Result, RunReport
+from pytest_slm.registry.performance import SUITE as PERFORMANCE
+from pytest_slm.registry.performance import speed
+from pytest_slm.registry.scores import aggregates, engine_of, run_scores, strata
+from pytest_slm.registry.store import StoredReport
+from pytest_slm.site import numbers
+from pytest_slm.site.samples import SampleGroup, sample_groups
+from pytest_slm.site.speed import caution, speed_charts
+from pytest_slm.site.views import (
+    Bars,
+    Fact,
+    ItemRow,
+    ScoreRow,
+    aggregate_row,
+    facts,
+    hub_address,
+    item_row,
+    score_row,
+    words,
+)
+
+Groups = tuple[tuple[str, tuple[ItemRow, ...]], ...]
+"""Rows of items under the titles of their suites."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactGroup:
+    """Facts under one heading."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportView:
+    """The whole page."""
+
+    title: str
+    model: str
+    quantization: str
+    mode: str
+    quick: str
+    interrupted: bool
+    facts: tuple[Fact, ...]
+    counts: tuple[tuple[str, str, int], ...]
+    scores: tuple[ScoreRow, ...]
+    aggregates: tuple[ScoreRow, ...]
+    suites: Groups
+    metrics: Groups
+    metric_count: int
+    charts: tuple[Bars, ...]
+    performance_items: tuple[ItemRow, ...]
+    caution: str
+    missing: tuple[tuple[str, ItemRow], ...]
+    samples: tuple[SampleGroup, ...]
+    provenance: tuple[FactGroup, ...]
+
+
+def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> ReportView:
+    """What the report page shows of a run."""
+    results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
+    cases = run_scores(run.results, run.planned, run.quantization, run.mode, run.limit)
+    (stratum,) = strata([StoredReport(path="report.json", sha256="", run=run)])
+    suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
+    grouped = ((words(suite), _metrics(r for r in results if r.suite == suite)) for suite in suites)
+    metrics = tuple((title, rows) for title, rows in grouped if rows)
+    performance = [result for result in results if result.suite == PERFORMANCE]
+    return ReportView(
+        title=f"{run.submission.name} {run.quantization}",
+        model=run.submission.name,
+        quantization=run.quantization,
+        mode=run.mode,
+        quick=quick_note(run),
+        interrupted=run.interrupted,
+        facts=_headline(run),
+        counts=_counts(results),
+        scores=tuple(score_row(name, case) for name, case in cases.items()),
+        aggregates=tuple(aggregate_row(total) for total in aggregates(stratum, cases).values()),
+        suites=tuple((words(suite), tuple(_row(r) for r in results if r.suite == suite)) for suite in suites),
+        metrics=metrics,
+        metric_count=sum(len(rows) for _, rows in metrics),
+        charts=speed_charts(speed(performance, run.mode, engine_of(run), "", None)),
+        performance_items=tuple(_row(result) for result in performance),
+        caution=caution(run.machine, run.backend) if performance else "",
+        missing=tuple((words(result.suite), _row(result)) for result in results if result.outcome not in MEASURED),
+        samples=sample_groups(run.results, samples),
+        provenance=_provenance(run),
+    )
+
+
+def quick_note(run: RunReport) -> str:
+    """``Quick: a sample of 100, not ranked``, or nothing for a full run."""
+    if run.mode == "full" and run.limit is None:
+        return ""
+    sizes = [m.n for r in run.results if r.suite != PERFORMANCE and (m := r.metric()) and m.unit == "share"]
+    of = f"sample of {'at most ' if len(set(sizes)) > 1 else ''}{max(sizes)} per item, " if sizes else ""
+    if run.mode == "full":
+        return f"limited: {of}not ranked"
+    return f"{run.mode}: {of}not ranked"
+
+
+def _not_run(run: RunReport) -> list[Result]:
+    """Planned items of which the report has no result: they must not disappear from the page."""
+    known = {result.id for result in run.results}
+    return [
+        Result(
+            suite=item.suite,
+            task=item.task,
+            variant=item.variant,
+            quantization=item.quantization,
+            mode=run.mode,
+            outcome="not_run",
+            reason="planned, but the run ended before",
+        )
+        for item in run.planned
+        if item not in known
+    ]
+
+
+def _order(run: RunReport, result: Result) -> tuple[str, int]:
+    place = run.planned.index(result.id) if result.id in run.planned else len(run.planned)
+    return result.suite, place
+
+
+def _headline(run: RunReport) -> tuple[Fact, ...]:
+    machine = run.machine
+    wall = run.harness.get("wall_s")
+    pairs = (
+        ("Measured", numbers.day(run.created)),
+        ("Machine", str(machine.get("cpu") or "not known")),
+        ("Engine", engine_of(run) or "not known"),
+        ("Took", "" if wall is None else numbers.duration(wall)),
+        ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
+        ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),
+        ("License", run.submission.license or (run.detected.license if run.detected else "") or ""),
+    )
+    found = [Fact(label=label, value=value) for label, value in pairs if value]
+    if run.submission.hf_repo:
+        repo = run.submission.hf_repo
+        found.append(Fact(label="Repository", value=repo, href=hub_address(repo)))
+    return tuple(found)
+
+
+def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
+    words_of = (
+        ("passed", "measured"),
+        ("failed", "below their gate"),
+        ("skipped", "skipped"),
+        ("error", "could not be measured"),
+        ("not_run", "not run"),
+    )
+    counted = ((state, word, sum(result.outcome == state for result in results)) for state, word in words_of)
+    return tuple((state.replace("_", "-"), word, count) for state, word, count in counted if count or state == "passed")
+
+
+def _metrics(results: Iterable[Result]) -> tuple[ItemRow, ...]:
+    """What a task says beside its primary metric: groups, breakdowns, rates."""
+    return tuple(
+        item_row(result.task, result.variant, result.outcome, "", metric, 0)
+        for result in results
+        for metric in result.metrics
+        if metric.name != result.primary
+    )
+
+
+def _row(result: Result) -> ItemRow:
+    return item_row(result.task, result.variant, result.outcome, result.reason, result.metric(), result.n_unscored)
+
+
+def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
+    submission = run.submission
+    about = {
+        "run_id": run.run_id,
+        "created": run.created,
+        "finished": run.finished,
+        "mode": run.mode,
+        "limit": run.limit if run.limit is not None else "none",
+        "seed": run.seed,
+        "origin": submission.origin or None,
+        "revision": submission.revision or (run.detected.revision if run.detected else None),
+        "submitted_by": submission.submitted_by,
+        "report_schema": run.schema,
+    }
+    # The template's text is long, and its hash says which one it was.
+    found = run.detected.to_json() if run.detected else {}
+    groups = (
+        ("Run", facts(about)),
+        ("Machine", facts(run.machine)),
+        ("Engine", facts(run.backend)),
+        ("Found in the weights", facts(found, hidden=("chat_template",))),
+        ("Versions", facts(run.versions, names=False)),
+        ("Harness", facts(run.harness)),
+    )
+    return tuple(FactGroup(title=title, facts=found) for title, found in groups if found)

@@ -1,0 +1,105 @@
+"""The first samples of every item for the report page, cut so that the page stays small; it says what it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import escape
+
+from pytest_slm.core.types import Result
+from pytest_slm.site import numbers
+from pytest_slm.site.views import Fact, anchor, facts, relative_address, words
+
+BUDGET = 700_000
+"""Bytes of all samples together, as HTML; with the rest a report stays below 1 MB."""
+MOST = 20
+LONGEST = 2_000
+KNOWN = ("task", "doc_id", "prompt_sha256", "target_sha256", "response", "score", "answer", "explanation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleView:
+    """One sample; ``verdict`` is right, wrong, partly or unscored."""
+
+    name: str
+    verdict: str
+    score: str
+    prompt: str
+    response: str
+    cut: str
+    answer: str
+    explanation: str
+    more: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleGroup:
+    """The samples of one item that are shown, and where all of them are."""
+
+    id: str
+    title: str
+    summary: str
+    path: str
+    href: str
+    samples: tuple[SampleView, ...]
+
+
+def sample_groups(
+    results: Sequence[Result], samples: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> tuple[SampleGroup, ...]:
+    """One group for each result whose sample file is in ``samples`` (keys are ``Result.samples``)."""
+    mine = [(result, samples[result.samples]) for result in results if result.samples and samples.get(result.samples)]
+    return tuple(_group(result, lines, BUDGET // len(mine)) for result, lines in mine)
+
+
+def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int) -> SampleGroup:
+    shown: list[SampleView] = []
+    for line in lines[:MOST]:
+        view = _sample(line)
+        budget -= len(escape("".join(str(part) for part in (view.response, view.answer, view.explanation, view.more))))
+        budget -= 1_000  # the markup around it
+        if budget < 0:
+            break
+        shown.append(view)
+    path = result.samples or ""
+    inside = " · ".join(part for part in (words(result.suite), result.task, result.variant) if part)
+    count = f"{len(shown)} of {numbers.number(len(lines), 0)} samples"
+    return SampleGroup(
+        id=anchor("samples", str(result.id)),
+        title=inside,
+        summary=count if len(shown) < len(lines) else f"{len(shown)} sample{'' if len(shown) == 1 else 's'}",
+        path=path,
+        href=relative_address(path),
+        samples=tuple(shown),
+    )
+
+
+def _sample(line: Mapping[str, Any]) -> SampleView:
+    response, cut = _cut(_text(line.get("response")))
+    score = line.get("score")
+    known = isinstance(score, int | float) and not isinstance(score, bool)
+    verdict = "unscored" if not known else "right" if score == 1 else "wrong" if score == 0 else "partly"
+    rest = {str(key): _cut(_text(value))[0] for key, value in line.items() if key not in KNOWN}
+    return SampleView(
+        name=_cut(_text(line.get("doc_id")), 200)[0] or "?",
+        verdict=verdict,
+        score=f"{score:.3g}" if known else "could not be scored",
+        prompt=_cut(_text(line.get("prompt_sha256")), 64)[0],
+        response=response,
+        cut=cut,
+        answer=_cut(_text(line.get("answer")), 400)[0],
+        explanation=_cut(_text(line.get("explanation")), 400)[0],
+        more=facts(rest),
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else numbers.plain("", value)
+
+
+def _cut(text: str, longest: int = LONGEST) -> tuple[str, str]:
+    if len(text) <= longest:
+        return text, ""
+    return text[:longest] + "…", f"{numbers.number(len(text) - longest, 0)} more characters in the file"

@@ -1,0 +1,86 @@
+"""Charts of speed and memory, and the words of caution that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
+from pytest_slm.registry.performance import scaled
+from pytest_slm.site.views import Bars, bars, words
+
+MEMORY: Mapping[str, str] = {
+    "file_size": "File of the weights",
+    "rss_before_load": "Resident before loading",
+    "rss_after_load": "Resident after loading",
+    "peak_rss": "Resident, peak while running",
+    "private_after_load": "Private after loading",
+    "mapped_after_load": "Mapped from the file after loading",
+    "private_now": "Private at the end",
+}
+DECODE = ("Generation speed", "Output tokens per second after the first one. More is better.")
+GIGABYTE = "1 GB is 10⁹ bytes"
+TTFT = ("Time to first token", "Milliseconds from the question to the first word, by length of prompt. Less is better.")
+
+
+def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
+    """The charts of one quantization: speed by length, time to first token by context, memory, and all else."""
+    if row is None:
+        return ()
+    named = [*(name for name in MEMORY if name in row.memory), *sorted(set(row.memory) - set(MEMORY))]
+    memory = [(MEMORY.get(name, words(name)), row.memory[name]) for name in named]
+    charts = [
+        bars(*DECODE, [(quantity.of, quantity) for quantity in row.decode]),
+        bars(*TTFT, [(quantity.of, quantity) for quantity in row.ttft]),
+        bars("Memory of the process that holds the model", f"{GIGABYTE}.", sized(memory)),
+    ]
+    charts += [bars(words(name), "", [(quantity.unit, quantity)]) for name, quantity in sorted(row.other.items())]
+    return tuple(chart for chart in charts if chart)
+
+
+def machine_charts(performance: Performance) -> tuple[Bars, ...]:
+    """The charts that compare the quantizations of a model on one machine. A bar says of what length it is."""
+    rows = performance.quantizations
+
+    def column(name: str) -> list[tuple[str, Quantity]]:
+        found = ((quantization, getattr(row, name)) for quantization, row in rows.items())
+        return [(quantization, quantity) for quantization, quantity in found if quantity is not None]
+
+    charts = (
+        bars(*DECODE, column("tps_output")),
+        bars(*TTFT, column("ttft_ms")),
+        bars("Peak memory", f"Resident memory of the model's process; {GIGABYTE}.", sized(column("ram_gb"))),
+        bars("File size", "What has to be downloaded.", sized(column("size_gb"))),
+    )
+    return tuple(chart for chart in charts if chart)
+
+
+def sized(rows: list[tuple[str, Quantity]]) -> list[tuple[str, Quantity]]:
+    """Sizes in bytes or GB, all in GB, or all in MB where none of them reaches a whole GB."""
+    in_bytes = [(name, q if q.unit != "GB" else scaled(q, 1e9, "B")) for name, q in rows]
+    small = all(quantity.value < 1e9 for _, quantity in in_bytes)
+    return [(name, scaled(q, 1e-6, "MB") if small else scaled(q, 1e-9, "GB")) for name, q in in_bytes]
+
+
+def machine_name(machine: Mapping[str, Any]) -> str:
+    """``AMD EPYC 9R14, 2 cores``."""
+    name = str(machine.get("cpu") or "an unknown CPU")
+    count = cores(machine)
+    return f"{name}, {count}" if count else name
+
+
+def cores(machine: Mapping[str, Any]) -> str:
+    """How many cores a run could use, in words; empty if the report does not say."""
+    usable = machine.get("cores_usable") or machine.get("cores_logical") or machine.get("cores_physical")
+    if not isinstance(usable, int | float):
+        return ""
+    return f"{usable:g} core{'' if usable == 1 else 's'}"
+
+
+def caution(machine: Mapping[str, Any], backend: Mapping[str, Any] | None = None) -> str:
+    """What must be said beside every speed, with the platform that was really used."""
+    place = str(machine.get("cpu") or "an unknown CPU") + (f" with {cores(machine)}" if cores(machine) else "")
+    device = str((backend or {}).get("device") or "cpu")
+    if device.lower() != "cpu" or (backend or {}).get("n_gpu_layers"):
+        return f"Measured with {device} on {place}. For relative comparison on this machine only."
+    return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."

@@ -1,0 +1,277 @@
+"""The parts that pages are made of: finished text, and positions in percent of a plot's width."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_slm.core.statistics import Interval
+from pytest_slm.core.types import MEASURED, Metric
+from pytest_slm.registry.entry import AggregateScore, Quantity, UseCase
+from pytest_slm.site import numbers
+
+STATES: Mapping[str, str] = {
+    "passed": "measured",
+    "failed": "below gate",
+    "skipped": "skipped",
+    "error": "error",
+    "not_run": "not run",
+}
+
+
+NOISY = 0.05
+"""Rounds whose standard deviation is above this share of their mean are called noisy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A label and a value; ``code`` for hashes and paths; ``href`` is only ever an address that we made."""
+
+    label: str
+    value: str
+    code: bool = False
+    href: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A dot with its interval, or a bar with its spread, in percent of the width; ``text`` says it in words."""
+
+    value: float
+    low: float | None
+    high: float | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """A score from 0 to 100 with what belongs to it."""
+
+    name: str
+    score: str
+    interval: str
+    n: str
+    coverage: str
+    note: str
+    plot: Plot
+    quick: bool
+    recommended: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRow:
+    """One item: its number, or why there is none."""
+
+    task: str
+    variant: str
+    state: str
+    state_class: str
+    metric: str
+    value: str
+    interval: str
+    n: str
+    note: str
+    slug: str
+    plot: Plot | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarRow:
+    """A quantity as a bar, in a group of bars with one scale."""
+
+    name: str
+    of: str
+    value: str
+    unit: str
+    interval: str
+    spread: str
+    verdict: str
+    n: str
+    plot: Plot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Bars that may be compared with one another: one unit, one machine."""
+
+    title: str
+    hint: str
+    rows: tuple[BarRow, ...]
+    top: str
+
+
+def score_plot(score: float, interval: Interval | None) -> Plot:
+    """A dot on the scale of 0 to 100."""
+    text, bounds = numbers.points(score, interval)
+    known = f"95 % interval {bounds.replace('–', ' to ')}" if bounds else "interval not known"
+    return Plot(
+        value=round(score, 2),
+        low=round(interval[0], 2) if interval else None,
+        high=round(interval[1], 2) if interval else None,
+        text=f"{text} of 100, {known}",
+    )
+
+
+def score_row(name: str, case: UseCase, note: str = "") -> ScoreRow:
+    """The row of a use case."""
+    score, interval = numbers.points(case.score, case.interval)
+    variants = sum(task.measured_variants for task in case.benchmarks)
+    several = f", {variants} items" if variants > len(case.benchmarks) else ""
+    return ScoreRow(
+        name=words(name),
+        score=score,
+        interval=interval,
+        n=numbers.number(case.n, 0),
+        coverage=numbers.percent(case.coverage),
+        note=note or f"{len(case.benchmarks)} of {len(case.declared)} tasks{several}",
+        plot=score_plot(case.score, case.interval),
+        quick=case.recommended is None,
+        recommended=bool(case.recommended),
+    )
+
+
+def aggregate_row(total: AggregateScore) -> ScoreRow:
+    """The row of a profile's aggregate."""
+    score, interval = numbers.points(total.score, total.interval)
+    place = f"rank {total.rank} of {total.ranked} on this machine" if total.rank else f"not ranked: {total.unranked}"
+    return ScoreRow(
+        name=words(total.profile),
+        score=score,
+        interval=interval,
+        n="",
+        coverage=numbers.percent(total.coverage),
+        note=place if total.rank or total.unranked else "",
+        plot=score_plot(total.score, total.interval),
+        quick=total.mode != "full" or total.limit is not None,
+    )
+
+
+def item_row(task: str, variant: str, outcome: str, reason: str, metric: Metric | None, unscored: int) -> ItemRow:
+    """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
+    message, slug = split_reason(reason)
+    value = interval = ""
+    plot = None
+    notes = [message] if message else []
+    if metric is not None and outcome in MEASURED:
+        if metric.unit == "share":
+            bounds = metric.interval and (100 * metric.interval[0], 100 * metric.interval[1])
+            value, interval = numbers.points(100 * metric.value, bounds)
+            value += f"{numbers.NBSP}%"
+            plot = score_plot(100 * metric.value, bounds)
+        else:
+            value, interval = numbers.estimate(metric.value, metric.interval)
+            value += f"{numbers.NBSP}{metric.unit}"
+        if not metric.higher_is_better:
+            notes.append("lower is better")
+    if unscored:
+        notes.append(f"{unscored} could not be scored")
+    return ItemRow(
+        task=task,
+        variant=variant,
+        state=STATES.get(outcome, outcome),
+        state_class=outcome.replace("_", "-") if outcome in STATES else "not-run",
+        metric=metric.name if metric else "",
+        value=value or numbers.MISSING,
+        interval=interval,
+        n=numbers.number(metric.n, 0) if metric else "",
+        note="; ".join(notes),
+        slug=slug,
+        plot=plot,
+    )
+
+
+def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = "") -> Bars | None:
+    """Bars over quantities of one unit; None for no rows. The scale starts at 0 and ends at a round number."""
+    if not rows:
+        return None
+    top = _round_up(max(bound for _, q in rows for bound in (q.value, *(q.spread or ()), *(q.interval or ()))))
+    made = []
+    for name, quantity in rows:
+        pair = quantity.spread or quantity.interval
+        value, interval = numbers.estimate(quantity.value, quantity.interval or quantity.spread)
+        places = numbers.decimals(quantity.value, pair)
+        known = f", rounds {numbers.span(quantity.spread, places)}" if quantity.spread else ""
+        made.append(
+            BarRow(
+                name=name,
+                of=quantity.of,
+                value=value,
+                unit=unit or quantity.unit,
+                interval=interval if quantity.interval else "",
+                spread=numbers.span(quantity.spread, places),
+                verdict=verdict(quantity),
+                n=str(quantity.n),
+                plot=Plot(
+                    value=round(100 * quantity.value / top, 2),
+                    low=round(100 * pair[0] / top, 2) if pair else None,
+                    high=round(100 * pair[1] / top, 2) if pair else None,
+                    text=f"{value} {unit or quantity.unit}{known}",
+                ),
+            )
+        )
+    return Bars(title=title, hint=hint, rows=tuple(made), top=f"{numbers.number(top, 0 if top >= 2 else 1)}")
+
+
+def verdict(quantity: Quantity) -> str:
+    """``stable`` or ``noisy`` by the coefficient of variation of the rounds; nothing where there was one round."""
+    if quantity.cv is None:
+        return ""
+    word = "stable" if quantity.cv <= NOISY else "noisy"
+    return f"{word}, CV {100 * quantity.cv:.1f}{numbers.NBSP}%"
+
+
+def facts(data: Mapping[str, Any], hidden: tuple[str, ...] = (), *, names: bool = True) -> tuple[Fact, ...]:
+    """Any mapping of a report as labels and values, unknown keys included; ``names`` False leaves keys as they are."""
+    return tuple(
+        Fact(label=numbers.label(key) if names else key, value=numbers.plain(key, value), code=_is_code(key))
+        for key, value in data.items()
+        if key not in hidden
+    )
+
+
+def split_reason(reason: str) -> tuple[str, str]:
+    """An error line as its message and its slug."""
+    found = re.fullmatch(r"(.*?)\s*\[([a-z][a-z0-9-]*)\]", reason.strip(), flags=re.DOTALL)
+    return (found.group(1), found.group(2)) if found else (reason.strip(), "")
+
+
+def words(name: str) -> str:
+    """``function_calling`` -> ``Function calling``; short names that are initials stay capitals."""
+    if name in ("rag", "mmlu"):
+        return name.upper()
+    return (name[:1].upper() + name[1:]).replace("_", " ")
+
+
+def anchor(kind: str, name: str) -> str:
+    """An HTML id for any name, the same in every process."""
+    return f"{kind}-{zlib.crc32(name.encode(errors='backslashreplace')):08x}"
+
+
+def hub_address(repo: str | None) -> str:
+    """The address of a Hub repository, or nothing for what is not plainly the name of one."""
+    return f"https://huggingface.co/{repo}" if repo and re.fullmatch(_REPO, repo, flags=re.ASCII) else ""
+
+
+def relative_address(path: str) -> str:
+    """A path as a link, if it can be nothing but a path below the page."""
+    return path if re.fullmatch(r"[A-Za-z0-9_][\w.@+/-]*", path, flags=re.ASCII) and ".." not in path else ""
+
+
+_REPO = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
+
+
+def _is_code(key: str) -> bool:
+    return any(part in key for part in ("sha256", "revision", "fingerprint", "path", "run_id", "template"))
+
+
+def _round_up(value: float) -> float:
+    """The next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten."""
+    power = 1.0
+    while value > 10 * power:
+        power *= 10
+    while 0 < value <= power:
+        power /= 10
+    return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * power), 1.0)

@@ -1,0 +1,54 @@
+"""What happens once, when a session with ``--slm-model`` begins: resolve the model, and wire the session's parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_slm import distribution
+from pytest_slm.backends.hosts import Hosts
+from pytest_slm.backends.lookup import Backends
+from pytest_slm.core.config import RunConfig
+from pytest_slm.items import LIVE, RUN
+from pytest_slm.models import resolve, select
+from pytest_slm.progress import live_line
+from pytest_slm.reporter import Reporter
+from pytest_slm.scorers import Scorers
+from pytest_slm.session import Run, check_suites, suites_folder
+
+
+def start(config: pytest.Config, settings: RunConfig) -> None:
+    """Put a ``Run`` on the stash, and register the parts that this process needs. Raises SlmError for wrong input."""
+    backends, scorers = Backends(), Scorers()
+    config.hook.pytest_slm_register_backends(register=backends.register)
+    config.hook.pytest_slm_register_scorers(register=scorers.register)
+    settings = distribution.settings(config) or settings
+    submission = resolve(settings.model, submissions=Path("submissions"), offline=settings.offline)
+    run = Run(
+        config=settings,
+        submission=submission,
+        quantizations=select(submission, settings.quant),
+        backends=backends,
+        scorers=scorers,
+    )
+    config.stash[RUN] = run
+    if distribution.is_worker(config):
+        config.stash[LIVE] = live_line(config)
+        distribution.join(config, run)
+        return
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        check_suites(settings.suites, suites_folder())
+        config.args = [str(suites_folder())]
+    if not config.option.collectonly:
+        if settings.mode != "validate":
+            for quantization in run.quantizations:
+                run.backend_entry(quantization.name)
+        run.hosts = Hosts(
+            run.openings(),
+            start_timeout=settings.start_timeout,
+            request_timeout=settings.request_timeout,
+            alone=not distribution.is_controller(config),
+        )
+        distribution.prepare(config, run)
+    config.pluginmanager.register(Reporter(config, run), "slm-reporter")

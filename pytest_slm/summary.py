@@ -1,0 +1,60 @@
+"""The table at the end of the run."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from pytest_slm.core.aggregation import PROFILES, aggregate, suite_score
+from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
+
+
+def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
+    """Write what was measured, what was not and why, and the aggregates with their coverage."""
+    terminal.write_sep("=", f"{run.submission.name} · {run.quantization} · {run.mode}")
+    rows = [_row(result) for result in sorted(run.results, key=lambda r: (r.suite == "performance", r.suite, r.task))]
+    widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
+    for row in [HEAD, *rows]:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        terminal.write_line("  ".join(cells).rstrip(), bold=row is HEAD)
+    scores = {}
+    for suite in sorted({result.suite for result in run.results}):
+        declared = next((r.provenance["suite_tasks"] for r in run.results if r.suite == suite and r.provenance), ())
+        score = suite_score(suite, declared, run.results)
+        if score is not None:
+            scores[suite] = (score.score, score.interval)
+    for profile in PROFILES:
+        total = aggregate(profile, scores)
+        if total is not None:
+            note = "" if run.mode == "full" else ", never ranked in this mode"
+            terminal.write_line(
+                f"aggregate {profile}: {total.score:.1f} of 100, coverage {total.coverage:.0%} of its weight{note}"
+            )
+
+
+HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    name = f"{result.suite}/{result.task}" + (f"[{result.variant}]" if result.variant else "")
+    metric = result.metric() if result.outcome in MEASURED else None
+    if metric is None and result.outcome in MEASURED and result.measurements:
+        memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
+        value = statistics.median(memory.values)
+        shown = (memory.name, f"{value / 1e6:.0f} MB" if memory.unit == "B" else f"{value:.3g} {memory.unit}", "", "")
+    else:
+        shown = _shown(metric)
+    unscored = f" ({result.n_unscored} unscored)" if result.n_unscored else ""
+    reason = f": {result.reason}" if result.reason else ""
+    return (name, *shown[:3], shown[3] + unscored, f"{result.seconds:.1f}", result.outcome + reason)
+
+
+def _shown(metric: Metric | None) -> tuple[str, str, str, str]:
+    if metric is None:
+        return ("", "", "", "")
+    if metric.unit == "share":
+        bounds = f"{100 * metric.interval[0]:.1f} – {100 * metric.interval[1]:.1f} %" if metric.interval else "unknown"
+        return (metric.name, f"{100 * metric.value:.1f} %", bounds, str(metric.n))
+    bounds = f"{metric.interval[0]:.3g} – {metric.interval[1]:.3g}" if metric.interval else "unknown"
+    return (metric.name, f"{metric.value:.3g} {metric.unit}", bounds, str(metric.n))

@@ -1,0 +1,194 @@
+"""A suite file becomes a Suite, a task file a Task; a typing mistake is an error with file, line and key."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.core.types import Gate, MetricSpec, ModePlan, Suite, Task
+from pytest_slm.errors import UsageError
+from pytest_slm.load import load_suite, load_task
+from pytest_slm.load.suites import TASK_KEYS
+
+Loader = Callable[[str], Task]
+LEAST = "kind: checks\nmetrics: [exact]\n"
+
+
+def test_a_suite_is_called_after_its_folder(write: Callable[..., Path]) -> None:
+    path = write("tasks: [niah]\ntags: [rag, offline]\n", "rag/suite.yaml")
+    assert load_suite(path) == Suite(name="rag", title="rag", tasks=("niah",), tags=("rag", "offline"), path=str(path))
+
+
+def test_a_suite_may_have_another_name(write: Callable[..., Path]) -> None:
+    suite = load_suite(write("suite: retrieval\ntitle: Retrieval\ndescription: Long texts.\n", "rag/suite.yaml"))
+    assert (suite.name, suite.title, suite.description) == ("retrieval", "Retrieval", "Long texts.")
+
+
+def test_a_task_with_the_least_gets_the_defaults(task: Loader) -> None:
+    least = task(LEAST)
+    assert (least.name, least.suite, least.version, least.kind) == ("niah", "rag", 1, "checks")
+    assert least.metrics == (MetricSpec(name="exact"),)
+    assert least.primary == "exact"
+    assert least.variants == {"": {}}
+    assert least.modes == {"quick": ModePlan(limit=100), "full": ModePlan()}
+    assert least.gate is None
+    assert least.tokens_per_sample == 100
+
+
+def test_a_task_with_everything(task: Loader) -> None:
+    full = task(
+        """
+        task: needle
+        version: 3
+        kind: checks
+        description: Find the number.
+        source: https://example.org/paper
+        license: MIT
+        requires: [generate]
+        scorer: needle
+        primary: found
+        metrics:
+          - exact
+          - {name: found, group: needle, key: exact_match, filter: strict, unit: share}
+          - {name: refusals, complement: true}
+          - {name: balanced, balance: [a, b]}
+        breakdown: depth
+        variants: {1024: {length: 1024}, 2048: {length: 2048}}
+        modes: {quick: {limit: 10, variants: [1024]}, full: }
+        gate: {metric: exact, limit: 0.5}
+        tokens_per_sample: 1200
+        options: {samples: data/a.jsonl, depths: [0, 50, 100], nested: {x: 1.5}}
+        """
+    )
+    assert (full.name, full.version, full.primary, full.breakdown) == ("needle", 3, "found", "depth")
+    assert full.spec("found") == MetricSpec(name="found", group="needle", key="exact_match", filter="strict")
+    assert full.spec("refusals").complement
+    assert full.spec("balanced").balance == ("a", "b")
+    assert full.variants == {"1024": {"length": 1024}, "2048": {"length": 2048}}
+    assert full.modes == {"quick": ModePlan(limit=10, variants=("1024",)), "full": ModePlan()}
+    assert full.gate == Gate(metric="exact", limit=0.5)
+    assert full.options == {"samples": "data/a.jsonl", "depths": [0, 50, 100], "nested": {"x": 1.5}}
+
+
+def test_a_task_comes_back_from_json(task: Loader) -> None:
+    least = task(LEAST + "options: {depths: [0, 50], nested: {x: null}}")
+    assert Task.from_json(least.to_json()) == least
+
+
+def test_a_gate_without_a_metric_is_about_the_primary_one(task: Loader) -> None:
+    assert task(LEAST + "gate: {limit: 1}").gate == Gate(metric="exact", limit=1.0)
+
+
+def test_declared_modes_are_all_modes(task: Loader) -> None:
+    # A validate task must not run in quick and full mode because those are the defaults.
+    assert set(task(LEAST + "modes: {validate: {}}").modes) == {"validate"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "slug", "words"),
+    [
+        ("limts: 1", 3, "suite-unknown-key", "unknown key 'limts'"),
+        ("varients: {}", 3, "suite-unknown-key", "Did you mean 'variants'?"),
+        ("modes:\n  quick: {limt: 1}", 4, "suite-unknown-key", "'modes.quick.limt'. Did you mean 'limit'?"),
+        ("modes: {quik: {}}", 3, "suite-unknown-key", "Did you mean 'quick'?"),
+        (
+            "modes: {quick: {limit: 0}}",
+            3,
+            "suite-bad-value",
+            "modes.quick.limit: expected a whole number of at least 1",
+        ),
+        ("modes: {quick: {variants: [x]}}", 3, "suite-bad-value", "'x' is no variant"),
+        ("version: yes", 3, "suite-bad-value", "got the boolean yes"),
+        ("version: 1.5", 3, "suite-bad-value", "got the number 1.5"),
+        ("version: '1'", 3, "suite-bad-value", "got the text '1'"),
+        ("requires: generate", 3, "suite-bad-value", "requires: expected a list, got the text 'generate'"),
+        ("requires: [1]", 3, "suite-bad-value", r"requires[0]: expected a text, got the number 1"),
+        ("requires: [a, a]", 3, "suite-bad-value", "'a' is listed twice"),
+        ("primary: exat", 3, "suite-bad-value", "Did you mean 'exact'?"),
+        ("gate: {metric: other, limit: 1}", 3, "suite-bad-value", "gate.metric: 'other' is not known"),
+        ("gate: {metric: exact}", 3, "suite-bad-value", "missing key 'gate.limit'"),
+        ("gate: {limit: high}", 3, "suite-bad-value", "gate.limit: expected a number, got the text 'high'"),
+        ("gate: 0.5", 3, "suite-bad-value", "gate: expected a mapping"),
+        ("variants: [a]", 3, "suite-bad-value", "variants: expected a mapping"),
+        ("variants: {a: 1}", 3, "suite-bad-value", "variants.a: expected a mapping"),
+        ("options: [a]", 3, "suite-bad-value", "options: expected a mapping"),
+        ("options: {samples: ../secret}", 3, "suite-bad-value", "inside this folder, got '../secret'"),
+        ("options: {samples: /etc/passwd}", 3, "suite-bad-value", "options.samples: expected a relative path"),
+        ("options: {samples: 'C:\\secret'}", 3, "suite-bad-value", "options.samples: expected a relative path"),
+        ("options: {haystack: 'a\\..\\..\\b'}", 3, "suite-bad-value", "options.haystack: expected a relative path"),
+        ("description: [a]", 3, "suite-bad-value", "description: expected a text, got a list"),
+        ("scorer: ''", 3, "suite-bad-value", "scorer: expected a text"),
+    ],
+)
+def test_a_mistake_in_a_task_names_file_line_key_and_value(
+    task: Loader, tmp_path: Path, text: str, line: int, slug: str, words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        task(LEAST + text)
+    assert str(caught.value).startswith(f"{tmp_path / 'niah.yaml'}:{line}: ")
+    assert words in str(caught.value)
+    assert caught.value.slug == slug
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("metrics: [a]", "missing key 'kind'"),
+        ("kind: chekcs\nmetrics: [a]", "Did you mean 'checks'?"),
+        ("kind: checks", "missing key 'metrics'"),
+        ("kind: checks\nmetrics: []", "at least one metric"),
+        ("kind: checks\nmetrics: [a, a]", "declared twice"),
+        ("kind: checks\nmetrics: [1]", "metrics[0]: expected the name of a metric"),
+        ("kind: checks\nmetrics: [{group: a}]", "missing key 'metrics[0].name'"),
+        ("kind: checks\nmetrics: [{name: a, grup: b}]", "Did you mean 'group'?"),
+        ("kind: checks\nmetrics: [{name: a, complement: 1}]", "expected true or false, got the number 1"),
+        ("- a", "expected a mapping (key: value), got a list"),
+    ],
+)
+def test_a_task_without_the_needed_says_what_is_needed(task: Loader, text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        task(text)
+    assert words in str(caught.value)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(TASK_KEYS),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False)
+            | st.sampled_from(["checks", "a", "", "../x"]),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["quick", "limit", "samples", "name", "metric", "a"]), inner, max_size=3
+                )
+            ),
+            max_leaves=8,
+        ),
+    )
+)
+def test_known_keys_with_any_values_are_a_task_or_a_usage_error(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, object]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-task.yaml"
+    path.write_text(json.dumps({"kind": "checks", "metrics": ["a"]} | content))  # JSON is YAML
+    with contextlib.suppress(UsageError):
+        task = load_task(path, Suite(name="s", title="S"))
+        assert Task.from_json(task.to_json()) == task
+
+
+SUITES = Path(__file__).parents[2] / "suites"
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*/suite.yaml")), ids=lambda path: path.parent.name)
+def test_every_suite_of_the_project_loads_and_declares_tasks_that_exist(path: Path) -> None:
+    suite = load_suite(path)
+    tasks = [load_task(file, suite).name for file in sorted(path.parent.glob("*.yaml")) if file.name != "suite.yaml"]
+    assert set(suite.tasks) <= set(tasks)
