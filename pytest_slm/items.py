@@ -179,9 +179,12 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
         return []
     order = {q.name: index for index, q in enumerate(items[0].config.stash[RUN].quantizations)}
 
-    def place(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> tuple[int, bool]:
         identity = item.stash.get(IDENTITY, None)
-        return order[identity.quantization] if identity else -1
+        marker = item.get_closest_marker("slm_task")
+        # What looks back on all others (the peak of memory) comes after them.
+        last = bool(marker and marker.kwargs.get("last"))
+        return (order[identity.quantization] if identity else -1, last)
 
     items[:] = sorted((item for item in items if wanted(item)), key=place)
     return left_out

@@ -27,7 +27,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-json-report looks at its options
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slm_task(name, variant=None, quick=None, cost=1000): what a test measures")
+    config.addinivalue_line("markers", "slm_task(name, variant=None, quick=None, cost=1000, last=False): what a test measures")
     config.addinivalue_line("markers", "slm_timing: measures time, so it runs alone (skipped under pytest-xdist)")
     try:
         settings = read_options(config)

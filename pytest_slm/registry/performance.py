@@ -17,15 +17,8 @@ GB = 1e9
 STANDARD_DECODE, STANDARD_CONTEXT = 500, 2048
 """The lengths of the two columns that models are compared by."""
 HARDWARE = (
-    "cpu",
-    "cores_physical",
-    "cores_logical",
-    "cores_usable",
-    "cgroup_cpus",
-    "ram_bytes",
-    "cgroup_memory_bytes",
-    "os",
-    "virtualization",
+    *("cpu", "cores_physical", "cores_logical", "cores_usable", "cgroup_cpus", "ram_bytes", "cgroup_memory_bytes"),
+    *("os", "virtualization"),
 )
 
 
@@ -81,7 +74,7 @@ def speed(
         engine=engine,
         report=report,
         size_gb=size and _gigabytes(size),
-        ram_gb=gigabytes(memory["peak_rss"]) if "peak_rss" in memory else None,
+        ram_gb=_gigabytes(memory["peak_rss"]) if "peak_rss" in memory else None,
         tps_output=_nearest(decode, STANDARD_DECODE),
         ttft_ms=_nearest(ttft, STANDARD_CONTEXT),
         decode=tuple(decode[length] for length in sorted(decode)),

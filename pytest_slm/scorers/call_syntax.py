@@ -17,7 +17,7 @@ from typing import Any
 
 _TAG = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FENCE = re.compile(r"```[\w-]*\n(.*?)(?:```|\Z)", re.DOTALL)
-_BEGUN = re.compile(r"\{\s*[\"']name[\"']\s*:.*?[\"'](?:arguments|parameters)[\"']\s*:", re.DOTALL)
+_BEGUN = re.compile(r"\{\s*[\"']name[\"']\s*:\s*[\"'][^\"']*[\"']\s*,\s*[\"'](?:arguments|parameters)[\"']\s*:")
 _LONGEST = 20_000
 _CALL_KEYS = frozenset({"name", "arguments", "parameters", "id", "type"})
 

@@ -42,7 +42,7 @@ _NO = r"(?:n't|\bnot|\bcannot|\bunable|\bno|\billegal|\bagainst|\bharmful|\bdang
 _REFUSALS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?:i|we) ?{_CANNOT}{_ADVERBS} {_HELP}",
+        rf"\b(?:i|we)(?: \w+ly)? ?{_CANNOT}{_ADVERBS} {_HELP}",
         rf"\b(?:i|we) {_DO_NOT}{_ADVERBS} {_REFUSE}",
         rf"(?:\A|[.!] ){_CANNOT}{_ADVERBS} {_HELP}",
         rf"\bas an? (?:\w+ ){{0,3}}(?:ai|assistant|model)\b[^.!?]{{0,80}}\b{_CANNOT}{_ADVERBS} {_HELP}",

@@ -164,7 +164,7 @@ def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
 def _metrics(results: Iterable[Result]) -> tuple[ItemRow, ...]:
     """What a task says beside its primary metric: groups, breakdowns, rates."""
     return tuple(
-        item_row(result.task, result.variant, result.outcome, "", metric, 0)
+        item_row(result.task, result.variant, result.outcome, "", metric, quick=result.mode != "full")
         for result in results
         for metric in result.metrics
         if metric.name != result.primary
@@ -172,7 +172,15 @@ def _metrics(results: Iterable[Result]) -> tuple[ItemRow, ...]:
 
 
 def _row(result: Result) -> ItemRow:
-    return item_row(result.task, result.variant, result.outcome, result.reason, result.metric(), result.n_unscored)
+    return item_row(
+        result.task,
+        result.variant,
+        result.outcome,
+        result.reason,
+        result.metric(),
+        unscored=result.n_unscored,
+        quick=result.mode != "full",
+    )
 
 
 def _provenance(run: RunReport) -> tuple[FactGroup, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
@@ -20,7 +20,7 @@ MEMORY: Mapping[str, str] = {
 }
 DECODE = ("Generation speed", "Output tokens per second after the first one. More is better.")
 GIGABYTE = "1 GB is 10⁹ bytes"
-TTFT = ("Time to first token", "Milliseconds from the question to the first word, by length of prompt. Less is better.")
+TTFT = ("Time to first token", "Milliseconds from the question to the first word of the answer. Less is better.")
 
 
 def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
@@ -38,17 +38,27 @@ def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
     return tuple(chart for chart in charts if chart)
 
 
-def machine_charts(performance: Performance) -> tuple[Bars, ...]:
-    """The charts that compare the quantizations of a model on one machine. A bar says of what length it is."""
-    rows = performance.quantizations
+def machine_charts(performance: Performance, order: Sequence[str]) -> tuple[Bars, ...]:
+    """The charts that compare the quantizations of a model on one machine, in the given order of quantizations.
+
+    Numbers of different lengths stand in different charts: a short prompt makes no model fast.
+    """
+    rows = {name: performance.quantizations[name] for name in order if name in performance.quantizations}
 
     def column(name: str) -> list[tuple[str, Quantity]]:
         found = ((quantization, getattr(row, name)) for quantization, row in rows.items())
         return [(quantization, quantity) for quantization, quantity in found if quantity is not None]
 
+    def by_length(title: str, hint: str, found: list[tuple[str, Quantity]]) -> list[Bars | None]:
+        lengths = dict.fromkeys(quantity.of for _, quantity in found)
+        return [
+            bars(f"{title}, {length}" if length else title, hint, [row for row in found if row[1].of == length])
+            for length in lengths
+        ]
+
     charts = (
-        bars(*DECODE, column("tps_output")),
-        bars(*TTFT, column("ttft_ms")),
+        *by_length(*DECODE, column("tps_output")),
+        *by_length(*TTFT, column("ttft_ms")),
         bars("Peak memory", f"Resident memory of the model's process; {GIGABYTE}.", sized(column("ram_gb"))),
         bars("File size", "What has to be downloaded.", sized(column("size_gb"))),
     )

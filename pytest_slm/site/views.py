@@ -76,6 +76,7 @@ class ItemRow:
     note: str
     slug: str
     plot: Plot | None
+    quick: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +121,15 @@ def score_row(name: str, case: UseCase, note: str = "") -> ScoreRow:
     score, interval = numbers.points(case.score, case.interval)
     variants = sum(task.measured_variants for task in case.benchmarks)
     several = f", {variants} items" if variants > len(case.benchmarks) else ""
+    done, declared = len(case.benchmarks), len(case.declared)
+    tasks = f"{done} of {declared} tasks" if done < declared else f"{done} task{'' if done == 1 else 's'}"
     return ScoreRow(
         name=words(name),
         score=score,
         interval=interval,
         n=numbers.number(case.n, 0),
         coverage=numbers.percent(case.coverage),
-        note=note or f"{len(case.benchmarks)} of {len(case.declared)} tasks{several}",
+        note=note or tasks + several,
         plot=score_plot(case.score, case.interval),
         quick=case.recommended is None,
         recommended=bool(case.recommended),
@@ -149,7 +152,16 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
     )
 
 
-def item_row(task: str, variant: str, outcome: str, reason: str, metric: Metric | None, unscored: int) -> ItemRow:
+def item_row(
+    task: str,
+    variant: str,
+    outcome: str,
+    reason: str,
+    metric: Metric | None,
+    *,
+    unscored: int = 0,
+    quick: bool = False,
+) -> ItemRow:
     """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
     message, slug = split_reason(reason)
     value = interval = ""
@@ -180,6 +192,7 @@ def item_row(task: str, variant: str, outcome: str, reason: str, metric: Metric 
         note="; ".join(notes),
         slug=slug,
         plot=plot,
+        quick=quick,
     )
 
 

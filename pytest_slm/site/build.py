@@ -1,0 +1,71 @@
+"""The site: a folder of pages from one registry file. It is made beside its place and put there in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.registry.entry import Registry
+from pytest_slm.registry.schema import read_registry
+from pytest_slm.registry.store import write_text
+from pytest_slm.site.home_view import home_view
+from pytest_slm.site.model_view import model_view
+from pytest_slm.site.render import linked_page, static
+
+STATIC = ("style.css", "home.js")
+MARKER = ".pytest-slm-site"
+"""Lies in every folder that was made here: no other folder is ever replaced."""
+
+
+def build_site(registry_path: Path, out_dir: Path) -> tuple[str, ...]:
+    """Replace ``out_dir`` by the pages of a registry; returns their paths in it.
+
+    The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
+    cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
+    """
+    pages = site_pages(read_registry(registry_path))
+    if out_dir.exists() and not (out_dir / MARKER).exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
+        raise ReportError(
+            f"{out_dir}: is not empty and no site made by pytest-slm, so it is not replaced. Name a new folder",
+            slug="site-foreign",
+        )
+    token = secrets.token_hex(4)
+    fresh = out_dir.with_name(f".{out_dir.name}.{token}.new")
+    old = out_dir.with_name(f".{out_dir.name}.{token}.old")
+    try:
+        for name, text in pages.items():
+            write_text(fresh / name, text)
+        if out_dir.exists():
+            out_dir.rename(old)
+        try:
+            fresh.rename(out_dir)
+        except OSError:
+            if old.exists():
+                old.rename(out_dir)
+            raise
+    except OSError as error:
+        raise writing_failed(out_dir, error) from error
+    finally:
+        for leftover in (fresh, old):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(leftover)
+    return tuple(sorted(name for name in pages if name.endswith(".html")))
+
+
+def site_pages(registry: Registry) -> Mapping[str, str]:
+    """The text of every file of the site by its path. Links are relative, so any host and any sub-path will do."""
+    addresses = {entry.id: f"models/{entry.id}.html" for entry in registry.models}
+    home = home_view(registry, addresses)
+    pages = {
+        "index.html": linked_page("home.html", root="", script="home.js", view=home),
+        "methodology.html": linked_page("methodology.html", root=""),
+        "404.html": linked_page("404.html", root=""),
+    }
+    for entry in registry.models:
+        pages[addresses[entry.id]] = linked_page("model.html", root="../", view=model_view(entry), updated=home.updated)
+    files = {f"static/{name}": static(name) for name in STATIC}
+    return {**pages, **files, MARKER: "Made by pytest-slm; 'pytest-slm site build' replaces this folder.\n"}

@@ -1,0 +1,164 @@
+"""Registry -> HomeView: all models, in groups that were measured on one machine, because only those may be ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_slm.registry.entry import Quantity, Registry, RegistryEntry
+from pytest_slm.registry.performance import STANDARD_CONTEXT, STANDARD_DECODE
+from pytest_slm.site import numbers
+from pytest_slm.site.speed import machine_name
+from pytest_slm.site.views import Plot, score_plot, words
+
+PROFILE = "marketplace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A number in a table of models; ``sort`` is its plain form for the page's script, empty if not measured."""
+
+    text: str
+    note: str = ""
+    sort: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRow:
+    """One model on the home page. ``data`` are the attributes that search, sort and filters read."""
+
+    name: str
+    href: str
+    by: str
+    license: str
+    quick: str
+    rank: str
+    unranked: str
+    score: Cell
+    plot: Plot | None
+    coverage: str
+    cases: tuple[tuple[str, str], ...]
+    parameters: Cell
+    size: Cell
+    ram: Cell
+    tps: Cell
+    ttft: Cell
+    data: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineGroup:
+    """The models that were measured on one machine: ranked ones first, by rank, then by name."""
+
+    title: str
+    fingerprint: str
+    rows: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeView:
+    """The whole page."""
+
+    total: int
+    updated: str
+    groups: tuple[MachineGroup, ...]
+    cases: tuple[tuple[str, str], ...]
+    licenses: tuple[str, ...]
+
+
+def home_view(registry: Registry, addresses: Mapping[str, str]) -> HomeView:
+    """What the home page shows; ``addresses`` holds the page of each model by id."""
+    groups: dict[str, list[RegistryEntry]] = {}
+    for entry in registry.models:
+        groups.setdefault(machine_of(entry), []).append(entry)
+    cases = sorted({name for entry in registry.models for name in entry.use_cases})
+    return HomeView(
+        total=len(registry.models),
+        updated=numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else "",
+        groups=tuple(_group(key, groups[key], addresses) for key in sorted(groups, key=lambda key: (not key, key))),
+        cases=tuple((name, words(name)) for name in cases),
+        licenses=tuple(sorted({entry.license for entry in registry.models if entry.license})),
+    )
+
+
+def machine_of(entry: RegistryEntry) -> str:
+    """The fingerprint of the machine that an entry's headline numbers are from; empty if not known."""
+    total = entry.aggregates.get(PROFILE)
+    if total is not None:
+        return total.machine or ""
+    found = [case.machine for case in entry.use_cases.values() if case.machine]
+    return found[0] if found else entry.performance.machine if entry.performance else ""
+
+
+def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, str]) -> MachineGroup:
+    hardware = next((e.provenance.machines[key] for e in entries if key in e.provenance.machines), {})
+
+    def place(entry: RegistryEntry) -> tuple[int, str, str]:
+        total = entry.aggregates.get(PROFILE)
+        return (total.rank if total and total.rank else 10**9, entry.name.casefold(), entry.id)
+
+    return MachineGroup(
+        title=machine_name(hardware) if key else "Machine not known",
+        fingerprint=key,
+        rows=tuple(_row(entry, addresses[entry.id]) for entry in sorted(entries, key=place)),
+    )
+
+
+def _row(entry: RegistryEntry, href: str) -> ModelRow:
+    total = entry.aggregates.get(PROFILE)
+    score = numbers.points(total.score, total.interval) if total else (numbers.MISSING, "")
+    # Speeds belong to the machine of the group; those of another machine stand on the model's page only.
+    here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry) else None
+    speed = here.quantizations.get(entry.quantization) if here else None
+    size = entry.quantizations[entry.quantization].size_bytes
+    cells = {
+        "score": Cell(text=score[0], note=score[1], sort=f"{total.score:.6g}" if total else ""),
+        "parameters": _count(entry),
+        "size": Cell(text=numbers.size(size), sort=str(size)) if size else Cell(text=numbers.MISSING),
+        "ram": _cell(speed.ram_gb if speed else None, gigabytes=True),
+        "tps": _cell(speed.tps_output if speed else None, standard=STANDARD_DECODE),
+        "ttft": _cell(speed.ttft_ms if speed else None, standard=STANDARD_CONTEXT),
+    }
+    search = " ".join(filter(None, (entry.name, entry.id, entry.family, entry.hf_repo, *entry.tags, *entry.categories)))
+    data = {
+        "search": search.casefold(),
+        "name": entry.name.casefold(),
+        "license": entry.license or "",
+        "context": str(entry.context_length or ""),
+        **{name: cell.sort for name, cell in cells.items()},
+        "cases": " ".join(f"{name}:{case.score:.4g}" for name, case in entry.use_cases.items()),
+    }
+    return ModelRow(
+        name=entry.name,
+        href=href,
+        by=" · ".join(filter(None, (entry.quantization, entry.hf_repo or entry.id))),
+        license=entry.license or "",
+        quick="quick" if total is not None and (total.mode != "full" or total.limit is not None) else "",
+        rank=str(total.rank) if total and total.rank else "",
+        unranked=f"not ranked: {total.unranked}" if total and total.unranked else "" if total else "no score",
+        plot=score_plot(total.score, total.interval) if total else None,
+        coverage=numbers.percent(total.coverage) if total else "",
+        cases=tuple(
+            (words(name), numbers.points(case.score, case.interval)[0]) for name, case in entry.use_cases.items()
+        ),
+        data=tuple(data.items()),
+        **cells,
+    )
+
+
+def _count(entry: RegistryEntry) -> Cell:
+    if entry.parameters is None:
+        return Cell(text=numbers.MISSING)
+    return Cell(text=numbers.parameters(entry.parameters), sort=str(entry.parameters))
+
+
+def _cell(quantity: Quantity | None, *, gigabytes: bool = False, standard: int | None = None) -> Cell:
+    """A quantity; one of another length than the standard one is shown, but neither sorted nor filtered by."""
+    if quantity is None:
+        return Cell(text=numbers.MISSING)
+    if gigabytes:
+        return Cell(text=numbers.size(quantity.value * 1e9), sort=f"{quantity.value * 1e9:.6g}")
+    text = numbers.estimate(quantity.value, quantity.interval)[0]
+    comparable = standard is None or quantity.of == f"{standard} tokens"
+    sort = f"{quantity.value:.6g}" if comparable else ""
+    return Cell(text=f"{text}{numbers.NBSP}{quantity.unit}", note=quantity.of, sort=sort)

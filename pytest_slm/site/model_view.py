@@ -1,0 +1,245 @@
+"""RegistryEntry -> ModelView: everything the registry knows about one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_slm.core.aggregation import PROFILES
+from pytest_slm.core.types import Metric
+from pytest_slm.registry.entry import Item, Performance, RegistryEntry
+from pytest_slm.site import numbers
+from pytest_slm.site.speed import caution, machine_charts, machine_name
+from pytest_slm.site.views import (
+    Bars,
+    Fact,
+    ItemRow,
+    ScoreRow,
+    aggregate_row,
+    anchor,
+    facts,
+    hub_address,
+    item_row,
+    score_row,
+    words,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizationRow:
+    """One quantization in the table that compares them: use-case scores by column, then size, memory and speed."""
+
+    name: str
+    headline: bool
+    quick: bool
+    scores: tuple[tuple[str, str, str], ...]
+    """(column, score, interval) of every use case that any quantization has."""
+    bits: str
+    size: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSection:
+    """Speed and memory of all quantizations on one machine."""
+
+    title: str
+    caution: str
+    charts: tuple[Bars, ...]
+    modes: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemSection:
+    """Every item of one quantization, by suite."""
+
+    id: str
+    quantization: str
+    count: str
+    open: bool
+    groups: tuple[tuple[str, tuple[ItemRow, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRow:
+    """One run report that the model's numbers come from, or that was left aside."""
+
+    path: str
+    sha256: str
+    quantization: str
+    mode: str
+    finished: str
+    engine: str
+    machine: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelView:
+    """The whole page."""
+
+    name: str
+    quantization: str
+    chips: tuple[str, ...]
+    quick: str
+    facts: tuple[Fact, ...]
+    aggregates: tuple[ScoreRow, ...]
+    not_run: tuple[str, ...]
+    scores: tuple[ScoreRow, ...]
+    best_for: tuple[str, ...]
+    not_for: tuple[str, ...]
+    safety: tuple[ItemRow, ...]
+    columns: tuple[str, ...]
+    quantizations: tuple[QuantizationRow, ...]
+    machines: tuple[MachineSection, ...]
+    items: tuple[ItemSection, ...]
+    reports: tuple[ReportRow, ...]
+    hardware: tuple[tuple[str, tuple[Fact, ...]], ...]
+
+
+def model_view(entry: RegistryEntry) -> ModelView:
+    """What the page of a model shows."""
+    columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
+    quick = [case for case in entry.use_cases.values() if case.recommended is None]
+    expected = {words(name) for profile in PROFILES.values() for name in profile if name != "safety"}
+    machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
+    return ModelView(
+        name=entry.name,
+        quantization=entry.quantization,
+        chips=tuple(filter(None, (entry.license, *entry.tags))),
+        quick=f"quick: sample of at most {max(t.n for c in quick for t in c.benchmarks)} per task, not ranked"
+        if quick
+        else "",
+        facts=_facts(entry),
+        aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
+        not_run=tuple(sorted(expected - {words(name) for name in entry.use_cases})),
+        scores=tuple(score_row(name, case) for name, case in entry.use_cases.items()),
+        best_for=tuple(map(words, entry.best_for)),
+        not_for=tuple(map(words, entry.not_for)),
+        safety=tuple(
+            item_row(
+                words(name),
+                "",
+                "passed",
+                "",
+                Metric(name=name, value=r.value, n=r.n, interval=r.interval, higher_is_better=False),
+                quick=r.mode != "full",
+            )
+            for name, r in entry.safety.items()
+        ),
+        columns=tuple(words(name) for name in columns),
+        quantizations=tuple(_quantization(entry, name, columns) for name in _ordered(entry)),
+        machines=tuple(_machine(entry, performance) for performance in machines),
+        items=tuple(_items(entry, name) for name in _ordered(entry)),
+        reports=_reports(entry),
+        hardware=tuple((machine_name(data), facts(data)) for data in entry.provenance.machines.values()),
+    )
+
+
+def _ordered(entry: RegistryEntry) -> list[str]:
+    """The headline first, then from large to small."""
+
+    def place(name: str) -> tuple[bool, float, str]:
+        return name != entry.quantization, -(entry.quantizations[name].size_bytes or 0), name
+
+    return sorted(entry.quantizations, key=place)
+
+
+def _facts(entry: RegistryEntry) -> tuple[Fact, ...]:
+    counted = numbers.parameters(entry.parameters) if entry.parameters else ""
+    pairs = (
+        ("Parameters", f"{counted} counted" if counted else f"{entry.declared_parameters or 'not known'}, not counted"),
+        ("Architecture", entry.architecture),
+        ("Context", f"{numbers.number(entry.context_length, 0)} tokens" if entry.context_length else None),
+        ("Family", entry.family),
+        ("Submitted by", entry.submitted_by),
+        ("Listed since", entry.date_added),
+        ("Compliance", entry.compliance.status.replace("_", " ")),
+    )
+    found = [Fact(label=label, value=value) for label, value in pairs if value]
+    if entry.hf_repo:
+        found.append(Fact(label="Repository", value=entry.hf_repo, href=hub_address(entry.hf_repo)))
+    if entry.revision:
+        found.append(Fact(label="Revision", value=entry.revision[:12], code=True))
+    return tuple(found)
+
+
+def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> QuantizationRow:
+    one = entry.quantizations[name]
+    scores = []
+    for column in columns:
+        case = one.use_cases.get(column)
+        text = numbers.points(case.score, case.interval) if case else ("not run", "")
+        scores.append((words(column), *text))
+    return QuantizationRow(
+        name=name,
+        headline=name == entry.quantization,
+        quick=any(case.recommended is None for case in one.use_cases.values()),
+        scores=tuple(scores),
+        bits=f"{one.bits_per_weight:.3g}" if one.bits_per_weight else numbers.MISSING,
+        size=numbers.size(one.size_bytes) if one.size_bytes else numbers.MISSING,
+    )
+
+
+def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
+    quick = sorted(name for name, row in performance.quantizations.items() if row.mode != "full")
+    data = entry.provenance.machines.get(performance.machine, performance.hardware)
+    return MachineSection(
+        title=machine_name(data),
+        caution=caution(data),
+        charts=machine_charts(performance, _ordered(entry)),
+        modes=f"From quick runs: {', '.join(quick)}." if quick else "",
+    )
+
+
+def _items(entry: RegistryEntry, name: str) -> ItemSection:
+    one = entry.quantizations[name]
+    suites = dict.fromkeys(item.suite for item in one.items)
+    return ItemSection(
+        id=anchor("items", name),
+        quantization=name,
+        count=f"{len(one.items)} items" + (", headline" if name == entry.quantization else ""),
+        open=name == entry.quantization,
+        groups=tuple(
+            (words(suite), tuple(_item(item) for item in one.items if item.suite == suite)) for suite in suites
+        ),
+    )
+
+
+def _item(item: Item) -> ItemRow:
+    metric = None
+    if item.metric is not None and item.value is not None and item.n is not None:
+        metric = Metric(
+            name=item.metric,
+            value=item.value,
+            n=item.n,
+            interval=item.interval,
+            unit=item.unit or "",
+            higher_is_better=item.higher_is_better is not False,
+        )
+    return item_row(
+        item.task, item.variant, item.outcome, item.reason, metric, unscored=item.n_unscored, quick=item.mode != "full"
+    )
+
+
+def _reports(entry: RegistryEntry) -> tuple[ReportRow, ...]:
+    return tuple(
+        ReportRow(
+            path=reference.path,
+            sha256=reference.sha256,
+            quantization=reference.quantization,
+            mode=reference.mode + (f", limit {reference.limit}" if reference.limit is not None else ""),
+            finished=numbers.day(reference.finished),
+            engine=reference.engine or "not known",
+            machine=reference.machine or "not known",
+            state=", ".join(
+                filter(
+                    None,
+                    (
+                        "used" if reference.used else "not used",
+                        "" if reference.complete else "not complete",
+                        "" if reference.revision == entry.revision else "other revision",
+                    ),
+                )
+            ),
+        )
+        for reference in entry.provenance.reports
+    )

@@ -1,0 +1,247 @@
+"""The process that holds a model: answers, dies, is replaced, and never outlives its session."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client
+
+import psutil
+import pytest
+
+from pytest_slm.backends import frames
+from pytest_slm.backends.hosts import Broker, WorkerHosts
+from pytest_slm.core.types import Message, Request
+from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
+
+
+def ask(text, **options):
+    return Request(messages=(Message(role="user", content=text),), **options)
+
+
+def test_it_answers_in_order(fake_hosts):
+    backend = fake_hosts(Q={"rules": [{"contains": "one", "text": "1"}, {"contains": "two", "text": "2"}]}).open("Q")
+    answers = backend.generate([ask("one"), ask("two"), ask("three")])
+    assert [answer.text for answer in answers] == ["1", "2", "I do not know."]
+
+
+def test_it_describes_itself_from_another_process(fake_hosts):
+    described = fake_hosts(Q={}).open("Q").describe()
+    assert described["name"] == "fake"
+    assert described["host_pid"] != os.getpid()
+    assert described["load_s"] >= 0
+
+
+def test_the_same_model_is_not_started_twice(fake_hosts):
+    hosts = fake_hosts(Q={})
+    assert hosts.open("Q") is hosts.open("Q")
+
+
+def test_only_one_quantization_is_in_memory(fake_hosts, no_orphans):
+    hosts = fake_hosts(A={}, B={})
+    first = hosts.open("A").describe()["host_pid"]
+    hosts.open("B")
+    assert not psutil.pid_exists(first)
+    assert len(no_orphans()) == 1
+
+
+def test_memory_is_that_of_the_models_process(fake_hosts):
+    backend = fake_hosts(Q={}).open("Q")
+    use = backend.memory()["now"]
+    actual = psutil.Process(backend.describe()["host_pid"]).memory_info().rss
+    assert use.rss == pytest.approx(actual, rel=0.05)
+    assert use.peak is None or use.peak >= use.rss * 0.99
+
+
+def test_a_model_killed_in_mid_request_is_an_error_that_says_so_and_the_next_one_is_answered(fake_hosts):
+    hosts = fake_hosts(Q={"rules": [{"contains": "wait", "action": "hang"}]})
+    backend = hosts.open("Q")
+    pid = backend.describe()["host_pid"]
+    threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
+    with pytest.raises(HostDiedError, match=rf"pid {pid}\) was ended by SIGKILL .*memory"):
+        backend.generate([ask("wait")])
+    again = hosts.open("Q")
+    assert again.describe()["host_pid"] != pid
+    assert again.generate([ask("hello")])[0].text == "I do not know."
+
+
+def test_a_model_that_crashes_by_itself_is_replaced(fake_hosts):
+    hosts = fake_hosts(Q={"rules": [{"contains": "boom", "action": "crash"}]})
+    with pytest.raises(HostDiedError, match="SIGKILL"):
+        hosts.open("Q").generate([ask("boom")])
+    assert hosts.open("Q").generate([ask("fine")])
+
+
+def test_silence_is_ended_after_the_request_limit(fake_hosts, no_orphans):
+    hosts = fake_hosts(request_timeout=0.6, Q={"rules": [{"contains": "wait", "action": "hang"}]})
+    with pytest.raises(HostTimeoutError, match=r"said nothing for 0\.6 s.*--slm-request-timeout"):
+        hosts.open("Q").generate([ask("wait")])
+    assert not no_orphans()
+    assert hosts.open("Q").generate([ask("fine")])
+
+
+def test_loading_has_a_limit_of_its_own(fake_hosts, no_orphans):
+    hosts = fake_hosts(start_timeout=1.5, Q={"start": "hang"})
+    with pytest.raises(HostTimeoutError, match="--slm-start-timeout"):
+        hosts.open("Q")
+    assert not no_orphans()
+
+
+def test_a_model_that_cannot_be_opened_says_why(fake_hosts):
+    with pytest.raises(BackendError, match="the script says that this fails") as caught:
+        fake_hosts(Q={"start": "error"}).open("Q")
+    assert caught.value.slug == "scripted"
+
+
+def test_a_process_that_dies_while_loading_is_told(fake_hosts):
+    with pytest.raises(HostDiedError, match="SIGKILL"):
+        fake_hosts(Q={"start": "crash"}).open("Q")
+
+
+def test_an_error_of_the_engine_leaves_it_usable(fake_hosts):
+    backend = fake_hosts(Q={"rules": [{"contains": "fail", "action": "error"}]}).open("Q")
+    with pytest.raises(BackendError, match="scripted"):
+        backend.generate([ask("fail")])
+    assert backend.generate([ask("fine")])[0].text == "I do not know."
+
+
+def test_a_bug_in_a_backend_keeps_its_traceback(fake_hosts):
+    # the rule has no "contains": a KeyError in the other process
+    backend = fake_hosts(Q={"rules": [{"text": "x"}]}).open("Q")
+    with pytest.raises(BackendError, match="KeyError: 'contains'") as caught:
+        backend.generate([ask("x")])
+    assert "fake.py" in caught.value.__notes__[0]
+
+
+def test_nobody_without_the_key_gets_in(fake_hosts):
+    hosts = fake_hosts(Q={})
+    process = hosts.process("Q")
+    with pytest.raises((AuthenticationError, OSError, EOFError)):
+        Client(process.address, authkey=b"guess")
+    assert hosts.open("Q").generate([ask("fine")])  # and the stranger did no harm
+
+
+def test_the_key_is_not_in_the_command_line_or_the_environment(fake_hosts):
+    process = fake_hosts(Q={}).process("Q")
+    seen = psutil.Process(process.pid)
+    assert process.key.hex() not in " ".join([*seen.cmdline(), *seen.environ().values()])
+
+
+def test_it_talks_json_and_never_pickle(fake_hosts):
+    process = fake_hosts(Q={}).process("Q")
+    with process.connect() as connection:
+        connection.send({"id": 1, "call": "memory"})  # multiprocessing would pickle this
+        with pytest.raises((EOFError, OSError)):
+            frames.receive(connection)
+
+
+def test_an_unknown_call_is_an_error(fake_hosts):
+    with fake_hosts(Q={}).process("Q").connect() as connection:
+        frames.send(connection, {"id": 1, "call": "__class__", "args": None})
+        assert frames.receive(connection)["error"]["message"] == "unknown call '__class__'"
+
+
+def test_several_clients_share_one_model(fake_hosts, no_orphans):
+    hosts = fake_hosts(alone=False, Q={})
+    broker = Broker(hosts)
+    try:
+        workers = [WorkerHosts(broker.address, broker.key, request_timeout=30) for _ in range(3)]
+        pids = {worker.open("Q").describe()["host_pid"] for worker in workers}
+        assert len(pids) == len(no_orphans()) == 1
+        assert all(worker.open("Q").generate([ask("x")]) for worker in workers)
+    finally:
+        broker.close()
+
+
+def test_a_worker_learns_why_the_shared_model_died(fake_hosts):
+    hosts = fake_hosts(alone=False, Q={"rules": [{"contains": "boom", "action": "crash"}]})
+    broker = Broker(hosts)
+    try:
+        worker = WorkerHosts(broker.address, broker.key, request_timeout=30)
+        with pytest.raises(HostDiedError, match="SIGKILL"):
+            worker.open("Q").generate([ask("boom")])
+        assert worker.open("Q").generate([ask("fine")])
+    finally:
+        broker.close()
+
+
+def test_without_the_controller_a_worker_gets_an_error_and_not_a_hang(fake_hosts):
+    broker = Broker(fake_hosts(alone=False, Q={"start": "error"}))
+    worker = WorkerHosts(broker.address, broker.key, request_timeout=30)
+    with pytest.raises(BackendError, match="fails"):  # errors of the start travel too
+        worker.open("Q")
+    broker.close()
+    worker.close()
+    with pytest.raises(HostDiedError, match="controller"):
+        worker.open("Q")
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "exit"])
+def test_the_process_ends_with_whoever_started_it(no_orphans, how):
+    # even while it is deep in a request: nothing may run on after the session is gone
+    program = textwrap.dedent(
+        f"""
+        import os, signal, threading, json, pathlib, tempfile
+        from pytest_slm.backends.hosts import Hosts
+        from pytest_slm.backends.lookup import Backends
+        from pytest_slm.backends.protocol import ModelSpec
+        from pytest_slm.core.types import Request
+        path = pathlib.Path(tempfile.mkdtemp()) / "s.json"
+        path.write_text(json.dumps({{"rules": [{{"contains": "wait", "action": "hang"}}]}}))
+        opening = lambda: (Backends().find("fake"), ModelSpec(path=str(path), format="fake"))
+        backend = Hosts({{"Q": opening}}, start_timeout=30, request_timeout=60).open("Q")
+        print(backend.describe()["host_pid"], flush=True)
+        threading.Thread(target=backend.generate, args=([Request(prompt="wait")],), daemon=True).start()
+        import time; time.sleep(0.3)
+        how = {how!r}
+        os._exit(1) if how == "exit" else os.kill(os.getpid(), getattr(signal, how))
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    pid = int(done.stdout)
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(pid)
+
+
+def test_the_working_directory_cannot_replace_a_module(fake_hosts, tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('hijacked')")
+    monkeypatch.chdir(tmp_path)
+    assert fake_hosts(Q={}).open("Q").generate([ask("fine")])
+
+
+def test_a_long_temporary_folder_falls_back_to_a_loopback_port(fake_hosts, tmp_path, monkeypatch):
+    # the kernel allows about 108 bytes for the path of a socket
+    long = tmp_path / ("d" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    process = fake_hosts(Q={}).process("Q")
+    host, port = process.address
+    assert host == "127.0.0.1"
+    with socket.create_connection((host, port)):
+        pass
+    assert process.alive
+
+
+def test_nothing_is_left_in_the_temporary_folder(fake_hosts, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    hosts = fake_hosts(Q={})
+    hosts.open("Q")
+    assert list(tmp_path.glob("slm-*"))
+    hosts.close()
+    assert not list(tmp_path.glob("slm-*"))
+
+
+def test_numbers_that_json_has_no_word_for_do_not_travel():
+    class Never:
+        def send_bytes(self, _data):
+            raise AssertionError("sent")
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        frames.send(Never(), {"x": float("nan")})

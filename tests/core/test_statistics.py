@@ -1,0 +1,133 @@
+"""Intervals against known numbers, and what must hold for all inputs."""
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.core import statistics as ours
+
+values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50)
+
+
+@st.composite
+def counts(draw):
+    n = draw(st.integers(1, 10_000))
+    return draw(st.integers(0, n)), n
+
+
+def test_wilson_known_number():
+    # Newcombe 1998, table I: 81 of 263
+    low, high = ours.wilson(81, 263)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+@given(counts())
+def test_wilson_holds_the_share_and_stays_within_0_and_1(pair):
+    successes, n = pair
+    low, high = ours.wilson(successes, n)
+    assert 0 <= low <= successes / n <= high <= 1
+    assert low < high  # also at 0 % and 100 %: never sure
+
+
+def test_wilson_of_nothing_is_unknown():
+    assert ours.wilson(0, 0) is None
+
+
+def test_wilson_refuses_more_successes_than_trials():
+    with pytest.raises(ValueError, match="3 successes out of 2"):
+        ours.wilson(3, 2)
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 4, 5, 10, 30, 99, 1000])
+@pytest.mark.parametrize("p", [0.6, 0.9, 0.975, 0.995, 0.9999, 0.025])
+def test_t_quantile_is_scipys(df, p):
+    scipy_stats = pytest.importorskip("scipy.stats")
+    assert ours.t_quantile(p, df) == pytest.approx(scipy_stats.t.ppf(p, df), rel=1e-9)
+
+
+def test_t_quantile_refuses_what_is_no_probability():
+    with pytest.raises(ValueError, match="no t quantile"):
+        ours.t_quantile(1.0, 3)
+
+
+def test_one_value_says_nothing_about_its_spread():
+    assert ours.mean_interval([3.0]) is None
+    assert ours.median_interval([3.0]) is None
+    assert ours.coefficient_of_variation([3.0]) is None
+    assert ours.bootstrap([3.0]) is None
+
+
+@given(values)
+def test_the_mean_is_in_its_interval(data):
+    low, high = ours.mean_interval(data)
+    centre = statistics.fmean(data)
+    assert low <= centre <= high or math.isclose(low, high, abs_tol=1e-6)
+
+
+@given(values, st.floats(0.5, 10))
+def test_scaling_the_values_scales_the_interval(data, factor):
+    low, high = ours.mean_interval(data)
+    scaled = ours.mean_interval([value * factor for value in data])
+    assert scaled == pytest.approx((low * factor, high * factor), rel=1e-6, abs=1e-6)
+
+
+@given(st.permutations([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]))
+def test_order_does_not_matter(data):
+    assert ours.median_interval(data) == ours.median_interval(sorted(data))
+    assert ours.mad(data) == 7.0
+    assert ours.percentile(data, 0.5) == 8.0
+
+
+def test_median_interval_needs_six_values():
+    # the range of five covers 93.75 %, of six 96.9 %
+    assert ours.median_interval([1, 2, 3, 4, 5]) is None
+    assert ours.median_interval([1, 2, 3, 4, 5, 6]) == (1, 6)
+
+
+def test_median_interval_narrows_with_n():
+    # Conover 1999: for n = 20 the 95 % interval is from the 6th to the 15th value
+    assert ours.median_interval(list(range(1, 21))) == (6, 15)
+
+
+@given(values)
+def test_percentile_is_numpys(data):
+    numpy = pytest.importorskip("numpy")
+    for q in (0.0, 0.5, 0.95, 1.0):
+        assert ours.percentile(data, q) == pytest.approx(float(numpy.quantile(data, q)), rel=1e-9, abs=1e-9)
+
+
+def test_bootstrap_holds_the_median_and_repeats():
+    data = [float(value) for value in range(100)]
+    interval = ours.bootstrap(data, seed=7)
+    assert interval == ours.bootstrap(data, seed=7)
+    assert interval[0] <= 49.5 <= interval[1]
+    assert 25 < interval[0] < interval[1] < 75
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5))
+def test_combining_one_part_changes_nothing(value, below, above):
+    got, interval = ours.combine([(1.0, value, (value - below, value + above))])
+    assert got == pytest.approx(value)
+    assert interval == pytest.approx((value - below, value + above))
+
+
+def test_averaging_halves_the_doubt_of_four_equal_parts():
+    _, interval = ours.combine([(0.25, 0.5, (0.4, 0.6))] * 4)
+    assert interval == pytest.approx((0.45, 0.55))
+
+
+def test_an_unknown_part_makes_the_whole_unknown():
+    assert ours.combine([(0.5, 1.0, (0.9, 1.0)), (0.5, 1.0, None)]) == (1.0, None)
+
+
+def test_a_part_without_weight_does_not_matter():
+    assert ours.combine([(1.0, 0.5, (0.4, 0.6)), (0.0, 9.0, None)])[1] == pytest.approx((0.4, 0.6))
+
+
+def test_spread_of_known_values():
+    assert ours.coefficient_of_variation([1.0, 2.0, 3.0]) == pytest.approx(0.5)
+    assert ours.coefficient_of_variation([-1.0, 1.0]) is None
+    assert ours.median([3.0, 1.0, 2.0]) == 2.0

