@@ -134,7 +134,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     for reference in arguments.submissions:
         problems = _problems(reference, arguments.offline)
         for problem in problems:
-            print(f"{reference}: {problem}", file=sys.stderr)
+            print(problem if problem.startswith(reference) else f"{reference}: {problem}", file=sys.stderr)
         print(f"{reference}: {'failed' if problems else 'ok'}")
         code = 1 if problems else code
     return code

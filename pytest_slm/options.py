@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,6 @@ import pytest
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import UsageError
-from pytest_slm.session import new_run_id
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -105,6 +106,11 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
+
+
+def new_run_id() -> str:
+    """UTC to the second, and four digits so that two runs of one second differ."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def _gate(text: str) -> tuple[str, float]:

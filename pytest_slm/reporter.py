@@ -44,7 +44,6 @@ class Reporter:
         if self._own_json:
             # pytest-json-report makes its report, we put it where the run is.
             config.option.json_report, config.option.json_report_file = True, ""
-        config.stash[LIVE] = live_line(config)
 
     @property
     def _idle(self) -> bool:
@@ -61,6 +60,7 @@ class Reporter:
         return [f"slm: {run.submission.name}, {names}{more}, mode {run.config.mode}, seed {run.config.seed}{where}"]
 
     def pytest_sessionstart(self) -> None:
+        self._config.stash[LIVE] = live_line(self._config)
         if not self._idle:
             with _usage():
                 self._run.create_folders()

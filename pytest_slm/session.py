@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -17,17 +15,12 @@ from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import ModelSpec, Progress, silent
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import Detected, Gate, ItemId, Quantization, Result, Submission, Task
+from pytest_slm.core.types import Detected, Gate, ItemId, Measurement, Metric, Quantization, Result, Submission, Task
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean, writing_failed
 from pytest_slm.models import detect, locate
 from pytest_slm.runners import runner_for
 from pytest_slm.runners.context import RunContext, SampleRecord
 from pytest_slm.scorers import Scorers
-
-
-def new_run_id() -> str:
-    """UTC to the second, and four digits so that two runs of one second differ."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 @dataclass(kw_only=True)
@@ -124,6 +117,28 @@ class Run:
         extra = {**result.provenance, "suite_tasks": list(self.tasks_of.get(task.suite, ()))}
         recorded = task.kind != "validate"
         return dataclasses.replace(result, gate=task.gate, provenance=extra, samples=path() if recorded else None)
+
+    def timed(
+        self,
+        identity: ItemId,
+        measurements: tuple[Measurement, ...],
+        metrics: tuple[Metric, ...],
+        primary: str | None,
+    ) -> Result:
+        """The result of a test function that measured something itself."""
+        return Result(
+            suite=identity.suite,
+            task=identity.task,
+            variant=identity.variant,
+            quantization=identity.quantization,
+            mode=self.config.mode,
+            outcome="passed",
+            kind="performance",
+            seed=self.config.seed,
+            measurements=measurements,
+            metrics=metrics,
+            primary=primary,
+        )
 
     def judged(self, result: Result) -> Result:
         """The result with its verdict: failed, with the reason, if the primary metric misses the gate."""

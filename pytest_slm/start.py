@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm import distribution
+from pytest_slm.active import Active
 from pytest_slm.backends.hosts import Hosts
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.core.config import RunConfig
@@ -33,6 +34,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         scorers=scorers,
     )
     config.stash[RUN] = run
+    config.pluginmanager.register(Active(), "slm-active")
     if distribution.is_worker(config):
         config.stash[LIVE] = live_line(config)
         distribution.join(config, run)

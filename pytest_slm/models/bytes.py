@@ -73,7 +73,6 @@ class Bytes:
 
     def skip_texts(self, count: int) -> None:
         """Pass over ``count`` texts. A vocabulary has 100,000 of them: this loop is most of the time of a header."""
-        self._demand(self.tell() + 8 * count)
         length_at = struct.Struct("<Q").unpack_from
         buffer, position, last = self.buffer, self.position, len(self.buffer) - 8
         for _ in range(count):

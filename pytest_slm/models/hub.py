@@ -167,7 +167,7 @@ def _license(info: Any) -> str | None:
 def _cached_listing(client: Any, repo: str, revision: str | None) -> Listing:
     try:
         repos = client.scan_cache_dir().repos
-    except client.CacheNotFound:
+    except client.errors.CacheNotFound:
         repos = ()
     cached = next((item for item in repos if item.repo_type == "model" and item.repo_id.lower() == repo.lower()), None)
     revisions = sorted(cached.revisions, key=lambda item: item.last_modified, reverse=True) if cached else []
@@ -199,6 +199,8 @@ def _cached_listing(client: Any, repo: str, revision: str | None) -> Listing:
 def _client() -> Any:
     try:
         import huggingface_hub  # an extra, and slow to import
+        import huggingface_hub.constants
+        import huggingface_hub.errors
     except ImportError:
         raise NotAvailableError(
             "a model on the Hub needs the package huggingface_hub; run `pip install 'pytest-slm[hub]'`",

@@ -64,9 +64,7 @@ def detect_folder(folder: Path) -> Detected:
         file_size=sum(shard.stat().st_size for shard in shards),
         rope_scaling=_rope_scaling(config),
         chat_template=template,
-        chat_template_sha256=hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
-        if template
-        else None,
+        chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
     )
 
 
@@ -170,7 +168,11 @@ def _template(folder: Path) -> str | None:
     if isinstance(template, list):
         named = [item for item in template if isinstance(item, dict) and item.get("name") == "default"]
         template = named[0].get("template") if named else None
-    return template if isinstance(template, str) and 0 < len(template) <= MAX_TEMPLATE else None
+    if not isinstance(template, str) or not 0 < len(template) <= MAX_TEMPLATE:
+        return None
+    if not _writable(template):
+        raise corrupt(tokenizer, "its chat_template holds half a character (a surrogate)")
+    return template
 
 
 def _rope_scaling(config: Mapping[str, Any]) -> str | None:
@@ -178,7 +180,7 @@ def _rope_scaling(config: Mapping[str, Any]) -> str | None:
     if not isinstance(scaling, dict):
         return None
     kind, factor = scaling.get("rope_type") or scaling.get("type"), scaling.get("factor")
-    if not isinstance(kind, str) or kind == "default":
+    if not isinstance(kind, str) or kind == "default" or not _writable(kind):
         return None
     finite = isinstance(factor, int | float) and math.isfinite(factor)
     return f"{kind} x{factor:g}" if finite else kind
@@ -199,7 +201,12 @@ def _whole(config: Mapping[str, Any], *keys: str) -> int | None:
 
 def _text(config: Mapping[str, Any], key: str) -> str | None:
     value = config.get(key)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and _writable(value) else None
+
+
+def _writable(text: str) -> bool:
+    """JSON can escape half a character; no file of ours could say it."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _wholes(value: object) -> TypeGuard[list[int]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from pytest_slm.core.aggregation import RANKED_COVERAGE, RECOMMENDED, ranks
 from pytest_slm.core.types import MEASURED, RunReport
-from pytest_slm.errors import ReportError
 from pytest_slm.registry.entry import (
     AggregateScore,
     Provenance,
@@ -58,18 +57,11 @@ def model_id(run: RunReport) -> str:
     if plain and "--" not in name and ".." not in name:
         return name.lower().replace("/", "--")
     kept = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
-    return f"{kept or 'model'}-{hashlib.sha256(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
+    return f"{kept or 'model'}-{hashlib.sha256(name.encode(errors='backslashreplace')).hexdigest()[:16]}"
 
 
 def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
     """The entry of one model from all of its reports, those of other revisions included: they are only listed."""
-    names = {stored.run.submission.hf_repo or stored.run.submission.slug for stored in group}
-    if len({name.lower() for name in names}) > 1:
-        paths = ", ".join(sorted(stored.path for stored in group))
-        raise ReportError(
-            f"{paths}: {' and '.join(sorted(names))} would share one id. Give one another slug",
-            slug="registry-id-twice",
-        )
     group = sorted(group, key=lambda stored: (utc(stored.run.finished), stored.path))
     newest = max(group, key=lambda s: (s.run.mode == "full" and s.run.limit is None, utc(s.run.finished), s.path))
     revision = revision_of(newest.run)

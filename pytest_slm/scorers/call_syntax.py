@@ -1,8 +1,8 @@
 """Finds function calls in what a model wrote, in the notations that small models use. Nothing is ever evaluated.
 
 Read are, in this order, and only the first kind that is there: ``<tool_call>...</tool_call>``, a fenced code block,
-JSON anywhere in the text, and a line that is nothing but ``[name(argument=1), ...]`` or ``name(argument=1)``.
-A name that merely occurs in a sentence is no call.
+JSON anywhere in the text, and Python's notation: a line that is nothing but ``[name(argument=1), ...]``, or a text
+that is nothing but ``name(argument=1)``. A name that merely occurs in a sentence, or in a program, is no call.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def _json_values(text: str) -> Iterator[object]:
     while found := re.compile(r"[{\[]").search(text, position):
         try:
             value, position = decoder.raw_decode(text, found.start())
-        except (ValueError, RecursionError):
+        except RecursionError:  # nested a thousand deep: no call, and every next bracket would be tried in vain
+            return
+        except ValueError:
             position = found.end()
             continue
         yield value
@@ -94,8 +96,9 @@ def _arguments(value: object) -> Mapping[str, Any] | None:
 
 
 def _python_calls(text: str) -> list[Call]:
-    """The calls of the whole text, or of the lines that are nothing but calls, in Python's notation."""
-    for chunk in (text, *text.splitlines()):
+    """The calls of the whole text, or of the first line that is a list of calls, in Python's notation."""
+    # A line without brackets may be part of a program that the model shows: print("Hello").
+    for chunk in (text, *(line for line in text.splitlines() if line.lstrip().startswith("["))):
         calls = [_python_call(node) for node in _expressions(chunk)]
         known = [call for call in calls if call is not None]
         if known and len(known) == len(calls):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -13,8 +15,8 @@ from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.schema import read_registry
 from pytest_slm.registry.store import write_text
 from pytest_slm.site.home_view import home_view
-from pytest_slm.site.model_view import model_view
-from pytest_slm.site.render import linked_page, static
+from pytest_slm.site.model_view import items_view, model_view
+from pytest_slm.site.render import linked_page, single_page, static
 
 STATIC = ("style.css", "home.js")
 MARKER = ".pytest-slm-site"
@@ -63,9 +65,24 @@ def site_pages(registry: Registry) -> Mapping[str, str]:
     pages = {
         "index.html": linked_page("home.html", root="", script="home.js", view=home),
         "methodology.html": linked_page("methodology.html", root=""),
-        "404.html": linked_page("404.html", root=""),
+        # A host shows it for any path, where a relative style sheet would not be found.
+        "404.html": single_page("404.html"),
     }
     for entry in registry.models:
-        pages[addresses[entry.id]] = linked_page("model.html", root="../", view=model_view(entry), updated=home.updated)
+        items = {
+            name: f"items/{entry.id}/{file_name(name)}" for name in entry.quantizations if name != entry.quantization
+        }
+        view = model_view(entry, {name: f"../{address}" for name, address in items.items()})
+        pages[addresses[entry.id]] = linked_page("model.html", root="../", view=view, updated=home.updated)
+        for name, address in items.items():
+            back = f"../../{addresses[entry.id]}"
+            pages[address] = linked_page("items.html", root="../../", view=items_view(entry, name), back=back)
     files = {f"static/{name}": static(name) for name in STATIC}
     return {**pages, **files, MARKER: "Made by pytest-slm; 'pytest-slm site build' replaces this folder.\n"}
+
+
+def file_name(quantization: str) -> str:
+    """The file of a quantization's items: its name where that is plain, else a hash of it."""
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]{0,60}", quantization, flags=re.ASCII):
+        return f"{quantization}.html"
+    return f"{hashlib.sha256(quantization.encode(errors='backslashreplace')).hexdigest()[:16]}.html"

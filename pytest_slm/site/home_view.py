@@ -75,7 +75,10 @@ def home_view(registry: Registry, addresses: Mapping[str, str]) -> HomeView:
     return HomeView(
         total=len(registry.models),
         updated=numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else "",
-        groups=tuple(_group(key, groups[key], addresses) for key in sorted(groups, key=lambda key: (not key, key))),
+        groups=tuple(
+            _group(key, groups[key], addresses)
+            for key in sorted(groups, key=lambda key: (not key, -len(groups[key]), key))
+        ),
         cases=tuple((name, words(name)) for name in cases),
         licenses=tuple(sorted({entry.license for entry in registry.models if entry.license})),
     )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_slm.core.aggregation import PROFILES
 from pytest_slm.core.types import Metric
 from pytest_slm.registry.entry import Item, Performance, RegistryEntry
 from pytest_slm.site import numbers
-from pytest_slm.site.speed import caution, machine_charts, machine_name
+from pytest_slm.site.speed import Bars, caution, machine_charts, machine_name
 from pytest_slm.site.views import (
-    Bars,
     Fact,
     ItemRow,
     ScoreRow,
     aggregate_row,
-    anchor,
     facts,
     hub_address,
     item_row,
@@ -48,13 +47,12 @@ class MachineSection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemSection:
-    """Every item of one quantization, by suite."""
+class ItemsView:
+    """Every item of one quantization, by suite: a part of the model's page for the headline, else a page."""
 
-    id: str
+    model: str
     quantization: str
-    count: str
-    open: bool
+    count: int
     groups: tuple[tuple[str, tuple[ItemRow, ...]], ...]
 
 
@@ -90,13 +88,15 @@ class ModelView:
     columns: tuple[str, ...]
     quantizations: tuple[QuantizationRow, ...]
     machines: tuple[MachineSection, ...]
-    items: tuple[ItemSection, ...]
+    items: ItemsView
+    other_items: tuple[tuple[str, int, str], ...]
+    """Name, number of items and address of the pages of the other quantizations."""
     reports: tuple[ReportRow, ...]
     hardware: tuple[tuple[str, tuple[Fact, ...]], ...]
 
 
-def model_view(entry: RegistryEntry) -> ModelView:
-    """What the page of a model shows."""
+def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
+    """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if case.recommended is None]
     expected = {words(name) for profile in PROFILES.values() for name in profile if name != "safety"}
@@ -128,7 +128,12 @@ def model_view(entry: RegistryEntry) -> ModelView:
         columns=tuple(words(name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in _ordered(entry)),
         machines=tuple(_machine(entry, performance) for performance in machines),
-        items=tuple(_items(entry, name) for name in _ordered(entry)),
+        items=items_view(entry, entry.quantization),
+        other_items=tuple(
+            (name, len(entry.quantizations[name].items), addresses[name])
+            for name in _ordered(entry)
+            if name in addresses
+        ),
         reports=_reports(entry),
         hardware=tuple((machine_name(data), facts(data)) for data in entry.provenance.machines.values()),
     )
@@ -190,14 +195,14 @@ def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
     )
 
 
-def _items(entry: RegistryEntry, name: str) -> ItemSection:
+def items_view(entry: RegistryEntry, name: str) -> ItemsView:
+    """The items of one quantization."""
     one = entry.quantizations[name]
     suites = dict.fromkeys(item.suite for item in one.items)
-    return ItemSection(
-        id=anchor("items", name),
+    return ItemsView(
+        model=entry.name,
         quantization=name,
-        count=f"{len(one.items)} items" + (", headline" if name == entry.quantization else ""),
-        open=name == entry.quantization,
+        count=len(one.items),
         groups=tuple(
             (words(suite), tuple(_item(item) for item in one.items if item.suite == suite)) for suite in suites
         ),

@@ -13,9 +13,8 @@ from pytest_slm.registry.scores import aggregates, engine_of, run_scores, strata
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site import numbers
 from pytest_slm.site.samples import SampleGroup, sample_groups
-from pytest_slm.site.speed import caution, speed_charts
+from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
-    Bars,
     Fact,
     ItemRow,
     ScoreRow,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import scaled
-from pytest_slm.site.views import Bars, bars, words
+from pytest_slm.site import numbers
+from pytest_slm.site.views import Plot, words
 
 MEMORY: Mapping[str, str] = {
     "file_size": "File of the weights",
@@ -21,6 +23,35 @@ MEMORY: Mapping[str, str] = {
 DECODE = ("Generation speed", "Output tokens per second after the first one. More is better.")
 GIGABYTE = "1 GB is 10⁹ bytes"
 TTFT = ("Time to first token", "Milliseconds from the question to the first word of the answer. Less is better.")
+NOISY = 0.05
+"""Rounds whose standard deviation is above this share of their mean are called noisy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarRow:
+    """A quantity as a bar, in a group of bars with one scale."""
+
+    name: str
+    of: str
+    value: str
+    unit: str
+    interval: str
+    spread: str
+    verdict: str
+    n: str
+    plot: Plot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Bars that may be compared with one another: one unit, one machine."""
+
+    title: str
+    hint: str
+    rows: tuple[BarRow, ...]
+    top: str
+    rounds: bool
+    """Whether any of them was measured more than once."""
 
 
 def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
@@ -50,11 +81,11 @@ def machine_charts(performance: Performance, order: Sequence[str]) -> tuple[Bars
         return [(quantization, quantity) for quantization, quantity in found if quantity is not None]
 
     def by_length(title: str, hint: str, found: list[tuple[str, Quantity]]) -> list[Bars | None]:
-        lengths = dict.fromkeys(quantity.of for _, quantity in found)
-        return [
-            bars(f"{title}, {length}" if length else title, hint, [row for row in found if row[1].of == length])
-            for length in lengths
-        ]
+        charts = []
+        for length in dict.fromkeys(quantity.of for _, quantity in found):
+            same = [(name, replace(quantity, of="")) for name, quantity in found if quantity.of == length]
+            charts.append(bars(f"{title}, {length}", hint, same))
+        return charts
 
     charts = (
         *by_length(*DECODE, column("tps_output")),
@@ -94,3 +125,64 @@ def caution(machine: Mapping[str, Any], backend: Mapping[str, Any] | None = None
     if device.lower() != "cpu" or (backend or {}).get("n_gpu_layers"):
         return f"Measured with {device} on {place}. For relative comparison on this machine only."
     return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."
+
+
+def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = "") -> Bars | None:
+    """Bars over quantities of one unit; None for no rows. The scale starts at 0 and ends at a round number."""
+    if not rows:
+        return None
+    top = _round_up(max(bound for _, q in rows for bound in (q.value, *(q.spread or ()), *(q.interval or ()))))
+    made = []
+    for name, quantity in rows:
+        pair = quantity.spread or quantity.interval
+        value, interval = numbers.estimate(quantity.value, quantity.interval or quantity.spread)
+        places = numbers.decimals(quantity.value, pair)
+        known = f", rounds {numbers.span(quantity.spread, places)}" if quantity.spread else ""
+        made.append(
+            BarRow(
+                name=name,
+                of=quantity.of,
+                value=value,
+                unit=unit or quantity.unit,
+                interval=interval if quantity.interval else "",
+                spread=numbers.span(quantity.spread, places),
+                verdict=verdict(quantity),
+                n=str(quantity.n),
+                plot=Plot(
+                    value=_place(quantity.value, top),
+                    low=_place(pair[0], top) if pair else None,
+                    high=_place(pair[1], top) if pair else None,
+                    text=f"{value} {unit or quantity.unit}{known}",
+                ),
+            )
+        )
+    return Bars(
+        title=title,
+        hint=hint,
+        rows=tuple(made),
+        top=numbers.number(top, 0 if top >= 2 else 1),
+        rounds=any(quantity.spread for _, quantity in rows),
+    )
+
+
+def verdict(quantity: Quantity) -> str:
+    """``stable`` or ``noisy`` by the coefficient of variation of the rounds; nothing where there was one round."""
+    if quantity.cv is None:
+        return ""
+    word = "stable" if quantity.cv <= NOISY else "noisy"
+    return f"{word}, CV {100 * quantity.cv:.1f}{numbers.NBSP}%"
+
+
+def _place(value: float, top: float) -> float:
+    """Percent of the width; what is below 0 has no bar."""
+    return round(min(100.0, max(0.0, 100 * value / top)), 2)
+
+
+def _round_up(value: float) -> float:
+    """The next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten."""
+    power = 1.0
+    while value > 10 * power:
+        power *= 10
+    while 0 < value <= power:
+        power /= 10
+    return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * power), 1.0)

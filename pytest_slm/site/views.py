@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, Metric
-from pytest_slm.registry.entry import AggregateScore, Quantity, UseCase
+from pytest_slm.registry.entry import AggregateScore, UseCase
 from pytest_slm.site import numbers
 
 STATES: Mapping[str, str] = {
@@ -20,10 +20,6 @@ STATES: Mapping[str, str] = {
     "error": "error",
     "not_run": "not run",
 }
-
-
-NOISY = 0.05
-"""Rounds whose standard deviation is above this share of their mean are called noisy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,31 +73,6 @@ class ItemRow:
     slug: str
     plot: Plot | None
     quick: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class BarRow:
-    """A quantity as a bar, in a group of bars with one scale."""
-
-    name: str
-    of: str
-    value: str
-    unit: str
-    interval: str
-    spread: str
-    verdict: str
-    n: str
-    plot: Plot
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bars:
-    """Bars that may be compared with one another: one unit, one machine."""
-
-    title: str
-    hint: str
-    rows: tuple[BarRow, ...]
-    top: str
 
 
 def score_plot(score: float, interval: Interval | None) -> Plot:
@@ -178,6 +149,8 @@ def item_row(
             value += f"{numbers.NBSP}{metric.unit}"
         if not metric.higher_is_better:
             notes.append("lower is better")
+    if metric is None and outcome in MEASURED and not notes:
+        notes.append("its values are in the charts")
     if unscored:
         notes.append(f"{unscored} could not be scored")
     return ItemRow(
@@ -194,46 +167,6 @@ def item_row(
         plot=plot,
         quick=quick,
     )
-
-
-def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = "") -> Bars | None:
-    """Bars over quantities of one unit; None for no rows. The scale starts at 0 and ends at a round number."""
-    if not rows:
-        return None
-    top = _round_up(max(bound for _, q in rows for bound in (q.value, *(q.spread or ()), *(q.interval or ()))))
-    made = []
-    for name, quantity in rows:
-        pair = quantity.spread or quantity.interval
-        value, interval = numbers.estimate(quantity.value, quantity.interval or quantity.spread)
-        places = numbers.decimals(quantity.value, pair)
-        known = f", rounds {numbers.span(quantity.spread, places)}" if quantity.spread else ""
-        made.append(
-            BarRow(
-                name=name,
-                of=quantity.of,
-                value=value,
-                unit=unit or quantity.unit,
-                interval=interval if quantity.interval else "",
-                spread=numbers.span(quantity.spread, places),
-                verdict=verdict(quantity),
-                n=str(quantity.n),
-                plot=Plot(
-                    value=round(100 * quantity.value / top, 2),
-                    low=round(100 * pair[0] / top, 2) if pair else None,
-                    high=round(100 * pair[1] / top, 2) if pair else None,
-                    text=f"{value} {unit or quantity.unit}{known}",
-                ),
-            )
-        )
-    return Bars(title=title, hint=hint, rows=tuple(made), top=f"{numbers.number(top, 0 if top >= 2 else 1)}")
-
-
-def verdict(quantity: Quantity) -> str:
-    """``stable`` or ``noisy`` by the coefficient of variation of the rounds; nothing where there was one round."""
-    if quantity.cv is None:
-        return ""
-    word = "stable" if quantity.cv <= NOISY else "noisy"
-    return f"{word}, CV {100 * quantity.cv:.1f}{numbers.NBSP}%"
 
 
 def facts(data: Mapping[str, Any], hidden: tuple[str, ...] = (), *, names: bool = True) -> tuple[Fact, ...]:
@@ -278,13 +211,3 @@ _REPO = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 def _is_code(key: str) -> bool:
     return any(part in key for part in ("sha256", "revision", "fingerprint", "path", "run_id", "template"))
-
-
-def _round_up(value: float) -> float:
-    """The next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten."""
-    power = 1.0
-    while value > 10 * power:
-        power *= 10
-    while 0 < value <= power:
-        power /= 10
-    return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * power), 1.0)

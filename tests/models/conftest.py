@@ -3,14 +3,18 @@
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from pytest_slm.models.ggml import TENSOR_TYPES
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 U32, F32, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
 Tensor = tuple[str, Sequence[int], int]
 
@@ -152,3 +156,103 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         return site
 
     return install
+
+
+# -- a Hub on this machine ------------------------------------------------------------------------------------------
+
+
+class Repo:
+    """What the small Hub serves under one name."""
+
+    def __init__(self, files: Mapping[str, bytes], *, gated: bool = False, status: int = 200, **info: Any) -> None:
+        self.files, self.gated, self.status, self.info = dict(files), gated, status, info
+
+
+class Hub(ThreadingHTTPServer):
+    """The part of the Hub's API that a model needs: model info, and files with HEAD, GET and ranges."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.repos: dict[str, Repo] = {}
+        self.log: list[str] = []
+
+    def add(self, name: str, files: Mapping[str, bytes], **info: Any) -> None:
+        """Serve ``files`` as the repo ``name``; ``info`` goes into its model info."""
+        self.repos[name] = Repo(files, **info)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Hub
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.server.log.append(f"{self.command} {path}")
+        about = path.startswith("/api/models/")
+        parts = path.removeprefix("/api/models").strip("/").split("/")
+        repo = self.server.repos.get("/".join(parts[:2]))
+        revision = parts[3] if len(parts) > 3 else "main"
+        if repo is None:
+            return self.answer(401, {"X-Error-Code": "RepoNotFound"})
+        if repo.status != 200:
+            return self.answer(repo.status)
+        if revision not in ("main", "v1", COMMIT):
+            return self.answer(404, {"X-Error-Code": "RevisionNotFound"})
+        if about:
+            files = [{"rfilename": name, "size": len(data)} for name, data in repo.files.items()]
+            info = {"id": "/".join(parts[:2]), "sha": COMMIT, "gated": "manual" if repo.gated else False, "tags": []}
+            return self.answer(
+                200, {"Content-Type": "application/json"}, json.dumps(info | {"siblings": files} | repo.info).encode()
+            )
+        if repo.gated:
+            return self.answer(403, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted."})
+        data = repo.files.get("/".join(parts[4:]))
+        if data is None:
+            return self.answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+        headers = {"ETag": f'"{hash(data) & 0xFFFFFFFF:08x}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        asked = self.headers.get("Range")
+        if asked:
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            end = min(int(last or len(data) - 1), len(data) - 1)
+            headers["Content-Range"] = f"bytes {first}-{end}/{len(data)}"
+            return self.answer(206, headers, data[int(first) : end + 1])
+        return self.answer(200, headers, data)
+
+    def answer(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A Hub on this machine with ``org/tiny``."""
+    with Hub() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server.repos["org/tiny"] = Repo(
+            {
+                "tiny-Q8_0.gguf": gguf(),
+                "tiny-F16.gguf": gguf({"general.file_type": (4, 1)}),
+                "README.md": b"# Tiny",
+            },
+            cardData={"license": "mit"},
+            config={"model_type": "llama"},
+        )
+        yield server
+        server.shutdown()

@@ -164,7 +164,7 @@ def test_a_wrong_slug_names_the_nearest_and_what_was_tried(submissions: Path) ->
 
 
 def test_the_template_is_not_offered(submissions: Path) -> None:
-    assert "template" not in str(refusal("templat", submissions=submissions))
+    assert "Did you mean" not in str(refusal("templat", submissions=submissions))
 
 
 def test_a_missing_submission_file_names_the_nearest(submissions: Path) -> None:

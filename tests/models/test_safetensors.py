@@ -77,7 +77,7 @@ def test_shards_are_counted_together(hf_folder: Path, make_safetensors: Make) ->
     (hf_folder / "model.safetensors.index.json").write_text(json.dumps(index))
     assert detect(hf_folder).parameters == 6
     (hf_folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(UsageError, match="model-00002-of-00002.safetensors: missing") as caught:
+    with pytest.raises(UsageError, match=r"model-00002-of-00002\.safetensors: missing") as caught:
         detect(hf_folder)
     assert caught.value.slug == "safetensors-truncated"
 
@@ -164,7 +164,16 @@ def test_impossible_tensors_are_refused(tmp_path: Path, entry: object) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{", '"\ud800"', "[" * 100_000, "1" * 10_000])
 def test_a_damaged_config_is_refused(hf_folder: Path, text: str) -> None:
     (hf_folder / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(UsageError, match="config.json"):
+    with pytest.raises(UsageError, match=r"config\.json"):
+        detect(hf_folder)
+
+
+def test_half_a_character_enters_no_report(hf_folder: Path) -> None:
+    # JSON may escape a lone surrogate; UTF-8 cannot say it, so the report could not be written.
+    configure(hf_folder, model_type="\ud800")
+    assert detect(hf_folder).architecture is None
+    (hf_folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": "\ud800"}))
+    with pytest.raises(UsageError, match="half a character"):
         detect(hf_folder)
 
 

@@ -55,6 +55,7 @@ def share(name: str, right: int, n: int, *, higher: bool = True) -> Metric:
 def scored(suite: str, task: str, variant: str, quantization: str, mode: str, metric: Metric, **changes: Any) -> Result:
     """A measured accuracy item."""
     name = ".".join(part for part in (suite, task, variant) if part)
+    declared = [declared for declared, *_ in TASKS.get(suite, ())]
     result = Result(
         suite=suite,
         task=task,
@@ -68,12 +69,14 @@ def scored(suite: str, task: str, variant: str, quantization: str, mode: str, me
         primary=metric.name,
         metrics=(metric,),
         samples=f"samples/{name}.jsonl",
-        provenance={"dataset": f"{task}-data", "suite_tasks": [t[0] for t in TASKS.get(suite, ())] or [task]},
+        provenance={"dataset": f"{task}-data", "suite_tasks": declared if task in declared else [task]},
     )
     return replace(result, **changes)
 
 
-def timing(task: str, variant: str, quantization: str, mode: str, name: str, unit: str, values: Sequence[float]) -> Result:
+def timing(
+    task: str, variant: str, quantization: str, mode: str, name: str, unit: str, values: Sequence[float]
+) -> Result:
     """A measured performance item with its raw rounds."""
     metric = Metric(
         name=name,
@@ -180,7 +183,7 @@ def make_run(
             *results,
             Result(
                 suite="long_context", task="retrieval", variant="16384", quantization=quantization, mode=mode,
-                outcome="error", reason="the process that holds the model ended (signal 9). Was memory short?  [host-died]",
+                outcome="error", reason="the model's process ended (signal 9). Was memory short?  [host-died]",
             ),
             Result(
                 suite="rag", task="ragtruth", variant="", quantization=quantization, mode=mode, outcome="skipped",

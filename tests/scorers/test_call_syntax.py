@@ -62,6 +62,7 @@ def test_several_calls_keep_their_order(text: str) -> None:
         "I would use f for this.",  # a function's name in a sentence is no call
         "You could call f(a=1, b=2) yourself.",
         "f",
+        'Use this:\n```python\nminutes = 12\nprint("done")\n```',  # a program is no call
         '{"name": "Ann", "age": 3}',
         '{"name": "Ann"}',
         '{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}',
@@ -98,14 +99,16 @@ def test_arguments_that_are_not_plain_values_are_unreadable_and_never_evaluated(
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 50_000, "{" * 50_000, '{"a":' * 9_000, "(" * 9_000, "f" + ".f" * 9_000 + "(a=1)", '{"name":' * 9_000]
-    + ["<tool_call>" * 5_000, "```\n" * 9_000, "f(a=" + "9" * 9_000 + ")", "-" * 9_000 + "1", "f(a='\\d')", "f(\0)"],
+    [
+        *("[" * 50_000, "{" * 50_000, '{"a":' * 9_000, "(" * 9_000, "f" + ".f" * 9_000 + "(a=1)", '{"name":' * 9_000),
+        *("<tool_call>" * 5_000, "```\n" * 9_000, "f(a=" + "9" * 9_000 + ")", "-" * 9_000 + "1", "f(a='\\d')", "f(\0)"),
+    ],
     ids=lambda text: text[:8].encode("unicode_escape").decode(),
 )
 def test_hostile_text_is_read_quickly_and_without_error(text: str) -> None:
     started = time.perf_counter()
     parse_calls(text)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 1
 
 
 @given(st.text(alphabet="<tool_call>{}[]()\"'name:arguments, =1f\n`/", max_size=200))

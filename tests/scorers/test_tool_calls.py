@@ -127,8 +127,10 @@ def test_where_no_function_fits_a_call_or_silence_is_wrong(judged: Callable[...,
 
 @pytest.mark.parametrize(
     "target",
-    [None, "get_weather", [{"name": "get_weather"}], [{"name": "x", "arguments": {}}], [["get_weather"]]]
-    + [[{"name": "get_weather", "arguments": {"city": "Paris"}}]],
+    [
+        *(None, "get_weather", [{"name": "get_weather"}], [{"name": "x", "arguments": {}}], [["get_weather"]]),
+        [{"name": "get_weather", "arguments": {"city": "Paris"}}],  # the values are no list
+    ],
 )
 def test_a_broken_target_is_a_mistake_in_the_data(judged: Callable[..., Score], target: Any) -> None:
     with pytest.raises(UsageError, match="sample-unfit"):
@@ -155,8 +157,10 @@ def test_strings_are_compared_by_ear(left: str, right: str) -> None:
         (0, False),
         ("1", 1),
         ([1], [1, 2]),
-    ]
-    + [({"a": 1}, {"b": 1}), ({"a": 1}, {"a": 1, "b": 2}), ([1, 2], [2, 1])],
+        ([1, 2], [2, 1]),
+        ({"a": 1}, {"b": 1}),
+        ({"a": 1}, {"a": 1, "b": 2}),
+    ],
 )
 def test_what_differs_in_meaning_stays_different(left: object, right: object) -> None:
     # Dropping all punctuation, as is often done, makes 1.5 equal to 15 and -5 equal to 5.

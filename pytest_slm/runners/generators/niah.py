@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from itertools import accumulate, count
 
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import BackendError, UsageError
@@ -129,16 +129,18 @@ class _Prompt:
         self._drawn: list[str] = []
 
     def text(self, n_sentences: int, padding: Sequence[str]) -> str:
-        """Sentences in a fixed order, the needle after ``depth`` percent of them, padding at the far end from it."""
+        """The needle between two sentences, ``depth`` percent of the letters before it; padding at the far end."""
         while len(self._drawn) < n_sentences:
             self._drawn.append(next(self._haystack))
-        position = round(self.depth / 100 * n_sentences)
-        filler = [" ".join(padding).capitalize() + "."] if padding else []
-        before, after = self._drawn[:position], self._drawn[position:n_sentences]
-        parts = (
-            [*before, self._needle, *after, *filler] if self.depth < 50 else [*filler, *before, self._needle, *after]
-        )
-        return f"Read the text and answer the question after it.\n\n{' '.join(parts)}\n\n{self._question}"
+        parts = self._drawn[:n_sentences]
+        if padding:
+            filler = " ".join(padding).capitalize() + "."
+            parts = [*parts, filler] if self.depth < 50 else [filler, *parts]
+        # By letters, not by sentences: those of later rounds are longer, which would move the needle forward.
+        ends = [0, *accumulate(len(part) for part in parts)]
+        place = min(range(len(ends)), key=lambda index: abs(ends[index] - self.depth / 100 * ends[-1]))
+        haystack = " ".join([*parts[:place], self._needle, *parts[place:]])
+        return f"Read the text and answer the question after it.\n\n{haystack}\n\n{self._question}"
 
 
 def _endless(sentences: Sequence[str], rng: random.Random) -> Iterator[str]:

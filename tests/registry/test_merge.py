@@ -1,0 +1,197 @@
+"""The registry is a pure function of the reports, and ranks only what may be ranked."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.merge import model_id, why_unranked
+from pytest_slm.registry.store import StoredReport, to_text
+
+
+@pytest.fixture
+def build(factory):
+    """Builds a registry from runs."""
+
+    def make(*runs, kept=None):
+        found = [
+            StoredReport(path=f"{r.submission.slug}/{r.quantization}/{r.run_id}/report.json", sha256="0" * 64, run=r)
+            for r in runs
+        ]
+        return build_registry(found, kept)
+
+    return make
+
+
+def other(factory, number: int, **changes):
+    """A run of another model."""
+    return factory.make_run(slug=f"model-{number}", name=f"Model {number}", hf_repo=f"org/model-{number}", **changes)
+
+
+def test_the_order_of_reports_does_not_change_the_bytes(factory, build):
+    runs = [factory.make_run(q, m) for q in ("Q8_0", "FP16") for m in ("full", "quick")]
+    runs += [other(factory, n) for n in range(3)]
+    shuffled = random.Random(7).sample(runs, len(runs))
+    assert to_text(build(*runs)) == to_text(build(*shuffled))
+
+
+def test_last_updated_is_the_newest_report_and_not_the_clock(factory, build):
+    registry = build(factory.make_run(day=3), factory.make_run("FP16", day=9))
+    assert registry.metadata.last_updated == "2026-11-09T11:20:00Z"
+
+
+def test_no_reports_make_an_empty_registry():
+    registry = build_registry([])
+    assert (registry.metadata.total_models, registry.metadata.last_updated, registry.models) == (0, None, ())
+
+
+def test_a_full_run_wins_over_a_newer_quick_one(factory, build):
+    (entry,) = build(factory.make_run(day=1), factory.make_run(mode="quick", day=20)).models
+    assert {case.mode for case in entry.use_cases.values()} == {"full"}
+
+
+def test_a_quick_run_fills_what_no_full_run_measured(factory, build):
+    full, quick = factory.make_run(suites=("rag",)), factory.make_run(mode="quick", suites=("rag", "coding"), day=2)
+    (entry,) = build(full, quick).models
+    assert {name: case.mode for name, case in entry.use_cases.items()} == {"rag": "full", "coding": "quick"}
+
+
+def test_an_aggregate_never_mixes_quick_and_full(factory, build):
+    full, quick = factory.make_run(suites=("rag",)), factory.make_run(mode="quick", day=2)
+    (entry,) = build(full, quick).models
+    total = entry.aggregates["marketplace"]
+    assert (total.mode, total.coverage) == ("full", pytest.approx(0.25))
+
+
+def test_every_quantization_stays(factory, build):
+    (entry,) = build(*(factory.make_run(q) for q in ("FP16", "Q8_0", "Q4_0"))).models
+    assert sorted(entry.quantizations) == ["FP16", "Q4_0", "Q8_0"]
+    assert sorted(entry.performance.quantizations) == ["FP16", "Q4_0", "Q8_0"]
+
+
+def test_the_headline_is_the_widest_coverage_and_only_then_the_most_bits(factory, build):
+    (entry,) = build(factory.make_run("FP16", suites=("rag",)), factory.make_run("Q4_0")).models
+    assert entry.quantization == "Q4_0"
+    (entry,) = build(factory.make_run("FP16"), factory.make_run("Q4_0")).models
+    assert entry.quantization == "FP16"
+
+
+def test_another_revision_is_listed_and_not_mixed_in(factory, build):
+    old = factory.make_run(day=1)
+    old = replace(old, submission=replace(old.submission, revision="0" * 40))
+    (entry,) = build(old, factory.make_run(day=2)).models
+    assert [(reference.revision[:4], reference.used) for reference in entry.provenance.reports] == [
+        ("0000", False),
+        ("7e27", True),
+    ]
+
+
+def test_ranks_are_shared_and_skip(factory, build):
+    def run(number, right):
+        results = [
+            factory.scored(suite, "task", "", "Q8_0", "full", factory.share("accuracy", right, 100))
+            for suite in ("rag", "function_calling", "coding", "reasoning", "safety")
+        ]
+        return other(factory, number, results=results)
+
+    registry = build(run(1, 90), run(2, 70), run(3, 70), run(4, 50))
+    assert [entry.aggregates["marketplace"].rank for entry in registry.models] == [1, 2, 2, 4]
+
+
+def test_machines_are_never_ranked_together(factory, build):
+    registry = build(other(factory, 1), other(factory, 2), other(factory, 3, machine={"fingerprint": "fast"}))
+    places = [entry.aggregates["marketplace"] for entry in registry.models]
+    assert sorted(place.rank for place in places[:2]) == [1, 2]
+    assert (places[2].rank, places[2].ranked) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"mode": "quick"}, "measured in quick mode"),
+        ({"limit": 20}, "limit of 20"),
+        ({"interrupted": True}, "did not finish"),
+        ({"with_trouble": True}, "had errors"),
+        ({"suites": ("rag", "coding")}, "40% of the profile"),
+        ({"machine": {"fingerprint": None}}, "which machine"),
+    ],
+)
+def test_what_may_not_be_ranked_says_why(factory, build, changes, reason):
+    (entry,) = build(factory.make_run(**changes)).models
+    total = entry.aggregates["marketplace"]
+    assert total.rank is None
+    assert reason in total.unranked
+
+
+def test_exactly_the_needed_coverage_is_enough(factory, build):
+    # 0.25 + 0.20 + 0.15 + 0.25 is a hair off 0.85 in binary; the same hair must not cost a rank at 0.80.
+    (entry,) = build(factory.make_run()).models
+    assert why_unranked(replace(entry.aggregates["marketplace"], coverage=0.8 - 1e-12)) == ""
+    assert why_unranked(replace(entry.aggregates["marketplace"], coverage=0.79)) != ""
+
+
+def test_best_for_wants_the_whole_interval(factory, build):
+    def run(number, right, n):
+        result = factory.scored("rag", "niah", "", "Q8_0", "full", factory.share("accuracy", right, n))
+        return other(factory, number, results=[result])
+
+    # 80 of 100 has an interval from 71, 8 of 10 one from 49: the same score, but not the same knowledge.
+    sure, unsure, bad = build(run(1, 80, 100), run(2, 8, 10), run(3, 20, 100)).models
+    assert (sure.best_for, unsure.best_for, bad.best_for) == (("rag",), (), ())
+    assert (sure.not_for, unsure.not_for, bad.not_for) == ((), (), ("rag",))
+
+
+def test_safety_lists_only_what_was_measured(factory, build):
+    (entry,) = build(factory.make_run()).models
+    assert sorted(entry.safety) == ["attack_success_rate", "over_refusal_rate"]
+    assert all(rate.interval and rate.n == 400 for rate in entry.safety.values())
+
+
+def test_nothing_is_concluded_that_nobody_checked(factory, build):
+    (entry,) = build(factory.make_run()).models
+    assert entry.compliance.status == "not_assessed"
+    assert entry.deployment_targets == ()
+
+
+def test_a_reason_for_no_number_stays(factory, build):
+    (entry,) = build(factory.make_run(with_trouble=True)).models
+    states = {(i.task, i.variant): (i.outcome, i.reason) for i in entry.quantizations["Q8_0"].items}
+    assert states["ttft", "8192"][0] == "skipped"
+    assert "host-died" in states["retrieval", "16384"][1]
+
+
+def test_upsert_replaces_by_id_and_keeps_the_rest(factory, build):
+    before = build(other(factory, 1), other(factory, 2, day=3))
+    after = build(other(factory, 2, day=9), kept=before)
+    assert [entry.id for entry in after.models] == ["org--model-1", "org--model-2"]
+    assert after.models[0] == replace(before.models[0], aggregates=after.models[0].aggregates)
+    assert after.models[1].date_added == "2026-11-03"
+    assert to_text(build(other(factory, 2, day=9), kept=after)) == to_text(after)
+
+
+def test_organisations_with_a_model_of_one_name_do_not_collide(factory):
+    ids = {model_id(factory.make_run(hf_repo=repo)) for repo in ("a/b-c", "a-b/c", "a/b_c", "a/b.c")}
+    assert len(ids) == 4
+
+
+@given(st.text(min_size=1))
+def test_an_id_is_always_a_plain_file_name(factory, name):
+    run = factory.make_run(results=[])
+    made = model_id(replace(run, submission=replace(run.submission, hf_repo=name)))
+    assert made
+    assert made == made.lower()
+    assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
+    assert not made.startswith((".", "-"))
+    assert len(made) < 200
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_two_names_never_share_an_id(factory, one, two):
+    run = factory.make_run(results=[])
+    ids = {model_id(replace(run, submission=replace(run.submission, hf_repo=name))) for name in (one, two)}
+    assert len(ids) == 2 or one.lower() == two.lower()

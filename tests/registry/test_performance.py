@@ -1,0 +1,84 @@
+"""Speed and memory: only what was measured, each with the length it was measured at, never two machines in one."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_slm.core.types import Measurement, Result
+from pytest_slm.registry.performance import performances, quantities, speed
+from pytest_slm.registry.scores import strata
+from pytest_slm.registry.store import StoredReport
+
+
+@pytest.fixture
+def row(factory):
+    """The speed row of a run."""
+
+    def make(**changes):
+        run = factory.make_run(**changes)
+        return speed(run.results, run.mode, "engine", "report.json", None)
+
+    return make
+
+
+def test_the_standard_columns_are_500_and_2048_tokens(row):
+    found = row()
+    assert (found.tps_output.of, found.ttft_ms.of) == ("500 tokens", "2048 tokens")
+    assert [quantity.of for quantity in found.decode] == ["100 tokens", "500 tokens", "1000 tokens"]
+
+
+def test_a_quick_run_shows_what_it_has_with_its_length(row):
+    found = row(mode="quick")
+    assert (found.tps_output.of, found.ttft_ms.of) == ("100 tokens", "512 tokens")
+
+
+def test_seconds_become_milliseconds_with_all_that_belongs_to_them(factory):
+    values = (0.9, 1.0, 1.1, 1.0, 1.0, 1.0)
+    result = factory.timing("ttft", "2048", "Q8_0", "full", "ttft", "s", values)
+    ttft = speed([result], "full", None, "", None).ttft_ms
+    assert (ttft.value, ttft.unit, ttft.n) == (1000.0, "ms", 6)
+    assert ttft.spread == (900.0, 1100.0)
+    assert ttft.interval == (900.0, 1100.0)
+    assert ttft.cv == pytest.approx(0.0632, abs=1e-3)
+
+
+def test_what_was_not_measured_is_none(row):
+    assert row(results=[]) is None
+
+
+def test_memory_without_a_peak_has_no_ram(factory):
+    result = Result(
+        suite="performance", task="memory", variant="", quantization="Q8_0", mode="full", outcome="passed",
+        measurements=(Measurement(name="file_size", unit="B", values=(2e9,)),),
+    )  # fmt: skip
+    found = speed([result], "full", None, "", None)
+    assert (found.ram_gb, found.size_gb.value, found.size_gb.unit) == (None, 2.0, "GB")
+
+
+def test_an_item_that_failed_to_measure_gives_nothing():
+    error = Result(suite="performance", task="decode", variant="500", quantization="Q8_0", mode="full", outcome="error")
+    assert quantities(error) == {}
+
+
+def test_one_round_has_neither_spread_nor_interval(factory):
+    result = factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", (100.0,))
+    found = quantities(result)["decode_tps"]
+    assert (found.spread, found.interval, found.cv) == (None, None, None)
+
+
+def test_a_number_of_an_unknown_name_is_kept(factory):
+    result = factory.timing("energy", "100", "Q8_0", "full", "joule_per_token", "J", (0.4, 0.5))
+    assert list(speed([result], "full", None, "", None).other) == ["energy-100-joule_per_token"]
+
+
+def test_machines_are_kept_apart_and_the_newest_is_first(factory):
+    runs = [factory.make_run(day=1), factory.make_run(day=2, machine={"fingerprint": "m-2", "cpu": "Other"})]
+    found = [StoredReport(path=str(day), sha256="", run=run) for day, run in enumerate(runs)]
+    assert [one.machine for one in performances(strata(found), {})] == ["m-2", "m-3f9a1c"]
+
+
+def test_full_rounds_win_over_newer_quick_ones(factory):
+    runs = [factory.make_run(day=1), factory.make_run(mode="quick", day=2)]
+    found = [StoredReport(path=str(day), sha256="", run=run) for day, run in enumerate(runs)]
+    (one,) = performances(strata(found), {})
+    assert one.quantizations["Q8_0"].mode == "full"

@@ -1,0 +1,86 @@
+"""The shipped JSON Schemas say what the types say, accept what is written, and refuse what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from pytest_slm.errors import ReportError
+from pytest_slm.registry import build_registry, read_registry, write_json
+from pytest_slm.registry.schema import ROOTS, load, of, validate
+from pytest_slm.registry.store import StoredReport, to_text
+
+
+@pytest.fixture
+def document(factory):
+    """A registry document of a full and a troubled quick run."""
+    runs = [factory.make_run("FP16"), factory.make_run("Q8_0", "quick", with_trouble=True)]
+    found = [StoredReport(path=f"{run.run_id}/report.json", sha256="a" * 64, run=run) for run in runs]
+    return json.loads(to_text(build_registry(found)))
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_the_shipped_file_is_what_the_types_say(name):
+    # Made again with: write_json(Path("pytest_slm/registry/schema/NAME.schema.json"), of(ROOTS["NAME"]))
+    assert load(name) == json.loads(to_text(of(ROOTS[name])))
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_the_schema_is_itself_in_order(name):
+    jsonschema.Draft202012Validator.check_schema(load(name))
+
+
+@pytest.mark.parametrize("mode", ["full", "quick"])
+def test_real_reports_pass(factory, mode):
+    validate("report", json.loads(to_text(factory.make_run("Q8_0", mode, with_trouble=True))), "here")
+
+
+def test_a_real_registry_passes_and_is_read_back_equal(tmp_path, document):
+    validate("registry", document, "here")
+    write_json(tmp_path / "registry.json", document)
+    assert json.loads(to_text(read_registry(tmp_path / "registry.json"))) == document
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["metadata"].update(schema_version="1.0"),
+        lambda d: d["metadata"].pop("total_models"),
+        lambda d: d["models"][0].update(surprise=1),
+        lambda d: d["models"][0].update(use_cases=[]),
+        lambda d: d["models"][0]["use_cases"]["rag"].update(score=101),
+        lambda d: d["models"][0]["use_cases"]["rag"].update(score="<script>"),
+        lambda d: d["models"][0]["use_cases"]["rag"].update(n=0),
+        lambda d: d["models"][0]["use_cases"]["rag"].update(coverage=1.5),
+        lambda d: d["models"][0]["use_cases"]["rag"].update(interval=[1]),
+        lambda d: d["models"][0]["compliance"].update(status="gdpr_compliant"),
+        lambda d: d["models"][0]["provenance"]["reports"][0].pop("sha256"),
+    ],
+)
+def test_a_registry_that_is_not_in_order_is_refused_with_its_path(tmp_path, document, change):
+    change(document)
+    path = tmp_path / "registry.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(ReportError, match=r"registry\.json"):
+        read_registry(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(schema="9"),
+        lambda d: d.update(mode="thorough"),
+        lambda d: d.update(created="yesterday"),
+        lambda d: d["results"][0].update(outcome="maybe"),
+        lambda d: d["results"][0]["metrics"][0].update(n=0),
+        lambda d: d["results"][0]["metrics"][0].update(value=None),
+        lambda d: d["submission"].update(trust_remote_code=True),
+    ],
+)
+def test_a_report_that_is_not_in_order_is_refused(factory, change):
+    section = json.loads(to_text(factory.make_run()))
+    change(section)
+    with pytest.raises(ReportError, match="report-invalid"):
+        validate("report", section, "here")

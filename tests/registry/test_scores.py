@@ -1,0 +1,160 @@
+"""What may be put into one score, and what may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.core.types import ItemId, Metric, Result
+from pytest_slm.registry.scores import aggregates, run_scores, strata, use_cases
+from pytest_slm.registry.store import StoredReport
+
+
+@pytest.fixture
+def score(factory):
+    """Makes a measured result of one task."""
+
+    def make(task: str, right: int, n: int = 100, *, suite: str = "rag", variant: str = "", **changes) -> Result:
+        result = factory.scored(suite, task, variant, "Q8_0", "full", factory.share("accuracy", right, n))
+        return replace(result, provenance={}, **changes)
+
+    return make
+
+
+def scores(results, planned=None):
+    ids = [result.id for result in results]
+    return run_scores(results, planned if planned is not None else ids, "Q8_0", "full", None)
+
+
+def stored(run, path="a/report.json"):
+    return StoredReport(path=path, sha256="0" * 64, run=run)
+
+
+def test_a_task_with_many_variants_counts_once(score):
+    # Averaging raw rows would give (80 + 20 + 20) / 3 = 40.
+    results = [score("niah", 20, variant="1024"), score("niah", 20, variant="2048"), score("frames", 80)]
+    assert scores(results)["rag"].score == pytest.approx(50)
+
+
+def test_what_was_not_measured_lowers_coverage_and_not_the_score(score):
+    skipped = Result(suite="rag", task="frames", variant="", quantization="Q8_0", mode="full", outcome="skipped")
+    case = scores([score("niah", 80), skipped])["rag"]
+    assert (case.score, case.coverage) == (pytest.approx(80), 0.5)
+
+
+def test_half_of_the_variants_is_half_of_the_task(score):
+    planned = [ItemId(suite="rag", task="niah", variant=v, quantization="Q8_0") for v in ("1024", "2048")]
+    assert scores([score("niah", 80, variant="1024")], planned)["rag"].coverage == 0.5
+
+
+def test_the_suite_says_which_tasks_belong_to_it(score):
+    # A run of one task only (-k niah) planned one item; the suite has three tasks all the same.
+    one = replace(score("niah", 80), provenance={"suite_tasks": ["niah", "ruler", "frames"]})
+    case = scores([one])["rag"]
+    assert case.declared == ("frames", "niah", "ruler")
+    assert case.coverage == pytest.approx(1 / 3)
+
+
+def test_a_suite_of_which_nothing_was_measured_has_no_score():
+    error = Result(suite="rag", task="niah", variant="", quantization="Q8_0", mode="full", outcome="error")
+    assert scores([error]) == {}
+
+
+def test_speed_never_becomes_a_score(factory):
+    assert scores(factory.make_run(suites=()).results) == {}
+
+
+def test_a_perplexity_is_left_out_of_the_mean(score):
+    metric = Metric(name="perplexity", value=12.0, n=50, unit="nats", higher_is_better=False)
+    other = replace(score("perplexity", 1), primary="perplexity", metrics=(metric,))
+    case = scores([score("niah", 80), other])["rag"]
+    assert (case.score, case.coverage, case.declared) == (pytest.approx(80), 1.0, ("niah",))
+
+
+def test_a_rate_that_should_be_low_counts_from_above(factory):
+    result = factory.scored(
+        "safety", "jailbreak", "", "Q8_0", "full", factory.share("attack_success_rate", 30, 100, higher=False)
+    )
+    case = scores([result])["guardrails"]
+    assert case.score == pytest.approx(70)
+    assert case.interval[0] < 70 < case.interval[1]
+
+
+def test_one_sample_has_no_interval_and_neither_has_the_score(score):
+    single = replace(score("niah", 1), metrics=(Metric(name="accuracy", value=1.0, n=1),))
+    assert scores([single, score("frames", 50)])["rag"].interval is None
+
+
+@pytest.mark.parametrize(("mode", "limit"), [("quick", None), ("full", 10)])
+def test_quick_and_limited_scores_are_not_judged(score, mode, limit):
+    result = score("niah", 90)
+    assert run_scores([result], [result.id], "Q8_0", mode, limit)["rag"].recommended is None
+
+
+def test_seventy_points_are_recommended(score):
+    assert scores([score("niah", 70)])["rag"].recommended is True
+    assert scores([score("niah", 69)])["rag"].recommended is False
+
+
+def test_a_newer_run_replaces_the_items_it_measured(factory, score):
+    old = factory.make_run(results=[score("niah", 10), score("frames", 20)], day=1)
+    new = factory.make_run(results=[score("niah", 90)], day=2)
+    (stratum,) = strata([stored(new, "b"), stored(old, "a")])
+    case = use_cases(stratum)["rag"]
+    assert {task.task: task.score for task in case.benchmarks} == {"frames": 20, "niah": 90}
+    assert case.reports == ("a", "b")
+
+
+def test_a_newer_error_does_not_erase_a_number(factory, score):
+    error = Result(suite="rag", task="niah", variant="", quantization="Q8_0", mode="full", outcome="error")
+    old, new = factory.make_run(results=[score("niah", 80)], day=1), factory.make_run(results=[error], day=2)
+    (stratum,) = strata([stored(old, "a"), stored(new, "b")])
+    assert use_cases(stratum)["rag"].score == pytest.approx(80)
+
+
+def test_two_versions_of_a_task_are_never_averaged(factory, score):
+    old = factory.make_run(results=[score("niah", 10, variant="1024"), score("niah", 10, variant="2048")], day=1)
+    new = factory.make_run(results=[score("niah", 90, variant="1024", version=2)], day=2)
+    (stratum,) = strata([stored(old, "a"), stored(new, "b")])
+    (task,) = use_cases(stratum)["rag"].benchmarks
+    assert (task.version, task.score, task.measured_variants, task.planned_variants) == (2, pytest.approx(90), 1, 2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backend": {"engine_version": "0.4.0"}},
+        {"backend": {"weights_sha256": "f" * 64}},
+        {"backend": {"chat_template_sha256": "f" * 64}},
+        {"machine": {"fingerprint": "another"}},
+        {"mode": "quick"},
+        {"limit": 10},
+        {"quantization": "Q4_0"},
+    ],
+)
+def test_what_cannot_be_compared_is_kept_apart(factory, changes):
+    assert len(strata([stored(factory.make_run(), "a"), stored(factory.make_run(**changes), "b")])) == 2
+
+
+def test_two_unknown_machines_are_not_one(factory):
+    runs = [factory.make_run(machine={"fingerprint": None}, day=day) for day in (1, 2)]
+    assert len(strata([stored(run, str(index)) for index, run in enumerate(runs)])) == 2
+
+
+def test_coverage_of_a_profile_counts_a_half_measured_suite_half(factory, score):
+    planned = [ItemId(suite="rag", task=task, variant="", quantization="Q8_0") for task in ("niah", "frames")]
+    run = replace(factory.make_run(results=[score("niah", 80)]), planned=tuple(planned))
+    (stratum,) = strata([stored(run)])
+    # rag weighs 0.25 of marketplace, and one of its two tasks was measured.
+    assert aggregates(stratum, use_cases(stratum))["marketplace"].coverage == pytest.approx(0.125)
+
+
+def test_the_arithmetic_check_of_the_profile(factory):
+    values = {"rag": 822, "function_calling": 668, "coding": 718, "reasoning": 756, "safety": 812}
+    results = [
+        factory.scored(suite, "task", "", "Q8_0", "full", factory.share("accuracy", right, 1000))
+        for suite, right in values.items()
+    ]
+    (stratum,) = strata([stored(factory.make_run(results=results))])
+    assert aggregates(stratum, use_cases(stratum))["marketplace"].score == pytest.approx(75.76)

@@ -1,0 +1,178 @@
+"""The factory of run reports, a registry made of it, hostile names, and a browser that notes everything."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_slm.core.types import RunReport
+from pytest_slm.registry import build_registry, write_json
+from pytest_slm.registry.store import StoredReport
+
+HOSTILE = (
+    "<script>document.title='pwned'</script>",
+    '"><img src=x onerror="document.title=\'pwned\'">',
+    "'><svg onload=document.title='pwned'>",
+    "javascript:document.title='pwned'",
+    "</style><script>document.title='pwned'</script>",
+    "</title><script>document.title='pwned'</script>",
+    "{{ 7 * 7 }}{% raw %}${7*7}",
+    "line\u2028separator\u2029\x00\ud83d",
+    "../../../etc/passwd",
+    "https://evil.example/x.js",
+    "W" * 300,
+)
+
+
+@pytest.fixture(scope="session")
+def factory() -> ModuleType:
+    """``tests/registry/factory.py``: with import mode importlib, test folders cannot import from one another."""
+    name = "slm_report_factory"
+    if name not in sys.modules:
+        path = Path(__file__).parents[1] / "registry" / "factory.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec
+        assert spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session", params=range(len(HOSTILE)))
+def hostile(request: pytest.FixtureRequest) -> str:
+    """A name that tries to be more than a name."""
+    return HOSTILE[request.param]
+
+
+def _poison(run: RunReport, text: str, quantization: str) -> RunReport:
+    first, *rest = run.results
+    return replace(
+        run,
+        run_id=text,
+        quantization=quantization,
+        planned=tuple(replace(item, quantization=quantization) for item in run.planned),
+        submission=replace(
+            run.submission,
+            slug=text,
+            name=text,
+            hf_repo=text,
+            revision=text,
+            family=text,
+            license=text,
+            submitted_by=text,
+            tags=(text,),
+            categories=(text,),
+            origin=text,
+            architecture=text,
+        ),
+        backend={**run.backend, "name": text, text: text, "nested": {text: [text]}},
+        machine={**run.machine, "cpu": text, "fingerprint": text, text: text},
+        versions={text: text},
+        results=(
+            replace(first, task=text, variant=text, quantization=quantization, reason=text),
+            *(replace(result, quantization=quantization) for result in rest),
+        ),
+    )
+
+
+@pytest.fixture
+def poisoned(factory: ModuleType, hostile: str) -> RunReport:
+    """A run report in which everything that people or files can name has the hostile name."""
+    return _poison(factory.make_run(with_trouble=True), hostile, hostile)
+
+
+@pytest.fixture
+def poisoned_pair(factory: ModuleType, poisoned: RunReport, hostile: str) -> list[RunReport]:
+    """Two quantizations of a hostile model: the second one has a page of its own for its items."""
+    return [poisoned, _poison(factory.make_run("Q8_0", suites=("rag",)), hostile, hostile + " ")]
+
+
+@pytest.fixture(scope="session")
+def registry_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[RunReport]], Path]:
+    """Writes a registry of runs."""
+
+    def write(runs: Sequence[RunReport]) -> Path:
+        path = tmp_path_factory.mktemp("registry") / "registry.json"
+        found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+        write_json(path, build_registry(found))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def runs(factory: ModuleType) -> list[RunReport]:
+    """Three models on two machines: several quantizations, a quick one, one in trouble."""
+    found = [factory.make_run(q) for q in ("FP16", "Q8_0", "Q4_0")]
+    found.append(factory.make_run("Q4_K_M", "quick", with_trouble=True))
+    found.append(factory.make_run(slug="qwen3", name="Qwen3 0.6B", hf_repo="Qwen/Qwen3-0.6B", quality=0.8))
+    found.append(
+        factory.make_run(
+            "Q8_0",
+            "quick",
+            slug="gemma",
+            name="Gemma 3 270M",
+            hf_repo="google/gemma-3-270m",
+            suites=("rag",),
+            machine={"cpu": "Apple M3", "fingerprint": "m-2"},
+        )
+    )
+    return found
+
+
+# -- browser ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    """What a browser noticed while it showed a page."""
+
+    page: Any
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium; tests that need it are skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no chromium found: install one, or name it with CHROMIUM=/path/to/chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(chromium: Any) -> Callable[..., Any]:
+    """Opens a file as a page and notes console messages, errors and every request that is no file."""
+
+    @contextmanager
+    def opened(path: Path, *, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Iterator[Seen]:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripts
+        )
+        page = context.new_page()
+        seen = Seen(page=page)
+        page.on("console", lambda message: seen.messages.append(message.text))
+        page.on("pageerror", lambda error: seen.messages.append(str(error)))
+        page.on("request", lambda request: seen.requests.append(request.url))
+        page.goto(path.as_uri())
+        yield seen
+        context.close()
+
+    return opened

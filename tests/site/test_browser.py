@@ -1,0 +1,218 @@
+"""Pages in a real browser: nothing foreign runs, nothing is fetched, everybody can read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.site.build import build_site
+from pytest_slm.site.report import write_report
+
+CONTRAST = """() => {
+  // The colour that is really behind a text: the nearest ancestor that paints one.
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((v) => {
+    v /= 255;
+    return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  }).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const bad = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.getClientRects().length || node.closest("svg")) continue;
+    const style = getComputedStyle(node);
+    const [one, two] = [luminance(parse(style.color)), luminance(behind(node))];
+    const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) bad.push(`${node.tagName}.${node.className} ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(bad)];
+}"""
+
+STRUCTURE = """() => {
+  const problems = [];
+  if (document.documentElement.lang !== "en") problems.push("no lang");
+  if (!document.title.trim()) problems.push("no title");
+  if (document.querySelectorAll("h1").length !== 1) problems.push("not one h1");
+  if (document.querySelectorAll("main").length !== 1) problems.push("not one main");
+  let last = 0;
+  for (const heading of document.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    const level = Number(heading.tagName[1]);
+    if (level > last + 1) problems.push(`h${last} then h${level}: ${heading.textContent.slice(0, 40)}`);
+    last = level;
+  }
+  for (const field of document.querySelectorAll("input, select")) {
+    if (!field.labels.length) problems.push(`no label: ${field.id}`);
+  }
+  for (const link of document.querySelectorAll("a, button, summary")) {
+    if (!link.textContent.trim()) problems.push("a link without text");
+  }
+  for (const image of document.querySelectorAll("svg")) {
+    if (image.getAttribute("role") !== "img" || !image.querySelector("title")?.textContent) problems.push("no text");
+  }
+  for (const cell of document.querySelectorAll("th")) {
+    if (!cell.hasAttribute("scope")) problems.push("th without scope");
+  }
+  for (const table of document.querySelectorAll("table")) {
+    if (!table.caption?.textContent.trim()) problems.push("table without caption");
+  }
+  return [...new Set(problems)];
+}"""
+
+OPEN_ALL = "() => document.querySelectorAll('details').forEach((details) => { details.open = true; })"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, registry_file, factory, runs) -> dict[str, Path]:
+    """One page of each kind."""
+    site = tmp_path_factory.mktemp("pages") / "site"
+    build_site(registry_file(runs), site)
+    folder = factory.store_run(tmp_path_factory.mktemp("runs"), runs[3], factory.make_samples(runs[3])).parent
+    return {
+        "report": write_report(folder),
+        "home": site / "index.html",
+        "model": site / "models" / "huggingfacetb--smollm2-135m-instruct.html",
+        "items": site / "items" / "huggingfacetb--smollm2-135m-instruct" / "Q4_K_M.html",
+        "methodology": site / "methodology.html",
+        "404": site / "404.html",
+    }
+
+
+KINDS = ("report", "home", "model", "items", "methodology", "404")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_message_no_violation_and_no_request_but_its_own_files(show, pages, kind):
+    with show(pages[kind]) as seen:
+        assert seen.messages == []
+        assert all(url.startswith("file://") for url in seen.requests)
+        assert seen.page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_scrolls_sideways(show, pages, kind):
+    with show(pages[kind]) as seen:
+        seen.page.evaluate(OPEN_ALL)
+        for width in (1280, 768, 390, 320):
+            seen.page.set_viewport_size({"width": width, "height": 900})
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        # A sheet that scrolls inside hides numbers just as well.
+        hidden = "Array.from(document.querySelectorAll('.sheet')).filter((e) => e.scrollWidth > e.clientWidth).length"
+        assert seen.page.evaluate(hidden) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_enough_contrast(show, pages, kind, scheme):
+    with show(pages[kind], scheme=scheme) as seen:
+        seen.page.evaluate(OPEN_ALL)
+        assert seen.page.evaluate(CONTRAST) == []
+
+
+def test_the_contrast_check_finds_pale_text(show, tmp_path):
+    (tmp_path / "pale.html").write_text("<body style='background:#fff'><p style='color:#999'>pale</p>")
+    with show(tmp_path / "pale.html") as seen:
+        assert seen.page.evaluate(CONTRAST) == ["P. 2.85"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_structure_is_there_for_those_who_do_not_see(show, pages, kind):
+    with show(pages[kind]) as seen:
+        assert seen.page.evaluate(STRUCTURE) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_are_there_within_two_seconds(show, pages, kind):
+    with show(pages[kind]) as seen:
+        loaded = seen.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+        assert 0 < loaded < 2000
+
+
+def names(seen) -> list[str]:
+    script = "Array.from(document.querySelectorAll('table.models tbody tr')).filter((r) => r.offsetParent).map((r) => r.querySelector('a').textContent)"  # noqa: E501
+    return list(seen.page.evaluate(script))
+
+
+def test_without_scripts_all_models_are_there_and_no_dead_form(show, pages):
+    with show(pages["home"], scripts=False) as seen:
+        assert seen.page.locator("table.models tbody tr").count() == 3
+        assert not seen.page.locator("#tools").is_visible()
+
+
+def test_search_leaves_what_fits_and_counts_it(show, pages):
+    with show(pages["home"]) as seen:
+        seen.page.fill("#q", "QWEN")
+        assert names(seen) == ["Qwen3 0.6B"]
+        assert seen.page.text_content("#found") == "1 of 3 models"
+        seen.page.fill("#q", "no such model")
+        assert names(seen) == []
+        seen.page.fill("#q", "")
+        assert seen.page.text_content("#found") == "3 models"
+
+
+def test_sorting_moves_rows_within_their_machine_only(show, pages):
+    with show(pages["home"]) as seen:
+        assert names(seen) == ["Qwen3 0.6B", "SmolLM2 135M Instruct", "Gemma 3 270M"]
+        seen.page.select_option("#sort", "size:up")
+        # Qwen's file is the smaller one; Gemma was measured elsewhere and stays in its own table.
+        assert names(seen) == ["Qwen3 0.6B", "SmolLM2 135M Instruct", "Gemma 3 270M"]
+        seen.page.select_option("#sort", "ttft:up")
+        assert names(seen)[2] == "Gemma 3 270M"
+        seen.page.select_option("#sort", "name:text")
+        assert names(seen)[:2] == ["Qwen3 0.6B", "SmolLM2 135M Instruct"]
+
+
+def test_a_model_without_the_number_never_passes_a_filter_on_it(show, pages):
+    with show(pages["home"]) as seen:
+        seen.page.evaluate(OPEN_ALL)
+        # Gemma has a speed at 100 tokens only, which is another quantity than that at 500.
+        seen.page.fill("#f-tps", "1")
+        assert "Gemma 3 270M" not in names(seen)
+        seen.page.fill("#f-tps", "120")
+        assert names(seen) == ["Qwen3 0.6B"]
+        seen.page.click("button[type=reset]")
+        seen.page.wait_for_function("document.getElementById('found').textContent === '3 models'")
+
+
+def test_a_use_case_filter_wants_it_measured(show, pages):
+    with show(pages["home"]) as seen:
+        seen.page.evaluate(OPEN_ALL)
+        seen.page.select_option("#f-case", "coding")
+        assert names(seen) == ["Qwen3 0.6B", "SmolLM2 135M Instruct"]
+
+
+def test_the_page_can_be_used_with_the_keyboard(show, pages):
+    with show(pages["home"]) as seen:
+        seen.page.keyboard.press("Tab")
+        assert seen.page.evaluate("document.activeElement.textContent") == "Skip to content"
+
+
+def test_nothing_in_a_name_runs_anywhere(show, poisoned_pair, hostile, factory, registry_file, tmp_path):
+    site = tmp_path / "site"
+    build_site(registry_file(poisoned_pair), site)
+    samples = {
+        r.samples: [{"doc_id": hostile, "response": hostile, hostile: hostile}] for r in poisoned_pair[0].results
+    }
+    from pytest_slm.registry import write_text
+    from pytest_slm.site.report import render_report
+
+    report = tmp_path / "report.html"
+    write_text(report, render_report(poisoned_pair[0], {key: value for key, value in samples.items() if key}))
+    with show(report, width=390) as seen:
+        for page in [report, site / "index.html", *site.glob("models/*"), *site.glob("items/*/*")]:
+            seen.page.goto(page.as_uri())
+            seen.page.evaluate(OPEN_ALL)
+            assert seen.page.title() != "pwned"
+            assert seen.page.locator("img, iframe, object, embed, base, form[action]").count() == 0
+            assert seen.page.evaluate("document.querySelectorAll('a[href^=javascript]').length") == 0
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert seen.messages == []
+        assert all(url.startswith("file://") for url in seen.requests)

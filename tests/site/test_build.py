@@ -1,0 +1,207 @@
+"""The site is a pure function of the registry, replaced in one step, small, and linked relatively."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_slm.errors import ReportError
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.store import StoredReport
+from pytest_slm.site.build import build_site, site_pages
+
+MOST_BYTES = 150_000
+
+
+class Links(HTMLParser):
+    """All addresses and ids of a page, and the tags that may not be in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.handlers: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("href", "src", "action"):
+                self.links.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name.startswith("on") or name == "style":
+                self.handlers.append(f"{tag} {name}")
+
+
+def parsed(path: Path) -> Links:
+    links = Links()
+    links.feed(path.read_text(encoding="utf-8"))
+    return links
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, registry_file, runs):
+    """A built site."""
+    folder = tmp_path_factory.mktemp("site") / "deep" / "public"
+    build_site(registry_file(runs), folder)
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_building_twice_gives_the_same_bytes(tmp_path, site, registry_file, runs):
+    build_site(registry_file(runs), tmp_path / "again")
+    assert content(tmp_path / "again") == content(site)
+
+
+def test_every_model_has_a_page(site):
+    assert sorted(path.stem for path in (site / "models").iterdir()) == [
+        *("google--gemma-3-270m", "huggingfacetb--smollm2-135m-instruct", "qwen--qwen3-0.6b")
+    ]
+
+
+def test_every_link_is_relative_and_leads_somewhere(site):
+    for page in site.rglob("*.html"):
+        for link in parsed(page).links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                assert link.startswith("https://huggingface.co/")
+                continue
+            assert not parts.path.startswith("/")
+            target = (page.parent / parts.path).resolve() if parts.path else page
+            assert target.is_file(), f"{page.name}: {link}"
+            if parts.fragment:
+                assert parts.fragment in parsed(target).ids, f"{page.name}: {link}"
+
+
+def test_ids_are_unique(site):
+    for page in site.rglob("*.html"):
+        ids = parsed(page).ids
+        assert len(ids) == len(set(ids)), page.name
+
+
+def test_no_page_has_inline_style_or_handlers(site):
+    for page in site.rglob("*.html"):
+        assert parsed(page).handlers == []
+
+
+def test_every_page_forbids_inline_scripts(site):
+    for page in site.rglob("*.html"):
+        policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page.read_text())
+        assert policy
+        assert "unsafe" not in policy[1]
+        assert "default-src &#39;none&#39;" in policy[1]
+
+
+def test_a_large_model_has_a_small_page(factory, registry_file, tmp_path):
+    quantizations = ("FP16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0")
+    wide = {f"suite_{n}": tuple((f"task_{t}", ("",), "accuracy", True) for t in range(4)) for n in range(10)}
+    runs = []
+    for quantization in quantizations:
+        results = [
+            factory.scored(suite, task, "", quantization, "full", factory.share(metric, 200, 400))
+            for suite, tasks in wide.items()
+            for task, _, metric, _ in tasks
+        ]
+        runs.append(factory.make_run(quantization, results=results))
+    build_site(registry_file(runs), tmp_path / "site")
+    for page in (tmp_path / "site").rglob("*.html"):
+        assert page.stat().st_size <= MOST_BYTES, page.name
+
+
+def test_sixty_models_fit_on_the_home_page(factory):
+    runs = [factory.make_run(slug=f"m{n}", name=f"Model {n}", hf_repo=f"org/model-{n}") for n in range(60)]
+    found = [StoredReport(path=str(n), sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+    assert len(site_pages(build_registry(found))["index.html"].encode()) <= MOST_BYTES
+
+
+def test_an_empty_registry_is_a_site_too(tmp_path, registry_file):
+    build_site(registry_file([]), tmp_path / "site")
+    assert "No model has been measured yet" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_a_model_that_is_gone_loses_its_page(tmp_path, registry_file, runs):
+    build_site(registry_file(runs), tmp_path / "site")
+    build_site(registry_file(runs[:1]), tmp_path / "site")
+    assert len(list((tmp_path / "site" / "models").iterdir())) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_that_is_no_site_is_never_replaced(tmp_path, registry_file, runs):
+    (tmp_path / "thesis.tex").write_text("three years of work")
+    with pytest.raises(ReportError, match="site-foreign"):
+        build_site(registry_file(runs), tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "three years of work"
+
+
+def test_a_broken_registry_leaves_the_old_site(tmp_path, registry_file, runs):
+    build_site(registry_file(runs), tmp_path / "site")
+    before = content(tmp_path / "site")
+    (tmp_path / "registry.json").write_text('{"metadata": {"schema_version": "2.1.0"}, "models": NaN}')
+    with pytest.raises(ReportError, match="report-broken"):
+        build_site(tmp_path / "registry.json", tmp_path / "site")
+    assert content(tmp_path / "site") == before
+
+
+def test_a_failed_swap_puts_the_old_site_back(tmp_path, registry_file, runs, monkeypatch):
+    build_site(registry_file(runs), tmp_path / "site")
+    before = content(tmp_path / "site")
+    rename = Path.rename
+
+    def fails(self, target):
+        if self.name.endswith(".new"):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(ReportError, match="disk-full"):
+        build_site(registry_file(runs[:1]), tmp_path / "site")
+    assert content(tmp_path / "site") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_quick_results_and_reasons_are_on_the_home_page(site):
+    text = (site / "index.html").read_text()
+    assert "not ranked: measured in quick mode" in text
+    assert "coverage" in text
+
+
+def test_models_of_two_machines_stand_in_two_tables(site):
+    text = (site / "index.html").read_text()
+    assert text.count('<table class="models"') == 2
+    assert text.count("Ranks and speeds hold on this machine only") == 2
+
+
+def test_a_model_page_shows_what_was_not_run_and_where_numbers_are_from(site):
+    text = (site / "models" / "google--gemma-3-270m.html").read_text()
+    assert re.search(r"not run</span> Coding, Function calling, Guardrails, Language, Math, Reasoning", text)
+    assert "5/report.json" in text
+    assert "a" * 64 in text
+
+
+def test_speeds_of_different_lengths_stand_in_different_charts(site):
+    text = (site / "models" / "huggingfacetb--smollm2-135m-instruct.html").read_text()
+    for title in ("Generation speed, 500 tokens", "Generation speed, 100 tokens", "Time to first token, 512 tokens"):
+        assert title in text
+
+
+def test_hostile_names_stay_text_on_every_page(poisoned_pair, tmp_path, registry_file):
+    build_site(registry_file(poisoned_pair), tmp_path / "site")
+    assert len(list((tmp_path / "site" / "items").rglob("*.html"))) == 1
+    for page in (tmp_path / "site").rglob("*.html"):
+        found = parsed(page)
+        assert found.handlers == []
+        assert page.read_text().count("<script") == (1 if page.name == "index.html" else 0)
+        for link in found.links:
+            assert not urlsplit(link).scheme or link.startswith("https://huggingface.co/")
+    # A name with dots and slashes must not choose the folder that its page lies in.
+    assert {path.parent.relative_to(tmp_path / "site").parts[0] for path in (tmp_path / "site").rglob("*/*.html")} <= {
+        "models",
+        "items",
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {"site"}

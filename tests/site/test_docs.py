@@ -1,0 +1,57 @@
+"""The documents name every field there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.core import types
+from pytest_slm.core.aggregation import PROFILES
+from pytest_slm.registry import entry
+from pytest_slm.registry.quantization import SAFETY_RATES
+from pytest_slm.site.samples import KNOWN
+
+DOCS = Path(__file__).parents[2] / "docs"
+REPORT = (
+    *(types.RunReport, types.Submission, types.Quantization, types.Detected, types.ItemId),
+    *(types.Result, types.Metric, types.Measurement, types.Gate),
+)
+REGISTRY = [kind for kind in vars(entry).values() if dataclasses.is_dataclass(kind) and kind is not entry.Registry]
+
+
+def named(document: str) -> set[str]:
+    """Every word in backticks."""
+    return set(re.findall(r"`([a-z_0-9]+)[`:]", (DOCS / document).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("kind", REPORT, ids=lambda kind: kind.__name__)
+def test_every_field_of_a_report_is_documented(kind):
+    assert {field.name for field in dataclasses.fields(kind)} - named("report.md") == set()
+
+
+def test_every_key_of_a_sample_line_is_documented():
+    assert set(KNOWN) - named("report.md") == set()
+
+
+def test_every_outcome_and_mode_is_documented():
+    assert (set(types.OUTCOMES) | set(types.MODES)) - named("report.md") == set()
+
+
+@pytest.mark.parametrize("kind", REGISTRY, ids=lambda kind: kind.__name__)
+def test_every_field_of_the_registry_is_documented(kind):
+    assert {field.name for field in dataclasses.fields(kind)} - named("registry.md") == set()
+
+
+def test_every_safety_rate_and_profile_is_documented():
+    assert set(SAFETY_RATES) - named("registry.md") == set()
+    assert set(PROFILES) - named("scores.md") == set()
+
+
+def test_the_weights_in_the_docs_are_those_of_the_code():
+    text = (DOCS / "scores.md").read_text(encoding="utf-8")
+    for profile, weights in PROFILES.items():
+        line = next(line for line in text.splitlines() if line.startswith(f"| `{profile}`"))
+        assert {name: float(f"0{weight}") for name, weight in re.findall(r"([a-z_]+) (\.\d\d)", line)} == weights

@@ -1,0 +1,67 @@
+"""Numbers are printed with as many digits as are known."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.site import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "text"),
+    [
+        (62.4321, (57.1, 67.3), ("62.4", "57.1–67.3")),
+        (152.34, (120.0, 180.0), ("152", "120–180")),
+        (0.6071, (0.6012, 0.6131), ("0.6071", "0.6012–0.6131")),
+        (152.34, None, ("152", "")),
+        (0.01234, None, ("0.0123", "")),
+        (0.0, None, ("0", "")),
+        (-0.0001, (-1.0, 1.0), ("0.0", "-1.0–1.0")),
+    ],
+)
+def test_the_interval_decides_the_digits(value, interval, text):
+    assert numbers.estimate(value, interval) == text
+
+
+@given(st.floats(-1e9, 1e9), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_value_and_its_interval_have_the_same_decimals(value, below, above):
+    shown, span = numbers.estimate(value, (value - below, value + above))
+    ends = [len(part.partition(".")[2]) for part in [shown, *span.split("–")]]
+    assert len(set(ends)) == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.0, "100 %"), (0.999, "99 %"), (0.0, "0 %"), (0.001, "<1 %"), (0.685, "68 %")]
+)
+def test_rounding_does_not_complete_a_coverage(share, text):
+    # 99.9 % printed as "100 %" would say that nothing is missing.
+    assert numbers.percent(share).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(134_515_008, "135 M"), (1_711_376_384, "1.71 B"), (3.0e9, "3 B"), (1200, "1\u202f200")]
+)
+def test_parameters_are_said_as_people_say_them(count, text):
+    assert numbers.parameters(int(count)).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("governor", None, "not known"),
+        ("ram_bytes", 16_542_000_000, "16.54 GB"),
+        ("cpu_flags", ["avx2", "f16c"], "avx2, f16c"),
+        ("wall_s", 4800.0, "1 h 20 min"),
+        ("flash_attention", True, "yes"),
+        ("surprise", {"a": [1, None]}, "a: 1, not known"),
+    ],
+)
+def test_any_value_of_a_report_has_a_text(key, value, text):
+    assert numbers.plain(key, value).replace("\u00a0", " ") == text
+
+
+def test_a_time_that_is_none_stays_as_it_is():
+    assert numbers.day("2026-11-01T10:00:00Z") == "1 November 2026, 10:00 UTC"
+    assert numbers.day("<b>soon</b>") == "<b>soon</b>"

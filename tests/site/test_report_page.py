@@ -1,0 +1,176 @@
+"""report.html says everything a run found, and what it did not find."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.core.types import Measurement
+from pytest_slm.site.report import render_report, write_report
+from pytest_slm.site.report_view import report_view
+
+
+def words(page: str) -> str:
+    """The text of a page as a reader sees it."""
+    body = re.sub(r"(?s)<(style|title)>.*?</\1>", " ", page)
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))).replace("\u00a0", " ")
+
+
+@pytest.fixture
+def page(factory):
+    """The text of the page of a run."""
+
+    def make(samples=None, **changes):
+        run = factory.make_run(**changes)
+        return words(render_report(run, samples or {}))
+
+    return make
+
+
+def test_the_headline_names_model_quantization_mode_date_and_machine(page):
+    text = page()
+    for part in ("SmolLM2 135M Instruct", "Q8_0", "full", "1 November 2026, 10:00 UTC", "AMD EPYC 9R14"):
+        assert part in text
+
+
+def test_the_same_run_gives_the_same_bytes(factory):
+    run = factory.make_run(with_trouble=True)
+    samples = factory.make_samples(run)
+    assert render_report(run, samples) == render_report(run, samples)
+
+
+def test_a_quick_run_says_so_with_its_sample_size(page):
+    assert "quick: sample of 100 per item, not ranked" in page(mode="quick")
+    assert "not ranked" not in page()
+
+
+def test_a_full_run_with_a_limit_is_no_full_run(page):
+    assert "limited: sample of 400 per item, not ranked" in page(limit=400)
+
+
+def test_an_interrupted_run_says_so(page):
+    assert "interrupted" in page(interrupted=True)
+
+
+def test_the_three_states_are_all_there_with_their_reasons(page):
+    text = page(with_trouble=True)
+    assert "Was memory short? host-died" in text
+    assert "Put it below --slm-data=DIR data-missing" in text
+    # Planned, but without any result: nothing may disappear from the page.
+    assert re.search(r"not run RAG · frames planned, but the run ended before", text)
+
+
+def test_speed_comes_with_the_real_machine(page):
+    wanted = "CPU-only results on AMD EPYC 9R14 96-Core Processor with 2 cores; a GPU may be 5–20x faster."
+    assert wanted in page()
+
+
+def test_a_gpu_is_not_called_a_cpu(page):
+    text = page(backend={"device": "CUDA"})
+    assert "CPU-only" not in text
+    assert "Measured with CUDA" in text
+
+
+def test_without_speed_there_is_no_section_of_speed(page):
+    assert "Speed and memory" not in page(results=[])
+
+
+def test_a_run_without_any_result_is_still_a_page(page):
+    assert "0 measured" in page(results=[])
+
+
+def test_noisy_rounds_are_called_noisy(factory, page):
+    noisy = factory.timing("decode", "100", "Q8_0", "full", "decode_tps", "tok/s", (100, 150, 80, 120, 90, 140))
+    calm = factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", (100, 101, 100, 99, 100, 101))
+    text = page(results=[noisy, calm])
+    assert re.search(r"100 tokens.*?noisy, CV 24", text)
+    assert re.search(r"500 tokens.*?stable, CV 0\.8", text)
+
+
+def test_a_quantity_of_zero_or_below_does_not_break_a_chart(factory):
+    result = factory.timing("energy", "", "Q8_0", "full", "joule", "J", (0.0, 0.0))
+    below = replace(result, task="drift", measurements=(Measurement(name="x", unit="J", values=(-3.0,)),), metrics=())
+    text = render_report(factory.make_run(results=[result, below]), {})
+    assert 'width="-' not in text
+
+
+def test_unknown_keys_of_machine_and_engine_are_shown(page):
+    text = page(machine={"npu_tops": 45}, backend={"flash_attention": True})
+    assert "Npu tops 45" in text
+    assert "Flash attention yes" in text
+
+
+def test_null_is_shown_as_not_known(page):
+    assert "Governor not known" in page()
+
+
+def test_samples_show_answers_and_count_what_is_left_out(factory, page):
+    run = factory.make_run(suites=("core",))
+    text = page(samples=factory.make_samples(run, 30), suites=("core",))
+    assert "20 of 30 samples" in text
+    assert "The answer is 7. Because 7 follows 6." in text
+    assert "samples/core.reasoning.jsonl" in text
+
+
+def test_a_sample_that_could_not_be_scored_is_not_wrong(factory):
+    run = factory.make_run(suites=("core",))
+    view = report_view(run, factory.make_samples(run, 6))
+    assert [sample.verdict for sample in view.samples[0].samples] == [
+        *("wrong", "right", "right", "wrong", "right", "unscored")
+    ]
+
+
+def test_blank_lines_of_an_answer_stay(factory):
+    run = factory.make_run(suites=("core",))
+    line = {"doc_id": "1", "response": "one\n\n\n   two", "score": 1.0}
+    assert "one\n\n\n   two" in render_report(run, {run.results[0].samples: [line]})
+
+
+def test_sample_lines_may_lack_keys_or_have_more(factory):
+    run = factory.make_run(suites=("core",))
+    text = words(render_report(run, {run.results[0].samples: [{}, {"depth": 50, "score": "high", "response": None}]}))
+    assert "Depth 50" in text
+
+
+def test_huge_answers_do_not_make_a_huge_page(factory):
+    run = factory.make_run()
+    samples = {
+        result.samples: [{"doc_id": str(n), "response": "<&\"'" * 5_000, "score": 0.0} for n in range(500)]
+        for result in run.results
+        if result.samples
+    }
+    page = render_report(run, samples)
+    assert len(page.encode()) < 1_000_000
+    assert "more characters in the file" in page
+
+
+def test_the_cli_and_the_plugin_write_the_same_page(tmp_path, factory):
+    run = factory.make_run()
+    samples = factory.make_samples(run)
+    folder = factory.store_run(tmp_path, run, samples).parent
+    assert write_report(folder).read_text() == render_report(run, samples)
+
+
+def test_a_share_of_lower_is_better_says_so(page):
+    assert re.search(r"jailbreak lower is better", page())
+
+
+def test_the_report_has_one_file_and_no_script(factory):
+    text = render_report(factory.make_run(), {})
+    assert "<script" not in text
+    assert "<link" not in text
+    assert "script-src &#39;none&#39;" in text or "script-src 'none'" in text
+
+
+def test_hostile_names_stay_text(poisoned, hostile, factory):
+    samples = {
+        result.samples: [{"doc_id": hostile, "response": hostile, hostile: hostile}] for result in poisoned.results
+    }
+    text = render_report(poisoned, {key: value for key, value in samples.items() if key})
+    for tag in ("<script", "<img", "<svg o", 'href="javascript:', 'onerror="document', "</style><"):
+        assert tag not in text.replace("<svg class=", "")
+    assert "49$" not in text
+    assert html.escape(hostile[:40], quote=False)[:12] in text or "&#3" in text

