@@ -80,4 +80,7 @@ def writing_failed(path: object, error: OSError) -> ReportError:
         return ReportError(
             f"{path}: not writable ({error.strerror}). Choose another folder with --slm-reports=DIR", slug="read-only"
         )
-    return ReportError(f"{path}: cannot be written ({error.strerror or error})", slug="report-write")
+    return ReportError(
+        f"{path}: cannot be written ({error.strerror or error}). Choose another folder with --slm-reports=DIR",
+        slug="report-write",
+    )

@@ -198,7 +198,8 @@ def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:
         return None
     task = item.task if isinstance(item, TaskItem) else None
     if isinstance(error, pytest.skip.Exception):
-        reason = NotAvailableError(str(error.msg).rsplit("  [", 1)[0])
+        message, _, slug = str(error.msg).rpartition("  [")
+        reason = NotAvailableError(message or str(error.msg), slug=slug.rstrip("]") if message else None)
         return item.config.stash[RUN].unmeasured(identity, reason, task=task)
     return item.config.stash[RUN].unmeasured(identity, error, task=task)
 

@@ -65,8 +65,8 @@ def slm_result(request: pytest.FixtureRequest) -> Callable[..., None]:
 
     def hand_in(
         *,
-        measurements: list[Measurement] | None = None,
-        metrics: list[Metric] | None = None,
+        measurements: Sequence[Measurement] = (),
+        metrics: Sequence[Metric] = (),
         primary: str | None = None,
     ) -> None:
         from pytest_slm.items import IDENTITY, report_result

@@ -40,9 +40,8 @@ class Reporter:
         self._described: dict[str, Mapping[str, Any]] = {}
         self._problems: list[str] = []
         self._written: list[Path] = []
-        self._own_json = not config.getoption("json_report", True)
-        if self._own_json:
-            # pytest-json-report makes its report, we put it where the run is.
+        # pytest-json-report makes its report, we put it where the run is. It cannot do without the terminal's options.
+        if not config.getoption("json_report", True) and hasattr(config.option, "tbstyle"):
             config.option.json_report, config.option.json_report_file = True, ""
 
     @property

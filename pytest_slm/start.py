@@ -35,13 +35,14 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     )
     config.stash[RUN] = run
     config.pluginmanager.register(Active(), "slm-active")
+    # In workers too: they get the command line as it was typed.
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        check_suites(settings.suites, suites_folder())
+        config.args = [str(suites_folder())]
     if distribution.is_worker(config):
         config.stash[LIVE] = live_line(config)
         distribution.join(config, run)
         return
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        check_suites(settings.suites, suites_folder())
-        config.args = [str(suites_folder())]
     if not config.option.collectonly:
         if settings.mode != "validate":
             for quantization in run.quantizations:

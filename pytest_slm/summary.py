@@ -18,6 +18,9 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for row in [HEAD, *rows]:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         terminal.write_line("  ".join(cells).rstrip(), bold=row is HEAD)
+    for result in run.results:
+        if result.reason:
+            terminal.write_line(f"{result.outcome} {_name(result)}: {result.reason}")
     scores = {}
     for suite in sorted({result.suite for result in run.results}):
         declared = next((r.provenance["suite_tasks"] for r in run.results if r.suite == suite and r.provenance), ())
@@ -37,7 +40,6 @@ HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    name = f"{result.suite}/{result.task}" + (f"[{result.variant}]" if result.variant else "")
     metric = result.metric() if result.outcome in MEASURED else None
     if metric is None and result.outcome in MEASURED and result.measurements:
         memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
@@ -46,8 +48,11 @@ def _row(result: Result) -> tuple[str, ...]:
     else:
         shown = _shown(metric)
     unscored = f" ({result.n_unscored} unscored)" if result.n_unscored else ""
-    reason = f": {result.reason}" if result.reason else ""
-    return (name, *shown[:3], shown[3] + unscored, f"{result.seconds:.1f}", result.outcome + reason)
+    return (_name(result), *shown[:3], shown[3] + unscored, f"{result.seconds:.1f}", result.outcome)
+
+
+def _name(result: Result) -> str:
+    return f"{result.suite}/{result.task}" + (f"[{result.variant}]" if result.variant else "")
 
 
 def _shown(metric: Metric | None) -> tuple[str, str, str, str]:

@@ -25,7 +25,7 @@ class BackendEntry(Record):
 
     def check_installed(self) -> None:
         """Raise a UsageError with the install command if a module that this engine needs is missing."""
-        missing = [name for name in self.needs if importlib.util.find_spec(name) is None]
+        missing = [name for name in self.needs if not _importable(name)]
         if missing:
             remedy = f"pip install 'pytest-slm[{self.extra}]'" if self.extra else f"pip install {missing[0]}"
             raise UsageError(f"backend {self.name!r} needs the module {missing[0]!r}: {remedy}", slug="missing-extra")
@@ -34,6 +34,13 @@ class BackendEntry(Record):
         """The backend's class. Imports the engine, so only the model's process calls this."""
         module, _, name = self.target.partition(":")
         return cast(Callable[..., Any], getattr(importlib.import_module(module), name))
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # hidden on purpose: None in sys.modules, or an import hook that says no
+        return False
 
 
 class Backends:

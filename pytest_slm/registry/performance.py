@@ -65,7 +65,11 @@ def speed(
             elif quantity.unit in ("bytes", "B", "byte"):
                 memory[name] = quantity
             else:
-                other["-".join(part for part in (result.task, result.variant, name) if part)] = quantity
+                other[
+                    "-".join(
+                        part for part in (result.task, result.variant, name.removeprefix(f"{result.task}_")) if part
+                    )
+                ] = quantity
     if not (decode or ttft or memory or other):
         return None
     size = memory.get("file_size") or (Quantity(value=file_size, unit="bytes", n=1) if file_size else None)

@@ -61,9 +61,9 @@ class Stratum:
 
 
 def engine_of(run: RunReport) -> str | None:
-    """Name and version of the engine, ``llamacpp 0.3.36``; None if the report does not say."""
-    parts = [str(run.backend[key]) for key in ("name", "engine_version") if run.backend.get(key) is not None]
-    return " ".join(parts) or None
+    """Name and version of the engine, ``llama-cpp-python 0.3.36``; None if the report does not say."""
+    name, version = (str(run.backend.get(key) or "") for key in ("name", "engine_version"))
+    return (version if " " in version else f"{name} {version}".strip()) or None
 
 
 def machine_of(run: RunReport) -> str | None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,7 @@ def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
         settings["dataset_path"] = str(found.folder)
         settings["dataset_kwargs"] = {**(settings.get("dataset_kwargs") or {}), "cache_dir": str(found.cache)}
     datasets.disable_progress_bars()
-    offline = context.config.offline and found is None
+    offline = found is None and (context.config.offline or not hub_answers())
     try:
         with _hub_offline(offline):
             upstream = ConfigurableTask(config=settings)
@@ -118,6 +120,19 @@ def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
     if found is not None:
         source |= {"data_from": "mirror", "data_sha256": found.sha256}
     return upstream, source
+
+
+def hub_answers(timeout: float = 3.0) -> bool:
+    """Whether the Hub can be connected to at all. Its own client would try for half a minute before it says no."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True  # then the proxy knows, and the client knows how to ask it
+    endpoint = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
+    try:
+        socket.create_connection((endpoint.hostname or "", port), timeout).close()
+    except OSError:
+        return False
+    return True
 
 
 def _definition(name: str) -> Path:
@@ -211,7 +226,7 @@ def _unavailable(name: str, found: mirror.Found | None, offline: bool, error: Ex
             f"{found.folder}: the mirror's copy of {name} cannot be read ({type(error).__name__}: {reason})",
             slug="data-broken",
         )
-    where = "with --slm-offline only the local cache is read" if offline or os.environ.get("HF_HUB_OFFLINE") else reason
+    where = "the Hub does not answer or is not to be asked, and the local cache does not have it" if offline else reason
     return NotAvailableError(
         f"data set {name} cannot be reached ({where}). Name a folder that mirrors the Hub's layout: --slm-data=DIR, "
         f"with the data in DIR/{name}",

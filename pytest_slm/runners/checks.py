@@ -1,8 +1,8 @@
 """Tasks of samples and a scorer: every sample is one conversation, every answer gets a score.
 
 Options of such a task: ``samples`` (a JSONL file in the suite's folder, with its ``sha256``) or ``generator`` (a
-name of ``runners.generators``); ``max_tokens``; ``stop``; ``system``; and ``tools_in_prompt`` with ``tools_prompt``, a text
-with ``{tools}`` in it, for models whose chat template does not know of tools.
+name of ``runners.generators``); ``max_tokens``; ``stop``; ``system``; and ``tools_in_prompt`` with ``tools_prompt``, a
+text with ``{tools}`` in it, for models whose chat template does not know of tools.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Score, Task
-from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
 from pytest_slm.runners.context import RunContext, SampleRecord, conversation_sha256, sha256
 from pytest_slm.runners.generators import GeneratorContext, lookup
 from pytest_slm.runners.metrics import Scored, task_metrics
@@ -34,6 +34,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     """Ask every sample, score every answer, record both, and return the metrics."""
     started = time.perf_counter()
     backend = context.backend(task)
+    _require_context(task, variant, backend)
     samples = load_samples(task, variant, context, backend)
     scorer = context.scorers.lookup(task.scorer or "exact")
     scored: list[Scored] = []
@@ -70,6 +71,19 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         metrics=task_metrics(task, scored),
         provenance=_provenance(task, samples, backend),
     )
+
+
+def _require_context(task: Task, variant: str, backend: Backend) -> None:
+    """A variant of a declared length needs room for its answer too; without that there is nothing to measure."""
+    tokens = task.variants.get(variant, {}).get("context_tokens")
+    n_ctx = backend.describe().get("n_ctx")
+    answer = int(task.options.get("max_tokens", 256))
+    if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
+        raise NotAvailableError(
+            f"{task.suite}/{task.name}[{variant}]: {tokens} tokens and {answer} for the answer do not fit into the "
+            f"context of {n_ctx}; a model with a longer context can be measured here",
+            slug="context-too-short",
+        )
 
 
 def load_samples(task: Task, variant: str, context: RunContext, backend: Backend) -> Sequence[Sample]:

@@ -17,8 +17,8 @@ def decimals(value: float, interval: Interval | None) -> int:
     """How many decimals are worth printing: one digit beyond the size of the doubt, else three significant digits."""
     doubt = (interval[1] - interval[0]) / 2 if interval else 0.0
     if doubt > 0:
-        return min(4, max(0, 1 - math.floor(math.log10(doubt))))
-    return 0 if value == 0 else min(4, max(0, 2 - math.floor(math.log10(abs(value)))))
+        return min(6, max(0, 1 - math.floor(math.log10(doubt))))
+    return 0 if value == 0 else min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
 
 
 def number(value: float, places: int) -> str:

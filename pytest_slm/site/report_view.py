@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.core.types import MEASURED, Result, RunReport
@@ -162,12 +162,15 @@ def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
 
 def _metrics(results: Iterable[Result]) -> tuple[ItemRow, ...]:
     """What a task says beside its primary metric: groups, breakdowns, rates."""
-    return tuple(
-        item_row(result.task, result.variant, result.outcome, "", metric, quick=result.mode != "full")
-        for result in results
-        for metric in result.metrics
-        if metric.name != result.primary
-    )
+    rows = []
+    for result in results:
+        for metric in result.metrics:
+            if metric.name != result.primary:
+                name, _, part = metric.name.removesuffix("]").partition("[")  # exact_match[family=add]
+                variant = " ".join(filter(None, (result.variant, part)))
+                shown = replace(metric, name=name or metric.name)
+                rows.append(item_row(result.task, variant, result.outcome, "", shown, quick=result.mode != "full"))
+    return tuple(rows)
 
 
 def _row(result: Result) -> ItemRow:

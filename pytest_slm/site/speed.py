@@ -13,6 +13,7 @@ from pytest_slm.site.views import Plot, words
 
 MEMORY: Mapping[str, str] = {
     "file_size": "File of the weights",
+    "weights": "Weights in the file",
     "rss_before_load": "Resident before loading",
     "rss_after_load": "Resident after loading",
     "peak_rss": "Resident, peak while running",
@@ -65,7 +66,9 @@ def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
         bars(*TTFT, [(quantity.of, quantity) for quantity in row.ttft]),
         bars("Memory of the process that holds the model", f"{GIGABYTE}.", sized(memory)),
     ]
-    charts += [bars(words(name), "", [(quantity.unit, quantity)]) for name, quantity in sorted(row.other.items())]
+    for unit in sorted({quantity.unit for quantity in row.other.values()}):
+        same = [(name.replace("-", " "), q) for name, q in sorted(row.other.items()) if q.unit == unit]
+        charts.append(bars(f"Other quantities in {unit}", "", same))
     return tuple(chart for chart in charts if chart)
 
 

@@ -176,6 +176,11 @@ def test_a_model_without_the_number_never_passes_a_filter_on_it(show, pages):
         # Gemma has a speed at 100 tokens only, which is another quantity than that at 500.
         seen.page.fill("#f-tps", "1")
         assert "Gemma 3 270M" not in names(seen)
+        seen.page.fill("#f-tps", "")
+        # For a script, nothing is less than everything: null <= 100000.
+        seen.page.fill("#f-ttft", "100000")
+        assert names(seen) == ["Qwen3 0.6B", "SmolLM2 135M Instruct"]
+        seen.page.fill("#f-ttft", "")
         seen.page.fill("#f-tps", "120")
         assert names(seen) == ["Qwen3 0.6B"]
         seen.page.click("button[type=reset]")

@@ -13,6 +13,7 @@ from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages
+from pytest_slm.site.views import hub_address, relative_address
 
 MOST_BYTES = 150_000
 
@@ -205,3 +206,15 @@ def test_hostile_names_stay_text_on_every_page(poisoned_pair, tmp_path, registry
         "items",
     }
     assert {path.name for path in tmp_path.iterdir()} == {"site"}
+
+
+def test_only_a_plain_repository_becomes_a_link(hostile):
+    assert hub_address(hostile) == ""
+    assert hub_address("org/model/../../x") == ""
+    assert hub_address("org/model-1.7B") == "https://huggingface.co/org/model-1.7B"
+
+
+def test_only_a_plain_path_becomes_a_link():
+    assert relative_address("samples/rag.niah.4096.jsonl") == "samples/rag.niah.4096.jsonl"
+    for path in ("/etc/passwd", "../x", "//evil.example/x", "https://evil.example", "javascript:alert(1)", "a b"):
+        assert relative_address(path) == ""

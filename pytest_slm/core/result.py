@@ -1,0 +1,163 @@
+"""What came out: scores, measurements, metrics, results, and the report of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.statistics import Interval
+from pytest_slm.core.submission import Detected, Submission
+from pytest_slm.core.task import Gate
+
+Mode = Literal["quick", "full", "validate"]
+MODES: tuple[Mode, ...] = ("quick", "full", "validate")
+
+Outcome = Literal["passed", "failed", "skipped", "error", "not_run"]
+"""passed: measured, gate met; failed: measured, below its gate; skipped: something is missing; error: could not be
+measured; not_run: planned, but the run ended before."""
+OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "skipped", "error", "not_run")
+MEASURED: frozenset[str] = frozenset({"passed", "failed"})
+
+REPORT_SCHEMA = "1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Record):
+    """A scorer's verdict on one sample: ``value`` in [0, 1], or None where it could not be scored (never 0 then)."""
+
+    value: float | None
+    answer: str
+    explanation: str
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not 0 <= self.value <= 1:
+            raise RecordError(f"a score is in [0, 1] or None, not {self.value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Record):
+    """Raw values of one quantity, in the order they were taken; warm-ups apart. Statistics are derived, not stored."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    warmups: tuple[float, ...] = ()
+    higher_is_better: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Record):
+    """A number with its doubt: ``interval`` is the 95 % interval, None where it cannot be known (n = 1, say)."""
+
+    name: str
+    value: float
+    n: int
+    interval: Interval | None = None
+    unit: str = "share"
+    higher_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise RecordError(f"{self.name}: a metric of {self.n} samples does not exist")
+        if not math.isfinite(self.value):
+            raise RecordError(f"{self.name}: {self.value} is not a finite number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemId(Record):
+    """Names one item whatever its path: a task variant on one quantization."""
+
+    suite: str
+    task: str
+    variant: str
+    quantization: str
+
+    def __str__(self) -> str:
+        inside = "-".join(part for part in (self.quantization, self.variant) if part)
+        return f"{self.suite}/{self.task}[{inside}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Record):
+    """What one item brought. Only items with outcome passed or failed have metrics."""
+
+    suite: str
+    task: str
+    variant: str
+    quantization: str
+    mode: str
+    outcome: Outcome
+    version: int = 1
+    kind: str = ""
+    reason: str = ""
+    """Why it was skipped, failed, could not be measured or did not run; for passed items empty."""
+    seed: int = 0
+    seconds: float = 0.0
+    n_scored: int = 0
+    n_unscored: int = 0
+    primary: str | None = None
+    metrics: tuple[Metric, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    gate: Gate | None = None
+    samples: str | None = None
+    """Path of the per-sample JSONL file, relative to the report."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Task source, data set and its fingerprint, template, versions: whatever the number depends on."""
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise RecordError(f"outcome must be one of {OUTCOMES}, not {self.outcome!r}")
+        if self.metrics and self.outcome not in MEASURED:
+            raise RecordError(f"{self.id}: an item that is {self.outcome} has no metrics")
+
+    @property
+    def id(self) -> ItemId:
+        """The item this result belongs to."""
+        return ItemId(suite=self.suite, task=self.task, variant=self.variant, quantization=self.quantization)
+
+    def metric(self, name: str | None = None) -> Metric | None:
+        """The metric of that name (default: the primary one), or None if it was not measured."""
+        wanted = self.primary if name is None else name
+        return next((metric for metric in self.metrics if metric.name == wanted), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport(Record):
+    """Everything about one run of one quantization: the ``slm`` section of the JSON report."""
+
+    schema: str
+    run_id: str
+    created: str
+    """UTC, ISO 8601, when the run began."""
+    finished: str
+    mode: str
+    seed: int
+    quantization: str
+    submission: Submission
+    detected: Detected | None
+    backend: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    planned: tuple[ItemId, ...]
+    results: tuple[Result, ...]
+    interrupted: bool = False
+    limit: int | None = None
+    harness: Mapping[str, float | None] = field(default_factory=dict)
+    """wall_s, startup_s (command to first item), host_s (waiting for the model), share (what is left / wall)."""
+
+    def __post_init__(self) -> None:
+        ids = [result.id for result in self.results]
+        if len(set(ids)) != len(ids):
+            raise RecordError("two results for one item")
+        foreign = {result.quantization for result in self.results} - {self.quantization}
+        if foreign:
+            raise RecordError(f"results of {sorted(foreign)} in the report of {self.quantization}")
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned item was measured or skipped for a reason of its own."""
+        done = {result.id for result in self.results if result.outcome in ("passed", "failed", "skipped")}
+        return set(self.planned) <= done and not self.interrupted

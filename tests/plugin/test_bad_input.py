@@ -1,0 +1,206 @@
+"""What users get wrong: one line with place, thing and remedy; exit code 4, or an item's error; nothing lost."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOOD = [("Capital of France?", "Paris")]
+
+
+def usage(done, *patterns):
+    """The run ended with exit code 4 and one ``ERROR:`` line that matches."""
+    assert done.ret == 4
+    text = done.stderr.str()
+    lines = [line for line in text.splitlines() if line.startswith("ERROR:")]
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    for pattern in patterns:
+        assert re.search(pattern, lines[0]), lines[0]
+
+
+def test_an_unknown_model(run):
+    usage(run(model="no-such-thing"), "no-such-thing", r"\[unknown-model\]")
+
+
+def test_a_package_that_is_not_installed(run):
+    usage(run(model="pkg:llm-no-such-model"), "pip install llm-no-such-model")
+
+
+def test_a_package_without_a_model(run):
+    usage(run(model="pkg:pytest"), "pytest", "gguf")
+
+
+def test_a_file_that_is_not_there(run):
+    usage(run(model="./missing.gguf"), r"missing\.gguf")
+
+
+def test_a_missing_engine_names_the_extra(pytester, run, tmp_path, real_model, monkeypatch):
+    blocker = pytester.makepyfile(
+        sitecustomize="""
+        import importlib.abc, sys
+        class Block(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] == "llama_cpp":
+                    raise ModuleNotFoundError(f"no module named {name}", name=name)
+        sys.meta_path.insert(0, Block())
+        """
+    )
+    monkeypatch.setenv("PYTHONPATH", str(blocker.parent))
+    usage(run(model=str(real_model)), "llamacpp", r"pip install 'pytest-slm\[gguf\]'", r"\[missing-extra\]")
+
+
+@pytest.mark.parametrize(
+    ("content", "slug"),
+    [
+        (b"", "not-a-gguf"),
+        (b"PK\x03\x04 this is a zip", "not-a-gguf"),
+        (b"GGUF" + b"\xff" * 100, "gguf-corrupt|not-a-gguf"),
+        (b"GGUF\x03\x00\x00\x00" + b"\xff" * 16, "gguf-corrupt|gguf-truncated"),
+    ],
+)
+def test_a_file_that_is_no_gguf(run, tmp_path, content, slug):
+    path = tmp_path / "x.gguf"
+    path.write_bytes(content)
+    usage(run(model=str(path)), re.escape(str(path)), slug)
+
+
+def test_a_truncated_gguf(run, tmp_path, real_model):
+    path = tmp_path / "half.gguf"
+    path.write_bytes(real_model.read_bytes()[: 20 * 1024 * 1024])
+    usage(run(model=str(path)), r"half\.gguf", "gguf-truncated")
+
+
+def test_an_unknown_quantization(run):
+    usage(run("--slm-quant=Q5_9"), "Q5_9", "scripted", "unknown-quantization")
+
+
+def test_an_unknown_suite(run):
+    usage(run("--slm-suite=ragg"), "Did you mean 'rag'", "unknown-suite")
+
+
+def test_an_unknown_task(run):
+    usage(run("--slm-suite=rag/nia"), "Did you mean 'niah'")
+
+
+def test_an_unknown_backend(run):
+    usage(run("--slm-backend=fakee"), "Did you mean 'fake'")
+
+
+@pytest.mark.parametrize("option", ["--slm-limit=0", "--slm-threads=-1", "--slm-gate=geo", "--slm-gate=geo=2"])
+def test_impossible_values(run, option):
+    usage(run(option), re.escape(option.partition("=")[0]), "option-value")
+
+
+def test_a_run_id_cannot_leave_the_folder(run):
+    usage(run("--slm-run-id=../../etc"), "option-value")
+
+
+def test_a_mirror_that_is_not_there(run):
+    usage(run("--slm-data=nowhere"), "nowhere", "data-missing")
+
+
+def test_an_option_without_a_model(pytester):
+    usage(pytester.runpytest_subprocess("--slm-mode=quick"), "--slm-mode needs --slm-model")
+
+
+@pytest.mark.skipif(not Path("/proc/sys").exists(), reason="needs a folder in which even root cannot write: /proc")
+def test_a_reports_folder_that_cannot_be_written(run, suite):
+    suite(one=GOOD)
+    # read-only for everyone, root too
+    usage(run("suites", "--slm-reports=/proc/slm-reports"), "/proc/slm-reports", "--slm-reports=DIR")
+
+
+def test_a_reports_folder_that_is_a_file(run, suite, pytester):
+    suite(one=GOOD)
+    (pytester.path / "reports").write_text("not a folder")
+    usage(run("suites"), "reports")
+
+
+def test_two_runs_in_one_folder(run, suite, pytester):
+    suite(one=GOOD)
+    run("suites", "--slm-run-id=same", text="Paris").assert_outcomes(passed=1)
+    (path,) = pytester.path.glob("reports/*/*/same/report.json")
+    before = path.read_bytes()
+    usage(run("suites", "--slm-run-id=same", text="London"), "same", "run-id-taken", "--slm-run-id")
+    assert path.read_bytes() == before
+
+
+def test_two_runs_at_once_without_a_run_id_do_not_meet(pytester, suite, script):
+    suite(one=GOOD)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "suites",
+        f"--slm-model={script(text='Paris')}",
+        "-p",
+        "no:cacheprovider",
+    ]
+    runs = [subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [each.wait(60) for each in runs] == [0, 0]
+    assert len(list(pytester.path.glob("reports/*/*/*/report.json"))) == 2
+
+
+DISK = """
+import errno, os, pathlib
+real = pathlib.Path.open
+def full(self, mode="r", *args, **kwargs):
+    if {match!r} in str(self) and mode[0] in "wax":
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+    return real(self, mode, *args, **kwargs)
+pathlib.Path.open = full
+"""
+
+
+def test_a_full_disk_under_the_samples_is_that_items_error(run, suite, pytester, report, results):
+    pytester.makeconftest(DISK.format(match="geo.b.jsonl"))
+    suite(a=GOOD, b=GOOD, c=GOOD)
+    done = run("suites", text="Paris")
+    done.assert_outcomes(passed=2, errors=1)
+    done.stdout.fnmatch_lines(["*geo.b.jsonl: the disk is full*--slm-reports=DIR*disk-full*"])
+    assert [results(report())[f"geo/{name}"]["outcome"] for name in "abc"] == ["passed", "error", "passed"]
+
+
+def test_a_full_disk_under_the_report_keeps_it_elsewhere(run, suite, pytester, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    pytester.makeconftest(DISK.format(match="reports/fake"))
+    folder = suite(a=GOOD)
+    (folder / "a.yaml").write_text((folder / "a.yaml").read_text())
+    done = run("suites", text="Paris")
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["*the disk is full*", "*the report was kept in * instead*"])
+    (rescued,) = tmp_path.glob("slm-fake-*/report.json")
+    assert json.loads(rescued.read_text())["slm"]["results"]
+
+
+def test_a_context_longer_than_the_models(run, real_model):
+    done = run("--slm-suite=core", "--slm-limit=1", "--slm-n-ctx=100000", model=str(real_model))
+    done.assert_outcomes(errors=1, deselected=15)
+    done.stdout.fnmatch_lines(["*--slm-n-ctx=100000: the context of * has 8192 tokens*"])
+
+
+def test_a_variant_longer_than_the_context_is_skipped_with_the_reason(run):
+    done = run("--slm-suite=rag", "--slm-mode=full", "-k", "2048", "-rs", context_length=1500)
+    done.assert_outcomes(skipped=1, deselected=15)
+    done.stdout.fnmatch_lines(["*2048*1500*context-too-short*"])
+
+
+def test_changed_samples_are_noticed(run, suite, report, results):
+    folder = suite(one=GOOD)
+    task = folder / "one.yaml"
+    task.write_text(task.read_text().replace("max_tokens: 8", f"max_tokens: 8, sha256: {'0' * 64}"))
+    run("suites", text="Paris").assert_outcomes(errors=1)
+    assert "samples-changed" in results(report())["geo/one"]["reason"]
+
+
+@pytest.mark.parametrize("line", ["{", '{"id": "1"}', '{"id": "1", "input": "x", "extra": 1}'])
+def test_broken_samples_name_their_line(run, suite, report, results, line):
+    folder = suite(one=GOOD)
+    with (folder / "data/one.jsonl").open("a") as file:
+        file.write("\n" + line)
+    run("suites", text="Paris").assert_outcomes(errors=1)
+    assert "one.jsonl:2" in results(report())["geo/one"]["reason"]

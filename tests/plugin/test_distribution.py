@@ -1,0 +1,60 @@
+"""With pytest-xdist: one model for all workers, one report, and times refused."""
+
+import pytest
+
+pytest.importorskip("xdist", reason="needs pytest-xdist")
+
+GOOD = [("Capital of France?", "Paris")]
+
+
+def test_two_workers_share_one_model_and_fill_one_report(run, suite, report, results, pytester):
+    suite(a=GOOD, b=GOOD, c=GOOD, d=GOOD)
+    run("suites", "-n2", text="Paris").assert_outcomes(passed=4)
+    found = results(report())
+    assert {result["outcome"] for result in found.values()} == {"passed"}
+    assert len(report()["slm"]["planned"]) == len(found) == 4
+    assert report()["slm"]["backend"]["name"] == "fake"  # described once, by the one process that was started
+
+
+def test_the_score_is_the_same_as_alone(run, suite, pytester):
+    import json
+
+    suite(a=[("q1", "Paris"), ("q2", "Rome")], b=GOOD)
+    run("suites", "-n2", "--slm-run-id=two", text="Paris")
+    run("suites", "--slm-run-id=one", text="Paris")
+    metrics = []
+    for name in ("one", "two"):
+        (path,) = pytester.path.glob(f"reports/*/*/{name}/report.json")
+        found = json.loads(path.read_text())["slm"]["results"]
+        metrics.append({result["task"]: result["metrics"] for result in found})
+    assert metrics[0] == metrics[1]
+
+
+def test_a_crash_in_one_worker_is_one_error(run, suite, report, results):
+    suite(a=[("boom", "x")], b=GOOD, c=GOOD, d=GOOD)
+    rules = [{"contains": "boom", "action": "crash"}]
+    done = run("suites", "-n2", text="Paris", rules=rules)
+    outcomes = done.parseoutcomes()
+    found = results(report())
+    assert found["geo/a"]["outcome"] == "error"
+    # the other worker may be in mid-request on the same model, and then has an error too; nothing is lost or wrong
+    assert outcomes["errors" if "errors" in outcomes else "error"] in (1, 2)
+    assert all(result["outcome"] in ("passed", "error") for result in found.values())
+
+
+def test_a_failed_gate_survives_the_way_from_the_worker(run, suite, report, results):
+    suite(a=GOOD)
+    run("suites", "-n2", "--slm-gate=geo=0.9", text="London").assert_outcomes(failed=1)
+    assert results(report())["geo/a"]["metrics"][0]["value"] == 0
+
+
+def test_timings_are_refused_with_the_reason(run):
+    done = run("-n2", "-rs", "--slm-suite=performance/decode")
+    done.assert_outcomes(skipped=1, deselected=0)
+    done.stdout.fnmatch_lines(["*times mean nothing while other workers run*timing-alone*"])
+
+
+def test_without_xdist_everything_works(run, suite, report):
+    suite(a=GOOD)
+    run("suites", "-p", "no:xdist", text="Paris").assert_outcomes(passed=1)
+    assert report()["slm"]["results"][0]["metrics"][0]["value"] == 1

@@ -1,0 +1,158 @@
+"""Who may import whom (docs/architecture.md), and other things that hold for every file."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pytest_slm"
+STDLIB_PLUS_NUMPY = {"numpy"}
+
+ENGINES = {"torch", "transformers", "llama_cpp", "lm_eval", "datasets"}
+
+# room: (our rooms it may import, other packages it may not)
+RULES = {
+    "errors": (set(), ENGINES | {"pytest", "numpy", "jinja2", "yaml", "psutil"}),
+    "core": (set(), ENGINES | {"pytest", "jinja2", "yaml", "psutil"}),
+    "scorers": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml", "psutil", "numpy"}),
+    "machine": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "load": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "psutil"}),
+    "models": ({"core", "errors", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "backends": ({"core", "errors", "machine"}, {"pytest", "yaml", "torch", "transformers", "lm_eval", "datasets"}),
+    "runners": (
+        {"core", "errors", "scorers", "machine", "models", "backends"},
+        {"pytest", "yaml", "llama_cpp", "torch"},
+    ),
+    "registry": ({"core", "errors", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "site": ({"core", "errors", "registry", "load"}, ENGINES | {"pytest", "yaml"}),
+    "session": ({"core", "errors", "backends", "models", "runners", "scorers"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+}
+TOP = ENGINES | {"jinja2", "yaml"}
+"""What the pytest side (plugin, options, items, reporter, ...) may not import."""
+
+
+def files():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path):
+    """(line, module) of every import in a file, wherever it stands; those for type checkers only are left out."""
+    tree = ast.parse(path.read_text("utf-8"))
+    guarded = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in guarded:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rooms_import_only_what_they_may(path):
+    mine = room(path)
+    allowed, forbidden = RULES.get(mine, (None, TOP))
+    for line, name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "pytest_slm":
+            other = rest.partition(".")[0]
+            assert allowed is None or other in allowed | {mine, "__version__"}, f"{path}:{line}: {mine} imports {other}"
+        assert top not in forbidden, f"{path}:{line}: {mine} imports {top}"
+        assert top != "_pytest", f"{path}:{line}: pytest's private modules"
+
+
+def test_runners_know_backends_by_their_protocol_only():
+    # performance asks for memory, which only the remote backend has
+    known = {"pytest_slm.backends.protocol", "pytest_slm.backends.remote"}
+    for path in (PACKAGE / "runners").rglob("*.py"):
+        for line, name in imports(path):
+            if name.startswith("pytest_slm.backends"):
+                assert name.rpartition(".")[0] in known, f"{path}:{line}: {name}"
+
+
+def test_only_load_reads_yaml():
+    readers = {room(path) for path in files() for _, name in imports(path) if name.partition(".")[0] == "yaml"}
+    assert readers == {"load"}
+
+
+def test_only_options_reads_options():
+    for path in files():
+        if path.name not in ("options.py", "distribution.py", "reporter.py"):
+            assert "getoption(" not in path.read_text(), path
+
+
+def test_the_core_needs_the_standard_library_and_numpy_at_use():
+    import sys
+
+    for path in (PACKAGE / "core").rglob("*.py"):
+        for line, name in imports(path):
+            top = name.partition(".")[0]
+            fine = top in sys.stdlib_module_names or top in {"pytest_slm", "numpy"}
+            assert fine, f"{path}:{line}: {name}"
+        tree = ast.parse(path.read_text())
+        at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert "numpy" not in ast.dump(ast.Module(body=at_import, type_ignores=[]))
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_dangerous(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in {"eval", "exec", "pickle.loads", "pickle.load", "yaml.load", "os.system"}, node.lineno
+            assert not any(keyword.arg == "shell" for keyword in node.keywords), node.lineno
+            trusts = [keyword for keyword in node.keywords if keyword.arg == "trust_remote_code"]
+            assert not trusts, node.lineno
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_are_short_and_public_things_are_explained(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 330, "which idea could have a room of its own?"
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), f"{path} does not say what it is for"
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            hook = node.name.startswith("pytest_")
+            assert hook or ast.get_docstring(node), f"{path}:{node.lineno}: {node.name} has no docstring"
+
+
+def test_rooms_are_small():
+    for folder in (folder for folder in PACKAGE.rglob("*") if folder.is_dir() and folder.name != "__pycache__"):
+        python = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(python) <= 13, f"{folder}: {len(python)} files"
+
+
+def test_every_slug_is_in_the_docs():
+    documented = set(re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE))
+    used = set()
+    for path in files():
+        used |= set(re.findall(r"slug(?:: str)? ?= ?\"([a-z0-9-]+)\"", path.read_text()))
+    assert used - documented == set()
+    assert documented - used <= {"timing-alone", "registry-invalid", "report-invalid"}, "documented but unknown"
+
+
+def test_every_option_is_in_the_docs():
+    text = (ROOT / "docs/options.md").read_text()
+    options = set(re.findall(r'"(--slm-[a-z-]+)"', (PACKAGE / "options.py").read_text()))
+    assert options
+    missing = {option for option in options if f"`{option}" not in text}
+    assert not missing
+
+
+def test_suites_and_docs_name_no_foreign_place():
+    for path in [*ROOT.glob("docs/**/*.md"), ROOT / "README.md", *files(), *ROOT.glob("suites/**/*.yaml")]:
+        assert not re.search(r"(\.\./shared|/work/|/root/|/tmp/)", path.read_text("utf-8")), path
