@@ -19,6 +19,7 @@ examples:
   pytest-slm report reports/smollm2/Q8_0/20261101T100000  write report.html of one run again
   pytest-slm registry build reports -o registry.json      all runs -> one registry
   pytest-slm site build registry.json -o public           registry -> web pages; open public/index.html
+  pytest-slm suites                                       what can be measured
   pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
   pytest-slm validate submissions/*.yml                   is this submission in order?
 
@@ -70,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
     report.set_defaults(run=_report)
 
+    suites = commands.add_parser("suites", help="list the built-in suites and their tasks")
+    suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
+    suites.set_defaults(run=_suites)
+
     detect = commands.add_parser("detect", help="what the headers of a model's weights say, as JSON")
     detect.add_argument("reference", metavar="REF", help="a .gguf file, a folder, pkg:NAME, a Hub repo or a submission")
     detect.add_argument(
@@ -115,6 +120,30 @@ def _report(arguments: argparse.Namespace) -> int:
 
     print(write_report(arguments.folder))
     return 0
+
+
+def _suites(arguments: argparse.Namespace) -> int:
+    from pytest_slm.load import load_suite, load_task
+    from pytest_slm.session import suites_folder
+
+    folder = arguments.folder or suites_folder()
+    for path in sorted(folder.glob("*/suite.yaml")):
+        suite = load_suite(path)
+        print(f"{suite.name}: {suite.description}")
+        for file in sorted(path.parent.glob("*.yaml")):
+            if file != path:
+                task = load_task(file, suite)
+                modes = ", ".join(f"{mode} {plan.limit or 'all'}" for mode, plan in task.modes.items())
+                print(f"  {suite.name}/{task.name} ({modes}): {task.description}")
+        for file in sorted(path.parent.glob("test_*.py")):
+            print(f"  {suite.name}/{file.stem.removeprefix('test_')}: {_first_line(file)}")
+    return 0
+
+
+def _first_line(file: Path) -> str:
+    import ast
+
+    return (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
 
 
 def _detect(arguments: argparse.Namespace) -> int:

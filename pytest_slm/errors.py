@@ -74,13 +74,14 @@ def writing_failed(path: object, error: OSError) -> ReportError:
     """The ``ReportError`` for a write that failed: a full disk, a read-only folder, or what else the system said."""
     if error.errno == errno.ENOSPC:
         return ReportError(
-            f"{path}: the disk is full. Free some space, or write elsewhere with --slm-reports=DIR", slug="disk-full"
+            f"{path}: the disk is full. Free some space, or write elsewhere (runs: --slm-reports=DIR)", slug="disk-full"
         )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return ReportError(
-            f"{path}: not writable ({error.strerror}). Choose another folder with --slm-reports=DIR", slug="read-only"
+            f"{path}: not writable ({error.strerror}). Choose another folder (runs: --slm-reports=DIR)",
+            slug="read-only",
         )
     return ReportError(
-        f"{path}: cannot be written ({error.strerror or error}). Choose another folder with --slm-reports=DIR",
+        f"{path}: cannot be written ({error.strerror or error}). Choose another folder (runs: --slm-reports=DIR)",
         slug="report-write",
     )

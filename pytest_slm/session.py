@@ -114,9 +114,15 @@ class Run:
                 progress=progress,
             )
             result = runner_for(task)(task, variant, context)
-        extra = {**result.provenance, "suite_tasks": list(self.tasks_of.get(task.suite, ()))}
+        extra = {
+            **result.provenance,
+            "suite_tasks": list(self.tasks_of.get(task.suite, ())),
+            "task_variants": list(task.variants),
+        }
         recorded = task.kind != "validate"
-        return dataclasses.replace(result, gate=task.gate, provenance=extra, samples=path() if recorded else None)
+        return dataclasses.replace(
+            result, gate=task.gate, provenance={**result.provenance, **declared}, samples=path() if recorded else None
+        )
 
     def timed(
         self,

@@ -6,8 +6,8 @@ import statistics
 
 import pytest
 
-from pytest_slm.core.aggregation import PROFILES, aggregate, suite_score
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
+from pytest_slm.registry.scores import run_aggregates
 
 
 def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
@@ -21,19 +21,11 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for result in run.results:
         if result.reason:
             terminal.write_line(f"{result.outcome} {_name(result)}: {result.reason}")
-    scores = {}
-    for suite in sorted({result.suite for result in run.results}):
-        declared = next((r.provenance["suite_tasks"] for r in run.results if r.suite == suite and r.provenance), ())
-        score = suite_score(suite, declared, run.results)
-        if score is not None:
-            scores[suite] = (score.score, score.interval)
-    for profile in PROFILES:
-        total = aggregate(profile, scores)
-        if total is not None:
-            note = "" if run.mode == "full" else ", never ranked in this mode"
-            terminal.write_line(
-                f"aggregate {profile}: {total.score:.1f} of 100, coverage {total.coverage:.0%} of its weight{note}"
-            )
+    note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
+    for total in run_aggregates(run).values():
+        terminal.write_line(
+            f"aggregate {total.profile}: {total.score:.1f} of 100, coverage {total.coverage:.0%} of its weight{note}"
+        )
 
 
 HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")

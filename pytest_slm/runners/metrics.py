@@ -33,10 +33,16 @@ def task_metrics(task: Task, scored: Sequence[Scored]) -> tuple[Metric, ...]:
     metrics = [metric for spec in task.metrics if (metric := _metric(spec, scored)) is not None]
     if task.primary not in {metric.name for metric in metrics}:
         raise BackendError(
-            f"{task.suite}/{task.name}: no sample could be scored for {task.primary!r}; see the sample file for why",
+            f"{task.suite}/{task.name}: no sample could be scored for {task.primary!r}{_needs(task)}; "
+            "see the sample file for why",
             slug="nothing-scored",
         )
     return (*metrics, *_breakdown(task, scored))
+
+
+def _needs(task: Task) -> str:
+    groups = task.spec(task.primary).balance
+    return f", which needs samples of {' and of '.join(groups)}" if groups else ""
 
 
 def _metric(spec: MetricSpec, scored: Sequence[Scored]) -> Metric | None:

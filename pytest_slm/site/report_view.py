@@ -9,8 +9,7 @@ from typing import Any
 from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
-from pytest_slm.registry.scores import aggregates, engine_of, run_scores, strata
-from pytest_slm.registry.store import StoredReport
+from pytest_slm.registry.scores import engine_of, run_aggregates, run_scores
 from pytest_slm.site import numbers
 from pytest_slm.site.samples import SampleGroup, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
@@ -67,7 +66,6 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
     """What the report page shows of a run."""
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
     cases = run_scores(run.results, run.planned, run.quantization, run.mode, run.limit)
-    (stratum,) = strata([StoredReport(path="report.json", sha256="", run=run)])
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
     grouped = ((words(suite), _metrics(r for r in results if r.suite == suite)) for suite in suites)
     metrics = tuple((title, rows) for title, rows in grouped if rows)
@@ -82,7 +80,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         facts=_headline(run),
         counts=_counts(results),
         scores=tuple(score_row(name, case) for name, case in cases.items()),
-        aggregates=tuple(aggregate_row(total) for total in aggregates(stratum, cases).values()),
+        aggregates=tuple(aggregate_row(total) for total in run_aggregates(run).values()),
         suites=tuple((words(suite), tuple(_row(r) for r in results if r.suite == suite)) for suite in suites),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),

@@ -9,6 +9,7 @@ import pytest
 from pytest_slm.core.types import Quantization
 from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.models import detect, locate, resolve
+from pytest_slm.models.naming import model_name
 
 Install = Callable[..., Path]
 Make = Callable[..., bytes]
@@ -86,9 +87,23 @@ def test_a_damaged_file_of_a_package_is_refused(install: Install, make_gguf: Mak
 
 def test_a_gguf_file(tiny: Path) -> None:
     submission = resolve(str(tiny))
-    assert (submission.slug, submission.name, submission.origin) == ("tiny.q8_0", "Tiny", str(tiny))
+    assert (submission.slug, submission.name, submission.origin) == ("tiny", "tiny", str(tiny))
     assert (submission.architecture, submission.context_length, submission.license) == ("llama", 2048, "apache-2.0")
     assert locate(submission, submission.quantizations[0]) == tiny
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("SmolLM2-135M-Instruct.Q4_1", "SmolLM2-135M-Instruct"),
+        ("qwen-0.5b-q4_k_m", "qwen-0.5b"),
+        ("model", "model"),
+        # the whole name is a quantization: better that than nothing
+        ("Q8_0", "Q8_0"),
+    ],
+)
+def test_a_models_name_is_its_file_without_the_quantization(stem: str, name: str) -> None:
+    assert model_name(stem) == name
 
 
 def test_a_file_is_found_after_the_current_folder_has_changed(
