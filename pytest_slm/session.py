@@ -114,8 +114,7 @@ class Run:
                 progress=progress,
             )
             result = runner_for(task)(task, variant, context)
-        extra = {
-            **result.provenance,
+        declared = {
             "suite_tasks": list(self.tasks_of.get(task.suite, ())),
             "task_variants": list(task.variants),
         }
