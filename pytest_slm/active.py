@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.errors import SlmError
-from pytest_slm.items import PROPERTY, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, unmeasured
+from pytest_slm.items import LIVE, PROPERTY, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, unmeasured
 
 
 class Active:
@@ -50,10 +50,19 @@ class Active:
             report.longrepr = "\n".join([str(error), *getattr(error, "__notes__", ())])
         return report
 
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        return ("error", "E", "ERROR") if report.when == "call" and _outcome(report) == "error" else None
+    def pytest_report_teststatus(self, report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+        outcome = outcome_of(report)
+        if outcome is None or (report.when != "call" and report.passed) or report.when == "teardown":
+            return None
+        letter, word = WORDS[outcome]
+        # A finished item gets a line of its own (see progress), which says more than a letter.
+        return outcome, "" if config.stash[LIVE].tells_results else letter, word
 
 
-def _outcome(report: pytest.TestReport) -> str | None:
+WORDS = {"passed": (".", "PASSED"), "failed": ("F", "FAILED"), "skipped": ("s", "SKIPPED"), "error": ("E", "ERROR")}
+
+
+def outcome_of(report: pytest.TestReport) -> str | None:
+    """The outcome of the result that a report carries, or None if it carries none."""
     results = [value for name, value in report.user_properties if name == PROPERTY]
     return str(results[-1]["outcome"]) if results and isinstance(results[-1], dict) else None

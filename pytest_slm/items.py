@@ -12,6 +12,7 @@ import pytest
 from pytest_slm.core.types import ItemId, Result, Suite, Task
 from pytest_slm.errors import NotAvailableError, SlmError
 from pytest_slm.load import load_suite, load_task
+from pytest_slm.runners.checks import count_samples
 
 if TYPE_CHECKING:
     from pytest_slm.progress import LiveLine
@@ -213,4 +214,6 @@ def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]
 
 def _samples(task: Task, run: Run) -> int | None:
     plan = task.modes.get(run.config.mode)
-    return run.config.limit or (plan.limit if plan else None)
+    limit = run.config.limit or (plan.limit if plan else None)
+    known = count_samples(task)
+    return min(limit or known, known) if known else limit

@@ -26,7 +26,10 @@ class LiveLine:
     """Shows progress within and over items. The ETA is elapsed time times what is left over what is done, weighed by
     the tokens that each item is expected to take; until something is done there is none."""
 
-    def __init__(self, terminal: Terminal | None, capture: object | None, *, rewrites: bool) -> None:
+    def __init__(
+        self, terminal: Terminal | None, capture: object | None, *, rewrites: bool, words: bool = False
+    ) -> None:
+        self._words = words
         self._terminal = terminal
         self._capture = capture
         self._rewrites = rewrites
@@ -60,6 +63,21 @@ class LiveLine:
         self._finished.add(item)
         self._item = None
         self.clear()
+
+    def result(self, text: str) -> None:
+        """Put a finished item's line in the place of the live one."""
+        if self._terminal is None:
+            return
+        if self._dirty and self._rewrites:
+            self._write(lambda terminal: (terminal.rewrite(text, erase=True), terminal.write_line("")))
+            self._dirty = False
+        else:
+            self._write(lambda terminal: (terminal.ensure_newline(), terminal.write_line(text)))
+
+    @property
+    def tells_results(self) -> bool:
+        """Whether finished items get a line here, in the place of pytest's dots."""
+        return self._terminal is not None and not self._words
 
     def clear(self) -> None:
         """Take the line away."""
@@ -118,7 +136,8 @@ def live_line(config: pytest.Config) -> LiveLine:
     if hasattr(config, "workerinput") or terminal is None or config.get_verbosity() < 0:
         return LiveLine(None, None, rewrites=False)
     rewrites = bool(terminal.isatty)
-    return LiveLine(terminal, config.pluginmanager.get_plugin("capturemanager"), rewrites=rewrites)
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    return LiveLine(terminal, capture, rewrites=rewrites, words=config.get_verbosity() > 0)
 
 
 def _minutes(seconds: float) -> str:

@@ -22,7 +22,7 @@ from pytest_slm.machine.hardware import describe_machine, installed_versions
 from pytest_slm.progress import live_line
 from pytest_slm.registry.store import read_samples, write_json, write_text
 from pytest_slm.session import Run
-from pytest_slm.summary import summarize
+from pytest_slm.summary import result_line, summarize
 
 VERSIONS = ("pytest-slm", "pytest", "pytest-benchmark", "llama-cpp-python", "lm-eval", "datasets", "numpy", "jinja2")
 
@@ -80,18 +80,23 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         live = self._config.stash[LIVE]
-        live.clear()
-        if report.when == "teardown" and report.nodeid in self._planned:
-            live.finish(self._planned[report.nodeid])
         for name, value in report.user_properties:
             if name == PROPERTY:
                 self._keep(Result.from_json(value), report)
+        if report.when == "teardown" and report.nodeid in self._planned:
+            live.finish(self._planned[report.nodeid])
+        elif not report.passed:
+            live.clear()
 
     def _keep(self, result: Result, report: pytest.TestReport) -> None:
         if result.id in self._results:
             return
         seconds = result.seconds or report.duration
         self._results[result.id] = result = _with_seconds(result, seconds)
+        live = self._config.stash[LIVE]
+        if live.tells_results:
+            live.result(result_line(result))
+        live.clear()
         try:
             self._run.journal(result)
         except ReportError as error:
@@ -124,6 +129,7 @@ class Reporter:
         if self._problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    @pytest.hookimpl(trylast=True)  # after tables of other plugins: ours is what was asked for
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._idle:
             return

@@ -43,6 +43,17 @@ def _row(result: Result) -> tuple[str, ...]:
     return (_name(result), *shown[:3], shown[3] + unscored, f"{result.seconds:.1f}", result.outcome)
 
 
+def result_line(result: Result) -> str:
+    """One line for the moment at which an item is done."""
+    if result.outcome not in MEASURED:
+        return f"  {result.outcome}: {result.reason}"
+    _, metric, value, interval, n, seconds, _ = _row(result)
+    doubt = f" ({interval})" if interval else ""
+    count = f", n={n}" if n else ""
+    verdict = f", failed: {result.reason}" if result.outcome == "failed" else ""
+    return f"  {metric} {value}{doubt}{count}, {seconds} s{verdict}"
+
+
 def _name(result: Result) -> str:
     return f"{result.suite}/{result.task}" + (f"[{result.variant}]" if result.variant else "")
 

@@ -146,6 +146,15 @@ def read_samples(path: Path, expected_sha256: object = None) -> list[Sample]:
     return samples
 
 
+def count_samples(task: Task) -> int | None:
+    """How many samples a task's file holds, without reading them; None for tasks without a file of their own."""
+    try:
+        with (Path(task.path).parent / str(task.options["samples"])).open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    except (KeyError, OSError):
+        return None
+
+
 def stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
     """At most ``limit`` samples, from every group in proportion to its size and at least one, in file order."""
     if limit is None or limit >= len(samples):

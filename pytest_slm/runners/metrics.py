@@ -50,11 +50,17 @@ def _metric(spec: MetricSpec, scored: Sequence[Scored]) -> Metric | None:
         parts = [[score for group, _, score in scored if group == wanted] for wanted in spec.balance]
         if not all(parts):
             return None
-        means = [mean_metric(spec.name, part) for part in parts]
+        means = [mean_metric(spec.name, part, complement=spec.complement) for part in parts]
         value, interval = combine([(1 / len(means), mean.value, mean.interval) for mean in means])
         if interval is not None:
             interval = (max(0.0, interval[0]), min(1.0, interval[1]))
-        return Metric(name=spec.name, value=value, n=sum(mean.n for mean in means), interval=interval)
+        return Metric(
+            name=spec.name,
+            value=min(1.0, value),  # nine ninths are 1.0000000000000002
+            n=sum(mean.n for mean in means),
+            interval=interval,
+            higher_is_better=spec.higher_is_better,
+        )
     values = [score for group, _, score in scored if spec.group in (None, group)]
     return mean_metric(spec.name, values, complement=spec.complement) if values else None
 
@@ -62,12 +68,15 @@ def _metric(spec: MetricSpec, scored: Sequence[Scored]) -> Metric | None:
 def _breakdown(task: Task, scored: Sequence[Scored]) -> list[Metric]:
     if task.breakdown is None:
         return []
-    name = task.spec(task.primary).name
+    spec = task.spec(task.primary)
     values: dict[str, list[float]] = {}
-    for _, part, score in scored:
-        if part is not None:
+    for group, part, score in scored:
+        if part is not None and spec.group in (None, group):
             values.setdefault(part, []).append(score)
-    return [mean_metric(f"{name}[{task.breakdown}={part}]", values[part]) for part in sorted(values, key=_natural)]
+    return [
+        mean_metric(f"{spec.name}[{task.breakdown}={part}]", values[part], complement=spec.complement)
+        for part in sorted(values, key=_natural)
+    ]
 
 
 def _natural(text: str) -> tuple[bool, float, str]:

@@ -1,0 +1,122 @@
+"""The surroundings of a runner: scripted models in this process, small tasks, and a list of what was recorded."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
+from pytest_slm.core.config import RunConfig
+from pytest_slm.core.types import Detected, MetricSpec, Quantization, Submission, Task
+from pytest_slm.load import load_suite, load_task
+from pytest_slm.runners.context import RunContext, SampleRecord
+from pytest_slm.scorers import Scorers
+
+SUITES = Path(__file__).parents[2] / "suites"
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Callable[..., Any]:
+    """Opens a scripted model in this process: ``fake(text="Paris")``, or a subclass: ``fake(Watching, ...)``."""
+
+    def make(kind: Callable[[ModelSpec], Fake] = Fake, **content: Any) -> Fake:
+        path = tmp_path / "fake-script.json"
+        path.write_text(json.dumps(content), "utf-8")
+        return kind(ModelSpec(path=str(path), format="fake"))
+
+    return make
+
+
+@pytest.fixture
+def records() -> list[SampleRecord]:
+    """The sample records that a runner wrote, in their order."""
+    return []
+
+
+@pytest.fixture
+def context(records: list[SampleRecord], fake: Callable[..., Any]) -> Callable[..., RunContext]:
+    """``context(backend, limit=3, seed=1)``: what a runner is given, with these settings of the run."""
+
+    def make(
+        backend: Backend | None = None,
+        *,
+        detected: Detected | None = None,
+        progress: Progress = silent,
+        scorers: Scorers | None = None,
+        declared: dict[str, Any] | None = None,
+        **config: Any,
+    ) -> RunContext:
+        quantization = Quantization(name="Q8_0", format="fake")
+        opened = backend if backend is not None else fake()
+        return RunContext(
+            config=RunConfig(model="fake", **config),
+            submission=Submission(slug="fake", name="Fake", quantizations=(quantization,), **(declared or {})),
+            quantization=quantization,
+            detected=detected,
+            open=lambda: opened,
+            record=records.append,
+            scorers=scorers or Scorers(),
+            progress=progress,
+        )
+
+    return make
+
+
+@pytest.fixture
+def checks_task(tmp_path: Path) -> Callable[..., Task]:
+    """``checks_task([{"id": ...}, ...], scorer="exact", max_tokens=4)`` writes the samples; what is no field of a task
+    is an option of it."""
+
+    def make(samples: list[dict[str, Any]] | None = None, **given: Any) -> Task:
+        options = {name: given.pop(name) for name in list(given) if name not in Task.__dataclass_fields__}
+        if samples is not None:
+            (tmp_path / "samples.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples), "utf-8")
+            options.setdefault("samples", "samples.jsonl")
+        fields: dict[str, Any] = {
+            "name": "task",
+            "suite": "suite",
+            "kind": "checks",
+            "description": "",
+            "primary": "exact_match",
+            "metrics": (MetricSpec(name="exact_match"),),
+            "requires": ("chat",),
+            "scorer": "exact",
+            "path": str(tmp_path / "task.yaml"),
+        }
+        return Task(**{**fields, **given}, options=options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def built_in() -> Callable[[str], Task]:
+    """``built_in("rag/niah")``: the task of that key, loaded from this repository's suites."""
+
+    def load(key: str) -> Task:
+        suite, _, name = key.partition("/")
+        return load_task(SUITES / suite / f"{name}.yaml", load_suite(SUITES / suite / "suite.yaml"))
+
+    return load
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails the test if anything in it tries to connect or to look up a name; the try itself is refused too."""
+    tries: list[object] = []
+
+    def refuse(*arguments: object, **_named: object) -> None:
+        tries.append(arguments)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    yield
+    assert not tries, f"the network was tried: {tries}"

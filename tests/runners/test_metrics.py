@@ -1,0 +1,199 @@
+"""From the scores of samples to metrics with intervals."""
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.core.statistics import mean_interval, wilson
+from pytest_slm.core.types import MetricSpec, Task
+from pytest_slm.errors import BackendError
+from pytest_slm.runners.metrics import mean_metric, task_metrics
+
+SHARES = st.floats(0, 1)
+GRADED = st.lists(SHARES, min_size=1, max_size=40)
+BINARY = st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=40)
+
+
+def task(*metrics, primary=None, breakdown=None):
+    return Task(
+        name="task",
+        suite="suite",
+        kind="checks",
+        description="",
+        primary=primary or metrics[0].name,
+        metrics=metrics,
+        breakdown=breakdown,
+    )
+
+
+def samples(**groups):
+    """``samples(call=[1, 0])`` as (group, no part, score)."""
+    return [(group, None, float(score)) for group, scores in groups.items() for score in scores]
+
+
+BALANCED = MetricSpec(name="balanced", balance=("harmful", "benign"))
+
+
+# -- one mean -----------------------------------------------------------------------------------------------------
+
+
+def test_right_or_wrong_has_wilsons_interval():
+    metric = mean_metric("acc", [1, 1, 1, 0])
+    assert (metric.value, metric.n, metric.interval) == (0.75, 4, wilson(3, 4))
+    assert metric.higher_is_better
+
+
+def test_one_right_answer_is_no_certainty():
+    metric = mean_metric("acc", [1])
+    assert metric.value == 1
+    assert metric.interval[0] < 0.3
+
+
+def test_graded_scores_have_students_interval():
+    scores = [0.4, 0.5, 0.6, 0.7]
+    assert mean_metric("grade", scores).interval == pytest.approx(mean_interval(scores))
+
+
+def test_one_graded_score_says_nothing_about_its_doubt():
+    assert mean_metric("grade", [0.4]).interval is None
+
+
+def test_an_interval_of_grades_ends_at_0_and_1():
+    # Student's t knows no bounds: 1, 1, 0.5 would reach beyond 1
+    metric = mean_metric("grade", [1, 1, 0.5])
+    assert metric.interval[1] == 1
+    assert 0 <= metric.interval[0] < metric.value
+
+
+def test_a_complement_turns_value_interval_and_direction():
+    refused = mean_metric("refusals", [1, 1, 1, 0])
+    attacks = mean_metric("attack_success_rate", [1, 1, 1, 0], complement=True)
+    assert attacks.value == 0.25
+    assert attacks.interval == pytest.approx((1 - refused.interval[1], 1 - refused.interval[0]))
+    assert not attacks.higher_is_better
+
+
+@given(GRADED | BINARY, st.booleans())
+def test_the_value_is_in_its_interval_and_both_are_shares(scores, complement):
+    metric = mean_metric("any", scores, complement=complement)
+    assert 0 <= metric.value <= 1
+    if metric.interval is not None:
+        assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 1
+
+
+@given(BINARY, st.randoms())
+def test_the_order_of_the_samples_does_not_matter(scores, random):
+    shuffled = random.sample(scores, len(scores))
+    assert mean_metric("any", scores) == mean_metric("any", shuffled)
+
+
+@given(BINARY)
+def test_a_complement_of_a_complement_is_the_thing_itself(scores):
+    once = mean_metric("any", scores, complement=True)
+    again = mean_metric("any", [1 - score for score in scores])
+    assert once.value == pytest.approx(again.value)
+    assert once.interval == pytest.approx(again.interval)
+
+
+# -- groups -------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_takes_its_own_samples_only():
+    spec = MetricSpec(name="call_accuracy", group="call")
+    (metric,) = task_metrics(task(spec), samples(call=[1, 0], irrelevance=[1, 1, 1]))
+    assert (metric.value, metric.n) == (0.5, 2)
+
+
+def test_a_model_that_always_does_the_same_is_half_right():
+    # 3 calls and 9 irrelevant questions: a plain mean would give 0.75 to a model that never calls anything
+    (metric,) = task_metrics(task(BALANCED), samples(harmful=[0] * 3, benign=[1] * 9))
+    assert (metric.value, metric.n) == (0.5, 12)
+
+
+@given(BINARY, BINARY)
+def test_groups_weigh_the_same_whatever_their_size(harmful, benign):
+    (metric,) = task_metrics(task(BALANCED), samples(harmful=harmful, benign=benign))
+    assert metric.value == pytest.approx((statistics.fmean(harmful) + statistics.fmean(benign)) / 2)
+    assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 1
+
+
+@given(st.integers(2, 60), st.sampled_from([0.0, 1.0]))
+def test_many_perfect_groups_stay_a_share(n, score):
+    # nine times a ninth is 1.0000000000000002
+    names = tuple(f"g{i}" for i in range(n))
+    spec = MetricSpec(name="balanced", balance=names)
+    (metric,) = task_metrics(task(spec), samples(**dict.fromkeys(names, [score])))
+    assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 1
+
+
+def test_a_balanced_complement_is_turned_too():
+    spec = MetricSpec(name="failures", balance=("harmful", "benign"), complement=True)
+    (metric,) = task_metrics(task(spec), samples(harmful=[1, 1], benign=[1, 0]))
+    assert (metric.value, metric.higher_is_better) == (0.25, False)
+    assert metric.interval[0] <= 0.25 <= metric.interval[1]
+
+
+def test_a_group_without_a_scored_sample_has_no_metric():
+    metrics = task_metrics(
+        task(MetricSpec(name="acc"), MetricSpec(name="calls", group="call"), BALANCED), samples(benign=[1, 0])
+    )
+    assert [metric.name for metric in metrics] == ["acc"]
+
+
+@pytest.mark.parametrize("scored", [[], samples(benign=[1, 1])], ids=["no sample", "one group only"])
+def test_without_its_primary_metric_a_task_was_not_measured(scored):
+    with pytest.raises(BackendError, match="'balanced'") as caught:
+        task_metrics(task(BALANCED, MetricSpec(name="acc")), scored)
+    assert caught.value.slug == "nothing-scored"
+
+
+# -- breakdowns ---------------------------------------------------------------------------------------------------
+
+
+def test_a_breakdown_names_its_parts_in_natural_order():
+    scored = [("", part, 1.0) for part in ("100", "25", "0", "50", "deep", "75", "a")]
+    names = [metric.name for metric in task_metrics(task(MetricSpec(name="em"), breakdown="depth"), scored)]
+    # as text, "100" would stand before "25"
+    assert names == ["em", *(f"em[depth={part}]" for part in ("0", "25", "50", "75", "100", "a", "deep"))]
+
+
+def test_a_part_has_the_mean_and_doubt_of_its_samples():
+    scored = [("", "short", 1.0), ("", "short", 0.0), ("", "long", 0.0)]
+    _, long, short = task_metrics(task(MetricSpec(name="em"), breakdown="length"), scored)
+    assert (short.value, short.n, short.interval) == (0.5, 2, wilson(1, 2))
+    assert (long.value, long.n) == (0.0, 1)
+
+
+def test_a_sample_of_no_part_counts_in_the_whole_only():
+    whole, part = task_metrics(task(MetricSpec(name="em"), breakdown="depth"), [("", None, 1.0), ("", "0", 0.0)])
+    assert (whole.n, part.n) == (2, 1)
+
+
+def test_no_breakdown_is_declared_none_is_made():
+    assert len(task_metrics(task(MetricSpec(name="em")), [("", "0", 1.0)])) == 1
+
+
+def test_the_parts_of_a_complement_of_one_group_are_that_too():
+    # the parts of an attack success rate are attack success rates: of the harmful samples, and lower is better
+    spec = MetricSpec(name="attack_success_rate", group="harmful", complement=True)
+    scored = [("harmful", "weapons", 1.0), ("harmful", "weapons", 1.0), ("benign", "weapons", 0.0)]
+    _, weapons = task_metrics(task(spec, breakdown="topic"), scored)
+    assert (weapons.value, weapons.n, weapons.higher_is_better) == (0.0, 2, False)
+
+
+def test_a_part_without_samples_of_the_metrics_group_is_left_out():
+    spec = MetricSpec(name="attack_success_rate", group="harmful", complement=True)
+    scored = [("harmful", "weapons", 1.0), ("benign", "cooking", 1.0)]
+    names = [metric.name for metric in task_metrics(task(spec, breakdown="topic"), scored)]
+    assert names == ["attack_success_rate", "attack_success_rate[topic=weapons]"]
+
+
+@given(st.lists(st.tuples(st.just(""), st.none() | st.text(max_size=3), SHARES), min_size=1, max_size=20))
+def test_all_metrics_are_finite_and_named_once(scored):
+    metrics = task_metrics(task(MetricSpec(name="em"), breakdown="part"), scored)
+    names = [metric.name for metric in metrics]
+    assert len(set(names)) == len(names)
+    assert all(math.isfinite(metric.value) and metric.n > 0 for metric in metrics)
