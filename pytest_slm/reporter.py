@@ -19,6 +19,7 @@ from pytest_slm.core.types import REPORT_SCHEMA, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError
 from pytest_slm.items import LIVE, PROPERTY, planned
 from pytest_slm.machine.hardware import describe_machine, installed_versions
+from pytest_slm.machine.memory import memory_use
 from pytest_slm.progress import live_line
 from pytest_slm.registry.store import read_samples, write_json, write_text
 from pytest_slm.session import Run
@@ -200,6 +201,7 @@ class Reporter:
             "startup_s": self._first_item - self._began if self._first_item else None,
             "host_s": waited,
             "share": None if waited is None else max(0.0, 1 - waited / wall),
+            "peak_rss": memory_use().peak,
         }
 
     def _write(self, run: RunReport, document: dict[str, Any]) -> None:

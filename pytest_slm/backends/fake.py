@@ -7,11 +7,13 @@ The script is a JSON file, named as ``--slm-model=fake:script.json``::
      "rules": [{"contains": "capital of France", "text": "Paris"},
                {"contains": "boom", "action": "crash"}],
      "text": "I do not know.",
-     "start": "ok"}
+     "start": "ok",
+     "quantizations": ["scripted"]}
 
 The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
 sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
-never answers, ``error`` raises. ``start`` may be ``error``, ``crash`` or ``hang`` too. Tokens are white-space words.
+never answers, ``error`` raises. ``start`` may be ``error``, ``crash`` or ``hang`` too. Every one of the
+``quantizations`` answers alike. Tokens are white-space words.
 """
 
 from __future__ import annotations

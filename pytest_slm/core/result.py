@@ -146,7 +146,8 @@ class RunReport(Record):
     interrupted: bool = False
     limit: int | None = None
     harness: Mapping[str, float | None] = field(default_factory=dict)
-    """wall_s, startup_s (command to first item), host_s (waiting for the model), share (what is left / wall)."""
+    """wall_s; startup_s, from the command to the first item; host_s, spent waiting for the model; share, what is left
+    of the wall time; peak_rss in bytes, of the session's own process."""
 
     def __post_init__(self) -> None:
         ids = [result.id for result in self.results]

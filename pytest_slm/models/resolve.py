@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -166,8 +167,13 @@ def _fake(reference: str) -> Submission:
     script = reference.removeprefix("fake").removeprefix(":") or None
     if script is not None and not Path(script).is_file():
         raise UsageError(f"{reference}: no such script; check the path of the JSON file", slug="unknown-model")
-    scripted = Quantization(name="scripted", format="fake", source=None, file=script)
-    return Submission(slug="fake", name="fake", quantizations=(scripted,), origin=reference)
+    try:
+        content = json.loads(Path(script).read_text("utf-8")) if script else {}
+        names = [str(name) for name in content.get("quantizations", ["scripted"])]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UsageError(f"{reference}: the script cannot be read as JSON ({error})", slug="unknown-model") from None
+    quantizations = tuple(Quantization(name=name, format="fake", source=None, file=script) for name in names)
+    return Submission(slug="fake", name="fake", quantizations=quantizations, origin=reference)
 
 
 def _is_dir(path: Path) -> bool:

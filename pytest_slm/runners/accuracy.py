@@ -9,12 +9,15 @@ Options of such a task: ``task`` (lm-eval's name) and ``num_fewshot`` (default: 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 import os
 import random
+import re
 import socket
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +49,17 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     for instance in upstream.instances:
         # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their place in the data set.
         by_doc.setdefault(chosen[instance.doc_id], []).append(instance)
+    judged: list[dict[str, float]] = []
     for begin in range(0, len(chosen), DOCS_PER_CALL):
         part = chosen[begin : begin + DOCS_PER_CALL]
-        _ask(backend, [instance for doc in part for instance in by_doc[doc]])
+        instances = [instance for doc in part for instance in by_doc[doc]]
+        _ask(backend, instances)
+        for ensemble in upstream._filters:  # apply_filters() would take all questions, also those not yet asked
+            ensemble.apply(instances)
+        for doc in part:
+            judged.append(_judge(upstream, docs[doc], by_doc[doc], task.metrics))
+            context.record(_record(task, doc, docs[doc], by_doc[doc], judged[-1], upstream))
         context.progress(begin + len(part), len(chosen))
-    upstream.apply_filters()
-    judged = [(doc, _judge(upstream, docs[doc], by_doc[doc], task.metrics)) for doc in chosen]
-    for doc, values in judged:
-        context.record(_record(task, doc, docs[doc], by_doc[doc], values, upstream))
     return Result(
         suite=task.suite,
         task=task.name,
@@ -67,7 +73,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         seconds=time.perf_counter() - started,
         n_scored=len(chosen),
         primary=task.primary,
-        metrics=tuple(_metric(spec, [values[spec.name] for _, values in judged], upstream) for spec in task.metrics),
+        metrics=tuple(_metric(spec, [values[spec.name] for values in judged], upstream) for spec in task.metrics),
         provenance={
             "source": task.source,
             "license": task.license,
@@ -83,10 +89,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
 
 def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
     """lm-eval's task object over the data, and where those are from. NotAvailableError if they cannot be had."""
-    foreign = sorted(set(task.options) - OPTIONS)
-    if foreign or "task" not in task.options:
-        what = f"unknown option {foreign[0]!r}" if foreign else "the option `task` is missing"
-        raise UsageError(f"{task.path}: {what}; options are {', '.join(sorted(OPTIONS))}", slug="lm-eval-option")
+    _check_options(task)
     try:
         import datasets
         from lm_eval.api.task import ConfigurableTask
@@ -99,7 +102,7 @@ def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
     for structural in ("tag", "group", "task_list"):
         settings.pop(structural, None)
     if "num_fewshot" in task.options:
-        settings["num_fewshot"] = int(task.options["num_fewshot"])
+        settings["num_fewshot"] = task.options["num_fewshot"]
     name = str(settings.get("dataset_path"))
     found = mirror.locate(context.config.data, name, settings.get("dataset_name"))
     if found is not None:
@@ -122,6 +125,20 @@ def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
     return upstream, source
 
 
+def _check_options(task: Task) -> None:
+    foreign = sorted(set(task.options) - OPTIONS)
+    shots = task.options.get("num_fewshot", 0)
+    if foreign:
+        what = f"unknown option {foreign[0]!r}"
+    elif "task" not in task.options:
+        what = "the option `task` is missing"
+    elif not isinstance(shots, int) or isinstance(shots, bool) or shots < 0:
+        what = f"num_fewshot: expected a whole number from 0, not {shots!r:.80}"
+    else:
+        return
+    raise UsageError(f"{task.path}: {what}; options are {', '.join(sorted(OPTIONS))}", slug="lm-eval-option")
+
+
 def hub_answers(timeout: float = 3.0) -> bool:
     """Whether the Hub can be connected to at all. Its own client would try for half a minute before it says no."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
@@ -136,16 +153,16 @@ def hub_answers(timeout: float = 3.0) -> bool:
 
 
 def _definition(name: str) -> Path:
+    """The file that declares the task of this name. Its own name says little: ten are called mmlu_anatomy.yaml, and
+    social_iqa stands in siqa.yaml, while two files called social_iqa.yaml declare other tasks."""
     import lm_eval
 
     root = Path(lm_eval.__file__).parent / "tasks"
-    for path in sorted(root.rglob(f"{name}.yaml")):
-        return path
-    wanted = f"task: {name}"
-    for path in sorted(root.rglob("*.yaml")):
-        if any(line.rstrip() == wanted for line in path.read_text("utf-8").splitlines()):
+    declares = re.compile(rf"""^["']?task["']?: *(["']?){re.escape(name)}\1 *(#.*)?$""", re.MULTILINE)
+    for path in sorted(root.rglob("*.yaml"), key=lambda path: (path.stem != name, path)):
+        if name and declares.search(path.read_text("utf-8")):
             return path
-    raise UsageError(f"lm-eval has no task {name!r} (looked for {name}.yaml and for `{wanted}`)", slug="lm-eval-task")
+    raise UsageError(f"lm-eval has no task {name!r} (no file of its tasks says `task: {name}`)", slug="lm-eval-task")
 
 
 def _choose(n: int, limit: int | None, seed: int) -> list[int]:
@@ -165,23 +182,37 @@ def _ask(backend: Backend, instances: Sequence[Any]) -> None:
 
 def _judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> dict[str, float]:
     judged: dict[str, float] = {}
-    for key in {spec.filter for spec in specs}:
-        values = upstream.process_results(doc, [instance.filtered_resps[key] for instance in instances])
-        for spec in specs:
-            if spec.filter == key:
-                wanted = spec.key or spec.name
-                if wanted not in values:
-                    raise UsageError(
-                        f"lm-eval's {upstream.config.task} has no metric {wanted!r}, but {', '.join(sorted(values))}",
-                        slug="unknown-metric",
-                    )
-                judged[spec.name] = float(values[wanted])
+    for spec in specs:
+        filtered, wanted = instances[0].filtered_resps, spec.key or spec.name
+        if spec.filter not in filtered:
+            raise _unknown(upstream, "filter", spec.filter, filtered)
+        values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
+        if wanted not in values:
+            raise _unknown(upstream, "metric", wanted, values)
+        try:
+            judged[spec.name] = float(values[wanted])
+        except (TypeError, ValueError):  # pairs for corpus metrics such as f1
+            judged[spec.name] = math.nan
+        if not 0 <= judged[spec.name] <= 1:
+            raise UsageError(
+                f"the metric {wanted!r} of lm-eval's {upstream.config.task} is no share: one question has "
+                f"{values[wanted]!r:.80}",
+                slug="unknown-metric",
+            )
     return judged
 
 
+def _unknown(upstream: Any, what: str, name: str, known: Iterable[str]) -> UsageError:
+    return UsageError(
+        f"lm-eval's {upstream.config.task} has no {what} {name!r}, but {', '.join(sorted(known))}",
+        slug="unknown-metric",
+    )
+
+
 def _metric(spec: MetricSpec, values: Sequence[float], upstream: Any) -> Metric:
-    better = upstream.higher_is_better().get(spec.key or spec.name, True)
-    return mean_metric(spec.name, values, complement=not better)
+    better = bool(upstream.higher_is_better().get(spec.key or spec.name, True))
+    metric = mean_metric(spec.name, values, complement=spec.complement)
+    return dataclasses.replace(metric, higher_is_better=better != spec.complement)
 
 
 def _record(

@@ -33,6 +33,7 @@ OPTIONS = frozenset(
 def run(task: Task, variant: str, context: RunContext) -> Result:
     """Ask every sample, score every answer, record both, and return the metrics."""
     started = time.perf_counter()
+    _check_options(task)
     backend = context.backend(task)
     _require_context(task, variant, backend)
     samples = load_samples(task, variant, context, backend)
@@ -71,6 +72,17 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         metrics=task_metrics(task, scored),
         provenance=_provenance(task, samples, backend),
     )
+
+
+def _check_options(task: Task) -> None:
+    tokens = task.options.get("max_tokens", 256)
+    problem = ""
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+        problem = f"max_tokens: expected a whole number from 1, not {tokens!r:.80}"
+    elif task.options.get("tools_in_prompt") and "{tools}" not in str(task.options.get("tools_prompt")):
+        problem = "tools_in_prompt needs a tools_prompt, a text with {tools} in it"
+    if problem:
+        raise UsageError(f"{task.path}: {problem}", slug="checks-option")
 
 
 def _require_context(task: Task, variant: str, backend: Backend) -> None:
@@ -130,7 +142,8 @@ def read_samples(path: Path, expected_sha256: object = None) -> list[Sample]:
         )
     samples = []
     ids = set()
-    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
+    # Bytes end a line at line feeds only; str.splitlines would cut a text at U+2028 too, which JSON allows in it.
+    for number, line in enumerate(data.splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -177,10 +190,12 @@ def stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[
 
 def request_for(task: Task, sample: Sample, seed: int) -> Request:
     """The request that a sample becomes: greedy, so that a run can be repeated."""
+    stop = task.options.get("stop", ())
     return Request(
         messages=_conversation(task, sample.messages(), sample.tools),
+        tools=() if task.options.get("tools_in_prompt") else sample.tools,
         max_tokens=int(task.options.get("max_tokens", 256)),
-        stop=tuple(task.options.get("stop", ())),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
         seed=seed,
     )
 

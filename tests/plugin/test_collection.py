@@ -106,22 +106,19 @@ def test_suites_are_chosen_by_name(run, suite):
     run("suites", "--slm-suite=geo/two,math", text="Paris").assert_outcomes(passed=2, deselected=1)
 
 
-def test_quantizations_are_not_interleaved(pytester, run, suite):
+def test_quantizations_are_not_interleaved(run, suite):
     suite(one=PAIRS, two=PAIRS)
-    (pytester.path / "s.json").write_text("{}")
-    submission = """\
-        model:
-          name: two
-          quantizations:
-            - {name: A, format: fake, source: fake, file: s.json}
-            - {name: B, format: fake, source: fake, file: s.json}
-        """
-    pytester.makefile(".yml", two=submission)
-    done = run("suites", "--slm-quant=all", "--collect-only", "-q", model="two.yml")
-    if done.ret == 4:
-        pytest.skip("submissions take gguf and safetensors only")
+    done = run("suites", "--slm-quant=all", "--collect-only", "-q", quantizations=["A", "B"])
     names = [line.rpartition("::")[2] for line in done.outlines if "::" in line]
     assert names == ["one[A]", "two[A]", "one[B]", "two[B]"]
+
+
+def test_the_first_quantization_is_measured_unless_others_are_named(run, suite):
+    suite(one=PAIRS)
+    done = run("suites", "--collect-only", "-q", quantizations=["A", "B"])
+    done.stdout.fnmatch_lines(["suites/geo/one.yaml::one?A?", "*1 test collected*"])
+    done = run("suites", "--collect-only", quantizations=["A", "B"])
+    done.stdout.fnmatch_lines(["*A (of 2; --slm-quant=all for all)*"])
 
 
 def test_other_yaml_files_are_not_ours(pytester, run, suite):

@@ -86,6 +86,21 @@ def test_the_page_is_there_and_the_terminal_names_it(run, suite, pytester):
     done.stdout.fnmatch_lines(["geo/one*exact_match*50.0 %*2 *passed"])
 
 
+@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["alone", "n2"])
+def test_every_quantization_has_a_report_of_its_own(run, suite, pytester, workers):
+    # the mistake it prevents: the last quantization overwrites the others
+    if workers:
+        pytest.importorskip("xdist")
+    suite(one=GOOD, two=GOOD)
+    run("suites", "--slm-quant=all", *workers, quantizations=["A", "B"], text="Paris").assert_outcomes(passed=4)
+    found = {path.parts[-3]: json.loads(path.read_text()) for path in pytester.path.glob("reports/*/*/*/report.json")}
+    assert set(found) == {"A", "B"}
+    for name, document in found.items():
+        assert {result["quantization"] for result in document["slm"]["results"]} == {name}
+        assert document["slm"]["backend"]["name"] == "fake"
+        assert len(document["slm"]["results"]) == len(document["tests"]) == 2
+
+
 HOSTILE = "<script>alert(1)</script>\u2028\"'&`"
 
 

@@ -42,7 +42,9 @@ def grouped(**sizes):
 
 
 def test_every_sample_is_scored_and_recorded_in_the_order_of_the_file(checks_task, context, fake, records):
-    task = checks_task([{"id": "fr", "input": "France?", "target": "Paris"}, {"id": "it", "input": "?", "target": "Rome"}])
+    task = checks_task(
+        [{"id": "fr", "input": "France?", "target": "Paris"}, {"id": "it", "input": "?", "target": "Rome"}]
+    )
     result = checks.run(task, "", context(fake(text="Paris")))
     assert [(record.doc_id, record.score, record.response) for record in records] == [
         ("fr", 1.0, "Paris"),
@@ -317,7 +319,11 @@ def test_one_stop_text_is_one_stop_text(checks_task):
 
 
 def test_a_conversation_is_shown_as_it_is(checks_task):
-    turns = (Message(role="user", content="a"), Message(role="assistant", content="b"), Message(role="user", content="c"))
+    turns = (
+        Message(role="user", content="a"),
+        Message(role="assistant", content="b"),
+        Message(role="user", content="c"),
+    )
     assert checks.request_for(checks_task(), Sample(id="1", input=turns), 0).messages == turns
 
 

@@ -6,7 +6,9 @@ from pytest_slm.core.types import Detected, MetricSpec, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.runners import validate
 
-COUNTED = Detected(format="gguf", parameters=134_515_008, architecture="llama", context_length=8192, license="apache-2.0")
+COUNTED = Detected(
+    format="gguf", parameters=134_515_008, architecture="llama", context_length=8192, license="apache-2.0"
+)
 DECLARED = {"parameters": "135M", "architecture": "llama", "context_length": 8192, "license": "Apache-2.0"}
 
 
@@ -82,8 +84,6 @@ def test_it_needs_no_model(context):
     surroundings = context(detected=COUNTED)
     opened = []
     object.__setattr__(surroundings, "open", lambda: opened.append(1))
-    task = Task(
-        name="v", suite="s", kind="validate", description="", primary="ok", metrics=(MetricSpec(name="ok"),)
-    )
+    task = Task(name="v", suite="s", kind="validate", description="", primary="ok", metrics=(MetricSpec(name="ok"),))
     validate.run(task, "", surroundings)
     assert not opened
