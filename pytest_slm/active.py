@@ -27,7 +27,7 @@ class Active:
             names = [q.name for q in metafunc.config.stash[RUN].quantizations]
             metafunc.parametrize("slm_backend", names, indirect=True)
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)  # a gate is known even if -k leaves its item out
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         left_out = arrange(items)
         if left_out:
@@ -64,5 +64,6 @@ WORDS = {"passed": (".", "PASSED"), "failed": ("F", "FAILED"), "skipped": ("s", 
 
 def outcome_of(report: pytest.TestReport) -> str | None:
     """The outcome of the result that a report carries, or None if it carries none."""
-    results = [value for name, value in report.user_properties if name == PROPERTY]
+    properties = getattr(report, "user_properties", ())  # reports of collectors have none
+    results = [value for name, value in properties if name == PROPERTY]
     return str(results[-1]["outcome"]) if results and isinstance(results[-1], dict) else None

@@ -1,7 +1,7 @@
 """What other packages can add: engines and scorers. A whole plugin is one function::
 
 def pytest_slm_register_backends(register):
-    register("mlx", "my_package.mlx:MlxBackend", formats=("mlx",), needs=("mlx",))
+    register("rwkv", "my_package.engine:Rwkv", formats=("gguf",), needs=("rwkv_cpp",))
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_slm.core.types import ItemId, Result, Suite, Task
-from pytest_slm.errors import NotAvailableError, SlmError
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.runners.checks import count_samples
 
@@ -33,6 +33,7 @@ class SuiteDir(pytest.Directory):
     """A folder with a ``suite.yaml``. Its tags become markers of everything in it."""
 
     suite: Suite
+    problem: str | None = None
 
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path) -> SuiteDir:
@@ -41,7 +42,8 @@ class SuiteDir(pytest.Directory):
         try:
             node.suite = load_suite(path / SUITE_FILE)
         except SlmError as error:
-            raise pytest.UsageError(str(error)) from None
+            node.problem = str(error)
+            return node
         node.config.stash[RUN].tasks_of[node.suite.name] = node.suite.tasks
         for tag in node.suite.tags:
             node.config.addinivalue_line("markers", f"{tag}: items of suites with this tag (pytest-slm)")
@@ -49,8 +51,12 @@ class SuiteDir(pytest.Directory):
         return node
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        if self.problem:
+            raise self.CollectError(self.problem)
         for path in sorted(self.path.iterdir()):
-            if path.is_file() and path.suffix in (".yaml", ".py"):
+            if not path.is_file() or path.suffix not in (".yaml", ".py"):
+                continue
+            if not self.ihook.pytest_ignore_collect(collection_path=path, config=self.config):
                 yield from self.ihook.pytest_collect_file(file_path=path, parent=self)
 
 
@@ -80,7 +86,8 @@ class TaskItem(pytest.Item):
     @classmethod
     def of(cls, parent: TaskFile, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
         """The item for a task variant on a quantization."""
-        item: TaskItem = cls.from_parent(parent, name=name)
+        # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
+        item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
         item.task, item.variant = task, variant
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity
@@ -144,7 +151,7 @@ def identify_function(item: pytest.Item) -> None:
     suite = next((node.suite for node in item.iter_parents() if isinstance(node, SuiteDir)), None)
     variant = marker.kwargs.get("variant")
     item.stash[IDENTITY] = ItemId(
-        suite=suite.name if suite else "",
+        suite=suite.name if suite else item.path.parent.name,
         task=marker.args[0],
         variant=str(callspec.params[variant]) if variant else "",
         quantization=callspec.params["slm_backend"],
@@ -175,6 +182,8 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
     """Order in place so that each quantization is loaded once; return what this mode leaves out."""
     for item in items:
         identify_function(item)
+    if items:
+        check_gates(items, items[0].config.stash[RUN].config.gates)
     left_out = [item for item in items if not wanted(item)]
     if not items:
         return []
@@ -189,6 +198,19 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
 
     items[:] = sorted((item for item in items if wanted(item)), key=place)
     return left_out
+
+
+def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:
+    """A gate that no item has would never fail: a UsageError offers the nearest key."""
+    found = [item.stash[IDENTITY] for item in items if IDENTITY in item.stash]
+    known = {identity.suite for identity in found} | {f"{identity.suite}/{identity.task}" for identity in found}
+    for key in gates:
+        if key not in known:
+            raise pytest.UsageError(
+                str(
+                    UsageError(f"--slm-gate={key}: no such item was collected. {did_you_mean(key, known)}", slug="gate")
+                )
+            )
 
 
 def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:

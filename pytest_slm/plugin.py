@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_slm import hookspecs
-from pytest_slm.errors import SlmError
+from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.options import add_options, read_options
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ def slm_result(request: pytest.FixtureRequest) -> Callable[..., None]:
     ) -> None:
         from pytest_slm.items import IDENTITY, report_result
 
+        if IDENTITY not in item.stash:
+            raise UsageError(
+                f"{item.nodeid}: slm_result needs the marker @pytest.mark.slm_task(name) and the fixture slm_backend, "
+                "so that the result has a name",
+                slug="no-identity",
+            )
         result = run.timed(item.stash[IDENTITY], tuple(measurements), tuple(metrics), primary)
         report_result(item, run.judged(result))
 

@@ -19,7 +19,7 @@ from pytest_slm.core.types import Detected, Gate, ItemId, Measurement, Metric, Q
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean, writing_failed
 from pytest_slm.models import detect, locate
 from pytest_slm.runners import runner_for
-from pytest_slm.runners.context import RunContext, SampleRecord
+from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.scorers import Scorers
 
 
@@ -138,7 +138,7 @@ class Run:
             quantization=identity.quantization,
             mode=self.config.mode,
             outcome="passed",
-            kind="performance",
+            kind="function",
             seed=self.config.seed,
             measurements=measurements,
             metrics=metrics,
@@ -160,8 +160,10 @@ class Run:
         return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
 
     def _gate(self, result: Result) -> Gate | None:
+        metric = result.metric()
         for key in (f"{result.suite}/{result.task}", result.suite):
-            if key in self.config.gates and result.primary:
+            # A gate is a share; what is in tok/s or bytes is compared by other means.
+            if key in self.config.gates and result.primary and metric and metric.unit == "share":
                 return Gate(metric=result.primary, limit=self.config.gates[key])
         return result.gate
 
@@ -195,13 +197,13 @@ class Run:
             try:
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 folder.mkdir()
-            except FileExistsError:
-                raise UsageError(
-                    f"{folder}: this run id is taken, maybe by a run that is still going on. "
-                    "Choose another --slm-run-id, or leave it out",
-                    slug="run-id-taken",
-                ) from None
             except OSError as error:
+                if isinstance(error, FileExistsError) and folder.is_dir():
+                    raise UsageError(
+                        f"{folder}: this run id is taken, maybe by a run that is still going on. "
+                        "Choose another --slm-run-id, or leave it out",
+                        slug="run-id-taken",
+                    ) from None
                 failure = writing_failed(folder, error)
                 raise UsageError(failure.args[0], slug=failure.slug) from None
 
@@ -277,4 +279,6 @@ def _task_files(suite: Path) -> list[Path]:
 
 
 def _safe(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)[:150]
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)
+    # Two names that differ only in what was replaced or cut off must not share a file.
+    return plain if plain == name and len(name) <= 150 else f"{plain[:140]}-{sha256(name)[:8]}"

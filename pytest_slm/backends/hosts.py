@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.host import error_json
@@ -124,14 +124,14 @@ class Broker:
         self._hosts = hosts
         self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
         self.key = secrets.token_bytes(32)
-        self._listener = Listener(str(self._folder / "broker"), "AF_UNIX", authkey=self.key)
+        self._listener = Listener(frames.place_to_listen(self._folder), authkey=self.key)
         self._open = True
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
-    def address(self) -> str:
+    def address(self) -> frames.Address:
         """Where the workers find it."""
-        return str(self._listener.address)
+        return cast(frames.Address, self._listener.address)
 
     def close(self) -> None:
         """Take no more questions."""
@@ -179,7 +179,7 @@ class Broker:
 class WorkerHosts:
     """The hosts as a worker of pytest-xdist sees them."""
 
-    def __init__(self, address: str, key: bytes, *, request_timeout: float) -> None:
+    def __init__(self, address: frames.Address, key: bytes, *, request_timeout: float) -> None:
         self._broker = frames.connect(address, key)
         self._request_timeout = request_timeout
         self._remotes: dict[str, tuple[int, RemoteBackend]] = {}

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,8 +27,6 @@ LOG_TAIL = 400
 """Characters of the process's error output that a message quotes."""
 GRACE_S = 2.0
 """How long a process may take to end by itself."""
-LONGEST_SOCKET_PATH = 100
-"""The kernel allows 104 to 108 bytes; a longer temporary folder falls back to a loopback port."""
 
 
 class HostProcess:
@@ -113,12 +109,10 @@ class HostProcess:
         self._process.wait()
 
     def _order(self, entry: BackendEntry, spec: ModelSpec) -> None:
-        path = str(self._folder / "socket")
-        unix = hasattr(socket, "AF_UNIX") and len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
         order = {
             "backend": entry.to_json(),
             "spec": spec.to_json(),
-            "address": path if unix else ["127.0.0.1", 0],
+            "address": frames.place_to_listen(self._folder),
             "key": self._key.hex(),
         }
         assert self._process.stdin is not None

@@ -27,7 +27,8 @@ def run(pytester: pytest.Pytester, script: Callable[..., str], no_orphans: objec
 
     def start(*arguments: str, model: str | None = None, **content: Any) -> pytest.RunResult:
         reference = model or script(**content)
-        return pytester.runpytest_subprocess(f"--slm-model={reference}", "-p", "no:cacheprovider", *arguments)
+        cache = [] if "cacheprovider" in arguments else ["-p", "no:cacheprovider"]
+        return pytester.runpytest_subprocess(f"--slm-model={reference}", *cache, *arguments)
 
     return start
 

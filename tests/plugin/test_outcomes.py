@@ -46,6 +46,49 @@ def test_a_gate_in_the_task_counts_and_the_command_line_overrides_it(run, suite)
     run("suites", "--slm-gate=geo=0", **SCRIPT).assert_outcomes(passed=1)
 
 
+def test_a_gate_that_no_item_has_is_refused(run, suite):
+    # it would never fail, and CI would believe that there is a gate
+    suite(one=GOOD)
+    done = run("suites", "--slm-gate=gea=0.5", **SCRIPT)
+    assert done.ret == 4
+    done.stderr.fnmatch_lines(["*--slm-gate=gea*Did you mean 'geo'*"])
+
+
+def test_a_gate_holds_for_items_that_k_leaves_out(run, suite):
+    suite(one=GOOD, two=GOOD)
+    run("suites", "--slm-gate=geo/two=0.5", "-k", "one", **SCRIPT).assert_outcomes(passed=1, deselected=1)
+
+
+def test_lf_runs_the_failed_item_again(run, suite):
+    suite(one=GOOD, two=[("wrong", "Paris")])
+    run("suites", "--slm-gate=geo=0.5", "-p", "cacheprovider", **SCRIPT).assert_outcomes(passed=1, failed=1)
+    again = run("suites", "--slm-gate=geo=0.5", "-p", "cacheprovider", "--lf", **SCRIPT)
+    again.assert_outcomes(failed=1)
+    assert "two" in again.stdout.str()
+    again.assert_outcomes(passed=0, failed=1)
+
+
+def test_a_result_without_a_name_is_refused(pytester, run):
+    pytester.makepyfile("def test_it(slm_backend, slm_result): slm_result()")
+    done = run("test_a_result_without_a_name_is_refused.py")
+    done.stdout.fnmatch_lines(["*slm_result needs the marker @pytest.mark.slm_task*no-identity*"])
+
+
+def test_a_hand_written_test_hands_in_what_it_measured(pytester, run, report, results):
+    pytester.makepyfile(
+        test_mine="""
+        import pytest
+        from pytest_slm.core.types import Metric
+        @pytest.mark.slm_task("politeness")
+        def test_polite(slm_backend, slm_result):
+            slm_result(metrics=[Metric(name="polite", value=0.5, n=2)], primary="polite")
+        """
+    )
+    run("test_mine.py").assert_outcomes(passed=1)
+    (result,) = results(report()).values()
+    assert (result["task"], result["metrics"][0]["value"], result["kind"]) == ("politeness", 0.5, "function")
+
+
 def test_an_error_of_the_engine_is_an_error_and_no_score(run, suite, report, results):
     suite(one=[("fail", "Paris")], two=GOOD)
     done = run("suites", **SCRIPT)

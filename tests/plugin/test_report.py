@@ -145,6 +145,12 @@ def test_the_limit_is_a_total(run, report):
     assert report()["slm"]["results"][0]["n_scored"] == 5
 
 
+def test_times_do_not_depend_on_the_settings_of_pytest_benchmark(run, report):
+    run("--slm-suite=performance/decode", "--benchmark-disable", text="a").assert_outcomes(passed=1, deselected=15)
+    (speed,) = report()["slm"]["results"][0]["measurements"]
+    assert (len(speed["values"]), len(speed["warmups"])) == (6, 1)
+
+
 @pytest.mark.parametrize("other", ["-p no:benchmark", "-p no:terminal", "-q", "--tb=no"])
 def test_other_settings_do_not_lose_the_report(run, suite, report, other):
     suite(one=GOOD)

@@ -15,7 +15,8 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import LogLikelihood
 from pytest_slm.core.types import MetricSpec
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
-from pytest_slm.runners import accuracy, context as surroundings
+from pytest_slm.runners import accuracy
+from pytest_slm.runners import context as surroundings
 from pytest_slm.runners import mirror as mirrors
 
 ARC = Path("allenai", "ai2_arc")
@@ -222,7 +223,7 @@ def test_what_is_no_share_is_refused(ask, arc, mirror):
         pytest.skip("needs CrowS-Pairs in the mirror")
     spec = MetricSpec(name="likelihood_diff")
     task = dataclasses.replace(arc, options={"task": "crows_pairs_english"}, metrics=(spec,), primary=spec.name)
-    with pytest.raises(UsageError, match="'likelihood_diff' .* no share"):
+    with pytest.raises(UsageError, match=r"'likelihood_diff' .* no share"):
         ask(task, limit=5)
 
 

@@ -110,7 +110,7 @@ def test_the_numbers_depend_on_what_the_provenance_says(checks_task, context, fa
 
 
 def test_a_missing_capability_is_told_before_anything_is_asked(checks_task, context, fake):
-    with pytest.raises(NotAvailableError, match="requires 'chat'.*chat template") as caught:
+    with pytest.raises(NotAvailableError, match=r"requires 'chat'.*chat template") as caught:
         checks.run(checks_task(CAPITALS), "", context(fake(capabilities=["generate"])))
     assert caught.value.slug == "missing-capability"
 
@@ -269,7 +269,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_unknown_option_is_an_error_with_the_nearest_one(checks_task, context, fake):
-    with pytest.raises(UsageError, match="unknown option 'max_token'. Did you mean 'max_tokens'") as caught:
+    with pytest.raises(UsageError, match=r"unknown option 'max_token'\. Did you mean 'max_tokens'") as caught:
         checks.run(checks_task(CAPITALS, max_token=3), "", context(fake()))
     assert caught.value.slug == "checks-option"
 

@@ -125,7 +125,7 @@ def test_many_perfect_groups_stay_a_share(n, score):
     # nine times a ninth is 1.0000000000000002
     names = tuple(f"g{i}" for i in range(n))
     spec = MetricSpec(name="balanced", balance=names)
-    (metric,) = task_metrics(task(spec), samples(**dict.fromkeys(names, [score])))
+    (metric,) = task_metrics(task(spec), samples(**{name: [score] for name in names}))
     assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 1
 
 
