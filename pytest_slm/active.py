@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from pytest_slm.core.types import PROPERTY
 from pytest_slm.errors import SlmError
-from pytest_slm.items import LIVE, PROPERTY, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, unmeasured
+from pytest_slm.items import LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, unmeasured
 
 
 class Active:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_slm.core.types import ItemId, Result, Suite, Task
+from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.runners.checks import count_samples
@@ -25,8 +25,6 @@ COST: pytest.StashKey[float] = pytest.StashKey()
 """Tokens that an item will take, roughly; only for the ETA."""
 
 SUITE_FILE = "suite.yaml"
-PROPERTY = "slm"
-"""The name under which a result travels in ``user_properties``."""
 
 
 class SuiteDir(pytest.Directory):

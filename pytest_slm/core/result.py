@@ -22,6 +22,8 @@ OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "skipped", "error", "not_ru
 MEASURED: frozenset[str] = frozenset({"passed", "failed"})
 
 REPORT_SCHEMA = "1.0"
+PROPERTY = "slm"
+"""The name under which results travel through pytest (``user_properties``) and stand in the JSON report."""
 
 
 @dataclass(frozen=True, kw_only=True)

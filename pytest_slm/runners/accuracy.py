@@ -60,19 +60,11 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
             judged.append(_judge(upstream, docs[doc], by_doc[doc], task.metrics))
             context.record(_record(task, doc, docs[doc], by_doc[doc], judged[-1], upstream))
         context.progress(begin + len(part), len(chosen))
-    return Result(
-        suite=task.suite,
-        task=task.name,
-        variant=variant,
-        quantization=context.quantization.name,
-        mode=context.config.mode,
-        outcome="passed",
-        version=task.version,
-        kind=task.kind,
-        seed=context.config.seed,
-        seconds=time.perf_counter() - started,
+    return context.result(
+        task,
+        variant,
+        started,
         n_scored=len(chosen),
-        primary=task.primary,
         metrics=tuple(_metric(spec, [values[spec.name] for values in judged], upstream) for spec in task.metrics),
         provenance={
             "source": task.source,

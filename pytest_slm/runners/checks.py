@@ -55,20 +55,12 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
             else:
                 scored.append((str(sample.metadata.get("group", "")), _part(task, sample), score.value))
         context.progress(begin + len(chunk), len(samples))
-    return Result(
-        suite=task.suite,
-        task=task.name,
-        variant=variant,
-        quantization=context.quantization.name,
-        mode=context.config.mode,
-        outcome="passed",
-        version=task.version,
-        kind=task.kind,
-        seed=context.config.seed,
-        seconds=time.perf_counter() - started,
+    return context.result(
+        task,
+        variant,
+        started,
         n_scored=len(scored),
         n_unscored=unscored,
-        primary=task.primary,
         metrics=task_metrics(task, scored),
         provenance=_provenance(task, samples, backend),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pytest_slm.backends.protocol import Backend, Progress, silent
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Detected, Message, Quantization, Submission, Task
+from pytest_slm.core.types import Detected, Message, Quantization, Result, Submission, Task
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.scorers import Scorers
 
@@ -59,6 +60,23 @@ class RunContext:
                 slug="missing-capability",
             )
         return backend
+
+    def result(self, task: Task, variant: str, started: float, **measured: Any) -> Result:
+        """The result of a task variant: what identifies it, and what was ``measured`` since ``started`` (the monotonic
+        clock, ``time.perf_counter``)."""
+        return Result(
+            suite=task.suite,
+            task=task.name,
+            variant=variant,
+            quantization=self.quantization.name,
+            mode=self.config.mode,
+            version=task.version,
+            kind=task.kind,
+            seed=self.config.seed,
+            seconds=time.perf_counter() - started,
+            primary=task.primary,
+            **{"outcome": "passed", **measured},
+        )
 
     def limit(self, task: Task) -> int | None:
         """How many samples to take at most: the user's word, else the task's for this mode; None is all."""

@@ -19,18 +19,12 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     excess = too_large(context.detected)
     if excess:
         differences.append(excess)
-    return Result(
-        suite=task.suite,
-        task=task.name,
-        variant=variant,
-        quantization=context.quantization.name,
-        mode=context.config.mode,
+    return context.result(
+        task,
+        variant,
+        started,
         outcome="failed" if differences else "passed",
         reason="; ".join(differences),
-        version=task.version,
-        kind=task.kind,
-        seconds=time.perf_counter() - started,
-        primary=task.primary,
         n_scored=1,
         metrics=(Metric(name=task.primary, value=0.0 if differences else 1.0, n=1),),
     )

@@ -58,3 +58,22 @@ def test_without_xdist_everything_works(run, suite, report):
     suite(a=GOOD)
     run("suites", "-p", "no:xdist", text="Paris").assert_outcomes(passed=1)
     assert report()["slm"]["results"][0]["metrics"][0]["value"] == 1
+
+
+def test_an_item_that_killed_its_worker_is_an_error_and_the_rest_is_measured(pytester, run, suite, report, results):
+    pytester.makeconftest(
+        """
+        import os
+        def fatal(sample, generation):
+            os._exit(1)
+        def pytest_slm_register_scorers(register):
+            register("fatal", fatal)
+        """
+    )
+    folder = suite(a=GOOD, b=GOOD, c=GOOD, d=GOOD)
+    (folder / "a.yaml").write_text((folder / "a.yaml").read_text().replace("contains", "fatal"))
+    run("suites", "-n2", text="Paris")
+    found = results(report())
+    assert found["geo/a"]["outcome"] == "error"
+    assert "crashed" in found["geo/a"]["reason"]
+    assert {found[f"geo/{name}"]["outcome"] for name in "bcd"} == {"passed"}

@@ -266,3 +266,37 @@ def test_progress_is_told_whatever_is_captured(pytester, suite, script, capture,
     done = pytester.runpytest_subprocess("suites", capture, f"--slm-model={script(**SCRIPT)}")
     done.assert_outcomes(passed=1)
     done.stdout.fnmatch_lines(["*measuring geo/a?scripted? 1/1 · item 1 of 1 · 0 s left*"])
+
+
+def test_an_item_that_is_run_again_has_its_last_result(pytester, run, suite, report, results):
+    # what pytest-rerunfailures does, in a few lines
+    pytester.makeconftest(
+        """
+        import pytest
+        from _pytest.runner import runtestprotocol
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            for turn in range(2):
+                for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                    if turn == 0:
+                        report.outcome = "rerun" if report.failed else report.outcome
+                    item.ihook.pytest_runtest_logreport(report=report)
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
+        turns = []
+        def unsteady(sample, generation):
+            from pytest_slm.core.types import Score
+            turns.append(1)
+            if len(turns) == 1:
+                raise RuntimeError("only the first time")
+            return Score(value=1.0, answer="", explanation="")
+        def pytest_slm_register_scorers(register):
+            register("unsteady", unsteady)
+        """
+    )
+    folder = suite(one=GOOD)
+    (folder / "one.yaml").write_text((folder / "one.yaml").read_text().replace("contains", "unsteady"))
+    run("suites", **SCRIPT)
+    result = results(report())["geo/one"]
+    assert (result["outcome"], result["metrics"][0]["value"]) == ("passed", 1.0)

@@ -1,0 +1,119 @@
+"""From what a session knows to run reports, one per quantization, and their files. Knows no pytest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.core.types import PROPERTY, REPORT_SCHEMA, ItemId, Result, RunReport
+from pytest_slm.errors import SlmError
+from pytest_slm.machine.hardware import installed_versions
+from pytest_slm.registry.store import read_samples, write_json, write_text
+from pytest_slm.session import Run
+
+VERSIONS = ("pytest-slm", "pytest", "pytest-benchmark", "llama-cpp-python", "lm-eval", "datasets", "numpy", "jinja2")
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What was found out during a session; times are seconds since 1970."""
+
+    began: float
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    planned: dict[str, ItemId] = field(default_factory=dict)
+    """Node id to item."""
+    results: dict[ItemId, Result] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    """Node id to the reason, for items that ended without a result of their own (their worker died)."""
+    backends: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Quantization to what its backend said of itself."""
+
+
+def assemble(
+    run: Run, known: Known, *, finished: float, interrupted: bool, harness: Mapping[str, float | None]
+) -> tuple[RunReport, ...]:
+    """The reports of a session, for quantizations of which anything was planned. Nothing that was planned is missing
+    in them: what has no result is an error or not run."""
+    reports = []
+    for quantization in run.quantizations:
+        name = quantization.name
+        planned = {node: item for node, item in known.planned.items() if item.quantization == name}
+        results = [result for item, result in known.results.items() if item.quantization == name]
+        missing = [(node, item) for node, item in planned.items() if item not in known.results]
+        if not planned and not results:
+            continue
+        reports.append(
+            RunReport(
+                schema=REPORT_SCHEMA,
+                run_id=run.config.run_id,
+                created=_utc(known.began),
+                finished=_utc(finished),
+                mode=run.config.mode,
+                seed=run.config.seed,
+                quantization=name,
+                submission=run.submission,
+                detected=_detected(run, name),
+                backend=known.backends.get(name, {}),
+                machine=known.machine,
+                versions=installed_versions(VERSIONS),
+                planned=tuple(planned.values()),
+                results=(*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing)),
+                interrupted=interrupted or bool(missing),
+                limit=run.config.limit,
+                harness=harness,
+            )
+        )
+    return tuple(reports)
+
+
+def write_report(folder: Path, report: RunReport, document: Mapping[str, Any]) -> Sequence[Path]:
+    """Write ``report.json`` (pytest-json-report's ``document`` with the section ``slm``), then ``report.html``."""
+    from pytest_slm.site.report import render_report  # at use: the first item need not wait for templates
+
+    data, page = folder / "report.json", folder / "report.html"
+    write_json(data, {**_tests_of(document, report.quantization), "slm": report.to_json()})
+    write_text(page, render_report(report, read_samples(folder, report)))
+    return data, page
+
+
+def _detected(run: Run, name: str) -> Any:
+    try:
+        return run.detected(name)
+    except SlmError:
+        return None  # its items have told why
+
+
+def _unfinished(run: Run, item: ItemId, lost: str | None) -> Result:
+    return Result(
+        suite=item.suite,
+        task=item.task,
+        variant=item.variant,
+        quantization=item.quantization,
+        mode=run.config.mode,
+        outcome="error" if lost else "not_run",
+        reason=lost or "the run ended before this item was done",
+    )
+
+
+def _tests_of(document: Mapping[str, Any], quantization: str) -> dict[str, Any]:
+    """The document with the tests of one quantization, and with plain JSON in it."""
+    tests = [test for test in document.get("tests", ()) if _quantization(test) in (None, quantization)]
+    plain: dict[str, Any] = json.loads(json.dumps({**document, "tests": tests}, default=str))
+    for test in plain["tests"]:
+        test.pop("user_properties", None)  # the results are in the slm section, once
+    return plain
+
+
+def _quantization(test: Mapping[str, Any]) -> str | None:
+    for properties in test.get("user_properties", ()):
+        if PROPERTY in properties:
+            return str(properties[PROPERTY]["quantization"])
+    return None
+
+
+def _utc(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
