@@ -18,7 +18,7 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Detected, Gate, ItemId, Measurement, Metric, Quantization, Result, Submission, Task
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean, writing_failed
 from pytest_slm.models import detect, locate
-from pytest_slm.runners import runner_for
+from pytest_slm.runners import canary, runner_for
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.scorers import Scorers
 
@@ -37,6 +37,8 @@ class Run:
     """The tasks that each suite's score is the mean of."""
     _detected: dict[str, Detected | None] = field(default_factory=dict)
     _paths: dict[str, Path | None] = field(default_factory=dict)
+    _sound: RemoteBackend | None = None
+    """The backend that has sung; a new process is asked again."""
 
     # -- the model -----------------------------------------------------------------------------------------------
 
@@ -91,10 +93,14 @@ class Run:
         return {q.name: (lambda name=q.name: opening(name)) for q in self.quantizations}  # type: ignore[misc]
 
     def open(self, quantization: str) -> RemoteBackend:
-        """The open model."""
+        """The open model. Raises BackendError if it computes nonsense."""
         if self.hosts is None:
             raise RuntimeError("no hosts were given to this run")
-        return self.hosts.open(quantization)
+        backend = self.hosts.open(quantization)
+        if backend is not self._sound:
+            canary.check(backend)
+            self._sound = backend
+        return backend
 
     # -- the items -----------------------------------------------------------------------------------------------
 
@@ -149,8 +155,11 @@ class Run:
         """The result with its verdict: failed, with the reason, if the primary metric misses the gate."""
         gate = self._gate(result)
         metric = result.metric(gate.metric) if gate else None
-        if gate is None or metric is None or result.outcome != "passed":
+        if gate is None or result.outcome != "passed":
             return dataclasses.replace(result, gate=gate)
+        if metric is None:
+            reason = f"the gate is on {gate.metric}, which was not measured"
+            return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
         good = metric.value >= gate.limit if metric.higher_is_better else metric.value <= gate.limit
         if good:
             return dataclasses.replace(result, gate=gate)

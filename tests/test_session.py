@@ -406,6 +406,12 @@ def test_a_gate_from_above_says_above(run):
     assert "is above its gate 0.1" in run(gates={"geo": 0.1}).judged(result(0.5, higher=False)).reason
 
 
+def test_a_gate_on_what_was_not_measured_fails(run):
+    # it would pass for ever, and nobody would know
+    judged = run().judged(result(0.5, gate=Gate(metric="precision", limit=0.9)))
+    assert (judged.outcome, judged.reason) == ("failed", "the gate is on precision, which was not measured")
+
+
 def test_the_command_lines_gate_comes_before_the_tasks_and_the_tasks_before_the_suites(run):
     own = result(0.5, gate=Gate(metric="acc", limit=0.9))
     assert run().judged(own).outcome == "failed"

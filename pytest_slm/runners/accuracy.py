@@ -44,7 +44,8 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     upstream, data = load(task, context)
     docs = upstream.eval_docs
     chosen = _choose(len(docs), context.limit(task), context.config.seed)
-    upstream.build_all_requests(samples=chosen, rank=0, world_size=1)
+    # Naming all of the samples would cost lm-eval a search through the list for every one of them.
+    upstream.build_all_requests(samples=chosen if len(chosen) < len(docs) else None, rank=0, world_size=1)
     by_doc: dict[int, list[Any]] = {}
     for instance in upstream.instances:
         # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their place in the data set.

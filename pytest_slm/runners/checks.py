@@ -18,7 +18,7 @@ from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Score, Task
 from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
-from pytest_slm.runners.context import RunContext, SampleRecord, conversation_sha256, sha256
+from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256
 from pytest_slm.runners.generators import GeneratorContext, lookup
 from pytest_slm.runners.metrics import Scored, task_metrics
 
@@ -216,7 +216,7 @@ def _record(task: Task, sample: Sample, request: Request, generation: Generation
     return SampleRecord(
         task=f"{task.suite}/{task.name}",
         doc_id=sample.id,
-        prompt_sha256=conversation_sha256(request.messages or ()),
+        prompt_sha256=request_sha256(request),
         target_sha256=sha256(json.dumps(sample.target, sort_keys=True, ensure_ascii=False)),
         response=generation.text,
         score=score.value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 from pytest_slm.backends.protocol import Backend, Progress, silent
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Detected, Message, Quantization, Result, Submission, Task
+from pytest_slm.core.types import Detected, Quantization, Request, Result, Submission, Task
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.scorers import Scorers
 
@@ -92,6 +93,7 @@ def sha256(*parts: str) -> str:
     return digest.hexdigest()
 
 
-def conversation_sha256(messages: tuple[Message, ...]) -> str:
-    """The hash of a conversation before any template."""
-    return sha256(*(text for message in messages for text in (message.role, message.content)))
+def request_sha256(request: Request) -> str:
+    """The hash of what a request shows the model, before any template: its messages, then its tools as JSON."""
+    turns = (text for message in request.messages or () for text in (message.role, message.content))
+    return sha256(*turns, *(json.dumps(tool, sort_keys=True, ensure_ascii=False) for tool in request.tools))

@@ -12,7 +12,7 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.core.types import Message, MetricSpec, Sample, Score
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
 from pytest_slm.runners import checks
-from pytest_slm.runners.context import conversation_sha256, sha256
+from pytest_slm.runners.context import sha256
 from pytest_slm.scorers import Scorers
 
 CAPITALS = [{"id": name, "input": f"Capital of {name}?", "target": name[::-1]} for name in "abcdefghijklmnopqrst"]
@@ -55,7 +55,7 @@ def test_every_sample_is_scored_and_recorded_in_the_order_of_the_file(checks_tas
 
 def test_a_record_says_what_was_asked_by_hash(checks_task, context, fake, records):
     checks.run(checks_task([{"id": "1", "input": "France?", "target": "Paris"}]), "", context(fake()))
-    assert records[0].prompt_sha256 == conversation_sha256((Message(role="user", content="France?"),))
+    assert records[0].prompt_sha256 == sha256("user", "France?")
     assert records[0].target_sha256 == sha256('"Paris"')
     assert (records[0].n_prompt, records[0].finish) == (4, "stop")  # a word and the template's three
 
