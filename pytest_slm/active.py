@@ -53,7 +53,9 @@ class Active:
 
     def pytest_report_teststatus(self, report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
         outcome = outcome_of(report)
-        if outcome is None or (report.when != "call" and report.passed) or report.when == "teardown":
+        # Another plugin's verdict (expected to fail, run again) goes before ours.
+        foreign = hasattr(report, "wasxfail") or report.outcome not in ("passed", "failed", "skipped")
+        if outcome is None or foreign or (report.when != "call" and report.passed) or report.when == "teardown":
             return None
         letter, word = WORDS[outcome]
         # A finished item gets a line of its own (see progress), which says more than a letter.

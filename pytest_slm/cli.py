@@ -104,6 +104,13 @@ def _registry_build(arguments: argparse.Namespace) -> int:
     if errors and (arguments.strict or not found):
         print(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read", file=sys.stderr)
         return 1
+    scripted = [stored for stored in found if stored.run.backend.get("name") == "fake"]
+    if scripted:
+        print(f"left out: {len(scripted)} reports of scripted models, which are no models", file=sys.stderr)
+    found = tuple(stored for stored in found if stored not in scripted)
+    if not found:
+        print(f"nothing written: no run reports in {arguments.reports}", file=sys.stderr)
+        return 1
     kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
     registry = build_registry(found, kept)
     write_json(arguments.output, registry)
@@ -128,8 +135,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _suites(arguments: argparse.Namespace) -> int:
+    from pytest_slm.builtin import suites_folder
     from pytest_slm.load import load_suite, load_task
-    from pytest_slm.session import suites_folder
 
     folder = arguments.folder or suites_folder()
     for path in sorted(folder.glob("*/suite.yaml")):
@@ -170,19 +177,31 @@ def _validate(arguments: argparse.Namespace) -> int:
         for problem in problems:
             print(problem if problem.startswith(reference) else f"{reference}: {problem}", file=sys.stderr)
         print(f"{reference}: {'failed' if problems else 'ok'}")
-        code = 1 if problems else code
+        for missing in _missing(reference):
+            print(f"{reference}: not yet fit for publishing: {missing}")
+        code = 4 if problems else code
     return code
 
 
+def _missing(reference: str) -> tuple[str, ...]:
+    from pytest_slm.load import load_submission, submission_problems
+
+    try:
+        return submission_problems(load_submission(Path(reference)))
+    except SlmError:
+        return ()  # a slug or a model reference has no file, and a broken file has been told
+
+
 def _problems(reference: str, offline: bool) -> list[str]:
-    from pytest_slm.models import check_declared, detect, locate, resolve, too_large
+    from pytest_slm.models import check_declared, check_quantization, detect, locate, resolve, too_large
 
     try:
         submission = resolve(reference, offline=offline)
         problems = []
         for quantization in submission.quantizations:
             detected = detect(locate(submission, quantization, offline=offline))
-            found = [*check_declared(submission, detected), *filter(None, [too_large(detected)])]
+            others = (check_quantization(quantization, detected), too_large(detected))
+            found = [*check_declared(submission, detected), *filter(None, others)]
             problems += [f"{quantization.name}: {problem}" for problem in found]
     except SlmError as error:
         return [str(error)]

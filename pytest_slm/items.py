@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_slm.builtin import check_own_name, suite_keys
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
@@ -39,6 +40,7 @@ class SuiteDir(pytest.Directory):
         node: SuiteDir = cls.from_parent(parent, path=path)
         try:
             node.suite = load_suite(path / SUITE_FILE)
+            check_own_name(path, node.suite.name)
         except SlmError as error:
             node.problem = str(error)
             return node
@@ -99,8 +101,8 @@ class TaskItem(pytest.Item):
             result = run.measure(self.task, self.variant, identity.quantization, self.config.stash[LIVE].advance)
         report_result(self, run.judged(result))
 
-    def reportinfo(self) -> tuple[Path, None, str]:
-        return self.path, None, str(self.stash[IDENTITY])
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, str(self.stash[IDENTITY])
 
     def wanted(self) -> bool:
         """Whether this mode has the variant."""
@@ -201,7 +203,11 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
 def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:
     """A gate that no item has would never fail: a UsageError offers the nearest key."""
     found = [item.stash[IDENTITY] for item in items if IDENTITY in item.stash]
-    known = {identity.suite for identity in found} | {f"{identity.suite}/{identity.task}" for identity in found}
+    known = (
+        set(suite_keys())
+        | {identity.suite for identity in found}
+        | {f"{identity.suite}/{identity.task}" for identity in found}
+    )
     for key in gates:
         if key not in known:
             raise pytest.UsageError(

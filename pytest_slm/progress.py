@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Protocol
 
@@ -110,7 +111,8 @@ class LiveLine:
         if self._terminal is None or self._item is None or not (force or now - self._shown >= pause):
             return
         self._shown = now
-        line = self.text()
+        # A line that wraps cannot be taken back.
+        line = self.text()[: max(20, shutil.get_terminal_size().columns - 1)] if self._rewrites else self.text()
         if self._rewrites:
             if not self._dirty:
                 self._write(lambda terminal: terminal.ensure_newline())

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pytest_slm.assembly import Known, assemble, write_report
+from pytest_slm.assembly import Known, assemble, unchecked_gates, write_report
 from pytest_slm.backends.hosts import Hosts
 from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError
@@ -115,6 +115,8 @@ class Reporter:
     def pytest_json_modifyreport(self, json_report: dict[str, Any]) -> None:
         if self._idle:
             return
+        if json_report.get("exitcode") == pytest.ExitCode.USAGE_ERROR:
+            return  # nothing was to be measured
         self._finish(int(json_report.get("exitcode", 0)), json_report)
         sections = [report.to_json() for report in self._reports]
         # The user's own --json-report file holds all quantizations of the session.
@@ -124,7 +126,7 @@ class Reporter:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self._idle:
             return
-        if not self._reports:  # without pytest-json-report
+        if not self._reports and exitstatus != pytest.ExitCode.USAGE_ERROR:  # without pytest-json-report
             self._finish(int(exitstatus), {"created": time.time(), "exitcode": int(exitstatus)})
         if self._problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -160,6 +162,8 @@ class Reporter:
         )
         for report in self._reports:
             self._write(report, document)
+        for line in unchecked_gates(self._run.config.gates, self._reports):
+            self._problem(line)
 
     def _harness(self, finished: float, *, alone: bool) -> dict[str, float | None]:
         wall = finished - self._known.began

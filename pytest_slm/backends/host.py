@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -133,7 +134,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leash, daemon=True).start()
+    threading.Thread(target=_leash, args=(order["folder"],), daemon=True).start()
     try:
         host = Host(BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"]))
         address = order["address"]
@@ -154,9 +155,10 @@ def main() -> None:
         threading.Thread(target=host.serve, args=(connection,), daemon=True).start()
 
 
-def _leash() -> None:
+def _leash(folder: str) -> None:
     while sys.stdin.readline():
         pass
+    shutil.rmtree(folder, ignore_errors=True)  # whoever started this may have been killed, and cannot tidy up
     # Not sys.exit: a thread may be deep inside the engine, and must not outlive the session by a single token.
     os._exit(0)
 

@@ -114,6 +114,7 @@ class HostProcess:
             "spec": spec.to_json(),
             "address": frames.place_to_listen(self._folder),
             "key": self._key.hex(),
+            "folder": str(self._folder),
         }
         assert self._process.stdin is not None
         try:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 
 Interval = tuple[float, float]
 
+NOISY = 0.05
+"""Coefficient of variation above which the rounds of a timing disagree too much to be trusted."""
+
 Z95 = statistics.NormalDist().inv_cdf(0.975)
 
 

@@ -8,11 +8,11 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
-from pytest_slm.core.types import Detected, Submission
+from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError
 from pytest_slm.models.ggml import FILE_TYPES, GUESSED
 from pytest_slm.models.gguf import Header, read_header
-from pytest_slm.models.naming import split_parts
+from pytest_slm.models.naming import plain_quantization, split_parts
 
 LARGEST = 3.3e9
 """Nominal 3 billion parameters; models sold as 3B count up to 3.21e9, hence 10 % more."""
@@ -105,6 +105,15 @@ def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...
         if declared is not None and found is not None and plain(declared) != plain(found):
             problems.append(f"{key}: declared {declared}, the file says {found}")
     return tuple(f"{problem}; correct the submission" for problem in problems)
+
+
+def check_quantization(quantization: Quantization, detected: Detected) -> str | None:
+    """A sentence if a GGUF's header tells another of the known quantizations than its entry declares."""
+    declared, found = plain_quantization(quantization.name), plain_quantization(detected.quantization or "")
+    known = {plain_quantization(name) for name in FILE_TYPES.values()}
+    if detected.format != "gguf" or declared == found or not {declared, found} <= known:
+        return None
+    return f"quantization: declared {quantization.name}, the file says {detected.quantization}; correct the submission"
 
 
 def _rounds_to(declared: str, counted: int) -> bool:

@@ -15,20 +15,25 @@ SAFETY_RATES = ("hallucination_rate", "bias", "toxicity_rate", "attack_success_r
 
 def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:
     """The entry of one quantization. Of each suite it takes the stratum that measured something, then full runs
-    before others, then the widest coverage, then the newest."""
-    best: dict[str, tuple[tuple[bool, bool, float, int, float], Stratum, UseCase | None]] = {}
-    totals: dict[str, tuple[tuple[bool, float, float], AggregateScore]] = {}
+    before others, runs without a limit before limited ones, the widest coverage, complete runs, the most samples, and
+    the newest: a short look at something does not take the place of a measurement."""
+    best: dict[str, tuple[tuple[float, ...], Stratum, UseCase | None]] = {}
+    totals: dict[str, tuple[tuple[float, ...], AggregateScore]] = {}
     for stratum in mine:
         cases = use_cases(stratum)
         by_suite = {case.suite: case for case in cases.values()}
         for suite in {result.suite for result in stratum.results}:
             case = by_suite.get(suite)
             measured = sum(result.suite == suite and result.outcome in MEASURED for result in stratum.results)
-            key = (measured > 0, stratum.full, case.coverage if case else 0.0, measured, stratum.finished)
+            key = (
+                *(measured > 0, stratum.full, stratum.limit is None, case.coverage if case else 0.0, stratum.complete),
+                *(case.n if case else 0, measured, stratum.finished),
+            )
             if suite not in best or best[suite][0] < key:
                 best[suite] = (key, stratum, case)
         for profile, total in aggregates(stratum, cases).items():
-            width = (stratum.full, total.coverage, stratum.finished)
+            n = sum(case.n for case in cases.values())
+            width = (stratum.full, stratum.limit is None, total.coverage, stratum.complete, n, stratum.finished)
             if profile not in totals or totals[profile][0] < width:
                 totals[profile] = (width, total)
     runs = [stored.run for stored in reversed(group) if stored.run.quantization == name]

@@ -84,7 +84,7 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
             str(run.limit),
             f"unknown in {stored.path}" if machine is None else f"machine {machine}",
             str(engine_of(run)),
-            *(str(run.backend.get(part)) for part in ("weights_sha256", "chat_template_sha256")),
+            *(str(run.backend.get(part)) for part in ("weights_sha256", "chat_template_sha256", "threads", "n_ctx")),
         )
         groups.setdefault(key, []).append(stored)
     return tuple(_stratum(groups[key]) for key in sorted(groups))

@@ -39,7 +39,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     samples = load_samples(task, variant, context, backend)
     scorer = context.scorers.lookup(task.scorer or "exact")
     scored: list[Scored] = []
-    unscored = 0
+    unscored = cut = 0
     for begin in range(0, len(samples), CHUNK):
         chunk = samples[begin : begin + CHUNK]
         requests = [request_for(task, sample, context.config.seed) for sample in chunk]
@@ -49,6 +49,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         )
         for sample, request, generation in zip(chunk, requests, generations, strict=True):
             score = scorer(sample, generation)
+            cut += generation.finish != "stop"  # the model had more to say than max_tokens allows
             context.record(_record(task, sample, request, generation, score))
             if score.value is None:
                 unscored += 1
@@ -62,7 +63,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         n_scored=len(scored),
         n_unscored=unscored,
         metrics=task_metrics(task, scored),
-        provenance=_provenance(task, samples, backend),
+        provenance={**_provenance(task, samples, backend), "answers_cut": cut},
     )
 
 

@@ -73,8 +73,10 @@ def _breakdown(task: Task, scored: Sequence[Scored]) -> list[Metric]:
     for group, part, score in scored:
         if part is not None and spec.group in (None, group):
             values.setdefault(part, []).append(score)
+    # A part is not balanced by anything: of a balanced metric it is the plain accuracy.
+    name = "accuracy" if spec.balance else spec.name
     return [
-        mean_metric(f"{spec.name}[{task.breakdown}={part}]", values[part], complement=spec.complement)
+        mean_metric(f"{name}[{task.breakdown}={part}]", values[part], complement=spec.complement)
         for part in sorted(values, key=_natural)
     ]
 

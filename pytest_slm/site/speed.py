@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import scaled
 from pytest_slm.site import numbers
@@ -24,8 +25,6 @@ MEMORY: Mapping[str, str] = {
 DECODE = ("Generation speed", "Output tokens per second after the first one. More is better.")
 GIGABYTE = "1 GB is 10⁹ bytes"
 TTFT = ("Time to first token", "Milliseconds from the question to the first word of the answer. Less is better.")
-NOISY = 0.05
-"""Rounds whose standard deviation is above this share of their mean are called noisy."""
 
 
 @dataclass(frozen=True, kw_only=True)

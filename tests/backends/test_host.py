@@ -229,6 +229,24 @@ def test_a_long_temporary_folder_falls_back_to_a_loopback_port(fake_hosts, tmp_p
     assert process.alive
 
 
+def test_even_a_killed_session_leaves_no_folder(tmp_path, no_orphans):
+    program = """
+        import os, signal
+        from pytest_slm.backends.hosts import Hosts
+        from pytest_slm.backends.lookup import Backends
+        from pytest_slm.backends.protocol import ModelSpec
+        opening = lambda: (Backends().find("fake"), ModelSpec(path=None, format="fake"))
+        Hosts({"Q": opening}, start_timeout=30, request_timeout=60).open("Q")
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=60)
+    deadline = time.monotonic() + 5
+    while list(tmp_path.glob("slm-*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not list(tmp_path.glob("slm-*"))
+
+
 def test_nothing_is_left_in_the_temporary_folder(fake_hosts, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     hosts = fake_hosts(Q={})

@@ -79,17 +79,16 @@ def test_the_right_capital_is_likelier(backend):
 def test_one_tokens_probabilities_sum_to_one(backend):
     import numpy as np
 
-    from pytest_slm.backends.llamacpp.scoring import loglikelihoods
-
     head = backend._model.tokenize("The sky is", add_special=True, parse_special=False)
     # 200 tokens that between them hold nearly all of the mass, from the model's own ranking
+    backend._scoring.release()
     context = backend._context
     context.reserve(16)
     context.clear()
     rows = []
     context.evaluate(head, 0, range(len(head) - 1, len(head)), lambda _, logits: rows.append(logits.copy()))
     top = np.argsort(-rows[0])[:200]
-    scored = loglikelihoods(context, [(head, [int(token)]) for token in top], lambda *_: None)
+    scored = backend._score([(head, [int(token)]) for token in top], lambda *_: None)
     expected = rows[0].astype(np.float64)
     expected -= np.logaddexp.reduce(expected)
     assert [s.logprob for s in scored] == pytest.approx(expected[top].tolist(), abs=0.05)

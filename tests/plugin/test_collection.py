@@ -147,6 +147,23 @@ def test_a_broken_suite_is_a_collection_error_that_names_it(run, suite):
     assert "Traceback" not in done.stdout.str()
 
 
+def test_a_suite_of_ones_own_cannot_take_a_built_in_name(run, suite):
+    # its scores would be averaged with the built-in suite's
+    suite("reasoning", one=PAIRS)
+    done = run("suites")
+    assert done.ret == 2
+    done.stdout.fnmatch_lines(["*the name 'reasoning' belongs to a built-in suite*suite-name-taken*"])
+
+
+def test_a_copy_of_the_built_in_suites_is_welcome(run, pytester):
+    import shutil
+
+    from pytest_slm.builtin import suites_folder
+
+    shutil.copytree(suites_folder() / "core", pytester.path / "suites" / "core")
+    run("suites/core", "--collect-only", "-q").stdout.fnmatch_lines(["suites/core/arithmetic.yaml::*"])
+
+
 def test_ignored_files_are_ignored(run, suite):
     suite(one=PAIRS, two=PAIRS)
     done = run("suites", "--ignore=suites/geo/two.yaml", "--collect-only", "-q")

@@ -59,6 +59,53 @@ def test_a_gate_holds_for_items_that_k_leaves_out(run, suite):
     run("suites", "--slm-gate=geo/two=0.5", "-k", "one", **SCRIPT).assert_outcomes(passed=1, deselected=1)
 
 
+def test_a_gate_whose_item_was_not_measured_has_not_been_passed(run, suite):
+    suite(one=GOOD)
+    done = run("suites", "--slm-gate=geo=0.5", capabilities=["generate"])
+    done.assert_outcomes(skipped=1)
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["*the gate geo was not checked: geo/one?scripted? is skipped (*"])
+
+
+def test_a_gate_on_a_speed_fails_with_the_reason(run):
+    done = run("--slm-suite=performance/decode", "--slm-gate=performance/decode=0.5", text="a")
+    done.assert_outcomes(failed=1, deselected=15)
+    done.stdout.fnmatch_lines(["*the gate 0.5 is a share, decode_tps is in tok/s*"])
+
+
+def test_a_wrong_gate_leaves_no_report(run, suite, pytester):
+    suite(one=GOOD)
+    run("suites", "--slm-gate=gea=0.5", **SCRIPT)
+    assert not list(pytester.path.glob("reports/**/report.json"))
+
+
+def test_an_item_may_be_marked_as_skipped_or_expected_to_fail(pytester, run, suite):
+    pytester.makeconftest(
+        """
+        import pytest
+        def pytest_collection_modifyitems(items):
+            items[0].add_marker(pytest.mark.skip(reason="not today"))
+            items[1].add_marker(pytest.mark.xfail(reason="known"))
+        """
+    )
+    suite(one=GOOD, two=[("wrong", "Paris")])
+    done = run("suites", "--slm-gate=geo/two=0.9", **SCRIPT)
+    done.assert_outcomes(skipped=1, xfailed=1)
+
+
+def test_without_pytest_benchmark_times_are_measured_all_the_same(run, report):
+    run("--slm-suite=performance/decode", "-p", "no:benchmark", text="a").assert_outcomes(passed=1, deselected=15)
+    (speed,) = report()["slm"]["results"][0]["measurements"]
+    assert len(speed["values"]) == 6
+
+
+def test_answers_that_were_cut_off_are_counted(run, suite, report, results):
+    suite(one=GOOD)
+    done = run("suites", text="It is well known to be Paris in the end of the day")
+    assert results(report())["geo/one"]["provenance"]["answers_cut"] == 1
+    done.stdout.fnmatch_lines(["geo/one*(1 cut off)*"])
+
+
 def test_lf_runs_the_failed_item_again(run, suite):
     suite(one=GOOD, two=[("wrong", "Paris")])
     run("suites", "--slm-gate=geo=0.5", "-p", "cacheprovider", **SCRIPT).assert_outcomes(passed=1, failed=1)
@@ -226,14 +273,18 @@ def _start(pytester, model):
     return subprocess.Popen(arguments, cwd=pytester.path, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
-def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(pytester, suite, script, no_orphans, report, results):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
+    pytester, suite, script, no_orphans, report, results, how
+):
+    # SIGTERM is what a cancelled CI job, `docker stop` and `timeout` send
     suite(a=GOOD, b=[("wait", "Paris")], c=GOOD)
     child = _start(pytester, script(**SCRIPT))
     deadline = time.monotonic() + 30
     while not list(pytester.path.glob("reports/*/*/*/results.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)  # into the request that never ends
-    os.killpg(child.pid, signal.SIGINT)  # as the terminal does: to the whole group
+    os.killpg(child.pid, how)  # as the terminal does: to the whole group
     assert child.wait(30) == 2
     found = results(report())
     assert found["geo/a"]["outcome"] == "passed"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.merge import model_id, why_unranked
+from pytest_slm.registry.scores import strata
 from pytest_slm.registry.store import StoredReport, to_text
 
 
@@ -195,3 +196,18 @@ def test_two_names_never_share_an_id(factory, one, two):
     run = factory.make_run(results=[])
     ids = {model_id(replace(run, submission=replace(run.submission, hf_repo=name))) for name in (one, two)}
     assert len(ids) == 2 or one.lower() == two.lower()
+
+
+def test_a_short_look_does_not_replace_a_measurement(factory, build):
+    # quick with all its samples, and later a debugging run of a few
+    whole, short = factory.make_run(mode="quick", day=1), factory.make_run(mode="quick", day=2, limit=3)
+    (entry,) = build(whole, short).models
+    assert {case.limit for case in entry.use_cases.values()} == {None}
+    assert {total.limit for total in entry.aggregates.values()} == {None}
+
+
+def test_runs_with_other_threads_are_not_mixed(factory):
+    one = factory.make_run()
+    other = factory.make_run(day=2, backend={**one.backend, "threads": 64})
+    runs = [StoredReport(path=str(number), sha256="", run=run) for number, run in enumerate((one, other))]
+    assert len(strata(runs)) == 2

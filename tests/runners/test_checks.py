@@ -97,7 +97,7 @@ def test_groups_and_parts_come_from_the_metadata(checks_task, context, fake):
     metrics = (MetricSpec(name="balanced", balance=("a", "b")), MetricSpec(name="of_a", group="a"))
     task = checks_task(samples, metrics=metrics, primary="balanced", breakdown="depth")
     values = {metric.name: metric.value for metric in checks.run(task, "", context(fake(text="yes"))).metrics}
-    assert values == {"balanced": 0.5, "of_a": 1.0, "balanced[depth=0]": 0.5, "balanced[depth=25]": 0.5}
+    assert values == {"balanced": 0.5, "of_a": 1.0, "accuracy[depth=0]": 0.5, "accuracy[depth=25]": 0.5}
 
 
 def test_the_numbers_depend_on_what_the_provenance_says(checks_task, context, fake):

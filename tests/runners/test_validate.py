@@ -1,5 +1,7 @@
 """The submission checks: what was declared against what the headers say."""
 
+import dataclasses
+
 import pytest
 
 from pytest_slm.core.types import Detected, MetricSpec, Task
@@ -33,7 +35,7 @@ def outcome(context):
 def test_what_matches_passes(outcome):
     result = outcome(COUNTED, **DECLARED)
     assert (result.outcome, result.reason) == ("passed", "")
-    assert result.metric().value == 1
+    assert result.metrics == ()  # agreement is no score
 
 
 def test_what_was_not_declared_is_no_difference(outcome):
@@ -52,8 +54,13 @@ def test_what_was_not_declared_is_no_difference(outcome):
 def test_a_difference_fails_and_names_both_values(outcome, key, declared, both):
     result = outcome(COUNTED, **{**DECLARED, key: declared})
     assert result.outcome == "failed"
-    assert result.metric().value == 0
     assert all(value in result.reason for value in [key, *both])
+
+
+def test_a_file_of_another_quantization_is_a_difference(outcome):
+    # the fixture's quantization is declared Q8_0
+    assert "declared Q8_0, the file says Q4_1" in outcome(dataclasses.replace(COUNTED, quantization="Q4_1")).reason
+    assert outcome(dataclasses.replace(COUNTED, quantization="Q8_0")).outcome == "passed"
 
 
 def test_all_differences_are_told_at_once(outcome):

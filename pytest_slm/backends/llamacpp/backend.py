@@ -36,8 +36,11 @@ class LlamaCpp:
             raise BackendError("the llama.cpp backend needs the path of a GGUF file", slug="model-load")
         self._path = spec.path
         self._model = Model(spec.path)
-        limit = min(spec.n_ctx or self._model.context_length, self._model.context_length)
-        self._context = Context(self._model, limit=limit, threads=spec.threads)
+        self._limit = min(spec.n_ctx or self._model.context_length, self._model.context_length)
+        # One memory at a time holds tokens: that of generation is shaped as llama-bench's, that of scoring is shared
+        # by many sequences.
+        self._context = Context(self._model, limit=self._limit, threads=spec.threads)
+        self._scoring = Context(self._model, limit=self._limit, threads=spec.threads, n_sequences=scoring.SEQUENCES)
         self._sha256 = _sha256(spec.path)
         chat = {CHAT} if self._model.chat_template else set()
         self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TOKENS} | chat)
@@ -49,7 +52,7 @@ class LlamaCpp:
             "engine": "llama.cpp",
             "engine_version": f"llama-cpp-python {llama.__version__}",
             "engine_build": llama.llama_print_system_info().decode().strip(" |"),
-            "n_ctx": self._context.limit,
+            "n_ctx": self._limit,
             "n_batch": BATCH,
             "threads": self._context.threads,
             "kv_type": "F16",
@@ -62,6 +65,7 @@ class LlamaCpp:
         return [len(self._prompt_ids(request)) for request in requests]
 
     def generate(self, requests: Sequence[Request], progress: Progress = silent) -> list[Generation]:
+        self._scoring.release()
         generations = []
         for done, request in enumerate(requests):
             started = time.perf_counter()
@@ -83,7 +87,7 @@ class LlamaCpp:
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[LogLikelihood]:
         split = [scoring.split_pair(self._model, context, continuation) for context, continuation in pairs]
-        return scoring.loglikelihoods(self._context, split, progress)
+        return self._score(split, progress)
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         start = scoring.start_token(self._model)
@@ -91,9 +95,8 @@ class LlamaCpp:
         for done, text in enumerate(texts):
             progress(done, len(texts))
             ids = self._model.tokenize(text, add_special=False, parse_special=False)
-            windows = scoring.rolling_windows(ids, start, self._context.limit)
-            parts = scoring.loglikelihoods(
-                self._context,
+            windows = scoring.rolling_windows(ids, start, self._limit)
+            parts = self._score(
                 windows,
                 lambda _done, _total, done=done: progress(done, len(texts)),  # type: ignore[misc]
             )
@@ -106,8 +109,13 @@ class LlamaCpp:
             )
         return results
 
+    def _score(self, pairs: Sequence[tuple[list[int], list[int]]], progress: Progress) -> list[LogLikelihood]:
+        self._context.release()
+        return scoring.loglikelihoods(self._scoring, self._limit, pairs, progress)
+
     def close(self) -> None:
         self._context.close()
+        self._scoring.close()
         self._model.close()
 
     def _prompt_ids(self, request: Request) -> list[int]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import psutil
 
 from pytest_slm.backends.llamacpp.model import Model, last_words
+from pytest_slm.backends.llamacpp.packing import Row
 from pytest_slm.errors import BackendError
 
 BATCH = 512
@@ -23,17 +24,21 @@ SMALLEST = 1024
 
 
 class Context:
-    """One sequence of KV memory that grows to what is asked, up to ``limit`` tokens."""
+    """KV memory that grows to what is asked, up to ``limit`` tokens (and, with several sequences, a batch more).
 
-    def __init__(self, model: Model, *, limit: int, threads: int | None) -> None:
+    All sequences lie in one memory and may share its cells, so that a common beginning is kept once.
+    """
+
+    def __init__(self, model: Model, *, limit: int, threads: int | None, n_sequences: int = 1) -> None:
         self.model = model
-        self.limit = limit
+        self.limit = limit if n_sequences == 1 else limit + BATCH
+        self._n_sequences = n_sequences
         self.threads = threads or psutil.cpu_count(logical=False) or os.cpu_count() or 1
         self.n_ctx = 0
         self._handle: Any = None
-        self._batch = llama.llama_batch_init(BATCH, 0, 1)
-        # Views on the engine's own arrays: filling a batch is four vector assignments, and the sequence id, which is
-        # always 0, is written once.
+        self._batch = llama.llama_batch_init(BATCH, 0, n_sequences)
+        # Views on the engine's own arrays: filling a batch is a few vector assignments. Sequence 0 is written once, for
+        # evaluate(); evaluate_rows() writes its own and puts it back.
         self._ids = np.ctypeslib.as_array(self._batch.token, (BATCH,))
         self._positions = np.ctypeslib.as_array(self._batch.pos, (BATCH,))
         self._wanted = np.ctypeslib.as_array(self._batch.logits, (BATCH,))
@@ -41,11 +46,15 @@ class Context:
             self._batch.n_seq_id[row] = 1
             self._batch.seq_id[row][0] = 0
 
-    def close(self) -> None:
-        """Free the KV memory."""
+    def release(self) -> None:
+        """Free the KV memory; it comes back when it is needed."""
         if self._handle is not None:
             llama.llama_free(self._handle)
-            self._handle = None
+            self._handle, self.n_ctx = None, 0
+
+    def close(self) -> None:
+        """Free the memory and the batch, for good."""
+        self.release()
         if self._batch is not None:
             # The views end with the memory that they look at.
             self._ids = self._positions = self._wanted = np.empty(0, dtype=np.int32)
@@ -76,10 +85,46 @@ class Context:
         if self._handle is not None:
             llama.llama_memory_clear(llama.llama_get_memory(self._handle), True)
 
-    def cut(self, length: int) -> None:
-        """Forget all but the first ``length`` tokens."""
-        if not llama.llama_memory_seq_rm(llama.llama_get_memory(self._handle), 0, length, -1):
-            raise BackendError("the engine cannot shorten its memory for this kind of model", slug="memory-cut")
+    def branch(self, shared: int, n_leaves: int) -> None:
+        """Begin sequences 1 to ``n_leaves`` with the first ``shared`` tokens of sequence 0."""
+        memory = llama.llama_get_memory(self._handle)
+        if shared == 0:
+            llama.llama_memory_clear(memory, False)
+            return
+        for sequence in range(1, n_leaves + 1):
+            llama.llama_memory_seq_cp(memory, 0, sequence, 0, shared)
+
+    def prune(self, n_leaves: int, keep: int) -> None:
+        """Forget sequences 1 to ``n_leaves`` but for the first ``keep`` tokens of the last, which become sequence 0."""
+        memory = llama.llama_get_memory(self._handle)
+        llama.llama_memory_seq_rm(memory, 0, -1, -1)
+        if keep:
+            llama.llama_memory_seq_cp(memory, n_leaves, 0, 0, keep)
+        for sequence in range(1, n_leaves + 1):
+            llama.llama_memory_seq_rm(memory, sequence, -1, -1)
+
+    def evaluate_rows(
+        self, rows: Sequence[Row], each: Callable[[Row, npt.NDArray[np.float32]], None], beat: Callable[[], None]
+    ) -> None:
+        """Compute the tokens of a group (see packing) and hand out the logits of every row that wants something."""
+        for begin in range(0, len(rows), BATCH):
+            part = rows[begin : begin + BATCH]
+            n = len(part)
+            self._ids[:n] = [row.token for row in part]
+            self._positions[:n] = [row.position for row in part]
+            self._wanted[:n] = [bool(row.wants) for row in part]
+            for index, row in enumerate(part):
+                self._batch.n_seq_id[index] = len(row.sequences)
+                cells = self._batch.seq_id[index]
+                for place, sequence in enumerate(row.sequences):
+                    cells[place] = sequence
+            self._decode(n)
+            for index, row in enumerate(part):
+                self._batch.n_seq_id[index] = 1
+                self._batch.seq_id[index][0] = 0
+                if row.wants:
+                    each(row, self._logits(index))
+            beat()
 
     def evaluate(
         self,
@@ -102,15 +147,18 @@ class Context:
             rows = range(max(wanted.start, begin), min(wanted.stop, begin + n))
             self._wanted[:n] = 0
             self._wanted[[index - begin for index in rows]] = 1
-            self._batch.n_tokens = n
-            status = llama.llama_decode(self._handle, self._batch)
-            if status != 0:
-                raise BackendError(f"llama.cpp could not evaluate {n} tokens (status {status}: {last_words()})")
+            self._decode(n)
             if each is not None:
                 for index in rows:
                     each(index, self._logits(index - begin))
             if beat is not None:
                 beat()
+
+    def _decode(self, n: int) -> None:
+        self._batch.n_tokens = n
+        status = llama.llama_decode(self._handle, self._batch)
+        if status != 0:
+            raise BackendError(f"llama.cpp could not evaluate {n} tokens (status {status}: {last_words()})")
 
     def _logits(self, row: int) -> npt.NDArray[np.float32]:
         pointer = llama.llama_get_logits_ith(self._handle, row)
@@ -124,7 +172,9 @@ class Context:
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = n_ctx
         parameters.n_batch = parameters.n_ubatch = BATCH
-        parameters.n_seq_max = 1
+        # One more than the leaves: sequence 0 holds what is kept from group to group.
+        parameters.n_seq_max = self._n_sequences + 1 if self._n_sequences > 1 else 1
+        parameters.kv_unified = True
         parameters.n_threads = parameters.n_threads_batch = self.threads
         parameters.no_perf = True
         self._handle = llama.llama_init_from_model(self.model.handle, parameters)

@@ -1,21 +1,26 @@
 """How likely a model finds a given continuation, as lm-eval's ``loglikelihood`` defines it.
 
-A request keeps what it shares with the one before it in the KV memory, so that the choices of a question compute
-their common context once. Sums are exact up to the engine's own arithmetic: logits are float32, the normalising sum
-is taken in float64.
+All requests of a call are planned together (see ``packing``): a beginning that several share is computed once, many
+requests go through the engine in one batch, and logits are asked for only where something is predicted. Sums are
+exact up to the engine's own arithmetic: logits are float32, the normalising sum is taken in float64.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.context import BATCH, Context
 from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.backends.llamacpp.packing import Row, leaves, plan
 from pytest_slm.backends.protocol import LogLikelihood, Progress
 from pytest_slm.errors import BackendError
+
+SEQUENCES = 64
+"""Leaves of one group. A batch of 512 tokens rarely has room for more; llama.cpp allows 256."""
 
 
 def split_pair(model: Model, context: str, continuation: str) -> tuple[list[int], list[int]]:
@@ -43,44 +48,46 @@ def start_token(model: Model) -> int:
 
 
 def loglikelihoods(
-    context: Context, pairs: Sequence[tuple[list[int], list[int]]], progress: Progress
+    context: Context, limit: int, pairs: Sequence[tuple[list[int], list[int]]], progress: Progress
 ) -> list[LogLikelihood]:
-    """Score (context ids, continuation ids) pairs one after the other. Too long ones lose tokens on the left."""
-    results = []
-    held: list[int] = []
-    context.clear()
-    for done, (head, tail) in enumerate(pairs):
+    """Score (context ids, continuation ids) pairs, all in one plan. Longer ones than ``limit`` lose tokens on the left.
+
+    ``context`` has room for SEQUENCES sequences.
+    """
+    fitted = []
+    for head, tail in pairs:
         if not tail:
             raise BackendError("the continuation adds no token of its own to the context", slug="empty-continuation")
-        if len(tail) > context.limit:
+        if len(tail) > limit:
             raise BackendError(
-                f"a continuation of {len(tail)} tokens does not fit into a context of {context.limit}",
-                slug="context-too-long",
+                f"a continuation of {len(tail)} tokens does not fit into a context of {limit}", slug="context-too-long"
             )
-        ids = (head + tail)[-(context.limit + 1) :]
-        # The last token is predicted but never shown to the model.
-        shown = ids[:-1]
-        size = context.n_ctx
-        context.reserve(len(shown))
-        if context.n_ctx != size:
-            held = []
-        # The position before the continuation must be computed, because its logits predict the first token.
-        shared = min(_common(held, shown), len(ids) - len(tail) - 1)
-        context.cut(shared)
-        scorer = _Sum(ids[len(ids) - len(tail) :])
-        first = len(ids) - len(tail) - 1 - shared
-        context.evaluate(
-            shown[shared:],
-            shared,
-            range(first, first + len(tail)),
-            scorer.add,
-            lambda done=done: progress(done, len(pairs)),  # type: ignore[misc]
-        )
-        held = shown
-        results.append(LogLikelihood(logprob=scorer.logprob, is_greedy=scorer.is_greedy, n_tokens=len(tail)))
-    context.clear()
-    progress(len(pairs), len(pairs))
-    return results
+        # One more than the context: the last token is predicted but never shown to the model.
+        fitted.append((head[-(limit + 1 - len(tail)) :], tail))
+    ordered = leaves(fitted)
+    sums = [_Sum(len(tail)) for _, tail in fitted]
+
+    def add(row: Row, logits: npt.NDArray[np.float32]) -> None:
+        top = int(logits.argmax())
+        peak = logits[top]
+        mass = float(np.log(np.exp(logits - peak).sum(dtype=np.float64)))
+        for request, token in row.wants:
+            sums[request].add(float(logits[token] - peak) - mass, token == top)
+
+    def beat() -> None:
+        progress(sum(each.done for each in sums), len(sums))
+
+    if ordered:
+        longest = max(len(leaf.ids) for leaf in ordered)
+        context.reserve(longest + min(BATCH, sum(len(leaf.ids) for leaf in ordered)))
+        context.clear()
+        groups = list(plan(ordered, batch=BATCH, n_sequences=SEQUENCES))
+        for group, after in itertools.zip_longest(groups, groups[1:]):
+            context.branch(group.shared, group.n_leaves)
+            context.evaluate_rows(group.rows, add, beat)
+            context.prune(group.n_leaves, after.shared if after else 0)
+    progress(len(sums), len(sums))
+    return [LogLikelihood(logprob=each.logprob, is_greedy=each.is_greedy, n_tokens=each.n_tokens) for each in sums]
 
 
 def rolling_windows(ids: Sequence[int], start: int, limit: int) -> list[tuple[list[int], list[int]]]:
@@ -103,25 +110,20 @@ def rolling_windows(ids: Sequence[int], start: int, limit: int) -> list[tuple[li
 
 
 class _Sum:
-    """Adds up the log-probabilities of the targets, one row of logits at a time."""
+    """Adds up the log-probabilities of one request's tokens, in whatever order they come."""
 
-    def __init__(self, targets: Sequence[int]) -> None:
-        self._targets = iter(targets)
+    def __init__(self, n_tokens: int) -> None:
+        self.n_tokens = n_tokens
         self.logprob = 0.0
         self.is_greedy = True
+        self._added = 0
 
-    def add(self, _index: int, logits: npt.NDArray[np.float32]) -> None:
-        target = next(self._targets)
-        top = int(logits.argmax())
-        peak = logits[top]
-        self.logprob += float(logits[target] - peak) - float(np.log(np.exp(logits - peak).sum(dtype=np.float64)))
-        self.is_greedy = self.is_greedy and top == target
+    def add(self, logprob: float, greedy: bool) -> None:
+        self.logprob += logprob
+        self.is_greedy = self.is_greedy and greedy
+        self._added += 1
 
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    n = 0
-    for left, right in zip(a, b, strict=False):
-        if left != right:
-            break
-        n += 1
-    return n
+    @property
+    def done(self) -> bool:
+        """Whether all tokens have been added."""
+        return self._added == self.n_tokens

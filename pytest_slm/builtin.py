@@ -1,0 +1,55 @@
+"""The suites that come with the project: where they are, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_slm.errors import UsageError, did_you_mean
+
+
+def suites_folder() -> Path:
+    """Where the built-in suites are: in the installed package, or at the top of a checkout."""
+    here = Path(__file__).parent
+    for folder in (here / "suites", here.parent / "suites"):
+        if (folder / "core" / "suite.yaml").is_file():
+            return folder
+    raise UsageError(f"{here}: the built-in suites are missing; install pytest-slm again", slug="suites-missing")
+
+
+def check_own_name(folder: Path, name: str) -> None:
+    """Raise UsageError for a foreign suite with the name of a built-in one: its scores would be mixed with theirs.
+
+    A copy of the built-in suite (a checkout beside the installed package) is not foreign.
+    """
+    mine, theirs = folder / "suite.yaml", suites_folder() / name / "suite.yaml"
+    if theirs.is_file() and not theirs.samefile(mine) and theirs.read_bytes() != mine.read_bytes():
+        raise UsageError(
+            f"{mine}: the name {theirs.parent.name!r} belongs to a built-in suite; give yours another `suite:`",
+            slug="suite-name-taken",
+        )
+
+
+def check_suites(names: tuple[str, ...], root: Path) -> None:
+    """Raise UsageError if one of these ``suite`` or ``suite/task`` keys does not exist."""
+    known = {path.parent.name: path.parent for path in sorted(root.glob("*/suite.yaml"))}
+    for name in names:
+        suite, _, task = name.partition("/")
+        if suite not in known:
+            raise UsageError(f"--slm-suite={name}: unknown suite. {did_you_mean(suite, known)}", slug="unknown-suite")
+        tasks = {path.stem.removeprefix("test_") for path in _task_files(known[suite])}
+        if task and task not in tasks:
+            raise UsageError(f"--slm-suite={name}: unknown task. {did_you_mean(task, tasks)}", slug="unknown-suite")
+
+
+def suite_keys() -> Iterator[str]:
+    """``suite`` and ``suite/task`` of everything that is built in."""
+    for suite in sorted(suites_folder().glob("*/suite.yaml")):
+        yield suite.parent.name
+        for path in _task_files(suite.parent):
+            yield f"{suite.parent.name}/{path.stem.removeprefix('test_')}"
+
+
+def _task_files(suite: Path) -> list[Path]:
+    yaml = [path for path in sorted(suite.glob("*.yaml")) if path.name != "suite.yaml"]
+    return yaml + sorted(suite.glob("test_*.py"))
