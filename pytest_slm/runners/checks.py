@@ -2,7 +2,8 @@
 
 Options of such a task: ``samples`` (a JSONL file in the suite's folder, with its ``sha256``) or ``generator`` (a
 name of ``runners.generators``); ``max_tokens``; ``stop``; ``system``; and ``tools_in_prompt`` with ``tools_prompt``, a
-text with ``{tools}`` in it, for models whose chat template does not know of tools.
+text with ``{tools}`` in it, for models whose chat template does not know of tools; ``opening_only``, if the scorer
+judges the beginning of an answer, so that one which was cut off is as good as a whole one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ CHUNK = 8
 """Samples per call of the model: what an interrupted run loses at most."""
 
 OPTIONS = frozenset(
-    {"samples", "sha256", "generator", "max_tokens", "stop", "system", "tools_in_prompt", "tools_prompt"}
+    {
+        *("samples", "sha256", "generator", "max_tokens", "stop", "system", "tools_in_prompt", "tools_prompt"),
+        "opening_only",
+    }
 )
 
 
@@ -63,7 +67,11 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         n_scored=len(scored),
         n_unscored=unscored,
         metrics=task_metrics(task, scored),
-        provenance={**_provenance(task, samples, backend), "answers_cut": cut},
+        provenance={
+            **_provenance(task, samples, backend),
+            # Where only the opening is judged, it does not matter that an answer would have gone on.
+            "answers_cut": None if task.options.get("opening_only") else cut,
+        },
     )
 
 
