@@ -62,6 +62,8 @@ def result_line(result: Result) -> str:
     if result.outcome not in MEASURED:
         return f"  {result.id} {result.outcome}: {result.reason}"
     _, metric, value, interval, n, seconds, _ = _row(result)
+    if not metric:
+        return f"  {result.id} {result.outcome}, {seconds} s{f': {result.reason}' if result.reason else ''}"
     doubt = f" ({interval})" if interval else ""
     count = f", n={n}" if n else ""
     verdict = f", failed: {result.reason}" if result.outcome == "failed" else ""

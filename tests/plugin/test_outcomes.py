@@ -159,7 +159,7 @@ def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measure
 
 def test_a_model_that_hangs_is_one_error(run, suite, report, results):
     suite(a=[("wait", "Paris")], b=GOOD)
-    run("suites", "--slm-request-timeout=1", **SCRIPT).assert_outcomes(errors=1, passed=1)
+    run("suites", "--slm-request-timeout=3", **SCRIPT).assert_outcomes(errors=1, passed=1)
     assert "--slm-request-timeout" in results(report())["geo/a"]["reason"]
 
 
