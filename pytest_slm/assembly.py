@@ -100,11 +100,8 @@ def _detected(run: Run, name: str) -> Any:
 
 
 def _unfinished(run: Run, item: ItemId, lost: str | None) -> Result:
-    return Result(
-        suite=item.suite,
-        task=item.task,
-        variant=item.variant,
-        quantization=item.quantization,
+    return Result.of(
+        item,
         mode=run.config.mode,
         outcome="error" if lost else "not_run",
         reason=lost or "the run ended before this item was done",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -110,15 +111,13 @@ class TaskItem(pytest.Item):
         return plan is not None and (plan.variants is None or self.variant in plan.variants)
 
 
-class skipping:  # noqa: N801 - reads as what it does, like contextlib's own
+@contextlib.contextmanager
+def skipping() -> Iterator[None]:
     """``with skipping():`` turns what is not available into a skip that names the remedy."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, NotAvailableError):
-            pytest.skip(str(error))
+    try:
+        yield
+    except NotAvailableError as error:
+        pytest.skip(str(error))
 
 
 def report_result(item: pytest.Item, result: Result) -> None:

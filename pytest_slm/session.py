@@ -125,7 +125,6 @@ class Run:
                 open=lambda: self.open(quantization),
                 record=record,
                 scorers=self.scorers,
-                suite_tasks=self.tasks_of.get(task.suite, ()),
                 progress=progress,
             )
             result = runner_for(task)(task, variant, context)
@@ -146,11 +145,8 @@ class Run:
         primary: str | None,
     ) -> Result:
         """The result of a test function that measured something itself."""
-        return Result(
-            suite=identity.suite,
-            task=identity.task,
-            variant=identity.variant,
-            quantization=identity.quantization,
+        return Result.of(
+            identity,
             mode=self.config.mode,
             outcome="passed",
             kind="function",
@@ -190,11 +186,8 @@ class Run:
         """The result of an item that could not be measured: skipped if something is missing, else an error."""
         skipped = isinstance(error, NotAvailableError)
         reason = str(error) if isinstance(error, SlmError) else f"{type(error).__name__}: {error}"
-        return Result(
-            suite=identity.suite,
-            task=identity.task,
-            variant=identity.variant,
-            quantization=identity.quantization,
+        return Result.of(
+            identity,
             mode=self.config.mode,
             outcome="skipped" if skipped else "error",
             reason=reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.statistics import Interval
@@ -114,6 +114,11 @@ class Result(Record):
             raise RecordError(f"outcome must be one of {OUTCOMES}, not {self.outcome!r}")
         if self.metrics and self.outcome not in MEASURED:
             raise RecordError(f"{self.id}: an item that is {self.outcome} has no metrics")
+
+    @classmethod
+    def of(cls, item: ItemId, *, mode: str, outcome: Outcome, **known: Any) -> Self:
+        """The result of an item that a runner did not make itself."""
+        return cls(**item.to_json(), mode=mode, outcome=outcome, **known)
 
     @property
     def id(self) -> ItemId:

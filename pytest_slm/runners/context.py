@@ -47,7 +47,6 @@ class RunContext:
     open: Callable[[], Backend]
     record: Callable[[SampleRecord], None]
     scorers: Scorers
-    suite_tasks: tuple[str, ...] = ()
     progress: Progress = silent
 
     def backend(self, task: Task) -> Backend:

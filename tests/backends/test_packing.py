@@ -30,11 +30,11 @@ def simulate(pairs, *, batch, n_sequences):
                 assert len(sequences[sequence]) == row.position, "positions of a sequence follow each other"
             pasts = {tuple(sequences[sequence]) for sequence in row.sequences}
             assert len(pasts) == 1, "a token of several sequences has one past"
+            (past,) = pasts
             for sequence in row.sequences:
                 sequences[sequence].append(row.token)
             for request, target in row.wants:
-                seen.setdefault(request, []).append((*pasts.pop(), row.token, target) if pasts else None)
-                pasts = {tuple(sequences[row.sequences[0]][:-1])}
+                seen.setdefault(request, []).append((*past, row.token, target))
         sizes.append((len(group.rows), group.n_leaves))
         memory = {0: sequences[group.n_leaves]}
     return seen, sizes
