@@ -53,6 +53,13 @@ def add_options(parser: pytest.Parser) -> None:
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
+    add(
+        "--slm-exact",
+        action="store_true",
+        default=None,
+        help="compute every request in batches of its own, so that no number depends on its neighbours: slower, and "
+        "the same to the last bit however requests are ordered (docs/scoring.md says how much packing changes)",
+    )
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -64,7 +71,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 NAMES = (
     *("mode", "quant", "suite", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend", "threads"),
-    *("n_ctx", "start_timeout", "request_timeout"),
+    *("n_ctx", "exact", "start_timeout", "request_timeout"),
 )
 
 
@@ -101,6 +108,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "backend": given["backend"],
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
+        "exact": bool(given["exact"]),
     }
     optional = {name: given[name] for name in ("seed", "start_timeout", "request_timeout") if given[name] is not None}
     if settings["data"] and not Path(str(settings["data"])).is_dir():

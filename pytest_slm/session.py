@@ -15,7 +15,18 @@ from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import ModelSpec, Progress, silent
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import Detected, Gate, ItemId, Measurement, Metric, Quantization, Result, Submission, Task
+from pytest_slm.core.types import (
+    Detected,
+    EngineSettings,
+    Gate,
+    ItemId,
+    Measurement,
+    Metric,
+    Quantization,
+    Result,
+    Submission,
+    Task,
+)
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, writing_failed
 from pytest_slm.models import check_declared, check_quantization, detect, locate
 from pytest_slm.runners import canary, runner_for
@@ -70,6 +81,12 @@ class Run:
         entry.check_installed()
         return entry
 
+    def settings(self, quantization: str) -> EngineSettings:
+        """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
+        asked = EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx)
+        declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
+        return declared.overridden_by(asked)
+
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""
 
@@ -77,16 +94,18 @@ class Run:
             path = self.path(name)
             detected = self.detected(name)  # a broken header is told before an engine is started on it
             limit = detected.context_length if detected else None
-            if limit and self.config.n_ctx and self.config.n_ctx > limit:
+            n_ctx = self.settings(name).n_ctx
+            if limit and n_ctx and n_ctx > limit:
+                asked = "--slm-n-ctx" if self.config.n_ctx else "engine.n_ctx"
                 raise BackendError(
-                    f"--slm-n-ctx={self.config.n_ctx}: the context of {path} has {limit} tokens; ask for no more",
+                    f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more",
                     slug="context-too-long",
                 )
             spec = ModelSpec(
                 path=None if path is None else str(path),
                 format=self.quantization(name).format,
-                threads=self.config.threads,
-                n_ctx=self.config.n_ctx,
+                settings=self.settings(name),
+                exact=self.config.exact,
             )
             if detected is not None:
                 self.check(name, detected)

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.backends.protocol import CAPABILITIES, LogLikelihood, ModelSpec, Progress, silent
+from pytest_slm.backends.protocol import CAPABILITIES, Finished, LogLikelihood, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.types import Generation, Request, Timings
 from pytest_slm.errors import BackendError
 
@@ -49,15 +49,31 @@ class Fake:
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [self._n_prompt(request) for request in requests]
 
-    def generate(self, requests: Sequence[Request], progress: Progress = silent) -> list[Generation]:
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> list[Generation]:
         generations = []
-        for done, request in enumerate(requests):
-            progress(done, len(requests))
+        for number, request in enumerate(requests):
+            progress(number, len(requests))
             generations.append(self._generate(request))
+            finished(number, generations[-1])
         return generations
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[LogLikelihood]:
-        return [self._score(context, continuation) for context, continuation in pairs]
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> list[LogLikelihood]:
+        scores = []
+        for number, (context, continuation) in enumerate(pairs):
+            progress(number, len(pairs))
+            scores.append(self._score(context, continuation))
+            finished(number, scores[-1])
+        return scores
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         return [self._score("", text) for text in texts]

@@ -25,14 +25,17 @@ from typing import Any
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.lookup import BackendEntry
-from pytest_slm.backends.protocol import Backend, ModelSpec
-from pytest_slm.core.record import jsonable
+from pytest_slm.backends.protocol import Backend, Finished, ModelSpec, Progress, ignored, silent
+from pytest_slm.core.record import Record, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
 from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
 
 BEAT_S = 0.2
 """No more than one progress message in this time."""
+
+STREAMED = ("generate", "loglikelihood")
+"""Calls whose results are sent as they come, so that what was measured is kept when the rest fails."""
 
 
 class Host:
@@ -47,13 +50,13 @@ class Host:
         self._load_s = time.perf_counter() - started
         self._loaded = memory_use()
         self._engine = threading.Lock()
-        self._calls: Mapping[str, Callable[[Any, Callable[[int, int], None]], Any]] = {
-            "count_tokens": lambda args, _: self._backend.count_tokens(_requests(args)),
-            "generate": lambda args, progress: self._backend.generate(_requests(args), progress),
-            "loglikelihood": lambda args, progress: self._backend.loglikelihood(
-                [(context, continuation) for context, continuation in args], progress
+        self._calls: Mapping[str, Callable[[Any, Progress, Finished[Record]], Any]] = {
+            "count_tokens": lambda args, _, __: self._backend.count_tokens(_requests(args)),
+            "generate": lambda args, progress, finished: self._backend.generate(_requests(args), progress, finished),
+            "loglikelihood": lambda args, progress, finished: self._backend.loglikelihood(
+                [(context, continuation) for context, continuation in args], progress, finished
             ),
-            "loglikelihood_rolling": lambda args, progress: self._backend.loglikelihood_rolling(args, progress),
+            "loglikelihood_rolling": lambda args, progress, _: self._backend.loglikelihood_rolling(args, progress),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -69,7 +72,7 @@ class Host:
         """Memory before the model was loaded, just after, and now; ``peak`` counts from the last reset."""
         return {"before_load": self._before, "after_load": self._loaded, "now": memory_use()}
 
-    def call(self, name: str, args: Any, progress: Callable[[int, int], None]) -> Any:
+    def call(self, name: str, args: Any, progress: Progress = silent, finished: Finished[Record] = ignored) -> Any:
         """Carry out one call. Memory questions are answered at once, the engine works on one call at a time."""
         if name == "memory":
             return self.memory()
@@ -78,7 +81,7 @@ class Host:
         if name not in self._calls:
             raise BackendError(f"unknown call {name!r}")
         with self._engine:
-            return self._calls[name](args, progress)
+            return self._calls[name](args, progress, finished)
 
     def serve(self, connection: Connection) -> None:
         """Answer one client until it goes away."""
@@ -91,8 +94,14 @@ class Host:
                     return
 
     def _answer(self, connection: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
-        number = message["id"]
+        number, name = message["id"], message["call"]
         last = 0.0
+        sent: set[int] = set()
+        waiting: list[list[Any]] = []
+
+        def finished(place: int, result: Record) -> None:
+            waiting.append([place, result.to_json()])
+            sent.add(place)
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
@@ -100,14 +109,19 @@ class Host:
             now = time.monotonic()
             if now - last >= BEAT_S:
                 last = now
-                frames.send(connection, {"id": number, "progress": [done, total]})
+                frames.send(connection, {"id": number, "progress": [done, total], "results": waiting})
+                waiting.clear()
 
         try:
-            return {"id": number, "ok": jsonable(self.call(message["call"], message.get("args"), progress), "answer")}
+            value = self.call(name, message.get("args"), progress, finished)
+            if name in STREAMED:
+                waiting += [[place, result.to_json()] for place, result in enumerate(value) if place not in sent]
+                return {"id": number, "results": waiting, "ok": len(value)}
+            return {"id": number, "ok": jsonable(value, "answer")}
         except (EOFError, OSError):
             raise
         except Exception as error:
-            return {"id": number, "error": error_json(error)}
+            return {"id": number, "error": error_json(error), "results": waiting}
 
 
 def error_json(error: Exception) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Generation, Request
+from pytest_slm.core.types import EngineSettings, Generation, Request
 
 CHAT = "chat"
 GENERATE = "generate"
@@ -25,15 +25,28 @@ def silent(_done: int, _total: int) -> None:
     """The progress callback of those who do not watch."""
 
 
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Finished(Protocol[T_contra]):
+    """Called with (place of the request, its result) as soon as a request is done, in whatever order they end."""
+
+    def __call__(self, number: int, result: T_contra, /) -> None: ...
+
+
+def ignored(_number: int, _result: object) -> None:
+    """The callback of those who wait for all results."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Record):
-    """What a backend needs to open a model. ``threads`` and ``n_ctx`` None: the backend decides and describes."""
+    """What a backend needs to open a model. Settings that are None the backend decides and describes; ``exact`` asks
+    it to compute every request in a way that does not depend on the other requests."""
 
     path: str | None
     format: str
-    threads: int | None = None
-    n_ctx: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: EngineSettings = EngineSettings()
+    exact: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +72,22 @@ class Backend(Protocol):
         """Prompt tokens of each request, chat template included: exactly what ``generate`` would evaluate."""
         ...
 
-    def generate(self, requests: Sequence[Request], progress: Progress = silent) -> Sequence[Generation]:
-        """One generation per request. Nothing is kept in memory between requests."""
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> Sequence[Generation]:
+        """One generation per request. The requests of one call may run together and share what their prompts have in
+        common (``timings.n_evaluated`` says what was computed for each); nothing is kept from call to call."""
         ...
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> Sequence[LogLikelihood]:
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> Sequence[LogLikelihood]:
         """How likely each continuation is after its context; an empty context stands for the start of a text."""
         ...
 

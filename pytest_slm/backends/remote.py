@@ -5,16 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.process import raise_error
-from pytest_slm.backends.protocol import LogLikelihood, Progress, silent
+from pytest_slm.backends.protocol import Finished, LogLikelihood, Progress, ignored, silent
+from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.errors import HostDiedError, HostTimeoutError
+from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 from pytest_slm.machine.memory import MemoryUse
 
 POLL_S = 0.25
+
+R = TypeVar("R", bound=Record)
+
+
+class _Found(Generic[R]):
+    """Results as the process sends them, in whatever order."""
+
+    def __init__(self, kind: type[R], finished: Finished[R]) -> None:
+        self._kind, self._finished = kind, finished
+        self._results: dict[int, R] = {}
+
+    def add(self, number: int, result: Any) -> None:
+        self._results[number] = self._kind.from_json(result)
+        self._finished(number, self._results[number])
+
+    def results(self, n: int) -> list[R]:
+        missing = [number for number in range(n) if number not in self._results]
+        if missing:
+            raise BackendError(f"the backend has no answer to {len(missing)} of {n} requests", slug="answers-missing")
+        return [self._results[number] for number in range(n)]
 
 
 class RemoteBackend:
@@ -39,6 +60,7 @@ class RemoteBackend:
         self._why_dead = why_dead
         self._give_up = give_up
         self._number = 0
+        self._answered = True
         self.capabilities = frozenset(description["capabilities"])
         self.usable = True
         self.waited_s = 0.0
@@ -50,13 +72,25 @@ class RemoteBackend:
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [int(n) for n in self._call("count_tokens", [request.to_json() for request in requests])]
 
-    def generate(self, requests: Sequence[Request], progress: Progress = silent) -> list[Generation]:
-        answer = self._call("generate", [request.to_json() for request in requests], progress)
-        return [Generation.from_json(item) for item in answer]
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> list[Generation]:
+        found = _Found(Generation, finished)
+        self._call("generate", [request.to_json() for request in requests], progress, found.add)
+        return found.results(len(requests))
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[LogLikelihood]:
-        answer = self._call("loglikelihood", [list(pair) for pair in pairs], progress)
-        return [LogLikelihood.from_json(item) for item in answer]
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> list[LogLikelihood]:
+        found = _Found(LogLikelihood, finished)
+        self._call("loglikelihood", [list(pair) for pair in pairs], progress, found.add)
+        return found.results(len(pairs))
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         answer = self._call("loglikelihood_rolling", list(texts), progress)
@@ -75,23 +109,25 @@ class RemoteBackend:
         self.usable = False
         self._connection.close()
 
-    def _call(self, name: str, args: Any, progress: Progress = silent) -> Any:
+    def _call(self, name: str, args: Any, progress: Progress = silent, add: Finished[Any] = ignored) -> Any:
         self._number += 1
+        self._answered = False
         began = time.perf_counter()
         try:
             frames.send(self._connection, {"id": self._number, "call": name, "args": args})
-            return self._wait(name, progress)
+            return self._wait(name, progress, add)
         except (EOFError, OSError):
             self.close()
             raise HostDiedError(self._why_dead()) from None
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                self.close()  # an answer to a question that nobody waits for would be taken for the next one's
+        except BaseException:
+            # Ctrl-C, or a callback that failed: the answers that are still to come would be taken for the next call's.
+            if not self._answered:
+                self.close()
             raise
         finally:
             self.waited_s += time.perf_counter() - began
 
-    def _wait(self, name: str, progress: Progress) -> Any:
+    def _wait(self, name: str, progress: Progress, add: Finished[Any]) -> Any:
         heard = time.monotonic()
         while True:
             while not self._connection.poll(POLL_S):
@@ -104,9 +140,12 @@ class RemoteBackend:
                     )
             message = frames.receive(self._connection)
             heard = time.monotonic()
+            for number, result in message.get("results", ()):
+                add(number, result)
             if "progress" in message:
                 progress(*message["progress"])
-            elif "error" in message:
+                continue
+            self._answered = True
+            if "error" in message:
                 raise_error(message["error"])
-            else:
-                return message["ok"]
+            return message["ok"]

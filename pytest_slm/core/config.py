@@ -29,6 +29,8 @@ class RunConfig(Record):
     backend: str | None = None
     threads: int | None = None
     n_ctx: int | None = None
+    exact: bool = False
+    """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
     start_timeout: float = 120.0
     request_timeout: float = 300.0
     """The longest silence of the model's process; every batch that it finishes counts as a word."""

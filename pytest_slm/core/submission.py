@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_slm.core.engine import EngineSettings
 from pytest_slm.core.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantization(Record):
     """One file (or folder) of weights of a model: ``name`` as people say it (Q8_0, FP16), ``format`` gguf, safetensors
-    or the name of another backend's format; ``source`` a Hub repo, ``pkg:`` reference or folder; ``file`` in it."""
+    or the name of another backend's format; ``source`` a Hub repo, ``pkg:`` reference or folder; ``file`` in it;
+    ``engine`` what its engine is told beyond what the submission says for all."""
 
     name: str
     format: str
     source: str | None = None
     file: str | None = None
+    engine: EngineSettings = EngineSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Submission(Record):
     submitted_by: str | None = None
     submitted_date: str | None = None
     contact: str | None = None
+    engine: EngineSettings = EngineSettings()
     origin: str = ""
     """The reference it came from: a path, ``pkg:...`` or repo id."""
 

@@ -135,6 +135,8 @@ class Request(Record):
     ``prompt_ids`` as token ids; exactly one of them is given.
 
     ``temperature`` 0 is greedy. ``forced_length`` ignores the end of turn, so that exactly ``max_tokens`` come.
+    ``grammar`` (llama.cpp's GBNF, its first rule called ``root``) or ``json_schema`` says which texts are allowed at
+    all; an answer that ``max_tokens`` cut off is the beginning of such a text.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -148,6 +150,8 @@ class Request(Record):
     top_p: float = 1.0
     top_k: int = 0
     forced_length: bool = False
+    grammar: str | None = None
+    json_schema: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
@@ -156,6 +160,10 @@ class Request(Record):
             raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
         if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1 or self.top_k < 0:
             raise RecordError("temperature must be >= 0, top_p in (0, 1] and top_k >= 0")
+        if self.grammar is not None and self.json_schema is not None:
+            raise RecordError("a request has a grammar or a json_schema, not both")
+        if self.forced_length and (self.grammar is not None or self.json_schema is not None):
+            raise RecordError("forced_length goes on where a grammar ends: a request has one or the other")
 
 
 @dataclass(frozen=True, kw_only=True)

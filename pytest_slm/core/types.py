@@ -1,5 +1,6 @@
 """The nouns of the project, from a submission to a run report. Frozen, keyword-only, checked when they are born."""
 
+from pytest_slm.core.engine import EngineSettings
 from pytest_slm.core.result import (
     MEASURED,
     MODES,
@@ -25,6 +26,7 @@ __all__ = [
     "PROPERTY",
     "REPORT_SCHEMA",
     "Detected",
+    "EngineSettings",
     "Gate",
     "Generation",
     "ItemId",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from pytest_slm.core.types import Quantization, Submission
+from pytest_slm.core.engine import CHOICES, ENGINE_KEYS, WHOLE_NUMBERS
+from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError
 from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields
@@ -14,8 +15,9 @@ from pytest_slm.load.fields import Fields
 MODEL_KEYS = (
     *("name", "family", "hf_repo", "revision", "parameters", "architecture", "context_length", "license"),
     *("quantizations", "categories", "tags", "submitted_by", "submitted_date", "contact"),
+    "engine",
 )
-QUANTIZATION_KEYS = ("name", "format", "source", "file")
+QUANTIZATION_KEYS = ("name", "format", "source", "file", "engine")
 FORMATS = ("gguf", "safetensors")
 REQUIRED = ("name", "family", "hf_repo", "parameters", "architecture", "license", "submitted_by")
 """What a submission must say before its results can be published."""
@@ -67,6 +69,7 @@ def load_submission(path: Path) -> Submission:
         submitted_by=fields.optional_text("submitted_by"),
         submitted_date=_matching(fields, "submitted_date", DATE, "a date such as 2026-01-31"),
         contact=fields.optional_text("contact"),
+        engine=_engine(fields),
         origin=str(path),
     )
 
@@ -113,7 +116,20 @@ def _quantization(fields: Fields, value: Value, where: str, hf_repo: str | None)
     name = entry.text("name")
     if not re.fullmatch(r"[\w.+-]{1,64}", name, re.ASCII):
         entry.wrong(f"{where}.name", entry.values["name"], "a name such as Q4_K_M or BF16")
-    return Quantization(name=name, format=entry.one_of("format", FORMATS), source=source, file=file)
+    return Quantization(
+        name=name, format=entry.one_of("format", FORMATS), source=source, file=file, engine=_engine(entry)
+    )
+
+
+def _engine(fields: Fields) -> EngineSettings:
+    if "engine" not in fields:
+        return EngineSettings()
+    entry = fields.below(fields.values["engine"], f"{fields.within}.engine", ENGINE_KEYS)
+    said: dict[str, Any] = {key: entry.whole(key, None) for key in WHOLE_NUMBERS}
+    said |= {key: entry.one_of(key, known) for key, known in CHOICES.items() if key in entry}
+    if "flash_attention" in entry:
+        said["flash_attention"] = entry.flag("flash_attention")
+    return EngineSettings(**said)
 
 
 def _check_source(entry: Fields, source: str) -> None:

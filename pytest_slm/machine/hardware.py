@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import sys
@@ -87,6 +88,18 @@ def _frequency() -> float | None:
     except (OSError, NotImplementedError):
         return None
     return round(frequency.max or frequency.current) if frequency else None
+
+
+def usable_memory() -> int:
+    """Bytes of RAM that this process may use: the machine's, or what its control group leaves of it."""
+    return min(psutil.virtual_memory().total, _cgroup_memory() or sys.maxsize)
+
+
+def usable_cores() -> int:
+    """Physical cores that this process may keep busy: not those that its affinity or its control group denies."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    return max(1, min(cores, allowed, math.ceil(_cgroup_cpus() or cores)))
 
 
 def _cgroup_memory() -> int | None:

@@ -17,19 +17,16 @@ import re
 import socket
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.backends.protocol import Backend
+from pytest_slm.backends.protocol import Backend, LogLikelihood, silent
 from pytest_slm.core.types import Metric, MetricSpec, Result, Task
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
 from pytest_slm.runners import mirror
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.runners.metrics import mean_metric
-
-DOCS_PER_CALL = 16
-"""Questions per call of the model: what an interrupted run loses at most."""
 
 FEWSHOT_SEED = 1234
 """lm-eval's own default, so that its few-shot examples are ours."""
@@ -50,23 +47,22 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     for instance in upstream.instances:
         # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their place in the data set.
         by_doc.setdefault(chosen[instance.doc_id], []).append(instance)
-    judged: list[dict[str, float]] = []
-    for begin in range(0, len(chosen), DOCS_PER_CALL):
-        part = chosen[begin : begin + DOCS_PER_CALL]
-        instances = [instance for doc in part for instance in by_doc[doc]]
-        _ask(backend, instances)
+    judged: dict[int, dict[str, float]] = {}
+
+    def answered(doc: int) -> None:
         for ensemble in upstream._filters:  # apply_filters() would take all questions, also those not yet asked
-            ensemble.apply(instances)
-        for doc in part:
-            judged.append(_judge(upstream, docs[doc], by_doc[doc], task.metrics))
-            context.record(_record(task, doc, docs[doc], by_doc[doc], judged[-1], upstream))
-        context.progress(begin + len(part), len(chosen))
+            ensemble.apply(by_doc[doc])
+        judged[doc] = _judge(upstream, docs[doc], by_doc[doc], task.metrics)
+        context.record(_record(task, doc, docs[doc], by_doc[doc], judged[doc], upstream))
+        context.progress(len(judged), len(chosen))
+
+    _ask(backend, by_doc, answered)
     return context.result(
         task,
         variant,
         started,
         n_scored=len(chosen),
-        metrics=tuple(_metric(spec, [values[spec.name] for values in judged], upstream) for spec in task.metrics),
+        metrics=tuple(_metric(spec, [judged[doc][spec.name] for doc in chosen], upstream) for spec in task.metrics),
         provenance={
             "source": task.source,
             "license": task.license,
@@ -164,13 +160,27 @@ def _choose(n: int, limit: int | None, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(n), limit))
 
 
-def _ask(backend: Backend, instances: Sequence[Any]) -> None:
-    kinds = {instance.request_type for instance in instances}
+def _ask(backend: Backend, by_doc: Mapping[int, Sequence[Any]], answered: Callable[[int], None]) -> None:
+    """Have all requests scored in one call, so that the engine can share what they have in common; ``answered`` is
+    called with each question as soon as its last answer is there."""
+    asked = [(doc, instance) for doc, instances in by_doc.items() for instance in instances]
+    kinds = {instance.request_type for _, instance in asked}
     if kinds != {"loglikelihood"}:
         raise BackendError(f"requests of kind {sorted(kinds)} are not scored by this runner", slug="lm-eval-kind")
-    answers = backend.loglikelihood([instance.args for instance in instances])
-    for instance, answer in zip(instances, answers, strict=True):
+    open_ = {doc: len(instances) for doc, instances in by_doc.items()}
+    seen: set[int] = set()
+
+    def finished(number: int, answer: LogLikelihood) -> None:
+        doc, instance = asked[number]
+        seen.add(number)
         instance.resps.append((answer.logprob, answer.is_greedy))
+        open_[doc] -= 1
+        if not open_[doc]:
+            answered(doc)
+
+    answers = backend.loglikelihood([instance.args for _, instance in asked], silent, finished)
+    for number in set(range(len(asked))) - seen:
+        finished(number, answers[number])
 
 
 def _judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> dict[str, float]:

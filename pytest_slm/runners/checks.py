@@ -23,9 +23,6 @@ from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256,
 from pytest_slm.runners.generators import GeneratorContext, lookup
 from pytest_slm.runners.metrics import Scored, task_metrics
 
-CHUNK = 8
-"""Samples per call of the model: what an interrupted run loses at most."""
-
 OPTIONS = frozenset(
     {
         *("samples", "sha256", "generator", "max_tokens", "stop", "system", "tools_in_prompt", "tools_prompt"),
@@ -42,30 +39,30 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     _require_context(task, variant, backend)
     samples = load_samples(task, variant, context, backend)
     scorer = context.scorers.lookup(task.scorer or "exact")
-    scored: list[Scored] = []
-    unscored = cut = 0
-    for begin in range(0, len(samples), CHUNK):
-        chunk = samples[begin : begin + CHUNK]
-        requests = [request_for(task, sample, context.config.seed) for sample in chunk]
-        generations = backend.generate(
-            requests,
-            lambda done, _total, begin=begin: context.progress(begin + done, len(samples)),  # type: ignore[misc]
-        )
-        for sample, request, generation in zip(chunk, requests, generations, strict=True):
-            score = scorer(sample, generation)
-            cut += generation.finish != "stop"  # the model had more to say than max_tokens allows
-            context.record(_record(task, sample, request, generation, score))
-            if score.value is None:
-                unscored += 1
-            else:
-                scored.append((str(sample.metadata.get("group", "")), _part(task, sample), score.value))
-        context.progress(begin + len(chunk), len(samples))
+    requests = [request_for(task, sample, context.config.seed) for sample in samples]
+    scores: dict[int, Score] = {}
+
+    def finished(number: int, generation: Generation) -> None:
+        scores[number] = scorer(samples[number], generation)
+        context.record(_record(task, samples[number], requests[number], generation, scores[number]))
+
+    # All in one call, so that the engine can work on many at once; every answer is recorded as it comes.
+    generations = backend.generate(requests, context.progress, finished)
+    for number in set(range(len(samples))) - set(scores):
+        finished(number, generations[number])
+    context.progress(len(samples), len(samples))
+    scored: list[Scored] = [
+        (str(sample.metadata.get("group", "")), _part(task, sample), value)
+        for number, sample in enumerate(samples)
+        if (value := scores[number].value) is not None
+    ]
+    cut = sum(generation.finish != "stop" for generation in generations)  # max_tokens allowed no more
     return context.result(
         task,
         variant,
         started,
         n_scored=len(scored),
-        n_unscored=unscored,
+        n_unscored=len(samples) - len(scored),
         metrics=task_metrics(task, scored),
         provenance={
             **_provenance(task, samples, backend),

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pytest_slm.backends.protocol import ModelSpec
-from pytest_slm.core.types import Message, Request
+from pytest_slm.core.types import EngineSettings, Message, Request
 from pytest_slm.errors import BackendError
 
 
@@ -13,7 +13,7 @@ from pytest_slm.errors import BackendError
 def backend(real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", threads=2))
+    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=2)))
     yield opened
     opened.close()
 
@@ -79,20 +79,23 @@ def test_the_right_capital_is_likelier(backend):
 def test_one_tokens_probabilities_sum_to_one(backend):
     import numpy as np
 
+    from pytest_slm.backends.llamacpp import scoring
+    from pytest_slm.backends.llamacpp.packing import Row
+
     head = backend._model.tokenize("The sky is", add_special=True, parse_special=False)
     # 200 tokens that between them hold nearly all of the mass, from the model's own ranking
-    backend._scoring.release()
     context = backend._context
-    context.reserve(16)
-    context.clear()
-    rows = []
-    context.evaluate(head, 0, range(len(head) - 1, len(head)), lambda _, logits: rows.append(logits.copy()))
+    context.reserve(16, 1)
+    context.decode([Row(token, position, [1]) for position, token in enumerate(head)], [len(head) - 1])
+    rows = [context.logits(len(head) - 1).copy()]
     top = np.argsort(-rows[0])[:200]
-    scored = backend._score([(head, [int(token)]) for token in top], lambda *_: None)
+    scored = {}
+    scoring.loglikelihoods(context, [(head, [int(token)]) for token in top], scored.__setitem__, exact=False)
     expected = rows[0].astype(np.float64)
     expected -= np.logaddexp.reduce(expected)
-    assert [s.logprob for s in scored] == pytest.approx(expected[top].tolist(), abs=0.05)
-    assert 0.8 < sum(math.exp(s.logprob) for s in scored) <= 1.02
+    logprobs = [scored[number].logprob for number in range(len(top))]
+    assert logprobs == pytest.approx(expected[top].tolist(), abs=0.05)
+    assert 0.8 < sum(math.exp(logprob) for logprob in logprobs) <= 1.02
 
 
 def test_white_space_moves_to_the_continuation(backend):
@@ -126,7 +129,7 @@ def test_the_order_of_requests_matters_only_within_the_engines_noise(backend):
 def test_a_too_long_context_loses_its_left_end(backend, real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    small = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", n_ctx=64, threads=2))
+    small = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(n_ctx=64, threads=2)))
     try:
         long = "word " * 500 + "The capital of France is"
         assert small.loglikelihood([(long, " Paris")])[0].n_tokens == 1
@@ -175,10 +178,10 @@ def test_a_seed_decides_sampled_text(backend):
     assert len({text(seed) for seed in range(4)}) > 1
 
 
-def test_nothing_is_cached_between_requests(backend):
+def test_nothing_is_cached_between_calls(backend):
     # llama_cpp.Llama.generate re-uses the longest matching prefix: the second time it would compute one token
     request = Request(prompt="word " * 300, max_tokens=1)
-    first, second = backend.generate([request, request])
+    first, second = backend.generate([request])[0], backend.generate([request])[0]
     assert first.timings.n_evaluated == second.timings.n_evaluated == first.n_prompt > 300
     assert second.timings.prefill_s > first.timings.prefill_s / 5
 
@@ -192,17 +195,17 @@ def test_a_stop_string_ends_the_text_before_it(backend):
 
 
 def test_a_stop_string_may_span_tokens():
-    from pytest_slm.backends.llamacpp.generation import _Text
+    from pytest_slm.backends.text import GrowingText
 
-    text = _Text(["END!"])
+    text = GrowingText(["END!"])
     assert [text.add(piece) for piece in (b"go E", b"N", b"D", b"! more")] == [False, False, False, True]
     assert text.finish() == "go "
 
 
 def test_half_a_character_is_no_crash():
-    from pytest_slm.backends.llamacpp.generation import _Text
+    from pytest_slm.backends.text import GrowingText
 
-    text = _Text([])
+    text = GrowingText([])
     for byte in "é🙂".encode()[:-1]:
         text.add(bytes([byte]))
     assert text.finish() == "é\ufffd"

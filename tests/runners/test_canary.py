@@ -4,6 +4,7 @@ import pytest
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import LogLikelihood, ModelSpec
+from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
 from pytest_slm.runners import canary
 
@@ -43,7 +44,7 @@ def test_a_backend_without_likelihoods_is_taken_as_it_is():
 def test_the_real_model_is_far_above_chance(real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", threads=2))
+    backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=2)))
     try:
         canary.check(backend)
         (scored,) = backend.loglikelihood([("", canary.SENTENCE)])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.protocol import ignored, silent
 from pytest_slm.core.types import Message, MetricSpec, Sample, Score
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
 from pytest_slm.runners import checks
@@ -60,11 +61,36 @@ def test_a_record_says_what_was_asked_by_hash(checks_task, context, fake, record
     assert (records[0].n_prompt, records[0].finish) == (4, "stop")  # a word and the template's three
 
 
-def test_more_samples_than_go_into_one_call_keep_their_order(checks_task, context, fake, records):
+def test_all_samples_are_asked_in_one_call(checks_task, context, fake, records):
+    # the engine can only share and pack what it is given together
     backend = fake(Watching)
     checks.run(checks_task(CAPITALS), "", context(backend))
     assert [record.doc_id for record in records] == [sample["id"] for sample in CAPITALS]
-    assert [len(part) for part in backend.asked] == [8, 8, 4]
+    assert [len(part) for part in backend.asked] == [20]
+
+
+def test_answers_are_recorded_in_the_order_in_which_they_come(checks_task, context, fake, records):
+    class Backwards(Fake):
+        def generate(self, requests, progress=silent, finished=ignored):
+            answers = super().generate(requests)
+            for number in reversed(range(len(requests))):
+                finished(number, answers[number])
+            return answers
+
+    backend = fake(Backwards, rules=[{"contains": "Capital of b", "text": "b"}])
+    result = checks.run(checks_task(CAPITALS), "", context(backend))
+    assert [record.doc_id for record in records] == [sample["id"] for sample in reversed(CAPITALS)]
+    assert [record.doc_id for record in records if record.score] == ["b"]
+    assert result.metric().value == 0.05
+
+
+def test_a_backend_that_tells_nothing_early_is_recorded_at_the_end(checks_task, context, fake, records):
+    class Silent(Fake):
+        def generate(self, requests, progress=silent, finished=ignored):
+            return super().generate(requests)
+
+    checks.run(checks_task(CAPITALS), "", context(fake(Silent)))
+    assert [record.doc_id for record in records] == [sample["id"] for sample in CAPITALS]
 
 
 def test_progress_goes_up_to_the_number_of_samples(checks_task, context, fake):
@@ -78,7 +104,7 @@ def test_what_was_recorded_before_an_engines_error_stays(checks_task, context, f
     backend = fake(rules=[{"contains": "Capital of k", "action": "error"}])
     with pytest.raises(BackendError, match="script says"):
         checks.run(checks_task(CAPITALS), "", context(backend))
-    assert len(records) == 8
+    assert len(records) == 10
 
 
 def test_what_could_not_be_scored_is_recorded_and_counted_apart(checks_task, context, fake, records):

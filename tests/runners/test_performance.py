@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pytest_slm.backends.fake import TEMPLATE_TOKENS, Fake
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.statistics import median_interval
-from pytest_slm.core.types import Measurement, Timings
+from pytest_slm.core.types import EngineSettings, Measurement, Timings
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.runners import performance
 from pytest_slm.runners.performance import ROUNDS, WARMUPS, Rounds
@@ -214,7 +214,7 @@ def test_what_does_not_fit_is_skipped_with_both_lengths(fake):
 def llama(real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", threads=1))
+    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()
 

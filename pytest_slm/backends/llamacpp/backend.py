@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import llama_cpp as llama
 
 from pytest_slm.backends import template
-from pytest_slm.backends.llamacpp import generation, scoring
-from pytest_slm.backends.llamacpp.context import BATCH, Context
+from pytest_slm.backends.llamacpp import limits, scoring
+from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
     LOGLIKELIHOOD,
     TOKENS,
+    Finished,
     LogLikelihood,
     ModelSpec,
     Progress,
+    ignored,
     silent,
 )
 from pytest_slm.core.types import Generation, Request
@@ -36,11 +40,9 @@ class LlamaCpp:
             raise BackendError("the llama.cpp backend needs the path of a GGUF file", slug="model-load")
         self._path = spec.path
         self._model = Model(spec.path)
-        self._limit = min(spec.n_ctx or self._model.context_length, self._model.context_length)
-        # One memory at a time holds tokens: that of generation is shaped as llama-bench's, that of scoring is shared
-        # by many sequences.
-        self._context = Context(self._model, limit=self._limit, threads=spec.threads)
-        self._scoring = Context(self._model, limit=self._limit, threads=spec.threads, n_sequences=scoring.SEQUENCES)
+        self._limits = limits.choose(self._model, spec.settings)
+        self._context = Context(self._model, self._limits)
+        self._exact = spec.exact
         self._sha256 = _sha256(spec.path)
         chat = {CHAT} if self._model.chat_template else set()
         self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TOKENS} | chat)
@@ -52,10 +54,15 @@ class LlamaCpp:
             "engine": "llama.cpp",
             "engine_version": f"llama-cpp-python {llama.__version__}",
             "engine_build": llama.llama_print_system_info().decode().strip(" |"),
-            "n_ctx": self._limit,
-            "n_batch": BATCH,
-            "threads": self._context.threads,
-            "kv_type": "F16",
+            "n_ctx": self._limits.n_ctx,
+            "n_batch": self._limits.n_batch,
+            "n_seq": self._limits.n_seq,
+            "kv_cells": self._limits.kv_cells,
+            "kv_type": self._limits.kv_type,
+            "kv_bytes_per_token": self._limits.kv_bytes,
+            "flash_attention": self._limits.flash_attention,
+            "threads": self._limits.threads,
+            "exact": self._exact,
             "weights_sha256": self._sha256,
             "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
             **self._model.describe(),
@@ -64,59 +71,65 @@ class LlamaCpp:
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [len(self._prompt_ids(request)) for request in requests]
 
-    def generate(self, requests: Sequence[Request], progress: Progress = silent) -> list[Generation]:
-        self._scoring.release()
-        generations = []
-        for done, request in enumerate(requests):
-            started = time.perf_counter()
-            ids = self._prompt_ids(request)
-            if not ids:
-                raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-            generations.append(
-                generation.generate(
-                    self._model,
-                    self._context,
-                    request,
-                    ids,
-                    started,
-                    lambda done=done: progress(done, len(requests)),  # type: ignore[misc]
-                )
-            )
-        progress(len(requests), len(requests))
-        return generations
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> list[Generation]:
+        found = _Collected(len(requests), progress, finished)
+        if self._exact or not self._limits.shares or len(requests) == 1:
+            for number, request in enumerate(requests):
+                Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
+        else:
+            prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
+            Batcher(self._context, prompts).run(found.add, found.beat)
+        return found.results()
 
-    def loglikelihood(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[LogLikelihood]:
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> list[LogLikelihood]:
         split = [scoring.split_pair(self._model, context, continuation) for context, continuation in pairs]
-        return self._score(split, progress)
+        found = _Collected(len(pairs), progress, finished)
+        scoring.loglikelihoods(self._context, split, found.add, exact=self._exact)
+        return found.results()
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         start = scoring.start_token(self._model)
-        results = []
-        for done, text in enumerate(texts):
-            progress(done, len(texts))
+        windows: list[tuple[scoring.Ids, scoring.Ids]] = []
+        owners: list[int] = []
+        for number, text in enumerate(texts):
             ids = self._model.tokenize(text, add_special=False, parse_special=False)
-            windows = scoring.rolling_windows(ids, start, self._limit)
-            parts = self._score(
-                windows,
-                lambda _done, _total, done=done: progress(done, len(texts)),  # type: ignore[misc]
+            mine = scoring.rolling_windows(ids, start, self._limits.n_ctx)
+            windows += mine
+            owners += [number] * len(mine)
+        found: _Collected[LogLikelihood] = _Collected(len(windows), progress, ignored)
+        scoring.loglikelihoods(self._context, windows, found.add, exact=self._exact)
+        parts: list[list[LogLikelihood]] = [[] for _ in texts]
+        for owner, part in zip(owners, found.results(), strict=True):
+            parts[owner].append(part)
+        return [
+            LogLikelihood(
+                logprob=math.fsum(part.logprob for part in mine),
+                is_greedy=all(part.is_greedy for part in mine),
+                n_tokens=sum(part.n_tokens for part in mine),
             )
-            results.append(
-                LogLikelihood(
-                    logprob=sum(part.logprob for part in parts),
-                    is_greedy=all(part.is_greedy for part in parts),
-                    n_tokens=len(ids),
-                )
-            )
-        return results
-
-    def _score(self, pairs: Sequence[tuple[list[int], list[int]]], progress: Progress) -> list[LogLikelihood]:
-        self._context.release()
-        return scoring.loglikelihoods(self._scoring, self._limit, pairs, progress)
+            for mine in parts
+        ]
 
     def close(self) -> None:
         self._context.close()
-        self._scoring.close()
         self._model.close()
+
+    def _prompt(self, number: int, request: Request) -> Prompt:
+        started = time.perf_counter()
+        ids = self._prompt_ids(request)
+        if not ids:
+            raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
+        return Prompt(number=number, request=request, ids=ids, started=started)
 
     def _prompt_ids(self, request: Request) -> list[int]:
         if request.prompt_ids is not None:
@@ -144,6 +157,31 @@ class LlamaCpp:
 
     def _spelled(self, token: int) -> str:
         return self._model.piece(token).decode("utf-8", "replace") if token >= 0 else ""
+
+
+T = TypeVar("T")
+
+
+class _Collected(Generic[T]):
+    """Results as they come, in whatever order, told to whoever watches."""
+
+    def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
+        self._n = n
+        self._found: dict[int, T] = {}
+        self._progress, self._finished = progress, finished
+
+    def add(self, number: int, result: T) -> None:
+        self._found[number] = result
+        self._finished(number, result)
+        self.beat()
+
+    def beat(self) -> None:
+        self._progress(len(self._found), self._n)
+
+    def results(self) -> list[T]:
+        """All results, in the order of the requests."""
+        self.beat()
+        return [self._found[number] for number in range(self._n)]
 
 
 def _sha256(path: str) -> str:

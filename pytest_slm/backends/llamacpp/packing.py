@@ -14,6 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+EXACT_BLOCK = 64
+"""Where no result may depend on others, beginnings are shared in whole blocks of so many tokens only."""
+
 WASTE = 16
 """A leaf joins a group if no more than so many tokens must be computed again for it; a batch of its own costs more."""
 
@@ -56,18 +59,42 @@ def leaves(requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Leaf
     """The distinct texts behind (context, continuation) pairs, from left to right in the trie.
 
     The last token of a continuation is predicted but never shown, so the choices A, B, C and D of a question are one
-    leaf; equal requests are computed once.
+    leaf; equal requests are computed once. Texts that are equal but predicted from different places are two leaves.
     """
-    found: dict[tuple[int, ...], Leaf] = {}
+    found: dict[tuple[tuple[int, ...], int], Leaf] = {}
     for number, (head, tail) in enumerate(requests):
         ids = (*head, *tail)
-        shown = ids[:-1]
-        leaf = found.get(shown)
-        if leaf is None:
-            leaf = found[shown] = Leaf(shown, [])
         start = len(ids) - len(tail)
+        leaf = found.setdefault((ids[:-1], start), Leaf(ids[:-1], []))
         leaf.wants += [(index - 1, number, ids[index]) for index in range(start, len(ids))]
-    return [found[shown] for shown in sorted(found)]
+    return [found[key] for key in sorted(found)]
+
+
+def plan_alone(ordered: Sequence[Leaf], *, block: int) -> Iterator[Group]:
+    """One group for each leaf, so that no result depends on what else was asked.
+
+    Kernels round differently for batches of different shape. Here the shapes follow from the leaf alone: its tokens in
+    blocks of ``block`` from the first one on. A block is a function of the tokens up to its end, so whole blocks that
+    the leaf before has computed are kept. A ``block`` of 0 keeps nothing.
+    """
+    before: Sequence[int] = ()
+    for leaf in ordered:
+        shared = min(common(before, leaf.ids), leaf.first)
+        shared = shared - shared % block if block else 0
+        yield Group(shared=shared, n_leaves=1, rows=_rows([leaf], shared))
+        before = leaf.ids
+
+
+def batches(rows: Sequence[Row], *, size: int, outputs: int) -> Iterator[Sequence[Row]]:
+    """``rows`` in order, in parts of at most ``size``, of which at most ``outputs`` want logits."""
+    begin = wanted = 0
+    for end, row in enumerate(rows):
+        if end - begin == size or (row.wants and wanted == outputs):
+            yield rows[begin:end]
+            begin, wanted = end, 0
+        wanted += bool(row.wants)
+    if begin < len(rows):
+        yield rows[begin:]
 
 
 def plan(ordered: Sequence[Leaf], *, batch: int, n_sequences: int) -> Iterator[Group]:

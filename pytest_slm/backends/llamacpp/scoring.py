@@ -2,25 +2,25 @@
 
 All requests of a call are planned together (see ``packing``): a beginning that several share is computed once, many
 requests go through the engine in one batch, and logits are asked for only where something is predicted. Sums are
-exact up to the engine's own arithmetic: logits are float32, the normalising sum is taken in float64.
+exact up to the engine's own arithmetic: logits and their normalising sums are float32, sums over tokens float64.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_slm.backends.llamacpp.context import BATCH, Context
+from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.limits import Limits
 from pytest_slm.backends.llamacpp.model import Model
-from pytest_slm.backends.llamacpp.packing import Row, leaves, plan
-from pytest_slm.backends.protocol import LogLikelihood, Progress
+from pytest_slm.backends.llamacpp.packing import EXACT_BLOCK, Group, Leaf, batches, leaves, plan, plan_alone
+from pytest_slm.backends.protocol import LogLikelihood
 from pytest_slm.errors import BackendError
 
-SEQUENCES = 64
-"""Leaves of one group. A batch of 512 tokens rarely has room for more; llama.cpp allows 256."""
+Ids = Sequence[int]
 
 
 def split_pair(model: Model, context: str, continuation: str) -> tuple[list[int], list[int]]:
@@ -47,14 +47,10 @@ def start_token(model: Model) -> int:
     return model.bos if model.bos >= 0 else model.eos
 
 
-def loglikelihoods(
-    context: Context, limit: int, pairs: Sequence[tuple[list[int], list[int]]], progress: Progress
-) -> list[LogLikelihood]:
-    """Score (context ids, continuation ids) pairs, all in one plan. Longer ones than ``limit`` lose tokens on the left.
-
-    ``context`` has room for SEQUENCES sequences.
-    """
-    fitted = []
+def fitted(pairs: Sequence[tuple[Ids, Ids]], limit: int) -> list[tuple[Ids, Ids]]:
+    """The pairs, those that are longer than a context of ``limit`` without their left end. Raises BackendError for a
+    continuation that is empty or does not fit by itself."""
+    result = []
     for head, tail in pairs:
         if not tail:
             raise BackendError("the continuation adds no token of its own to the context", slug="empty-continuation")
@@ -63,40 +59,62 @@ def loglikelihoods(
                 f"a continuation of {len(tail)} tokens does not fit into a context of {limit}", slug="context-too-long"
             )
         # One more than the context: the last token is predicted but never shown to the model.
-        fitted.append((head[-(limit + 1 - len(tail)) :], tail))
-    ordered = leaves(fitted)
-    sums = [_Sum(len(tail)) for _, tail in fitted]
-
-    def add(row: Row, logits: npt.NDArray[np.float32]) -> None:
-        top = int(logits.argmax())
-        peak = logits[top]
-        mass = float(np.log(np.exp(logits - peak).sum(dtype=np.float64)))
-        for request, token in row.wants:
-            sums[request].add(float(logits[token] - peak) - mass, token == top)
-
-    def beat() -> None:
-        progress(sum(each.done for each in sums), len(sums))
-
-    if ordered:
-        longest = max(len(leaf.ids) for leaf in ordered)
-        context.reserve(longest + min(BATCH, sum(len(leaf.ids) for leaf in ordered)))
-        context.clear()
-        groups = list(plan(ordered, batch=BATCH, n_sequences=SEQUENCES))
-        for group, after in itertools.zip_longest(groups, groups[1:]):
-            context.branch(group.shared, group.n_leaves)
-            context.evaluate_rows(group.rows, add, beat)
-            context.prune(group.n_leaves, after.shared if after else 0)
-    progress(len(sums), len(sums))
-    return [LogLikelihood(logprob=each.logprob, is_greedy=each.is_greedy, n_tokens=each.n_tokens) for each in sums]
+        result.append((head[-(limit + 1 - len(tail)) :], tail))
+    return result
 
 
-def rolling_windows(ids: Sequence[int], start: int, limit: int) -> list[tuple[list[int], list[int]]]:
+def loglikelihoods(
+    context: Context, pairs: Sequence[tuple[Ids, Ids]], finished: Callable[[int, LogLikelihood], None], *, exact: bool
+) -> None:
+    """Score (context ids, continuation ids) pairs, all in one plan; ``finished(number, result)`` tells each result as
+    soon as it is known, in the order of the trie. ``exact``: no result depends on the other pairs.
+
+    What ``finished`` raises ends the work; the context can be used again.
+    """
+    limits = context.limits
+    requests = fitted(pairs, limits.n_ctx)
+    ordered = leaves(requests)
+    if not ordered:
+        return
+    sums = [_Sum(len(tail)) for _, tail in requests]
+    softmax = _Softmax(context.model.n_vocab)
+    # The memory holds the longest path, and besides it no more than one batch of other branches.
+    n_cells = max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
+    alone = exact or not limits.shares
+    context.reserve(n_cells, 1 if alone else limits.n_seq)
+    size = EXACT_BLOCK if alone else limits.n_batch
+    groups, following = itertools.tee(_groups(ordered, limits, exact=exact))
+    next(following, None)
+    for group, after in itertools.zip_longest(groups, following):
+        context.branch(group.shared, group.n_leaves)
+        for rows in batches(group.rows, size=size, outputs=limits.n_outputs):
+            wanted = [index for index, row in enumerate(rows) if row.wants]
+            context.decode(rows, wanted)
+            for index in wanted:
+                logits = context.logits(index)
+                top, norm = softmax.normalise(logits)
+                for request, token in rows[index].wants:
+                    done = sums[request].add(float(logits[token]) - norm, token == top)
+                    if done is not None:
+                        finished(request, done)
+        context.prune(group.n_leaves, after.shared if after else 0)
+
+
+def _groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator[Group]:
+    if not limits.shares:
+        return plan_alone(ordered, block=0)
+    if exact:
+        return plan_alone(ordered, block=EXACT_BLOCK)
+    return plan(ordered, batch=limits.n_batch, n_sequences=limits.n_seq)
+
+
+def rolling_windows(ids: Ids, start: int, limit: int) -> list[tuple[Ids, Ids]]:
     """Cut a long text into disjoint windows, each predicted with as much context as fits.
 
     As lm-eval's ``get_rolling_token_windows`` with a context of 1: every token is predicted once, the first window
     begins with ``start``, later ones with the token before them, and the last one looks back as far as it can.
     """
-    windows: list[tuple[list[int], list[int]]] = []
+    windows: list[tuple[Ids, Ids]] = []
     position = 0
     while position < len(ids):
         n = min(limit, len(ids) - position)
@@ -109,21 +127,36 @@ def rolling_windows(ids: Sequence[int], start: int, limit: int) -> list[tuple[li
     return windows
 
 
+class _Softmax:
+    """The normaliser of log-probabilities, in one buffer for all rows."""
+
+    def __init__(self, n_vocab: int) -> None:
+        self._buffer = np.empty(n_vocab, dtype=np.float32)
+
+    def normalise(self, logits: npt.NDArray[np.float32]) -> tuple[int, float]:
+        """The likeliest token, and the logarithm of the sum of all exponentials. The peak is subtracted first, so that
+        nothing overflows; float32 sums are made pairwise and are off by less than 1e-6."""
+        top = int(logits.argmax())
+        peak = logits[top]
+        np.subtract(logits, peak, out=self._buffer)
+        np.exp(self._buffer, out=self._buffer)
+        return top, float(peak) + float(np.log(self._buffer.sum()))
+
+
 class _Sum:
     """Adds up the log-probabilities of one request's tokens, in whatever order they come."""
 
     def __init__(self, n_tokens: int) -> None:
-        self.n_tokens = n_tokens
-        self.logprob = 0.0
-        self.is_greedy = True
+        self._n_tokens = n_tokens
+        self._logprob = 0.0
+        self._is_greedy = True
         self._added = 0
 
-    def add(self, logprob: float, greedy: bool) -> None:
-        self.logprob += logprob
-        self.is_greedy = self.is_greedy and greedy
+    def add(self, logprob: float, greedy: bool) -> LogLikelihood | None:
+        """The result, once the last token has been added."""
+        self._logprob += logprob
+        self._is_greedy = self._is_greedy and greedy
         self._added += 1
-
-    @property
-    def done(self) -> bool:
-        """Whether all tokens have been added."""
-        return self._added == self.n_tokens
+        if self._added < self._n_tokens:
+            return None
+        return LogLikelihood(logprob=self._logprob, is_greedy=self._is_greedy, n_tokens=self._n_tokens)

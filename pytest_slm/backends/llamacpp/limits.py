@@ -1,0 +1,113 @@
+"""How the engine is set up for a model on this machine: what is chosen where nobody asked for anything, and why.
+
+Measured on 2 cores with SmolLM2-135M (``benchmarks/``; ratios of alternating runs):
+
+- ``n_batch`` 512: beyond it prompts are not faster, and the memory for logits and activations grows with it.
+- Flash attention: prompts of 1,000 tokens are 1.4 to 1.5 times as fast with it. It computes in F16, whatever the KV
+  memory holds, and so an F32 model's sums move by up to 0.04 nats with the order of requests. Without it and with
+  KV memory in F32 they do not move at all: that is what F32 weights get, because they are the reference for others.
+- ``n_seq`` 64: a batch of 512 tokens rarely has room for more leaves; every further sequence costs a row of logits.
+- ``threads``: physical cores, because two threads of one core share its arithmetic units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import llama_cpp as llama
+
+from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.core.types import EngineSettings
+from pytest_slm.errors import BackendError
+from pytest_slm.machine.hardware import usable_cores, usable_memory
+
+BATCH = 512
+SEQUENCES = 64
+LOGITS_BYTES = 48 * 2**20
+"""No batch asks for more logits than this: they stand in memory twice, and the vocabulary may have 150,000 tokens."""
+
+KV_BYTES = 2**30
+KV_SHARE = 0.25
+"""Generations run in parallel as far as their KV memory stays below both: so many bytes, this part of the RAM. A single
+sequence may be longer than that."""
+
+# ggml's numbers of the types that its KV memory can have, and bytes per value.
+GGML_TYPES = {
+    "F32": (0, 4.0),
+    "F16": (1, 2.0),
+    "BF16": (30, 2.0),
+    "Q8_0": (8, 34 / 32),
+    "Q5_1": (7, 24 / 32),
+    "Q5_0": (6, 22 / 32),
+    "Q4_1": (3, 20 / 32),
+    "Q4_0": (2, 18 / 32),
+}
+F32_FILE = 0
+"""llama.cpp's number for a file whose weights are all F32 (``general.file_type``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What was chosen. Sizes in tokens, as in EngineSettings; ``n_outputs``: rows of logits that a batch may ask for;
+    ``kv_bytes``: KV memory of one token."""
+
+    threads: int
+    n_ctx: int
+    n_batch: int
+    n_seq: int
+    n_outputs: int
+    kv_cells: int
+    kv_type: str
+    kv_bytes: int
+    flash_attention: bool
+    shares: bool
+    """Whether a beginning can be computed once for several sequences: not where a layer keeps a running state."""
+
+    @property
+    def kv_type_number(self) -> int:
+        """ggml's number of the KV type."""
+        return GGML_TYPES[self.kv_type][0]
+
+
+def choose(model: Model, settings: EngineSettings) -> Limits:
+    """The limits for a model. Raises BackendError where the settings contradict each other."""
+    precise = model.metadata("general.file_type") == str(F32_FILE)
+    flash = settings.flash_attention if settings.flash_attention is not None else not precise
+    kv_type = settings.kv_type or ("F32" if precise else "F16")
+    if not flash and kv_type not in ("F32", "F16", "BF16"):
+        raise BackendError(
+            f"kv_type {kv_type} needs flash attention: llama.cpp cannot quantize the values without it; "
+            "leave flash_attention out, or choose F16",
+            slug="engine-settings",
+        )
+    n_ctx = min(settings.n_ctx or model.context_length, model.context_length)
+    n_batch = settings.n_batch or BATCH
+    shares = not (llama.llama_model_is_recurrent(model.handle) or llama.llama_model_is_hybrid(model.handle))
+    n_seq = min(settings.n_seq or SEQUENCES, n_batch, MOST_SEQUENCES) if shares else 1
+    kv_bytes = max(1, int(_kv_values(model) * GGML_TYPES[kv_type][1]))
+    return Limits(
+        threads=settings.threads or usable_cores(),
+        n_ctx=n_ctx,
+        n_batch=n_batch,
+        n_seq=n_seq,
+        n_outputs=min(n_batch, max(n_seq + 1, LOGITS_BYTES // (4 * model.n_vocab))),
+        kv_cells=settings.kv_cells or int(min(KV_BYTES, usable_memory() * KV_SHARE) / kv_bytes),
+        kv_type=kv_type,
+        kv_bytes=kv_bytes,
+        flash_attention=flash,
+        shares=shares,
+    )
+
+
+MOST_SEQUENCES = 255
+"""llama.cpp allows 256 sequences; one holds what is kept between groups."""
+
+
+def _kv_values(model: Model) -> int:
+    """Numbers that the KV memory holds for one token, in all layers."""
+    architecture = model.metadata("general.architecture") or ""
+    heads = max(1, int(llama.llama_model_n_head(model.handle)))
+    width = int(llama.llama_model_n_embd(model.handle)) // heads
+    key = int(model.metadata(f"{architecture}.attention.key_length") or width)
+    value = int(model.metadata(f"{architecture}.attention.value_length") or width)
+    return int(llama.llama_model_n_layer(model.handle) * llama.llama_model_n_head_kv(model.handle) * (key + value))
