@@ -12,8 +12,8 @@ The script is a JSON file, named as ``--slm-model=fake:script.json``::
 
 The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
 sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
-never answers, ``error`` raises. ``start`` may be ``error``, ``crash`` or ``hang`` too. Every one of the
-``quantizations`` answers alike. Tokens are white-space words.
+never answers, ``pause`` answers late, ``error`` raises. ``start`` may be ``error``, ``crash`` or ``hang`` too. Every
+one of the ``quantizations`` answers alike. Tokens are white-space words.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from typing import Any
 from pytest_slm.backends.protocol import CAPABILITIES, Finished, LogLikelihood, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.types import Generation, Request, Timings
 from pytest_slm.errors import BackendError
+
+PAUSE_S = 0.3
+"""Longer than the time between two words of the host."""
 
 TEMPLATE_TOKENS = 3
 """What the pretended chat template adds to every conversation."""
@@ -123,6 +126,8 @@ class Fake:
             os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         if action == "hang":
             time.sleep(3600)
+        if action == "pause":
+            time.sleep(PAUSE_S)
         if action == "error":
             raise BackendError("the script says that this fails", slug="scripted")
 

@@ -60,7 +60,6 @@ class RemoteBackend:
         self._why_dead = why_dead
         self._give_up = give_up
         self._number = 0
-        self._answered = True
         self.capabilities = frozenset(description["capabilities"])
         self.usable = True
         self.waited_s = 0.0
@@ -111,41 +110,47 @@ class RemoteBackend:
 
     def _call(self, name: str, args: Any, progress: Progress = silent, add: Finished[Any] = ignored) -> Any:
         self._number += 1
-        self._answered = False
+        answered = False
         began = time.perf_counter()
         try:
-            frames.send(self._connection, {"id": self._number, "call": name, "args": args})
-            return self._wait(name, progress, add)
+            self._say({"id": self._number, "call": name, "args": args})
+            while True:
+                message = self._hear(name)
+                for number, result in message.get("results", ()):
+                    add(number, result)
+                if "progress" in message:
+                    progress(*message["progress"])
+                    continue
+                answered = True
+                if "error" in message:
+                    raise_error(message["error"])
+                return message["ok"]
+        finally:
+            if not answered:
+                # Ctrl-C, or a callback that failed: answers still to come would be taken for those of the next call.
+                self.close()
+            self.waited_s += time.perf_counter() - began
+
+    def _say(self, message: dict[str, Any]) -> None:
+        try:
+            frames.send(self._connection, message)
         except (EOFError, OSError):
             self.close()
             raise HostDiedError(self._why_dead()) from None
-        except BaseException:
-            # Ctrl-C, or a callback that failed: the answers that are still to come would be taken for the next call's.
-            if not self._answered:
-                self.close()
-            raise
-        finally:
-            self.waited_s += time.perf_counter() - began
 
-    def _wait(self, name: str, progress: Progress, add: Finished[Any]) -> Any:
-        heard = time.monotonic()
-        while True:
+    def _hear(self, name: str) -> Mapping[str, Any]:
+        """The next message of the process. Raises HostDiedError or HostTimeoutError if there will be none."""
+        began = time.monotonic()
+        try:
             while not self._connection.poll(POLL_S):
-                if time.monotonic() - heard > self._timeout:
+                if time.monotonic() - began > self._timeout:
                     self.close()
                     self._give_up()
                     raise HostTimeoutError(
                         f"the model's process said nothing for {self._timeout:g} s during {name!r} and was ended; "
                         "allow more with --slm-request-timeout"
                     )
-            message = frames.receive(self._connection)
-            heard = time.monotonic()
-            for number, result in message.get("results", ()):
-                add(number, result)
-            if "progress" in message:
-                progress(*message["progress"])
-                continue
-            self._answered = True
-            if "error" in message:
-                raise_error(message["error"])
-            return message["ok"]
+            return frames.receive(self._connection)
+        except (EOFError, OSError):
+            self.close()
+            raise HostDiedError(self._why_dead()) from None

@@ -30,6 +30,57 @@ def test_it_answers_in_order(fake_hosts):
     assert [answer.text for answer in answers] == ["1", "2", "I do not know."]
 
 
+def test_results_that_came_before_a_crash_have_arrived(fake_hosts):
+    # the fake answers at once, so what is told in time depends on the beat: a pause makes sure of one
+    hosts = fake_hosts(Q={"rules": [{"contains": "slow", "action": "pause"}, {"contains": "boom", "action": "crash"}]})
+    told = {}
+    with pytest.raises(HostDiedError):
+        hosts.open("Q").generate([ask("a"), ask("slow"), ask("b"), ask("boom")], finished=told.__setitem__)
+    assert {0, 1} <= set(told) <= {0, 1, 2}
+
+
+def test_results_are_told_once_each(fake_hosts):
+    told = []
+    backend = fake_hosts(Q={"rules": [{"contains": "slow", "action": "pause"}]}).open("Q")
+    answers = backend.generate([ask("a"), ask("slow"), ask("b")], finished=lambda n, g: told.append((n, g)))
+    assert told == list(enumerate(answers))
+    told.clear()
+    scores = backend.loglikelihood([("a", "b"), ("c", "d e")], finished=lambda n, g: told.append((n, g)))
+    assert told == list(enumerate(scores))
+
+
+def test_what_came_before_an_error_is_told_too(fake_hosts):
+    backend = fake_hosts(Q={"rules": [{"contains": "bad", "action": "error"}]}).open("Q")
+    told = {}
+    with pytest.raises(BackendError, match="script says"):
+        backend.generate([ask("a"), ask("b"), ask("bad")], finished=told.__setitem__)
+    assert sorted(told) == [0, 1]
+    assert backend.generate([ask("a")])[0].text  # an error that was answered breaks nothing
+
+
+def test_a_callback_that_fails_does_not_mix_up_the_answers(fake_hosts):
+    # a full disk, say: the answers still to come must not be taken for those of the next call
+    def full(number, _):
+        raise OSError(28, "No space left on device")
+
+    hosts = fake_hosts(Q={"rules": [{"contains": "slow", "action": "pause", "text": "old"}], "text": "new"})
+    with pytest.raises(OSError, match="No space"):
+        hosts.open("Q").generate([ask("a"), ask("slow"), ask("slow"), ask("slow")], finished=full)
+    assert [answer.text for answer in hosts.open("Q").generate([ask("b")])] == ["new"]
+
+
+def test_a_backend_that_forgets_answers_is_an_error(fake_hosts, monkeypatch):
+    from pytest_slm.backends import remote
+
+    backend = fake_hosts(Q={}).open("Q")
+    monkeypatch.setattr(remote.frames, "receive", lambda _: {"id": 1, "ok": 2, "results": [[0, GENERATION]]})
+    with pytest.raises(BackendError, match="no answer to 1 of 2"):
+        backend.generate([ask("a"), ask("b")])
+
+
+GENERATION = {"text": "x", "n_prompt": 1, "n_output": 1, "finish": "stop", "timings": None}
+
+
 def test_it_describes_itself_from_another_process(fake_hosts):
     described = fake_hosts(Q={}).open("Q").describe()
     assert described["name"] == "fake"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.backends.llamacpp.packing import WASTE, common, leaves, plan
+from pytest_slm.backends.llamacpp.packing import WASTE, Row, batches, common, leaves, plan, plan_alone
 
 # Few distinct tokens, so that texts share beginnings as real requests do.
 token = st.integers(0, 2)
@@ -16,10 +16,13 @@ requests = st.lists(
 
 
 def simulate(pairs, *, batch, n_sequences):
+    return carry_out(list(plan(leaves(pairs), batch=batch, n_sequences=n_sequences)), n_sequences)
+
+
+def carry_out(groups, n_sequences):
     """Carry out the plan on a pretended memory: for every wanted prediction, the past that the engine would see."""
     memory: dict[int, list[int]] = {0: []}  # sequence: tokens
     seen, sizes = {}, []
-    groups = list(plan(leaves(pairs), batch=batch, n_sequences=n_sequences))
     for group in groups:
         assert group.n_leaves <= n_sequences
         trunk = memory[0][: group.shared]
@@ -68,6 +71,38 @@ def test_the_plan_does_not_depend_on_the_order_of_the_requests(pairs, random):
     shapes = [[(g.shared, [r.token for r in g.rows]) for g in plan(leaves(p), batch=20, n_sequences=4)]
               for p in (pairs, shuffled)]  # fmt: skip
     assert shapes[0] == shapes[1]
+
+
+@given(requests, st.sampled_from([0, 1, 2, 4, 8]))
+def test_alone_every_prediction_is_made_from_its_own_past_too(pairs, block):
+    seen, _ = carry_out(list(plan_alone(leaves(pairs), block=block)), 1)
+    for number, (head, tail) in enumerate(pairs):
+        whole = [*head, *tail]
+        assert sorted(seen[number]) == sorted(tuple(whole[: index + 1]) for index in range(len(head), len(whole)))
+
+
+@given(requests.filter(bool), st.sampled_from([1, 2, 4, 8]))
+def test_alone_a_text_is_cut_at_the_same_places_whatever_else_is_asked(pairs, block):
+    for leaf, group in zip(leaves(pairs), plan_alone(leaves(pairs), block=block), strict=True):
+        parts = list(batches(group.rows, size=block, outputs=100))
+        # computed in whole blocks from its beginning, those that were kept included
+        assert group.shared % block == 0
+        assert [part[0].position for part in parts] == list(range(group.shared, len(leaf.ids), block))
+        # and asked for the same logits as if it were the only one
+        first = min(row.position for row in group.rows if row.wants)
+        assert first == leaf.first
+        assert [row.position for row in group.rows if row.wants] == list(range(first, len(leaf.ids)))
+
+
+@given(
+    st.lists(st.booleans(), max_size=60).map(lambda flags: [Row(n, n, [1], [(0, 0)] * f) for n, f in enumerate(flags)]),
+    st.integers(1, 20),
+    st.integers(1, 8),
+)
+def test_batches_hold_every_row_in_order_and_keep_their_limits(rows, size, outputs):
+    parts = list(batches(rows, size=size, outputs=outputs))
+    assert [row for part in parts for row in part] == rows
+    assert all(0 < len(part) <= size and sum(bool(row.wants) for row in part) <= outputs for part in parts)
 
 
 def test_a_shared_preamble_is_computed_once():

@@ -18,22 +18,27 @@ from pytest_slm.errors import BackendError
 SMALLEST = 1024
 """KV memory grows in powers of two from here, so that a run of short prompts does not hold that of the longest."""
 
+CELL_BLOCK = 256
+"""llama.cpp rounds the memory of a sequence to so many cells."""
+
 FLASH = {True: 1, False: 0}
 """llama.cpp's words for flash attention on and off."""
 
 
 class Context:
-    """KV memory for several sequences that may share its cells, so that a common beginning is kept once.
+    """KV memory for several sequences, opened and emptied by ``reserve``.
 
-    It is opened by ``reserve`` and grows to what is asked. Sequence 0 is there besides those that were reserved: it
-    holds what is kept from one group of sequences to the next.
+    It has one of two shapes. With ``shared`` cells all sequences lie in one memory, so that a common beginning is kept
+    once and costs nothing to share: right for scoring, where a batch is hundreds of tokens of few texts. Otherwise each
+    sequence has a memory of its own, and what it takes over from another is copied: right for writing, where every
+    sequence adds a token at a time and would look at all the others' cells in vain (with 64 sequences of 128 tokens a
+    step takes 6 times as long).
     """
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self.model = model
         self.limits = limits
-        self.n_cells = 0
-        self._n_sequences = 0
+        self._shape = (0, 0, False)
         self._handle: Any = None
         self._batch = llama.llama_batch_init(limits.n_batch, 0, limits.n_seq + 1)
         # Views on the engine's own arrays: filling a batch is a few vector assignments.
@@ -43,27 +48,35 @@ class Context:
         self._wanted = np.ctypeslib.as_array(self._batch.logits, shape)
         self._counts = np.ctypeslib.as_array(self._batch.n_seq_id, shape)
 
-    def reserve(self, n_cells: int, n_sequences: int) -> None:
-        """Make room for ``n_cells`` tokens in all and begin with empty memory.
+    def reserve(self, n_cells: int, n_sequences: int, *, shared: bool = False) -> None:
+        """Empty memory for ``n_sequences`` (numbered from 0): ``n_cells`` tokens for each, or for all if ``shared``.
 
         Raises BackendError (context-memory) if the system has no room for that.
         """
+        n_open, n_sequences_open, shared_open = self._shape
+        if n_open < n_cells or (n_sequences_open, shared_open) != (n_sequences, shared):
+            self.release()
+            self._open(self._grown(n_cells) if shared or n_sequences == 1 else n_cells, n_sequences, shared)
+        else:
+            self.clear()
+
+    def _grown(self, n_cells: int) -> int:
+        """The next power of two, so that slightly longer prompts need no new memory; but not beyond what the longest
+        sequence and a batch need, which would often be gigabytes that nobody uses."""
         size = SMALLEST
         while size < n_cells:
             size *= 2
-        # Twice what a longest sequence needs would often be gigabytes that nobody uses.
-        size = max(n_cells, min(size, self.limits.n_ctx + self.limits.n_batch))
-        if self._handle is None or self.n_cells < n_cells or self._n_sequences != n_sequences:
-            self.release()
-            self._open(size, n_sequences)
-        else:
-            self._clear()
+        return max(n_cells, min(size, self.limits.n_ctx + self.limits.n_batch))
+
+    def clear(self) -> None:
+        """Forget everything. Cells are marked as free; their old numbers can stay, because nothing looks at them."""
+        llama.llama_memory_clear(llama.llama_get_memory(self._handle), False)
 
     def release(self) -> None:
         """Free the KV memory; ``reserve`` brings it back."""
         if self._handle is not None:
             llama.llama_free(self._handle)
-            self._handle, self.n_cells, self._n_sequences = None, 0, 0
+            self._handle, self._shape = None, (0, 0, False)
 
     def close(self) -> None:
         """Free the memory and the batch, for good."""
@@ -76,30 +89,30 @@ class Context:
 
     # -- sequences -----------------------------------------------------------------------------------------------
 
-    def copy(self, source: int, target: int, end: int) -> None:
-        """Let sequence ``target`` begin with the first ``end`` tokens of ``source``. Cells are shared, not copied."""
-        if end > 0:
+    def share(self, source: int, target: int, end: int) -> None:
+        """Let the empty sequence ``target`` begin with the first ``end`` tokens of ``source``."""
+        if end > 0 and self._shape[2]:
             llama.llama_memory_seq_cp(llama.llama_get_memory(self._handle), source, target, 0, end)
+        elif end > 0:
+            # A memory of its own is copied whole, and what is too much is cut off.
+            llama.llama_memory_seq_cp(llama.llama_get_memory(self._handle), source, target, -1, -1)
+            self.forget(target, end)
 
-    def forget(self, sequence: int) -> None:
-        """Empty a sequence; cells that no other sequence uses are free again."""
-        llama.llama_memory_seq_rm(llama.llama_get_memory(self._handle), sequence, -1, -1)
-
-    def _clear(self) -> None:
-        # The cells are marked as free; their old numbers can stay, because nothing looks at free cells.
-        llama.llama_memory_clear(llama.llama_get_memory(self._handle), False)
+    def forget(self, sequence: int, start: int = 0) -> None:
+        """Empty a sequence from ``start`` on; cells that no other sequence uses are free again."""
+        llama.llama_memory_seq_rm(llama.llama_get_memory(self._handle), sequence, start, -1)
 
     def branch(self, shared: int, n_leaves: int) -> None:
         """Begin sequences 1 to ``n_leaves`` with the first ``shared`` tokens of sequence 0."""
         if shared == 0:
-            self._clear()
+            self.clear()
         for sequence in range(1, n_leaves + 1):
-            self.copy(0, sequence, shared)
+            self.share(0, sequence, shared)
 
     def prune(self, n_leaves: int, keep: int) -> None:
         """Forget sequences 1 to ``n_leaves`` but for the first ``keep`` tokens of the last, which become sequence 0."""
         self.forget(0)
-        self.copy(n_leaves, 0, keep)
+        self.share(n_leaves, 0, keep)
         for sequence in range(1, n_leaves + 1):
             self.forget(sequence)
 
@@ -129,14 +142,15 @@ class Context:
             raise BackendError("llama.cpp gave no logits where they were asked for")
         return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (self.model.n_vocab,))
 
-    def _open(self, n_cells: int, n_sequences: int) -> None:
+    def _open(self, n_cells: int, n_sequences: int, shared: bool) -> None:
         limits = self.limits
+        n_cells = -(-n_cells // CELL_BLOCK) * CELL_BLOCK
         parameters = llama.llama_context_default_params()
-        parameters.n_ctx = n_cells
+        parameters.n_ctx = n_cells if shared else n_cells * n_sequences
         parameters.n_batch = parameters.n_ubatch = limits.n_batch
         parameters.n_outputs_max = limits.n_outputs
-        parameters.n_seq_max = n_sequences + 1
-        parameters.kv_unified = True
+        parameters.n_seq_max = n_sequences
+        parameters.kv_unified = shared
         parameters.type_k = parameters.type_v = limits.kv_type_number
         parameters.flash_attn_type = FLASH[limits.flash_attention]
         parameters.n_threads = parameters.n_threads_batch = limits.threads
@@ -144,5 +158,7 @@ class Context:
         self._handle = llama.llama_init_from_model(self.model.handle, parameters)
         if not self._handle:
             self._handle = None
-            raise BackendError(f"no memory for a context of {n_cells} tokens ({last_words()})", slug="context-memory")
-        self.n_cells, self._n_sequences = n_cells, n_sequences
+            raise BackendError(
+                f"no memory for a context of {parameters.n_ctx} tokens ({last_words()})", slug="context-memory"
+            )
+        self._shape = (n_cells, n_sequences, shared)

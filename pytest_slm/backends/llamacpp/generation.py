@@ -2,8 +2,8 @@
 
 Continuous batching: every step of the engine takes the next token of every running request and, beside them, the
 prompts of those that there is room for. A request that ends makes room for the next. Requests are taken in the order
-of their tokens, so that neighbours share the longest beginning; it is computed once and stays in the KV memory as long
-as someone stands on it.
+of their tokens, so that neighbours share the longest beginning. A beginning that is worth it is the *trunk*: it is
+computed once, in a sequence of its own, and copied into the requests that begin with it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_slm.backends.llamacpp.cells import Held, PromptCells
 from pytest_slm.backends.llamacpp.context import Context
-from pytest_slm.backends.llamacpp.packing import WASTE, Row, common
+from pytest_slm.backends.llamacpp.packing import Row, common
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.text import GrowingText
 from pytest_slm.core.types import Generation, Request, Timings
@@ -23,6 +22,10 @@ from pytest_slm.errors import BackendError
 
 AT_ONCE = 32
 """Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
+
+
+WORTH = 32
+"""Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,19 +44,40 @@ class _Stream:
 
     prompt: Prompt
     sequence: int
-    held: Held
     room: int
     sampler: Sampler
     text: GrowingText
     prepared: float
-    n_evaluated: int = 0
-    computed: int = 0
+    n_evaluated: int
+    computed: int
     """Tokens of the prompt that are in the KV memory."""
     token: int = -1
     """What was said last and is not yet in the KV memory."""
     stamps: list[float] = field(default_factory=list)
     prefilled: float = 0.0
     sampled: float = 0.0
+
+    def rows(self, most: int) -> list[Row]:
+        """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last."""
+        ids = self.prompt.ids
+        if self.computed == len(ids):
+            return [Row(self.token, len(ids) + len(self.stamps) - 1, [self.sequence])]
+        end = min(len(ids), self.computed + most)
+        return [Row(ids[index], index, [self.sequence]) for index in range(self.computed, end)]
+
+
+@dataclass(slots=True)
+class _Trunk:
+    """A beginning that several requests share, in a sequence of its own."""
+
+    sequence: int
+    ids: list[int] = field(default_factory=list)
+    computed: int = 0
+
+    def rows(self, most: int) -> list[Row]:
+        """Tokens of it that are not in memory yet."""
+        end = min(len(self.ids), self.computed + most)
+        return [Row(self.ids[index], index, [self.sequence]) for index in range(self.computed, end)]
 
 
 class Batcher:
@@ -64,26 +88,28 @@ class Batcher:
         self._model = context.model
         self._limits = context.limits
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
-        needs = [len(prompt.ids) + self._room(prompt) for prompt in prompts]
-        at_once = min(AT_ONCE, len(prompts), self._limits.n_seq)
-        # As much as those that run together can need, or the limit, but always enough for the longest.
-        together = sum(sorted(needs, reverse=True)[:at_once])
-        self._n_cells = max(*needs, min(together, self._limits.kv_cells)) if needs else 0
+        # Every sequence has room for the longest, so that any of them takes any request.
+        self._n_cells = max((len(prompt.ids) + self._room(prompt) for prompt in prompts), default=0)
+        affordable = self._limits.kv_cells // max(1, self._n_cells) - 1
+        at_once = max(1, min(AT_ONCE, len(prompts), self._limits.n_seq, affordable))
         self._free = list(range(at_once, 0, -1))
         self._streams: list[_Stream] = []
-        self._cells = PromptCells()
-        self._last: tuple[_Stream, bool] | None = None
-        """The stream that was admitted last, and whether its prompt has moved to sequence 0 because it has ended."""
+        self._trunk = _Trunk(0)
+        self._trunk_tokens = 0
+        """Tokens of the trunk that were computed for the request that comes next."""
 
     def run(self, finished: Callable[[int, Generation], None], beat: Callable[[], None]) -> None:
         """Run all requests; ``finished(number, generation)`` tells each as soon as it is done, ``beat`` that a step of
         the engine is. What either raises ends the work; the context can be used again."""
-        if not self._pending:
-            return
-        self._context.reserve(self._n_cells, 1 if len(self._free) == 1 else self._limits.n_seq)
+        if len(self._pending) == 1:
+            self._free = [0]  # nobody to share with, so that there is no trunk
+            self._context.reserve(self._n_cells, 1)
+        elif self._pending:
+            self._context.reserve(self._n_cells, len(self._free) + 1)
         try:
             while self._pending or self._streams:
                 self._step(finished)
+                self._close_gaps()
                 beat()
         finally:
             for stream in self._streams:
@@ -103,36 +129,35 @@ class Batcher:
     # -- one step ------------------------------------------------------------------------------------------------
 
     def _step(self, finished: Callable[[int, Generation], None]) -> None:
-        rows: list[Row] = []
+        parts: list[tuple[_Stream | _Trunk, list[Row]]] = []
+        left = self._limits.n_batch
+        # Those that speak first: one token each. Then prompts, begun and new, as far as the batch has room.
+        for stream in sorted(self._streams, key=lambda stream: stream.computed < len(stream.prompt.ids)):
+            if left:
+                parts.append((stream, stream.rows(left)))
+                left -= len(parts[-1][1])
+        while left and (new := self._admit()) is not None:
+            parts.append((new, new.rows(left)))
+            left -= len(parts[-1][1])
+        # The engine takes neighbouring sequences together if it sees them in order.
+        parts.sort(key=lambda part: part[0].sequence)
+        rows = [row for _, mine in parts for row in mine]
         speaking: list[tuple[int, _Stream]] = []
-        for stream in self._streams:
-            if stream.computed == len(stream.prompt.ids):
-                speaking.append((len(rows), stream))
-                position = len(stream.prompt.ids) + len(stream.stamps) - 1
-                rows.append(Row(stream.token, position, [stream.sequence]))
-        reading = self._prompt_rows(rows, speaking)
+        end = 0
+        for part, mine in parts:
+            end += len(mine)
+            if isinstance(part, _Trunk):
+                part.computed += len(mine)
+                self._trunk_tokens += len(mine)
+                continue
+            if part.computed < len(part.prompt.ids):
+                part.computed += len(mine)
+                part.n_evaluated += len(mine)
+            if part.computed == len(part.prompt.ids):
+                speaking.append((end - 1, part))
         self._context.decode(rows, [index for index, _ in speaking])
-        for stream, n_tokens in reading:
-            stream.computed += n_tokens
-            stream.n_evaluated += n_tokens
         for index, stream in speaking:
             self._speak(stream, index, finished)
-
-    def _prompt_rows(self, rows: list[Row], speaking: list[tuple[int, _Stream]]) -> list[tuple[_Stream, int]]:
-        """Fill up ``rows`` with prompts: first those that have begun, then new ones."""
-        reading: list[tuple[_Stream, int]] = []
-        begun = [stream for stream in self._streams if stream.computed < len(stream.prompt.ids)]
-        while len(rows) < self._limits.n_batch and len(speaking) < self._limits.n_outputs:
-            stream = begun.pop(0) if begun else self._admit(idle=not rows)
-            if stream is None:
-                break
-            ids = stream.prompt.ids
-            end = min(len(ids), stream.computed + self._limits.n_batch - len(rows))
-            rows += [Row(ids[index], index, [stream.sequence]) for index in range(stream.computed, end)]
-            reading.append((stream, end - stream.computed))
-            if end == len(ids):
-                speaking.append((len(rows) - 1, stream))
-        return reading
 
     def _speak(self, stream: _Stream, row: int, finished: Callable[[int, Generation], None]) -> None:
         """Pick the next token of a stream, and end the stream if that was its last."""
@@ -157,54 +182,38 @@ class Batcher:
 
     # -- coming and going ----------------------------------------------------------------------------------------
 
-    def _admit(self, *, idle: bool) -> _Stream | None:
-        """Take the next request in, if there is a sequence and memory for it, and if it need not wait for a beginning
-        that is being computed just now."""
-        if not self._pending or not self._free:
+    def _admit(self) -> _Stream | _Trunk | None:
+        """What is computed next: a longer trunk, or the request that comes next. None if it must wait for a sequence
+        or for the trunk."""
+        trunk = self._trunk
+        if not self._pending or not self._free or trunk.computed < len(trunk.ids):
             return None
         prompt = self._pending[-1]
-        shared, wait = self._shared(prompt.ids)
-        if wait and not idle:
-            return None
-        if not self._fits(len(prompt.ids), shared, self._room(prompt)):
-            return None
-        self._pending.pop()
-        sequence = self._free.pop()
-        held = self._cells.admit(len(prompt.ids), shared)
-        if self._last is not None:
-            before, moved = self._last
-            self._context.copy(0 if moved else before.sequence, sequence, shared)
-            if moved:
-                self._context.forget(0)
-                self._cells.leave(before.held)
+        most = len(prompt.ids) - 1  # the last token is always computed: what is said first depends on its logits
+        shared = min(common(trunk.ids, prompt.ids), most)
+        if len(self._pending) > 1:
+            ahead = min(common(prompt.ids, self._pending[-2].ids), most)
+            if ahead - shared >= WORTH:
+                self._context.forget(trunk.sequence, shared)
+                trunk.ids, trunk.computed = prompt.ids[:ahead], shared
+                return trunk
+        if shared < WORTH:
+            shared = 0
         stream = _Stream(
             prompt=prompt,
-            sequence=sequence,
-            held=held,
+            sequence=self._free.pop(),
             room=self._room(prompt),
             sampler=Sampler(self._model, prompt.request),
             text=GrowingText(prompt.request.stop),
             prepared=time.perf_counter(),
+            n_evaluated=self._trunk_tokens,
             computed=shared,
         )
-        self._last = (stream, False)
+        self._pending.pop()
+        self._trunk_tokens = 0
         self._streams.append(stream)
+        self._context.share(trunk.sequence, stream.sequence, shared)
         return stream
-
-    def _shared(self, ids: Sequence[int]) -> tuple[int, bool]:
-        """How many tokens are in memory already, and whether waiting for one step would make that many more."""
-        if self._last is None:
-            return 0, False
-        before, _ = self._last
-        # The last token of a prompt is always computed: what is said first depends on its logits.
-        alike = min(common(before.prompt.ids, ids), len(ids) - 1)
-        return min(alike, before.computed), alike - before.computed > WASTE
-
-    def _fits(self, length: int, shared: int, room: int) -> bool:
-        if not self._streams:
-            return True  # alone it always fits: what is kept of the prompt before is no more than is shared
-        used = self._cells.total + sum(stream.room for stream in self._streams)
-        return used + length - shared + room <= self._n_cells
 
     def _end(
         self,
@@ -214,14 +223,23 @@ class Batcher:
     ) -> None:
         self._streams.remove(stream)
         stream.sampler.close()
-        if self._last is not None and self._last[0] is stream:
-            self._context.copy(stream.sequence, 0, len(stream.prompt.ids))
-            self._last = (stream, True)
-        else:
-            self._cells.leave(stream.held)
         self._context.forget(stream.sequence)
         self._free.append(stream.sequence)
         finished(stream.prompt.number, _generation(stream, finish))
+
+    def _close_gaps(self) -> None:
+        """Move the last sequences into free ones when nobody is waiting for those: the engine computes only
+        neighbouring sequences together."""
+        self._free.sort(reverse=True)
+        while not self._pending and self._free and self._streams:
+            last = max(self._streams, key=lambda stream: stream.sequence)
+            gap = self._free[-1]
+            if gap > last.sequence:
+                break
+            self._context.share(last.sequence, gap, len(last.prompt.ids) + len(last.stamps))
+            self._context.forget(last.sequence)
+            self._free[-1], last.sequence = last.sequence, gap
+            self._free.sort(reverse=True)
 
 
 def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -> Generation:

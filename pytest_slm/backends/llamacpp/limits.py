@@ -26,7 +26,7 @@ SEQUENCES = 64
 LOGITS_BYTES = 48 * 2**20
 """No batch asks for more logits than this: they stand in memory twice, and the vocabulary may have 150,000 tokens."""
 
-KV_BYTES = 2**30
+KV_BYTES = 2**31
 KV_SHARE = 0.25
 """Generations run in parallel as far as their KV memory stays below both: so many bytes, this part of the RAM. A single
 sequence may be longer than that."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
-from pytest_slm.backends.llamacpp.model import Model, last_words
+from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
 
@@ -121,7 +121,9 @@ def _grammar(model: Model, request: Request) -> Any:
         raise BackendError("grammar: no rule is called root; write `root ::= ...` (llama.cpp's GBNF)", slug="grammar")
     sampler = llama.llama_sampler_init_grammar(model.vocab, source.encode(), b"root")
     if not sampler:
-        raise BackendError(f"grammar: llama.cpp cannot read it ({last_words()})", slug="grammar")
+        raise BackendError(
+            f"grammar: llama.cpp cannot read it: {source[:80]!r}; check it against the GBNF guide", slug="grammar"
+        )
     return sampler
 
 

@@ -81,7 +81,8 @@ def loglikelihoods(
     # The memory holds the longest path, and besides it no more than one batch of other branches.
     n_cells = max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
     alone = exact or not limits.shares
-    context.reserve(n_cells, 1 if alone else limits.n_seq)
+    # Sequence 0 keeps what the next group begins with.
+    context.reserve(n_cells, 2 if alone else limits.n_seq + 1, shared=True)
     size = EXACT_BLOCK if alone else limits.n_batch
     groups, following = itertools.tee(_groups(ordered, limits, exact=exact))
     next(following, None)

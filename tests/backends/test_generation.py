@@ -1,0 +1,261 @@
+"""Many requests at once through llama.cpp: the same texts as one by one, shared beginnings, stops, seeds, grammars."""
+
+import json
+import re
+
+import pytest
+
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.record import RecordError
+from pytest_slm.core.types import EngineSettings, Message, Request
+from pytest_slm.errors import BackendError
+
+PROMPTS = ("Once upon a time", "The capital of France is", "1, 2, 3, 4, 5,", "def add(a, b):", "Water boils at", "My")
+
+
+@pytest.fixture(scope="module")
+def backend(f32_model):
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    # F32 weights: what differs between two ways of computing is an error of ours, not the noise of a quantization
+    opened = LlamaCpp(ModelSpec(path=str(f32_model), format="gguf", settings=EngineSettings(threads=2)))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def limited(f32_model):
+    """Opens the model with other limits; closes it afterwards."""
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    opened = []
+
+    def open_(*, exact=False, **settings):
+        spec = ModelSpec(
+            path=str(f32_model), format="gguf", settings=EngineSettings(threads=2, **settings), exact=exact
+        )
+        opened.append(LlamaCpp(spec))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.close()
+
+
+def texts(generations):
+    return [generation.text for generation in generations]
+
+
+def alone(backend, requests):
+    return [backend.generate([request])[0] for request in requests]
+
+
+# -- together as alone --------------------------------------------------------------------------------------------
+
+
+def test_requests_get_the_answers_that_they_get_alone(backend):
+    requests = [Request(prompt=prompt, max_tokens=4 + 3 * n) for n, prompt in enumerate(PROMPTS)]
+    together = backend.generate(requests)
+    assert texts(together) == texts(alone(backend, requests))
+    assert [g.n_output for g in together] == [request.max_tokens for request in requests]
+
+
+def test_more_requests_than_sequences_wait_for_a_free_one(limited):
+    few = limited(n_seq=2)
+    requests = [Request(prompt=prompt, max_tokens=2 + n % 3 * 4) for n, prompt in enumerate(PROMPTS * 2)]
+    assert texts(few.generate(requests)) == texts(alone(few, requests))
+
+
+def test_little_kv_memory_means_fewer_at_once_and_the_same_answers(limited, backend):
+    narrow = limited(kv_cells=40)
+    requests = [Request(prompt=prompt, max_tokens=6) for prompt in PROMPTS]
+    assert texts(narrow.generate(requests)) == texts(backend.generate(requests))
+
+
+def test_no_requests_are_no_work(backend):
+    assert backend.generate([]) == []
+
+
+def test_a_request_that_ends_leaves_the_others_undisturbed(backend):
+    # the sequences of those that end early are filled by those that go on: their memory moves
+    requests = [Request(prompt=prompt, max_tokens=1 if n % 2 == 0 else 24) for n, prompt in enumerate(PROMPTS)]
+    assert texts(backend.generate(requests)) == texts(alone(backend, requests))
+
+
+def test_a_small_batch_takes_long_prompts_in_pieces(limited, backend):
+    small = limited(n_batch=32, n_seq=4)
+    requests = [Request(prompt=f"{prompt} " * 12, max_tokens=4) for prompt in PROMPTS]
+    assert texts(small.generate(requests)) == texts(backend.generate(requests))
+
+
+# -- shared beginnings --------------------------------------------------------------------------------------------
+
+
+def test_a_common_beginning_is_computed_once(backend):
+    preamble = "Question: What is two and two?\nAnswer: four\n\n" * 10
+    requests = [Request(prompt=f"{preamble}Question: What is {n} and one?\nAnswer:", max_tokens=4) for n in range(8)]
+    together = backend.generate(requests)
+    longest = together[0].n_prompt
+    assert sum(g.timings.n_evaluated for g in together) < 2 * longest
+    assert texts(together) == texts(alone(backend, requests))
+
+
+def test_equal_prompts_are_computed_once_but_answered_each(backend):
+    request = Request(prompt="word " * 100 + "and so on", max_tokens=5)
+    first, *rest = backend.generate([request] * 5)
+    assert texts(rest) == [first.text] * 4
+    evaluated = sorted(g.timings.n_evaluated for g in (first, *rest))
+    assert evaluated == [1, 1, 1, 1, first.n_prompt]
+
+
+def test_beginnings_of_several_kinds_follow_one_another(backend):
+    # a, b and c: each group has its trunk, and a part of it is that of all
+    common = "The following are facts about the world. " * 6
+    requests = [
+        Request(prompt=f"{common}{('About ' + kind + '. ') * 20}Number {n}:", max_tokens=3)
+        for kind in ("animals", "plants", "stones")
+        for n in range(3)
+    ]
+    assert texts(backend.generate(requests)) == texts(alone(backend, requests))
+
+
+# -- telling ------------------------------------------------------------------------------------------------------
+
+
+def test_every_result_is_told_once_when_it_is_known(backend):
+    told, counts = [], []
+    requests = [Request(prompt=prompt, max_tokens=20 - 3 * n) for n, prompt in enumerate(PROMPTS)]
+    results = backend.generate(requests, lambda *count: counts.append(count), lambda n, g: told.append((n, g)))
+    assert sorted(n for n, _ in told) == list(range(len(PROMPTS)))
+    assert all(results[n] == g for n, g in told)
+    assert told[0][0] == len(PROMPTS) - 1  # it has the least to say
+    assert counts == sorted(counts)
+    assert counts[-1] == (len(PROMPTS), len(PROMPTS))
+
+
+def test_an_interrupt_in_the_middle_leaves_the_backend_usable(backend):
+    def stop(number, _):
+        raise KeyboardInterrupt
+
+    requests = [Request(prompt=prompt, max_tokens=3 + n) for n, prompt in enumerate(PROMPTS)]
+    with pytest.raises(KeyboardInterrupt):
+        backend.generate(requests, finished=stop)
+    assert texts(backend.generate(requests)) == texts(alone(backend, requests))
+    assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy
+
+
+def test_times_go_up_and_the_first_token_is_one_of_them(backend):
+    for generation in backend.generate([Request(prompt=prompt, max_tokens=8) for prompt in PROMPTS]):
+        stamps = generation.timings.token_s
+        assert list(stamps) == sorted(stamps)
+        assert generation.timings.prepare_s + generation.timings.prefill_s <= stamps[0] <= generation.timings.end_s
+
+
+# -- ends ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_request_has_stop_strings_of_its_own(backend):
+    free = backend.generate([Request(prompt="1, 2, 3, 4, 5,", max_tokens=24)])[0].text
+    stops = (" 7", " 9", "never", ", 8")
+    stopped = backend.generate([Request(prompt="1, 2, 3, 4, 5,", max_tokens=24, stop=(stop,)) for stop in stops])
+    assert texts(stopped) == [free.split(stop)[0] for stop in stops]
+    assert [g.finish for g in stopped] == ["stop", "stop", "length", "stop"]
+
+
+def test_a_prompt_that_is_too_long_is_refused_before_anything_runs(limited):
+    small = limited(n_ctx=64)
+    told = []
+    requests = [Request(prompt="Hi", max_tokens=2), Request(prompt="word " * 100, max_tokens=2)]
+    with pytest.raises(BackendError, match="choose a shorter variant"):
+        small.generate(requests, finished=lambda *_: told.append(1))
+    assert not told
+
+
+def test_text_ends_where_the_context_does(limited):
+    small = limited(n_ctx=64)
+    (generation,) = small.generate([Request(prompt="word " * 60, max_tokens=50, forced_length=True)])
+    assert generation.finish == "context"
+    assert generation.n_prompt + generation.n_output == 64
+
+
+# -- chance -------------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_means_the_same_whoever_runs_beside_it(backend):
+    def request(seed):
+        return Request(prompt="Once upon a time", max_tokens=12, temperature=0.9, top_k=40, top_p=0.95, seed=seed)
+
+    requests = [request(seed) for seed in range(6)]
+    together = texts(backend.generate(requests))
+    assert together == texts(alone(backend, requests))
+    assert together[::-1] == texts(backend.generate(requests[::-1]))
+    assert len(set(together)) > 3
+
+
+def test_top_k_of_one_is_greedy(backend):
+    greedy, chance = backend.generate(
+        [Request(prompt=PROMPTS[0], max_tokens=10), Request(prompt=PROMPTS[0], max_tokens=10, temperature=2.0, top_k=1)]
+    )
+    assert greedy.text == chance.text
+
+
+# -- grammars -----------------------------------------------------------------------------------------------------
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+
+
+def test_a_json_schema_is_kept(backend):
+    ask = Message(role="user", content="Describe a person of 30 years as JSON.")
+    requests = [
+        Request(messages=(ask,), max_tokens=80, json_schema=PERSON, temperature=temperature, seed=3)
+        for temperature in (0.0, 1.0)
+    ]
+    for generation in backend.generate(requests):
+        assert generation.finish == "stop"
+        person = json.loads(generation.text)
+        assert isinstance(person["name"], str)
+        assert isinstance(person["age"], int)
+
+
+def test_a_grammar_decides_what_can_be_said(backend):
+    requests = [
+        Request(prompt="The answer is", max_tokens=5, grammar='root ::= " yes" | " no"', temperature=1.5, seed=seed)
+        for seed in range(12)
+    ]
+    said = texts(backend.generate(requests))
+    assert set(said) == {" yes", " no"}
+
+
+def test_a_grammar_against_the_models_will_is_kept(backend):
+    # greedy decoding would never say this: every token has to be picked within the grammar
+    (generation,) = backend.generate(
+        [Request(prompt="The capital of France is", max_tokens=30, grammar='root ::= " " [0-9]{6} "#"')]
+    )
+    assert re.fullmatch(r" [0-9]{6}#", generation.text)
+
+
+@pytest.mark.parametrize(
+    ("broken", "match"),
+    [
+        ({"grammar": 'foo ::= "x"'}, "no rule is called root"),
+        ({"grammar": 'root ::= "x'}, "cannot read it"),
+        ({"grammar": "root ::= missing"}, "cannot read it"),
+        ({"grammar": 'root ::= "x"' + " " * 70_000}, "the limit is"),
+        ({"json_schema": {"type": "nonsense"}}, "json_schema"),
+    ],
+)
+def test_a_broken_grammar_is_an_error_that_leaves_the_backend_usable(backend, broken, match):
+    with pytest.raises(BackendError, match=match):
+        backend.generate([Request(prompt="x", max_tokens=2, **broken), Request(prompt="y", max_tokens=2)])
+    assert backend.generate([Request(prompt="x", max_tokens=2)])[0].n_output == 2
+
+
+def test_a_request_has_a_grammar_or_a_schema():
+    with pytest.raises(RecordError, match="not both"):
+        Request(prompt="x", grammar='root ::= "x"', json_schema={})
+    with pytest.raises(RecordError, match="forced_length"):
+        Request(prompt="x", grammar='root ::= "x"', forced_length=True)

@@ -1,0 +1,160 @@
+"""Likelihoods do not depend on how requests are ordered and packed: nearly with F32, to the last bit with ``exact``."""
+
+import random
+
+import pytest
+
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.types import EngineSettings
+from pytest_slm.errors import BackendError
+
+SUBJECTS = ("cat", "house", "teacher", "river", "song")
+ENDINGS = (" is old.", " has never been seen by anyone in this town.", " fell", " makes a noise and then it stops.")
+PAIRS = [
+    (f"{shots}The {subject}", ending)
+    for shots in ("", "The dog is young. " * 12)
+    for subject in SUBJECTS
+    for ending in ENDINGS
+]
+
+
+@pytest.fixture
+def opened(f32_model, real_model):
+    """Opens the F32 or the quantized weights; closes them afterwards."""
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    backends = []
+
+    def open_(weights="F32", *, exact=False, **settings):
+        path = {"F32": f32_model, "Q4_1": real_model}[weights]
+        spec = ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=2, **settings), exact=exact)
+        backends.append(LlamaCpp(spec))
+        return backends[-1]
+
+    yield open_
+    for backend in backends:
+        backend.close()
+
+
+def sums(backend, pairs):
+    return [result.logprob for result in backend.loglikelihood(pairs)]
+
+
+def reordered(backend, pairs, seed=0):
+    order = random.Random(seed).sample(range(len(pairs)), len(pairs))
+    shuffled = sums(backend, [pairs[place] for place in order])
+    return [shuffled[order.index(place)] for place in range(len(pairs))]
+
+
+def test_f32_sums_depend_neither_on_order_nor_on_packing(opened):
+    backend = opened()
+    packed = sums(backend, PAIRS)
+    assert reordered(backend, PAIRS) == pytest.approx(packed, abs=1e-3)
+    assert [sums(backend, [pair])[0] for pair in PAIRS[::7]] == pytest.approx(packed[::7], abs=1e-3)
+    assert reordered(backend, PAIRS[: len(PAIRS) // 2]) == pytest.approx(packed[: len(PAIRS) // 2], abs=1e-3)
+
+
+@pytest.mark.parametrize("weights", ["F32", "Q4_1"])
+def test_exact_sums_are_the_same_to_the_last_bit(opened, weights):
+    backend = opened(weights, exact=True)
+    pairs = PAIRS[:8] + PAIRS[-8:]
+    together = sums(backend, pairs)
+    assert reordered(backend, pairs) == together
+    assert [sums(backend, [pair])[0] for pair in pairs] == together
+
+
+def test_small_batches_and_few_sequences_change_nothing(opened):
+    wide = sums(opened(), PAIRS)
+    assert sums(opened(n_batch=48, n_seq=3), PAIRS) == pytest.approx(wide, abs=1e-3)
+    assert sums(opened(n_batch=512, n_seq=1), PAIRS) == pytest.approx(wide, abs=1e-3)
+
+
+def test_models_with_a_running_state_are_scored_one_by_one(opened, monkeypatch):
+    # a recurrent layer has no cells that could be shared; none of these models is small enough to ship
+    import llama_cpp
+
+    wide = sums(opened(), PAIRS)
+    monkeypatch.setattr(llama_cpp, "llama_model_is_recurrent", lambda _: True)
+    alone = opened()
+    assert alone.describe()["n_seq"] == 1
+    assert sums(alone, PAIRS) == pytest.approx(wide, abs=1e-3)
+
+
+def test_equal_requests_get_equal_answers(opened):
+    results = opened().loglikelihood([PAIRS[0]] * 5)
+    assert results == [results[0]] * 5
+
+
+def test_no_requests_are_no_work(opened):
+    assert opened().loglikelihood([]) == []
+    assert opened().loglikelihood_rolling([]) == []
+
+
+def test_a_hundred_thousand_requests_are_planned_and_answered(opened):
+    # 40 distinct ones: what is tested is that planning and bookkeeping stay far from quadratic
+    pairs = [PAIRS[n % 40] for n in range(100_000)]
+    told = []
+    results = opened("Q4_1").loglikelihood(pairs, finished=lambda n, _: told.append(n))
+    assert len(results) == len(set(told)) == 100_000
+    assert results[40:80] == results[:40]
+
+
+def test_an_interrupt_in_the_middle_leaves_the_backend_usable(opened):
+    backend = opened()
+    before = sums(backend, PAIRS)
+
+    def stop(number, _):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backend.loglikelihood(PAIRS, finished=stop)
+    assert sums(backend, PAIRS) == pytest.approx(before, abs=1e-3)
+
+
+def test_is_greedy_is_what_greedy_decoding_writes(opened):
+    from pytest_slm.core.types import Request
+
+    backend = opened()
+    contexts = [f"The {subject}" for subject in SUBJECTS]
+    written = backend.generate([Request(prompt=context, max_tokens=4, forced_length=True) for context in contexts])
+    own = backend.loglikelihood([(c, g.text) for c, g in zip(contexts, written, strict=True)])
+    other = backend.loglikelihood([(c, g.text[:-1] + "zq") for c, g in zip(contexts, written, strict=True)])
+    assert [result.is_greedy for result in own] == [True] * len(contexts)
+    assert [result.is_greedy for result in other] == [False] * len(contexts)
+
+
+def test_a_rolled_text_in_windows_is_the_sum_of_its_windows(opened):
+    small, text = opened(n_ctx=32), "The quick brown fox jumps over the lazy dog. " * 9
+    (rolled,) = small.loglikelihood_rolling([text])
+    both = small.loglikelihood_rolling([text, "Another text."])
+    assert both[0].logprob == pytest.approx(rolled.logprob, abs=1e-3)
+    assert rolled.n_tokens == len(small._model.tokenize(text, add_special=False, parse_special=False))
+
+
+# -- limits -------------------------------------------------------------------------------------------------------
+
+
+def test_reference_weights_are_computed_precisely_and_others_as_users_do(opened):
+    precise, usual = opened().describe(), opened("Q4_1").describe()
+    assert (precise["kv_type"], precise["flash_attention"]) == ("F32", False)
+    assert (usual["kv_type"], usual["flash_attention"]) == ("F16", True)
+
+
+def test_what_is_asked_for_is_used_and_told(opened):
+    asked = {"n_ctx": 256, "n_batch": 64, "n_seq": 5, "kv_cells": 700, "kv_type": "Q8_0", "flash_attention": True}
+    backend = opened("Q4_1", **asked)
+    assert asked.items() <= backend.describe().items()
+    assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy
+
+
+def test_settings_that_contradict_each_other_are_refused(opened):
+    with pytest.raises(BackendError, match="needs flash attention"):
+        opened("Q4_1", kv_type="Q8_0", flash_attention=False)
+
+
+def test_a_batch_asks_for_no_more_logits_than_memory_allows(opened):
+    from pytest_slm.backends.llamacpp.limits import LOGITS_BYTES
+
+    limits = opened()._limits
+    assert limits.n_outputs * 4 * 49_152 <= LOGITS_BYTES
+    assert limits.n_outputs > limits.n_seq
