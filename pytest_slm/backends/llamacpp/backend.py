@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -146,14 +147,16 @@ class LlamaCpp:
                 slug="no-chat-template",
             )
         messages = request.messages or ()
+        # A character of the private use area that no message holds.
+        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if all(mark not in m.content for m in messages))
         text = template.render(
             source,
-            messages,
+            [replace(message, content=self._model.marked(message.content, mark)) for message in messages],
             tools=request.tools,
             bos_token=self._spelled(self._model.bos),
             eos_token=self._spelled(self._model.eos),
         )
-        return self._model.tokenize_template(text, [message.content for message in messages])
+        return self._model.tokenize_template(text, mark)
 
     def _spelled(self, token: int) -> str:
         return self._model.piece(token).decode("utf-8", "replace") if token >= 0 else ""

@@ -6,7 +6,6 @@ import ctypes
 import re
 import threading
 from collections import deque
-from collections.abc import Sequence
 
 import llama_cpp as llama
 
@@ -55,7 +54,8 @@ class Model:
         special = [
             self.piece(token).decode("utf-8", "replace") for token in range(self.n_vocab) if self._control(token)
         ]
-        self._special = re.compile("|".join(re.escape(text) for text in special if text) or r"(?!)")
+        self._spellings = [text for text in special if text]
+        self._special = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
 
     def close(self) -> None:
         """Free the weights."""
@@ -103,28 +103,25 @@ class Model:
                 raise BackendError(f"a text of {len(data)} bytes cannot be tokenized", slug="tokenize")
             capacity = -n
 
-    def tokenize_template(self, text: str, contents: Sequence[str]) -> list[int]:
-        """Token ids of a rendered template: its own control tokens count, those inside of ``contents`` do not.
+    def marked(self, content: str, mark: str) -> str:
+        """``content`` with ``mark`` inside of every control token that it spells, so that it spells none."""
+        return self._special.sub(lambda spelled: spelled[0][0] + mark + spelled[0][1:], content)
 
-        A user's message that spells ``<|im_end|>`` must not end the user's turn. Where no content holds such a word
-        (nearly always) the text is tokenized in one piece, exactly as other engines do it. BOS comes once: either the
-        template has written it, or the model wants it added.
+    def tokenize_template(self, text: str, mark: str) -> list[int]:
+        """Token ids of a rendered template: its own control tokens count, those that hold ``mark`` are plain text.
+
+        A user's message that spells ``<|im_end|>`` must not end the user's turn. Marks are set before the template is
+        rendered, because afterwards nobody can tell the template's words from the user's. Where there is none (nearly
+        always) the text is tokenized in one piece, exactly as other engines do it. BOS comes once: either the template
+        has written it, or the model wants it added.
         """
-        spelled = [content for content in contents if self._special.search(content)]
-        has_bos = self.bos >= 0 and text.startswith(self.piece(self.bos).decode("utf-8", "replace"))
-        add_special = self.adds_bos and not has_bos
-        if not spelled:
-            return self.tokenize(text, add_special=add_special, parse_special=True)
-        spans = re.compile("|".join(re.escape(content.strip()) for content in sorted(spelled, key=len, reverse=True)))
+        words = "|".join(re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
+        parts = re.split(f"({words})", text) if mark in text else [text]
         ids: list[int] = []
-        position = 0
-        for match in spans.finditer(text):
-            ids += self.tokenize(
-                text[position : match.start()], add_special=add_special and not ids, parse_special=True
-            )
-            ids += self.tokenize(match.group(), add_special=False, parse_special=False)
-            position = match.end()
-        return ids + self.tokenize(text[position:], add_special=False, parse_special=True)
+        for number, part in enumerate(parts):
+            plain = number % 2 == 1
+            ids += self.tokenize(part.replace(mark, "") if plain else part, add_special=False, parse_special=not plain)
+        return [self.bos, *ids] if self.adds_bos and ids[:1] != [self.bos] else ids
 
     # -- tokens to text ------------------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ def split_pair(model: Model, context: str, continuation: str) -> tuple[list[int]
     """Token ids of context and continuation, split as lm-eval's HFLM splits them.
 
     White space at the end of the context moves to the continuation, and the two are tokenized together: the ids of the
-    continuation are what the whole has beyond the context alone. An empty context is the token that starts a text.
+    continuation are what the whole has beyond as many as the context alone has. Where the two merge into one token
+    ("wor" and "ld"), the context keeps its own ids, as there. An empty context is the token that starts a text.
     """
     if not continuation:
         raise BackendError("an empty continuation has no likelihood", slug="empty-continuation")
@@ -39,7 +40,7 @@ def split_pair(model: Model, context: str, continuation: str) -> tuple[list[int]
     head = model.tokenize(context, add_special=True, parse_special=False)
     if not head:  # the context was white space only
         return [start_token(model)], whole
-    return whole[: len(head)], whole[len(head) :]
+    return head, whole[len(head) :]
 
 
 def start_token(model: Model) -> int:
