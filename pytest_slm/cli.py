@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ examples:
   pytest-slm suites                                       what can be measured
   pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
   pytest-slm validate submissions/*.yml                   is this submission in order?
+  pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
 
 exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 a submission or reference is wrong
 """
@@ -87,6 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     detect.add_argument("--offline", action="store_true", help="never ask the Hub")
     detect.set_defaults(run=_detect)
+
+    quantize = commands.add_parser("quantize", help="make further quantizations of a GGUF with llama.cpp's quantizer")
+    quantize.add_argument("reference", metavar="REF", help="a .gguf file, pkg:NAME, a Hub repo or a submission")
+    quantize.add_argument("--to", required=True, metavar="TYPES", help="llama.cpp's names, with commas: Q8_0,Q4_K_M")
+    quantize.add_argument("--source", metavar="NAME", help="the quantization to start from (default: the most precise)")
+    quantize.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where the files go (default: PYTEST_SLM_CACHE, or the user's cache)"
+    )
+    quantize.add_argument("--verify", action="store_true", help="read files that are there already, and compare hashes")
+    quantize.add_argument("--offline", action="store_true", help="never ask the Hub")
+    quantize.set_defaults(run=_quantize)
 
     validate = commands.add_parser("validate", help="check submissions, and compare them with their weights' headers")
     validate.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="YAML files")
@@ -167,6 +180,31 @@ def _detect(arguments: argparse.Namespace) -> int:
         for quantization in select(submission, arguments.quant)
     }
     print(json.dumps({"submission": submission.to_json(), "detected": found}, indent=2, sort_keys=True))
+    return 0
+
+
+def _quantize(arguments: argparse.Namespace) -> int:
+    from pytest_slm.models import best_source, derive, detect, locate, resolve, select, type_named
+
+    submission = resolve(arguments.reference, offline=arguments.offline)
+    # All names are looked at before the first file is made.
+    types = [type_named(name) for name in arguments.to.split(",") if name.strip()]
+    source = select(submission, arguments.source)[0] if arguments.source else best_source(submission.quantizations)
+    if source is None or not types:
+        what = "--to names no type" if source else f"{arguments.reference}: has no GGUF to start from"
+        raise UsageError(f"{what}; see `pytest-slm quantize --help`", slug="quantization-source")
+    path = locate(submission, source, offline=arguments.offline)
+    if source.name.upper() not in ("F32", "BF16", "F16", "FP32", "FP16"):
+        print(f"note: {path.name} is {source.name} itself; what it has lost stays lost", file=sys.stderr)
+    for name in types:
+        began = time.perf_counter()
+        made = derive(path, name, cache=arguments.cache, verify=arguments.verify)
+        found = detect(made)
+        print(
+            f"{name:8} {(found.file_size or 0) / 1e6:9.1f} MB  {found.bits_per_weight or 0:5.2f} bits/weight  "
+            f"{time.perf_counter() - began:6.1f} s  {made}",
+            flush=True,
+        )
     return 0
 
 

@@ -19,6 +19,24 @@ class Quantization(Record):
     source: str | None = None
     file: str | None = None
     engine: EngineSettings = EngineSettings()
+    derived_from: str | None = None
+    """The quantization of the same submission that it is made from, if it is not published but derived here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation(Record):
+    """How a GGUF was made from another by quantizing its weights again. A derived file is never better than its source:
+    what the source's own quantization has lost stays lost."""
+
+    source_file: str
+    source_sha256: str
+    source_quantization: str | None
+    quantization: str
+    sha256: str
+    file_size: int
+    engine: str
+    created: str
+    """UTC, ISO 8601."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +59,8 @@ class Submission(Record):
     submitted_date: str | None = None
     contact: str | None = None
     engine: EngineSettings = EngineSettings()
+    derive: bool = False
+    """Whether quantizations that are not listed may be made from those that are."""
     origin: str = ""
     """The reference it came from: a path, ``pkg:...`` or repo id."""
 
@@ -67,3 +87,5 @@ class Detected(Record):
     chat_template_sha256: str | None = None
     revision: str | None = None
     gated: bool | None = None
+    derivation: Derivation | None = None
+    """How the file was made, where it was derived on this machine."""

@@ -16,7 +16,7 @@ from pytest_slm.core.result import (
     RunReport,
     Score,
 )
-from pytest_slm.core.submission import Detected, Quantization, Submission
+from pytest_slm.core.submission import Derivation, Detected, Quantization, Submission
 from pytest_slm.core.task import Gate, Generation, Message, MetricSpec, ModePlan, Request, Sample, Suite, Task, Timings
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "OUTCOMES",
     "PROPERTY",
     "REPORT_SCHEMA",
+    "Derivation",
     "Detected",
     "EngineSettings",
     "Gate",

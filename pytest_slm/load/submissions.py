@@ -15,7 +15,7 @@ from pytest_slm.load.fields import Fields
 MODEL_KEYS = (
     *("name", "family", "hf_repo", "revision", "parameters", "architecture", "context_length", "license"),
     *("quantizations", "categories", "tags", "submitted_by", "submitted_date", "contact"),
-    "engine",
+    *("engine", "derive"),
 )
 QUANTIZATION_KEYS = ("name", "format", "source", "file", "engine")
 FORMATS = ("gguf", "safetensors")
@@ -70,6 +70,7 @@ def load_submission(path: Path) -> Submission:
         submitted_date=_matching(fields, "submitted_date", DATE, "a date such as 2026-01-31"),
         contact=fields.optional_text("contact"),
         engine=_engine(fields),
+        derive=fields.flag("derive"),
         origin=str(path),
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.models.derive import best_source, derive, type_named
 from pytest_slm.models.naming import models_among, plain_quantization, split_parts
 from pytest_slm.models.packages import packaged_files
 
@@ -15,8 +17,9 @@ FAVOURITE = "Q4_K_M"
 def select(submission: Submission, names: str | None) -> tuple[Quantization, ...]:
     """The quantizations that ``--slm-quant`` names: ``all``, or a list with commas in which case does not matter.
 
-    Without names it is the only one, else Q4_K_M if there is one, else the first. Raises UsageError
-    (unknown-quantization) with the list of what there is.
+    Without names it is the only one, else Q4_K_M if there is one, else the first. Where the submission says ``derive``,
+    a name that it does not list is a type that is made from its best GGUF. Raises UsageError (unknown-quantization)
+    with the list of what there is.
     """
     offered = submission.quantizations
     if not offered:
@@ -31,12 +34,13 @@ def select(submission: Submission, names: str | None) -> tuple[Quantization, ...
     by_name = {plain_quantization(item.name): item for item in offered}
     chosen: dict[str, Quantization] = {}
     for name in filter(None, (part.strip() for part in names.split(","))):
-        found = by_name.get(plain_quantization(name))
+        found = by_name.get(plain_quantization(name)) or _derived(submission, name)
         if found is None:
             known = [item.name for item in offered]
             raise UsageError(
                 f"--slm-quant={names:.200}: {submission.slug} has no quantization {name!r:.80}. "
-                f"{did_you_mean(name.upper()[:80], known)} There are: {', '.join(known)}; or all.",
+                f"{did_you_mean(name.upper()[:80], known)} There are: {', '.join(known)}; or all. Others can be made: "
+                "`pytest-slm quantize`, or `derive: true` in a submission.",
                 slug="unknown-quantization",
             )
         chosen[found.name] = found
@@ -48,11 +52,22 @@ def select(submission: Submission, names: str | None) -> tuple[Quantization, ...
     return tuple(chosen.values())
 
 
+def _derived(submission: Submission, name: str) -> Quantization | None:
+    source = best_source(submission.quantizations) if submission.derive else None
+    if source is None:
+        return None
+    return replace(source, name=type_named(name), file=None, derived_from=source.name)
+
+
 def locate(submission: Submission, quantization: Quantization, *, offline: bool = False) -> Path:
     """The file (of a split one the first part) or the folder with the weights; from the Hub they are downloaded first.
 
-    The fake backend's format has no weights: its script's path, or an empty path. Raises UsageError.
+    A derived one is made first. The fake backend's format has no weights: its script's path, or an empty path. Raises
+    UsageError, or what making a derived one raises.
     """
+    if quantization.derived_from is not None:
+        original = next(item for item in submission.quantizations if item.name == quantization.derived_from)
+        return derive(locate(submission, original, offline=offline), quantization.name)
     if quantization.format == "fake":
         return Path(quantization.file or "")
     source = quantization.source or submission.hf_repo

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError
+from pytest_slm.models.derivation import derivation_of
 from pytest_slm.models.ggml import FILE_TYPES, GUESSED
 from pytest_slm.models.gguf import Header, read_header
 from pytest_slm.models.naming import plain_quantization, split_parts
@@ -58,6 +59,7 @@ def _detect_gguf(path: Path) -> Detected:
         rope_scaling=_rope_scaling(first, architecture),
         chat_template=template,
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
+        derivation=derivation_of(path),
     )
 
 

