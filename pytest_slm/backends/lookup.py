@@ -55,6 +55,13 @@ class Backends:
             needs=("llama_cpp", "numpy"),
             extra="gguf",
         )
+        self.register(
+            "hf",
+            "pytest_slm.backends.hf:Transformers",
+            formats=("safetensors",),
+            needs=("torch", "transformers", "safetensors"),
+            extra="hf",
+        )
         self.register("fake", "pytest_slm.backends.fake:Fake", formats=("fake",))
 
     def register(

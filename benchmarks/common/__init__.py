@@ -1,0 +1,1 @@
+"""What the side-by-side measurements share."""

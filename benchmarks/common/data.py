@@ -1,0 +1,84 @@
+"""The requests of lm-eval's tasks, and the weights in the quantizations that are compared."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.core.config import RunConfig
+from pytest_slm.core.types import MetricSpec, Task
+from pytest_slm.models import derive, locate, resolve, select
+from pytest_slm.runners import accuracy
+
+Pair = tuple[str, str]
+
+MMLU = ("abstract_algebra", "anatomy", "college_biology", "astronomy")
+TASKS = {
+    "hellaswag": (("hellaswag",), 0),
+    "arc_challenge": (("arc_challenge",), 0),
+    "arc_challenge_25": (("arc_challenge",), 25),
+    "mmlu_5": (tuple(f"mmlu_{subject}" for subject in MMLU), 5),
+    "piqa": (("piqa",), 0),
+    "winogrande": (("winogrande",), 0),
+    "gsm8k_5": (("gsm8k",), 5),
+}
+"""Our name: (lm-eval's tasks, examples in the prompt)."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: the arguments of its requests, and how lm-eval judges answers to them."""
+
+    pairs: tuple[Pair, ...]
+    doc: Any
+    task: Any
+
+    def correct(self, sums: list[float]) -> float:
+        """lm-eval's ``acc`` of these sums of log-probabilities."""
+        return float(self.task.process_results(self.doc, [(value, False) for value in sums])["acc"])
+
+
+def questions(name: str, n: int, data: Path) -> list[Question]:
+    """The first ``n`` questions of a task, as lm-eval asks them; spread evenly where it is several tasks."""
+    tasks, shots = TASKS[name]
+    share = -(-n // len(tasks))
+    found: list[Question] = []
+    for task in tasks:
+        upstream = _upstream(task, shots, data)
+        upstream.build_all_requests(limit=share, rank=0, world_size=1)
+        by_doc: dict[int, list[Any]] = {}
+        for instance in upstream.instances:
+            by_doc.setdefault(instance.doc_id, []).append(instance)
+        found += [
+            Question(tuple(instance.args for instance in asked), asked[0].doc, upstream) for asked in by_doc.values()
+        ]
+    return found[:n]
+
+
+def prompts(name: str, n: int, data: Path) -> list[str]:
+    """The prompts of the first ``n`` questions of a generation task."""
+    return [question.pairs[0][0] for question in questions(name, n, data)]
+
+
+def weights(reference: str, quantization: str) -> Path:
+    """The model's GGUF in that quantization: as it is, or derived into the cache."""
+    submission = resolve(reference)
+    (source,) = select(submission, None)
+    path = locate(submission, source)
+    return path if source.name == quantization else derive(path, quantization)
+
+
+def _upstream(task: str, shots: int, data: Path) -> Any:
+    asked = Task(
+        name=task,
+        suite="benchmarks",
+        kind="accuracy",
+        description="",
+        primary="acc",
+        metrics=(MetricSpec(name="acc"),),
+        options={"task": task, "num_fewshot": shots},
+    )
+    context: Any = types.SimpleNamespace(config=RunConfig(model="", data=str(data), offline=True))
+    return accuracy.load(asked, context)[0]

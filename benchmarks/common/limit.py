@@ -1,0 +1,93 @@
+"""The physical limit of scoring: every distinct prefix token once, at the rate of the engine's own prefill there.
+
+``limit_ratio = seconds / sum over the trie's tokens of 1 / rate(depth)``. The rate is what ``llama-bench -p 512 -d D``
+measures: 512 random tokens at depth D in one batch, logits for the last one only, memory cleared before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import llama_cpp as llama
+import numpy as np
+
+from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.backends.llamacpp.packing import common, leaves
+from pytest_slm.backends.llamacpp.scoring import split_pair
+
+CHUNK = 512
+DEPTHS = (0, 512, 1024, 2048)
+
+
+def trie_depths(requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Counter[int]:
+    """How many distinct prefixes end at each depth, over all (context ids, continuation ids).
+
+    The last token of a continuation is predicted but never shown, so it counts for nothing.
+    """
+    found: Counter[int] = Counter()
+    before: Sequence[int] = ()
+    for leaf in leaves(requests):
+        found.update(range(common(before, leaf.ids), len(leaf.ids)))
+        before = leaf.ids
+    return found
+
+
+def limit_seconds(depths: Mapping[int, int], rates: Mapping[int, float]) -> float:
+    """The least time for a trie at these rates (tokens/s by depth), interpolated; beyond the last depth it is kept.
+
+    A rate measured over 512 tokens from D on is that at the middle of them, D + 256.
+    """
+    at = [depth + CHUNK / 2 for depth in sorted(rates)]
+    known = [rates[depth] for depth in sorted(rates)]
+    places = np.fromiter(depths.keys(), dtype=float)
+    counts = np.fromiter(depths.values(), dtype=float)
+    return float((counts / np.interp(places, at, known)).sum())
+
+
+class Prefill:
+    """The engine's own prefill rates, set up as the scorer sets it up."""
+
+    def __init__(self, path: str, *, threads: int, flash_attention: bool) -> None:
+        self._model = Model(path)
+        parameters = llama.llama_context_default_params()
+        parameters.n_ctx = max(DEPTHS) + CHUNK
+        parameters.n_batch = parameters.n_ubatch = CHUNK
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.flash_attn_type = int(flash_attention)
+        self._context = llama.llama_init_from_model(self._model.handle, parameters)
+        self._batch = llama.llama_batch_init(CHUNK, 0, 1)
+        self._random = np.random.default_rng(0)
+
+    def tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Token ids of (context, continuation) pairs."""
+        return [split_pair(self._model, *pair) for pair in pairs]
+
+    def rates(self) -> dict[int, float]:
+        """Tokens/s by depth, one pass."""
+        llama.llama_memory_clear(llama.llama_get_memory(self._context), False)
+        found = {}
+        for depth in range(0, max(DEPTHS) + 1, CHUNK):
+            seconds = self._chunk(depth)
+            if depth in DEPTHS:
+                found[depth] = CHUNK / seconds
+        return found
+
+    def _chunk(self, depth: int) -> float:
+        batch = self._batch
+        for index, token in enumerate(self._random.integers(100, self._model.n_vocab - 100, CHUNK)):
+            batch.token[index], batch.pos[index], batch.n_seq_id[index] = int(token), depth + index, 1
+            batch.seq_id[index][0], batch.logits[index] = 0, index == CHUNK - 1
+        batch.n_tokens = CHUNK
+        began = time.perf_counter()
+        if llama.llama_decode(self._context, batch) != 0:
+            raise RuntimeError(f"llama.cpp could not evaluate {CHUNK} tokens at depth {depth}")
+        llama.llama_synchronize(self._context)
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        """Free model and memory."""
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._context)
+        self._model.close()

@@ -1,0 +1,154 @@
+"""Questions per second of the scorer against its peers, and against the physical limit, alternating in one run.
+
+python -m benchmarks.scoring --data DIR --tasks hellaswag,mmlu_5 --peers hf,server
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import arguments
+from benchmarks.common.data import TASKS, Question, questions, weights
+from benchmarks.common.limit import Prefill, limit_seconds, trie_depths
+from benchmarks.common.outcome import Progress, bars, ratios, recorded, spread, table
+from benchmarks.common.peers import (
+    Evalution,
+    LmEvalHf,
+    LmEvalServer,
+    Ours,
+    Scorer,
+    own_process_seconds,
+    perplexity_seconds,
+)
+
+
+def main() -> None:
+    """Measure what the command line names."""
+    parser = arguments.parser(str(__doc__), questions=200)
+    parser.add_argument(
+        "--tasks", default="hellaswag,mmlu_5", help=f"of {', '.join(t for t in TASKS if t != 'gsm8k_5')}"
+    )
+    parser.add_argument("--quantization", default="Q4_0", help="of ours and of peers that read GGUF")
+    parser.add_argument("--peers", default="hf", help="of hf, server, evalution, with commas; empty for none")
+    parser.add_argument("--peer-questions", type=int, help="the most that a peer scores a round (default: its own)")
+    parser.add_argument("--python", default="python", help="interpreter with llama-cpp-python[server]")
+    parser.add_argument("--evalution-python", default="python", help="interpreter with Evalution")
+    parser.add_argument("--llama-perplexity", type=Path, help="its binary: whole processes are compared on HellaSwag")
+    options = parser.parse_args()
+    for task in arguments.names(options.tasks):
+        measure(task, options)
+
+
+def measure(task: str, options: Any) -> None:
+    """All rounds of one task."""
+    path = weights(options.model, options.quantization)
+    asked = questions(task, options.questions, options.data)
+    pairs = [pair for question in asked for pair in question.pairs]
+    ours = Ours(path, options.threads)
+    flash = bool(ours.backend.describe()["flash_attention"])
+    prefill = Prefill(str(path), threads=options.threads, flash_attention=flash)
+    depths = trie_depths(prefill.tokens(pairs))
+    made: dict[str, Callable[[], Scorer]] = {
+        "hf": lambda: LmEvalHf(weights(options.model, "F32"), options.threads),
+        "server": lambda: LmEvalServer(path, options.threads, options.python),
+        "evalution": lambda: Evalution(path, options.threads, options.evalution_python),
+    }
+    peers = [made[name]() for name in arguments.names(options.peers)]
+    binary = options.llama_perplexity if task == "hellaswag" else None
+    about = {
+        "task": task,
+        "quantization": options.quantization,
+        "questions": len(asked),
+        "requests": len(pairs),
+        "trie_tokens": sum(depths.values()),
+        "backend": dict(ours.backend.describe()),
+    }
+    progress = Progress(options.rounds * (1 + len(peers) + bool(binary)))
+    prefill.rates()
+    ours.score(pairs[:16])
+    try:
+        with recorded(options.out, f"scoring-{task}", about) as document:
+            for _ in range(options.rounds):
+                document["rounds"].append(_round(ours, peers, prefill, depths, asked, binary, options, path, progress))
+                document["summary"] = summary(document["rounds"])
+            print(f"\n{task}, {options.quantization}, {len(asked)} questions, {options.rounds} rounds\n")
+            print(table(_rows(document["summary"]), ("", "median", "least", "greatest", "rounds")))
+            rates = {key: [r[key] for r in document["rounds"] if key in r] for key in _speeds(document["rounds"])}
+            bars(
+                options.out / f"scoring-{task}.png",
+                f"{task}, {options.quantization}, {options.threads} threads: questions scored a second",
+                "questions/s",
+                {key.removesuffix(" questions/s"): values for key, values in rates.items()},
+            )
+    finally:
+        for each in (ours, *peers, prefill):
+            each.close()
+
+
+def _round(
+    ours: Ours,
+    peers: Sequence[Scorer],
+    prefill: Prefill,
+    depths: Any,
+    asked: Sequence[Question],
+    binary: Path | None,
+    options: Any,
+    path: Path,
+    progress: Progress,
+) -> dict[str, float]:
+    before = prefill.rates()
+    seconds = _seconds(ours, asked)
+    after = prefill.rates()
+    rates = {depth: (before[depth] + after[depth]) / 2 for depth in before}
+    found = {"pytest-slm questions/s": len(asked) / seconds, "limit_ratio": seconds / limit_seconds(depths, rates)}
+    found |= {f"prefill t/s at {depth}": rate for depth, rate in rates.items()}
+    progress.step(f"{ours.name}: {len(asked) / seconds:.2f} questions/s, limit_ratio {found['limit_ratio']:.3f}")
+    for peer in peers:
+        part = asked[: min(options.peer_questions or peer.most, len(asked))]
+        rate = len(part) / _seconds(peer, part)
+        found |= {f"{peer.name} questions/s": rate, f"{peer.name} questions": len(part)}
+        progress.step(f"{peer.name}: {rate:.3f} questions/s ({len(part)} questions)")
+    if binary:
+        theirs = perplexity_seconds(binary, path, asked, options.threads)
+        mine = own_process_seconds(path, asked, options.threads)
+        found |= {"llama-perplexity (process) questions/s": len(asked) / theirs}
+        found |= {"pytest-slm (process) questions/s": len(asked) / mine}
+        progress.step(f"whole processes: llama-perplexity {theirs:.1f} s, pytest-slm {mine:.1f} s")
+    return found
+
+
+def _seconds(scorer: Scorer, asked: Sequence[Question]) -> float:
+    pairs = [pair for question in asked for pair in question.pairs]
+    began = time.perf_counter()
+    scorer.score(pairs)
+    return time.perf_counter() - began
+
+
+def summary(rounds: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """Spread of every value, and how many times as fast as each peer we were in the same round."""
+    found: dict[str, Any] = {key: spread([r[key] for r in rounds]) for key in (*_speeds(rounds), "limit_ratio")}
+    for key in _speeds(rounds):
+        mine = "pytest-slm (process) questions/s" if "(process)" in key else "pytest-slm questions/s"
+        if key != mine and mine in rounds[0]:
+            found[f"times {key.removesuffix(' questions/s')}"] = ratios(
+                [r[mine] for r in rounds], [r[key] for r in rounds]
+            )
+    return found
+
+
+def _speeds(rounds: Sequence[dict[str, float]]) -> list[str]:
+    return [key for key in rounds[0] if key.endswith(" questions/s")]
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (name, *(f"{value[part]:.3f}" for part in ("median", "min", "max")), str(value["n"]))
+        for name, value in found.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()

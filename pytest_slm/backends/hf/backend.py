@@ -1,0 +1,194 @@
+"""The transformers backend: a network, its tokenizer, and what the protocol asks of them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+import torch
+import transformers
+
+from pytest_slm.backends import template
+from pytest_slm.backends.hf import generation, scoring, weights
+from pytest_slm.backends.hf.model import Model
+from pytest_slm.backends.hf.packed import can_pack
+from pytest_slm.backends.hf.pairs import Ids, rolling_windows, split_pair
+from pytest_slm.backends.protocol import (
+    CHAT,
+    GENERATE,
+    LOGLIKELIHOOD,
+    TOKENS,
+    Finished,
+    LogLikelihood,
+    ModelSpec,
+    Progress,
+    ignored,
+    silent,
+)
+from pytest_slm.core.types import Generation, Request
+from pytest_slm.errors import BackendError, NotAvailableError
+
+BATCH = {"cpu": 512, "cuda": 4096}
+"""Tokens that go through the model at once when texts are scored; see docs/backends.md for what was measured."""
+
+
+class Transformers:
+    """A folder with safetensors, or a GGUF file as float32, opened by transformers."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        if spec.path is None:
+            raise BackendError("the hf backend needs a folder with safetensors, or a GGUF file", slug="model-load")
+        self._path = spec.path
+        self._exact = spec.exact
+        self._model: Model | None = Model(spec.path, spec.settings)
+        self._n_batch = spec.settings.n_batch or BATCH[self._model.device.type]
+        self._packs = can_pack(self._model)
+        self._sha256 = weights.sha256(self._model.files)
+        chat = {CHAT} if self._model.tokenizer.chat_template else set()
+        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TOKENS} | chat)
+
+    def describe(self) -> Mapping[str, Any]:
+        model = self._open
+        source = model.tokenizer.chat_template
+        return {
+            "name": "hf",
+            "engine": "transformers",
+            "engine_version": f"transformers {transformers.__version__}",
+            "torch_version": torch.__version__,
+            "engine_build": f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+            + (f", {torch.cuda.get_device_name(model.device)}" if model.device.type == "cuda" else ""),
+            "n_ctx": model.n_ctx,
+            "n_batch": self._n_batch,
+            "packs": self._packs,
+            "threads": model.threads,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": model.device.type,
+            "exact": self._exact,
+            "weights_sha256": self._sha256,
+            "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
+            **model.describe(),
+        }
+
+    def count_tokens(self, requests: Sequence[Request]) -> list[int]:
+        return [len(self._prompt_ids(request)) for request in requests]
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> list[Generation]:
+        found = _Collected(len(requests), progress, finished)
+        for number, request in enumerate(requests):
+            found.add(number, generation.generate(self._open, self._prompt(request), found.beat))
+        return found.results()
+
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> list[LogLikelihood]:
+        tokenizer = self._open.tokenizer
+        split = [split_pair(tokenizer, context, continuation) for context, continuation in pairs]
+        return self._scored(split, _Collected(len(pairs), progress, finished))
+
+    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
+        tokenizer = self._open.tokenizer
+        windows: list[tuple[Ids, Ids]] = []
+        owners: list[int] = []
+        for number, text in enumerate(texts):
+            ids = tokenizer.tokenize(text, add_special=False, parse_special=False)
+            mine = rolling_windows(ids, tokenizer.start, self._open.n_ctx)
+            windows += mine
+            owners += [number] * len(mine)
+        parts: list[list[LogLikelihood]] = [[] for _ in texts]
+        for owner, part in zip(owners, self._scored(windows, _Collected(len(windows), progress, ignored)), strict=True):
+            parts[owner].append(part)
+        return [
+            LogLikelihood(
+                logprob=math.fsum(part.logprob for part in mine),
+                is_greedy=all(part.is_greedy for part in mine),
+                n_tokens=sum(part.n_tokens for part in mine),
+            )
+            for mine in parts
+        ]
+
+    def close(self) -> None:
+        self._model = None
+
+    @property
+    def _open(self) -> Model:
+        if self._model is None:
+            raise BackendError(f"{self._path}: the model was closed")
+        return self._model
+
+    def _scored(self, pairs: Sequence[tuple[Ids, Ids]], found: _Collected[LogLikelihood]) -> list[LogLikelihood]:
+        scoring.loglikelihoods(
+            self._open, pairs, found.add, n_batch=self._n_batch, packs=self._packs, exact=self._exact
+        )
+        return found.results()
+
+    def _prompt(self, request: Request) -> generation.Prompt:
+        started = time.perf_counter()
+        ids = self._prompt_ids(request)
+        if not ids:
+            raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
+        return generation.Prompt(request=request, ids=ids, started=started)
+
+    def _prompt_ids(self, request: Request) -> list[int]:
+        model = self._open
+        if request.prompt_ids is not None:
+            foreign = [token for token in request.prompt_ids if not 0 <= token < model.n_vocab]
+            if foreign:
+                raise BackendError(f"{foreign[0]} is no token id of this model (0 to {model.n_vocab - 1})")
+            return list(request.prompt_ids)
+        tokenizer = model.tokenizer
+        if request.prompt is not None:
+            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False)
+        source = tokenizer.chat_template
+        if source is None:
+            raise NotAvailableError(
+                f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
+                slug="no-chat-template",
+            )
+        messages = request.messages or ()
+        # A character of the private use area that no message holds.
+        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if all(mark not in m.content for m in messages))
+        text = template.render(
+            source,
+            [replace(message, content=tokenizer.marked(message.content, mark)) for message in messages],
+            tools=request.tools,
+            bos_token=tokenizer.spelled(tokenizer.bos),
+            eos_token=tokenizer.spelled(tokenizer.eos),
+        )
+        return tokenizer.tokenize_template(text, mark)
+
+
+T = TypeVar("T")
+
+
+class _Collected(Generic[T]):
+    """Results as they come, in whatever order, told to whoever watches."""
+
+    def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
+        self._n = n
+        self._found: dict[int, T] = {}
+        self._progress, self._finished = progress, finished
+
+    def add(self, number: int, result: T) -> None:
+        self._found[number] = result
+        self._finished(number, result)
+        self.beat()
+
+    def beat(self) -> None:
+        self._progress(len(self._found), self._n)
+
+    def results(self) -> list[T]:
+        """All results, in the order of the requests."""
+        self.beat()
+        return [self._found[number] for number in range(self._n)]

@@ -1,0 +1,82 @@
+"""Text from a model, token by token, with the time at which each token was known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pytest_slm.backends.hf.model import Model
+from pytest_slm.backends.hf.sampling import Sampler
+from pytest_slm.backends.text import GrowingText
+from pytest_slm.core.types import Generation, Request, Timings
+from pytest_slm.errors import BackendError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A request whose prompt is known as token ids; ``started`` is when work on it began, on the monotonic clock."""
+
+    request: Request
+    ids: list[int]
+    started: float
+
+
+def generate(model: Model, prompt: Prompt, beat: Callable[[], None]) -> Generation:
+    """Write what follows a prompt, from an empty memory; ``beat`` tells every token.
+
+    Raises BackendError (context-too-long) for a prompt that leaves no room to say anything at all.
+    """
+    clock = time.perf_counter
+    request, ids = prompt.request, prompt.ids
+    room = min(request.max_tokens, model.n_ctx - len(ids))
+    if room < 1:
+        raise BackendError(
+            f"{len(ids) + 1} tokens are needed, the context of the model has {model.n_ctx}: choose a shorter variant",
+            slug="context-too-long",
+        )
+    sampler = Sampler(request)
+    text = GrowingText(request.stop)
+    pieces = model.tokenizer.continuing(ids)
+    finish: Literal["stop", "length", "context"] = "length" if room == request.max_tokens else "context"
+    stamps: list[float] = []
+    memory: Any = None
+    shown = ids
+    prepared = clock()
+    prefilled = sampled = 0.0
+    while len(stamps) < room:
+        logits, memory = model.step(shown, memory)
+        logits = logits.cpu()  # waits for the device, so that the times below are those of the computation
+        if not stamps:
+            prefilled = clock()
+        token = sampler.pick(logits)
+        if not stamps:
+            sampled = clock()
+        if token in model.ends and not request.forced_length:
+            finish = "stop"
+            break
+        stopped = text.add(pieces.add(token).encode())
+        stamps.append(clock() - prompt.started)
+        beat()
+        if stopped and not request.forced_length:
+            finish = "stop"
+            break
+        ids = [*ids, token] if memory is None else ids
+        shown = [token] if memory is not None else ids
+    if finish != "stop":
+        text.add(pieces.finish().encode())
+    return Generation(
+        text=text.finish(),
+        n_prompt=len(prompt.ids),
+        n_output=len(stamps),
+        finish=finish,
+        timings=Timings(
+            prepare_s=prepared - prompt.started,
+            prefill_s=prefilled - prepared,
+            sample_s=sampled - prefilled,
+            token_s=tuple(stamps),
+            end_s=clock() - prompt.started,
+            n_evaluated=len(prompt.ids),
+        ),
+    )
