@@ -5,6 +5,7 @@ python -m benchmarks.scoring --data DIR --tasks hellaswag,mmlu_5 --peers hf,serv
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,7 +57,6 @@ def measure(task: str, options: Any) -> None:
         "server": lambda: LmEvalServer(path, options.threads, options.python),
         "evalution": lambda: Evalution(path, options.threads, options.evalution_python),
     }
-    peers = [made[name]() for name in arguments.names(options.peers)]
     binary = options.llama_perplexity if task == "hellaswag" else None
     about = {
         "task": task,
@@ -66,26 +66,31 @@ def measure(task: str, options: Any) -> None:
         "trie_tokens": sum(depths.values()),
         "backend": dict(ours.backend.describe()),
     }
-    progress = Progress(options.rounds * (1 + len(peers) + bool(binary)))
     prefill.rates()
     ours.score(pairs[:16])
-    try:
-        with recorded(options.out, f"scoring-{task}", about) as document:
-            for _ in range(options.rounds):
-                document["rounds"].append(_round(ours, peers, prefill, depths, asked, binary, options, path, progress))
-                document["summary"] = summary(document["rounds"])
-            print(f"\n{task}, {options.quantization}, {len(asked)} questions, {options.rounds} rounds\n")
-            print(table(_rows(document["summary"]), ("", "median", "least", "greatest", "rounds")))
-            rates = {key: [r[key] for r in document["rounds"] if key in r] for key in _speeds(document["rounds"])}
-            bars(
-                options.out / f"scoring-{task}.png",
-                f"{task}, {options.quantization}, {options.threads} threads: questions scored a second",
-                "questions/s",
-                {key.removesuffix(" questions/s"): values for key, values in rates.items()},
-            )
-    finally:
-        for each in (ours, *peers, prefill):
-            each.close()
+    with contextlib.ExitStack() as opened:
+        opened.callback(prefill.close)
+        opened.callback(ours.close)
+        peers: list[Scorer] = []
+        for name in arguments.names(options.peers):
+            peers.append(made[name]())
+            opened.callback(peers[-1].close)
+        progress = Progress(options.rounds * (1 + len(peers) + bool(binary)))
+        document = opened.enter_context(recorded(options.out, f"scoring-{task}", about))
+        for _ in range(options.rounds):
+            document["rounds"].append(_round(ours, peers, prefill, depths, asked, binary, options, path, progress))
+            document["summary"] = summary(document["rounds"])
+        print(f"\n{task}, {options.quantization}, {len(asked)} questions, {options.rounds} rounds\n")
+        print(table(_rows(document["summary"]), ("", "median", "least", "greatest", "rounds")))
+        bars(
+            options.out / f"scoring-{task}.png",
+            f"{task}, {options.quantization}, {options.threads} threads: questions scored a second",
+            "questions/s",
+            {
+                key.removesuffix(" questions/s"): [r[key] for r in document["rounds"]]
+                for key in _speeds(document["rounds"])
+            },
+        )
 
 
 def _round(

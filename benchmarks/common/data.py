@@ -14,7 +14,7 @@ from pytest_slm.runners import accuracy
 
 Pair = tuple[str, str]
 
-MMLU = ("abstract_algebra", "anatomy", "college_biology", "astronomy")
+MMLU = ("abstract_algebra", "anatomy", "college_biology", "college_medicine")
 TASKS = {
     "hellaswag": (("hellaswag",), 0),
     "arc_challenge": (("arc_challenge",), 0),

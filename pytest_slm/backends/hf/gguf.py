@@ -1,13 +1,14 @@
-"""What transformers does not read from a GGUF: how text is split before it becomes tokens.
+"""What transformers lacks for GGUF files: two packages, and how text is split before it becomes tokens.
 
-A GGUF holds the vocabulary and the merges of a byte-level tokenizer, but of its pre-tokenizer only the name. transformers
-knows some of these names and takes GPT-2's splitting for all others, without a warning; ids are then not those that the
-model was trained on. Here the names that llama.cpp gives to two simple kinds of splitting are known too
-(https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, ``llm_tokenizer_bpe``), and others are refused.
+A GGUF holds the vocabulary and the merges of a byte-level tokenizer, but of its pre-tokenizer only the name.
+transformers knows some of these names and takes GPT-2's splitting for all others, without a warning; ids are then not
+those that the model was trained on. Here two simple kinds of splitting are known too, by the names that llama.cpp gives
+them (https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, ``llm_tokenizer_bpe``); others are refused.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,20 @@ AS_GPT2 = frozenset(
 )
 DIGITS_APART = frozenset("smollm starcoder refact command-r codeshell exaone minerva-7b mellum2".split())
 """As GPT-2 splits, but every digit by itself first."""
+
+
+NEEDS = ("gguf", "accelerate")
+"""What transformers imports to read weights from a GGUF."""
+
+
+def check_installed(path: Path) -> None:
+    """Raise BackendError (missing-extra) if a package is missing that opens GGUF files, though not others."""
+    for name in NEEDS:
+        if importlib.util.find_spec(name) is None:
+            raise BackendError(
+                f"{path}: transformers needs the package {name!r} to read a GGUF: pip install 'pytest-slm[hf]'",
+                slug="missing-extra",
+            )
 
 
 def split_as_trained(path: Path, tokenizer: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import transformers
-from torch import Tensor, nn
+from torch import Tensor
 
 from pytest_slm.backends.hf import gguf, weights
 from pytest_slm.backends.hf.tokenizer import Tokenizer
@@ -31,6 +31,8 @@ class Model:
     def __init__(self, path: str, settings: EngineSettings) -> None:
         self.path = Path(path)
         self.files = weights.weight_files(self.path)
+        if self.path.is_file():
+            gguf.check_installed(self.path)
         self.device = choose_device(settings.device)
         self.threads = settings.threads or usable_cores()
         torch.set_num_threads(self.threads)
@@ -51,7 +53,7 @@ class Model:
 
     def describe(self) -> dict[str, object]:
         """What the weights say of themselves."""
-        tensors = {id(tensor): tensor for tensor in self.network.parameters()}.values()  # tied ones are one
+        tensors = list(self.network.parameters())
         return {
             "model_description": f"{type(self.network).__name__} {str(self.dtype).removeprefix('torch.')}",
             "parameters": sum(tensor.numel() for tensor in tensors),
@@ -91,7 +93,7 @@ class Model:
     def _run(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], **inputs: Any) -> tuple[Tensor, Any]:
         keep = self.tensor(wanted)
         selection = {"logits_to_keep": keep} if self._selects else {}
-        with torch.inference_mode(), _memory_told(self.device):
+        with torch.inference_mode(), _telling_where_memory_ends(self.device):
             output = self.network(input_ids=self.tensor(rows), **selection, **inputs)
             logits = output.logits if self._selects else output.logits[:, keep]
         return logits, output
@@ -108,28 +110,28 @@ def choose_device(asked: str | None) -> torch.device:
     return torch.device(asked or ("cuda" if available else "cpu"))
 
 
-def _load_network(path: Path, dtype: str | None) -> nn.Module:
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+def _load_network(path: Path, dtype: str | None) -> Any:
+    models = transformers.AutoModelForCausalLM
     if path.is_file():
         # Blocks are unpacked: the reference computes with exactly the numbers that the file stands for.
-        network = transformers.AutoModelForCausalLM.from_pretrained(
+        return models.from_pretrained(
             str(path.parent),
             gguf_file=path.name,
             dtype=getattr(torch, dtype or "float32"),
             quantization_config=transformers.GgufConfig(dequantize=True),
-            **options,
+            local_files_only=True,
+            trust_remote_code=False,
         )
-    else:
-        network = transformers.AutoModelForCausalLM.from_pretrained(
-            str(path), use_safetensors=True, dtype=getattr(torch, dtype) if dtype else "auto", **options
-        )
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"transformers returned {type(network).__name__}")
-    return network
+    return models.from_pretrained(
+        str(path),
+        use_safetensors=True,
+        dtype=getattr(torch, dtype) if dtype else "auto",
+        local_files_only=True,
+        trust_remote_code=False,
+    )
 
 
 def _load_tokenizer(path: Path) -> Any:
-    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     if path.is_file():
         # Not AutoTokenizer: it reads the configuration first, all arrays included, which takes seconds.
         tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(
@@ -137,7 +139,7 @@ def _load_tokenizer(path: Path) -> Any:
         )
         gguf.split_as_trained(path, tokenizer)
         return tokenizer
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), **options)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), local_files_only=True, trust_remote_code=False)
     if not tokenizer.encode("a"):
         raise BackendError(
             f"{path}: no tokenizer in it (tokenizer.json or tokenizer.model); download the folder with all files",
@@ -167,8 +169,8 @@ def _opening(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _memory_told(device: torch.device) -> Iterator[None]:
-    """Where memory ends, say so."""
+def _telling_where_memory_ends(device: torch.device) -> Iterator[None]:
+    """No memory left on the device is an expected failure, with a remedy."""
     try:
         yield
     except RuntimeError as error:

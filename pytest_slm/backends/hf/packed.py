@@ -21,6 +21,10 @@ PROBE = ((3, 5, 7, 11), (3, 5, 7, 2, 4), (3, 9, 1))
 """Three short texts with two common beginnings."""
 
 
+LENGTH_BOUND = ("dynamic", "longrope")
+"""Kinds of rotary positions that turn with the length of the whole input: a beginning alone has other keys."""
+
+
 class Memory:
     """Keys and values of one group and of what it shares with the one before."""
 
@@ -84,6 +88,10 @@ def can_pack(model: Model) -> bool:
     The kind of memory rules out sliding windows and recurrent layers; a trial rules out architectures that derive
     positions from something else than ``position_ids``, or that take no mask.
     """
+    rope = getattr(model.config, "rope_parameters", None) or {}
+    parts = [rope, *(part for part in rope.values() if isinstance(part, dict))]  # one for each kind of layer
+    if any(part.get("rope_type") in LENGTH_BOUND for part in parts):
+        return False
     try:
         layers = DynamicCache(config=model.config).layers
         if not layers or any(type(layer) is not DynamicLayer for layer in layers):

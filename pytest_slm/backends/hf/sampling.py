@@ -27,8 +27,8 @@ class Sampler:
     def pick(self, logits: Tensor) -> int:
         """The next token, from logits of shape (vocabulary,).
 
-        As llama.cpp orders it: the ``top_k`` likeliest, of these the least set with a probability of ``top_p``, and only
-        then the temperature.
+        In llama.cpp's order: the ``top_k`` likeliest, of these the smallest set that holds ``top_p`` of the
+        probability, and only then the temperature.
         """
         request = self._request
         if request.temperature == 0:
