@@ -34,6 +34,9 @@ from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
 BEAT_S = 0.2
 """No more than one progress message in this time."""
 
+CHUNK = 8
+"""Results wait for no more than this many others: what a crash loses at most."""
+
 STREAMED = ("generate", "loglikelihood")
 """Calls whose results are sent as they come, so that what was measured is kept when the rest fails."""
 
@@ -102,6 +105,9 @@ class Host:
         def finished(place: int, result: Record) -> None:
             waiting.append([place, result.to_json()])
             sent.add(place)
+            if len(waiting) >= CHUNK:
+                frames.send(connection, {"id": number, "results": waiting})
+                waiting.clear()
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.

@@ -120,6 +120,7 @@ class RemoteBackend:
                     add(number, result)
                 if "progress" in message:
                     progress(*message["progress"])
+                if "ok" not in message and "error" not in message:
                     continue
                 answered = True
                 if "error" in message:
