@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.common import arguments
 from benchmarks.common.data import TASKS, Question, questions, weights
-from benchmarks.common.limit import Prefill, limit_seconds, trie_depths
+from benchmarks.common.limit import Prefill, limit_seconds, token_pairs, trie_depths
 from benchmarks.common.outcome import Progress, bars, ratios, recorded, spread, table
 from benchmarks.common.peers import (
     Evalution,
@@ -51,7 +51,7 @@ def measure(task: str, options: Any) -> None:
     ours = Ours(path, options.threads)
     flash = bool(ours.backend.describe()["flash_attention"])
     prefill = Prefill(str(path), threads=options.threads, flash_attention=flash)
-    depths = trie_depths(prefill.tokens(pairs))
+    depths = trie_depths(token_pairs(str(path), pairs))
     made: dict[str, Callable[[], Scorer]] = {
         "hf": lambda: LmEvalHf(weights(options.model, "F32"), options.threads),
         "server": lambda: LmEvalServer(path, options.threads, options.python),

@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import llama_cpp as llama
 import numpy as np
 
 from pytest_slm.backends.llamacpp.model import Model
-from pytest_slm.backends.llamacpp.packing import common, leaves
-from pytest_slm.backends.llamacpp.scoring import split_pair
+from pytest_slm.backends.packing import common, leaves
+from pytest_slm.backends.pairs import split_pair
 
 CHUNK = 512
 DEPTHS = (0, 512, 1024, 2048)
@@ -47,9 +49,34 @@ def limit_seconds(depths: Mapping[int, int], rates: Mapping[int, float]) -> floa
 
 
 class Prefill:
-    """The engine's own prefill rates, set up as the scorer sets it up."""
+    """The engine's own prefill rates, in a process of its own: torch and its threads are not beside it."""
 
     def __init__(self, path: str, *, threads: int, flash_attention: bool) -> None:
+        self._process = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=_open, initargs=(path, threads, flash_attention)
+        )
+
+    def rates(self) -> dict[int, float]:
+        """Tokens/s by depth, one pass."""
+        return self._process.submit(_rates).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.shutdown()
+
+
+def token_pairs(path: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    """Token ids of (context, continuation) pairs."""
+    model = Model(path)
+    found = [split_pair(model, *pair) for pair in pairs]
+    model.close()
+    return found
+
+
+class _Engine:
+    """Model, memory and batch of the child process, set up as llama-bench sets them up."""
+
+    def __init__(self, path: str, threads: int, flash_attention: bool) -> None:
         self._model = Model(path)
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = max(DEPTHS) + CHUNK
@@ -59,10 +86,6 @@ class Prefill:
         self._context = llama.llama_init_from_model(self._model.handle, parameters)
         self._batch = llama.llama_batch_init(CHUNK, 0, 1)
         self._random = np.random.default_rng(0)
-
-    def tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-        """Token ids of (context, continuation) pairs."""
-        return [split_pair(self._model, *pair) for pair in pairs]
 
     def rates(self) -> dict[int, float]:
         """Tokens/s by depth, one pass."""
@@ -86,8 +109,14 @@ class Prefill:
         llama.llama_synchronize(self._context)
         return time.perf_counter() - began
 
-    def close(self) -> None:
-        """Free model and memory."""
-        llama.llama_batch_free(self._batch)
-        llama.llama_free(self._context)
-        self._model.close()
+
+_engine: _Engine
+
+
+def _open(path: str, threads: int, flash_attention: bool) -> None:
+    global _engine
+    _engine = _Engine(path, threads, flash_attention)
+
+
+def _rates() -> dict[int, float]:
+    return _engine.rates()

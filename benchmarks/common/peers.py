@@ -36,24 +36,27 @@ class Scorer(Protocol):
 
 
 class Ours:
-    """pytest-slm's llama.cpp backend, in this process."""
+    """pytest-slm's llama.cpp backend in a process of its own, as a test run opens it."""
 
     most = sys.maxsize
 
     def __init__(self, path: Path, threads: int, *, exact: bool = False) -> None:
-        from pytest_slm.backends.llamacpp import LlamaCpp
+        from pytest_slm.backends.hosts import Hosts
+        from pytest_slm.backends.lookup import Backends
         from pytest_slm.backends.protocol import ModelSpec
         from pytest_slm.core.types import EngineSettings
 
         self.name = "pytest-slm"
-        settings = EngineSettings(threads=threads)
-        self.backend = LlamaCpp(ModelSpec(path=str(path), format="gguf", settings=settings, exact=exact))
+        spec = ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=threads), exact=exact)
+        opening = {path.name: lambda: (Backends().find("gguf"), spec)}
+        self._hosts = Hosts(opening, start_timeout=120, request_timeout=600)
+        self.backend = self._hosts.open(path.name)
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         return [result.logprob for result in self.backend.loglikelihood(pairs)]
 
     def close(self) -> None:
-        self.backend.close()
+        self._hosts.close()
 
 
 class LmEvalHf:

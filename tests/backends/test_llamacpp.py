@@ -80,7 +80,7 @@ def test_one_tokens_probabilities_sum_to_one(backend):
     import numpy as np
 
     from pytest_slm.backends.llamacpp import scoring
-    from pytest_slm.backends.llamacpp.packing import Row
+    from pytest_slm.backends.packing import Row
 
     head = backend._model.tokenize("The sky is", add_special=True, parse_special=False)
     # 200 tokens that between them hold nearly all of the mass, from the model's own ranking
@@ -143,7 +143,7 @@ def test_a_too_long_context_loses_its_left_end(backend, real_model):
 
 
 def test_rolling_windows_predict_every_token_once(backend):
-    from pytest_slm.backends.llamacpp.scoring import rolling_windows
+    from pytest_slm.backends.pairs import rolling_windows
 
     ids = list(range(10))
     # the example in the docstring of lm-eval's LM.loglikelihood_rolling

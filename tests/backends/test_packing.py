@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.backends.llamacpp.packing import WASTE, Row, batches, common, leaves, plan, plan_alone
+from pytest_slm.backends.packing import WASTE, Row, batches, common, leaves, plan, plan_alone
 
 # Few distinct tokens, so that texts share beginnings as real requests do.
 token = st.integers(0, 2)

@@ -28,7 +28,7 @@ pytest.importorskip("torch", reason="needs torch, as lm-eval's HFLM does")
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
 
 # Imported late, because importing the engine is what the lines above may skip.
-from pytest_slm.backends.llamacpp.scoring import fitted, rolling_windows, split_pair, start_token
+from pytest_slm.backends.pairs import fitted, rolling_windows, split_pair
 
 IM_START, IM_END = 1, 2
 
@@ -323,7 +323,7 @@ def test_after_an_empty_context_comes_the_start_token(model, literal, continuati
     lm = hflm(literal)
     lm.loglikelihood([Instance("loglikelihood", {}, ("", continuation), 0)])
     assert [split_pair(model, "", continuation)] == lm.asked
-    assert lm.asked[0][0] == [start_token(model)] == [lm.prefix_token_id]
+    assert lm.asked[0][0] == [model.start] == [lm.prefix_token_id]
 
 
 def test_a_continuation_without_a_token_of_its_own_is_refused_by_both(model, literal):
@@ -378,7 +378,7 @@ def rolled(lm, string):
 
 def test_a_text_rolls_as_in_hflm(model, literal):
     string = "In 1999 it was 2½ times as far,  1 or 2 miles; then came <|im_end|> and the rest. " * 3
-    windows = rolling_windows(plain(model, string), start_token(model), 16)
+    windows = rolling_windows(plain(model, string), model.start, 16)
     assert [(list(head), list(tail)) for head, tail in windows] == rolled(hflm(literal, max_length=16), string)
 
 
@@ -417,7 +417,7 @@ def test_pairs_have_bos_once_as_in_hflm(with_bos, literal_with_bos, pair):
 
 
 def test_hflm_predicts_bos_when_it_rolls_and_we_do_not(with_bos, literal_with_bos):
-    ((head, tail),) = rolling_windows(plain(with_bos, "Once"), start_token(with_bos), 16)
+    ((head, tail),) = rolling_windows(plain(with_bos, "Once"), with_bos.start, 16)
     assert rolled(hflm(literal_with_bos), "Once") == [(head, [IM_START, *tail])]
 
 

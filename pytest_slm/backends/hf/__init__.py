@@ -6,7 +6,6 @@ Only the process that holds a model imports this package (see ``pytest_slm.backe
 - ``model``       the network on its device, and its logits
 - ``tokenizer``   text to ids and back
 - ``gguf``        what transformers does not read from a GGUF
-- ``pairs``       context and continuation as ids; windows of long texts
 - ``packed``      many texts in one batch, common beginnings once, where the architecture allows it
 - ``scoring``     log-likelihoods of given continuations
 - ``generation``  text, token by token, with the time of each

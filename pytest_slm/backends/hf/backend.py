@@ -7,16 +7,17 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 import transformers
 
 from pytest_slm.backends import template
+from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.hf import generation, scoring, weights
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
-from pytest_slm.backends.hf.pairs import Ids, rolling_windows, split_pair
+from pytest_slm.backends.pairs import Ids, rolling_windows, split_pair
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -82,7 +83,7 @@ class Transformers:
         progress: Progress = silent,
         finished: Finished[Generation] = ignored,
     ) -> list[Generation]:
-        found = _Collected(len(requests), progress, finished)
+        found = Collected(len(requests), progress, finished)
         for number, request in enumerate(requests):
             found.add(number, generation.generate(self._open, self._prompt(request), found.beat))
         return found.results()
@@ -95,7 +96,7 @@ class Transformers:
     ) -> list[LogLikelihood]:
         tokenizer = self._open.tokenizer
         split = [split_pair(tokenizer, context, continuation) for context, continuation in pairs]
-        return self._scored(split, _Collected(len(pairs), progress, finished))
+        return self._scored(split, Collected(len(pairs), progress, finished))
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         tokenizer = self._open.tokenizer
@@ -107,7 +108,7 @@ class Transformers:
             windows += mine
             owners += [number] * len(mine)
         parts: list[list[LogLikelihood]] = [[] for _ in texts]
-        for owner, part in zip(owners, self._scored(windows, _Collected(len(windows), progress, ignored)), strict=True):
+        for owner, part in zip(owners, self._scored(windows, Collected(len(windows), progress, ignored)), strict=True):
             parts[owner].append(part)
         return [
             LogLikelihood(
@@ -127,7 +128,7 @@ class Transformers:
             raise BackendError(f"{self._path}: the model was closed")
         return self._model
 
-    def _scored(self, pairs: Sequence[tuple[Ids, Ids]], found: _Collected[LogLikelihood]) -> list[LogLikelihood]:
+    def _scored(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> list[LogLikelihood]:
         scoring.loglikelihoods(
             self._open, pairs, found.add, n_batch=self._n_batch, packs=self._packs, exact=self._exact
         )
@@ -167,28 +168,3 @@ class Transformers:
             eos_token=tokenizer.spelled(tokenizer.eos),
         )
         return tokenizer.tokenize_template(text, mark)
-
-
-T = TypeVar("T")
-
-
-class _Collected(Generic[T]):
-    """Results as they come, in whatever order, told to whoever watches."""
-
-    def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
-        self._n = n
-        self._found: dict[int, T] = {}
-        self._progress, self._finished = progress, finished
-
-    def add(self, number: int, result: T) -> None:
-        self._found[number] = result
-        self._finished(number, result)
-        self.beat()
-
-    def beat(self) -> None:
-        self._progress(len(self._found), self._n)
-
-    def results(self) -> list[T]:
-        """All results, in the order of the requests."""
-        self.beat()
-        return [self._found[number] for number in range(self._n)]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import Memory
-from pytest_slm.backends.hf.pairs import Ids, Total, fitted
-from pytest_slm.backends.llamacpp.packing import Leaf, batches, leaves, plan
+from pytest_slm.backends.packing import Leaf, batches, leaves, plan
+from pytest_slm.backends.pairs import Ids, Total, fitted
 from pytest_slm.backends.protocol import LogLikelihood
 
 LOGITS_BYTES = 96 * 2**20

@@ -8,15 +8,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import llama_cpp as llama
 
 from pytest_slm.backends import template
+from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.llamacpp import limits, scoring
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.backends.pairs import Ids, rolling_windows, split_pair
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -78,7 +80,7 @@ class LlamaCpp:
         progress: Progress = silent,
         finished: Finished[Generation] = ignored,
     ) -> list[Generation]:
-        found = _Collected(len(requests), progress, finished)
+        found = Collected(len(requests), progress, finished)
         if self._exact or not self._limits.shares or len(requests) == 1:
             for number, request in enumerate(requests):
                 Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
@@ -93,21 +95,21 @@ class LlamaCpp:
         progress: Progress = silent,
         finished: Finished[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
-        split = [scoring.split_pair(self._model, context, continuation) for context, continuation in pairs]
-        found = _Collected(len(pairs), progress, finished)
+        split = [split_pair(self._model, context, continuation) for context, continuation in pairs]
+        found = Collected(len(pairs), progress, finished)
         scoring.loglikelihoods(self._context, split, found.add, exact=self._exact)
         return found.results()
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
-        start = scoring.start_token(self._model)
-        windows: list[tuple[scoring.Ids, scoring.Ids]] = []
+        start = self._model.start
+        windows: list[tuple[Ids, Ids]] = []
         owners: list[int] = []
         for number, text in enumerate(texts):
             ids = self._model.tokenize(text, add_special=False, parse_special=False)
-            mine = scoring.rolling_windows(ids, start, self._limits.n_ctx)
+            mine = rolling_windows(ids, start, self._limits.n_ctx)
             windows += mine
             owners += [number] * len(mine)
-        found: _Collected[LogLikelihood] = _Collected(len(windows), progress, ignored)
+        found: Collected[LogLikelihood] = Collected(len(windows), progress, ignored)
         scoring.loglikelihoods(self._context, windows, found.add, exact=self._exact)
         parts: list[list[LogLikelihood]] = [[] for _ in texts]
         for owner, part in zip(owners, found.results(), strict=True):
@@ -160,31 +162,6 @@ class LlamaCpp:
 
     def _spelled(self, token: int) -> str:
         return self._model.piece(token).decode("utf-8", "replace") if token >= 0 else ""
-
-
-T = TypeVar("T")
-
-
-class _Collected(Generic[T]):
-    """Results as they come, in whatever order, told to whoever watches."""
-
-    def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
-        self._n = n
-        self._found: dict[int, T] = {}
-        self._progress, self._finished = progress, finished
-
-    def add(self, number: int, result: T) -> None:
-        self._found[number] = result
-        self._finished(number, result)
-        self.beat()
-
-    def beat(self) -> None:
-        self._progress(len(self._found), self._n)
-
-    def results(self) -> list[T]:
-        """All results, in the order of the requests."""
-        self.beat()
-        return [self._found[number] for number in range(self._n)]
 
 
 def _sha256(path: str) -> str:

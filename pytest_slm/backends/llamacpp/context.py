@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.limits import Limits
 from pytest_slm.backends.llamacpp.model import Model, last_words
-from pytest_slm.backends.llamacpp.packing import Row
+from pytest_slm.backends.packing import Row
 from pytest_slm.errors import BackendError
 
 SMALLEST = 1024

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_slm.backends.llamacpp.context import Context
-from pytest_slm.backends.llamacpp.packing import Row, common
 from pytest_slm.backends.llamacpp.sampling import Sampler
+from pytest_slm.backends.packing import Row, common
 from pytest_slm.backends.text import GrowingText
 from pytest_slm.core.types import Generation, Request, Timings
 from pytest_slm.errors import BackendError

@@ -57,6 +57,11 @@ class Model:
         self._spellings = [text for text in special if text]
         self._special = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
 
+    @property
+    def start(self) -> int:
+        """What stands before the first token of a text: BOS, or EOS in models without one."""
+        return self.bos if self.bos >= 0 else self.eos
+
     def close(self) -> None:
         """Free the weights."""
         if self.handle:

@@ -15,53 +15,9 @@ import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.limits import Limits
-from pytest_slm.backends.llamacpp.model import Model
-from pytest_slm.backends.llamacpp.packing import EXACT_BLOCK, Group, Leaf, batches, leaves, plan, plan_alone
+from pytest_slm.backends.packing import EXACT_BLOCK, Group, Leaf, batches, leaves, plan, plan_alone
+from pytest_slm.backends.pairs import Ids, Total, fitted
 from pytest_slm.backends.protocol import LogLikelihood
-from pytest_slm.errors import BackendError
-
-Ids = Sequence[int]
-
-
-def split_pair(model: Model, context: str, continuation: str) -> tuple[list[int], list[int]]:
-    """Token ids of context and continuation, split as lm-eval's HFLM splits them.
-
-    White space at the end of the context moves to the continuation, and the two are tokenized together: the ids of the
-    continuation are what the whole has beyond as many as the context alone has. Where the two merge into one token
-    ("wor" and "ld"), the context keeps its own ids, as there. An empty context is the token that starts a text.
-    """
-    if not continuation:
-        raise BackendError("an empty continuation has no likelihood", slug="empty-continuation")
-    if not context:
-        return [start_token(model)], model.tokenize(continuation, add_special=False, parse_special=False)
-    stripped = context.rstrip()
-    context, continuation = stripped, context[len(stripped) :] + continuation
-    whole = model.tokenize(context + continuation, add_special=True, parse_special=False)
-    head = model.tokenize(context, add_special=True, parse_special=False)
-    if not head:  # the context was white space only
-        return [start_token(model)], whole
-    return head, whole[len(head) :]
-
-
-def start_token(model: Model) -> int:
-    """What stands before the first token of a text: BOS, or EOS in models without one."""
-    return model.bos if model.bos >= 0 else model.eos
-
-
-def fitted(pairs: Sequence[tuple[Ids, Ids]], limit: int) -> list[tuple[Ids, Ids]]:
-    """The pairs, those that are longer than a context of ``limit`` without their left end. Raises BackendError for a
-    continuation that is empty or does not fit by itself."""
-    result = []
-    for head, tail in pairs:
-        if not tail:
-            raise BackendError("the continuation adds no token of its own to the context", slug="empty-continuation")
-        if len(tail) > limit:
-            raise BackendError(
-                f"a continuation of {len(tail)} tokens does not fit into a context of {limit}", slug="context-too-long"
-            )
-        # One more than the context: the last token is predicted but never shown to the model.
-        result.append((head[-(limit + 1 - len(tail)) :], tail))
-    return result
 
 
 def loglikelihoods(
@@ -77,7 +33,7 @@ def loglikelihoods(
     ordered = leaves(requests)
     if not ordered:
         return
-    sums = [_Sum(len(tail)) for _, tail in requests]
+    sums = [Total(len(tail)) for _, tail in requests]
     softmax = _Softmax(context.model.n_vocab)
     # The memory holds the longest path, and besides it no more than one batch of other branches.
     n_cells = max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
@@ -110,25 +66,6 @@ def _groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator
     return plan(ordered, batch=limits.n_batch, n_sequences=limits.n_seq)
 
 
-def rolling_windows(ids: Ids, start: int, limit: int) -> list[tuple[Ids, Ids]]:
-    """Cut a long text into disjoint windows, each predicted with as much context as fits.
-
-    As lm-eval's ``get_rolling_token_windows`` with a context of 1: every token is predicted once, the first window
-    begins with ``start``, later ones with the token before them, and the last one looks back as far as it can.
-    """
-    windows: list[tuple[Ids, Ids]] = []
-    position = 0
-    while position < len(ids):
-        n = min(limit, len(ids) - position)
-        end = position + n
-        if position == 0:
-            windows.append(([start], list(ids[:end])))
-        else:
-            windows.append((list(ids[max(0, end - limit - 1) : position]), list(ids[position:end])))
-        position = end
-    return windows
-
-
 class _Softmax:
     """The normaliser of log-probabilities, in one buffer for all rows."""
 
@@ -143,22 +80,3 @@ class _Softmax:
         np.subtract(logits, peak, out=self._buffer)
         np.exp(self._buffer, out=self._buffer)
         return top, float(peak) + float(np.log(self._buffer.sum()))
-
-
-class _Sum:
-    """Adds up the log-probabilities of one request's tokens, in whatever order they come."""
-
-    def __init__(self, n_tokens: int) -> None:
-        self._n_tokens = n_tokens
-        self._logprob = 0.0
-        self._is_greedy = True
-        self._added = 0
-
-    def add(self, logprob: float, greedy: bool) -> LogLikelihood | None:
-        """The result, once the last token has been added."""
-        self._logprob += logprob
-        self._is_greedy = self._is_greedy and greedy
-        self._added += 1
-        if self._added < self._n_tokens:
-            return None
-        return LogLikelihood(logprob=self._logprob, is_greedy=self._is_greedy, n_tokens=self._n_tokens)
