@@ -1,6 +1,6 @@
-"""Tokens per second of many prompts in one call against one call each, alternating in one run.
+"""Tokens per second of many prompts in one call against one call each and lm-eval's hf, alternating in one run.
 
-python -m benchmarks.generation --data DIR --task gsm8k_5
+python -m benchmarks.generation --data DIR --task gsm8k_5 --peers hf
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.common import arguments
 from benchmarks.common.data import prompts, weights
 from benchmarks.common.outcome import Progress, bars, ratios, recorded, spread, table
-from benchmarks.common.peers import Ours
+from benchmarks.common.peers import LmEvalHf, Ours
 from pytest_slm.core.types import Generation, Request
 
 
@@ -21,13 +21,16 @@ def main() -> None:
     parser.add_argument("--task", default="gsm8k_5", help="whose prompts; hellaswag gives short ones")
     parser.add_argument("--quantization", default="Q4_0")
     parser.add_argument("--max-tokens", type=int, default=128, help="written for each prompt, forced")
+    parser.add_argument("--peers", default="", help="hf, or nothing")
+    parser.add_argument("--peer-questions", type=int, default=8, help="prompts that a peer continues each round")
     options = parser.parse_args()
     ours = Ours(weights(options.model, options.quantization), options.threads)
     texts = prompts(options.task, options.questions, options.data)
     requests = [Request(prompt=text, max_tokens=options.max_tokens, forced_length=True) for text in texts]
     about = {"task": options.task, "prompts": len(requests), "max_tokens": options.max_tokens}
     about |= {"backend": dict(ours.backend.describe())}
-    progress = Progress(2 * options.rounds)
+    hf = LmEvalHf(weights(options.model, "F32"), options.threads) if options.peers == "hf" else None
+    progress = Progress((3 if hf else 2) * options.rounds)
     ours.backend.generate(requests[:1])
     with recorded(options.out, f"generation-{options.task}", about) as document:
         for _ in range(options.rounds):
@@ -45,13 +48,22 @@ def main() -> None:
                     "same texts": sum(a.text == b.text for a, b in zip(many, ones, strict=True)),
                 }
             )
+            if hf:
+                part = texts[: options.peer_questions]
+                theirs, _ = _timed(lambda part=part: hf.write(part, options.max_tokens))
+                document["rounds"][-1][hf.name] = len(part) * options.max_tokens / theirs
+                progress.step(f"{hf.name}: {len(part)} prompts, {theirs:.1f} s")
         rounds: list[dict[str, Any]] = document["rounds"]
         rates = {
             "pytest-slm, together": [r["n_output"] / r["together_s"] for r in rounds],
             "one by one": [r["n_output"] / r["one by one_s"] for r in rounds],
         }
+        if hf:
+            rates[hf.name] = [r[hf.name] for r in rounds]
         times = ratios([r["one by one_s"] for r in rounds], [r["together_s"] for r in rounds])
-        document["summary"] = {**{name: spread(values) for name, values in rates.items()}, "times": times}
+        document["summary"] = {**{name: spread(values) for name, values in rates.items()}, "times one by one": times}
+        if hf:
+            document["summary"][f"times {hf.name}"] = ratios(rates["pytest-slm, together"], rates[hf.name])
         print(f"\n{options.task}, {options.quantization}, {len(requests)} prompts, {options.max_tokens} tokens each\n")
         rows = [
             (name, *(f"{found[part]:.2f}" for part in ("median", "min", "max")))
@@ -67,7 +79,7 @@ def main() -> None:
     ours.close()
 
 
-def _timed(work: Any) -> tuple[float, list[Generation]]:
+def _timed(work: Any) -> tuple[float, Any]:
     began = time.perf_counter()
     done = work()
     return time.perf_counter() - began, done

@@ -48,6 +48,11 @@ def limit_seconds(depths: Mapping[int, int], rates: Mapping[int, float]) -> floa
     return float((counts / np.interp(places, at, known)).sum())
 
 
+def logits_rows(requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> int:
+    """After how many distinct prefixes something is predicted: the rows of logits, which the limit leaves out."""
+    return len({(*head, *tail)[:end] for head, tail in requests for end in range(len(head), len(head) + len(tail))})
+
+
 class Prefill:
     """The engine's own prefill rates, in a process of its own: torch and its threads are not beside it."""
 
@@ -59,6 +64,10 @@ class Prefill:
     def rates(self) -> dict[int, float]:
         """Tokens/s by depth, one pass."""
         return self._process.submit(_rates).result()
+
+    def logits_seconds(self) -> float:
+        """Seconds that one more row of logits costs the engine."""
+        return self._process.submit(_logits_seconds).result()
 
     def close(self) -> None:
         """End the process."""
@@ -97,11 +106,20 @@ class _Engine:
                 found[depth] = CHUNK / seconds
         return found
 
-    def _chunk(self, depth: int) -> float:
+    def logits_seconds(self) -> float:
+        """What 512 tokens with logits after every other one take longer than with one row, by row; alternating."""
+        longer = []
+        for _ in range(3):
+            for n_logits in (1, CHUNK // 2):
+                llama.llama_memory_clear(llama.llama_get_memory(self._context), False)
+                longer.append(self._chunk(0, n_logits) * (1 if n_logits > 1 else -1))
+        return sum(longer) / 3 / (CHUNK // 2 - 1)
+
+    def _chunk(self, depth: int, n_logits: int = 1) -> float:
         batch = self._batch
         for index, token in enumerate(self._random.integers(100, self._model.n_vocab - 100, CHUNK)):
             batch.token[index], batch.pos[index], batch.n_seq_id[index] = int(token), depth + index, 1
-            batch.seq_id[index][0], batch.logits[index] = 0, index == CHUNK - 1
+            batch.seq_id[index][0], batch.logits[index] = 0, index >= CHUNK - n_logits
         batch.n_tokens = CHUNK
         began = time.perf_counter()
         if llama.llama_decode(self._context, batch) != 0:
@@ -120,3 +138,7 @@ def _open(path: str, threads: int, flash_attention: bool) -> None:
 
 def _rates() -> dict[int, float]:
     return _engine.rates()
+
+
+def _logits_seconds() -> float:
+    return _engine.logits_seconds()

@@ -86,6 +86,14 @@ class LmEvalHf:
         requests = [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
         return [value for value, _ in self._lm.loglikelihood(requests, disable_tqdm=True)]
 
+    def write(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """Greedy continuations of exactly so many tokens, eight prompts at a time."""
+        from lm_eval.api.instance import Instance
+
+        how = {"until": [], "max_gen_toks": max_tokens, "min_new_tokens": max_tokens, "do_sample": False}
+        requests = [Instance("generate_until", {}, (text, how), index) for index, text in enumerate(texts)]
+        return list(self._lm.generate_until(requests, disable_tqdm=True))
+
     def close(self) -> None:
         del self._lm
 

@@ -27,7 +27,9 @@ def opened(f32_model, real_model):
 
     def open_(weights="F32", *, exact=False, **settings):
         path = {"F32": f32_model, "Q4_1": real_model}[weights]
-        spec = ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=2, **settings), exact=exact)
+        spec = ModelSpec(
+            path=str(path), format="gguf", settings=EngineSettings(**{"threads": 2} | settings), exact=exact
+        )
         backends.append(LlamaCpp(spec))
         return backends[-1]
 
@@ -52,6 +54,19 @@ def test_f32_sums_depend_neither_on_order_nor_on_packing(opened):
     assert reordered(backend, PAIRS) == pytest.approx(packed, abs=1e-3)
     assert [sums(backend, [pair])[0] for pair in PAIRS[::7]] == pytest.approx(packed[::7], abs=1e-3)
     assert reordered(backend, PAIRS[: len(PAIRS) // 2]) == pytest.approx(packed[: len(PAIRS) // 2], abs=1e-3)
+
+
+@pytest.mark.parametrize("n_batch", [1, 3, 64, 100])
+def test_a_batch_of_any_size_gives_the_same_sums(opened, n_batch):
+    # as many sequences as rows of logits, or more: the engine aborts where it has room for fewer rows than sequences
+    pairs = PAIRS[-len(ENDINGS) :]
+    assert sums(opened(n_batch=n_batch), pairs) == pytest.approx(sums(opened(), pairs), abs=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_sums_do_not_depend_on_how_many_threads_add_them_up(opened, threads):
+    pairs = PAIRS[:9]
+    assert sums(opened(threads=threads), pairs) == pytest.approx(sums(opened(), pairs), abs=1e-3)
 
 
 @pytest.mark.parametrize("weights", ["F32", "Q4_1"])

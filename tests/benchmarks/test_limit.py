@@ -33,6 +33,14 @@ def test_the_trie_has_every_distinct_prefix_once(pairs):
     assert all(count == sum(len(prefix) == depth + 1 for prefix in prefixes) for depth, count in depths.items())
 
 
+@given(requests)
+def test_rows_of_logits_are_those_before_a_predicted_token_each_once(pairs):
+    from benchmarks.common.limit import logits_rows
+
+    rows = {(*head, *tail[:n]) for head, tail in pairs for n in range(len(tail))}
+    assert logits_rows(pairs) == len(rows)
+
+
 def test_a_constant_rate_makes_the_limit_a_division():
     from benchmarks.common.limit import limit_seconds
 

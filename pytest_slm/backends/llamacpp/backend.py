@@ -50,6 +50,11 @@ class LlamaCpp:
         chat = {CHAT} if self._model.chat_template else set()
         self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TOKENS} | chat)
 
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of the KV memory that the last call left open."""
+        return self._context.kv_bytes
+
     def describe(self) -> Mapping[str, Any]:
         source = self._model.chat_template
         return {

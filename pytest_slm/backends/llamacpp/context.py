@@ -48,6 +48,12 @@ class Context:
         self._wanted = np.ctypeslib.as_array(self._batch.logits, shape)
         self._counts = np.ctypeslib.as_array(self._batch.n_seq_id, shape)
 
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of the KV memory that is open now, whether it is filled or not."""
+        n_cells, n_sequences, shared = self._shape
+        return n_cells * (1 if shared else n_sequences) * self.limits.kv_bytes
+
     def reserve(self, n_cells: int, n_sequences: int, *, shared: bool = False) -> None:
         """Empty memory for ``n_sequences`` (numbered from 0): ``n_cells`` tokens for each, or for all if ``shared``.
 
@@ -148,7 +154,7 @@ class Context:
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = n_cells if shared else n_cells * n_sequences
         parameters.n_batch = parameters.n_ubatch = limits.n_batch
-        parameters.n_outputs_max = limits.n_outputs
+        parameters.n_outputs_max = max(limits.n_outputs, n_sequences)  # less, and the engine aborts
         parameters.n_seq_max = n_sequences
         parameters.kv_unified = shared
         parameters.type_k = parameters.type_v = limits.kv_type_number

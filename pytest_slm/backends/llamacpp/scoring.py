@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ from pytest_slm.backends.llamacpp.limits import Limits
 from pytest_slm.backends.packing import EXACT_BLOCK, Group, Leaf, batches, leaves, plan, plan_alone
 from pytest_slm.backends.pairs import Ids, Total, fitted
 from pytest_slm.backends.protocol import LogLikelihood
+
+Logits = npt.NDArray[np.float32]
 
 
 def loglikelihoods(
@@ -34,7 +38,6 @@ def loglikelihoods(
     if not ordered:
         return
     sums = [Total(len(tail)) for _, tail in requests]
-    softmax = _Softmax(context.model.n_vocab)
     # The memory holds the longest path, and besides it no more than one batch of other branches.
     n_cells = max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
     alone = exact or not limits.shares
@@ -43,19 +46,19 @@ def loglikelihoods(
     size = EXACT_BLOCK if alone else limits.n_batch
     groups, following = itertools.tee(_groups(ordered, limits, exact=exact))
     next(following, None)
-    for group, after in itertools.zip_longest(groups, following):
-        context.branch(group.shared, group.n_leaves)
-        for rows in batches(group.rows, size=size, outputs=limits.n_outputs):
-            wanted = [index for index, row in enumerate(rows) if row.wants]
-            context.decode(rows, wanted)
-            for index in wanted:
-                logits = context.logits(index)
-                top, norm = softmax.normalise(logits)
-                for request, token in rows[index].wants:
-                    done = sums[request].add(float(logits[token]) - norm, token == top)
-                    if done is not None:
-                        finished(request, done)
-        context.prune(group.n_leaves, after.shared if after else 0)
+    with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
+        for group, after in itertools.zip_longest(groups, following):
+            context.branch(group.shared, group.n_leaves)
+            for rows in batches(group.rows, size=size, outputs=limits.n_outputs):
+                wanted = [index for index, row in enumerate(rows) if row.wants]
+                context.decode(rows, wanted)
+                logits = [context.logits(index) for index in wanted]
+                for index, values, (top, norm) in zip(wanted, logits, normaliser.normalise(logits), strict=True):
+                    for request, token in rows[index].wants:
+                        done = sums[request].add(float(values[token]) - norm, token == top)
+                        if done is not None:
+                            finished(request, done)
+            context.prune(group.n_leaves, after.shared if after else 0)
 
 
 def _groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator[Group]:
@@ -66,17 +69,38 @@ def _groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator
     return plan(ordered, batch=limits.n_batch, n_sequences=limits.n_seq)
 
 
-class _Softmax:
-    """The normaliser of log-probabilities, in one buffer for all rows."""
+class _Normaliser:
+    """The normalisers of log-probabilities, on as many threads as the engine has: between two batches its own are idle,
+    and numpy lets go of the interpreter while it computes."""
 
-    def __init__(self, n_vocab: int) -> None:
-        self._buffer = np.empty(n_vocab, dtype=np.float32)
+    def __init__(self, n_vocab: int, threads: int) -> None:
+        # One buffer a thread, whatever the number of rows: the vocabulary is copied once a row, into the cache.
+        self._buffers = [np.empty(n_vocab, dtype=np.float32) for _ in range(threads)]
+        self._pool = ThreadPoolExecutor(threads)
 
-    def normalise(self, logits: npt.NDArray[np.float32]) -> tuple[int, float]:
-        """The likeliest token, and the logarithm of the sum of all exponentials. The peak is subtracted first, so that
-        nothing overflows; float32 sums are made pairwise and are off by less than 1e-6."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def normalise(self, rows: Sequence[Logits]) -> list[tuple[int, float]]:
+        """For each row the likeliest token, and the logarithm of the sum of all exponentials."""
+        n = len(self._buffers)
+        size = -(-len(rows) // n)
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)] if rows else []
+        done = self._pool.map(_normalise, parts, self._buffers)
+        return [found for part in done for found in part]
+
+
+def _normalise(rows: Sequence[Logits], buffer: Logits) -> list[tuple[int, float]]:
+    """The peak is subtracted first, so that nothing overflows; float32 sums are made pairwise and are off by less than
+    1e-6."""
+    found = []
+    for logits in rows:
         top = int(logits.argmax())
         peak = logits[top]
-        np.subtract(logits, peak, out=self._buffer)
-        np.exp(self._buffer, out=self._buffer)
-        return top, float(peak) + float(np.log(self._buffer.sum()))
+        np.subtract(logits, peak, out=buffer)
+        np.exp(buffer, out=buffer)
+        found.append((top, float(peak) + float(np.log(buffer.sum()))))
+    return found
