@@ -128,7 +128,8 @@ def wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
         marker = item.get_closest_marker("slm_task")
         said = marker.kwargs if marker else {}
         prompt, output = (_number(item, said.get(name)) for name in ("prompt", "output"))
-        yield Wanted(item=identity, prompt=prompt, output=output, rounds=WARMUPS + ROUNDS)
+        rounds = WARMUPS + ROUNDS if prompt or output else 0
+        yield Wanted(item=identity, prompt=prompt, output=output, rounds=rounds)
 
 
 def _number(item: pytest.Item, value: object) -> int | None:

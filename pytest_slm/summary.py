@@ -34,9 +34,9 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
 
 def _remarks(run: RunReport) -> list[str]:
     """What else a reader should know: answers from an earlier session of the run, and how a time budget was kept."""
+    taken, asked = run.answers
     kept = [result.provenance.get("answers") or {} for result in run.results]
-    taken, asked = (sum(item.get(name, 0) for item in kept) for name in ("taken", "asked"))
-    found = [note for item in kept if taken or len(item.get("notes", ())) for note in item.get("notes", ())]
+    found = list(dict.fromkeys(note for item in kept for note in item.get("notes", ())))
     if taken:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
     if run.budget:

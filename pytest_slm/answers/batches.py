@@ -21,8 +21,8 @@ MOST = 32_000
 
 
 def split(texts: Sequence[str], outputs: Sequence[int]) -> list[list[int]]:
-    """The places of the requests, in batches, in each in their own order. ``texts`` is what each shows the model, ``outputs`` the characters that
-    it may add.
+    """The places of the requests, in batches, in each in their own order. ``texts`` is what each shows the model,
+    ``outputs`` the characters that it may add.
 
     Neighbours in the order of the alphabet share their beginning, which the engine then computes once; so batches are
     stretches of that order, all of about the same weight, and a text weighs what it has beyond its neighbour's.

@@ -168,6 +168,12 @@ class RunReport(Record):
             raise RecordError(f"results of {sorted(foreign)} in the report of {self.quantization}")
 
     @property
+    def answers(self) -> tuple[int, int]:
+        """How many answers were taken from before an interruption, and how many were asked for in all."""
+        kept = [result.provenance.get("answers") or {} for result in self.results]
+        return sum(item.get("taken", 0) for item in kept), sum(item.get("asked", 0) for item in kept)
+
+    @property
     def complete(self) -> bool:
         """Whether every planned item was measured or skipped for a reason of its own."""
         done = {result.id for result in self.results if result.outcome in ("passed", "failed", "skipped")}

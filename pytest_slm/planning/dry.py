@@ -5,7 +5,9 @@ So a plan asks exactly what the run will ask: same data, same sample of it, same
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ def first_question(task: Task, variant: str, context: RunContext) -> Asked:
     opened = context.open
     asked = Asked()
     try:
-        runner_for(task)(task, variant, dataclasses.replace(context, open=lambda: Dry(opened())))
+        with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
+            runner_for(task)(task, variant, dataclasses.replace(context, open=lambda: Dry(opened())))
     except _Question as question:
         asked = question.asked
     return dataclasses.replace(asked, seconds=time.perf_counter() - started)

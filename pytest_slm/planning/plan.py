@@ -73,9 +73,9 @@ class RunPlan(Record):
         """What does not fit on this machine, each with both numbers and a remedy."""
         needs = self.needs
         found = []
-        model = self.peak_bytes if self.peak_bytes is not None else needs.weights_bytes
-        memory = None if model is None else model + (needs.session_bytes or 0)
-        if memory is not None and memory > needs.memory_limit:
+        # What is known of it: at least that much is needed.
+        memory = (self.peak_bytes or needs.weights_bytes or 0) + (needs.session_bytes or 0)
+        if memory > needs.memory_limit:
             found.append(
                 f"memory: {size(memory)} are needed, this machine (or its control group) has "
                 f"{size(needs.memory_limit)}: choose a smaller quantization or a shorter --slm-n-ctx"

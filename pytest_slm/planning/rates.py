@@ -18,13 +18,13 @@ from pytest_slm.core.record import Record
 from pytest_slm.core.types import Request
 from pytest_slm.errors import NotAvailableError
 
-SHORT, LONG = 512, 1536
+SHORT, LONG = 512, 1024
 """Prompt tokens between which the cost of looking back shows."""
 STREAMS, SPOKEN = 32, 16
 """Texts that are written at once, and tokens of each."""
 ALONE = 32
 """Tokens of a text that is written alone."""
-ROUNDS = 3
+ROUNDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def measure(backend: Backend, seed: int = 0) -> Rates:
 
     short, long = min(SHORT, n_ctx // 4), min(LONG, n_ctx - 1)
     prefill(short)  # a first time, for pages that are not in memory yet
-    t_short, t_long = _median(lambda: prefill(short)), _median(lambda: prefill(long), rounds=2)
+    t_short, t_long = _median(lambda: prefill(short)), prefill(long)
     t_alone, t_many = _median(lambda: decode(1, ALONE)), _median(lambda: decode(STREAMS, SPOKEN))
     spoken = max(0.0, (t_many - t_alone) / (STREAMS - 1))
     step = max(0.0, t_alone - spoken)
@@ -99,18 +99,18 @@ def _scoring(backend: Backend, step: float, row: float, depth: float) -> float:
     """What a predicted row costs beyond its computation."""
     if "loglikelihood" not in backend.capabilities:
         return 0.0
-    text = " ".join(f"{number} bottles of water stand on the wall of the garden." for number in range(30))
+    text = " ".join(f"{number} bottles of water stand on the wall of the garden." for number in range(16))
 
     def once() -> float:
         began = time.perf_counter()
         n = backend.loglikelihood([("", text)])[0].n_tokens
         return max(0.0, time.perf_counter() - began - step - n * row - _pairs(n) * depth) / n
 
-    return _median(once)
+    return once()
 
 
-def _median(once: Callable[[], float], rounds: int = ROUNDS) -> float:
-    return statistics.median(once() for _ in range(rounds))
+def _median(once: Callable[[], float]) -> float:
+    return statistics.median(once() for _ in range(ROUNDS))
 
 
 def _pairs(n: int) -> int:

@@ -36,7 +36,7 @@ class SampleRecord(Record):
     finish: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
-    """How it was asked, without the text: greatest length, stop strings, seed, temperature; or that likelihoods were."""
+    """How it was asked, without the text: greatest length, stop strings, seed, temperature; or for likelihoods."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,11 @@ ABOUT = {"task": "geo/capitals", "version": 1, "variant": "", "seed": 7}
 class Counting(Fake):
     """Counts what it is asked; fails at the question called ``fail_at``."""
 
-    fail_at = None
-    extra = {}
-
     def __init__(self, spec=None):
         super().__init__(spec or ModelSpec(path=None, format="fake"))
         self.asked = []
+        self.fail_at = None
+        self.extra = {}
 
     def describe(self):
         return {**super().describe(), **self.extra}

@@ -21,8 +21,8 @@ metrics: [exact_match]
 options: {samples: data/sums.jsonl, max_tokens: 8}
 """
 QUESTION = (
-    "In the village of {name} there are {a} red houses and {b} blue houses, a mill beside the river, an old bridge that "
-    "nobody uses, and a market every second Friday. How many houses are red or blue? Answer with one number."
+    "In the village of {name} there are {a} red houses and {b} blue houses, a mill beside the river, an old bridge "
+    "that nobody uses, and a market every second Friday. How many houses are red or blue? Answer with one number."
 )
 
 
