@@ -63,11 +63,17 @@ def assemble(
                 planned=tuple(planned.values()),
                 results=(*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing)),
                 interrupted=interrupted or bool(missing),
-                limit=run.config.limit,
+                limit=_limit(run),
+                budget=None if run.budget is None else {**run.budget, "took_s": finished - known.began},
                 harness=harness,
             )
         )
     return tuple(reports)
+
+
+def _limit(run: Run) -> int | None:
+    """The greatest number of samples per item that was not the tasks' own choice; None if they chose."""
+    return run.config.limit or max(run.limits.values(), default=None)
 
 
 def write_report(folder: Path, report: RunReport, document: Mapping[str, Any]) -> Sequence[Path]:

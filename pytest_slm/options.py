@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,26 @@ def add_options(parser: pytest.Parser) -> None:
         help="suites or single tasks, as in core,rag/niah (`pytest-slm suites` lists them)",
     )
     add("--slm-limit", metavar="N", type=int, help="at most N samples per item, instead of what the mode says")
+    add(
+        "--slm-budget",
+        metavar="TIME",
+        help="the time that the run may take, as in 90s, 10m or 1h30m: the samples of every item are chosen so that it "
+        "fits, from rates that are measured first; less than that is no budget, and the least is told",
+    )
+    add(
+        "--slm-plan",
+        action="store_true",
+        default=None,
+        help="say what would be measured, with samples, tokens, time, memory, download and disk, and measure nothing; "
+        "exit code 4 if it does not fit on this machine",
+    )
+    add(
+        "--slm-resume",
+        action="store_true",
+        default=None,
+        help="go on with the newest unfinished run of the same model and options in the reports folder (or the one "
+        "that --slm-run-id names); a new run if there is none",
+    )
     add("--slm-data", metavar="DIR", help="a folder that mirrors the Hub's layout: DIR/<org>/<name>/ is a data set")
     add("--slm-offline", action="store_true", default=None, help="never use the network: local files and caches only")
     add("--slm-reports", metavar="DIR", help="where run folders go (default: ./reports)")
@@ -71,7 +92,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 NAMES = (
     *("mode", "quant", "suite", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend", "threads"),
-    *("n_ctx", "exact", "start_timeout", "request_timeout"),
+    *("n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget"),
 )
 
 
@@ -91,7 +112,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     for name in ("limit", "threads", "n_ctx", "start_timeout", "request_timeout"):
         if given[name] is not None and given[name] <= 0:
             raise UsageError(f"--slm-{name.replace('_', '-')}={given[name]}: must be above 0", slug="option-value")
-    run_id = given["run_id"] or new_run_id()
+    # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
+    run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
     if not all(letter.isalnum() or letter in "._-" for letter in run_id) or run_id.startswith("."):
         raise UsageError(f"--slm-run-id={run_id}: letters, digits, '.', '_' and '-' only", slug="option-value")
     settings = {
@@ -109,11 +131,24 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
+        "resume": bool(given["resume"]),
+        "plan": bool(given["plan"]),
+        "budget": None if given["budget"] is None else duration(given["budget"]),
     }
     optional = {name: given[name] for name in ("seed", "start_timeout", "request_timeout") if given[name] is not None}
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
+
+
+def duration(text: str) -> float:
+    """Seconds of a time such as ``90s``, ``10m`` or ``1h30m``. Raises UsageError for anything else."""
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", text)
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not 0 < total < 1e7:
+        raise UsageError(f"--slm-budget={text}: expected a time such as 90s, 10m or 1h30m", slug="option-value")
+    return total
 
 
 def new_run_id() -> str:

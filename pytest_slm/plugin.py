@@ -29,7 +29,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-json-report looks at its options
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slm_task(name, variant, quick, cost, last): what a test measures")
+    config.addinivalue_line(
+        "markers", "slm_task(name, variant, quick, cost, prompt, output, last): what a test measures"
+    )
     config.addinivalue_line("markers", "slm_timing: measures time, so it runs alone (skipped under pytest-xdist)")
     try:
         settings = read_options(config)

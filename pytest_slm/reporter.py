@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from pytest_slm import answers
 from pytest_slm.assembly import Known, assemble, unchecked_gates, write_report
 from pytest_slm.backends.hosts import Hosts
 from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
@@ -43,7 +44,7 @@ class Reporter:
 
     @property
     def _idle(self) -> bool:
-        return bool(self._config.option.collectonly)
+        return bool(self._config.option.collectonly) or self._run.config.plan
 
     # -- before the first item -----------------------------------------------------------------------------------
 
@@ -53,6 +54,8 @@ class Reporter:
         total = len(run.submission.quantizations)
         more = f" (of {total}; --slm-quant=all for all)" if total > len(run.quantizations) else ""
         lines = [f"slm: {run.submission.name}, {names}{more}, mode {run.config.mode}, seed {run.config.seed}"]
+        if run.notice:
+            lines.append(f"slm: {run.notice}")
         if not self._idle:
             lines.append(f"slm: reports in {run.folder(run.quantizations[0].name).parent.parent}")
         return lines
@@ -182,6 +185,7 @@ class Reporter:
         folder = self._run.folder(report.quantization)
         try:
             self._written += write_report(folder, report, document)
+            answers.close(folder, complete=report.complete)
         except ReportError as error:
             self._problem(str(error))
             rescue = Path(tempfile.mkdtemp(prefix=f"slm-{report.submission.slug}-{report.quantization}-"))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
+from pytest_slm import answers
+from pytest_slm.answers import Keeper
 from pytest_slm.backends.hosts import HostSource, Opening
 from pytest_slm.backends.lookup import BackendEntry, Backends
-from pytest_slm.backends.protocol import ModelSpec, Progress, silent
+from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.record import Record
 from pytest_slm.core.types import (
     Detected,
     EngineSettings,
@@ -27,7 +30,7 @@ from pytest_slm.core.types import (
     Submission,
     Task,
 )
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, writing_failed
+from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
 from pytest_slm.models import check_declared, check_quantization, detect, locate
 from pytest_slm.runners import canary, runner_for
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
@@ -46,6 +49,14 @@ class Run:
     hosts: HostSource | None = None
     tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that each suite's score is the mean of."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Samples of single items (``str(ItemId)``), where a time budget or the run that goes on has decided them."""
+    resumed: bool = False
+    """Whether this session goes on with a run that is not finished."""
+    budget: Mapping[str, object] | None = None
+    """What was chosen for a time budget, and why."""
+    notice: str = ""
+    """What came of looking for such a run."""
     _detected: dict[str, Detected | None] = field(default_factory=dict)
     _paths: dict[str, Path | None] = field(default_factory=dict)
     _sound: RemoteBackend | None = None
@@ -135,26 +146,46 @@ class Run:
     def measure(self, task: Task, variant: str, quantization: str, progress: Progress = silent) -> Result:
         """Run one task variant on one quantization. Raises SlmError when it cannot be measured."""
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
+        keeper = self.keeper(identity, task)
         with self.recorder(identity) as (record, path):
-            context = RunContext(
-                config=self.config,
-                submission=self.submission,
-                quantization=self.quantization(quantization),
-                detected=self.detected(quantization) if task.kind == "validate" else None,
-                open=lambda: self.open(quantization),
-                record=record,
-                scorers=self.scorers,
-                progress=progress,
-            )
+            context = self.context(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
             result = runner_for(task)(task, variant, context)
-        declared = {
+        declared: dict[str, object] = {
             "suite_tasks": list(self.tasks_of.get(task.suite, ())),
             "task_variants": list(task.variants),
         }
         recorded = task.kind != "validate"
+        if recorded:
+            declared["answers"] = keeper.told()
         return dataclasses.replace(
             result, gate=task.gate, provenance={**result.provenance, **declared}, samples=path() if recorded else None
         )
+
+    def context(
+        self,
+        task: Task,
+        item: ItemId,
+        open_: Callable[[], Backend],
+        record: Callable[[SampleRecord], None],
+        progress: Progress = silent,
+    ) -> RunContext:
+        """What a runner is given for an item."""
+        return RunContext(
+            config=dataclasses.replace(self.config, limit=self.limits.get(str(item), self.config.limit)),
+            submission=self.submission,
+            quantization=self.quantization(item.quantization),
+            detected=self.detected(item.quantization) if task.kind == "validate" else None,
+            open=open_,
+            record=record,
+            scorers=self.scorers,
+            progress=progress,
+        )
+
+    def keeper(self, item: ItemId, task: Task) -> Keeper:
+        """What keeps the answers of an item, beside its samples."""
+        about = {"task": f"{task.suite}/{task.name}", "version": task.version, "variant": item.variant}
+        path = self.folder(item.quantization) / answers.FOLDER / f"{_file_name(item)}.jsonl"
+        return Keeper(path, {**about, "seed": self.config.seed}, resume=self.config.resume)
 
     def timed(
         self,
@@ -219,15 +250,32 @@ class Run:
 
     def folder(self, quantization: str) -> Path:
         """``reports/<model>/<quantization>/<run id>``."""
-        return Path(self.config.reports) / self.submission.slug / quantization / self.config.run_id
+        return Path(self.config.reports) / self.submission.slug / quantization / (self.config.run_id or "-")
+
+    def resume(self, new_id: Callable[[], str]) -> None:
+        """Go on with an unfinished run if there is one, else begin one with a new id. Raises UsageError."""
+        places = [self.folder(quantization.name).parent for quantization in self.quantizations]
+        beginning, self.notice = answers.choose(self.config, places)
+        self.resumed = beginning is not None
+        run_id = beginning.run_id if beginning else self.config.run_id or new_id()
+        self.limits = dict(beginning.limits) if beginning else {}
+        self.config = dataclasses.replace(self.config, run_id=run_id)
+
+    def choose(self, limits: Mapping[str, int], budget: Mapping[str, object]) -> None:
+        """Take these numbers of samples, for this reason; a run that goes on with this one will take them too."""
+        self.limits, self.budget = limits, budget
+        if not self.config.plan:
+            for quantization in self.quantizations:
+                answers.begin(self.folder(quantization.name), self.config, limits)
 
     def create_folders(self) -> None:
-        """Make the run folders. They must be new, so that two runs never write into one. Raises UsageError."""
+        """Make the run folders. They must be new, so that two runs never write into one, or else those of an unfinished
+        run that goes on. Raises UsageError."""
         for quantization in self.quantizations:
             folder = self.folder(quantization.name)
             try:
                 folder.parent.mkdir(parents=True, exist_ok=True)
-                folder.mkdir()
+                folder.mkdir(exist_ok=self.resumed)
             except OSError as error:
                 if isinstance(error, FileExistsError) and folder.is_dir():
                     raise UsageError(
@@ -237,41 +285,23 @@ class Run:
                     ) from None
                 failure = writing_failed(folder, error)
                 raise UsageError(failure.args[0], slug=failure.slug) from None
+            if self.config.mode != "validate":
+                with contextlib.suppress(ReportError):  # then it cannot be resumed; its items will tell of the disk
+                    answers.begin(folder, self.config, self.limits)
 
     def drop_empty_folders(self) -> None:
         """Remove run folders in which nothing was written."""
         for quantization in self.quantizations:
             folder = self.folder(quantization.name)
+            answers.close(folder, complete=False)
             for path in (folder / "samples", folder, folder.parent, folder.parent.parent):
                 with contextlib.suppress(OSError):
                     path.rmdir()
 
-    @contextlib.contextmanager
-    def recorder(self, item: ItemId) -> Iterator[tuple[Callable[[SampleRecord], None], Callable[[], str]]]:
+    def recorder(self, item: ItemId) -> AbstractContextManager[tuple[Callable[[Record], None], Callable[[], str]]]:
         """A function that appends one sample line at once, and one that tells the file's path in the run folder."""
-        name = ".".join(part for part in (item.suite, item.task, item.variant) if part)
-        path = self.folder(item.quantization) / "samples" / f"{_safe(name)}.jsonl"
-        file: IO[str] | None = None
-
-        def record(sample: SampleRecord) -> None:
-            nonlocal file
-            try:
-                if file is None:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    # An item runs once in a run: if it starts again (after an interrupt, under a plugin that repeats
-                    # items), the new lines replace the old ones.
-                    file = path.open("w", encoding="utf-8", errors="backslashreplace")
-                file.write(json.dumps(sample.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
-                file.flush()
-            except OSError as error:
-                raise writing_failed(path, error) from None
-
-        try:
-            yield record, lambda: f"samples/{path.name}"
-        finally:
-            if file is not None:
-                with contextlib.suppress(OSError):  # what could not be flushed was told when it was written
-                    file.close()
+        name = f"samples/{_file_name(item)}.jsonl"
+        return answers.lines(self.folder(item.quantization) / name, name)
 
     def journal(self, result: Result) -> None:
         """Append a result to ``results.jsonl`` as soon as it is known, so that even kill -9 leaves it behind."""
@@ -283,7 +313,8 @@ class Run:
             raise writing_failed(path, error) from None
 
 
-def _safe(name: str) -> str:
+def _file_name(item: ItemId) -> str:
+    name = ".".join(part for part in (item.suite, item.task, item.variant) if part)
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)
     # Two names that differ only in what was replaced or cut off must not share a file.
     return plain if plain == name and len(name) <= 150 else f"{plain[:140]}-{sha256(name)[:8]}"

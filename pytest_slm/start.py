@@ -14,8 +14,10 @@ from pytest_slm.backends.hosts import Hosts
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.builtin import check_suites, suites_folder
 from pytest_slm.core.config import RunConfig
+from pytest_slm.errors import UsageError
 from pytest_slm.items import LIVE, RUN
 from pytest_slm.models import resolve, select
+from pytest_slm.options import new_run_id
 from pytest_slm.progress import live_line
 from pytest_slm.reporter import Reporter
 from pytest_slm.scorers import Scorers
@@ -36,6 +38,8 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         backends=backends,
         scorers=scorers,
     )
+    if settings.resume and not settings.plan and not distribution.is_worker(config):
+        run.resume(new_run_id)
     config.stash[RUN] = run
     config.pluginmanager.register(Active(), "slm-active")
     # In workers too: they get the command line as it was typed.
@@ -47,7 +51,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         distribution.join(config, run)
         return
     if not config.option.collectonly:
-        if settings.mode != "validate":
+        if settings.mode != "validate" and not settings.plan:
             for quantization in run.quantizations:
                 run.backend_entry(quantization.name)
         run.hosts = Hosts(
@@ -58,9 +62,24 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         )
         distribution.prepare(config, run)
         _end_politely(config)
+    if settings.plan or settings.budget is not None:
+        _plan(config, run)
     if not config.pluginmanager.has_plugin("benchmark"):
         config.pluginmanager.register(WithoutBenchmark(), "slm-without-benchmark")
     config.pluginmanager.register(Reporter(config, run), "slm-reporter")
+
+
+def _plan(config: pytest.Config, run: Run) -> None:
+    """Plan before the first item. Raises UsageError under pytest-xdist, whose controller does not see the items."""
+    if distribution.is_controller(config):
+        raise UsageError(
+            "--slm-plan and --slm-budget need one process that knows all items: leave out -n (the workers share one "
+            "model anyway, they do not make it faster)",
+            slug="plan-alone",
+        )
+    from pytest_slm.planner import Planner  # most sessions need none
+
+    config.pluginmanager.register(Planner(config, run), "slm-planner")
 
 
 def _end_politely(config: pytest.Config) -> None:

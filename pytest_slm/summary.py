@@ -22,12 +22,29 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for result in run.results:
         if result.reason:
             terminal.write_line(f"{result.outcome} {_name(result)}: {result.reason}")
+    for line in _remarks(run):
+        terminal.write_line(line)
     note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
     for total in run_aggregates(run).values():
         terminal.write_line(
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
             f"coverage {total.coverage:.0%} of its weight{note}"
         )
+
+
+def _remarks(run: RunReport) -> list[str]:
+    """What else a reader should know: answers from an earlier session of the run, and how a time budget was kept."""
+    taken, asked = run.answers
+    kept = [result.provenance.get("answers") or {} for result in run.results]
+    found = list(dict.fromkeys(note for item in kept for note in item.get("notes", ())))
+    if taken:
+        found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
+    if run.budget:
+        found.append(
+            f"budget: {run.budget['asked_s']:.0f} s asked, {run.budget['planned_s']:.0f} s planned, "
+            f"{run.budget['took_s']:.0f} s taken"
+        )
+    return found
 
 
 def _bounds(interval: Interval | None) -> str:

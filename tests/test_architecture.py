@@ -29,7 +29,15 @@ RULES = {
     "site": ({"core", "errors", "registry", "load"}, ENGINES | {"pytest", "yaml"}),
     "assembly": ({"core", "errors", "machine", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
     "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
-    "session": ({"core", "errors", "backends", "models", "runners", "scorers"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "answers": ({"core", "errors", "backends"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "planning": (
+        {"core", "errors", "answers", "backends", "machine", "models", "runners", "session"},
+        ENGINES | {"pytest", "jinja2", "yaml"},
+    ),
+    "session": (
+        {"core", "errors", "answers", "backends", "models", "runners", "scorers"},
+        ENGINES | {"pytest", "jinja2", "yaml"},
+    ),
 }
 OWN_ENGINE = {"backends/llamacpp": {"llama_cpp"}, "backends/hf": {"torch", "transformers"}}
 """Folders that may import an engine which their room may not."""

@@ -18,6 +18,7 @@ one of the ``quantizations`` answers alike. Tokens are white-space words.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -26,7 +27,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.backends.protocol import CAPABILITIES, Finished, LogLikelihood, ModelSpec, Progress, ignored, silent
+from pytest_slm.backends.protocol import (
+    CAPABILITIES,
+    Finished,
+    LogLikelihood,
+    ModelSpec,
+    Progress,
+    Workload,
+    ignored,
+    silent,
+)
 from pytest_slm.core.types import Generation, Request, Timings
 from pytest_slm.errors import BackendError
 
@@ -41,13 +51,23 @@ class Fake:
     """A scripted backend; see the module's first lines for the script."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        self._script: Mapping[str, Any] = json.loads(Path(spec.path).read_text("utf-8")) if spec.path else {}
+        script = Path(spec.path).read_bytes() if spec.path else b"{}"
+        self._script: Mapping[str, Any] = json.loads(script)
+        self._sha256 = hashlib.sha256(script).hexdigest()
         self._act(self._script.get("start", "ok"))
         self._context = int(self._script.get("context_length", 4096))
         self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
 
     def describe(self) -> Mapping[str, Any]:
-        return {"name": "fake", "engine_version": "1", "n_ctx": self._context, "chat_template_sha256": None}
+        return {
+            "name": "fake",
+            "engine_version": "1",
+            "n_ctx": self._context,
+            "n_batch": self._context,
+            "vocab_size": self._script.get("vocab_size"),
+            "weights_sha256": self._sha256,
+            "chat_template_sha256": None,
+        }
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [self._n_prompt(request) for request in requests]
@@ -80,6 +100,14 @@ class Fake:
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         return [self._score("", text) for text in texts]
+
+    def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
+        """Words, each computed."""
+        return _workload([self._n_prompt(request) for request in requests])
+
+    def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
+        """Words, each computed."""
+        return _workload([len(f"{context} {continuation}".split()) for context, continuation in pairs])
 
     def close(self) -> None:
         """Nothing is held."""
@@ -138,3 +166,16 @@ class Fake:
         if request.messages is not None:
             return sum(len(m.content.split()) + TEMPLATE_TOKENS for m in request.messages)
         return len((request.prompt or "").split())
+
+
+def _workload(words: Sequence[int]) -> Workload:
+    return Workload(
+        shown=sum(words),
+        evaluated=sum(words),
+        depth=sum(n * (n - 1) // 2 for n in words),
+        predicted=len(words),
+        steps=len(words),
+        together=1,
+        cells=max(words, default=0),
+        outputs=1,
+    )

@@ -60,6 +60,8 @@ class Host:
                 [(context, continuation) for context, continuation in args], progress, finished
             ),
             "loglikelihood_rolling": lambda args, progress, _: self._backend.loglikelihood_rolling(args, progress),
+            "workload_of_requests": lambda args, _, __: self._planner("workload_of_requests")(_requests(args)),
+            "workload_of_pairs": lambda args, _, __: self._planner("workload_of_pairs")([tuple(pair) for pair in args]),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -85,6 +87,12 @@ class Host:
             raise BackendError(f"unknown call {name!r}")
         with self._engine:
             return self._calls[name](args, progress, finished)
+
+    def _planner(self, name: str) -> Callable[[Any], Any]:
+        function: Callable[[Any], Any] | None = getattr(self._backend, name, None)
+        if function is None:
+            raise NotAvailableError("this backend does not say what a call would compute", slug="no-workload")
+        return function
 
     def serve(self, connection: Connection) -> None:
         """Answer one client until it goes away."""

@@ -139,8 +139,8 @@ def _rows(members: Sequence[Leaf], shared: int) -> list[Row]:
     return rows
 
 
-def common(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many tokens two sequences have in common at their beginning."""
+def common(a: Sequence[object], b: Sequence[object]) -> int:
+    """How many tokens (or characters) two sequences have in common at their beginning."""
     limit = min(len(a), len(b))
     if a[:limit] == b[:limit]:
         return limit

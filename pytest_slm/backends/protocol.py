@@ -59,8 +59,29 @@ class LogLikelihood(Record):
     n_tokens: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Workload(Record):
+    """What a call would make an engine compute: tokens ``shown`` in all requests, of them ``evaluated`` when common
+    beginnings are computed once, in so many ``steps``; ``depth``: earlier tokens that those look back at, summed;
+    ``predicted``: rows after which something is predicted; ``outputs``: most of them in one step; ``together``:
+    requests that run at once; ``cells``: tokens that the KV memory of the call has room for."""
+
+    shown: int
+    evaluated: int
+    depth: int
+    predicted: int
+    steps: int
+    together: int
+    cells: int
+    outputs: int
+
+
 class Backend(Protocol):
-    """One open model. Opened as ``Class(spec)``; any failure raises SlmError, never returns a substitute."""
+    """One open model. Opened as ``Class(spec)``; any failure raises SlmError, never returns a substitute.
+
+    A backend may have ``workload_of_requests(requests)`` and ``workload_of_pairs(pairs)`` too, each returning the
+    ``Workload`` of such a call without computing anything; without them its runs cannot be planned.
+    """
 
     capabilities: frozenset[str]
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.process import raise_error
-from pytest_slm.backends.protocol import Finished, LogLikelihood, Progress, ignored, silent
+from pytest_slm.backends.protocol import Finished, LogLikelihood, Progress, Workload, ignored, silent
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
@@ -94,6 +94,14 @@ class RemoteBackend:
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         answer = self._call("loglikelihood_rolling", list(texts), progress)
         return [LogLikelihood.from_json(item) for item in answer]
+
+    def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
+        """What ``generate`` would compute for them. Raises NotAvailableError for a backend that does not plan."""
+        return Workload.from_json(self._call("workload_of_requests", [request.to_json() for request in requests]))
+
+    def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
+        """What ``loglikelihood`` would compute for them. Raises NotAvailableError for a backend that does not plan."""
+        return Workload.from_json(self._call("workload_of_pairs", [list(pair) for pair in pairs]))
 
     def memory(self) -> dict[str, MemoryUse]:
         """Memory of the model's process: ``before_load``, ``after_load`` and ``now``."""

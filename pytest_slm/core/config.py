@@ -29,6 +29,12 @@ class RunConfig(Record):
     backend: str | None = None
     threads: int | None = None
     n_ctx: int | None = None
+    resume: bool = False
+    """Go on with the newest unfinished run of the same settings, if there is one."""
+    plan: bool = False
+    """Say what would be measured, and what it would take, instead of measuring."""
+    budget: float | None = None
+    """Seconds that the whole run may take; the samples of every item are chosen so that it does."""
     exact: bool = False
     """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
     start_timeout: float = 120.0

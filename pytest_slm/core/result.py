@@ -152,6 +152,9 @@ class RunReport(Record):
     results: tuple[Result, ...]
     interrupted: bool = False
     limit: int | None = None
+    budget: Mapping[str, Any] | None = None
+    """For a run with a time budget: asked_s, planned_s, took_s and planning_s in seconds, the samples that were chosen
+    by item and those available, the measured rates, and why."""
     harness: Mapping[str, float | None] = field(default_factory=dict)
     """wall_s; startup_s, from the command to the first item; host_s, spent waiting for the model; share, what is left
     of the wall time; peak_rss in bytes, of the session's own process."""
@@ -163,6 +166,12 @@ class RunReport(Record):
         foreign = {result.quantization for result in self.results} - {self.quantization}
         if foreign:
             raise RecordError(f"results of {sorted(foreign)} in the report of {self.quantization}")
+
+    @property
+    def answers(self) -> tuple[int, int]:
+        """How many answers were taken from before an interruption, and how many were asked for in all."""
+        kept = [result.provenance.get("answers") or {} for result in self.results]
+        return sum(item.get("taken", 0) for item in kept), sum(item.get("asked", 0) for item in kept)
 
     @property
     def complete(self) -> bool:

@@ -3,6 +3,7 @@
 from pytest_slm.models.choose import locate, select
 from pytest_slm.models.derive import best_source, derive, type_named
 from pytest_slm.models.detect import check_declared, check_quantization, detect, too_large
+from pytest_slm.models.missing import free, missing
 from pytest_slm.models.resolve import resolve
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "check_quantization",
     "derive",
     "detect",
+    "free",
     "locate",
+    "missing",
     "resolve",
     "select",
     "too_large",

@@ -91,7 +91,7 @@ def download(repo: str, revision: str | None, quantization: Quantization, *, off
         if cached is not None:
             return cached
     found = listing(repo, revision, offline=offline)
-    paths = [_fetch(client, found, file, offline=offline) for file in _needed(found, quantization)]
+    paths = [_fetch(client, found, file, offline=offline) for file in needed(found, quantization)]
     return paths[0].parent if quantization.format == "safetensors" else paths[0]
 
 
@@ -103,7 +103,13 @@ def _cached(client: Any, repo: str, revision: str, quantization: Quantization) -
     return Path(hits[0]) if all(isinstance(hit, str) for hit in hits) else None
 
 
-def _needed(found: Listing, quantization: Quantization) -> list[str]:
+def cache_folder() -> Path:
+    """Where downloads go."""
+    return Path(_client().constants.HF_HUB_CACHE)
+
+
+def needed(found: Listing, quantization: Quantization) -> list[str]:
+    """The files of a repo that a quantization is made of. Raises UsageError where there are none."""
     if quantization.format == "safetensors":
         small = [file for file in found.files if "/" not in file and file.endswith(SMALL_FILES)]
         return [*weight_files(list(found.files)), *small]

@@ -238,6 +238,7 @@ def _record(
         explanation=f"likeliest choice {best}, right choice {target}; "
         + ", ".join(f"{name} {value:g}" for name, value in values.items()),
         metadata={"index": doc},
+        request={"kind": "loglikelihood", "choices": len(choices)},
     )
 
 

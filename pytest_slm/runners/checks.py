@@ -19,7 +19,7 @@ from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Score, Task
 from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
-from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256
+from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256, terms
 from pytest_slm.runners.generators import GeneratorContext, lookup
 from pytest_slm.runners.metrics import Scored, task_metrics
 
@@ -232,6 +232,7 @@ def _record(task: Task, sample: Sample, request: Request, generation: Generation
         n_output=generation.n_output,
         finish=generation.finish,
         metadata=sample.metadata,
+        request=terms(request),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -34,6 +35,8 @@ class SampleRecord(Record):
     n_output: int | None = None
     finish: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """How it was asked, without the text: greatest length, stop strings, seed, temperature; or for likelihoods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,10 @@ class RunContext:
             **{"outcome": "passed", **measured},
         )
 
+    def limited(self, limit: int) -> RunContext:
+        """The same surroundings with at most so many samples."""
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, limit=limit))
+
     def limit(self, task: Task) -> int | None:
         """How many samples to take at most: the user's word, else the task's for this mode; None is all."""
         plan = task.modes.get(self.config.mode)
@@ -90,6 +97,22 @@ def sha256(*parts: str) -> str:
     for part in parts:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
+
+
+def terms(request: Request) -> dict[str, Any]:
+    """How a request asks, without what it asks: its fields that are not their defaults, but for the texts."""
+    plain = Request(prompt="").to_json()
+    return {
+        "kind": "generate",
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+        "temperature": request.temperature,
+        **{
+            name: value
+            for name, value in request.to_json().items()
+            if name not in ("messages", "prompt", "prompt_ids", "tools") and value != plain[name]
+        },
+    }
 
 
 def request_sha256(request: Request) -> str:

@@ -194,6 +194,7 @@ def _row(result: Result) -> ItemRow:
 
 def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
     submission = run.submission
+    taken, asked = run.answers
     about = {
         "run_id": run.run_id,
         "created": run.created,
@@ -201,6 +202,7 @@ def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
         "mode": run.mode,
         "limit": run.limit if run.limit is not None else "none",
         "seed": run.seed,
+        "answers_from_before_an_interruption": f"{taken} of {asked}" if taken else None,
         "origin": submission.origin or None,
         "revision": submission.revision or (run.detected.revision if run.detected else None),
         "submitted_by": submission.submitted_by,
@@ -209,7 +211,8 @@ def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
     # The template's text is long, and its hash says which one it was.
     found = run.detected.to_json() if run.detected else {}
     groups = (
-        ("Run", facts(about)),
+        ("Run", facts(about, hidden=() if taken else ("answers_from_before_an_interruption",))),
+        ("Time budget", facts(run.budget or {}, hidden=("rates",))),
         ("Machine", facts(run.machine)),
         ("Engine", facts(run.backend)),
         ("Found in the weights", facts(found, hidden=("chat_template",))),

@@ -6,7 +6,9 @@ from pytest_slm.runners import performance
 
 
 @pytest.mark.slm_timing
-@pytest.mark.slm_task("decode", variant="n_tokens", quick=(100,), cost=1500)
+@pytest.mark.slm_task(
+    "decode", variant="n_tokens", quick=(100,), cost=1500, prompt=performance.PROMPT_TOKENS, output="n_tokens"
+)
 @pytest.mark.parametrize("n_tokens", [100, 500, 1000])
 def test_decode(benchmark, slm_backend, slm_result, n_tokens):
     performance.require_context(slm_backend, performance.PROMPT_TOKENS + n_tokens)

@@ -6,7 +6,7 @@ from pytest_slm.runners import performance
 
 
 @pytest.mark.slm_timing
-@pytest.mark.slm_task("ttft", variant="n_tokens", quick=(512,), cost=3600)
+@pytest.mark.slm_task("ttft", variant="n_tokens", quick=(512,), cost=3600, prompt="n_tokens", output=1)
 @pytest.mark.parametrize("n_tokens", [512, 2048, 8192])
 def test_ttft(benchmark, slm_backend, slm_result, n_tokens):
     performance.require_context(slm_backend, n_tokens + 1)

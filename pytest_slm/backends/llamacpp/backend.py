@@ -14,7 +14,7 @@ import llama_cpp as llama
 
 from pytest_slm.backends import template
 from pytest_slm.backends.collected import Collected
-from pytest_slm.backends.llamacpp import limits, scoring
+from pytest_slm.backends.llamacpp import limits, scoring, workload
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
@@ -28,6 +28,7 @@ from pytest_slm.backends.protocol import (
     LogLikelihood,
     ModelSpec,
     Progress,
+    Workload,
     ignored,
     silent,
 )
@@ -127,6 +128,16 @@ class LlamaCpp:
             )
             for mine in parts
         ]
+
+    def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
+        """What ``generate`` would compute."""
+        prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
+        return workload.of_prompts(self._context, prompts, alone=self._exact or not self._limits.shares)
+
+    def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
+        """What ``loglikelihood`` would compute."""
+        split = [split_pair(self._model, context, continuation) for context, continuation in pairs]
+        return workload.of_pairs(self._context, split, exact=self._exact)
 
     def close(self) -> None:
         self._context.close()

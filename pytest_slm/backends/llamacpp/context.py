@@ -62,9 +62,18 @@ class Context:
         n_open, n_sequences_open, shared_open = self._shape
         if n_open < n_cells or (n_sequences_open, shared_open) != (n_sequences, shared):
             self.release()
-            self._open(self._grown(n_cells) if shared or n_sequences == 1 else n_cells, n_sequences, shared)
+            self._open(self._size(n_cells, n_sequences, shared), n_sequences, shared)
         else:
             self.clear()
+
+    def opened(self, n_cells: int, n_sequences: int, *, shared: bool) -> int:
+        """Tokens that the memory has room for which ``reserve`` opens for the same arguments."""
+        return self._size(n_cells, n_sequences, shared) * (1 if shared else n_sequences)
+
+    def _size(self, n_cells: int, n_sequences: int, shared: bool) -> int:
+        """Cells of each memory, in whole blocks of the engine."""
+        n_cells = self._grown(n_cells) if shared or n_sequences == 1 else n_cells
+        return -(-n_cells // CELL_BLOCK) * CELL_BLOCK
 
     def _grown(self, n_cells: int) -> int:
         """The next power of two, so that slightly longer prompts need no new memory; but not beyond what the longest
@@ -150,7 +159,6 @@ class Context:
 
     def _open(self, n_cells: int, n_sequences: int, shared: bool) -> None:
         limits = self.limits
-        n_cells = -(-n_cells // CELL_BLOCK) * CELL_BLOCK
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = n_cells if shared else n_cells * n_sequences
         parameters.n_batch = parameters.n_ubatch = limits.n_batch

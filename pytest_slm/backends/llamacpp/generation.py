@@ -89,10 +89,10 @@ class Batcher:
         self._limits = context.limits
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
-        self._n_cells = max((len(prompt.ids) + self._room(prompt) for prompt in prompts), default=0)
-        affordable = self._limits.kv_cells // max(1, self._n_cells) - 1
-        at_once = max(1, min(AT_ONCE, len(prompts), self._limits.n_seq, affordable))
-        self._free = list(range(at_once, 0, -1))
+        self.n_cells = max((len(prompt.ids) + self._room(prompt) for prompt in prompts), default=0)
+        affordable = self._limits.kv_cells // max(1, self.n_cells) - 1
+        self.at_once = max(1, min(AT_ONCE, len(prompts), self._limits.n_seq, affordable))
+        self._free = list(range(self.at_once, 0, -1))
         self._streams: list[_Stream] = []
         self._trunk = _Trunk(0)
         self._trunk_tokens = 0
@@ -103,9 +103,9 @@ class Batcher:
         the engine is. What either raises ends the work; the context can be used again."""
         if len(self._pending) == 1:
             self._free = [0]  # nobody to share with, so that there is no trunk
-            self._context.reserve(self._n_cells, 1)
+            self._context.reserve(self.n_cells, 1)
         elif self._pending:
-            self._context.reserve(self._n_cells, len(self._free) + 1)
+            self._context.reserve(self.n_cells, len(self._free) + 1)
         try:
             while self._pending or self._streams:
                 self._step(finished)

@@ -38,13 +38,11 @@ def loglikelihoods(
     if not ordered:
         return
     sums = [Total(len(tail)) for _, tail in requests]
-    # The memory holds the longest path, and besides it no more than one batch of other branches.
-    n_cells = max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
     alone = exact or not limits.shares
     # Sequence 0 keeps what the next group begins with.
-    context.reserve(n_cells, 2 if alone else limits.n_seq + 1, shared=True)
+    context.reserve(n_cells(ordered, limits), 2 if alone else limits.n_seq + 1, shared=True)
     size = EXACT_BLOCK if alone else limits.n_batch
-    groups, following = itertools.tee(_groups(ordered, limits, exact=exact))
+    groups, following = itertools.tee(plan_groups(ordered, limits, exact=exact))
     next(following, None)
     with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
         for group, after in itertools.zip_longest(groups, following):
@@ -61,7 +59,13 @@ def loglikelihoods(
             context.prune(group.n_leaves, after.shared if after else 0)
 
 
-def _groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator[Group]:
+def n_cells(ordered: Sequence[Leaf], limits: Limits) -> int:
+    """Tokens of KV memory: the longest path, and besides it no more than one batch of other branches."""
+    return max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
+
+
+def plan_groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator[Group]:
+    """The groups in which these leaves are evaluated."""
     if not limits.shares:
         return plan_alone(ordered, block=0)
     if exact:

@@ -1,0 +1,204 @@
+"""A backend that keeps every batch of answers, and takes over the batches that are there already."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_slm import __version__
+from pytest_slm.answers.batches import split
+from pytest_slm.answers.store import Store, digest
+from pytest_slm.backends.protocol import Backend, Finished, LogLikelihood, Progress, ignored, silent
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.types import Generation, Request
+
+R = TypeVar("R", bound=Record)
+
+OF_THIS_PROCESS = ("host_pid", "load_s", "start_s")
+"""What a backend says of its process. Everything else that it says of itself is part of the key."""
+
+CHARACTERS = 4
+"""Of a token, roughly: what the longest answer adds to the weight of a request."""
+
+
+class Keeper:
+    """The answers of one item. ``about`` names the item and its seed; with ``resume`` it begins with what is there."""
+
+    def __init__(self, path: Path, about: Mapping[str, Any], *, resume: bool) -> None:
+        self._path = path
+        self._about = about
+        self._resume = resume
+        self._notes: list[str] = []
+        self._store: Store | None = None
+        self.asked = 0
+        """Requests that were made in all."""
+        self.taken = 0
+        """Requests of them whose answer was there already."""
+
+    def watch(self, backend: Backend) -> Backend:
+        """The backend, with memory; as it is if it does not say which weights it holds, because then nobody could tell
+        its answers from those of another model."""
+        description = backend.describe()
+        if not description.get("weights_sha256"):
+            self._notes = ["this backend does not say which weights it holds, so its answers are not kept"]
+            return backend
+        key = key_of(description, self._about)
+        self._store = Store(self._path, key, resume=self._resume or self._store is not None)
+        return Keeping(backend, self._store, key, self)
+
+    def told(self) -> dict[str, Any]:
+        """For the report: how many answers were taken over, of how many, and what was not taken over, and why."""
+        notes = [*self._notes, *(self._store.notes if self._store else ())]
+        return {"asked": self.asked, "taken": self.taken, **({"notes": notes} if notes else {})}
+
+
+def key_of(description: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """The hash of all that answers depend on besides the requests: weights, engine and its settings, chat template,
+    pytest-slm, task, its version, and the seed."""
+    engine = {name: value for name, value in description.items() if name not in OF_THIS_PROCESS}
+    return digest({"engine": engine, "pytest_slm": __version__, "about": dict(about)})
+
+
+class Keeping:
+    """A backend that asks in batches, so that a batch is known as a whole or not at all."""
+
+    def __init__(self, inner: Backend, store: Store, key: str, keeper: Keeper) -> None:
+        self._inner = inner
+        self._store = store
+        self._key = key
+        self._keeper = keeper
+        self.capabilities = inner.capabilities
+
+    def describe(self) -> Mapping[str, Any]:
+        return self._inner.describe()
+
+    def count_tokens(self, requests: Sequence[Request]) -> Sequence[int]:
+        return self._inner.count_tokens(requests)
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> list[Generation]:
+        def ask(mine: Sequence[int], beat: Progress, done: Finished[Generation]) -> Sequence[Generation]:
+            return self._inner.generate([requests[place] for place in mine], beat, done)
+
+        asked = _Asked("generate", [request.to_json() for request in requests], batches_of_requests(requests))
+        return self._answered(asked, Generation, ask, progress, finished)
+
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> list[LogLikelihood]:
+        def ask(mine: Sequence[int], beat: Progress, done: Finished[LogLikelihood]) -> Sequence[LogLikelihood]:
+            return self._inner.loglikelihood([pairs[place] for place in mine], beat, done)
+
+        asked = _Asked("loglikelihood", [list(pair) for pair in pairs], batches_of_pairs(pairs))
+        return self._answered(asked, LogLikelihood, ask, progress, finished)
+
+    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
+        def ask(mine: Sequence[int], beat: Progress, _: Finished[LogLikelihood]) -> Sequence[LogLikelihood]:
+            return self._inner.loglikelihood_rolling([texts[place] for place in mine], beat)
+
+        asked = _Asked("loglikelihood_rolling", list(texts), split(texts, [0] * len(texts)))
+        return self._answered(asked, LogLikelihood, ask, progress, ignored)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _answered(
+        self,
+        asked: _Asked,
+        kind: type[R],
+        ask: Callable[[Sequence[int], Progress, Finished[R]], Sequence[R]],
+        progress: Progress,
+        finished: Finished[R],
+    ) -> list[R]:
+        found: dict[int, R] = {}
+        self._keeper.asked += len(asked.items)
+        for mine in asked.batches:
+            batch = asked.digest(self._key, mine)
+            known = _records(kind, self._store.get(batch), len(mine))
+            if known is not None:
+                self._keeper.taken += len(mine)
+                for place, result in zip(mine, known, strict=True):
+                    found[place] = result
+                    finished(place, result)
+                progress(len(found), len(asked.items))
+                continue
+            relay = _Relay(mine, len(found), len(asked.items), progress, finished)
+            results = ask(mine, relay.progress, relay.finished)
+            found.update(zip(mine, results, strict=True))
+            self._store.add(batch, [_lasting(result) for result in results])
+        return [found[place] for place in range(len(asked.items))]
+
+
+class _Asked:
+    """The requests of one call, as JSON, and their batches."""
+
+    def __init__(self, call: str, items: Sequence[Any], batches: Sequence[Sequence[int]]) -> None:
+        self._call, self.items, self.batches = call, items, batches
+
+    def digest(self, key: str, mine: Sequence[int]) -> str:
+        """The name of a batch: what was asked, of whom."""
+        return digest([key, self._call, [self.items[place] for place in mine]])
+
+
+class _Relay:
+    """Tells of the requests of a batch by their places in the whole call."""
+
+    def __init__(
+        self, mine: Sequence[int], before: int, total: int, progress: Progress, finished: Finished[Any]
+    ) -> None:
+        self._mine, self._before, self._total = mine, before, total
+        self._progress, self._finished = progress, finished
+
+    def progress(self, done: int, _total: int) -> None:
+        """So many of the batch are done."""
+        self._progress(self._before + done, self._total)
+
+    def finished(self, number: int, result: Any, /) -> None:
+        """One of the batch is done."""
+        self._finished(self._mine[number], result)
+
+
+def batches_of_requests(requests: Sequence[Request]) -> list[list[int]]:
+    """The batches in which requests for text are asked."""
+    return split([_shown(request) for request in requests], [CHARACTERS * request.max_tokens for request in requests])
+
+
+def batches_of_pairs(pairs: Sequence[tuple[str, str]]) -> list[list[int]]:
+    """The batches in which likelihoods are asked."""
+    return split([context + continuation for context, continuation in pairs], [0] * len(pairs))
+
+
+def _shown(request: Request) -> str:
+    if request.prompt_ids is not None:
+        return " ".join(map(str, request.prompt_ids))
+    if request.prompt is not None:
+        return request.prompt
+    tools = [json.dumps(tool, sort_keys=True) for tool in request.tools]
+    turns = [f"{message.role}\n{message.content}" for message in request.messages or ()]
+    return "\n".join([*tools, *turns])
+
+
+def _lasting(result: Record) -> dict[str, Any]:
+    """An answer without its times: they belong to the run that took them."""
+    if isinstance(result, Generation):
+        result = dataclasses.replace(result, timings=None)
+    return result.to_json()
+
+
+def _records(kind: type[R], answers: Sequence[Any] | None, n: int) -> list[R] | None:
+    if answers is None or len(answers) != n:
+        return None
+    try:
+        return [kind.from_json(answer) for answer in answers]
+    except RecordError:
+        return None  # asked again, and then kept in the right form

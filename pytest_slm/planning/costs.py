@@ -1,0 +1,118 @@
+"""From what would be computed, and how fast the model is, to seconds and bytes."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_slm.answers.keeping import batches_of_pairs, batches_of_requests
+from pytest_slm.backends.protocol import Workload
+from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.planning.dry import Asked
+from pytest_slm.planning.rates import Rates
+
+PILOT = 8
+"""Requests of an item that are answered beforehand, to learn how long its answers are."""
+
+UNIMPORTANT = 12
+"""So many tokens of a prompt for one of the longest answer: then the answer is less than a tenth of the cost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What the requests of an item take. ``seconds`` are the engine's; ``output`` is expected, from a pilot."""
+
+    requests: int
+    shown: int
+    evaluated: int
+    output: int
+    seconds: float
+    cells: int
+    """KV memory of the largest call, in tokens."""
+    outputs: int
+    """Rows of logits that a step asks for at most."""
+
+
+def of_item(asked: Asked, backend: RemoteBackend, rates: Rates, lengths: Sequence[int]) -> Cost:
+    """The cost of an item's requests, in the batches in which they are asked. ``lengths`` are output tokens of a pilot
+    (none where nothing is written). Raises SlmError for a backend that does not plan."""
+    if asked.requests:
+        batches = batches_of_requests(asked.requests)
+        works = [backend.workload_of_requests([asked.requests[place] for place in mine]) for mine in batches]
+    else:
+        batches = batches_of_pairs(asked.pairs)
+        works = [backend.workload_of_pairs([asked.pairs[place] for place in mine]) for mine in batches]
+    endless = itertools.cycle(lengths or [0])
+    seconds = output = 0.0
+    for mine, work in zip(batches, works, strict=True):
+        seconds += reading(work, rates)
+        if asked.requests:
+            written = [min(next(endless), asked.requests[place].max_tokens) for place in mine]
+            seconds += writing(written, work, rates)
+            output += sum(written)
+        else:
+            seconds += work.predicted * rates.scored_s
+    return Cost(
+        requests=len(asked.requests) + len(asked.pairs),
+        shown=sum(work.shown for work in works),
+        evaluated=sum(work.evaluated for work in works),
+        output=round(output),
+        seconds=seconds,
+        cells=max((work.cells for work in works), default=0),
+        outputs=max((work.outputs for work in works), default=0),
+    )
+
+
+def reading(work: Workload, rates: Rates) -> float:
+    """Seconds for the tokens of prompts and of what is scored."""
+    return work.steps * rates.step_s + work.evaluated * rates.row_s + work.depth * rates.depth_s
+
+
+def writing(lengths: Sequence[int], work: Workload, rates: Rates) -> float:
+    """Seconds for texts of these lengths, ``work.together`` of them at a time: a text that ends makes room for the
+    next, and while few are left a step costs nearly as much as with many."""
+    slots = [0] * max(1, work.together)
+    for length in lengths:
+        heapq.heappush(slots, heapq.heappop(slots) + length)
+    depth = work.shown / max(1, len(lengths))
+    return max(slots) * rates.step_s + sum(lengths) * (rates.spoken_s + depth * rates.depth_s)
+
+
+def pilot(asked: Asked, backend: RemoteBackend) -> list[int]:
+    """How long the answers to some requests are, spread over all of an item's; it costs the time that they take.
+
+    Where a prompt is so much longer than any answer that the answer's length hardly matters, nothing is asked.
+    """
+    n = len(asked.requests)
+    places = sorted({round(step * (n - 1) / (PILOT - 1)) for step in range(PILOT)}) if n else []
+    chosen = [asked.requests[place] for place in places]
+    longest = [request.max_tokens for request in chosen]
+    if sum(backend.count_tokens(chosen)) > UNIMPORTANT * sum(longest):
+        return longest
+    return [generation.n_output for generation in backend.generate(chosen)]
+
+
+def of_rounds(prompt: int, output: int, rounds: int, rates: Rates, n_batch: int) -> Cost:
+    """The cost of a test that measures time: the same shape of request again and again, one at a time."""
+    work = Workload(
+        shown=prompt,
+        evaluated=prompt,
+        depth=prompt * (prompt - 1) // 2,
+        predicted=output,
+        steps=-(-prompt // n_batch),
+        together=1,
+        cells=prompt + output,
+        outputs=1,
+    )
+    seconds = reading(work, rates) + writing([max(0, output - 1)], work, rates)
+    return Cost(
+        requests=rounds,
+        shown=rounds * prompt,
+        evaluated=rounds * prompt,
+        output=rounds * output,
+        seconds=rounds * seconds,
+        cells=work.cells,
+        outputs=1,
+    )

@@ -1,0 +1,101 @@
+"""The plan of a run, as data: what every item asks and takes, what the whole takes, and what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_slm.core.record import Record
+from pytest_slm.core.types import ItemId
+from pytest_slm.planning.rates import Rates
+
+REPORT_S = 1.0
+"""Seconds for the reports and the end of the processes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedItem(Record):
+    """One item. What is not known is None, and ``reason`` says why. ``shown``: prompt tokens of all requests;
+    ``evaluated``: those that are left when common beginnings are computed once; ``output``: tokens that are expected to
+    be written; ``seconds``: from its first line of code to its result; ``prepare_s``: of these, what is needed to make
+    the requests; ``peak_bytes``: memory of the model's process while it runs."""
+
+    item: ItemId
+    samples: int | None = None
+    requests: int | None = None
+    shown: int | None = None
+    evaluated: int | None = None
+    output: int | None = None
+    prepare_s: float = 0.0
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs(Record):
+    """What a run takes from the machine, and what there is. Bytes; None where it is not known."""
+
+    session_bytes: int | None
+    memory_limit: int
+    disk_bytes: int
+    disk_free: int | None
+    download_bytes: int | None
+    download_free: int | None
+    download_reason: str = ""
+    weights_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan(Record):
+    """A plan: ``startup_s`` to the first item, with the start of the models; ``took_s``: what planning took, which a
+    run without a plan does not pay."""
+
+    items: tuple[PlannedItem, ...]
+    rates: tuple[tuple[str, Rates], ...]
+    startup_s: float
+    took_s: float
+    needs: Needs
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from the command to its end; None where an item that will run has no estimate."""
+        unknown = [item for item in self.items if item.seconds is None]
+        return None if unknown else self.startup_s + sum(item.seconds or 0.0 for item in self.items) + REPORT_S
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Memory of the model's process at its peak."""
+        peaks = [item.peak_bytes for item in self.items if item.peak_bytes is not None]
+        return max(peaks) if peaks and all(item.seconds is not None for item in self.items) else None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What does not fit on this machine, each with both numbers and a remedy."""
+        needs = self.needs
+        found = []
+        # What is known of it: at least that much is needed.
+        memory = (self.peak_bytes or needs.weights_bytes or 0) + (needs.session_bytes or 0)
+        if memory > needs.memory_limit:
+            found.append(
+                f"memory: {size(memory)} are needed, this machine (or its control group) has "
+                f"{size(needs.memory_limit)}: choose a smaller quantization or a shorter --slm-n-ctx"
+            )
+        if needs.disk_free is not None and needs.disk_bytes > needs.disk_free:
+            found.append(
+                f"disk: {size(needs.disk_bytes)} for the reports, {size(needs.disk_free)} are free: free some space, "
+                "or choose another --slm-reports"
+            )
+        if needs.download_bytes and needs.download_free is not None and needs.download_bytes > needs.download_free:
+            found.append(
+                f"download: {size(needs.download_bytes)} of weights, {size(needs.download_free)} are free for them: "
+                "free some space, or let HF_HOME name another disk"
+            )
+        return tuple(found)
+
+
+def size(n: float) -> str:
+    """Bytes for reading: ``280 MB``."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= factor:
+            return f"{n / factor:.3g} {unit}"
+    return f"{n:.0f} B"

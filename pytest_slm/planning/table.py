@@ -1,0 +1,60 @@
+"""A plan for reading: one line an item, then what the whole takes, and what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_slm.planning.plan import PlannedItem, RunPlan, size
+
+HEAD = ("item", "samples", "requests", "prompt tokens", "computed", "output", "seconds", "memory")
+UNKNOWN = "?"
+
+
+def lines(plan: RunPlan) -> Iterator[str]:
+    """The lines of the table, its remarks and its sums."""
+    rows = [HEAD, *(_row(item) for item in plan.items)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
+        first, *rest = (
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join([first, *rest]).rstrip()
+    for item in plan.items:
+        if item.reason:
+            yield f"{item.item}: {'not known' if item.seconds is None else 'will not be measured'}: {item.reason}"
+    for name, rates in plan.rates:
+        yield (
+            f"rates of {name}: prompts {rates.prefill_tps:.0f} tok/s at 512 tokens, one answer {rates.decode_tps:.0f} "
+            f"tok/s (measured in {rates.took_s:.1f} s)"
+        )
+    yield f"time: {_time(plan.seconds)} (of it {plan.startup_s:.0f} s to start); planning took {plan.took_s:.0f} s more"
+    needs = plan.needs
+    model = UNKNOWN if plan.peak_bytes is None else size(plan.peak_bytes)
+    session = UNKNOWN if needs.session_bytes is None else size(needs.session_bytes)
+    yield f"memory: {model} for the model, {session} for the session, {size(needs.memory_limit)} there"
+    free = UNKNOWN if needs.disk_free is None else size(needs.disk_free)
+    yield f"disk: {size(needs.disk_bytes)} for the reports, {free} free"
+    if needs.download_bytes is None:
+        yield f"download: not known: {needs.download_reason}"
+    else:
+        yield f"download: {size(needs.download_bytes) if needs.download_bytes else 'no weights'}"
+    for problem in plan.problems:
+        yield f"does not fit: {problem}"
+
+
+def _row(item: PlannedItem) -> tuple[str, ...]:
+    numbers = (item.samples, item.requests, item.shown, item.evaluated, item.output)
+    shown = (UNKNOWN if number is None and item.seconds is None else _number(number) for number in numbers)
+    seconds = UNKNOWN if item.seconds is None else f"{item.seconds:.1f}"
+    return (str(item.item), *shown, seconds, "" if item.peak_bytes is None else size(item.peak_bytes))
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,55 @@
+"""Batches follow from the requests alone: whoever asks the same asks the same batches."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.answers.batches import MOST, TOGETHER, split
+
+texts = st.lists(st.text(st.sampled_from("ab c"), max_size=40), max_size=200)
+
+
+@given(texts, st.integers(0, 2_000))
+def test_every_request_is_in_one_batch(asked, output):
+    batches = split(asked, [output] * len(asked))
+    assert sorted(place for batch in batches for place in batch) == list(range(len(asked)))
+    assert all(batches)
+
+
+@given(texts.filter(len), st.randoms())
+def test_the_order_of_requests_changes_no_batch(asked, random):
+    asked = list(dict.fromkeys(asked))
+    shuffled = random.sample(asked, len(asked))
+
+    def contents(order):
+        return [{order[place] for place in batch} for batch in split(order, [400] * len(order))]
+
+    assert contents(asked) == contents(shuffled)
+
+
+def test_few_requests_are_one_batch():
+    assert len(split(["short"] * 10, [100] * 10)) == 1
+
+
+def test_batches_are_no_smaller_than_what_the_engine_runs_together():
+    batches = split([f"{number:04} question" for number in range(500)], [300] * 500)
+    assert len(batches) > 5
+    assert min(map(len, batches)) >= TOGETHER
+
+
+def test_long_texts_are_batches_of_their_own():
+    # ten prompts of 8,000 tokens in one batch would be minutes that a kill may cost
+    batches = split([str(number) * MOST for number in range(10)], [0] * 10)
+    assert [len(batch) for batch in batches] == [1] * 10
+
+
+def test_what_neighbours_share_weighs_once():
+    # fifty questions about one long text: the engine reads it once
+    asked = ["x" * MOST + str(number) for number in range(50)]
+    assert len(split(asked, [0] * 50)) <= 2
+
+
+def test_neighbours_in_the_alphabet_are_in_one_batch():
+    asked = [f"{'ab'[number % 2] * 20_000}{number}" for number in range(8)]
+    first, second = split(asked, [0] * 8)
+    assert {number % 2 for number in first} == {0}
+    assert {number % 2 for number in second} == {1}

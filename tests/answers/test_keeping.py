@@ -1,0 +1,159 @@
+"""A backend with memory answers as the backend does, and asks it only for what it does not have."""
+
+import pytest
+
+from pytest_slm.answers.keeping import Keeper, key_of
+from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.types import Message, Request
+from pytest_slm.errors import BackendError
+
+ABOUT = {"task": "geo/capitals", "version": 1, "variant": "", "seed": 7}
+
+
+class Counting(Fake):
+    """Counts what it is asked; fails at the question called ``fail_at``."""
+
+    def __init__(self, spec=None):
+        super().__init__(spec or ModelSpec(path=None, format="fake"))
+        self.asked = []
+        self.fail_at = None
+        self.extra = {}
+
+    def describe(self):
+        return {**super().describe(), **self.extra}
+
+    def generate(self, requests, progress=lambda *_: None, finished=lambda *_: None):
+        self.asked += [request.messages[0].content for request in requests]
+        if self.fail_at in self.asked:
+            raise BackendError("as told")
+        return super().generate(requests, progress, finished)
+
+    def loglikelihood(self, pairs, progress=lambda *_: None, finished=lambda *_: None):
+        self.asked += list(pairs)
+        return super().loglikelihood(pairs, progress, finished)
+
+
+def questions(n=100):
+    # long enough for several batches
+    texts = [f"{number:03} " + "Which city is meant? " * 20 for number in range(n)]
+    return [Request(messages=(Message(role="user", content=text),), max_tokens=8) for text in texts]
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    return lambda resume=True, **about: Keeper(tmp_path / "a.jsonl", {**ABOUT, **about}, resume=resume)
+
+
+def test_answers_are_those_of_the_backend_in_the_order_of_the_requests(keeper):
+    plain, watched = Counting(), keeper().watch(Counting())
+    told, steps = {}, []
+    answers = watched.generate(questions(), lambda *step: steps.append(step), told.__setitem__)
+    expected = plain.generate(questions())
+    assert [answer.text for answer in answers] == [answer.text for answer in expected]
+    assert [told[place].text for place in range(100)] == [answer.text for answer in expected]
+    assert {total for _, total in steps} == {100}
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+
+
+def test_a_second_time_nothing_is_asked(keeper):
+    first = keeper()
+    answers = first.watch(Counting()).generate(questions())
+    second, model, told = keeper(), Counting(), {}
+    again = second.watch(model).generate(questions(), finished=told.__setitem__)
+    assert model.asked == []
+    assert [answer.text for answer in again] == [answer.text for answer in answers]
+    assert sorted(told) == list(range(100))
+    assert (first.told(), second.told()) == ({"asked": 100, "taken": 0}, {"asked": 100, "taken": 100})
+    # times belong to the run that took them
+    assert answers[0].timings is not None
+    assert again[0].timings is None
+
+
+def test_only_the_batch_in_which_it_ended_is_lost(keeper):
+    broken = Counting()
+    broken.fail_at = questions()[60].messages[0].content
+    with pytest.raises(BackendError):
+        keeper().watch(broken).generate(questions())
+    after, model = keeper(), Counting()
+    after.watch(model).generate(questions())
+    taken = after.told()["taken"]
+    assert 0 < taken <= 60
+    # every question is asked again or was answered, none of the latter twice
+    assert len(model.asked) == 100 - taken
+
+
+def test_likelihoods_are_kept_too(keeper):
+    pairs = [("The capital of France is", f" town {number}") for number in range(9)]
+    scores = keeper().watch(Counting()).loglikelihood(pairs)
+    after, model = keeper(), Counting()
+    assert after.watch(model).loglikelihood(pairs) == scores
+    assert model.asked == []
+    texts = ["one text", "another"]
+    rolling = keeper().watch(Counting()).loglikelihood_rolling(texts)
+    assert keeper().watch(Counting()).loglikelihood_rolling(texts) == rolling
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights_sha256": "f" * 64},
+        {"engine_version": "2"},
+        {"engine_build": "AVX512"},
+        {"chat_template_sha256": "a" * 64},
+        {"n_ctx": 512},
+        {"threads": 7},
+        {"exact": True},
+        {"anything that an engine says of itself": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_model_or_engine_is_never_served(keeper, change):
+    keeper().watch(Counting()).generate(questions(3))
+    model = Counting()
+    model.extra = change
+    after = keeper()
+    after.watch(model).generate(questions(3))
+    assert len(model.asked) == 3
+    assert after.told()["taken"] == 0
+    assert "other weights" in after.told()["notes"][0]
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"task": "geo/rivers"}, {"variant": "1024"}, {"seed": 8}])
+def test_another_task_version_variant_or_seed_is_never_served(keeper, change):
+    keeper().watch(Counting()).generate(questions(3))
+    model = Counting()
+    keeper(**change).watch(model).generate(questions(3))
+    assert len(model.asked) == 3
+
+
+@pytest.mark.parametrize("change", [{"max_tokens": 9}, {"stop": ("x",)}, {"seed": 3}, {"temperature": 0.5}])
+def test_another_request_is_never_served(keeper, change):
+    import dataclasses
+
+    asked = questions(3)
+    keeper().watch(Counting()).generate(asked)
+    model = Counting()
+    keeper().watch(model).generate([dataclasses.replace(asked[0], **change), *asked[1:]])
+    assert len(model.asked) == 3
+
+
+def test_text_and_likelihood_of_the_same_words_are_two_questions(keeper):
+    keeper().watch(Counting()).loglikelihood([("", "words")])
+    model = Counting()
+    (score,) = keeper().watch(model).loglikelihood_rolling(["words"])
+    assert score.n_tokens == 1
+    assert keeper().watch(model) is not model
+
+
+def test_the_process_of_a_model_is_no_part_of_the_key():
+    description = Counting().describe()
+    assert key_of({**description, "host_pid": 1, "load_s": 2.0}, ABOUT) == key_of({**description, "host_pid": 3}, ABOUT)
+
+
+def test_a_backend_that_hides_its_weights_is_not_remembered(keeper):
+    model = Counting()
+    model.extra = {"weights_sha256": None}
+    mine = keeper()
+    assert mine.watch(model) is model
+    assert "does not say which weights" in mine.told()["notes"][0]

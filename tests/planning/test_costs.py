@@ -1,0 +1,55 @@
+"""From work and rates to seconds: more work is never less time, and the parts add up."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.backends.protocol import Workload
+from pytest_slm.planning.costs import of_rounds, reading, writing
+from pytest_slm.planning.rates import Rates
+
+RATES = Rates(step_s=0.01, row_s=0.001, depth_s=1e-7, spoken_s=0.002, scored_s=0.0, took_s=1.0)
+
+
+def work(**changes):
+    plain = {
+        "shown": 0,
+        "evaluated": 0,
+        "depth": 0,
+        "predicted": 0,
+        "steps": 0,
+        "together": 4,
+        "cells": 0,
+        "outputs": 1,
+    }
+    return Workload(**{**plain, **changes})
+
+
+def test_reading_adds_steps_rows_and_looking_back():
+    assert reading(work(steps=2, evaluated=600, depth=100_000), RATES) == pytest.approx(0.02 + 0.6 + 0.01)
+
+
+def test_texts_that_run_together_share_their_steps():
+    # four texts of ten tokens in four sequences are ten steps, one after the other forty
+    assert writing([10] * 4, work(), RATES) == pytest.approx(10 * 0.01 + 40 * 0.002)
+    assert writing([10] * 4, work(together=1), RATES) == pytest.approx(40 * 0.01 + 40 * 0.002)
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(1, 32))
+def test_the_steps_are_those_of_a_queue(lengths, together):
+    steps = (writing(lengths, work(together=together), RATES) - sum(lengths) * RATES.spoken_s) / RATES.step_s
+    assert steps == pytest.approx(round(steps))
+    assert max(max(lengths), sum(lengths) / together) - 0.01 <= steps <= sum(lengths) + 0.01
+
+
+def test_rounds_are_one_after_the_other():
+    one = of_rounds(64, 100, 1, RATES, 512)
+    seven = of_rounds(64, 100, 7, RATES, 512)
+    assert seven.seconds == pytest.approx(7 * one.seconds)
+    assert (seven.requests, seven.shown, seven.output) == (7, 448, 700)
+    assert one.seconds == pytest.approx(0.01 + 0.064 + 2016e-7 + 99 * (0.01 + 0.002 + 64e-7))
+
+
+def test_rates_tell_what_people_ask_for():
+    assert RATES.decode_tps == pytest.approx(1 / 0.012)
+    assert RATES.prefill_tps == pytest.approx(512 / (0.01 + 0.512 + 512 * 511 / 2 * 1e-7))

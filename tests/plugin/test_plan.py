@@ -1,0 +1,140 @@
+"""``--slm-plan`` says what would be measured and measures nothing; ``--slm-budget`` chooses what fits."""
+
+import pytest
+
+GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
+SCRIPT = {"text": "Paris", "vocab_size": 1000, "rules": [{"contains": "boom", "action": "error"}]}
+
+PATCH = """
+import pytest_slm.planning.survey as survey
+survey.{name} = lambda *_: {value}
+"""
+
+
+def test_a_plan_has_a_line_for_every_item_and_measures_none(run, suite, pytester):
+    suite(a=GOOD, b=GOOD[:1])
+    done = run("suites", "--slm-plan", **SCRIPT)
+    assert done.ret == 0
+    # words and three for the template; one word of answer each
+    done.stdout.re_match_lines(
+        [
+            r"item +samples +requests +prompt tokens +computed +output +seconds +memory",
+            r"geo/a\[scripted\] +3 +3 +15 +15 +3 +\d",
+            r"geo/b\[scripted\] +1 +1 +6 +6 +1 +\d",
+            r"rates of scripted: .*",
+            r"time: \d+ s .*",
+            r"download: no weights",
+        ]
+    )
+    assert not (pytester.path / "reports").exists()
+
+
+def test_a_limit_is_in_the_plan(run, suite):
+    suite(a=GOOD)
+    done = run("suites", "--slm-plan", "--slm-limit=2", **SCRIPT)
+    done.stdout.re_match_lines([r"geo/a\[scripted\] +2 +2 "])
+
+
+def test_what_will_be_skipped_takes_no_time_and_says_why(run, suite):
+    suite(a=GOOD)
+    done = run("suites", "--slm-plan", **{**SCRIPT, "capabilities": ["generate"]})
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["geo/a?scripted?: will not be measured: *missing-capability*"])
+
+
+def test_what_only_a_model_can_tell_is_unknown_while_collecting(run, suite):
+    suite(a=GOOD)
+    done = run("suites", "--slm-plan", "--collect-only", "--slm-limit=2", **SCRIPT)
+    done.stdout.re_match_lines(
+        [
+            r"geo/a\[scripted\] +2 +\? +\? +\? +\? +\?$",
+            r".*not known: no model is loaded with --collect-only.*",
+            r"time: \?.*",
+        ]
+    )
+    assert done.ret == 0
+
+
+def test_a_backend_without_times_is_no_reason_to_invent_some(run, suite):
+    suite(a=GOOD)
+    done = run("suites", "--slm-plan", text="Paris")
+    done.stdout.fnmatch_lines(["geo/a?scripted?: not known: this backend does not tell its vocabulary*", "time: ?*"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("usable_memory", 1_000, "does not fit: memory: * are needed, this machine (or its control group) has 1 kB: *"),
+        ("free", 1_000, "does not fit: disk: * for the reports, 1 kB are free: *"),
+    ],
+)
+def test_what_does_not_fit_is_refused(run, suite, pytester, name, value, told):
+    pytester.makeconftest(PATCH.format(name=name, value=value))
+    suite(a=GOOD)
+    done = run("suites", "--slm-plan", **SCRIPT)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stdout.fnmatch_lines([told])
+
+
+def test_a_budget_with_room_takes_all_and_says_so(run, suite, report, results):
+    suite(a=GOOD, b=GOOD[:1])
+    done = run("suites", "--slm-budget=1h", **SCRIPT)
+    done.assert_outcomes(passed=2)
+    found = report()
+    budget = found["slm"]["budget"]
+    assert budget["samples"] == budget["available"] == {"geo/a[scripted]": 3, "geo/b[scripted]": 1}
+    assert budget["asked_s"] == 3600
+    assert 0 < budget["planning_s"] < budget["planned_s"]
+    assert budget["took_s"] > 0
+    assert "same number of samples" in budget["why"]
+    assert set(budget["rates"]) == {"scripted"}
+    # as with --slm-limit: never ranked
+    assert found["slm"]["limit"] == 3
+    done.stdout.fnmatch_lines(["slm: up to 3 samples an item, about * s of 3600 s*", "budget: 3600 s asked, *"])
+
+
+def test_a_budget_chooses_samples(run, suite, report, results, pytester):
+    pytester.makeconftest(
+        "import pytest_slm.planner as planner\n"
+        "real = planner.allocate\n"
+        "planner.allocate = lambda demands, seconds: ({d.item: 2 for d in demands}, 1.0)\n"
+    )
+    suite(a=GOOD)
+    run("suites", "--slm-budget=1h", **SCRIPT).assert_outcomes(passed=1)
+    assert results(report())["geo/a"]["n_scored"] == 2
+
+
+def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pytester):
+    suite(a=GOOD, b=GOOD)
+    done = run("suites", "--slm-budget=0.1s", **SCRIPT)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["*--slm-budget of 0 s: the least samples of each of 2 items*The least that would do is*"]
+    )
+    assert not list(pytester.path.glob("reports/*/*/*"))
+
+
+def test_a_run_that_goes_on_takes_the_samples_that_were_chosen(run, suite, pytester, report):
+    suite(a=GOOD, b=[("boom", "x")])
+    run("suites", "--slm-budget=1h", **SCRIPT).assert_outcomes(passed=1, errors=1)
+    (beginning,) = pytester.path.glob("reports/*/*/*/answers/run.json")
+    assert '"geo/a[scripted]": 3' in beginning.read_text()
+    done = run("suites", "--slm-budget=1h", "--slm-resume", **SCRIPT)
+    done.stdout.fnmatch_lines(["slm: resuming run *", "resumed: 3 of * answers*"])
+    assert report()["slm"]["limit"] == 3
+
+
+@pytest.mark.parametrize("text", ["", "10", "ten", "10x", "0s", "-5m", "1m1h", "99999h"])
+def test_a_budget_is_a_time(run, text):
+    done = run(f"--slm-budget={text}")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*--slm-budget={text}: expected a time such as 90s, 10m or 1h30m*"])
+
+
+@pytest.mark.parametrize("option", ["--slm-plan", "--slm-budget=1h"])
+def test_workers_cannot_plan(run, suite, option):
+    pytest.importorskip("xdist")
+    suite(a=GOOD)
+    done = run("suites", "-n2", option, **SCRIPT)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*leave out -n*plan-alone*"])

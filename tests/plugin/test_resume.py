@@ -1,0 +1,122 @@
+"""``--slm-resume``: a run that did not finish goes on in its own folder, and asks only what it does not know."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
+BAD = [("boom", "x")]
+SCRIPT = {"rules": [{"contains": "boom", "action": "error"}], "text": "Paris"}
+
+
+@pytest.fixture
+def answers(report, results):
+    """Of the report: what became of the answers, by task."""
+    return lambda: {key: item["provenance"].get("answers") for key, item in results(report()).items()}
+
+
+def test_what_was_answered_is_taken_over(run, suite, report, results, answers, pytester):
+    suite(a=GOOD, b=BAD, c=GOOD)
+    run("suites", **SCRIPT).assert_outcomes(passed=2, errors=1)
+    before = report()
+    done = run("suites", "--slm-resume", **SCRIPT)
+    done.assert_outcomes(passed=2, errors=1)
+    run_id = before["slm"]["run_id"]
+    done.stdout.fnmatch_lines(
+        [f"slm: resuming run {run_id}", "resumed: 6 of 6 answers are from before the interruption"]
+    )
+    assert answers()["geo/a"] == {"asked": 3, "taken": 3}
+    after = report()
+    assert after["slm"]["run_id"] == run_id
+    for task in ("geo/a", "geo/c"):
+        assert results(after)[task]["metrics"] == results(before)[task]["metrics"]
+    (samples,) = pytester.path.glob("reports/*/*/*/samples/geo.a.jsonl")
+    assert [json.loads(line)["doc_id"] for line in samples.read_text().splitlines()] == ["0", "1", "2"]
+
+
+def test_another_model_under_the_same_name_is_asked_again(run, suite, answers, report, results):
+    suite(a=GOOD, b=BAD)
+    run("suites", **SCRIPT)
+    done = run("suites", "--slm-resume", **{**SCRIPT, "text": "Oslo"})
+    done.stdout.fnmatch_lines(["*other weights, another engine or another task*"])
+    assert answers()["geo/a"]["taken"] == 0
+    (metric,) = results(report())["geo/a"]["metrics"]
+    assert metric["value"] == pytest.approx(1 / 3)  # only the third question is about Oslo
+
+
+def test_a_finished_run_is_not_resumed(run, suite, pytester):
+    suite(a=GOOD)
+    run("suites", **SCRIPT).assert_outcomes(passed=1)
+    assert not list(pytester.path.glob("reports/*/*/*/answers"))
+    done = run("suites", "--slm-resume", **SCRIPT)
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(["slm: nothing to resume, a new run begins"])
+    assert len(list(pytester.path.glob("reports/*/*/*/report.json"))) == 2
+
+
+def test_other_options_are_another_run(run, suite):
+    suite(a=GOOD, b=BAD)
+    run("suites", **SCRIPT)
+    done = run("suites", "--slm-resume", "--slm-limit=1", **SCRIPT)
+    done.stdout.fnmatch_lines(["slm: run * is not finished, but it has --slm-limit None, not 1: a new run begins"])
+
+
+def test_a_changed_store_is_told_and_not_believed(run, suite, pytester, answers):
+    suite(a=GOOD, b=BAD)
+    run("suites", **SCRIPT)
+    (store,) = pytester.path.glob("reports/*/*/*/answers/geo.a.jsonl")
+    store.write_text(store.read_text().replace("Paris", "Delhi"))
+    done = run("suites", "--slm-resume", **SCRIPT)
+    done.stdout.fnmatch_lines(["*geo.a.jsonl:1: not what was written: nothing in this file is believed*"])
+    assert answers()["geo/a"]["taken"] == 0
+
+
+def test_workers_lose_no_answers(run, suite, answers, pytester):
+    pytest.importorskip("xdist")
+    suite(a=GOOD, b=BAD, c=GOOD, d=GOOD, e=GOOD)
+    run("suites", "-n2", **SCRIPT).assert_outcomes(passed=4, errors=1)
+    stores = sorted(path.name for path in pytester.path.glob("reports/*/*/*/answers/geo.*.jsonl"))
+    assert stores == [f"geo.{name}.jsonl" for name in "acde"]
+    run("suites", "-n2", "--slm-resume", **SCRIPT).assert_outcomes(passed=4, errors=1)
+    found = answers()
+    assert [found[f"geo/{name}"]["taken"] for name in "acde"] == [3, 3, 3, 3]
+
+
+def test_without_the_option_everything_is_asked(run, suite, pytester):
+    suite(a=GOOD, b=BAD)
+    run("suites", **SCRIPT)
+    run("suites", **SCRIPT)
+    reports = [json.loads(path.read_text()) for path in pytester.path.glob("reports/*/*/*/report.json")]
+    assert len(reports) == 2
+    assert all(r["provenance"]["answers"]["taken"] == 0 for x in reports for r in x["slm"]["results"] if r["metrics"])
+
+
+def test_resuming_needs_a_model(pytester):
+    done = pytester.runpytest_subprocess("--slm-resume")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+
+
+SMALL_DISK = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are a thing of POSIX")
+def test_a_disk_that_fills_up_in_mid_run_costs_what_did_not_fit(run, suite, script, pytester, results, report):
+    suite(a=GOOD, b=[(f"question {number}", "Paris") for number in range(40)])
+    model = script(**SCRIPT)
+    command = [sys.executable, "-c", SMALL_DISK, "6000", f"--slm-model={model}", "-p", "no:cacheprovider", "suites"]
+    done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "geo.b.jsonl: cannot be written" in done.stdout
+    assert "[report-write]" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    # with room again, the run goes on: what had been written is taken over, the rest is asked
+    run("suites", "--slm-resume", model=model).assert_outcomes(passed=2)
+    found = results(report())
+    assert found["geo/a"]["provenance"]["answers"] == {"asked": 3, "taken": 3}
+    assert found["geo/b"]["provenance"]["answers"] == {"asked": 40, "taken": 0}
