@@ -14,6 +14,7 @@ from pytest_slm.builtin import check_own_name, suite_keys
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
+from pytest_slm.runners import check_task
 from pytest_slm.runners.checks import count_samples
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class TaskFile(pytest.File):
         assert isinstance(parent, SuiteDir)
         try:
             task = load_task(self.path, parent.suite)
+            check_task(task)
         except SlmError as error:
             raise self.CollectError(str(error)) from None
         for quantization in run.quantizations:

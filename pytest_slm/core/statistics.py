@@ -25,10 +25,14 @@ def wilson(successes: float, n: int, z: float = Z95) -> Interval | None:
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes out of {n}")
     share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    centre, half = _wilson(share, n, z)
     # The bounds at 0 and 1 are exact; rounding must not push them past the observed share.
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    return centre, z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
@@ -39,6 +43,46 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     centre = statistics.fmean(values)
     half = t_quantile((1 + confidence) / 2, n - 1) * statistics.stdev(values, centre) / math.sqrt(n)
     return centre - half, centre + half
+
+
+def clustered_stderr(values: Sequence[float], clusters: Sequence[object]) -> float | None:
+    """Standard error of the mean where values of one cluster (questions about one passage) are not independent.
+
+    The sandwich estimator for a mean (Liang and Zeger 1986; for evaluations Miller 2024, arXiv:2411.00640) with the
+    factor G / (G - 1) for G clusters, so that it is s / sqrt(n) where every value is a cluster of its own. ``None``
+    for fewer than two clusters.
+    """
+    if len(values) != len(clusters):
+        raise ValueError(f"{len(values)} values, but {len(clusters)} clusters")
+    sums: dict[object, float] = {}
+    centre = statistics.fmean(values) if values else 0.0
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value - centre
+    if len(sums) < 2:
+        return None
+    squares = math.fsum(total * total for total in sums.values())
+    return math.sqrt(squares * len(sums) / (len(sums) - 1)) / len(values)
+
+
+def clustered_wilson(values: Sequence[float], clusters: Sequence[object]) -> Interval | None:
+    """Wilson's interval of a share with the effective number of samples (Franco et al. 2019), for values 0 and 1.
+
+    n is divided by the design effect, that is by what clustering does to the variance; it is never more than n. Where
+    all values agree, the effect cannot be seen, and n is the number of clusters. ``None`` for one cluster of several.
+    """
+    if not set(values) <= {0, 1}:
+        raise ValueError("an interval of a share needs values that are 0 or 1")
+    n, n_clusters = len(values), len(set(clusters))
+    if n_clusters == n:
+        return wilson(sum(values), n)
+    stderr = clustered_stderr(values, clusters)
+    if stderr is None:
+        return None
+    share = statistics.fmean(values)
+    independent = math.sqrt(share * (1 - share) / (n - 1))  # the standard error if there were no clusters
+    effective = n / max(1.0, (stderr / independent) ** 2) if independent else float(n_clusters)
+    centre, half = _wilson(share, effective, t_quantile(0.975, n_clusters - 1))
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:

@@ -10,8 +10,8 @@ from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, Suite, Task
 from pytest_slm.load.document import read
 from pytest_slm.load.fields import Fields, plain
 
-KINDS = ("checks", "lm_eval", "validate")
-"""Who runs a task: our own samples and scorers, the lm-eval adapter, or the submission checks."""
+KINDS = ("checks", "choices", "lm_eval", "validate")
+"""Who runs a task: samples and a scorer, our own multiple choice, the lm-eval adapter, or the submission checks."""
 
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks")
 TASK_KEYS = (

@@ -8,17 +8,15 @@ judges the beginning of an answer, so that one which was cut off is as good as a
 
 from __future__ import annotations
 
-import hashlib
 import json
-import random
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_slm.backends.protocol import Backend
-from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Score, Task
 from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
+from pytest_slm.runners import records
 from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256, terms
 from pytest_slm.runners.generators import GeneratorContext, lookup
 from pytest_slm.runners.metrics import Scored, task_metrics
@@ -127,34 +125,7 @@ def load_samples(task: Task, variant: str, context: RunContext, backend: Backend
 
 def read_samples(path: Path, expected_sha256: object = None) -> list[Sample]:
     """The samples of a JSONL file; its hash must be the one that the task declares."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: the samples cannot be read ({error.strerror})", slug="samples-missing") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if expected_sha256 is not None and digest != expected_sha256:
-        raise UsageError(
-            f"{path}: SHA-256 is {digest}, the task declares {expected_sha256}. If the change is meant, declare the "
-            "new hash and raise the task's version",
-            slug="samples-changed",
-        )
-    samples = []
-    ids = set()
-    # Bytes end a line at line feeds only; str.splitlines would cut a text at U+2028 too, which JSON allows in it.
-    for number, line in enumerate(data.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            sample = Sample.from_json(json.loads(line))
-        except (ValueError, RecordError) as error:
-            raise UsageError(f"{path}:{number}: not a sample ({error})", slug="samples-invalid") from None
-        if sample.id in ids:
-            raise UsageError(f"{path}:{number}: the id {sample.id!r} is there twice", slug="samples-duplicate")
-        ids.add(sample.id)
-        samples.append(sample)
-    if not samples:
-        raise UsageError(f"{path}: no sample in it", slug="samples-empty")
-    return samples
+    return records.read_records(path, Sample, "sample", expected_sha256)
 
 
 def count_samples(task: Task) -> int | None:
@@ -167,23 +138,8 @@ def count_samples(task: Task) -> int | None:
 
 
 def stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
-    """At most ``limit`` samples, from every group in proportion to its size and at least one, in file order."""
-    if limit is None or limit >= len(samples):
-        return list(samples)
-    groups: dict[str, list[int]] = {}
-    for index, sample in enumerate(samples):
-        groups.setdefault(str(sample.metadata.get("group", "")), []).append(index)
-    exact = {name: limit * len(members) / len(samples) for name, members in groups.items()}
-    # A balanced metric needs every group, so each gets one sample where the limit allows it.
-    least = 1 if limit >= len(groups) else 0
-    share = {name: max(least, int(value)) for name, value in exact.items()}
-    while (difference := limit - sum(share.values())) != 0:
-        step = 1 if difference > 0 else -1
-        able = [name for name in groups if least <= share[name] + step <= len(groups[name])]
-        share[max(able, key=lambda name: (step * (exact[name] - share[name]), name))] += step
-    generator = random.Random(seed)
-    chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
-    return [samples[index] for index in sorted(chosen)]
+    """At most ``limit`` samples, from every ``metadata.group`` in proportion to its size, in file order."""
+    return records.stratified(samples, limit, seed, lambda sample: str(sample.metadata.get("group", "")))
 
 
 def request_for(task: Task, sample: Sample, seed: int) -> Request:

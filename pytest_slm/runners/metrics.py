@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from pytest_slm.core.statistics import Interval, combine, mean_interval, wilson
+from pytest_slm.core.statistics import Interval, clustered_wilson, combine, mean_interval, wilson
 from pytest_slm.core.types import Metric, MetricSpec, Task
 from pytest_slm.errors import BackendError
 
@@ -13,11 +13,22 @@ Scored = tuple[str, str | None, float]
 """(group, breakdown value, score) of one sample that could be scored."""
 
 
-def mean_metric(name: str, values: Sequence[float], *, complement: bool = False) -> Metric:
-    """The mean of scores in [0, 1]: Wilson's interval where all are 0 or 1, else Student's t, cut to [0, 1]."""
+def mean_metric(
+    name: str, values: Sequence[float], *, complement: bool = False, clusters: Sequence[object] | None = None
+) -> Metric:
+    """The mean of scores in [0, 1]: Wilson's interval where all are 0 or 1, else Student's t, cut to [0, 1].
+
+    ``clusters`` names for every score what it shares with others (the passage of a question, say); the interval is
+    then one over clusters, for scores that are 0 or 1.
+    """
     value = statistics.fmean(values)
-    binary = all(score in (0, 1) for score in values)
-    interval: Interval | None = wilson(sum(values), len(values)) if binary else mean_interval(values)
+    interval: Interval | None
+    if clusters is not None:
+        interval = clustered_wilson(values, clusters)
+    elif all(score in (0, 1) for score in values):
+        interval = wilson(sum(values), len(values))
+    else:
+        interval = mean_interval(values)
     if complement:
         value, interval = 1 - value, None if interval is None else (1 - interval[1], 1 - interval[0])
     if interval is not None:

@@ -3,6 +3,7 @@
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,3 +132,86 @@ def test_spread_of_known_values():
     assert ours.coefficient_of_variation([1.0, 2.0, 3.0]) == pytest.approx(0.5)
     assert ours.coefficient_of_variation([-1.0, 1.0]) is None
     assert ours.median([3.0, 1.0, 2.0]) == 2.0
+
+
+# -- clusters -----------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def clustered(draw, elements=None):
+    """Values and the cluster of each."""
+    elements = st.floats(-1e3, 1e3) if elements is None else elements
+    pairs = draw(st.lists(st.tuples(elements, st.integers(0, 8)), min_size=2, max_size=40))
+    return [value for value, _ in pairs], [cluster for _, cluster in pairs]
+
+
+SHARES = clustered(st.sampled_from([0.0, 1.0]))
+
+
+@given(values)
+def test_clusters_of_one_give_the_usual_standard_error(data):
+    usual = statistics.stdev(data) / math.sqrt(len(data))
+    rounding = 1e-9 * max(1e-100, *map(abs, data))
+    assert ours.clustered_stderr(data, range(len(data))) == pytest.approx(usual, abs=rounding)
+
+
+@given(clustered())
+def test_the_clustered_standard_error_is_that_of_numpys_sums(pair):
+    data, clusters = pair
+    names = sorted(set(clusters))
+    if len(names) < 2:
+        assert ours.clustered_stderr(data, clusters) is None
+        return
+    residuals = np.asarray(data) - np.mean(data)
+    sums = np.array([residuals[np.asarray(clusters) == name].sum() for name in names])
+    expected = np.sqrt((sums**2).sum() * len(names) / (len(names) - 1)) / len(data)
+    assert ours.clustered_stderr(data, clusters) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=20), st.integers(2, 5))
+def test_copies_of_a_value_bring_no_certainty(data, copies):
+    # n questions asked k times over each know as much as n questions.
+    many = [value for value in data for _ in range(copies)]
+    clusters = [place for place in range(len(data)) for _ in range(copies)]
+    once = ours.clustered_stderr(data, range(len(data)))
+    assert ours.clustered_stderr(many, clusters) == pytest.approx(once, abs=1e-12)
+
+
+@given(SHARES)
+def test_the_clustered_interval_holds_the_share_and_is_never_sure(pair):
+    data, clusters = pair
+    interval = ours.clustered_wilson(data, clusters)
+    if len(set(clusters)) == 1:
+        assert interval is None
+    else:
+        assert 0 <= interval[0] <= statistics.fmean(data) <= interval[1] <= 1
+        assert interval[0] < interval[1]
+
+
+@given(SHARES)
+def test_the_clustered_interval_is_never_narrower_than_that_of_independent_values(pair):
+    data, clusters = pair
+    interval, independent = ours.clustered_wilson(data, clusters), ours.wilson(sum(data), len(data))
+    if interval is not None:
+        assert interval[1] - interval[0] >= (independent[1] - independent[0]) * (1 - 1e-12)
+
+
+@given(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=50))
+def test_without_clusters_it_is_wilsons_interval(data):
+    assert ours.clustered_wilson(data, range(len(data))) == ours.wilson(sum(data), len(data))
+
+
+def test_a_known_design_effect():
+    # Four clusters of five equal values, half of them 1: the effect is (0.25 / 3) / (0.25 / 19) = 19 / 3.
+    data, clusters = [1] * 10 + [0] * 10, [place // 5 for place in range(20)]
+    assert ours.clustered_stderr(data, clusters) == pytest.approx(math.sqrt(0.25 / 3))
+    z, n = ours.t_quantile(0.975, 3), 20 * 3 / 19
+    half = z / (1 + z * z / n) * math.sqrt(0.25 / n + z * z / (4 * n * n))
+    assert ours.clustered_wilson(data, clusters) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_clusters_must_fit_their_values():
+    with pytest.raises(ValueError, match="2 values, but 1 clusters"):
+        ours.clustered_stderr([1, 0], ["a"])
+    with pytest.raises(ValueError, match="0 or 1"):
+        ours.clustered_wilson([0.5, 1], ["a", "b"])

@@ -88,8 +88,8 @@ def test_weights_that_are_not_what_was_declared(run, pytester, real_model):
         """
     file = str(real_model.relative_to(real_model.parents[1]))
     pytester.makefile(".yml", wrong=submission.replace("FILE", file))
-    done = run("--slm-suite=core", "--slm-limit=1", model="wrong.yml")
-    done.assert_outcomes(errors=1, deselected=15)
+    done = run("--slm-suite=core/arithmetic", "--slm-limit=1", model="wrong.yml")
+    done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(
         ["*declared 350M, counted 134,515,008*declared Q8_0, the file says Q4_1*not-as-declared*"]
     )
@@ -195,14 +195,14 @@ def test_a_full_disk_under_the_report_keeps_it_elsewhere(run, suite, pytester, t
 
 
 def test_a_context_longer_than_the_models(run, real_model):
-    done = run("--slm-suite=core", "--slm-limit=1", "--slm-n-ctx=100000", model=str(real_model))
-    done.assert_outcomes(errors=1, deselected=15)
+    done = run("--slm-suite=core/arithmetic", "--slm-limit=1", "--slm-n-ctx=100000", model=str(real_model))
+    done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*--slm-n-ctx=100000: the context of * has 8192 tokens*"])
 
 
 def test_a_variant_longer_than_the_context_is_skipped_with_the_reason(run):
     done = run("--slm-suite=rag", "--slm-mode=full", "-k", "2048", "-rs", context_length=1500)
-    done.assert_outcomes(skipped=1, deselected=15)
+    done.assert_outcomes(skipped=1)
     done.stdout.fnmatch_lines(["*2048*1500*context-too-short*"])
 
 
@@ -221,3 +221,57 @@ def test_broken_samples_name_their_line(run, suite, report, results, line):
         file.write("\n" + line)
     run("suites", text="Paris").assert_outcomes(errors=1)
     assert "one.jsonl:2" in results(report())["geo/one"]["reason"]
+
+
+QUESTION = {
+    "id": "q",
+    "category": "c",
+    "question": "Which?",
+    "options": ["one", "two"],
+    "answer": "A",
+    "rationale": ".",
+}
+CHOICES = """\
+kind: choices
+description: Multiple choice.
+requires: [loglikelihood]
+metrics: [acc]
+options: {samples: data/choices.jsonl}
+"""
+
+
+@pytest.fixture
+def choices(suite):
+    """Writes a suite with the task ``choices`` of these questions."""
+
+    def write(*questions):
+        folder = suite("quiz", choices=[])
+        (folder / "choices.yaml").write_text(CHOICES)
+        (folder / "data/choices.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions))
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ({"answer": ["A", "B"]}, "answer: expected str"),
+        ({"answer": "AB"}, "exactly one letter from A to B"),
+        ({"options": ["one", "One"]}, "is there twice"),
+        ({"options": ["one", ""]}, "option B is empty"),
+        ({"options": None}, "options: expected a list"),
+    ],
+)
+def test_a_bad_question_is_a_collection_error_with_file_and_line(run, choices, bad, why):
+    choices(QUESTION, QUESTION | {"id": "r"} | bad)
+    done = run("suites/quiz")
+    done.assert_outcomes(errors=1)
+    done.stdout.re_match_lines([rf".*choices\.jsonl:2: not a question \(.*{why}.*\[samples-invalid\]"])
+
+
+def test_good_questions_are_measured(run, choices):
+    choices(QUESTION, QUESTION | {"id": "r", "answer": "B"})
+    done = run("suites/quiz", rules=[{"contains": "one", "logprob": -1}, {"contains": "two", "logprob": -2}])
+    done.assert_outcomes(passed=1)
+    done.stdout.re_match_lines([r"quiz/choices +acc +50\.0 %.* 2 "])

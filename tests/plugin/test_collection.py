@@ -184,7 +184,7 @@ def test_hand_written_tests_get_the_same_model(pytester, run):
 
 def test_validate_runs_the_submissions_checks_alone_and_gives_no_score(run, real_model, report):
     done = run("--slm-mode=validate", model=str(real_model))
-    done.assert_outcomes(passed=1, deselected=15)
+    done.assert_outcomes(passed=1)
     (result,) = report()["slm"]["results"]
     assert (result["task"], result["outcome"], result["metrics"]) == ("validate", "passed", [])
     done.stdout.fnmatch_lines(["  submission/validate?Q4_1? passed, *"])

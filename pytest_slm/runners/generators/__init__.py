@@ -17,6 +17,7 @@ from pytest_slm.errors import UsageError, did_you_mean
 
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.runners.generators.arithmetic:generate",
+    "mathematics": "pytest_slm.runners.generators.mathematics:generate",
     "niah": "pytest_slm.runners.generators.niah:generate",
 }
 

@@ -7,62 +7,19 @@ answer already stands in its text is thrown away, because a model that only echo
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from pytest_slm.core.types import Sample
 from pytest_slm.runners.generators import GeneratorContext
+from pytest_slm.runners.generators.families import NAMES, THINGS, Family, Made, take_turns
 
-_NAMES = (
-    "Ada",
-    "Ben",
-    "Chen",
-    "Dina",
-    "Emre",
-    "Fatou",
-    "Goran",
-    "Hana",
-    "Ivo",
-    "Jaya",
-    "Kofi",
-    "Lena",
-    "Mateo",
-    "Nour",
-)
-_THINGS = ("apples", "books", "coins", "pencils", "stamps", "shells", "cards", "buttons", "marbles", "tickets")
 _WITH_NUMBER_ONLY = "Answer with the number only."
-_PATIENCE = 20
-
-Made = tuple[str, Fraction]
 
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """``context.limit`` samples with ``metadata.family``, no question twice; ``target`` is the answer in digits."""
-    rng = random.Random(f"arithmetic {context.seed}")
-    families = list(FAMILIES)
-    seen: set[str] = set()
-    for index in range(context.n_samples):
-        family = families[index % len(families)]
-        question, answer = _fresh(family, rng, seen)
-        seen.add(question)
-        yield Sample(
-            id=f"{family}-{index:04d}",
-            input=f"{question} {_WITH_NUMBER_ONLY}",
-            target=str(answer),
-            metadata={"family": family},
-        )
-
-
-def _fresh(family: str, rng: random.Random, seen: set[str]) -> Made:
-    """A question that was not asked yet; when a range is used up it grows, so that the family never ends."""
-    tries = 0
-    while True:
-        question, answer = FAMILIES[family](rng, 1 + tries // _PATIENCE)
-        tries += 1
-        echoed = str(answer) in re.findall(r"\d+", question)
-        if question not in seen and not echoed and answer.denominator == 1:
-            return question, answer
+    return take_turns("arithmetic", FAMILIES, _WITH_NUMBER_ONLY, context)
 
 
 def _add(rng: random.Random, size: int) -> Made:
@@ -93,8 +50,8 @@ def _percent(rng: random.Random, size: int) -> Made:
 
 
 def _word_problem(rng: random.Random, size: int) -> Made:
-    name, other = rng.sample(_NAMES, 2)
-    things = rng.choice(_THINGS)
+    name, other = rng.sample(NAMES, 2)
+    things = rng.choice(THINGS)
     a, b = rng.randint(5, 30 * size), rng.randint(2, 20 * size)
     c = rng.randint(2, 9)
     template = rng.randrange(4)
@@ -112,7 +69,7 @@ def _word_problem(rng: random.Random, size: int) -> Made:
     return f"{text} How many {things} do they have together?", Fraction(a + (a + b))
 
 
-FAMILIES: Mapping[str, Callable[[random.Random, int], Made]] = {
+FAMILIES: Mapping[str, Family] = {
     "add": _add,
     "subtract": _subtract,
     "multiply": _multiply,
@@ -120,4 +77,4 @@ FAMILIES: Mapping[str, Callable[[random.Random, int], Made]] = {
     "percent": _percent,
     "word_problem": _word_problem,
 }
-"""How to make a question of each kind; the second argument widens the range of its numbers."""
+"""How to make a question of each kind."""

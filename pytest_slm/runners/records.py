@@ -1,0 +1,82 @@
+"""Files of questions: read strictly, and thinned out evenly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+from pytest_slm.core.record import RecordError
+from pytest_slm.errors import UsageError
+
+
+class Named(Protocol):
+    """A record with an id, as one line of a file has it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @classmethod
+    def from_json(cls, data: object) -> Self: ...
+
+
+R = TypeVar("R", bound=Named)
+T = TypeVar("T")
+
+
+def read_records(path: Path, kind: type[R], what: str, expected_sha256: object = None) -> list[R]:
+    """The records of a JSONL file, one ``what`` a line; its hash must be the one that the task declares.
+
+    Raises UsageError with file and line for a line that is no such record and for an id that is there twice.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: the samples cannot be read ({error.strerror})", slug="samples-missing") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if expected_sha256 is not None and digest != expected_sha256:
+        raise UsageError(
+            f"{path}: SHA-256 is {digest}, the task declares {expected_sha256}. If the change is meant, declare the "
+            "new hash and raise the task's version",
+            slug="samples-changed",
+        )
+    records: list[R] = []
+    ids = set()
+    # Bytes end a line at line feeds only; str.splitlines would cut a text at U+2028 too, which JSON allows in it.
+    for number, line in enumerate(data.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = kind.from_json(json.loads(line))
+        except (ValueError, RecordError) as error:
+            raise UsageError(f"{path}:{number}: not a {what} ({error})", slug="samples-invalid") from None
+        if record.id in ids:
+            raise UsageError(f"{path}:{number}: the id {record.id!r} is there twice", slug="samples-duplicate")
+        ids.add(record.id)
+        records.append(record)
+    if not records:
+        raise UsageError(f"{path}: no {what} in it", slug="samples-empty")
+    return records
+
+
+def stratified(records: Sequence[T], limit: int | None, seed: int, group: Callable[[T], str]) -> list[T]:
+    """At most ``limit`` records, from every group in proportion to its size and at least one, in file order."""
+    if limit is None or limit >= len(records):
+        return list(records)
+    groups: dict[str, list[int]] = {}
+    for index, record in enumerate(records):
+        groups.setdefault(group(record), []).append(index)
+    exact = {name: limit * len(members) / len(records) for name, members in groups.items()}
+    # A balanced metric needs every group, so each gets one sample where the limit allows it.
+    least = 1 if limit >= len(groups) else 0
+    share = {name: max(least, int(value)) for name, value in exact.items()}
+    while (difference := limit - sum(share.values())) != 0:
+        step = 1 if difference > 0 else -1
+        able = [name for name in groups if least <= share[name] + step <= len(groups[name])]
+        share[max(able, key=lambda name: (step * (exact[name] - share[name]), name))] += step
+    generator = random.Random(seed)
+    chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
+    return [records[index] for index in sorted(chosen)]
