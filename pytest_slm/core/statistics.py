@@ -7,6 +7,7 @@ is ``None``, never ``(x, x)``: one measurement says nothing about its own spread
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -39,6 +40,60 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     centre = statistics.fmean(values)
     half = t_quantile((1 + confidence) / 2, n - 1) * statistics.stdev(values, centre) / math.sqrt(n)
     return centre - half, centre + half
+
+
+def standard_error(values: Sequence[float], clusters: Sequence[object] | None = None) -> float | None:
+    """Standard error of the mean; ``None`` for fewer than two values (or clusters).
+
+    ``clusters`` names the cluster of each value: questions about one passage are right or wrong together, so that many
+    of them say less than as many independent ones. Then it is the cluster-robust error with the correction G/(G - 1)
+    for G clusters (Liang and Zeger 1986; for evaluations Miller 2024, https://arxiv.org/abs/2411.00640). Clusters of
+    one value each give the plain error.
+    """
+    n = len(values)
+    centre = statistics.fmean(values) if values else 0.0
+    sums: dict[object, float] = {}
+    for place, value in enumerate(values):
+        name = place if clusters is None else clusters[place]
+        sums[name] = sums.get(name, 0.0) + value - centre
+    g = len(sums)
+    if g < 2:
+        return None
+    return math.sqrt(math.fsum(part * part for part in sums.values()) * g / (g - 1)) / n
+
+
+def clustered_interval(
+    values: Sequence[float], clusters: Sequence[object], confidence: float = 0.95
+) -> Interval | None:
+    """Student's t interval of the mean with the cluster-robust error; degrees of freedom are the clusters less one."""
+    error = standard_error(values, clusters)
+    if error is None:
+        return None
+    centre = statistics.fmean(values)
+    half = t_quantile((1 + confidence) / 2, len(set(clusters)) - 1) * error
+    return centre - half, centre + half
+
+
+def jackknife(
+    statistic: Callable[[Sequence[int]], float], clusters: Sequence[object], *, groups: int = 40, seed: int = 0
+) -> float | None:
+    """Standard error of any smooth statistic of n samples by leaving out one of ``groups`` groups at a time
+    (Shao and Tu 1995, 2.3); ``None`` for fewer than two clusters.
+
+    ``statistic`` maps the places of the samples that stay (0 to n - 1) to its value; a cluster stays together.
+    """
+    names = sorted(set(clusters), key=str)
+    if len(names) < 2:
+        return None
+    random.Random(seed).shuffle(names)
+    group_of = {name: place % min(groups, len(names)) for place, name in enumerate(names)}
+    g = min(groups, len(names))
+    values = [
+        statistic([place for place, cluster in enumerate(clusters) if group_of[cluster] != left_out])
+        for left_out in range(g)
+    ]
+    centre = statistics.fmean(values)
+    return math.sqrt((g - 1) / g * math.fsum((value - centre) ** 2 for value in values))
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:

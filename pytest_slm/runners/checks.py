@@ -22,6 +22,7 @@ from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
 from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256
 from pytest_slm.runners.generators import GeneratorContext, lookup
 from pytest_slm.runners.metrics import Scored, task_metrics
+from pytest_slm.runners.sampling import apportion
 
 OPTIONS = frozenset(
     {
@@ -173,14 +174,8 @@ def stratified(samples: Sequence[Sample], limit: int | None, seed: int) -> list[
     groups: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
         groups.setdefault(str(sample.metadata.get("group", "")), []).append(index)
-    exact = {name: limit * len(members) / len(samples) for name, members in groups.items()}
     # A balanced metric needs every group, so each gets one sample where the limit allows it.
-    least = 1 if limit >= len(groups) else 0
-    share = {name: max(least, int(value)) for name, value in exact.items()}
-    while (difference := limit - sum(share.values())) != 0:
-        step = 1 if difference > 0 else -1
-        able = [name for name in groups if least <= share[name] + step <= len(groups[name])]
-        share[max(able, key=lambda name: (step * (exact[name] - share[name]), name))] += step
+    share = apportion({name: len(members) for name, members in groups.items()}, limit)
     generator = random.Random(seed)
     chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
     return [samples[index] for index in sorted(chosen)]
