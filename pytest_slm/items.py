@@ -88,7 +88,7 @@ class TaskItem(pytest.Item):
     def of(cls, parent: TaskFile | pytest.Session, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
         """The item for a task variant on a quantization."""
         # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
-        item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
+        item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}".removeprefix("::"))
         item.task, item.variant = task, variant
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity

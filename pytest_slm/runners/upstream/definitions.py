@@ -144,3 +144,21 @@ def _known(name: str) -> bool:
 def _hint(name: str, known: Mapping[str, str]) -> str:
     told = did_you_mean(name, known)
     return told if told.startswith("Did") else "`lm-eval ls tasks` lists them."
+
+
+def leaves(name: str, registry: Registry | None = None) -> Iterator[Mapping[str, Any]]:
+    """What the files say of the task of this name, or of every task in the group or tag. Raises UsageError."""
+    registry = registry or Registry()
+    entry = registry[name]
+    settings = read(Path(entry.yaml_path)) if entry.yaml_path else {}
+    if not entry.yaml_path:
+        members: Any = sorted(entry.tags)
+    elif isinstance(settings.get("task"), list):
+        members = settings["task"]
+    else:
+        yield settings
+        return
+    for member in members:
+        inside = member if isinstance(member, str) else member.get("task") or member.get("group")
+        if isinstance(inside, str) and inside in registry:
+            yield from leaves(inside, registry)

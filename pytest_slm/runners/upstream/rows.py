@@ -75,7 +75,7 @@ def data_files(folder: Path, part: str | None) -> Mapping[str, tuple[Path, ...]]
 
     Raises NotAvailableError (``data-config``) if the card lists configurations, but not this one.
     """
-    configs = _configs(folder / "README.md")
+    configs = configurations(folder / "README.md")
     if not configs:
         return None
     wanted = part or ("default" if "default" in configs or len(configs) > 1 else next(iter(configs)))
@@ -126,7 +126,8 @@ def _configs_of(path: str, _changed: float) -> Mapping[str, Any]:
     return {str(entry.get("config_name", "default")): entry.get("data_files") for entry in card.get("configs") or ()}
 
 
-def _configs(card: Path) -> Mapping[str, Any]:
+def configurations(card: Path) -> Mapping[str, Any]:
+    """The configurations that a data set's card lists, with what it says of their files; empty without a card."""
     return _configs_of(str(card), card.stat().st_mtime) if card.is_file() else {}
 
 
