@@ -10,7 +10,7 @@ import pytest
 
 from pytest_slm.core.types import PROPERTY
 from pytest_slm.errors import SlmError
-from pytest_slm.items import LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, unmeasured
+from pytest_slm.items import LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
 
 
 class Active:
@@ -29,7 +29,10 @@ class Active:
             metafunc.parametrize("slm_backend", names, indirect=True)
 
     @pytest.hookimpl(tryfirst=True)  # a gate is known even if -k leaves its item out
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        items += named(session)
         left_out = arrange(items)
         if left_out:
             config.hook.pytest_deselected(items=left_out)

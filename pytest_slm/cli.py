@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_slm import __version__
+from pytest_slm.data.command import add_command as add_data_command
 from pytest_slm.errors import SlmError, UsageError
 
 EXAMPLES = """\
@@ -24,6 +25,7 @@ examples:
   pytest-slm suites                                       what can be measured
   pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
   pytest-slm validate submissions/*.yml                   is this submission in order?
+  pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
 
 exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 a submission or reference is wrong
@@ -100,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     quantize.add_argument("--verify", action="store_true", help="read files that are there already, and compare hashes")
     quantize.add_argument("--offline", action="store_true", help="never ask the Hub")
     quantize.set_defaults(run=_quantize)
+
+    add_data_command(commands)
 
     validate = commands.add_parser("validate", help="check submissions, and compare them with their weights' headers")
     validate.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="YAML files")

@@ -87,10 +87,10 @@ class TaskItem(pytest.Item):
     variant: str
 
     @classmethod
-    def of(cls, parent: TaskFile, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
+    def of(cls, parent: TaskFile | pytest.Session, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
         """The item for a task variant on a quantization."""
         # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
-        item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}")
+        item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}".removeprefix("::"))
         item.task, item.variant = task, variant
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity
@@ -143,6 +143,25 @@ def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
     return None
 
 
+def named(session: pytest.Session) -> list[TaskItem]:
+    """The items of ``--slm-task``: tasks of lm-eval without a file of ours. Raises UsageError for an unknown name."""
+    run = session.config.stash[RUN]
+    if not run.config.tasks:
+        return []
+    from pytest_slm.runners.upstream.declaring import SUITE, declare  # imports lm-eval
+
+    try:
+        tasks = [declare(name) for name in run.config.tasks]
+    except SlmError as error:
+        raise pytest.UsageError(str(error)) from None
+    run.tasks_of[SUITE] = run.config.tasks
+    return [
+        TaskItem.of(session, f"{SUITE}:{task.name}[{quantization.name}]", task, "", quantization.name)
+        for quantization in run.quantizations
+        for task in tasks
+    ]
+
+
 def identify_function(item: pytest.Item) -> None:
     """Give a test function with the marker ``slm_task`` the identity of the item that it stands for."""
     marker = item.get_closest_marker("slm_task")
@@ -167,6 +186,8 @@ def wanted(item: pytest.Item) -> bool:
     if identity is None:
         return True
     suites = run.config.suites
+    if isinstance(item, TaskItem) and not item.task.path:  # named on the command line
+        return item.wanted()
     if suites and not {identity.suite, f"{identity.suite}/{identity.task}"} & set(suites):
         return False
     if isinstance(item, TaskItem):

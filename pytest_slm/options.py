@@ -38,6 +38,14 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="S",
         help="suites or single tasks, as in core,rag/niah (`pytest-slm suites` lists them)",
     )
+    add(
+        "--slm-task",
+        metavar="T",
+        action="append",
+        default=None,
+        help="tasks or groups of lm-eval that need no file: lm_eval:NAME, with commas or repeated; without a path and "
+        "without --slm-suite only they run",
+    )
     add("--slm-limit", metavar="N", type=int, help="at most N samples per item, instead of what the mode says")
     add(
         "--slm-budget",
@@ -91,8 +99,8 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 NAMES = (
-    *("mode", "quant", "suite", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend", "threads"),
-    *("n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget"),
+    *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
+    *("threads", "n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget"),
 )
 
 
@@ -121,6 +129,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "mode": given["mode"] or "quick",
         "quant": given["quant"],
         "suites": tuple(part for part in (given["suite"] or "").split(",") if part),
+        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(",") if part)),
         "limit": given["limit"],
         "data": str(Path(given["data"]).absolute()) if given["data"] else None,
         "offline": bool(given["offline"]),
@@ -154,6 +163,13 @@ def duration(text: str) -> float:
 def new_run_id() -> str:
     """UTC to the second, and four digits so that two runs of one second differ."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def _task(text: str) -> str:
+    adapter, _, name = text.partition(":")
+    if adapter != "lm_eval" or not name:
+        raise UsageError(f"--slm-task={text}: expected lm_eval:NAME, with NAME as lm-eval has it", slug="option-value")
+    return name
 
 
 def _gate(text: str) -> tuple[str, float]:

@@ -45,7 +45,8 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     # In workers too: they get the command line as it was typed.
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         check_suites(settings.suites, suites_folder())
-        config.args = [str(suites_folder())]
+        # Tasks that the command line names need no file (see items.named).
+        config.args = [] if settings.tasks and not settings.suites else [str(suites_folder())]
     if distribution.is_worker(config):
         config.stash[LIVE] = live_line(config)
         distribution.join(config, run)

@@ -56,6 +56,8 @@ HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
 
 def _row(result: Result) -> tuple[str, ...]:
     metric = result.metric() if result.outcome in MEASURED else None
+    if metric is None and result.kind == "lm_eval" and result.metrics:  # a group of which parts are missing
+        metric = result.metrics[0]
     if metric is None and result.outcome in MEASURED and result.measurements:
         memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
         value = statistics.median(memory.values)

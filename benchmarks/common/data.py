@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import MetricSpec, Task
 from pytest_slm.models import derive, locate, resolve, select
-from pytest_slm.runners import accuracy
+from pytest_slm.runners.upstream.building import build
 
 Pair = tuple[str, str]
 
@@ -71,14 +69,4 @@ def weights(reference: str, quantization: str) -> Path:
 
 
 def _upstream(task: str, shots: int, data: Path) -> Any:
-    asked = Task(
-        name=task,
-        suite="benchmarks",
-        kind="accuracy",
-        description="",
-        primary="acc",
-        metrics=(MetricSpec(name="acc"),),
-        options={"task": task, "num_fewshot": shots},
-    )
-    context: Any = types.SimpleNamespace(config=RunConfig(model="", data=str(data), offline=True))
-    return accuracy.load(asked, context)[0]
+    return build(task, RunConfig(model="", data=str(data), offline=True), shots).tasks[task]

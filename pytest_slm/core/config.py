@@ -18,6 +18,8 @@ class RunConfig(Record):
     quant: str | None = None
     suites: tuple[str, ...] = ()
     """Suite keys, empty for all; ``suite/task`` names one task."""
+    tasks: tuple[str, ...] = ()
+    """Names of lm-eval's tasks and groups that are measured without a file of ours."""
     limit: int | None = None
     data: str | None = None
     offline: bool = False

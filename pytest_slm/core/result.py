@@ -52,7 +52,10 @@ class Measurement(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Record):
-    """A number with its doubt: ``interval`` is the 95 % interval, None where it cannot be known (n = 1, say)."""
+    """A number with its doubt: ``interval`` is the 95 % interval, None where it cannot be known (n = 1, say).
+
+    ``stderr`` is the standard error in the unit of the value, of clusters of samples where the task declares them; None
+    where it is not known or the metric is not a mean of samples."""
 
     name: str
     value: float
@@ -60,6 +63,7 @@ class Metric(Record):
     interval: Interval | None = None
     unit: str = "share"
     higher_is_better: bool = True
+    stderr: float | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -95,7 +99,8 @@ class Result(Record):
     version: int = 1
     kind: str = ""
     reason: str = ""
-    """Why it was skipped, failed, could not be measured or did not run; for passed items empty."""
+    """Why it was skipped, failed, could not be measured or did not run; for passed items empty, or what its numbers
+    leave out."""
     seed: int = 0
     seconds: float = 0.0
     n_scored: int = 0

@@ -7,6 +7,7 @@ is ``None``, never ``(x, x)``: one measurement says nothing about its own spread
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -45,23 +46,38 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return centre - half, centre + half
 
 
-def clustered_stderr(values: Sequence[float], clusters: Sequence[object]) -> float | None:
-    """Standard error of the mean where values of one cluster (questions about one passage) are not independent.
+def standard_error(values: Sequence[float], clusters: Sequence[object] | None = None) -> float | None:
+    """Standard error of the mean; ``None`` for fewer than two values (or clusters).
 
-    The sandwich estimator for a mean (Liang and Zeger 1986; for evaluations Miller 2024, arXiv:2411.00640) with the
-    factor G / (G - 1) for G clusters, so that it is s / sqrt(n) where every value is a cluster of its own. ``None``
-    for fewer than two clusters.
+    ``clusters`` names the cluster of each value: questions about one passage are right or wrong together, so that many
+    of them say less than as many independent ones. Then it is the cluster-robust error with the correction G/(G - 1)
+    for G clusters (Liang and Zeger 1986; for evaluations Miller 2024, https://arxiv.org/abs/2411.00640). Clusters of
+    one value each give the plain error.
     """
-    if len(values) != len(clusters):
-        raise ValueError(f"{len(values)} values, but {len(clusters)} clusters")
-    sums: dict[object, float] = {}
+    n = len(values)
+    if clusters is not None and len(clusters) != n:
+        raise ValueError(f"{n} values, but {len(clusters)} clusters")
     centre = statistics.fmean(values) if values else 0.0
-    for value, cluster in zip(values, clusters, strict=True):
-        sums[cluster] = sums.get(cluster, 0.0) + value - centre
-    if len(sums) < 2:
+    sums: dict[object, float] = {}
+    for place, value in enumerate(values):
+        name = place if clusters is None else clusters[place]
+        sums[name] = sums.get(name, 0.0) + value - centre
+    g = len(sums)
+    if g < 2:
         return None
-    squares = math.fsum(total * total for total in sums.values())
-    return math.sqrt(squares * len(sums) / (len(sums) - 1)) / len(values)
+    return math.sqrt(math.fsum(part * part for part in sums.values()) * g / (g - 1)) / n
+
+
+def clustered_interval(
+    values: Sequence[float], clusters: Sequence[object], confidence: float = 0.95
+) -> Interval | None:
+    """Student's t interval of the mean with the cluster-robust error; degrees of freedom are the clusters less one."""
+    error = standard_error(values, clusters)
+    if error is None:
+        return None
+    centre = statistics.fmean(values)
+    half = t_quantile((1 + confidence) / 2, len(set(clusters)) - 1) * error
+    return centre - half, centre + half
 
 
 def clustered_wilson(values: Sequence[float], clusters: Sequence[object]) -> Interval | None:
@@ -75,7 +91,7 @@ def clustered_wilson(values: Sequence[float], clusters: Sequence[object]) -> Int
     n, n_clusters = len(values), len(set(clusters))
     if n_clusters == n:
         return wilson(sum(values), n)
-    stderr = clustered_stderr(values, clusters)
+    stderr = standard_error(values, clusters)
     if stderr is None:
         return None
     share = statistics.fmean(values)
@@ -83,6 +99,28 @@ def clustered_wilson(values: Sequence[float], clusters: Sequence[object]) -> Int
     effective = n / max(1.0, (stderr / independent) ** 2) if independent else float(n_clusters)
     centre, half = _wilson(share, effective, t_quantile(0.975, n_clusters - 1))
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def jackknife(
+    statistic: Callable[[Sequence[int]], float], clusters: Sequence[object], *, groups: int = 40, seed: int = 0
+) -> float | None:
+    """Standard error of any smooth statistic of n samples by leaving out one of ``groups`` groups at a time
+    (Shao and Tu 1995, 2.3); ``None`` for fewer than two clusters.
+
+    ``statistic`` maps the places of the samples that stay (0 to n - 1) to its value; a cluster stays together.
+    """
+    names = sorted(set(clusters), key=str)
+    if len(names) < 2:
+        return None
+    random.Random(seed).shuffle(names)
+    group_of = {name: place % min(groups, len(names)) for place, name in enumerate(names)}
+    g = min(groups, len(names))
+    values = [
+        statistic([place for place, cluster in enumerate(clusters) if group_of[cluster] != left_out])
+        for left_out in range(g)
+    ]
+    centre = statistics.fmean(values)
+    return math.sqrt((g - 1) / g * math.fsum((value - centre) ** 2 for value in values))
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:

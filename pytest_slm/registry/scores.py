@@ -16,8 +16,9 @@ from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
 from pytest_slm.registry.store import StoredReport, utc
 
 NOT_RECOMMENDED = 40.0
-UNSCORED_SUITES = frozenset({"performance", "submission"})
-"""Suites that never enter a score: how fast a model is does not make it good."""
+UNSCORED_SUITES = frozenset({"performance", "submission", "lm_eval"})
+"""Suites that never enter a score: how fast a model is does not make it good, and what the command line names
+(``--slm-task=lm_eval:NAME``) is no suite."""
 USE_CASES: Mapping[str, str] = {"safety": "guardrails"}
 """Suites whose use case has another name."""
 

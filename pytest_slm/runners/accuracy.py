@@ -1,269 +1,259 @@
-"""lm-eval's tasks, asked in process: its prompts, few-shot examples, filters and metrics, our engine.
+"""lm-eval's tasks and groups, asked in process: its prompts, few-shot examples, filters and metrics, our engine.
 
-The task is built from its own YAML file, without lm-eval's index of all tasks (which takes seconds). The data come
-from a mirror (``--slm-data``), laid out as the Hub is, or from the Hub and its local cache.
+A task is built from its own YAML file, without lm-eval's index of all tasks (which takes seconds). The data come from a
+mirror (``--slm-data``), laid out as the Hub is, or from the Hub and its local cache.
 
-Options of such a task: ``task`` (lm-eval's name) and ``num_fewshot`` (default: the task's own).
+Options of such a task: ``task`` (lm-eval's name of a task or a group); ``num_fewshot`` (default: the task's own);
+``chat_template`` (default false: the prompt is plain text) with ``fewshot_as_multiturn`` (default true: examples are
+turns of their own); ``cluster``, a column of the data whose value several questions share, such as a passage.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import math
-import os
 import random
-import re
-import socket
 import time
-import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_slm.backends.protocol import Backend, LogLikelihood, silent
-from pytest_slm.core.types import Metric, MetricSpec, Result, Task
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
-from pytest_slm.runners import mirror
+from pytest_slm.backends.protocol import CHAT, Backend
+from pytest_slm.core.types import Metric, Result, Task
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
-from pytest_slm.runners.metrics import mean_metric
+from pytest_slm.runners.sampling import apportion
+from pytest_slm.runners.upstream import asking, judging
+from pytest_slm.runners.upstream.building import Built, build
+from pytest_slm.runners.upstream.judging import Judged
 
-FEWSHOT_SEED = 1234
-"""lm-eval's own default, so that its few-shot examples are ours."""
+OPTIONS = frozenset({"task", "num_fewshot", "chat_template", "fewshot_as_multiturn", "cluster"})
 
-OPTIONS = frozenset({"task", "num_fewshot"})
+Key = tuple[str, int]
+"""A question: lm-eval's task, and the row of its split."""
 
 
 def run(task: Task, variant: str, context: RunContext) -> Result:
-    """Build the requests of a seeded sample of the questions, have them scored, and let lm-eval judge each question."""
+    """Build the requests of a seeded sample of the questions, have them answered, and let lm-eval judge each one."""
     started = time.perf_counter()
+    check_options(task)
     backend = context.backend(task)
-    upstream, data = load(task, context)
-    docs = upstream.eval_docs
-    chosen = _choose(len(docs), context.limit(task), context.config.seed)
-    # Naming all of the samples would cost lm-eval a search through the list for every one of them.
-    upstream.build_all_requests(samples=chosen if len(chosen) < len(docs) else None, rank=0, world_size=1)
-    by_doc: dict[int, list[Any]] = {}
-    for instance in upstream.instances:
-        # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their place in the data set.
-        by_doc.setdefault(chosen[instance.doc_id], []).append(instance)
-    judged: dict[int, dict[str, float]] = {}
+    built = build(str(task.options["task"]), context.config, task.options.get("num_fewshot"))
+    asking.check_kind(built.name, _kind(built), backend)
+    docs = {name: upstream.eval_docs for name, upstream in built.tasks.items()}
+    chosen = choose({name: len(rows) for name, rows in docs.items()}, context.limit(task), context.config.seed)
+    if not chosen:
+        raise BackendError(f"{built.name}: there is no question to ask in its data", slug="data-empty")
+    questions = _questions(task, built, chosen, backend)
+    judged: dict[Key, Judged] = {}
 
-    def answered(doc: int) -> None:
-        for ensemble in upstream._filters:  # apply_filters() would take all questions, also those not yet asked
-            ensemble.apply(by_doc[doc])
-        judged[doc] = _judge(upstream, docs[doc], by_doc[doc], task.metrics)
-        context.record(_record(task, doc, docs[doc], by_doc[doc], judged[doc], upstream))
-        context.progress(len(judged), len(chosen))
+    def answered(key: Key) -> None:
+        name, row = key
+        doc = docs[name][row]
+        where = f"{built.sources[name].get('dataset')}, row {row}"
+        verdicts = judging.judge(built.tasks[name], doc, questions[key], task.metrics, where)
+        judged[key] = Judged(task=name, cluster=_cluster(task, name, row, doc), verdicts=verdicts)
+        context.record(_record(task, built, key, doc, questions[key], verdicts))
+        context.progress(len(judged), len(questions))
 
-    _ask(backend, by_doc, answered)
+    asking.ask(backend, questions, answered, context.config.seed)
+    in_order = [judged[key] for key in questions]
+    metrics = judging.metrics(built, task.metrics, in_order, "cluster" in task.options)
     return context.result(
         task,
         variant,
         started,
-        n_scored=len(chosen),
-        metrics=tuple(_metric(spec, [judged[doc][spec.name] for doc in chosen], upstream) for spec in task.metrics),
+        n_scored=len(judged),
         provenance={
             "source": task.source,
             "license": task.license,
-            "lm_eval_task": upstream.config.task,
-            "lm_eval_task_version": str((upstream.config.metadata or {}).get("version")),
-            "num_fewshot": upstream.config.num_fewshot or 0,
-            "chat_template": "none",
-            "docs": len(docs),
-            **data,
+            **_policy(task, built, backend),
+            "docs": sum(len(rows) for rows in docs.values()),
+            "clusters": len({one.cluster for one in in_order}) if "cluster" in task.options else None,
+            **_data(built),
         },
+        **_told(task, built, metrics),
     )
 
 
-def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
-    """lm-eval's task object over the data, and where those are from. NotAvailableError if they cannot be had."""
-    _check_options(task)
-    try:
-        import datasets
-        from lm_eval.api.task import ConfigurableTask
-        from lm_eval.tasks._yaml_loader import load_yaml
-    except ImportError as error:
-        raise NotAvailableError(
-            f"{task.suite}/{task.name} needs lm-eval ({error}): pip install 'pytest-slm[lm-eval]'", slug="missing-extra"
-        ) from None
-    settings = dict(load_yaml(_definition(str(task.options["task"]))))
-    for structural in ("tag", "group", "task_list"):
-        settings.pop(structural, None)
-    if "num_fewshot" in task.options:
-        settings["num_fewshot"] = task.options["num_fewshot"]
-    name = str(settings.get("dataset_path"))
-    found = mirror.locate(context.config.data, name, settings.get("dataset_name"))
-    if found is not None:
-        settings["dataset_path"] = str(found.folder)
-        settings["dataset_kwargs"] = {**(settings.get("dataset_kwargs") or {}), "cache_dir": str(found.cache)}
-    datasets.disable_progress_bars()
-    offline = found is None and (context.config.offline or not hub_answers())
-    try:
-        with _hub_offline(offline):
-            upstream = ConfigurableTask(config=settings)
-    except SlmError:
-        raise
-    except Exception as error:  # datasets raises a dozen kinds for "not there"; all mean that it could not be read
-        raise _unavailable(name, found, offline, error) from error
-    if settings.get("num_fewshot"):
-        upstream.set_fewshot_seed(FEWSHOT_SEED)
-    source = {"dataset": name, "dataset_config": settings.get("dataset_name"), "data_from": "hub"}
-    if found is not None:
-        source |= {"data_from": "mirror", "data_sha256": found.sha256}
-    return upstream, source
-
-
-def _check_options(task: Task) -> None:
-    foreign = sorted(set(task.options) - OPTIONS)
-    shots = task.options.get("num_fewshot", 0)
+def check_options(task: Task) -> None:
+    """Raise UsageError for an option that this kind of task does not have, or for a value that it cannot have."""
+    options = task.options
+    foreign = sorted(set(options) - OPTIONS)
+    shots = options.get("num_fewshot", 0)
+    what = ""
     if foreign:
-        what = f"unknown option {foreign[0]!r}"
-    elif "task" not in task.options:
-        what = "the option `task` is missing"
+        what = f"unknown option {foreign[0]!r}; options are {', '.join(sorted(OPTIONS))}"
+    elif "task" not in options:
+        what = "the option `task` is missing: lm-eval's name of a task or group"
     elif not isinstance(shots, int) or isinstance(shots, bool) or shots < 0:
         what = f"num_fewshot: expected a whole number from 0, not {shots!r:.80}"
-    else:
-        return
-    raise UsageError(f"{task.path}: {what}; options are {', '.join(sorted(OPTIONS))}", slug="lm-eval-option")
+    elif flag := next(
+        (name for name in ("chat_template", "fewshot_as_multiturn") if not isinstance(options.get(name, True), bool)),
+        "",
+    ):
+        what = f"{flag}: expected true or false, not {options[flag]!r:.80}"
+    elif not isinstance(options.get("cluster", ""), str):
+        what = f"cluster: expected the name of a column, not {options['cluster']!r:.80}"
+    if what:
+        raise UsageError(f"{task.path or task.name}: {what}", slug="lm-eval-option")
 
 
-def hub_answers(timeout: float = 3.0) -> bool:
-    """Whether the Hub can be connected to at all. Its own client would try for half a minute before it says no."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True  # then the proxy knows, and the client knows how to ask it
-    endpoint = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
-    try:
-        socket.create_connection((endpoint.hostname or "", port), timeout).close()
-    except OSError:
-        return False
-    return True
+def choose(sizes: Mapping[str, int], limit: int | None, seed: int) -> dict[Key, None]:
+    """Which rows of which task are asked: ``limit`` in all, from every task in proportion to its size, in their order.
+    A seed chooses the same rows of a task by itself as of a group of which it is the only part."""
+    shares = sizes if limit is None else apportion(sizes, limit)
+    chosen = random.Random(seed)
+    rows = {name: chosen.sample(range(sizes[name]), shares[name]) for name in sorted(sizes)}
+    return {(name, row): None for name in sizes for row in sorted(rows[name])}
 
 
-def _definition(name: str) -> Path:
-    """The file that declares the task of this name. Its own name says little: ten are called mmlu_anatomy.yaml, and
-    social_iqa stands in siqa.yaml, while two files called social_iqa.yaml declare other tasks."""
-    import lm_eval
-
-    root = Path(lm_eval.__file__).parent / "tasks"
-    declares = re.compile(rf"""^["']?task["']?: *(["']?){re.escape(name)}\1 *(#.*)?$""", re.MULTILINE)
-    for path in sorted(root.rglob("*.yaml"), key=lambda path: (path.stem != name, path)):
-        if name and declares.search(path.read_text("utf-8")):
-            return path
-    raise UsageError(f"lm-eval has no task {name!r} (no file of its tasks says `task: {name}`)", slug="lm-eval-task")
-
-
-def _choose(n: int, limit: int | None, seed: int) -> list[int]:
-    if limit is None or limit >= n:
-        return list(range(n))
-    return sorted(random.Random(seed).sample(range(n), limit))
-
-
-def _ask(backend: Backend, by_doc: Mapping[int, Sequence[Any]], answered: Callable[[int], None]) -> None:
-    """Have all requests scored in one call, so that the engine can share what they have in common; ``answered`` is
-    called with each question as soon as its last answer is there."""
-    asked = [(doc, instance) for doc, instances in by_doc.items() for instance in instances]
-    kinds = {instance.request_type for _, instance in asked}
-    if kinds != {"loglikelihood"}:
-        raise BackendError(f"requests of kind {sorted(kinds)} are not scored by this runner", slug="lm-eval-kind")
-    open_ = {doc: len(instances) for doc, instances in by_doc.items()}
-    seen: set[int] = set()
-
-    def finished(number: int, answer: LogLikelihood) -> None:
-        doc, instance = asked[number]
-        seen.add(number)
-        instance.resps.append((answer.logprob, answer.is_greedy))
-        open_[doc] -= 1
-        if not open_[doc]:
-            answered(doc)
-
-    answers = backend.loglikelihood([instance.args for _, instance in asked], silent, finished)
-    for number in set(range(len(asked))) - seen:
-        finished(number, answers[number])
-
-
-def _judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> dict[str, float]:
-    judged: dict[str, float] = {}
-    for spec in specs:
-        filtered, wanted = instances[0].filtered_resps, spec.key or spec.name
-        if spec.filter not in filtered:
-            raise _unknown(upstream, "filter", spec.filter, filtered)
-        values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
-        if wanted not in values:
-            raise _unknown(upstream, "metric", wanted, values)
+def _questions(task: Task, built: Built, chosen: Mapping[Key, None], backend: Backend) -> dict[Key, Sequence[Any]]:
+    """lm-eval's requests of every chosen question."""
+    templated = bool(task.options.get("chat_template"))
+    if templated and CHAT not in backend.capabilities:
+        raise NotAvailableError(
+            f"{task.suite}/{task.name} asks through the chat template, which this model does not have; "
+            "take its instruct version",
+            slug="no-chat-template",
+        )
+    questions: dict[Key, Sequence[Any]] = dict.fromkeys(chosen, ())
+    for name, upstream in built.tasks.items():
+        rows = [row for task_name, row in chosen if task_name == name]
+        if not rows:
+            continue
+        whole = len(rows) == len(upstream.eval_docs)
         try:
-            judged[spec.name] = float(values[wanted])
-        except (TypeError, ValueError):  # pairs for corpus metrics such as f1
-            judged[spec.name] = math.nan
-        if not 0 <= judged[spec.name] <= 1:
-            raise UsageError(
-                f"the metric {wanted!r} of lm-eval's {upstream.config.task} is no share: one question has "
-                f"{values[wanted]!r:.80}",
-                slug="unknown-metric",
+            upstream.build_all_requests(
+                # A set: lm-eval looks every row up in it.
+                samples=None if whole else set(rows),
+                rank=0,
+                world_size=1,
+                apply_chat_template=templated,
+                fewshot_as_multiturn=bool(task.options.get("fewshot_as_multiturn", templated)),
+                chat_template=asking.as_conversation if templated else None,
             )
-    return judged
+        except SlmError:
+            raise
+        except Exception as error:  # templates and functions of a task run on every row, and raise what they like
+            raise BackendError(
+                f"lm-eval's {name} cannot ask all of its questions from the {built.sources[name]['data_from']} "
+                f"({type(error).__name__}: {error}); a row may be broken: get the data again",
+                slug="lm-eval-failed",
+            ) from error
+        by_place: dict[int, list[Any]] = {}
+        for instance in upstream.instances:
+            by_place.setdefault(instance.doc_id, []).append(instance)
+        # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their row in the data set.
+        questions.update({(name, rows[place]): instances for place, instances in by_place.items()})
+    return questions
 
 
-def _unknown(upstream: Any, what: str, name: str, known: Iterable[str]) -> UsageError:
-    return UsageError(
-        f"lm-eval's {upstream.config.task} has no {what} {name!r}, but {', '.join(sorted(known))}",
-        slug="unknown-metric",
-    )
+def _kind(built: Built) -> str:
+    kind = str(built.settings.output_type)
+    return "loglikelihood" if kind == "multiple_choice" else kind
 
 
-def _metric(spec: MetricSpec, values: Sequence[float], upstream: Any) -> Metric:
-    better = bool(upstream.higher_is_better().get(spec.key or spec.name, True))
-    metric = mean_metric(spec.name, values, complement=spec.complement)
-    return dataclasses.replace(metric, higher_is_better=better != spec.complement)
+def _cluster(task: Task, name: str, row: int, doc: Any) -> object:
+    column = task.options.get("cluster")
+    if column is None:
+        return name, row
+    if column not in doc:
+        raise UsageError(
+            f"{task.path or task.name}: cluster: the data have no column {column!r}. {did_you_mean(column, doc)}",
+            slug="lm-eval-option",
+        )
+    return name, str(doc[column])
+
+
+def _told(task: Task, built: Built, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Metrics and primary metric. What misses a part is not the group: its numbers have names of their own, none is the
+    primary one, and the reason says what is missing."""
+    if not built.missing:
+        return {"metrics": tuple(metrics)}
+    n, all_ = len(built.tasks), len(built.tasks) + len(built.missing)
+    names = {spec.name for spec in task.metrics}
+    renamed = [
+        Metric(**{**_fields(metric), "name": f"{metric.name}[{n} of {all_} subtasks]"})
+        if metric.name in names
+        else metric
+        for metric in metrics
+    ]
+    lacking = ", ".join(sorted(built.missing)[:5]) + (f" and {len(built.missing) - 5} more" * (len(built.missing) > 5))
+    first = next(iter(built.missing.values()))
+    return {
+        "metrics": tuple(renamed),
+        "primary": None,
+        "reason": f"partial: no data for {len(built.missing)} of the {all_} subtasks of {built.name} ({lacking}), so "
+        f"this is no score of {built.name} and counts nowhere. {first.args[0]}  [data-partial]",
+    }
+
+
+def _fields(metric: Metric) -> dict[str, Any]:
+    return {name: getattr(metric, name) for name in Metric.__dataclass_fields__}
+
+
+def _policy(task: Task, built: Built, backend: Backend) -> dict[str, Any]:
+    """How it was asked: all that a prompt depends on beside the row."""
+    templated = bool(task.options.get("chat_template"))
+    return {
+        "lm_eval_task": built.name,
+        "lm_eval_task_version": built.version,
+        "num_fewshot": built.settings.num_fewshot or 0,
+        "chat_template": "model" if templated else "none",
+        "chat_template_sha256": backend.describe().get("chat_template_sha256") if templated else None,
+        "metric_filters": {spec.name: spec.filter for spec in task.metrics},
+    }
+
+
+def _data(built: Built) -> dict[str, Any]:
+    """Where the rows are from: told once for one task, for a group its parts in one hash over theirs."""
+    sources = [built.sources[name] for name in built.tasks]
+    if built.group is None:
+        return dict(sources[0])
+    hashes = [str(source.get("data_sha256", "")) for source in sources]
+    return {
+        "dataset": ", ".join(sorted({str(source.get("dataset")) for source in sources})),
+        "data_from": ", ".join(sorted({str(source["data_from"]) for source in sources})),
+        "data_sha256": sha256(*hashes) if all(hashes) else None,
+        "subtasks": len(built.tasks),
+        "subtasks_missing": sorted(built.missing),
+    }
 
 
 def _record(
-    task: Task, doc: int, content: Any, instances: Sequence[Any], values: Mapping[str, float], upstream: Any
+    task: Task, built: Built, key: Key, doc: Any, instances: Sequence[Any], verdicts: Mapping[str, Any]
 ) -> SampleRecord:
+    name, row = key
+    upstream = built.tasks[name]
+    target = str(upstream.doc_to_target(doc))
+    response, answer, explanation = _answer(instances, target)
+    primary = verdicts[task.primary]
+    identity = doc.get("id", row) if isinstance(doc, dict) else row
+    return SampleRecord(
+        task=f"{task.suite}/{task.name}",
+        doc_id=str(identity) if built.group is None else f"{name}/{identity}",
+        prompt_sha256=sha256(*(str(part) for instance in instances for part in instance.args)),
+        target_sha256=sha256(target),
+        response=response,
+        score=primary if isinstance(primary, float) and 0 <= primary <= 1 else None,
+        answer=answer,
+        explanation=f"{explanation}; "
+        + ", ".join(f"{metric} {value:g}" for metric, value in verdicts.items() if isinstance(value, float)),
+        metadata={"index": row, **({"subtask": name} if built.group is not None else {})},
+        request={"kind": instances[0].request_type, "requests": len(instances)},
+    )
+
+
+def _answer(instances: Sequence[Any], target: str) -> tuple[Any, str, str]:
+    """What a record shows: the response, the answer in it, and how it compares with the target."""
+    kind = instances[0].request_type
+    if kind == "generate_until":
+        texts = [str(response) for response in instances[0].resps]
+        extracted = ", ".join(f"{name} {str(value)[:80]!r}" for name, value in instances[0].filtered_resps.items())
+        return (texts[0] if len(texts) == 1 else texts), extracted[:400], f"right answer ends with {target[-80:]!r}"
+    if kind == "loglikelihood_rolling":
+        return instances[0].resps[0], "", f"log-likelihood {instances[0].resps[0]:g}"
     choices = [
         {"choice": instance.args[1].strip(), "logprob": instance.resps[0][0], "is_greedy": instance.resps[0][1]}
         for instance in instances
     ]
-    target = str(upstream.doc_to_target(content))
     best = max(range(len(choices)), key=lambda index: float(choices[index]["logprob"]))
-    return SampleRecord(
-        task=f"{task.suite}/{task.name}",
-        doc_id=str(content.get("id", doc) if isinstance(content, dict) else doc),
-        prompt_sha256=sha256(*(part for instance in instances for part in instance.args)),
-        target_sha256=sha256(target),
-        response=choices,
-        score=values[task.primary],
-        answer=str(choices[best]["choice"]),
-        explanation=f"likeliest choice {best}, right choice {target}; "
-        + ", ".join(f"{name} {value:g}" for name, value in values.items()),
-        metadata={"index": doc},
-        request={"kind": "loglikelihood", "choices": len(choices)},
-    )
-
-
-@contextlib.contextmanager
-def _hub_offline(offline: bool) -> Iterator[None]:
-    import datasets.config
-
-    before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = offline or before
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = before
-
-
-def _unavailable(name: str, found: mirror.Found | None, offline: bool, error: Exception) -> SlmError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    if found is not None:
-        return BackendError(
-            f"{found.folder}: the mirror's copy of {name} cannot be read ({type(error).__name__}: {reason})",
-            slug="data-broken",
-        )
-    where = "the Hub does not answer or is not to be asked, and the local cache does not have it" if offline else reason
-    return NotAvailableError(
-        f"data set {name} cannot be reached ({where}). Name a folder that mirrors the Hub's layout: --slm-data=DIR, "
-        f"with the data in DIR/{name}",
-        slug="data-unreachable",
-    )
+    return choices, str(choices[best]["choice"]), f"likeliest choice {best}, right choice {target}"

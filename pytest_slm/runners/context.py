@@ -77,8 +77,7 @@ class RunContext:
             kind=task.kind,
             seed=self.config.seed,
             seconds=time.perf_counter() - started,
-            primary=task.primary,
-            **{"outcome": "passed", **measured},
+            **{"outcome": "passed", "primary": task.primary, **measured},
         )
 
     def limited(self, limit: int) -> RunContext:

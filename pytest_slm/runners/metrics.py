@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 
-from pytest_slm.core.statistics import Interval, clustered_wilson, combine, mean_interval, wilson
+from pytest_slm.core.statistics import (
+    Interval,
+    clustered_interval,
+    clustered_wilson,
+    combine,
+    mean_interval,
+    standard_error,
+    wilson,
+)
 from pytest_slm.core.types import Metric, MetricSpec, Task
 from pytest_slm.errors import BackendError
 
@@ -18,14 +27,15 @@ def mean_metric(
 ) -> Metric:
     """The mean of scores in [0, 1]: Wilson's interval where all are 0 or 1, else Student's t, cut to [0, 1].
 
-    ``clusters`` names for every score what it shares with others (the passage of a question, say); the interval is
-    then one over clusters, for scores that are 0 or 1.
+    ``clusters`` names what each value belongs to, where samples are no independent ones (questions about one passage):
+    then the standard error is the cluster-robust one, and the interval is made with it.
     """
     value = statistics.fmean(values)
+    binary = all(score in (0, 1) for score in values)
     interval: Interval | None
-    if clusters is not None:
-        interval = clustered_wilson(values, clusters)
-    elif all(score in (0, 1) for score in values):
+    if clusters is not None and len(set(clusters)) < len(values):
+        interval = clustered_wilson(values, clusters) if binary else clustered_interval(values, clusters)
+    elif binary:
         interval = wilson(sum(values), len(values))
     else:
         interval = mean_interval(values)
@@ -33,7 +43,14 @@ def mean_metric(
         value, interval = 1 - value, None if interval is None else (1 - interval[1], 1 - interval[0])
     if interval is not None:
         interval = (max(0.0, interval[0]), min(1.0, interval[1]))
-    return Metric(name=name, value=value, n=len(values), interval=interval, higher_is_better=not complement)
+    return Metric(
+        name=name,
+        value=value,
+        n=len(values),
+        interval=interval,
+        higher_is_better=not complement,
+        stderr=standard_error(values, clusters),
+    )
 
 
 def task_metrics(task: Task, scored: Sequence[Scored]) -> tuple[Metric, ...]:
@@ -71,9 +88,16 @@ def _metric(spec: MetricSpec, scored: Sequence[Scored]) -> Metric | None:
             n=sum(mean.n for mean in means),
             interval=interval,
             higher_is_better=spec.higher_is_better,
+            stderr=_combined_error([(1 / len(means), mean.stderr) for mean in means]),
         )
     values = [score for group, _, score in scored if spec.group in (None, group)]
     return mean_metric(spec.name, values, complement=spec.complement) if values else None
+
+
+def _combined_error(parts: Sequence[tuple[float, float | None]]) -> float | None:
+    """The standard error of a weighted sum of independent estimates; None as soon as one part has none."""
+    known = [weight * error for weight, error in parts if error is not None]
+    return math.hypot(*known) if len(known) == len(parts) else None
 
 
 def _breakdown(task: Task, scored: Sequence[Scored]) -> list[Metric]:

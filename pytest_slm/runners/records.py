@@ -11,6 +11,7 @@ from typing import Protocol, Self, TypeVar
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.errors import UsageError
+from pytest_slm.runners.sampling import apportion
 
 
 class Named(Protocol):
@@ -69,14 +70,8 @@ def stratified(records: Sequence[T], limit: int | None, seed: int, group: Callab
     groups: dict[str, list[int]] = {}
     for index, record in enumerate(records):
         groups.setdefault(group(record), []).append(index)
-    exact = {name: limit * len(members) / len(records) for name, members in groups.items()}
     # A balanced metric needs every group, so each gets one sample where the limit allows it.
-    least = 1 if limit >= len(groups) else 0
-    share = {name: max(least, int(value)) for name, value in exact.items()}
-    while (difference := limit - sum(share.values())) != 0:
-        step = 1 if difference > 0 else -1
-        able = [name for name in groups if least <= share[name] + step <= len(groups[name])]
-        share[max(able, key=lambda name: (step * (exact[name] - share[name]), name))] += step
+    share = apportion({name: len(members) for name, members in groups.items()}, limit)
     generator = random.Random(seed)
     chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
     return [records[index] for index in sorted(chosen)]

@@ -152,7 +152,7 @@ SHARES = clustered(st.sampled_from([0.0, 1.0]))
 def test_clusters_of_one_give_the_usual_standard_error(data):
     usual = statistics.stdev(data) / math.sqrt(len(data))
     rounding = 1e-9 * max(1e-100, *map(abs, data))
-    assert ours.clustered_stderr(data, range(len(data))) == pytest.approx(usual, abs=rounding)
+    assert ours.standard_error(data, range(len(data))) == pytest.approx(usual, abs=rounding)
 
 
 @given(clustered())
@@ -160,12 +160,12 @@ def test_the_clustered_standard_error_is_that_of_numpys_sums(pair):
     data, clusters = pair
     names = sorted(set(clusters))
     if len(names) < 2:
-        assert ours.clustered_stderr(data, clusters) is None
+        assert ours.standard_error(data, clusters) is None
         return
     residuals = np.asarray(data) - np.mean(data)
     sums = np.array([residuals[np.asarray(clusters) == name].sum() for name in names])
     expected = np.sqrt((sums**2).sum() * len(names) / (len(names) - 1)) / len(data)
-    assert ours.clustered_stderr(data, clusters) == pytest.approx(expected, abs=1e-9)
+    assert ours.standard_error(data, clusters) == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=20), st.integers(2, 5))
@@ -173,8 +173,8 @@ def test_copies_of_a_value_bring_no_certainty(data, copies):
     # n questions asked k times over each know as much as n questions.
     many = [value for value in data for _ in range(copies)]
     clusters = [place for place in range(len(data)) for _ in range(copies)]
-    once = ours.clustered_stderr(data, range(len(data)))
-    assert ours.clustered_stderr(many, clusters) == pytest.approx(once, abs=1e-12)
+    once = ours.standard_error(data, range(len(data)))
+    assert ours.standard_error(many, clusters) == pytest.approx(once, abs=1e-12)
 
 
 @given(SHARES)
@@ -204,7 +204,7 @@ def test_without_clusters_it_is_wilsons_interval(data):
 def test_a_known_design_effect():
     # Four clusters of five equal values, half of them 1: the effect is (0.25 / 3) / (0.25 / 19) = 19 / 3.
     data, clusters = [1] * 10 + [0] * 10, [place // 5 for place in range(20)]
-    assert ours.clustered_stderr(data, clusters) == pytest.approx(math.sqrt(0.25 / 3))
+    assert ours.standard_error(data, clusters) == pytest.approx(math.sqrt(0.25 / 3))
     z, n = ours.t_quantile(0.975, 3), 20 * 3 / 19
     half = z / (1 + z * z / n) * math.sqrt(0.25 / n + z * z / (4 * n * n))
     assert ours.clustered_wilson(data, clusters) == pytest.approx((0.5 - half, 0.5 + half))
@@ -212,6 +212,6 @@ def test_a_known_design_effect():
 
 def test_clusters_must_fit_their_values():
     with pytest.raises(ValueError, match="2 values, but 1 clusters"):
-        ours.clustered_stderr([1, 0], ["a"])
+        ours.standard_error([1, 0], ["a"])
     with pytest.raises(ValueError, match="0 or 1"):
         ours.clustered_wilson([0.5, 1], ["a", "b"])

@@ -104,10 +104,26 @@ def test_the_breakdown_is_a_key_of_every_sample(task: Task) -> None:
         assert all(task.breakdown in sample.metadata for sample in samples)
 
 
-def test_an_lm_eval_task_names_the_upstream_key_of_every_metric(task: Task) -> None:
+def test_an_lm_eval_task_is_one_of_lm_evals_with_metrics_that_it_has(task: Task) -> None:
+    if task.kind != "lm_eval":
+        pytest.skip("no task of lm-eval")
+    pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
+    from pytest_slm.runners.upstream import definitions
+
+    path = definitions.find(task.options["task"])
+    assert path is not None
+    settings = definitions.read(path)
+    listed = settings.get("metric_list") or settings.get("aggregate_metric_list")
+    assert {spec.key or spec.name for spec in task.metrics} <= {one["metric"] for one in listed}
+    filters = {one["name"] for one in settings.get("filter_list", [])} or {"none"}
+    assert {spec.filter for spec in task.metrics} <= filters
+
+
+def test_an_lm_eval_task_declares_how_it_is_asked(task: Task) -> None:
+    # what lm-eval, or a later release of it, has by default must not decide what our number means
     if task.kind == "lm_eval":
-        assert all(spec.key for spec in task.metrics)
-        assert task.options["num_fewshot"] == 0
+        assert task.options["num_fewshot"] >= 0
+        assert task.options["chat_template"] in (True, False)
 
 
 def test_the_haystack_is_long_varied_and_free_of_needles(suites_folder: Path) -> None:
