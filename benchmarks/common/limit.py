@@ -17,7 +17,7 @@ import numpy as np
 
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.packing import common, leaves
-from pytest_slm.backends.pairs import split_pair
+from pytest_slm.backends.pairs import split_pairs
 
 CHUNK = 512
 DEPTHS = (0, 512, 1024, 2048)
@@ -77,7 +77,7 @@ class Prefill:
 def token_pairs(path: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
     """Token ids of (context, continuation) pairs."""
     model = Model(path)
-    found = [split_pair(model, *pair) for pair in pairs]
+    found = split_pairs(model, pairs)
     model.close()
     return found
 

@@ -41,6 +41,18 @@ def test_tokens_spell_the_text(backend, text):
     assert b"".join(backend._model.piece(token) for token in ids).decode() == text
 
 
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_many_pairs_are_split_as_each_of_them_alone(backend, threads):
+    from pytest_slm.backends.pairs import split_pair, split_pairs
+
+    shots = "Question: 2 + 2?\nAnswer: 4\n\n" * 5
+    pairs = [(f"{shots}{n % 5} ½  \n", f"{choice} the end") for n in range(20) for choice in ("A", " B", "wor", "ld")]
+    assert split_pairs(backend._model, pairs, threads) == [split_pair(backend._model, *pair) for pair in pairs]
+    assert split_pairs(backend._model, [], threads) == []
+    with pytest.raises(BackendError, match="empty continuation"):
+        split_pairs(backend._model, [*pairs, ("context", "")], threads)
+
+
 def test_the_template_adds_what_the_model_was_trained_on(backend):
     ids = backend._prompt_ids(ask("Hi"))
     text = b"".join(backend._model.piece(token) for token in ids).decode()

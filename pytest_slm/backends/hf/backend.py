@@ -17,7 +17,7 @@ from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.hf import generation, scoring, weights
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
-from pytest_slm.backends.pairs import Ids, rolling_windows, split_pair
+from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -95,7 +95,7 @@ class Transformers:
         finished: Finished[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         tokenizer = self._open.tokenizer
-        split = [split_pair(tokenizer, context, continuation) for context, continuation in pairs]
+        split = split_pairs(tokenizer, pairs)
         return self._scored(split, Collected(len(pairs), progress, finished))
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:

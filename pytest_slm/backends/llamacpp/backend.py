@@ -18,7 +18,7 @@ from pytest_slm.backends.llamacpp import limits, scoring, workload
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
-from pytest_slm.backends.pairs import Ids, rolling_windows, split_pair
+from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -101,7 +101,7 @@ class LlamaCpp:
         progress: Progress = silent,
         finished: Finished[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
-        split = [split_pair(self._model, context, continuation) for context, continuation in pairs]
+        split = split_pairs(self._model, pairs, self._limits.threads)
         found = Collected(len(pairs), progress, finished)
         scoring.loglikelihoods(self._context, split, found.add, exact=self._exact)
         return found.results()
@@ -136,7 +136,7 @@ class LlamaCpp:
 
     def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
         """What ``loglikelihood`` would compute."""
-        split = [split_pair(self._model, context, continuation) for context, continuation in pairs]
+        split = split_pairs(self._model, pairs, self._limits.threads)
         return workload.of_pairs(self._context, split, exact=self._exact)
 
     def close(self) -> None:
