@@ -1,6 +1,7 @@
 """The requests of an item, found by running its runner up to its first question to the model.
 
-So a plan asks exactly what the run will ask: same data, same sample of it, same prompts, same code.
+So a plan asks exactly what the run will ask: same data, same sample of it, same prompts, same code. What a runner would
+ask after the first answers cannot be known without them.
 """
 
 from __future__ import annotations
