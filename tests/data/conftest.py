@@ -96,7 +96,11 @@ def _handler(hub: Hub) -> Callable[..., Any]:
             for file in sorted(path for path in (hub.root / dataset).rglob("*") if path.is_file()):
                 content = file.read_bytes()
                 git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-                found = {"rfilename": file.relative_to(hub.root / dataset).as_posix(), "size": len(content), "blobId": git}
+                found = {
+                    "rfilename": file.relative_to(hub.root / dataset).as_posix(),
+                    "size": len(content),
+                    "blobId": git,
+                }
                 if file.suffix == ".jsonl":
                     digest = hashlib.sha256(content).hexdigest()
                     found["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 130}
