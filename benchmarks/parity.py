@@ -129,7 +129,9 @@ def _config(data: Path, **more: Any) -> RunConfig:
 
 def _value(metrics: Any, name: str) -> float:
     """The metric, or that of a group of which parts are missing: ``acc[37 of 57 subtasks]``."""
-    return float(next(m.value for m in metrics if m.name == name or m.name.startswith(f"{name}[") and " of " in m.name))
+    return float(
+        next(m.value for m in metrics if m.name == name or (m.name.startswith(f"{name}[") and " of " in m.name))
+    )
 
 
 def _short(scores: Mapping[str, float]) -> str:

@@ -176,7 +176,7 @@ def test_questions_about_one_passage_are_one_cluster(ask, built_in):
 
 
 def test_an_unknown_cluster_column_is_told(ask):
-    with pytest.raises(UsageError, match="no column 'passages'. Did you mean 'passage'"):
+    with pytest.raises(UsageError, match=r"no column 'passages'. Did you mean 'passage'"):
         ask(lm_eval_task("boolq", "acc", cluster="passages"), limit=2)
 
 
