@@ -28,6 +28,8 @@ RULES = {
     "registry": ({"core", "errors", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "site": ({"core", "errors", "registry", "load"}, ENGINES | {"pytest", "yaml"}),
     "assembly": ({"core", "errors", "machine", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
+    # which rows a task reads stands in lm-eval's files
+    "data": ({"core", "errors", "load", "builtin", "runners"}, (ENGINES - {"lm_eval"}) | {"pytest", "yaml", "jinja2"}),
     "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
     "session": ({"core", "errors", "backends", "models", "runners", "scorers"}, ENGINES | {"pytest", "jinja2", "yaml"}),
 }
