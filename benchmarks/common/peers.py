@@ -78,13 +78,13 @@ class LmEvalHf:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
-        self._lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=8, device="cpu")
+        self.lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=8, device="cpu")
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         from lm_eval.api.instance import Instance
 
         requests = [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
-        return [value for value, _ in self._lm.loglikelihood(requests, disable_tqdm=True)]
+        return [value for value, _ in self.lm.loglikelihood(requests, disable_tqdm=True)]
 
     def write(self, texts: Sequence[str], max_tokens: int) -> list[str]:
         """Greedy continuations of exactly so many tokens, eight prompts at a time."""
@@ -95,7 +95,7 @@ class LmEvalHf:
         return list(self._lm.generate_until(requests, disable_tqdm=True))
 
     def close(self) -> None:
-        del self._lm
+        del self.lm
 
 
 class LmEvalServer:

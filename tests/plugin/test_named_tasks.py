@@ -1,0 +1,34 @@
+"""``--slm-task=lm_eval:NAME``: tasks of lm-eval without a file."""
+
+import pytest
+
+pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
+
+
+def test_a_named_task_is_collected_alone_and_found_again_by_its_name(pytester, script):
+    model = f"--slm-model={script(quantizations=['Q8_0'])}"
+    done = pytester.runpytest_inprocess(model, "--slm-task=lm_eval:arc_easy,lm_eval:piqa", "--collect-only", "-q")
+    done.stdout.fnmatch_lines(["lm_eval:arc_easy*Q8_0*", "lm_eval:piqa*Q8_0*"])
+    done.stdout.no_fnmatch_line("*niah*")
+
+
+def test_it_is_measured_with_all_of_lm_evals_metrics(pytester, script, mirror):
+    done = pytester.runpytest_inprocess(
+        f"--slm-model={script()}", "--slm-task=lm_eval:piqa", "--slm-limit=5", f"--slm-data={mirror}", "--slm-offline"
+    )
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(["*lm_eval/piqa*acc_norm*"])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("lm_eval:arc_eazy", "*lm-eval has no task 'arc_eazy'*arc_easy*"),
+        ("lm_eval:ai2_arc", "*is a tag of lm-eval*lm_eval:arc_*"),
+        ("arc_easy", "*expected lm_eval:NAME*"),
+    ],
+)
+def test_what_does_not_exist_is_the_users_mistake(pytester, script, name, told):
+    done = pytester.runpytest_inprocess(f"--slm-model={script()}", f"--slm-task={name}")
+    assert done.ret == 4
+    done.stderr.fnmatch_lines([told])
