@@ -24,7 +24,7 @@ from typing import Any
 from pytest_slm.backends.protocol import Backend, LogLikelihood, silent
 from pytest_slm.core.types import Metric, MetricSpec, Result, Task
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
-from pytest_slm.runners import mirror
+from pytest_slm.runners import mirror, programs
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.runners.metrics import mean_metric
 
@@ -47,6 +47,20 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     for instance in upstream.instances:
         # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their place in the data set.
         by_doc.setdefault(chosen[instance.doc_id], []).append(instance)
+    provenance = {
+        "source": task.source,
+        "license": task.license,
+        "lm_eval_task": upstream.config.task,
+        "lm_eval_task_version": str((upstream.config.metadata or {}).get("version")),
+        "num_fewshot": upstream.config.num_fewshot or 0,
+        "chat_template": "none",
+        "docs": len(docs),
+        **data,
+    }
+    if upstream.config.unsafe_code:
+        scored = dict(programs.run(task, context, upstream, chosen, by_doc))
+        provenance |= {name: scored.pop(name) for name in ("endings", "answers_cut")}
+        return context.result(task, variant, started, provenance=provenance, **scored)
     judged: dict[int, dict[str, float]] = {}
 
     def answered(doc: int) -> None:
@@ -63,16 +77,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         started,
         n_scored=len(chosen),
         metrics=tuple(_metric(spec, [judged[doc][spec.name] for doc in chosen], upstream) for spec in task.metrics),
-        provenance={
-            "source": task.source,
-            "license": task.license,
-            "lm_eval_task": upstream.config.task,
-            "lm_eval_task_version": str((upstream.config.metadata or {}).get("version")),
-            "num_fewshot": upstream.config.num_fewshot or 0,
-            "chat_template": "none",
-            "docs": len(docs),
-            **data,
-        },
+        provenance=provenance,
     )
 
 
@@ -87,7 +92,10 @@ def load(task: Task, context: RunContext) -> tuple[Any, Mapping[str, Any]]:
         raise NotAvailableError(
             f"{task.suite}/{task.name} needs lm-eval ({error}): pip install 'pytest-slm[lm-eval]'", slug="missing-extra"
         ) from None
-    settings = dict(load_yaml(_definition(str(task.options["task"]))))
+    definition = _definition(str(task.options["task"]))
+    unsafe = bool(load_yaml(definition, resolve_func=False).get("unsafe_code"))
+    with programs.without_code_eval(unsafe):
+        settings = dict(load_yaml(definition))
     for structural in ("tag", "group", "task_list"):
         settings.pop(structural, None)
     if "num_fewshot" in task.options:
