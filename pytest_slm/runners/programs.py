@@ -13,13 +13,13 @@ from concurrent.futures import Future
 from types import ModuleType
 from typing import Any
 
-from pytest_slm.core.types import Generation, MetricSpec, Request, Result, Task
+from pytest_slm.core.types import Generation, MetricSpec, Request, Task
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.runners.metrics import mean_metric
 from pytest_slm.sandbox import Outcome, Sandbox, available
 
-PASS_AT_1 = "pass@1"
+PASS_AT_1 = "pass@1"  # noqa: S105
 MAX_TOKENS = 256
 """lm-eval's own limit for tasks that say none."""
 

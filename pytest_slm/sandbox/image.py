@@ -79,7 +79,7 @@ def read_trusted(path: Path) -> bytes | None:
         return None
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-        with open(handle, "rb") as file:
+        with os.fdopen(handle, "rb") as file:
             if not _ours(os.fstat(file.fileno())):
                 return None
             digest, _, data = file.read().partition(b"\n")
@@ -96,7 +96,7 @@ def write_trusted(path: Path, data: bytes) -> None:
             return
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # readable by this user only
         try:
-            with open(handle, "wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
             Path(name).replace(path)
         except OSError:
@@ -129,8 +129,9 @@ def _wasmtime() -> Any:
     try:
         import wasmtime
     except (ImportError, OSError) as error:  # OSError: its library does not fit this machine
-        raise NotAvailableError(f"programs need a sandbox, and wasmtime is missing ({error}): {REMEDY}",
-                                slug="sandbox-missing") from None
+        raise NotAvailableError(
+            f"programs need a sandbox, and wasmtime is missing ({error}): {REMEDY}", slug="sandbox-missing"
+        ) from None
     return wasmtime
 
 
@@ -138,8 +139,9 @@ def _file() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     places = found.submodule_search_locations if found else None
     if not places or not (path := Path(next(iter(places))) / FILE).is_file():
-        raise NotAvailableError(f"programs need a sandbox, and its interpreter is missing: {REMEDY}",
-                                slug="sandbox-missing")
+        raise NotAvailableError(
+            f"programs need a sandbox, and its interpreter is missing: {REMEDY}", slug="sandbox-missing"
+        )
     return path
 
 

@@ -86,7 +86,7 @@ class Guest:
         self._line = bytearray()
         self._printed = 0
         self._left = 0
-        self._stopped = self._refill = False
+        self._stopped = self._refill = self._halted = False
         self._exit: int | None = None
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
         self._thread.start()
@@ -181,6 +181,8 @@ class Guest:
 
     def stop(self) -> None:
         """No more instructions: it traps at its next function or loop."""
+        if not self._halted:
+            self._halted, self._left = True, self._store.get_fuel()
         self._store.set_fuel(0)
 
     def _begin(self) -> None:
@@ -226,10 +228,11 @@ class Guest:
         if self.ending is not None:
             return
         code = getattr(trap, "trap_code", None) if isinstance(trap, wasmtime.Trap) else None
-        self._left = left = self._store.get_fuel()
+        if not self._halted:
+            self._left = self._store.get_fuel()
         if self._exit is not None or trap is None:
             self.ending, self.explanation = "failed", f"it ended itself with exit code {self._exit or 0}"
-        elif left == 0 or code is wasmtime.TrapCode.OUT_OF_FUEL:
+        elif self._left == 0 or code is wasmtime.TrapCode.OUT_OF_FUEL:
             self.ending, self.explanation = "timeout", f"it did not end within {self.limits.work:.2g} instructions"
         elif code is wasmtime.TrapCode.INTERRUPT:
             self.ending, self.explanation = "timeout", f"it did not end within {self.limits.seconds:g} seconds"
@@ -244,4 +247,3 @@ class Guest:
     # Made by the thread itself, so that it also ends there.
     _store: Any = None
     _memory: Any = None
-

@@ -1,6 +1,6 @@
 """The system calls of a program in the sandbox. This is all that reaches out of it.
 
-CPython for WASI asks for 44 functions of ``wasi_snapshot_preview1``. The few in ``CALLS`` are answered here: the clock, a
+CPython for WASI asks for 44 functions of ``wasi_snapshot_preview1``. The few in ``CALLS`` are answered: the clock, a
 source of numbers that look random, and three files, which are queues to the runner. All others, so every one that
 names a path, a folder or a socket, say that they do not exist (``ENOSYS``). No file, address or variable of the machine
 can be named by any of them.

@@ -22,7 +22,7 @@ class ProgramError(Exception):
 
 
 def ask(operation, target, name="", given=(), named=None):
-    """Have the program do something, and give its value. What it raised is raised here, if it is one of Python's own."""
+    """Have the program do something, and give its value. What it raised is raised here too."""
     packed = [pack(part, travelling) for part in given]
     write(["ask", operation, pack(target, travelling), name, packed, pack(named or {}, travelling)])
     kind, *rest = reader.read()
@@ -57,7 +57,7 @@ def _update(mine, theirs):
 class Remote:
     """An object of the program that is no plain data. It equals itself only, whatever it says of itself."""
 
-    __slots__ = ("_number", "_kind")
+    __slots__ = ("_kind", "_number")
 
     def __init__(self, number, kind):
         object.__setattr__(self, "_number", number)
