@@ -111,7 +111,7 @@ def travelling(value):
     if type(value) is Remote:
         return ["o", value._number]
     if type(value) is FunctionType and value.__closure__ is None:
-        return ["f", marshal.dumps(value.__code__).hex(), pack(value.__defaults__, travelling)]
+        return ["function", marshal.dumps(value.__code__).hex(), pack(value.__defaults__, travelling)]
     raise TypeError(f"a test hands over a {type(value).__name__}, which cannot be sent to the program")
 
 

@@ -28,7 +28,7 @@ def known(tag, rest):
     """An object by its number, or a function that the tests hand over."""
     if tag == "o":
         return objects[rest[0]]
-    if tag == "f":
+    if tag == "function":
         code = marshal.loads(bytes.fromhex(rest[0]))
         return FunctionType(code, program.__dict__, code.co_name, unpack(rest[1], known))
     raise Unfit(tag)
