@@ -18,6 +18,7 @@ from typing import Any
 from pytest_slm.backends.protocol import CHAT, Backend
 from pytest_slm.core.types import Metric, Result, Task
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.runners import programs
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.runners.sampling import apportion
 from pytest_slm.runners.upstream import asking, judging
@@ -42,6 +43,15 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     if not chosen:
         raise BackendError(f"{built.name}: there is no question to ask in its data", slug="data-empty")
     questions = _questions(task, built, chosen, backend)
+    provenance = {
+        "source": task.source,
+        "license": task.license,
+        **_policy(task, built, backend),
+        "docs": sum(len(rows) for rows in docs.values()),
+        **_data(built),
+    }
+    if built.settings.unsafe_code:
+        return context.result(task, variant, started, **_programs(task, built, questions, context, provenance))
     judged: dict[Key, Judged] = {}
 
     def answered(key: Key) -> None:
@@ -56,21 +66,34 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     asking.ask(backend, questions, answered, context.config.seed)
     in_order = [judged[key] for key in questions]
     metrics = judging.metrics(built, task.metrics, in_order, "cluster" in task.options)
+    clusters = len({one.cluster for one in in_order}) if "cluster" in task.options else None
     return context.result(
         task,
         variant,
         started,
         n_scored=len(judged),
-        provenance={
-            "source": task.source,
-            "license": task.license,
-            **_policy(task, built, backend),
-            "docs": sum(len(rows) for rows in docs.values()),
-            "clusters": len({one.cluster for one in in_order}) if "cluster" in task.options else None,
-            **_data(built),
-        },
+        provenance={**provenance, "clusters": clusters},
         **_told(task, built, metrics),
     )
+
+
+def _programs(
+    task: Task,
+    built: Built,
+    questions: Mapping[Key, Sequence[Any]],
+    context: RunContext,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What a result says of a task whose answers are programs. Raises UsageError for a group of such tasks."""
+    if built.group is not None:
+        raise UsageError(
+            f"{task.path or task.name}: {built.name} is a group of programs; name one of its tasks", slug="lm-eval-kind"
+        )
+    ((_, upstream),) = built.tasks.items()
+    asked = {row: instances for (_, row), instances in questions.items()}
+    scored = dict(programs.run(task, context, upstream, list(asked), asked))
+    ends = {name: scored.pop(name) for name in ("endings", "answers_cut")}
+    return {**scored, "provenance": {**provenance, **ends}}
 
 
 def check_options(task: Task) -> None:

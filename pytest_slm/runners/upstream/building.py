@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
+from pytest_slm.runners import programs
 from pytest_slm.runners.upstream import rows
 from pytest_slm.runners.upstream.definitions import Registry
 
@@ -100,7 +101,9 @@ def _factory(config: RunConfig) -> Any:
             self.sources: dict[str, Mapping[str, Any]] = {}
 
         def _build_task(self, entry: Any, overrides: Mapping[str, Any] | None) -> Any:
-            settings = self._load_full_config(entry, overrides)
+            # Importing the functions of a task whose answers are programs imports the metric that would run them.
+            with programs.without_code_eval(_unsafe(entry)):
+                settings = self._load_full_config(entry, overrides)
             for structural in ("tag", "group", "task_list"):
                 settings.pop(structural, None)
             task, source = _task(settings, config)
@@ -119,6 +122,13 @@ def _factory(config: RunConfig) -> Any:
             return children
 
     return Factory()
+
+
+def _unsafe(entry: Any) -> bool:
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    path = getattr(entry, "yaml_path", None)
+    return path is not None and bool(load_yaml(path, resolve_func=False).get("unsafe_code"))
 
 
 def _without_tags(members: Iterable[Any], registry: Registry) -> Iterator[Any]:

@@ -1,0 +1,11 @@
+"""Programs that nobody has read, run where they can do no harm: CPython for WASI under wasmtime.
+
+``Sandbox().run(program, tests)`` gives an ``Outcome``. docs/decisions/0010-sandbox.md says why this boundary, and what
+it does not do.
+"""
+
+from pytest_slm.sandbox.image import available
+from pytest_slm.sandbox.outcome import Limits, Outcome
+from pytest_slm.sandbox.runner import Sandbox
+
+__all__ = ["Limits", "Outcome", "Sandbox", "available"]

@@ -1,0 +1,1 @@
+"""What runs inside of the sandbox: read as text and started by the interpreter in there, never imported."""

@@ -1,0 +1,122 @@
+"""What a hostile program may try. None gets out, none passes, and the next program still runs."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+GOOD = "def f(x):\n    return x + 1\n"
+TEST = "assert f(1) == 2\nassert f(40) == 41\n"
+
+# Each of these has no right answer in it: to pass is to cheat.
+ESCAPES = {
+    # files
+    "read a file": "open('/etc/passwd').read()",
+    "read above": "open('../../../../etc/passwd').read()",
+    "read what the machine tells of itself": "open('/proc/self/environ').read()",
+    "write a file": "open('{tmp}/made', 'w').write('x')",
+    "make a folder": "import os; os.mkdir('{tmp}/made')",
+    "remove a file": "import os; os.unlink('{tmp}/kept')",
+    "rename a file": "import os; os.rename('{tmp}/kept', '{tmp}/made')",
+    "link a file": "import os; os.symlink('{tmp}/kept', '{tmp}/made')",
+    "list a folder": "import os; os.listdir('{tmp}')",
+    "guess open files": "import os\nfor fd in range(3, 500):\n    os.write(fd, b'x')",
+    "temporary files": "import tempfile; tempfile.TemporaryFile()",
+    "a database": "import sqlite3; sqlite3.connect('{tmp}/made')",
+    # network and processes
+    "connect": "import socket; socket.socket().connect(('127.0.0.1', 80))",
+    "listen": "import _socket; _socket.socket().bind(('', 8080))",
+    "fetch": "import urllib.request; urllib.request.urlopen('http://127.0.0.1/')",
+    "fork": "import os\nwhile True: os.fork()",
+    "subprocess": "import subprocess; subprocess.run(['touch', '{tmp}/made'])",
+    "system": "import os; os.system('touch {tmp}/made')",
+    "exec": "import os; os.execv('/bin/sh', ['sh', '-c', 'touch {tmp}/made'])",
+    "threads": "import threading\nwhile True: threading.Thread(target=print).start()",
+    "multiprocessing": "import multiprocessing; multiprocessing.Process(target=print).start()",
+    "kill the parent": "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
+    "kill all": "import os; os.kill(-1, 9)",
+    "alarm": "import signal; signal.alarm(1)",
+    "raise a signal": "import signal; signal.raise_signal(signal.SIGABRT)",
+    "ctypes": "import ctypes; ctypes.string_at(0)",
+    # too much of everything
+    "endless loop": "while True: pass",
+    "endless loop in C": "sum(iter(int, 1))",
+    "a loop that catches everything": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+    "regex bomb": "import re; re.match(r'(a+)+$', 'a' * 64 + 'b')",
+    "great power": "9 ** 9 ** 9",
+    "memory bomb": "x = []\nwhile True: x.append(bytearray(1 << 20))",
+    "one great block": "bytearray(1 << 40)",
+    "recursion bomb": "import sys; sys.setrecursionlimit(1 << 30)\ndef g(): g()\ng()",
+    "recursion in C": "x = []\nfor _ in range(10 ** 6): x = [x]\nrepr(x)",
+    "deep source": "eval('(' * 10000 + ')' * 10000)",
+    "deep pickle": "import pickle; pickle.loads(b'(' * 10 ** 6 + b't' * 10 ** 6 + b'.')",
+    "broken bytecode": "exec((lambda: 0).__code__.replace(co_code=b'\\x64\\xff\\x53\\x00' * 9))",
+    "broken marshal": "import marshal; marshal.loads(b'c' + bytes(4000))",
+    "crash": "import faulthandler; faulthandler._sigabrt()",
+    "huge output": "while True: print('x' * 10000)",
+    "output past python": "import os\nwhile True: os.write(2, b'x' * 65536)",
+    "sleep for ever": "import time\nwhile True: time.sleep(10 ** 6)",
+    # passing without being right
+    "exit 0": "import sys; sys.exit(0)",
+    "exit at once": "import os; os._exit(0)",
+    "exit when asked": "import os\ndef f(x): os._exit(0)",
+    "SystemExit when asked": "def f(x): raise SystemExit(0)",
+    "StopIteration when asked": "def f(x): raise StopIteration",
+    "equal to everything": "class A:\n    def __eq__(s, o): return True\ndef f(x): return A()",
+    "a number equal to everything": "class A(int):\n    def __eq__(s, o): return True\ndef f(x): return A(7)",
+    "other assert": "import builtins\nbuiltins.AssertionError = type('E', (BaseException,), {{}})\ndef f(x): return 7",
+    "other names": "def assert_(*a): pass\n__builtins__ = None\ndef f(x): return 7",
+    "look for the tests": "import gc\ndef f(x): return any('assert f(1)' in repr(o) for o in gc.get_objects()) + 1",
+    "read the frames": "import sys\ndef f(x): return sys._getframe(2).f_locals['expected']",
+    "say that it passed": 'import os\nos.write(1, b\'["passed", ""]\\n\')\ndef f(x): return 7',
+    "answer with a verdict": 'import os\ndef f(x): os.write(1, b\'["passed", ""]\\n\')',
+    "answer ahead": "import os\nos.write(1, b'[\"v\",2,[]]\\n' * 100)\ndef f(x): return 7",
+    "answer with too much": "def f(x): return 'x' * (1 << 23)",
+    "answer with code": 'import os\ndef f(x): os.write(1, b\'["v",["f","00"],[]]\\n\')',
+    "at the end": 'import atexit, os\natexit.register(lambda: os.write(1, b\'["passed", ""]\\n\'))\ndef f(x): return 7',
+}
+
+
+def test_there_are_enough():
+    assert len(ESCAPES) >= 40
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_it_does_not_get_out_and_does_not_pass(sandbox, tmp_path, name):
+    (tmp_path / "kept").write_text("kept")
+    before = threading.active_count()
+    program = ESCAPES[name].format(tmp=tmp_path)
+    if "def f" not in program:
+        # Whether it raises or goes on: what follows is wrong, so nothing but cheating passes.
+        program += "\ndef f(x): return 7\n"
+    outcome = sandbox.run(program, TEST)
+    assert not outcome.passed
+    assert outcome.explanation
+    assert len(outcome.output) <= 2000
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert threading.active_count() <= before + 1, "an interpreter outlives its program"
+    assert sandbox.run(GOOD, TEST).passed, "the next program suffers"
+
+
+@pytest.mark.parametrize(
+    ("program", "ending"),
+    [
+        (ESCAPES["endless loop"], "timeout"),
+        (ESCAPES["endless loop in C"], "timeout"),
+        (ESCAPES["memory bomb"], "out_of_memory"),
+        (ESCAPES["huge output"], "output_limit"),
+        (ESCAPES["exit at once"], "failed"),
+    ],
+)
+def test_an_outcome_says_what_happened(sandbox, program, ending):
+    assert sandbox.run(program, TEST).ending == ending
+
+
+def test_nothing_of_the_machine_is_known(sandbox, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    program = "import os, sys\nseen = [dict(os.environ), sys.argv, os.getcwd()]\n"
+    tests = "assert seen == [{}, ['program'], '/'], seen"
+    assert sandbox.run(program, tests).explanation == "all tests passed"
+    assert os.environ["SECRET_TOKEN"] not in sandbox.run("import os\nprint(os.environ)\n1/0", "").output
+    assert not Path("/made").exists()
