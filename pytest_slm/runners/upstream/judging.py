@@ -56,7 +56,7 @@ def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[Met
 
 def metrics(built: Built, specs: Sequence[MetricSpec], judged: Sequence[Judged], clustered: bool) -> list[Metric]:
     """The metrics of a task, or of a group and of each of its parts: ``acc``, ``acc[subtask=mmlu_anatomy]``."""
-    made = []
+    made: list[Metric] = []
     for spec in specs:
         parts = {
             name: _metric(built.tasks[name], spec, mine, clustered)
