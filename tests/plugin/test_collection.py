@@ -74,8 +74,8 @@ def test_collecting_a_gguf_works_without_llama_cpp(pytester, tmp_path, monkeypat
 
 def test_tags_are_markers(run, suite):
     suite("geo", one=PAIRS)
-    suite("math", two=PAIRS)
-    run("suites", "-m", "math", "--strict-markers", text="Paris").assert_outcomes(passed=1, deselected=1)
+    suite("sums", two=PAIRS)
+    run("suites", "-m", "sums", "--strict-markers", text="Paris").assert_outcomes(passed=1, deselected=1)
 
 
 def test_keywords_select(run, suite):
@@ -102,8 +102,8 @@ def test_full_runs_all_variants(run, suite, report, results):
 
 def test_suites_are_chosen_by_name(run, suite):
     suite("geo", one=PAIRS, two=PAIRS)
-    suite("math", three=PAIRS)
-    run("suites", "--slm-suite=geo/two,math", text="Paris").assert_outcomes(passed=2, deselected=1)
+    suite("sums", three=PAIRS)
+    run("suites", "--slm-suite=geo/two,sums", text="Paris").assert_outcomes(passed=2, deselected=1)
 
 
 def test_quantizations_are_not_interleaved(run, suite):

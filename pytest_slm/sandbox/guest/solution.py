@@ -18,6 +18,7 @@ objects = []
 
 
 def opaque(value):
+    """What stands for an object that does not travel: its number, its type, and whether it can be called."""
     if len(objects) >= 100_000:
         raise Unfit("too many objects")
     objects.append(value)
