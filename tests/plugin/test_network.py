@@ -49,7 +49,7 @@ def test_a_real_model_calls_nobody(run, calls, real_model):
 
 def test_offline_means_offline(run, calls):
     pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'pytest-slm[lm-eval]'")
-    done = run("--slm-suite=reasoning", "--slm-offline", "--slm-limit=1", "-rs")
+    done = run("--slm-suite=reasoning/arc_challenge", "--slm-offline", "--slm-limit=1", "-rs")
     done.assert_outcomes(skipped=1)
     done.stdout.fnmatch_lines(["*allenai/ai2_arc cannot be reached*--slm-data=DIR*data-unreachable*"])
     assert calls() == []
@@ -57,7 +57,7 @@ def test_offline_means_offline(run, calls):
 
 def test_a_data_set_of_the_hub_is_asked_for_once_and_then_skipped_with_the_remedy(run, calls):
     pytest.importorskip("lm_eval", reason="needs lm-eval: pip install 'pytest-slm[lm-eval]'")
-    done = run("--slm-suite=reasoning", "--slm-limit=1", "-rs")
+    done = run("--slm-suite=reasoning/arc_challenge", "--slm-limit=1", "-rs")
     done.assert_outcomes(skipped=1)
     done.stdout.fnmatch_lines(["*--slm-data=DIR*"])
     assert calls() == ["huggingface.co"]

@@ -12,5 +12,5 @@ def sandbox():
         room.available()
     except NotAvailableError as error:
         pytest.skip(str(error))
-    with room.Sandbox(room.Limits(work=3_000_000_000, memory=128 << 20)) as made:
+    with room.Sandbox(room.Limits(work=3_000_000_000, memory=128 << 20, seconds=30)) as made:
         yield made
