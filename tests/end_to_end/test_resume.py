@@ -60,7 +60,7 @@ def start(folder, reports, *more):
 
 def finished(folder, reports, *more):
     process = start(folder, reports, *more)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output
     (path,) = (folder / reports).glob("*/*/*/report.json")
     return output, path, json.loads(path.read_text("utf-8"))["slm"]
