@@ -25,8 +25,8 @@ class Tokenizing(Protocol):
 def split_pairs(
     tokenizer: Tokenizing, pairs: Sequence[tuple[str, str]], threads: int = 1
 ) -> list[tuple[list[int], list[int]]]:
-    """``split_pair`` of many, on so many threads: with five examples in every prompt tokenizing takes as long as the
-    engine takes for one token in twenty. The tokenizer must let go of the interpreter, and bear several callers."""
+    """``split_pair`` of many, on so many threads: the engine waits for it, and with examples in every prompt it is much
+    text. The tokenizer must let go of the interpreter, and bear several callers."""
     size = max(1, -(-len(pairs) // max(1, threads)))
     parts = [pairs[start : start + size] for start in range(0, len(pairs), size)]
     with ThreadPoolExecutor(max(1, threads)) as pool:

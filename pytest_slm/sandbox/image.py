@@ -57,7 +57,8 @@ def load() -> tuple[Any, Any]:
         engine = wasmtime.Engine(config)
     except wasmtime.WasmtimeError as error:  # no memory to reserve, no code generator for this processor
         raise NotAvailableError(f"wasmtime does not run on this machine ({error})", slug="sandbox-missing") from None
-    kept = folder() / f"{SHA256[:16]}-wasmtime-{_version()}-{platform.machine()}.cwasm"
+    # wasmtime itself refuses code that was compiled for another processor or other settings, but for the stack's size.
+    kept = folder() / f"{SHA256[:16]}-wasmtime-{_version()}-{platform.machine()}-stack-{STACK}.cwasm"
     data = read_trusted(kept)
     if data is not None:
         # Made by another build of the same version, or for another processor: wasmtime looks, and says no.

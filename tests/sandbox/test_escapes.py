@@ -67,7 +67,11 @@ ESCAPES = {
     "a number equal to everything": "class A(int):\n    def __eq__(s, o): return True\ndef f(x): return A(7)",
     "other assert": "import builtins\nbuiltins.AssertionError = type('E', (BaseException,), {{}})\ndef f(x): return 7",
     "other names": "def assert_(*a): pass\n__builtins__ = None\ndef f(x): return 7",
-    "look for the tests": "import gc\ndef f(x): return any('assert f(1)' in repr(o) for o in gc.get_objects()) + 1",
+    # Right where it finds them. The words are put together when they are needed, so that it does not find its own.
+    "look for the tests": (
+        "import gc\ndef f(x):\n    words = 'f(1)'.join(['assert ', ' =='])\n"
+        "    return x + 1 if any(words in repr(o) for o in gc.get_objects()) else 7"
+    ),
     "read the frames": "import sys\ndef f(x): return sys._getframe(2).f_locals['expected']",
     "say that it passed": 'import os\nos.write(1, b\'["passed", ""]\\n\')\ndef f(x): return 7',
     "answer with a verdict": 'import os\ndef f(x): os.write(1, b\'["passed", ""]\\n\')',
