@@ -4,20 +4,25 @@ python -m benchmarks.parity --data DIR --questions 500
 
 Theirs is ``lm_eval.simple_evaluate``, what lm-eval's command line calls, with its ``hf`` model in fp32; ours is the
 runner that a test session calls, with the F32 GGUF. Both read the same rows; lm-eval gets the numbers of ours
-(``--samples``). The goal is 0.2 points on 500 questions or more.
+(``--samples``). The goal is 0.2 points on 500 questions or more. Beside the scores, where answers are chosen by
+likelihood: how often both sides choose the same one, and how far their sums are apart.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.common import arguments
 from benchmarks.common.data import weights
 from benchmarks.common.outcome import Progress, recorded, table
 from benchmarks.common.peers import LmEvalHf, Ours
+from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.builtin import suites_folder
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Quantization, Submission, Task
@@ -46,7 +51,7 @@ def main() -> None:
     with recorded(options.out, "parity", about) as document:
         path = weights(options.model, "F32")
         found: dict[str, Any] = {}
-        document["tasks"] = found
+        document["tasks"] = finished = {}
         ours = Ours(path, options.threads)
         for key in keys:
             found[key] = our_scores(_task(key), ours, options)
@@ -54,28 +59,35 @@ def main() -> None:
         ours.close()
         theirs = LmEvalHf(path, options.threads)
         for key in keys:
-            found[key] |= their_scores(_task(key), theirs, found[key].pop("rows"), options)
+            rows, sums = found[key].pop("rows"), found[key].pop("sums")
+            found[key] |= their_scores(_task(key), theirs, rows, sums, options)
             mine, other = found[key]["ours"], found[key]["theirs"]
             found[key]["points_apart"] = {metric: abs(mine[metric] - other[metric]) for metric in mine}
+            finished[key] = found[key]  # only whole comparisons: Ctrl-C keeps those
             progress.step(f"{key}: theirs {_short(found[key]['theirs'])}")
-        rows = [
+        scores = [
             (key, metric, one["n"], f"{one['ours'][metric]:.2f}", f"{one['theirs'][metric]:.2f}", f"{points:.2f}")
-            for key, one in found.items()
+            for key, one in finished.items()
             for metric, points in one["points_apart"].items()
         ]
-        print(table(rows, ("task", "metric", "questions", "ours", "lm-eval", "points apart")))
+        print(table(scores, ("task", "metric", "questions", "ours", "lm-eval", "points apart")))
+        close = [(key, one["agreement"]) for key, one in finished.items() if one["agreement"]]
+        if close:
+            values = [(key, *(f"{value:.4g}" for value in agreed.values())) for key, agreed in close]
+            print("\n" + table(values, ("task", *close[0][1])))
 
 
 def our_scores(task: Task, ours: Ours, options: Any) -> dict[str, Any]:
     """Our metrics in points, and the rows of every task of lm-eval that were asked."""
     records: list[SampleRecord] = []
+    listener = Listener(ours.backend)
     quantization = Quantization(name="F32", format="gguf")
     context = RunContext(
         config=_config(options.data, limit=options.questions),
         submission=Submission(slug="parity", name="parity", quantizations=(quantization,)),
         quantization=quantization,
         detected=None,
-        open=lambda: ours.backend,
+        open=lambda: listener,
         record=records.append,
         scorers=Scorers(),
     )
@@ -92,11 +104,34 @@ def our_scores(task: Task, ours: Ours, options: Any) -> dict[str, Any]:
         "our_seconds": time.perf_counter() - began,
         "partial": result.reason or None,
         "rows": {name: sorted(numbers) for name, numbers in rows.items()},
+        "sums": listener.sums,
     }
 
 
-def their_scores(task: Task, theirs: LmEvalHf, rows: Mapping[str, list[int]], options: Any) -> dict[str, Any]:
-    """lm-eval's metrics of the same rows, in points, and how far ours are from them."""
+class Listener:
+    """A backend that remembers the sums it gave."""
+
+    def __init__(self, backend: RemoteBackend) -> None:
+        self._backend = backend
+        self.sums: dict[tuple[str, str], float] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]], *arguments: Any) -> list[LogLikelihood]:
+        found = self._backend.loglikelihood(pairs, *arguments)
+        self.sums |= {tuple(pair): result.logprob for pair, result in zip(pairs, found, strict=True)}
+        return found
+
+
+def their_scores(
+    task: Task,
+    theirs: LmEvalHf,
+    rows: Mapping[str, list[int]],
+    sums: Mapping[tuple[str, str], float],
+    options: Any,
+) -> dict[str, Any]:
+    """lm-eval's metrics of the same rows, in points, and how its sums agree with ours."""
     from lm_eval.evaluator import evaluate
 
     built = build(str(task.options["task"]), _config(options.data), task.options.get("num_fewshot"))
@@ -108,12 +143,34 @@ def their_scores(task: Task, theirs: LmEvalHf, rows: Mapping[str, list[int]], op
         task_dict={"tasks": asked, "groups": groups},
         samples=dict(rows),
         bootstrap_iters=0,
-        log_samples=False,
+        log_samples=True,
     )
     whole = {**evaluated["results"], **evaluated.get("groups", {})}[built.name]
     return {
         "theirs": {spec.name: 100 * whole[f"{spec.key or spec.name},{spec.filter}"] for spec in task.metrics},
         "their_seconds": time.perf_counter() - began,
+        "agreement": agreement([sample for samples in evaluated["samples"].values() for sample in samples], sums),
+    }
+
+
+def agreement(samples: Sequence[Mapping[str, Any]], sums: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """How often the likeliest choice of lm-eval's ``samples`` is the one of our ``sums``, and how far the sums are
+    apart in nats; empty for tasks whose answers are written."""
+    same, apart = [], []
+    for sample in samples:
+        pairs = [tuple(arguments) for arguments in sample["arguments"]]
+        if not all(pair in sums for pair in pairs):
+            return {}
+        mine = np.array([sums[pair] for pair in pairs])
+        other = np.array([float(responses[0][0]) for responses in sample["resps"]])
+        same.append(mine.argmax() == other.argmax())
+        apart.append(np.abs(mine - other))
+    every = np.concatenate(apart)
+    return {
+        "same choice %": 100 * float(np.mean(same)),
+        "median nats": float(np.median(every)),
+        "p99 nats": float(np.quantile(every, 0.99)),
+        "largest nats": float(every.max()),
     }
 
 

@@ -92,7 +92,7 @@ class LmEvalHf:
 
         how = {"until": [], "max_gen_toks": max_tokens, "min_new_tokens": max_tokens, "do_sample": False}
         requests = [Instance("generate_until", {}, (text, how), index) for index, text in enumerate(texts)]
-        return list(self._lm.generate_until(requests, disable_tqdm=True))
+        return list(self.lm.generate_until(requests, disable_tqdm=True))
 
     def close(self) -> None:
         del self.lm
