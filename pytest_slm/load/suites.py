@@ -10,7 +10,7 @@ from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, Suite, Task
 from pytest_slm.load.document import read
 from pytest_slm.load.fields import Fields, plain
 
-KINDS = ("checks", "choices", "lm_eval", "validate")
+KINDS = ("checks", "choices", "functions", "lm_eval", "validate")
 """Who runs a task: samples and a scorer, our own multiple choice, the lm-eval adapter, or the submission checks."""
 
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks")

@@ -13,11 +13,15 @@ from pytest_slm.runners.context import RunContext
 RUNNERS: Mapping[str, str] = {
     "checks": "pytest_slm.runners.checks:run",
     "choices": "pytest_slm.runners.choices:run",
+    "functions": "pytest_slm.runners.coding.functions:run",
     "lm_eval": "pytest_slm.runners.accuracy:run",
     "validate": "pytest_slm.runners.validate:run",
 }
 
-CHECKS: Mapping[str, str] = {"choices": "pytest_slm.runners.choices:check"}
+CHECKS: Mapping[str, str] = {
+    "choices": "pytest_slm.runners.choices:check",
+    "functions": "pytest_slm.runners.coding.functions:check",
+}
 """What finds the mistakes in a task of this kind before a model is there, for kinds that can do so at once."""
 
 Runner = Callable[[Task, str, RunContext], Result]

@@ -18,7 +18,7 @@ from typing import Any
 from pytest_slm.backends.protocol import CHAT, Backend
 from pytest_slm.core.types import Metric, Result, Task
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, did_you_mean
-from pytest_slm.runners import programs
+from pytest_slm.runners.coding import upstream as programs
 from pytest_slm.runners.context import RunContext, SampleRecord, sha256
 from pytest_slm.runners.sampling import apportion
 from pytest_slm.runners.upstream import asking, judging
@@ -92,6 +92,7 @@ def _programs(
     ((_, upstream),) = built.tasks.items()
     asked = {row: instances for (_, row), instances in questions.items()}
     scored = dict(programs.run(task, context, upstream, list(asked), asked))
+    scored.pop("passed")
     ends = {name: scored.pop(name) for name in ("endings", "answers_cut")}
     return {**scored, "provenance": {**provenance, **ends}}
 

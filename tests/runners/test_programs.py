@@ -8,7 +8,8 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ignored, silent
 from pytest_slm.core.types import Generation
 from pytest_slm.errors import BackendError, NotAvailableError
-from pytest_slm.runners import accuracy, programs
+from pytest_slm.runners import accuracy
+from pytest_slm.runners.coding import upstream as programs
 
 pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
 pytest.importorskip("lm_eval", reason="needs pip install 'pytest-slm[lm-eval]'")

@@ -1,6 +1,6 @@
 """Runs our own coding problems: solutions, examples, and mutants. Nothing here was written by a model under test.
 
-Usage: ``python -I coding_child.py coding.jsonl``; prints JSON: task id to what was found.
+Usage: ``python -I coding_child.py coding.jsonl``; prints JSON: id to what was found.
 """
 
 from __future__ import annotations
@@ -95,4 +95,4 @@ def verdict(problem: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     os.environ.clear()
     lines = Path(sys.argv[1]).read_text("utf-8").splitlines()
-    print(json.dumps({problem["task_id"]: verdict(problem) for problem in map(json.loads, lines)}))
+    print(json.dumps({problem["id"]: verdict(problem) for problem in map(json.loads, lines)}))

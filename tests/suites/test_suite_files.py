@@ -73,8 +73,7 @@ def test_data_have_the_declared_checksum(task: Task) -> None:
 
 def test_every_data_file_is_declared_by_a_task(suites_folder: Path) -> None:
     declared = "".join(path.read_text(encoding="utf-8") for path in suites_folder.glob("*/*.yaml"))
-    # The coding problems wait for a kind of task that runs programs; test_core.py has their checksum meanwhile.
-    for path in set(suites_folder.glob("*/data/*")) - {suites_folder / "core/data/coding.jsonl"}:
+    for path in suites_folder.glob("*/data/*"):
         assert f"data/{path.name}" in declared, path
 
 

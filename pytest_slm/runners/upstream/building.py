@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
-from pytest_slm.runners import programs
+from pytest_slm.runners.coding import upstream as programs
 from pytest_slm.runners.upstream import rows
 from pytest_slm.runners.upstream.definitions import Registry
 

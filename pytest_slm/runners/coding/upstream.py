@@ -1,7 +1,7 @@
 """Tasks of lm-eval whose answers are programs: its prompts, its filters, its tests; our sandbox instead of its metric.
 
 lm-eval scores such tasks with ``code_eval``, which is downloaded from the Hub and runs what a model wrote with the
-rights of the user. Here every program meets its tests in ``pytest_slm.sandbox``, while the model writes the next one.
+rights of the user. Here every program meets its tests in the sandbox (``problems``).
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from types import ModuleType
 from typing import Any
 
-from pytest_slm.core.types import Generation, MetricSpec, Request, Task
+from pytest_slm.core.types import MetricSpec, Request, Task
 from pytest_slm.errors import BackendError, UsageError
-from pytest_slm.runners.context import RunContext, SampleRecord, sha256
-from pytest_slm.runners.metrics import mean_metric
-from pytest_slm.sandbox import Outcome, Sandbox, available
+from pytest_slm.runners.coding.problems import PASS_AT_1, Problem, solve
+from pytest_slm.runners.context import RunContext
+from pytest_slm.sandbox import available
 
-PASS_AT_1 = "pass@1"  # noqa: S105
 MAX_TOKENS = 256
 """lm-eval's own limit for tasks that say none."""
 
@@ -68,41 +66,18 @@ def run(
 ) -> Mapping[str, Any]:
     """What a result of these questions holds: ``metrics``, ``n_scored``, and how the programs ended."""
     spec = _only(task)
-    backend = context.backend(task)
-    order = list(asked)
-    docs = upstream.eval_docs
-    requests = [_request(asked[doc][0], context.config.seed) for doc in order]
-    waiting: dict[int, tuple[str, Generation, Future[Outcome]]] = {}
-    ended: dict[int, Outcome] = {}
+    return solve(task, context, [_problem(upstream, row, asked[row], spec, context.config.seed) for row in chosen])
 
-    def note(doc: int) -> None:
-        program, generation, future = waiting.pop(doc)
-        ended[doc] = future.result()
-        context.record(_record(task, doc, docs[doc], asked[doc][0], program, generation, ended[doc], upstream))
-        context.progress(len(ended), len(order))
 
-    with Sandbox() as sandbox:
-
-        def finished(number: int, generation: Generation) -> None:
-            doc = order[number]
-            program = _program(upstream, asked[doc], generation.text, spec)
-            waiting[doc] = (program, generation, sandbox.submit(program, str(upstream.doc_to_target(docs[doc]))))
-            for other in [other for other, (_, _, future) in waiting.items() if future.done()]:
-                note(other)
-
-        generations = backend.generate(requests, finished=finished)
-        for number in range(len(order)):
-            if order[number] not in waiting and order[number] not in ended:
-                finished(number, generations[number])
-        for doc in list(waiting):
-            note(doc)
-    endings = [outcome.ending for outcome in ended.values()]
-    return {
-        "n_scored": len(chosen),
-        "metrics": (mean_metric(PASS_AT_1, [float(ended[doc].passed) for doc in chosen]),),
-        "endings": {ending: endings.count(ending) for ending in sorted(set(endings))},
-        "answers_cut": sum(generation.finish == "length" for generation in generations),
-    }
+def _problem(upstream: Any, row: int, instances: Sequence[Any], spec: MetricSpec, seed: int) -> Problem:
+    doc = upstream.eval_docs[row]
+    return Problem(
+        id=str(doc.get("task_id", row)),
+        request=_request(instances[0], seed),
+        tests=str(upstream.doc_to_target(doc)),
+        program=lambda text: _program(upstream, instances, text, spec),
+        metadata={"index": row},
+    )
 
 
 def _only(task: Task) -> MetricSpec:
@@ -137,30 +112,3 @@ def _program(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpe
         )
     found = filtered[spec.filter]
     return found if isinstance(found, str) else str(found[0])
-
-
-def _record(
-    task: Task,
-    doc: int,
-    content: Any,
-    instance: Any,
-    program: str,
-    generation: Generation,
-    outcome: Outcome,
-    upstream: Any,
-) -> SampleRecord:
-    printed = f"; it printed, last: {outcome.output[-200:]!r}" if outcome.output else ""
-    return SampleRecord(
-        task=f"{task.suite}/{task.name}",
-        doc_id=str(content.get("task_id", doc)),
-        prompt_sha256=sha256(instance.args[0]),
-        target_sha256=sha256(str(upstream.doc_to_target(content))),
-        response=generation.text,
-        score=float(outcome.passed),
-        answer=program,
-        explanation=f"{outcome.ending}: {outcome.explanation}{printed}",
-        n_prompt=generation.n_prompt,
-        n_output=generation.n_output,
-        finish=generation.finish,
-        metadata={"index": doc, "ending": outcome.ending, "work": outcome.work},
-    )
