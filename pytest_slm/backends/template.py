@@ -1,18 +1,22 @@
 """Chat templates are programs that come with the weights, so they run in a sandbox.
 
 jinja2's immutable sandbox denies attributes of Python's own machinery (CVE-2024-34359 was a template without one);
-the size of template and result is limited here, and the time by the request limit of the process that holds the model.
+the size of template, values and result is limited here, and so is the time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Template, TemplateError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pytest_slm.core.types import Message
@@ -23,6 +27,27 @@ TEMPLATE_DATE = datetime(2024, 7, 26, tzinfo=UTC)
 
 MAX_TEMPLATE = 256 * 1024
 MAX_RENDERED = 16 * 1024 * 1024
+MAX_SECONDS = 10.0
+"""Real templates take milliseconds."""
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """jinja2's sandbox, which also watches the operators that make much of little."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" or not all(isinstance(side, int | float) for side in (left, right)):
+            sizes = [side if isinstance(side, int | float) else len(side) for side in (left, right)]
+            if (operator == "**" and max(map(abs, sizes)) > 1000) or (
+                operator == "*" and sizes[0] * sizes[1] > MAX_RENDERED
+            ):
+                raise TemplateError(f"{operator} would make something of more than {MAX_RENDERED} characters or digits")
+        return super().call_binop(context, operator, left, right)
+
+
+class _TooLongError(Exception):
+    """The time of a template is over."""
 
 
 @functools.lru_cache(maxsize=8)
@@ -32,9 +57,7 @@ def compiled(source: str) -> Template:
         raise BackendError(
             f"chat template: {len(source)} characters, the limit is {MAX_TEMPLATE}", slug="chat-template"
         )
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
+    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: TEMPLATE_DATE.strftime(form)
@@ -65,16 +88,47 @@ def render(
             bos_token=bos_token,
             eos_token=eos_token,
         )
-        for part in stream:
-            size += len(part)
-            if size > MAX_RENDERED:
-                raise BackendError(f"chat template: more than {MAX_RENDERED} characters come out", slug="chat-template")
-            parts.append(part)
+        with _within(MAX_SECONDS):
+            for part in stream:
+                size += len(part)
+                if size > MAX_RENDERED:
+                    raise BackendError(
+                        f"chat template: more than {MAX_RENDERED} characters come out", slug="chat-template"
+                    )
+                parts.append(part)
     except BackendError:
         raise
+    except _TooLongError:
+        raise BackendError(
+            f"chat template: not done after {MAX_SECONDS:g} s, it may loop for ever; the model needs another template",
+            slug="chat-template",
+        ) from None
     except Exception as error:  # a template is foreign code: whatever it raises is its author's error, not ours
         raise BackendError(f"chat template: {type(error).__name__}: {error}", slug="chat-template") from None
     return "".join(parts)
+
+
+@contextlib.contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raise _TooLongError in the block when its time is over: a template is Python code, which can be interrupted between
+    any two instructions, even where it writes nothing."""
+    thread, lock = threading.get_ident(), threading.Lock()
+    over = False
+
+    def interrupt() -> None:
+        with lock:
+            if not over:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_TooLongError))
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            over = True
+        timer.cancel()
 
 
 def _raise(message: str) -> None:

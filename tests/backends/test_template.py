@@ -1,5 +1,7 @@
 """Chat templates are foreign programs: they render, and they do nothing else."""
 
+import contextlib
+
 import pytest
 
 from pytest_slm.backends import template
@@ -65,3 +67,36 @@ def test_a_date_in_a_template_does_not_change_overnight():
 
 def test_a_users_markup_is_not_escaped():
     assert template.render("{{ messages[0].content }}", (Message(role="user", content="<b> & 'x'"),)) == "<b> & 'x'"
+
+
+LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}"
+
+
+def test_a_template_that_loops_for_ever_is_stopped_and_the_next_one_renders(monkeypatch):
+    monkeypatch.setattr(template, "MAX_SECONDS", 0.3)
+    with pytest.raises(BackendError, match="not done after 0.3 s") as caught:
+        template.render(LOOPS, HELLO)
+    assert caught.value.slug == "chat-template"
+    monkeypatch.setattr(template, "MAX_SECONDS", 60.0)
+    assert template.render("{{ messages[0].role }}", HELLO) == "user"
+
+
+def test_the_time_of_a_template_that_is_done_never_ends_something_else(monkeypatch):
+    monkeypatch.setattr(template, "MAX_SECONDS", 0.001)
+    for _ in range(200):  # some are stopped, some are not: nothing else may be
+        with contextlib.suppress(BackendError):
+            template.render("{% for a in range(300) %}{{ a }}{% endfor %}", HELLO)
+    total = sum(range(300_000))
+    assert total == 299_999 * 150_000
+
+
+@pytest.mark.parametrize(
+    "greedy", ["{{ 'x' * 10**9 }}", "{{ 10**9 * 'x' }}", "{{ [0] * 10**9 }}", "{{ 9**9999999 }}", "{{ 9999**9**9 }}"]
+)
+def test_operators_that_make_much_of_little_are_errors(greedy):
+    with pytest.raises(BackendError, match="more than 16777216"):
+        template.render(greedy, HELLO)
+
+
+def test_ordinary_arithmetic_works():
+    assert template.render("{{ 6 * 7 }} {{ 2 ** 10 }} {{ '-' * 3 }} {{ 0.5 * 4 }}", HELLO) == "42 1024 --- 2.0"
