@@ -27,6 +27,8 @@ TEMPLATE_DATE = datetime(2024, 7, 26, tzinfo=UTC)
 
 MAX_TEMPLATE = 256 * 1024
 MAX_RENDERED = 16 * 1024 * 1024
+MAX_POWER = 1000
+"""Base and exponent."""
 MAX_SECONDS = 10.0
 """Real templates take milliseconds."""
 
@@ -39,9 +41,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" or not all(isinstance(side, int | float) for side in (left, right)):
             sizes = [side if isinstance(side, int | float) else len(side) for side in (left, right)]
-            if (operator == "**" and max(map(abs, sizes)) > 1000) or (
-                operator == "*" and sizes[0] * sizes[1] > MAX_RENDERED
-            ):
+            much = max(map(abs, sizes)) > MAX_POWER if operator == "**" else sizes[0] * sizes[1] > MAX_RENDERED
+            if much:
                 raise TemplateError(f"{operator} would make something of more than {MAX_RENDERED} characters or digits")
         return super().call_binop(context, operator, left, right)
 
@@ -110,8 +111,8 @@ def render(
 
 @contextlib.contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """Raise _TooLongError in the block when its time is over: a template is Python code, which can be interrupted between
-    any two instructions, even where it writes nothing."""
+    """Raise _TooLongError in the block when its time is over: a template is Python code, which can be interrupted
+    between any two instructions, even where it writes nothing."""
     thread, lock = threading.get_ident(), threading.Lock()
     over = False
 
