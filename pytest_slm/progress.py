@@ -13,6 +13,9 @@ from pytest_slm.core.types import ItemId
 QUIET_S = 15.0
 """Where the terminal cannot rewrite a line (a file, CI), a line comes this often at most."""
 EVERY_S = 0.2
+ENOUGH = 0.05
+"""The share of all work from which the rest is reckoned: the first answers of many that are written together take as
+long as most of them."""
 
 
 class Terminal(Protocol):
@@ -25,7 +28,7 @@ class Terminal(Protocol):
 
 class LiveLine:
     """Shows progress within and over items. The ETA is elapsed time times what is left over what is done, weighed by
-    the tokens that each item is expected to take; until something is done there is none."""
+    the tokens that each item is expected to take; until enough is done to tell there is none."""
 
     def __init__(
         self, terminal: Terminal | None, capture: object | None, *, rewrites: bool, words: bool = False
@@ -95,7 +98,7 @@ class LiveLine:
         return f"  measuring {self._item}{counts} · item {place} of {max(place, len(self._costs))}{left}"
 
     def eta(self) -> float | None:
-        """Seconds until all items are done, or None while nothing is."""
+        """Seconds until all items are done, or None while too little is done to tell."""
         if self._began is None:
             return None
         done = sum(self._costs.get(item, 0.0) for item in self._finished)
@@ -103,7 +106,7 @@ class LiveLine:
             done += self._share * self._costs.get(self._item, 0.0)
         total = sum(self._costs.values())
         elapsed = time.monotonic() - self._began
-        return elapsed * (total - done) / done if done else None
+        return elapsed * (total - done) / done if done and done >= ENOUGH * total else None
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()

@@ -84,6 +84,17 @@ def test_a_part_of_an_item_counts_as_that_part(line, clock):
     assert line.eta() == pytest.approx(35)  # 50 of 400 took 5 s
 
 
+def test_there_is_no_eta_from_next_to_nothing(line, clock):
+    # 1 of 40 answers that are written together comes when most of them are nearly done.
+    line.plan({A: 400.0})
+    line.start(A)
+    clock.now += 10
+    line.advance(1, 40)
+    assert line.eta() is None
+    line.advance(2, 40)
+    assert line.eta() == pytest.approx(190)
+
+
 def test_parts_of_the_second_item_come_on_top_of_the_first(line, clock):
     line.start(A)
     line.finish(A)
