@@ -5,7 +5,7 @@ import random
 import pytest
 
 from pytest_slm.backends.protocol import ModelSpec
-from pytest_slm.core.types import EngineSettings
+from pytest_slm.core.types import EngineSettings, Request
 from pytest_slm.errors import BackendError
 
 SUBJECTS = ("cat", "house", "teacher", "river", "song")
@@ -36,6 +36,17 @@ def opened(f32_model, real_model):
     yield open_
     for backend in backends:
         backend.close()
+
+
+@pytest.fixture
+def processor(monkeypatch):
+    """Lets the engine say that the processor has these features."""
+    from pytest_slm.backends.llamacpp import limits
+
+    def has(features):
+        monkeypatch.setattr(limits.llama, "llama_print_system_info", lambda: f"CPU : {features} | ".encode())
+
+    return has
 
 
 def sums(backend, pairs):
@@ -153,6 +164,26 @@ def test_reference_weights_are_computed_precisely_and_others_as_users_do(opened)
     precise, usual = opened().describe(), opened("Q4_1").describe()
     assert (precise["kv_type"], precise["flash_attention"]) == ("F32", False)
     assert (usual["kv_type"], usual["flash_attention"]) == ("F16", True)
+
+
+@pytest.mark.parametrize(
+    ("features", "cells"),
+    [("AVX2 = 1 | FMA = 1", 3640), ("AVX2 = 1 | AVX512 = 1", 0), ("NEON = 1", 0)],
+)
+def test_where_flash_attention_is_slow_for_single_tokens_short_texts_do_without(opened, processor, features, cells):
+    processor(features)
+    assert opened("Q4_1").describe()["plain_attention_cells"] == cells
+    assert opened("Q4_1", flash_attention=True).describe()["plain_attention_cells"] == 0
+    assert opened("Q4_1", kv_type="Q8_0").describe()["plain_attention_cells"] == 0
+    assert opened().describe()["plain_attention_cells"] == 0  # F32 has no flash attention at all
+
+
+def test_text_is_the_same_with_both_kernels(opened, processor):
+    for features in ("AVX2 = 1", "AVX2 = 1 | AVX512 = 1"):
+        processor(features)
+        backend = opened("Q4_1")
+        assert backend.generate([Request(prompt="The capital of France is", max_tokens=1)])[0].text == " Paris"
+        assert sums(backend, PAIRS[:4]) == sums(opened("Q4_1"), PAIRS[:4])  # likelihoods have one kernel anyway
 
 
 def test_what_is_asked_for_is_used_and_told(opened):

@@ -70,6 +70,7 @@ class LlamaCpp:
             "kv_type": self._limits.kv_type,
             "kv_bytes_per_token": self._limits.kv_bytes,
             "flash_attention": self._limits.flash_attention,
+            "plain_attention_cells": self._limits.plain_attention_cells,
             "threads": self._limits.threads,
             "exact": self._exact,
             "weights_sha256": self._sha256,

@@ -166,7 +166,9 @@ class Context:
         parameters.n_seq_max = n_sequences
         parameters.kv_unified = shared
         parameters.type_k = parameters.type_v = limits.kv_type_number
-        parameters.flash_attn_type = FLASH[limits.flash_attention]
+        parameters.flash_attn_type = FLASH[
+            limits.flash_attention and (shared or n_cells > limits.plain_attention_cells)
+        ]
         parameters.n_threads = parameters.n_threads_batch = limits.threads
         parameters.no_perf = True
         self._handle = llama.llama_init_from_model(self.model.handle, parameters)

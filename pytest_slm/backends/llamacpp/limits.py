@@ -6,6 +6,10 @@ Measured on 2 cores with SmolLM2-135M (``benchmarks/``; ratios of alternating ru
 - Flash attention: prompts of 1,000 tokens are 1.4 to 1.5 times as fast with it. It computes in F16, whatever the KV
   memory holds, and so an F32 model's sums move by up to 0.04 nats with the order of requests. Without it and with
   KV memory in F32 they do not move at all: that is what F32 weights get, because they are the reference for others.
+- The same kernel for one new token: with AVX2 and without AVX-512 a step at depth 1,000 takes 1.5 times as long with
+  it, of one sequence and of 32 alike, and prompts gain a tenth only. There short texts are written without it
+  (``plain_attention_cells``). Which of the two it is follows from the processor and never from a timing, so that a
+  machine always gives the same numbers.
 - ``n_seq`` 64: a batch of 512 tokens rarely has room for more leaves; every further sequence costs a row of logits.
 - ``threads``: physical cores, because two threads of one core share its arithmetic units.
 """
@@ -60,6 +64,8 @@ class Limits:
     kv_type: str
     kv_bytes: int
     flash_attention: bool
+    plain_attention_cells: int
+    """Text is written without flash attention in KV memories of at most so many tokens; 0 where it is never faster."""
     shares: bool
     """Whether a beginning can be computed once for several sequences: not where a layer keeps a running state."""
 
@@ -74,7 +80,8 @@ def choose(model: Model, settings: EngineSettings) -> Limits:
     precise = model.metadata("general.file_type") == str(F32_FILE)
     flash = settings.flash_attention if settings.flash_attention is not None else not precise
     kv_type = settings.kv_type or ("F32" if precise else "F16")
-    if not flash and kv_type not in ("F32", "F16", "BF16"):
+    plain = kv_type in ("F32", "F16", "BF16")
+    if not flash and not plain:
         raise BackendError(
             f"kv_type {kv_type} needs flash attention: llama.cpp cannot quantize the values without it; "
             "leave flash_attention out, or choose F16",
@@ -95,8 +102,24 @@ def choose(model: Model, settings: EngineSettings) -> Limits:
         kv_type=kv_type,
         kv_bytes=kv_bytes,
         flash_attention=flash,
+        plain_attention_cells=_plain_cells(model, n_batch)
+        if flash and plain and settings.flash_attention is None
+        else 0,
         shares=shares,
     )
+
+
+SCORES_BYTES = 64 * 2**20
+"""Without flash attention the scores of a batch against all tokens in memory stand in memory themselves: at most so
+many bytes of them."""
+
+
+def _plain_cells(model: Model, n_batch: int) -> int:
+    features = llama.llama_print_system_info().decode()
+    if "AVX2 = 1" not in features or "AVX512 = 1" in features:
+        return 0
+    heads = max(1, int(llama.llama_model_n_head(model.handle)))
+    return SCORES_BYTES // (4 * heads * n_batch)
 
 
 MOST_SEQUENCES = 255
