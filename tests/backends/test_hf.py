@@ -620,3 +620,58 @@ def test_a_gguf_is_measured_as_the_reference(pytester, real_model, no_orphans):
     (path,) = pytester.path.glob("reports/*/*/*/report.json")
     backend = json.loads(path.read_text("utf-8"))["slm"]["backend"]
     assert (backend["name"], backend["dtype"], backend["parameters"]) == ("hf", "float32", 134_515_008)
+
+
+# -- plans --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_a_call_would_compute_is_what_it_then_computes(opened, monkeypatch, name, exact):
+    backend = opened(name, exact)
+    seen = []
+    run = backend._model._run
+
+    def watching(rows, wanted, **inputs):
+        seen.append(len(rows) * len(rows[0]))
+        return run(rows, wanted, **inputs)
+
+    monkeypatch.setattr(backend._model, "_run", watching)
+    planned = backend.workload_of_pairs(PAIRS)
+    assert seen == []
+    backend.loglikelihood(PAIRS)
+    assert (planned.steps, planned.evaluated) == (len(seen), sum(seen))
+    assert planned.predicted >= planned.outputs > 0
+
+
+def test_prompts_are_planned_one_by_one(opened):
+    backend = opened()
+    requests = [Request(prompt=text, max_tokens=n) for text, n in (("Once upon a time", 3), ("Hello", 7))]
+    planned = backend.workload_of_requests(requests)
+    lengths = backend.count_tokens(requests)
+    assert (planned.evaluated, planned.steps, planned.together) == (sum(lengths), 2, 1)
+    assert planned.cells == max(lengths[0] + 3, lengths[1] + 7)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_new_token_is_all_that_is_computed_of_a_growing_text(opened, monkeypatch, name):
+    # transformers has renamed the memory before: then every step would read the whole text again, and be right.
+    backend = opened(name)
+    lengths = []
+    run = backend._model._run
+
+    def watching(rows, wanted, **inputs):
+        lengths.append(len(rows[0]))
+        return run(rows, wanted, **inputs)
+
+    monkeypatch.setattr(backend._model, "_run", watching)
+    (answer,) = backend.generate([Request(prompt="Once upon a time", max_tokens=4, forced_length=True)])
+    assert lengths == [answer.n_prompt, 1, 1, 1]
+
+
+def test_memory_of_a_token_is_that_of_its_keys_and_values(opened):
+    backend = opened()
+    generated = backend._model.step([1, 2, 3], None)[1]
+    held = sum(layer.keys.nbytes + layer.values.nbytes for layer in generated.layers)
+    assert backend.describe()["kv_bytes_per_token"] == held / 3
+    assert opened("recurrent").describe()["kv_bytes_per_token"] is None

@@ -14,7 +14,7 @@ import transformers
 
 from pytest_slm.backends import template
 from pytest_slm.backends.collected import Collected
-from pytest_slm.backends.hf import generation, scoring, weights
+from pytest_slm.backends.hf import generation, scoring, weights, workload
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
@@ -27,6 +27,7 @@ from pytest_slm.backends.protocol import (
     LogLikelihood,
     ModelSpec,
     Progress,
+    Workload,
     ignored,
     silent,
 )
@@ -69,6 +70,7 @@ class Transformers:
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": model.device.type,
             "exact": self._exact,
+            "kv_bytes_per_token": model.kv_bytes,
             "weights_sha256": self._sha256,
             "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
             **model.describe(),
@@ -118,6 +120,15 @@ class Transformers:
             )
             for mine in parts
         ]
+
+    def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
+        """What ``generate`` would compute."""
+        return workload.of_prompts([(self._prompt_ids(request), request.max_tokens) for request in requests])
+
+    def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
+        """What ``loglikelihood`` would compute."""
+        split = split_pairs(self._open.tokenizer, pairs)
+        return workload.of_pairs(self._open, split, n_batch=self._n_batch, packs=self._packs, exact=self._exact)
 
     def close(self) -> None:
         self._model = None

@@ -21,8 +21,8 @@ from pytest_slm.machine.hardware import usable_cores
 UNLIMITED = 2048
 """The context of models that know no limit (recurrent ones), as in lm-eval's HFLM."""
 
-CACHES = ("past_key_values", "cache_params", "state")
-"""What architectures call the memory that they return and take."""
+CACHES = ("cache", "past_key_values", "cache_params", "state")
+"""What architectures call the memory that they return and take: one name since transformers 5.24."""
 
 
 class Model:
@@ -62,6 +62,16 @@ class Model:
             "adds_bos": self.tokenizer.adds_bos,
         }
 
+    @property
+    def kv_bytes(self) -> int | None:
+        """Bytes that keys and values of one token take in all layers; None where the configuration does not say."""
+        config = self.config
+        layers, heads = getattr(config, "num_hidden_layers", None), getattr(config, "num_attention_heads", None)
+        width = getattr(config, "head_dim", None) or (config.hidden_size // heads if layers and heads else None)
+        if self._memory is None or not layers or not heads or not width:
+            return None
+        return int(2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * width * self.dtype.itemsize)
+
     def _ends(self) -> Iterator[int]:
         """The tokens with which the model says that it is done."""
         generation = getattr(self.network, "generation_config", None)
@@ -76,12 +86,15 @@ class Model:
         """Numbers on the model's device."""
         return torch.tensor(values, dtype=dtype, device=self.device)
 
-    def logits(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], **inputs: Any) -> Tensor:
+    def logits(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], memory: Any = None, **inputs: Any) -> Tensor:
         """Logits of shape (rows, wanted, vocabulary) after the ``wanted`` places of texts of equal length.
 
-        ``inputs`` are passed on: position_ids, attention_mask, past_key_values.
+        ``memory`` is what the texts go on from, and is added to. ``inputs`` are passed on: position_ids,
+        attention_mask.
         """
-        return self._run(rows, wanted, use_cache="past_key_values" in inputs, **inputs)[0]
+        if memory is not None:
+            inputs[self._memory or CACHES[0]] = memory
+        return self._run(rows, wanted, use_cache=memory is not None, **inputs)[0]
 
     def step(self, ids: Sequence[int], memory: Any) -> tuple[Tensor, Any]:
         """Logits after the last of some tokens, and the memory of all tokens up to there. ``memory`` is what the step

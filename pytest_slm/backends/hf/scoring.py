@@ -63,7 +63,7 @@ def _packed(model: Model, ordered: Sequence[Leaf], n_batch: int) -> Iterator[tup
     for group, after in itertools.zip_longest(groups, following):
         memory.begin(group)
         start = 0
-        for rows in batches(group.rows, size=max(n_batch, 1), outputs=_outputs(model)):
+        for rows in batches(group.rows, size=max(n_batch, 1), outputs=outputs_of(model)):
             logits = memory.logits(start, rows)
             start += len(rows)
             yield logits, [row.wants for row in rows if row.wants]
@@ -72,7 +72,7 @@ def _packed(model: Model, ordered: Sequence[Leaf], n_batch: int) -> Iterator[tup
 
 def _padded(model: Model, ordered: Sequence[Leaf], n_batch: int) -> Iterator[tuple[Tensor, Wants]]:
     """Texts in batches of at most ``n_batch`` tokens, padded at the right, where no token of the text sees it."""
-    for members in _similar(ordered, n_batch, _outputs(model)):
+    for members in similar(ordered, n_batch, outputs_of(model)):
         longest = max(len(leaf.ids) for leaf in members)
         rows = [[*leaf.ids, *[0] * (longest - len(leaf.ids))] for leaf in members]
         wanted = sorted({index for leaf in members for index, _, _ in leaf.wants})
@@ -86,7 +86,7 @@ def _padded(model: Model, ordered: Sequence[Leaf], n_batch: int) -> Iterator[tup
         yield logits[chosen[:, 0], chosen[:, 1]], list(found.values())
 
 
-def _similar(ordered: Sequence[Leaf], n_batch: int, outputs: int) -> Iterator[list[Leaf]]:
+def similar(ordered: Sequence[Leaf], n_batch: int, outputs: int) -> Iterator[list[Leaf]]:
     """Runs of texts of similar length, the longest first: what does not fit into memory fails at once."""
     members: list[Leaf] = []
     first = 0
@@ -103,7 +103,8 @@ def _similar(ordered: Sequence[Leaf], n_batch: int, outputs: int) -> Iterator[li
         yield members
 
 
-def _outputs(model: Model) -> int:
+def outputs_of(model: Model) -> int:
+    """Rows of logits that a batch may ask for."""
     return max(1, LOGITS_BYTES // (4 * model.n_vocab))
 
 
