@@ -108,6 +108,17 @@ def test_equal_prompts_are_computed_once_but_answered_each(backend):
     assert evaluated == [1, 1, 1, 1, first.n_prompt]
 
 
+@pytest.mark.parametrize("n_batch", [16, 33, 64])
+def test_a_beginning_may_be_longer_than_a_batch(limited, n_batch):
+    small = limited(n_batch=n_batch)
+    # The first is running and speaks on while the others' beginning is read in several steps.
+    requests = [Request(prompt="A story of its own:", max_tokens=12)]
+    requests += [Request(prompt=f"{'word ' * 100}Number {n}:", max_tokens=3) for n in range(3)]
+    together = small.generate(requests)
+    assert texts(together) == texts(alone(small, requests))
+    assert sum(g.timings.n_evaluated for g in together) < sum(g.n_prompt for g in together[:2]) + 30
+
+
 def test_beginnings_of_several_kinds_follow_one_another(backend):
     # a, b and c: each group has its trunk, and a part of it is that of all
     common = "The following are facts about the world. " * 6

@@ -136,6 +136,9 @@ class Batcher:
             if left:
                 parts.append((stream, stream.rows(left)))
                 left -= len(parts[-1][1])
+        if left and self._trunk.computed < len(self._trunk.ids):  # it is longer than a batch
+            parts.append((self._trunk, self._trunk.rows(left)))
+            left -= len(parts[-1][1])
         while left and (new := self._admit()) is not None:
             parts.append((new, new.rows(left)))
             left -= len(parts[-1][1])
