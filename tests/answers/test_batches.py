@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.answers.batches import MOST, TOGETHER, split
+from pytest_slm.answers.batches import MOST, TOGETHER, WINDOW, split
 
 texts = st.lists(st.text(st.sampled_from("ab c"), max_size=40), max_size=200)
 
@@ -53,3 +53,27 @@ def test_neighbours_in_the_alphabet_are_in_one_batch():
     first, second = split(asked, [0] * 8)
     assert {number % 2 for number in first} == {0}
     assert {number % 2 for number in second} == {1}
+
+
+def test_choices_of_a_question_stay_together():
+    # 25 examples before every question, other ones each time: a batch that ends inside of one computes them twice
+    asked = [f"{number:03}{'example ' * 400}{choice}" for number in range(60) for choice in ("A it is", "B", "C", "D")]
+    batches = split(asked, [0] * len(asked))
+    assert len(batches) > 3
+    assert all({place // 4 * 4 + n for place in batch for n in range(4)} == set(batch) for batch in batches)
+
+
+def test_a_preamble_is_parted_only_where_a_batch_would_be_too_large():
+    subjects = [
+        f"{subject}{'shot ' * 500}question {number:02} {'word ' * 40}" for subject in "abcd" for number in range(50)
+    ]
+    batches = split(subjects, [0] * len(subjects))
+    assert len(batches) == 4
+    assert [{subjects[place][0] for place in batch} for batch in batches] == [{"a"}, {"b"}, {"c"}, {"d"}]
+
+
+@given(texts.filter(len), st.integers(0, 2_000))
+def test_no_batch_is_much_heavier_than_the_others(asked, output):
+    batches = split(asked, [output] * len(asked))
+    heaviest = max(map(len, asked)) + output
+    assert all((output + 1) * len(batch) <= MOST * (1 + 2 * WINDOW) + 2 * heaviest for batch in batches)
