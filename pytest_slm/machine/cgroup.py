@@ -81,11 +81,8 @@ def _upwards(mount: Path, path: str) -> Iterator[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    text = read_text(folder / "cpu.max")
-    if text and not text.startswith("max"):
-        quota, _, period = text.partition(" ")
-        return round(int(quota) / int(period), 2)
-    quota_us, period_us = read_int(folder / "cpu.cfs_quota_us"), read_int(folder / "cpu.cfs_period_us")
-    if quota_us and period_us and quota_us > 0:
-        return round(quota_us / period_us, 2)
-    return None
+    words = (read_text(folder / "cpu.max") or "").split()
+    if len(words) == 2 and all(word.isdecimal() for word in words):  # else "max 100000"
+        return round(int(words[0]) / int(words[1]), 2)
+    quota, period = read_int(folder / "cpu.cfs_quota_us"), read_int(folder / "cpu.cfs_period_us")
+    return round(quota / period, 2) if quota and period and quota > 0 else None

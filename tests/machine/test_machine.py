@@ -30,34 +30,6 @@ def test_the_fingerprint_changes_with_what_changes_speed(key):
     assert hardware.fingerprint({**facts, key: "other"}) != facts["fingerprint"]
 
 
-def test_what_cannot_be_read_is_none(monkeypatch):
-    monkeypatch.setattr(hardware, "_read", lambda path: None)
-    assert hardware._cgroup_memory() is None
-    assert hardware._cgroup_cpus() is None
-
-
-@pytest.mark.parametrize(
-    ("files", "cpus", "memory"),
-    [
-        ({"/sys/fs/cgroup/cpu.max": "150000 100000", "/sys/fs/cgroup/memory.max": "1073741824"}, 1.5, 2**30),
-        ({"/sys/fs/cgroup/cpu.max": "max 100000", "/sys/fs/cgroup/memory.max": "max"}, None, None),
-        (
-            {
-                "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "50000",
-                "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-                "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
-            },
-            0.5,
-            None,
-        ),
-    ],
-)
-def test_limits_of_a_container_are_read(monkeypatch, files, cpus, memory):
-    monkeypatch.setattr(hardware, "_read", files.get)
-    assert hardware._cgroup_cpus() == cpus
-    assert hardware._cgroup_memory() == memory
-
-
 def test_versions_are_of_what_is_installed():
     versions = hardware.installed_versions(["pytest", "no-such-distribution"])
     assert versions["pytest"] == pytest.__version__
