@@ -19,7 +19,7 @@ import psutil
 from pytest_slm.core.record import Record
 from pytest_slm.machine.files import read_keyed
 
-SAMPLER_SHARE = 0.02
+SAMPLER_SHARE = 0.1
 """Share of its time that a sampler may spend: the longer a look takes, the rarer they are."""
 
 

@@ -1,7 +1,11 @@
 """CPU, hypervisor and container, as different systems write them."""
 
+import os
+
+import psutil
 import pytest
 
+from pytest_slm.core.record import jsonable
 from pytest_slm.machine import hardware, processor, virtual
 
 X86 = "processor\t: 0\nmodel name\t: {name}\nflags\t\t: fpu avx2 fma {flags}\n\nprocessor\t: 1\nmodel name\t: other"
@@ -126,3 +130,28 @@ def test_the_recipe_of_the_fingerprint_is_that_of_older_reports():
         **{"ram_gib": 24, "cgroup_cpus": None, "system": "Linux", "machine": "x86_64"},
     }
     assert hardware.fingerprint(facts) == "7fee2b27dfa0047f"
+
+
+def test_what_is_known_is_json_and_has_a_fingerprint():
+    facts = hardware.describe_machine()
+    jsonable(facts)
+    assert facts["ram_bytes"] == psutil.virtual_memory().total
+    assert facts["cores_logical"] == os.cpu_count()
+    assert len(facts["fingerprint"]) == 16
+
+
+def test_the_fingerprint_ignores_what_changes_by_itself():
+    facts = hardware.describe_machine()
+    assert hardware.fingerprint({**facts, "load_average": [9, 9, 9], "frequency_mhz": 1}) == facts["fingerprint"]
+
+
+@pytest.mark.parametrize("key", hardware.FINGERPRINT)
+def test_the_fingerprint_changes_with_what_changes_speed(key):
+    facts = hardware.describe_machine()
+    assert hardware.fingerprint({**facts, key: "other"}) != facts["fingerprint"]
+
+
+def test_versions_are_of_what_is_installed():
+    versions = hardware.installed_versions(["pytest", "no-such-distribution"])
+    assert versions["pytest"] == pytest.__version__
+    assert "no-such-distribution" not in versions
