@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_slm.backends import frames
-from pytest_slm.backends.child import Child
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
+from pytest_slm.machine.child import Child
 from pytest_slm.machine.hardware import usable_memory
 
 LOG_TAIL = 400
