@@ -59,29 +59,32 @@ class Watch:
     def __init__(self, pid: int | None = None, *, root: Path = ROOT) -> None:
         self._pid = pid or os.getpid()
         self._root = root
-        self._before: _Counters | None = None
+        self._before: tuple[_Counters, _Cpu] | None = None
 
     def start(self) -> None:
         """The round begins now."""
-        self._before = _Counters(self._pid, self._root)
+        # The times are read last here and first in stop(), so that little but the round is between.
+        counters = _Counters(self._pid, self._root)
+        self._before = counters, _Cpu({os.getpid(), self._pid})
 
     def stop(self) -> Conditions:
         """The round has ended. RuntimeError if none has begun."""
+        cpu = _Cpu({os.getpid(), self._pid})
         if self._before is None:
             raise RuntimeError("Watch.stop() without start()")
-        before, self._before = self._before, None
-        after = _Counters(self._pid, self._root)
-        voluntary, involuntary = _switched(before.switches, after.switches)
+        (counters_before, cpu_before), self._before = self._before, None
+        counters = _Counters(self._pid, self._root)
+        voluntary, involuntary = _switched(counters_before.switches, counters.switches)
         return Conditions(
-            seconds=after.clock - before.clock,
-            steal_share=_steal_share(before, after),
-            foreign_cores=_foreign(before, after),
+            seconds=cpu.clock - cpu_before.clock,
+            steal_share=_steal_share(cpu_before, cpu),
+            foreign_cores=_foreign(cpu_before, cpu),
             load_1m=_load(),
-            throttled=_grown(before.throttled, after.throttled),
+            throttled=_grown(counters_before.throttled, counters.throttled),
             voluntary_switches=voluntary,
             involuntary_switches=involuntary,
             frequency_mhz=_frequency(self._root),
-            quota_waits=_grown(before.quota_waits, after.quota_waits),
+            quota_waits=_grown(counters_before.quota_waits, counters.quota_waits),
         )
 
 
@@ -123,9 +126,10 @@ class _Cpu:
         self.own = _cpu_of(own)
 
 
-class _Counters(_Cpu):
+class _Counters:
+    """What else has been counted so far."""
+
     def __init__(self, pid: int, root: Path) -> None:
-        super().__init__({os.getpid(), pid})
         self.throttled = _throttled(root)
         self.quota_waits = cgroup.times_throttled(root, pid)
         self.switches = _switches(pid, root)
