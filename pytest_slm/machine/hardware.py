@@ -1,4 +1,7 @@
-"""The hardware and software that numbers depend on, and a fingerprint that tells whether two machines are alike."""
+"""The hardware and software that numbers depend on, and a fingerprint that tells whether two machines are alike.
+
+docs/machine.md says where each fact is read, and when it is None.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from typing import Any
 
 import psutil
 
+from pytest_slm.machine import cgroup, processor, virtual
+from pytest_slm.machine.files import ROOT
+
 FINGERPRINT = ("cpu", "cpu_flags", "cores_physical", "cores_logical", "ram_gib", "cgroup_cpus", "system", "machine")
 """What the fingerprint is made of: things that stay the same from run to run, and change speed when they change."""
 
@@ -25,22 +31,22 @@ SPEED_FLAGS = (
 """CPU features that the kernels of inference engines choose by."""
 
 
-def describe_machine() -> dict[str, Any]:
-    """Everything that the system says of itself; None where it does not say. Takes a few milliseconds."""
-    cpu, flags = _cpu()
+def describe_machine(root: Path = ROOT) -> dict[str, Any]:
+    """Everything that the system says of itself; None where it does not say. Takes a few milliseconds on Linux."""
+    cpu, flags = processor.cpu_name_and_flags(root)
     facts: dict[str, Any] = {
         "cpu": cpu,
         "cpu_flags": [flag for flag in SPEED_FLAGS if flag in flags],
         "cores_physical": psutil.cpu_count(logical=False),
         "cores_logical": psutil.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "frequency_mhz": _frequency(),
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        **processor.described(root),
         "ram_bytes": psutil.virtual_memory().total,
         "ram_gib": round(psutil.virtual_memory().total / 2**30),
-        "cgroup_memory_bytes": _cgroup_memory(),
-        "cgroup_cpus": _cgroup_cpus(),
-        "virtualization": "hypervisor" if "hypervisor" in flags else None,
+        "cgroup_memory_bytes": cgroup.memory_limit(root),
+        "cgroup_cpus": cgroup.cpu_limit(root),
+        "virtualization": virtual.hypervisor(flags, root),
+        "container": virtual.container(root),
         "os": platform.platform(),
         "system": platform.system(),
         "machine": platform.machine(),
@@ -68,64 +74,13 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     return versions
 
 
-def _cpu() -> tuple[str | None, set[str]]:
-    # py-cpuinfo measures the clock for a second; on Linux the kernel has already written it all down.
-    text = _read("/proc/cpuinfo")
-    if text:
-        pairs = [line.partition(":") for line in text.splitlines()]
-        values = {key.strip(): value.strip() for key, _, value in reversed(pairs)}
-        name = values.get("model name") or values.get("Model") or values.get("Hardware")
-        return name, set((values.get("flags") or values.get("Features") or "").split())
-    import cpuinfo
-
-    info = cpuinfo.get_cpu_info()
-    return info.get("brand_raw"), set(info.get("flags", ()))
-
-
-def _frequency() -> float | None:
-    try:
-        frequency = psutil.cpu_freq()
-    except (OSError, NotImplementedError):
-        return None
-    return round(frequency.max or frequency.current) if frequency else None
-
-
-def usable_memory() -> int:
+def usable_memory(root: Path = ROOT) -> int:
     """Bytes of RAM that this process may use: the machine's, or what its control group leaves of it."""
-    return min(psutil.virtual_memory().total, _cgroup_memory() or sys.maxsize)
+    return min(psutil.virtual_memory().total, cgroup.memory_limit(root) or sys.maxsize)
 
 
-def usable_cores() -> int:
+def usable_cores(root: Path = ROOT) -> int:
     """Physical cores that this process may keep busy: not those that its affinity or its control group denies."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    return max(1, min(cores, allowed, math.ceil(_cgroup_cpus() or cores)))
-
-
-def _cgroup_memory() -> int | None:
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        text = _read(path)
-        # cgroup v1 writes "no limit" as a number near 2**63.
-        if text and text.isdigit() and int(text) < 2**60:
-            return int(text)
-    return None
-
-
-def _cgroup_cpus() -> float | None:
-    text = _read("/sys/fs/cgroup/cpu.max")
-    if text and not text.startswith("max"):
-        quota, _, period = text.partition(" ")
-        return round(int(quota) / int(period), 2)
-    quota_v1, period_v1 = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota_v1 and period_v1 and int(quota_v1) > 0:
-        return round(int(quota_v1) / int(period_v1), 2)
-    return None
-
-
-def _read(path: str) -> str | None:
-    if sys.platform == "win32":
-        return None
-    try:
-        return Path(path).read_text().strip() or None
-    except OSError:
-        return None
+    return max(1, min(cores, allowed, math.ceil(cgroup.cpu_limit(root) or cores)))

@@ -1,14 +1,26 @@
-"""How much memory this process uses, as the kernel counts it. What cannot be read is None."""
+"""How much memory a process uses, as the kernel counts it. What cannot be read is None.
+
+The peak of record is the kernel's own high-water mark: it misses nothing. ``MemorySampler`` adds what has no such mark.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from pytest_slm.core.record import Record
+from pytest_slm.machine.files import read_keyed
+
+SAMPLER_SHARE = 0.1
+"""Share of its time that a sampler may spend: the longer a look takes, the rarer they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,22 +36,28 @@ class MemoryUse(Record):
     peak: int | None
 
 
-def memory_use() -> MemoryUse:
-    """The memory of the calling process."""
-    process = psutil.Process()
-    try:
-        full = process.memory_full_info()
-    except psutil.Error:
-        full = None
-    status = _status()
-    mapped = status.get("RssFile")
+def memory_use(pid: int | None = None) -> MemoryUse:
+    """The memory of a process (default: this one). Raises psutil.Error if there is none of that number."""
+    process = psutil.Process(pid)
+    # One file has both; the kernel walks over all pages for it, which takes a millisecond for some hundred MB.
+    rollup = read_keyed(Path(f"/proc/{process.pid}/smaps_rollup"))
+    status = read_keyed(Path(f"/proc/{process.pid}/status"))
+    if rollup:
+        private: int | None = sum(rollup.get(f"Private_{kind}", 0) for kind in ("Clean", "Dirty", "Hugetlb"))
+    else:
+        private = _private(process)
     return MemoryUse(
-        rss=process.memory_info().rss,
-        private=getattr(full, "uss", None),
-        pss=getattr(full, "pss", None),
-        mapped=mapped,
-        peak=status.get("VmHWM", _peak()),
+        rss=status.get("VmRSS") or process.memory_info().rss,
+        private=private,
+        pss=rollup.get("Pss"),
+        mapped=status.get("RssFile"),
+        peak=status.get("VmHWM", _peak() if process.pid == os.getpid() else None),
     )
+
+
+def peak_rss() -> int | None:
+    """The high-water mark of this process alone, in bytes: a hundred times cheaper than ``memory_use``."""
+    return read_keyed(Path("/proc/self/status")).get("VmHWM", _peak())
 
 
 def reset_peak() -> bool:
@@ -51,18 +69,102 @@ def reset_peak() -> bool:
     return True
 
 
-def _status() -> dict[str, int]:
+class MemorySampler:
+    """Looks at a process's memory again and again, in a thread, and keeps the greatest values.
+
+    ::
+
+        with MemorySampler() as sampler:
+            work()
+        sampler.peaks.pss
+
+    PSS and private memory have no high-water mark in the kernel: a peak shorter than the interval may be missed, they
+    are at least what is told. For the same reason ``peaks.peak`` (RSS) is the kernel's and not the sampler's. A look
+    makes the kernel walk over all pages of the process, which meanwhile cannot map any: do not sample rounds whose time
+    is measured. ``cost_s`` says how long all looks took, of ``seconds``.
+    """
+
+    def __init__(self, interval_s: float = 0.05, *, pid: int | None = None) -> None:
+        if not interval_s > 0:
+            raise ValueError(f"a sampler needs an interval above 0, not {interval_s}")
+        self._interval = interval_s
+        self._pid = pid
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="memory sampler", daemon=True)
+        self._peaks: MemoryUse | None = None
+        self._started = 0.0
+        self.n = 0
+        """How many looks there were."""
+        self.cost_s = 0.0
+        self.seconds = 0.0
+
+    @property
+    def peaks(self) -> MemoryUse:
+        """The greatest value of each kind. RuntimeError before the first look, or if the process was gone by then."""
+        if self._peaks is None:
+            raise RuntimeError("nothing was sampled")
+        return self._peaks
+
+    @property
+    def peak_pss(self) -> int | None:
+        """Bytes; None where the system does not count it."""
+        return self.peaks.pss
+
+    def __enter__(self) -> Self:
+        self._started = time.perf_counter()
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self._look()
+        self.seconds = time.perf_counter() - self._started
+
+    def _run(self) -> None:
+        cost = 0.0
+        while not self._end.wait(max(self._interval, cost / SAMPLER_SHARE)):
+            cost = self._look()
+
+    def _look(self) -> float:
+        began = time.perf_counter()
+        with contextlib.suppress(psutil.Error, OSError):  # it has ended: what was seen stays
+            use = memory_use(self._pid)
+            self._peaks = use if self._peaks is None else _greatest(self._peaks, use)
+            self.n += 1
+        cost = time.perf_counter() - began
+        self.cost_s += cost
+        return cost
+
+
+def _greatest(a: MemoryUse, b: MemoryUse) -> MemoryUse:
+    def most(x: int | None, y: int | None) -> int | None:
+        return max((value for value in (x, y) if value is not None), default=None)
+
+    return replace(
+        a,
+        rss=max(a.rss, b.rss),
+        private=most(a.private, b.private),
+        pss=most(a.pss, b.pss),
+        mapped=most(a.mapped, b.mapped),
+        peak=most(a.peak, b.peak),
+    )
+
+
+def _private(process: psutil.Process) -> int | None:
+    """Where there is no /proc: what macOS and Windows call the unique set."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return {}
-    kilobytes = (line.split() for line in lines if line.endswith(" kB"))
-    return {words[0].rstrip(":"): 1024 * int(words[1]) for words in kilobytes}
+        full = process.memory_full_info()
+    except (psutil.Error, NotImplementedError):
+        return None
+    uss = getattr(full, "uss", None)
+    return None if uss is None else int(uss)
 
 
 def _peak() -> int | None:
     if sys.platform == "win32":
-        return None
+        return getattr(psutil.Process().memory_info(), "peak_wset", None)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
