@@ -6,6 +6,9 @@ Theirs is ``lm_eval.simple_evaluate``, what lm-eval's command line calls, with i
 runner that a test session calls, with the F32 GGUF. Both read the same rows; lm-eval gets the numbers of ours
 (``--samples``). The goal is 0.2 points on 500 questions or more. Beside the scores, where answers are chosen by
 likelihood: how often both sides choose the same one, and how far their sums are apart.
+
+Programs are written by both and tried in our sandbox for both: lm-eval's own metric runs them with the rights
+of the user. There it is told how many texts are the same.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ from benchmarks.common import arguments
 from benchmarks.common.data import weights
 from benchmarks.common.outcome import Progress, recorded, table
 from benchmarks.common.peers import LmEvalHf, Ours
-from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.backends.protocol import GENERATE, Finished, LogLikelihood, ignored
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.builtin import suites_folder
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import Quantization, Submission, Task
+from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.runners import accuracy
 from pytest_slm.runners.context import RunContext, SampleRecord
@@ -34,8 +37,9 @@ from pytest_slm.scorers import Scorers
 
 TASKS = (
     "reasoning/mmlu,reasoning/arc_challenge,reasoning/hellaswag,reasoning/truthfulqa_mc2,math/gsm8k,math/mathqa,"
-    "language/boolq,language/piqa,language/winogrande"
+    "language/boolq,language/piqa,language/winogrande,coding/humaneval,coding/mbpp"
 )
+PROGRAMS = "coding/"
 GOAL = 0.2
 """Points."""
 
@@ -54,13 +58,16 @@ def main() -> None:
         document["tasks"] = finished = {}
         ours = Ours(path, options.threads)
         for key in keys:
-            found[key] = our_scores(_task(key), ours, options)
+            found[key] = our_scores(_task(key), Listener(ours.backend), options)
             progress.step(f"{key}: ours {_short(found[key]['ours'])}")
         ours.close()
         theirs = LmEvalHf(path, options.threads)
         for key in keys:
-            rows, sums = found[key].pop("rows"), found[key].pop("sums")
-            found[key] |= their_scores(_task(key), theirs, rows, sums, options)
+            rows, sums, texts = (found[key].pop(name) for name in ("rows", "sums", "texts"))
+            if key.startswith(PROGRAMS):
+                found[key] |= their_programs(_task(key), theirs, texts, options)
+            else:
+                found[key] |= their_scores(_task(key), theirs, rows, sums, options)
             mine, other = found[key]["ours"], found[key]["theirs"]
             found[key]["points_apart"] = {metric: abs(mine[metric] - other[metric]) for metric in mine}
             finished[key] = found[key]  # only whole comparisons: Ctrl-C keeps those
@@ -75,12 +82,14 @@ def main() -> None:
         if close:
             values = [(key, *(f"{value:.4g}" for value in agreed.values())) for key, agreed in close]
             print("\n" + table(values, ("task", *close[0][1])))
+        for key, one in finished.items():
+            if "same_text_percent" in one:
+                print(f"{key}: {one['same_text_percent']:.1f} % of the texts are the same")
 
 
-def our_scores(task: Task, ours: Ours, options: Any) -> dict[str, Any]:
-    """Our metrics in points, and the rows of every task of lm-eval that were asked."""
+def our_scores(task: Task, listener: Any, options: Any) -> dict[str, Any]:
+    """Our metrics in points, the rows of every task of lm-eval that were asked, and what was answered."""
     records: list[SampleRecord] = []
-    listener = Listener(ours.backend)
     quantization = Quantization(name="F32", format="gguf")
     context = RunContext(
         config=_config(options.data, limit=options.questions),
@@ -104,7 +113,8 @@ def our_scores(task: Task, ours: Ours, options: Any) -> dict[str, Any]:
         "our_seconds": time.perf_counter() - began,
         "partial": result.reason or None,
         "rows": {name: sorted(numbers) for name, numbers in rows.items()},
-        "sums": listener.sums,
+        "sums": getattr(listener, "sums", {}),
+        "texts": [(record.doc_id, record.response) for record in records],
     }
 
 
@@ -151,6 +161,52 @@ def their_scores(
         "their_seconds": time.perf_counter() - began,
         "agreement": agreement([sample for samples in evaluated["samples"].values() for sample in samples], sums),
     }
+
+
+def their_programs(task: Task, theirs: LmEvalHf, texts: Sequence[tuple[str, Any]], options: Any) -> dict[str, Any]:
+    """The same task, written by lm-eval's model and scored by our runner; how many texts are ours to the letter."""
+    other = our_scores(task, Writer(theirs), options)
+    written = dict(other["texts"])
+    same = [text == written[doc] for doc, text in texts]
+    return {
+        "theirs": other["ours"],
+        "their_seconds": other["our_seconds"],
+        "agreement": {},
+        "same_text_percent": 100 * float(np.mean(same)),
+    }
+
+
+class Writer:
+    """lm-eval's ``hf`` model as a backend that writes."""
+
+    capabilities = frozenset({GENERATE})
+
+    def __init__(self, theirs: LmEvalHf) -> None:
+        self._lm = theirs.lm
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"name": "lm-eval hf"}
+
+    def generate(
+        self, requests: Sequence[Request], progress: Any = None, finished: Finished[Generation] = ignored
+    ) -> list[Generation]:
+        from lm_eval.api.instance import Instance
+
+        asked = [
+            Instance(
+                "generate_until",
+                {},
+                (request.prompt, {"until": list(request.stop), "max_gen_toks": request.max_tokens, "do_sample": False}),
+                number,
+            )
+            for number, request in enumerate(requests)
+        ]
+        made = []
+        for number, text in enumerate(self._lm.generate_until(asked, disable_tqdm=True)):
+            n_prompt, n_output = (len(self._lm.tok_encode(part)) for part in (requests[number].prompt, text))
+            made.append(Generation(text=text, n_prompt=n_prompt, n_output=n_output, finish="stop"))
+            finished(number, made[-1])
+        return made
 
 
 def agreement(samples: Sequence[Mapping[str, Any]], sums: Mapping[tuple[str, str], float]) -> dict[str, float]:

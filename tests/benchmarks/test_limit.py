@@ -73,7 +73,7 @@ def test_nothing_measured_has_no_numbers():
     assert spread([]) == {"median": None, "min": None, "max": None, "n": 0}
 
 
-@pytest.mark.parametrize("name", ["scoring", "generation", "exactness"])
+@pytest.mark.parametrize("name", ["scoring", "generation", "exactness", "parity", "memory", "sandbox"])
 def test_every_benchmark_can_be_imported_and_explains_itself(name):
     spec = importlib.util.find_spec(f"benchmarks.{name}")
     module = importlib.util.module_from_spec(spec)
