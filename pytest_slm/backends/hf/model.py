@@ -90,6 +90,16 @@ class Model:
         logits, output = self._run([ids], [len(ids) - 1], use_cache=True, **inputs)
         return logits[0, -1], None if self._memory is None else getattr(output, self._memory, None)
 
+    def forward(self, ids: Tensor, memory: Any) -> Any:
+        """The memory after computing some more tokens of each sequence, shape (sequences, tokens), and the logits of the
+        last; nothing is read out. None where the architecture keeps no memory."""
+        inputs = {self._memory: memory} if self._memory is not None and memory is not None else {}
+        if self._selects:
+            inputs["logits_to_keep"] = 1
+        with torch.inference_mode(), _telling_where_memory_ends(self.device):
+            output = self.network(input_ids=ids, use_cache=True, **inputs)
+        return None if self._memory is None else getattr(output, self._memory, None)
+
     def _run(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], **inputs: Any) -> tuple[Tensor, Any]:
         keep = self.tensor(wanted)
         selection = {"logits_to_keep": keep} if self._selects else {}
