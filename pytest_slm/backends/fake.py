@@ -12,8 +12,8 @@ The script is a JSON file, named as ``--slm-model=fake:script.json``::
 
 The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
 sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
-never answers, ``pause`` answers late, ``error`` raises. ``start`` may be ``error``, ``crash`` or ``hang`` too. Every
-one of the ``quantizations`` answers alike. Tokens are white-space words.
+never answers, ``pause`` answers late, ``error`` raises, ``grow`` takes ``bytes`` of memory and keeps them. ``start``
+may be one of these too. Every one of the ``quantizations`` answers alike. Tokens are white-space words.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ from pytest_slm.errors import BackendError
 PAUSE_S = 0.3
 """Longer than the time between two words of the host."""
 
+GROWTH = 2**24
+"""Bytes that are taken at once."""
+
 TEMPLATE_TOKENS = 3
 """What the pretended chat template adds to every conversation."""
 
@@ -54,7 +57,8 @@ class Fake:
         script = Path(spec.path).read_bytes() if spec.path else b"{}"
         self._script: Mapping[str, Any] = json.loads(script)
         self._sha256 = hashlib.sha256(script).hexdigest()
-        self._act(self._script.get("start", "ok"))
+        self._held: list[bytes] = []
+        self._act(self._script.get("start", "ok"), self._script)
         self._context = int(self._script.get("context_length", 4096))
         self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
 
@@ -145,11 +149,11 @@ class Fake:
     def _rule(self, text: str) -> Mapping[str, Any]:
         for rule in self._script.get("rules", ()):
             if rule["contains"] in text:
-                self._act(rule.get("action", "ok"))
+                self._act(rule.get("action", "ok"), rule)
                 return dict(rule)
         return {}
 
-    def _act(self, action: str) -> None:
+    def _act(self, action: str, options: Mapping[str, Any]) -> None:
         if action == "crash":
             os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         if action == "hang":
@@ -158,6 +162,9 @@ class Fake:
             time.sleep(PAUSE_S)
         if action == "error":
             raise BackendError("the script says that this fails", slug="scripted")
+        if action == "grow":
+            for _ in range(0, int(options["bytes"]), GROWTH):
+                self._held.append(b"\1" * GROWTH)  # zeros would not be in RAM before they are written to
 
     @staticmethod
     def _n_prompt(request: Request) -> int:

@@ -11,6 +11,7 @@ gone, and it ends too. Ctrl-C is the starter's business and is ignored here.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -29,7 +30,7 @@ from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpe
 from pytest_slm.core.record import Record, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
-from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
+from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_peak
 
 BEAT_S = 0.2
 """No more than one progress message in this time."""
@@ -151,12 +152,27 @@ def error_json(error: Exception) -> dict[str, Any]:
     if isinstance(error, SlmError):
         kind = "not-available" if isinstance(error, NotAvailableError) else "backend"
         return {"kind": kind, "slug": error.slug, "message": error.args[0], "traceback": None}
+    if _is_want_of_memory(error):
+        peak = peak_rss()
+        told = f"out of memory, peak {peak / 1e9:.2f} GB" if peak else "out of memory, peak not known"
+        message = f"{told}: {type(error).__name__}: {error}"
+        return {"kind": "backend", "slug": "out-of-memory", "message": message, "traceback": None}
     return {
         "kind": "bug",
         "slug": "backend-bug",
         "message": f"{type(error).__name__}: {error}",
         "traceback": traceback.format_exc(),
     }
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Whether the system refused memory. torch says so by a class of its own (GPU), or by words alone (CPU)."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+    )
 
 
 def _requests(args: Any) -> list[Request]:

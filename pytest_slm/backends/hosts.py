@@ -78,7 +78,7 @@ class Hosts:
             process.connect(),
             process.description,
             timeout=self._request_timeout,
-            why_dead=process.last_words,
+            why_dead=process.death,
             give_up=process.kill,
         )
         self._remotes[quantization] = remote
@@ -88,10 +88,10 @@ class Hosts:
         """What the process of a quantization said of itself. KeyError if it was never started."""
         return self._descriptions[quantization]
 
-    def why_dead(self, quantization: str) -> str:
-        """The last words of the process that was last started for a quantization."""
+    def why_dead(self, quantization: str) -> HostDiedError:
+        """What became of the process that was last started for a quantization."""
         process = self._processes.get(quantization)
-        return process.last_words() if process else f"the process that held {quantization} has ended"
+        return process.death() if process else HostDiedError(f"the process that held {quantization} has ended")
 
     def give_up(self, quantization: str) -> None:
         """End a process that does not answer."""
@@ -159,7 +159,7 @@ class Broker:
     def _answer(self, ask: str, quantization: str) -> dict[str, Any]:
         try:
             if ask == "why_dead":
-                return {"ok": self._hosts.why_dead(quantization)}
+                return {"ok": error_json(self._hosts.why_dead(quantization))}
             if ask == "give_up":
                 self._hosts.give_up(quantization)
                 return {"ok": None}
@@ -192,12 +192,12 @@ class WorkerHosts:
         try:
             connection = frames.connect(there["address"], bytes.fromhex(there["key"]))
         except (OSError, EOFError):
-            raise HostDiedError(self._ask("why_dead", quantization)) from None
+            raise self._why_dead(quantization) from None
         remote = RemoteBackend(
             connection,
             there["describe"],
             timeout=self._request_timeout,
-            why_dead=lambda: str(self._ask("why_dead", quantization)),
+            why_dead=lambda: self._why_dead(quantization),
             give_up=lambda: self._ask("give_up", quantization),
         )
         self._remotes[quantization] = (there["pid"], remote)
@@ -207,6 +207,10 @@ class WorkerHosts:
         for _, remote in self._remotes.values():
             remote.close()
         self._broker.close()
+
+    def _why_dead(self, quantization: str) -> HostDiedError:
+        death = self._ask("why_dead", quantization)
+        return HostDiedError(death["message"], slug=death["slug"])
 
     def _ask(self, ask: str, quantization: str) -> Any:
         try:

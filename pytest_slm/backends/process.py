@@ -22,11 +22,16 @@ from pytest_slm.backends import frames
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
+from pytest_slm.machine.child import Child
+from pytest_slm.machine.hardware import usable_memory
 
 LOG_TAIL = 400
 """Characters of the process's error output that a message quotes."""
 GRACE_S = 2.0
 """How long a process may take to end by itself."""
+
+DEATH_S = 10.0
+"""How long the kernel may take to end a process that has hung up: it gives back all of its memory first."""
 
 
 class HostProcess:
@@ -40,6 +45,7 @@ class HostProcess:
         started = time.perf_counter()
         # -P: the working directory must not be able to replace a module of the process. A session of its own keeps
         # the terminal's Ctrl-C from it.
+        self._killed = ""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "pytest_slm.backends.host"],
             stdin=subprocess.PIPE,
@@ -49,6 +55,7 @@ class HostProcess:
             encoding="utf-8",
             start_new_session=True,
         )
+        self._child = Child(self._process)
         try:
             self._order(entry, spec)
             ready = self._first_line(start_timeout)
@@ -66,27 +73,35 @@ class HostProcess:
     @property
     def pid(self) -> int:
         """Process id, for tests and for people who want to look at it."""
-        return self._process.pid
+        return self._child.pid
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self._process.poll() is None
+        return self._child.alive
 
     def connect(self) -> Connection:
         """A new connection to the process."""
         try:
             return frames.connect(self.address, self._key)
         except (OSError, EOFError) as error:
-            raise HostDiedError(self.last_words() if not self.alive else f"{self._what}: {error}") from None
+            if not self.alive:
+                raise self.death() from None
+            raise HostDiedError(f"{self._what}: {error}") from None
 
-    def last_words(self) -> str:
-        """Why the process ended, for the message of the item that it was working on."""
-        try:
-            code = self._process.wait(timeout=GRACE_S)
-        except subprocess.TimeoutExpired:
-            return f"the process that holds {self._what} (pid {self.pid}) closed its connection but still runs"
-        return f"the process that held {self._what} (pid {self.pid}) {_ending(code)}{self._quote()}"
+    def death(self) -> HostDiedError:
+        """Why the process ended: the error of the item that it was working on."""
+        code = self._child.wait(DEATH_S)
+        if code is None:
+            return HostDiedError(f"the process that holds {self._what} (pid {self.pid}) hung up but still runs")
+        process = f"the process that held {self._what} (pid {self.pid})"
+        if self._child.out_of_memory:
+            return HostDiedError(
+                f"out of memory, {self._child.peak}: the kernel killed {process}: {self._child.out_of_memory}. "
+                f"{usable_memory() / 1e9:.2f} GB may be used here: choose a smaller quantization or a shorter context",
+                slug="out-of-memory",
+            )
+        return HostDiedError(f"{process} {_ending(code, self._child.peak, self._killed)}{self._quote()}")
 
     def stop(self) -> None:
         """End the process: let go of its leash, then insist. Returns when it is gone; may be called twice."""
@@ -94,19 +109,17 @@ class HostProcess:
         assert self._process.stdout is not None
         with contextlib.suppress(OSError):  # a dead process leaves an unflushed pipe behind
             self._process.stdin.close()
-        try:
-            self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if self._child.wait(GRACE_S) is None:
+            self.kill("did not end by itself")
         # Only now: a thread may still wait for the first line, and closing would wait for that thread.
         self._process.stdout.close()
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def kill(self) -> None:
-        """End the process at once, whatever it does."""
-        self._process.kill()
-        self._process.wait()
+    def kill(self, why: str = "was silent for too long") -> None:
+        """End the process at once, whatever it does; whoever else was waiting for it is told why."""
+        self._killed = why
+        self._child.kill()
 
     def _order(self, entry: BackendEntry, spec: ModelSpec) -> None:
         order = {
@@ -120,7 +133,7 @@ class HostProcess:
         try:
             print(json.dumps(order), file=self._process.stdin, flush=True)
         except BrokenPipeError:
-            raise HostDiedError(self.last_words()) from None
+            raise self.death() from None
 
     def _first_line(self, timeout: float) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -134,7 +147,7 @@ class HostProcess:
                 slug="start-timeout",
             ) from None
         if not line:
-            raise HostDiedError(self.last_words())
+            raise self.death()
         message: dict[str, Any] = json.loads(line)
         if "error" in message:
             raise_error(message["error"])
@@ -159,15 +172,18 @@ def raise_error(error: Mapping[str, Any]) -> None:
     raise failure
 
 
-def _ending(code: int) -> str:
+def _ending(code: int, peak: str, killed: str) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = " (the kernel does that when memory runs out)" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"
+    if name != "SIGKILL":
+        return f"was ended by {name}"
+    if killed:
+        return f"was killed by the session: it {killed}"
+    return f"was killed (SIGKILL), {peak}: the system gave no reason; often it is out of memory"
 
 
 def _read_line(pipe: IO[str], lines: queue.Queue[str]) -> None:

@@ -60,7 +60,7 @@ class RemoteBackend:
         description: Mapping[str, Any],
         *,
         timeout: float,
-        why_dead: Callable[[], str],
+        why_dead: Callable[[], HostDiedError],
         give_up: Callable[[], None],
     ) -> None:
         self._connection = connection
@@ -163,7 +163,7 @@ class RemoteBackend:
             frames.send(self._connection, message)
         except (EOFError, OSError):
             self.close()
-            raise HostDiedError(self._why_dead()) from None
+            raise self._why_dead() from None
 
     def _hear(self, name: str) -> Mapping[str, Any]:
         """The next message of the process. Raises HostDiedError or HostTimeoutError if there will be none."""
@@ -180,4 +180,4 @@ class RemoteBackend:
             return frames.receive(self._connection)
         except (EOFError, OSError):
             self.close()
-            raise HostDiedError(self._why_dead()) from None
+            raise self._why_dead() from None

@@ -55,6 +55,11 @@ def memory_use(pid: int | None = None) -> MemoryUse:
     )
 
 
+def peak_rss() -> int | None:
+    """The high-water mark of this process alone, in bytes: a hundred times cheaper than ``memory_use``."""
+    return read_keyed(Path("/proc/self/status")).get("VmHWM", _peak())
+
+
 def reset_peak() -> bool:
     """Begin a new high-water mark; False where the system has no such thing, and the old mark goes on."""
     try:
