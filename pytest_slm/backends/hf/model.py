@@ -91,7 +91,7 @@ class Model:
         return logits[0, -1], None if self._memory is None else getattr(output, self._memory, None)
 
     def forward(self, ids: Tensor, memory: Any) -> Any:
-        """The memory after computing some more tokens of each sequence, shape (sequences, tokens), and the logits of the
+        """The memory after computing more tokens of each sequence, shape (sequences, tokens), with the logits of the
         last; nothing is read out. None where the architecture keeps no memory."""
         inputs = {self._memory: memory} if self._memory is not None and memory is not None else {}
         if self._selects:

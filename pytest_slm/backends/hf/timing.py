@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -106,14 +106,14 @@ def _wait(model: Model) -> None:
 
 def cache_bytes(memory: Any) -> int | None:
     """Bytes of the tensors in a memory of earlier tokens; None where its form is not known."""
-    layers = getattr(memory, "layers", None)
+    layers: Iterable[Any] | None = getattr(memory, "layers", None)
     if layers is None:
         return None
     tensors = [getattr(layer, name, None) for layer in layers for name in ("keys", "values")]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors if isinstance(tensor, Tensor))
+    return sum(int(tensor.numel() * tensor.element_size()) for tensor in tensors if isinstance(tensor, Tensor))
 
 
 def _length(memory: Any) -> int | None:
     """Tokens in a memory; None where it does not say (layers with a running state have no length)."""
-    ask = getattr(memory, "get_seq_length", None)
+    ask: Callable[[], int] | None = getattr(memory, "get_seq_length", None)
     return int(ask()) if ask is not None else None

@@ -114,10 +114,10 @@ class EngineTimer:
     def _go_to(self, test: EngineTest, ids: random.Random, progress: Progress) -> None:
         """Let the memory hold the first ``n_depth`` tokens of each sequence."""
         memory = llama.llama_get_memory(self._handle)
-        if test.n_depth and self._depth == test.n_depth:
-            # Engines with a running state cannot take back their last tokens, and compute it all again.
-            if all(llama.llama_memory_seq_rm(memory, s, test.n_depth, -1) for s in range(test.n_sequences)):
-                return
+        kept = test.n_depth > 0 and self._depth == test.n_depth
+        # Engines with a running state cannot take back their last tokens, and compute it all again.
+        if kept and all(llama.llama_memory_seq_rm(memory, s, test.n_depth, -1) for s in range(test.n_sequences)):
+            return
         llama.llama_memory_clear(memory, False)
         self._depth = test.n_depth
         for sequence in range(test.n_sequences):
