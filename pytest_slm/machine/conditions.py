@@ -115,14 +115,11 @@ def disturbance(rounds: Sequence[Conditions]) -> str:
 
 
 class _Cpu:
-    """CPU seconds so far: of all, stolen, and of the processes that are not foreign (None if one cannot be read)."""
+    """CPU seconds so far: of all, stolen, and of the processes that are not foreign. None: that cannot be read."""
 
     def __init__(self, own: Iterable[int]) -> None:
         self.clock = time.perf_counter()
-        times = psutil.cpu_times()
-        # Guest time is within user time. Waiting for a disk is idle.
-        self.busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
-        self.steal: float | None = getattr(times, "steal", None)
+        self.busy, self.steal = _cpu_of_all()
         self.own = _cpu_of(own)
 
 
@@ -134,6 +131,16 @@ class _Counters(_Cpu):
         self.switches = _switches(pid, root)
 
 
+def _cpu_of_all() -> tuple[float | None, float | None]:
+    try:
+        times = psutil.cpu_times()
+    except (OSError, psutil.Error):  # Android lets no app read /proc/stat
+        return None, None
+    # Guest time is within user time. Waiting for a disk is idle.
+    busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+    return busy, getattr(times, "steal", None)
+
+
 def _cpu_of(pids: Iterable[int]) -> float | None:
     try:
         return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in set(pids))
@@ -143,16 +150,19 @@ def _cpu_of(pids: Iterable[int]) -> float | None:
 
 def _foreign(before: _Cpu, after: _Cpu) -> float | None:
     seconds = after.clock - before.clock
-    if seconds < SHORT_S or before.own is None or after.own is None:
-        return None
-    return max(0.0, (after.busy - before.busy) - (after.own - before.own)) / seconds
+    busy, own = _taken(before.busy, after.busy), _taken(before.own, after.own)
+    return None if seconds < SHORT_S or busy is None or own is None else max(0.0, busy - own) / seconds
 
 
 def _steal_share(before: _Cpu, after: _Cpu) -> float | None:
-    if before.steal is None or after.steal is None or after.clock - before.clock < SHORT_S:
+    busy, stolen = _taken(before.busy, after.busy), _taken(before.steal, after.steal)
+    if after.clock - before.clock < SHORT_S or busy is None or stolen is None:
         return None
-    stolen, busy = after.steal - before.steal, after.busy - before.busy
-    return max(0.0, stolen) / (stolen + busy) if stolen + busy > 0 else 0.0
+    return stolen / (stolen + busy) if stolen + busy > 0 else 0.0
+
+
+def _taken(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else max(0.0, after - before)
 
 
 def _grown(before: int | None, after: int | None) -> int | None:
