@@ -8,8 +8,7 @@ on a clock that goes forward by what each of them took (docs/decisions/0013).
 from __future__ import annotations
 
 import dataclasses
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,13 @@ from pytest_slm.core.rounds import RoundRule
 from pytest_slm.core.types import ItemId, Measurement, Metric
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.items import IDENTITY, RUN, report_result, skipping
-from pytest_slm.machine.conditions import FOREIGN_CORES, foreign_cores
+from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 from pytest_slm.runners.performance import Measured, Player, Rounds, Subject, play
 from pytest_slm.session import Run
 
 DEFAULT_BUDGET_S = 30.0
 QUIET_S = {"quick": 5.0, "full": 60.0}
 """How long a session waits for other programs to end, in all."""
-LOOK_S = 0.5
 
 ROOM = 2.0
 """Memory that a model may need for each byte of its file: some engines keep a second copy, and there is KV memory."""
@@ -43,8 +41,8 @@ class Timings:
 
     kept: dict[ItemId, Measured | SlmError] = field(default_factory=dict)
     """What was measured together with another item, for the item that it belongs to."""
-    foreign: float | None = None
-    looked: bool = False
+    quiet: Quiet | None = None
+    """What came of waiting for a quiet machine, before the first of them."""
 
 
 TIMINGS: pytest.StashKey[Timings] = pytest.StashKey()
@@ -85,15 +83,17 @@ class Timer:
 
     def _measured(self, make: Make) -> Measured:
         if self._identity not in self._shared.kept:
-            self._wait_until_quiet()
-            self._play(make)
+            self._play(make, self._look_around())
         kept = self._shared.kept.pop(self._identity)
         if isinstance(kept, SlmError):
             raise kept
         return kept
 
-    def _play(self, make: Make) -> None:
+    def _play(self, make: Make, quiet: Quiet) -> None:
         items = self._together()
+        around: dict[str, Any] = {"quiet": quiet.to_json()}
+        if len(items) > 1:
+            around["interleaved"] = [item.quantization for item in items]
         players: dict[ItemId, Player] = {}
         kept = self._shared.kept
         for item in items:
@@ -105,13 +105,9 @@ class Timer:
         for item, player in players.items():
             try:
                 measured = player.measured()
-                kept[item] = with_provenance(measured, self._around(items))
+                kept[item] = dataclasses.replace(measured, provenance={**measured.provenance, **around})
             except SlmError as error:
                 kept[item] = error
-
-    def _around(self, items: Sequence[ItemId]) -> Mapping[str, Any]:
-        together = {"interleaved": [item.quantization for item in items]} if len(items) > 1 else {}
-        return {"foreign_cores_before": self._shared.foreign, **together}
 
     def _together(self) -> list[ItemId]:
         """The items whose rounds alternate: this task and variant on every quantization of the session."""
@@ -141,30 +137,15 @@ class Timer:
             files=weight_files(run.path(quantization)),
         )
 
-    def _wait_until_quiet(self) -> None:
+    def _look_around(self) -> Quiet:
         """Once in a session: wait while other programs keep the machine busy, but not for long; then warn."""
-        if self._shared.looked:
-            return
-        self._shared.looked = True
-        left = QUIET_S.get(self._run.config.mode, 0.0)
-        pids = [int(pid) for pid in [self._run.open(self._identity.quantization).describe().get("host_pid")] if pid]
-        while True:
-            taken = self._shared.foreign = foreign_cores(LOOK_S, pids)
-            left -= LOOK_S
-            if taken is None or taken <= FOREIGN_CORES:
-                return
-            if left <= 0:
-                break
-        warnings.warn(
-            f"other programs take {taken:.1f} cores of this machine: what is measured now will be slower than it could "
-            "be, and its verdict is noisy",
-            stacklevel=2,
-        )
-
-
-def with_provenance(measured: Measured, more: Mapping[str, Any]) -> Measured:
-    """The same with more provenance."""
-    return dataclasses.replace(measured, provenance={**measured.provenance, **more})
+        if self._shared.quiet is None:
+            pid = self._run.open(self._identity.quantization).describe().get("host_pid")
+            limit = QUIET_S.get(self._run.config.mode, 0.0)
+            self._shared.quiet = wait_until_quiet(limit, pids=[int(pid)] if pid else [])
+            if self._shared.quiet.warning:
+                self._item.warn(pytest.PytestWarning(self._shared.quiet.warning))
+        return self._shared.quiet
 
 
 def budget_s(item: pytest.Item, variant: str) -> float | None:
