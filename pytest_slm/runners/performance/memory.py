@@ -1,4 +1,7 @@
-"""Memory of a fresh process with the model: before it is loaded, after, and at its peak while a context was used."""
+"""Memory of a fresh process with the model: before it is loaded, after, and at its peak while a context was used.
+
+``peak_rss_run`` is another process's: of the one that has measured the items before, many requests at once among them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ WRITTEN = 64
 
 def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]]:
     """Bytes, and how they were found. What the system or the engine does not tell is left out."""
+    run_peak = subject.open().memory()["now"].peak
     backend = subject.reopen(lambda: None)
     description: Mapping[str, Any] = backend.describe()
     require_context(backend, 2 * WRITTEN)
@@ -46,6 +50,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
         "peak_rss": peak,
         "peak_rss_2k": used.peak if n_ctx == CONTEXT else None,
         "peak_pss": sampler.peak_pss,
+        "peak_rss_run": run_peak,
         **parts,
         # Buffers are told as they were asked for; pages that were never touched are no memory yet.
         "other": rest if rest is not None and rest >= 0 else None,
