@@ -21,8 +21,8 @@ from pytest_slm.machine.hardware import usable_cores
 UNLIMITED = 2048
 """The context of models that know no limit (recurrent ones), as in lm-eval's HFLM."""
 
-CACHES = ("past_key_values", "cache_params", "state")
-"""What architectures call the memory that they return and take."""
+CACHES = ("cache", "past_key_values", "cache_params", "state")
+"""What architectures call the memory that they return and take (the first since transformers 5.23)."""
 
 
 class Model:
@@ -76,12 +76,16 @@ class Model:
         """Numbers on the model's device."""
         return torch.tensor(values, dtype=dtype, device=self.device)
 
-    def logits(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], **inputs: Any) -> Tensor:
+    def logits(
+        self, rows: Sequence[Sequence[int]], wanted: Sequence[int], memory: Any = None, **inputs: Any
+    ) -> Tensor:
         """Logits of shape (rows, wanted, vocabulary) after the ``wanted`` places of texts of equal length.
 
-        ``inputs`` are passed on: position_ids, attention_mask, past_key_values.
+        ``memory`` is that of earlier tokens, and grows; ``inputs`` are passed on: position_ids, attention_mask.
         """
-        return self._run(rows, wanted, use_cache="past_key_values" in inputs, **inputs)[0]
+        if self._memory is not None and memory is not None:
+            inputs[self._memory] = memory
+        return self._run(rows, wanted, use_cache=memory is not None, **inputs)[0]
 
     def step(self, ids: Sequence[int], memory: Any) -> tuple[Tensor, Any]:
         """Logits after the last of some tokens, and the memory of all tokens up to there. ``memory`` is what the step

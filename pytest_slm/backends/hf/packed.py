@@ -47,7 +47,7 @@ class Memory:
         mask = self._mask(start, start + len(rows))
         # A batch that predicts nothing still goes through, for its keys and values.
         logits = self._model.logits(
-            ids, wanted or [0], position_ids=positions, attention_mask=mask, past_key_values=self._cache
+            ids, wanted or [0], position_ids=positions, attention_mask=mask, memory=self._cache
         )
         return logits[0, : len(wanted)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -52,8 +53,8 @@ class EngineTimer:
                 _wait(model)
                 inside += clock() - entered
             seconds = clock() - began
-        self._keep(test, memory)
         length = _length(memory)
+        self._keep(test, memory)
         n_evaluated = test.n_sequences * (test.n_tokens if length is None else length - test.n_depth)
         if n_evaluated != test.n_sequences * test.n_tokens:
             raise BackendError(
@@ -88,8 +89,10 @@ class EngineTimer:
     def _keep(self, test: EngineTest, memory: Any) -> None:
         """Cut the memory back to its depth for the next round; one that cannot be cut is made again."""
         self.release()
-        if test.n_depth and hasattr(memory, "crop") and _length(memory) is not None:
-            memory.crop(test.n_depth)
+        if not test.n_depth or not hasattr(memory, "crop"):
+            return
+        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # layers with a state, or a window
+            memory.crop(-test.n_tokens)
             if _length(memory) == test.n_depth:
                 self._memory, self._held = memory, (test.n_depth, test.n_sequences)
 
