@@ -76,9 +76,7 @@ class Model:
         """Numbers on the model's device."""
         return torch.tensor(values, dtype=dtype, device=self.device)
 
-    def logits(
-        self, rows: Sequence[Sequence[int]], wanted: Sequence[int], memory: Any = None, **inputs: Any
-    ) -> Tensor:
+    def logits(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], memory: Any = None, **inputs: Any) -> Tensor:
         """Logits of shape (rows, wanted, vocabulary) after the ``wanted`` places of texts of equal length.
 
         ``memory`` is that of earlier tokens, and grows; ``inputs`` are passed on: position_ids, attention_mask.

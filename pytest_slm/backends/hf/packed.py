@@ -46,9 +46,7 @@ class Memory:
         positions = self._model.tensor([[row.position for row in rows]])
         mask = self._mask(start, start + len(rows))
         # A batch that predicts nothing still goes through, for its keys and values.
-        logits = self._model.logits(
-            ids, wanted or [0], position_ids=positions, attention_mask=mask, memory=self._cache
-        )
+        logits = self._model.logits(ids, wanted or [0], position_ids=positions, attention_mask=mask, memory=self._cache)
         return logits[0, : len(wanted)]
 
     def keep(self, end: int) -> None:
