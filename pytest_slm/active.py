@@ -11,6 +11,7 @@ import pytest
 from pytest_slm.core.types import PROPERTY
 from pytest_slm.errors import SlmError
 from pytest_slm.items import LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
+from pytest_slm.timing import use_host_clock
 
 
 class Active:
@@ -34,6 +35,8 @@ class Active:
     ) -> None:
         items += named(session)
         left_out = arrange(items)
+        for item in items:
+            use_host_clock(item)
         if left_out:
             config.hook.pytest_deselected(items=left_out)
 

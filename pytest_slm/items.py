@@ -211,11 +211,11 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
         return []
     order = {q.name: index for index, q in enumerate(items[0].config.stash[RUN].quantizations)}
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
+    def place(item: pytest.Item) -> tuple[int, int]:
         identity = item.stash.get(IDENTITY, None)
         marker = item.get_closest_marker("slm_task")
-        # What looks back on all others (the peak of memory) comes after them.
-        last = bool(marker and marker.kwargs.get("last"))
+        # What looks back on all others (the peak of memory) comes after them, and what ends their process after that.
+        last = int(marker.kwargs.get("last", 0)) if marker else 0
         return (order[identity.quantization] if identity else -1, last)
 
     items[:] = sorted((item for item in items if wanted(item)), key=place)

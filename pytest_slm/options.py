@@ -89,6 +89,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="compute every request in batches of its own, so that no number depends on its neighbours: slower, and "
         "the same to the last bit however requests are ordered (docs/scoring.md says how much packing changes)",
     )
+    add(
+        "--slm-interleave",
+        action="store_true",
+        default=None,
+        help="let the rounds of timings alternate between the quantizations (A-B-A-B), so that a disturbance meets all "
+        "of them; all are in memory at once",
+    )
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -100,7 +107,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
-    *("threads", "n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget"),
+    *("threads", "n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget", "interleave"),
 )
 
 
@@ -140,6 +147,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
+        "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),
         "budget": None if given["budget"] is None else duration(given["budget"]),

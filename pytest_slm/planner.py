@@ -15,8 +15,11 @@ from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
 from pytest_slm.planning.survey import Wanted, survey
 from pytest_slm.planning.table import lines
-from pytest_slm.runners.performance import ROUNDS, WARMUPS
 from pytest_slm.session import Run
+from pytest_slm.timing import budget_s
+
+LEAST_ROUNDS = 8
+"""Six rounds and two warm-ups: fewer are not made, however long they take."""
 
 MARGIN = 0.9
 """Of a budget, what is planned for: the engine is never exactly as fast as it was a minute ago."""
@@ -127,9 +130,14 @@ def wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
             continue
         marker = item.get_closest_marker("slm_task")
         said = marker.kwargs if marker else {}
-        prompt, output = (_number(item, said.get(name)) for name in ("prompt", "output"))
-        rounds = WARMUPS + ROUNDS if prompt or output else 0
-        yield Wanted(item=identity, prompt=prompt, output=output, rounds=rounds)
+        prompt, output, rounds = (_number(item, said.get(name)) for name in ("prompt", "output", "rounds"))
+        yield Wanted(
+            item=identity,
+            prompt=prompt,
+            output=output,
+            rounds=LEAST_ROUNDS if rounds is None else rounds,
+            budget_s=budget_s(item, identity.variant),
+        )
 
 
 def _number(item: pytest.Item, value: object) -> int | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_slm.backends.remote import RemoteBackend
     from pytest_slm.core.types import Measurement, Metric, Submission
     from pytest_slm.session import Run
+    from pytest_slm.timing import Timer
 
 NOT_ASKED = "needs a model: pytest --slm-model=REF (see pytest --help, group slm)"
 
@@ -30,7 +31,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-json-report looks at its options
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "slm_task(name, variant, quick, cost, prompt, output, last): what a test measures"
+        "markers", "slm_task(name, variant, quick, cost, prompt, output, budget_s, last): what a test measures"
     )
     config.addinivalue_line("markers", "slm_timing: measures time, so it runs alone (skipped under pytest-xdist)")
     try:
@@ -61,7 +62,8 @@ def slm_submission(request: pytest.FixtureRequest) -> Submission:
 
 @pytest.fixture
 def slm_result(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Hands what a test measured to the report: ``slm_result(measurements=[...], metrics=[...], primary=None)``."""
+    """Hands what a test measured to the report: ``slm_result(measurements=[...], metrics=[...], primary=None,
+    provenance={...})``."""
     item = request.node
     run = _run(item.config)
 
@@ -70,19 +72,36 @@ def slm_result(request: pytest.FixtureRequest) -> Callable[..., None]:
         measurements: Sequence[Measurement] = (),
         metrics: Sequence[Metric] = (),
         primary: str | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> None:
         from pytest_slm.items import IDENTITY, report_result
 
-        if IDENTITY not in item.stash:
-            raise UsageError(
-                f"{item.nodeid}: slm_result needs the marker @pytest.mark.slm_task(name) and the fixture slm_backend, "
-                "so that the result has a name",
-                slug="no-identity",
-            )
-        result = run.timed(item.stash[IDENTITY], tuple(measurements), tuple(metrics), primary)
+        _check_identity(item, "slm_result")
+        result = run.timed(item.stash[IDENTITY], tuple(measurements), tuple(metrics), primary, provenance or {})
         report_result(item, run.judged(result))
 
     return hand_in
+
+
+@pytest.fixture
+def slm_time(request: pytest.FixtureRequest) -> Timer:
+    """Measures rounds and hands them in: ``slm_time(benchmark, lambda subject: Decode(subject.open(), 100))``."""
+    _run(request.config)
+    _check_identity(request.node, "slm_time")
+    from pytest_slm.timing import Timer
+
+    return Timer(request.node)
+
+
+def _check_identity(item: pytest.Item, fixture: str) -> None:
+    from pytest_slm.items import IDENTITY
+
+    if IDENTITY not in item.stash:
+        raise UsageError(
+            f"{item.nodeid}: {fixture} needs the marker @pytest.mark.slm_task(name) and the fixture slm_backend, "
+            "so that the result has a name",
+            slug="no-identity",
+        )
 
 
 def _run(config: pytest.Config) -> Run:

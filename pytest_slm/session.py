@@ -59,8 +59,8 @@ class Run:
     """What came of looking for such a run."""
     _detected: dict[str, Detected | None] = field(default_factory=dict)
     _paths: dict[str, Path | None] = field(default_factory=dict)
-    _sound: RemoteBackend | None = None
-    """The backend that has sung; a new process is asked again."""
+    _sound: dict[str, RemoteBackend] = field(default_factory=dict)
+    """The backends that have sung; a new process is asked again."""
 
     # -- the model -----------------------------------------------------------------------------------------------
 
@@ -136,10 +136,18 @@ class Run:
         if self.hosts is None:
             raise RuntimeError("no hosts were given to this run")
         backend = self.hosts.open(quantization)
-        if backend is not self._sound:
+        if backend is not self._sound.get(quantization):
             canary.check(backend)
-            self._sound = backend
+            self._sound[quantization] = backend
         return backend
+
+    def reopen(self, quantization: str, between: Callable[[], None]) -> RemoteBackend:
+        """The model in a fresh process, which was asked nothing yet; ``between`` is called when the old one is gone."""
+        if self.hosts is None:
+            raise RuntimeError("no hosts were given to this run")
+        self.hosts.end(quantization)
+        between()
+        return self.hosts.open(quantization)
 
     # -- the items -----------------------------------------------------------------------------------------------
 
@@ -193,6 +201,7 @@ class Run:
         measurements: tuple[Measurement, ...],
         metrics: tuple[Metric, ...],
         primary: str | None,
+        provenance: Mapping[str, object],
     ) -> Result:
         """The result of a test function that measured something itself."""
         return Result.of(
@@ -204,6 +213,7 @@ class Run:
             measurements=measurements,
             metrics=metrics,
             primary=primary,
+            provenance=provenance,
         )
 
     def judged(self, result: Result) -> Result:

@@ -22,6 +22,7 @@ from pytest_slm.progress import live_line
 from pytest_slm.reporter import Reporter
 from pytest_slm.scorers import Scorers
 from pytest_slm.session import Run
+from pytest_slm.timing import WithoutBenchmark, check_interleave
 
 
 def start(config: pytest.Config, settings: RunConfig) -> None:
@@ -55,11 +56,13 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         if settings.mode != "validate" and not settings.plan:
             for quantization in run.quantizations:
                 run.backend_entry(quantization.name)
+        if settings.interleave:
+            check_interleave(run)
         run.hosts = Hosts(
             run.openings(),
             start_timeout=settings.start_timeout,
             request_timeout=settings.request_timeout,
-            alone=not distribution.is_controller(config),
+            alone=not (distribution.is_controller(config) or settings.interleave),
         )
         distribution.prepare(config, run)
         _end_politely(config)
@@ -92,15 +95,3 @@ def _end_politely(config: pytest.Config) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
         config.add_cleanup(restore)
-
-
-class WithoutBenchmark:
-    """Takes the place of pytest-benchmark under ``-p no:benchmark``: our rounds do not need it, only its tables do."""
-
-    @pytest.fixture
-    def benchmark(self) -> WithoutBenchmark:
-        """What timing tests call."""
-        return self
-
-    def pedantic(self, *_args: object, **_options: object) -> None:
-        """Nothing: ``runners.performance.measure`` makes the rounds that are missing."""

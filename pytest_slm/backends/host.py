@@ -26,7 +26,7 @@ from typing import Any
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.lookup import BackendEntry
-from pytest_slm.backends.protocol import Backend, Finished, ModelSpec, Progress, ignored, silent
+from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.record import Record, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
@@ -63,6 +63,8 @@ class Host:
             "loglikelihood_rolling": lambda args, progress, _: self._backend.loglikelihood_rolling(args, progress),
             "workload_of_requests": lambda args, _, __: self._planner("workload_of_requests")(_requests(args)),
             "workload_of_pairs": lambda args, _, __: self._planner("workload_of_pairs")([tuple(pair) for pair in args]),
+            "time": lambda args, progress, _: self._timer("time")(EngineTest.from_json(args), progress),
+            "buffers": lambda _, __, ___: self._timer("buffers")(),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -90,9 +92,15 @@ class Host:
             return self._calls[name](args, progress, finished)
 
     def _planner(self, name: str) -> Callable[[Any], Any]:
-        function: Callable[[Any], Any] | None = getattr(self._backend, name, None)
+        return self._optional(name, "this backend does not say what a call would compute", "no-workload")
+
+    def _timer(self, name: str) -> Callable[..., Any]:
+        return self._optional(name, "this backend does not tell times and buffers of its engine alone", "no-timing")
+
+    def _optional(self, name: str, otherwise: str, slug: str) -> Callable[..., Any]:
+        function: Callable[..., Any] | None = getattr(self._backend, name, None)
         if function is None:
-            raise NotAvailableError("this backend does not say what a call would compute", slug="no-workload")
+            raise NotAvailableError(otherwise, slug=slug)
         return function
 
     def serve(self, connection: Connection) -> None:

@@ -18,7 +18,7 @@ from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.process import HostProcess, raise_error
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.backends.remote import RemoteBackend
-from pytest_slm.errors import HostDiedError
+from pytest_slm.errors import HostDiedError, NotAvailableError
 
 Opening = Callable[[], tuple[BackendEntry, ModelSpec]]
 """Finds (and, where need be, downloads) what a quantization is opened from."""
@@ -29,6 +29,10 @@ class HostSource(Protocol):
 
     def open(self, quantization: str) -> RemoteBackend:
         """A usable backend; the same one as long as it lives."""
+        ...
+
+    def end(self, quantization: str) -> None:
+        """End the process of a quantization, if there is one: ``open`` starts a new one."""
         ...
 
     def close(self) -> None:
@@ -83,6 +87,13 @@ class Hosts:
         )
         self._remotes[quantization] = remote
         return remote
+
+    def end(self, quantization: str) -> None:
+        self._hang_up(quantization)
+        with self._lock:
+            process = self._processes.pop(quantization, None)
+            if process is not None:
+                process.stop()
 
     def description(self, quantization: str) -> Mapping[str, Any]:
         """What the process of a quantization said of itself. KeyError if it was never started."""
@@ -202,6 +213,12 @@ class WorkerHosts:
         )
         self._remotes[quantization] = (there["pid"], remote)
         return remote
+
+    def end(self, quantization: str) -> None:
+        raise NotAvailableError(
+            f"the process that holds {quantization} is shared with other workers: measure without -n",
+            slug="timing-alone",
+        )
 
     def close(self) -> None:
         for _, remote in self._remotes.values():

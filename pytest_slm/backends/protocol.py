@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pytest_slm.core.record import Record
+from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import EngineSettings, Generation, Request
 
 CHAT = "chat"
 GENERATE = "generate"
 LOGLIKELIHOOD = "loglikelihood"
 TOKENS = "tokens"
-CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS})
+TIMING = "timing"
+CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS, TIMING})
 """chat: conversations through the model's own template; generate: text from a prompt; loglikelihood: how likely the
-model finds a given text; tokens: exact token counts."""
+model finds a given text; tokens: exact token counts; timing: rounds of the engine alone (``time``)."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work proceeds, often enough to tell a working engine from a hanging one."""
@@ -76,11 +77,52 @@ class Workload(Record):
     outputs: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineTest(Record):
+    """One round of what llama-bench measures, with its names: ``n_prompt`` tokens as a prompt (pp) or ``n_gen`` tokens
+    one after the other (tg), in each of ``n_sequences`` at once, after ``n_depth`` tokens that are in memory already.
+
+    The ids are random (``seed``); there is no tokenizer and no sampler. Exactly one of ``n_prompt`` and ``n_gen`` is
+    above 0.
+    """
+
+    n_prompt: int = 0
+    n_gen: int = 0
+    n_depth: int = 0
+    n_sequences: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.n_prompt, self.n_gen, self.n_depth) < 0 or self.n_sequences < 1:
+            raise RecordError("numbers of tokens are at least 0, of sequences at least 1")
+        if bool(self.n_prompt) == bool(self.n_gen):
+            raise RecordError("a round is a prompt (n_prompt) or generation (n_gen): one of them is above 0")
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of each sequence that are timed."""
+        return self.n_prompt or self.n_gen
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineTimes(Record):
+    """Seconds on the monotonic clock of the model's process: of a whole round, and ``inside_s`` of them within the
+    engine's own calls; the rest is the loop around them. ``n_evaluated``: tokens that the engine's memory holds more
+    after the round than before, of all sequences."""
+
+    seconds: float
+    inside_s: float
+    n_evaluated: int
+
+
 class Backend(Protocol):
     """One open model. Opened as ``Class(spec)``; any failure raises SlmError, never returns a substitute.
 
     A backend may have ``workload_of_requests(requests)`` and ``workload_of_pairs(pairs)`` too, each returning the
-    ``Workload`` of such a call without computing anything; without them its runs cannot be planned.
+    ``Workload`` of such a call without computing anything; without them its runs cannot be planned. With the capability
+    ``timing`` it has ``time(test, progress)``, which makes one round of an ``EngineTest`` and returns its
+    ``EngineTimes``; BackendError (engine-count) if not exactly the tokens of the test were computed. It may have
+    ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says.
     """
 
     capabilities: frozenset[str]

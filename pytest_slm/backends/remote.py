@@ -9,7 +9,16 @@ from typing import Any, Generic, TypeVar
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.process import raise_error
-from pytest_slm.backends.protocol import Finished, LogLikelihood, Progress, Workload, ignored, silent
+from pytest_slm.backends.protocol import (
+    EngineTest,
+    EngineTimes,
+    Finished,
+    LogLikelihood,
+    Progress,
+    Workload,
+    ignored,
+    silent,
+)
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
@@ -102,6 +111,15 @@ class RemoteBackend:
     def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
         """What ``loglikelihood`` would compute for them. Raises NotAvailableError for a backend that does not plan."""
         return Workload.from_json(self._call("workload_of_pairs", [list(pair) for pair in pairs]))
+
+    def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
+        """One round of the engine alone. Raises NotAvailableError for a backend without the capability ``timing``."""
+        return EngineTimes.from_json(self._call("time", test.to_json(), progress))
+
+    def buffers(self) -> dict[str, int]:
+        """Bytes of weights, KV memory and compute buffers by name, as the engine says. Raises NotAvailableError for one
+        that does not."""
+        return {str(name): int(size) for name, size in self._call("buffers", None).items()}
 
     def memory(self) -> dict[str, MemoryUse]:
         """Memory of the model's process: ``before_load``, ``after_load`` and ``now``."""

@@ -37,6 +37,8 @@ class RunConfig(Record):
     """Say what would be measured, and what it would take, instead of measuring."""
     budget: float | None = None
     """Seconds that the whole run may take; the samples of every item are chosen so that it does."""
+    interleave: bool = False
+    """Rounds of all quantizations alternate; all of them are in memory at once."""
     exact: bool = False
     """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
     start_timeout: float = 120.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -34,14 +34,16 @@ TWICE = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """An item that the session has collected: a task's, or a test that measures time with ``rounds`` requests of one
-    shape. A test that says nothing of its shape has neither."""
+    """An item that the session has collected: a task's, or a test that measures time with at least ``rounds`` requests
+    of one shape. A test that says nothing of its shape has neither."""
 
     item: ItemId
     task: Task | None = None
     prompt: int | None = None
     output: int | None = None
     rounds: int = 1
+    budget_s: float | None = None
+    """Seconds that its rounds may take: as many are made as fit, so it takes no less unless they agree early."""
 
 
 def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[str], None]) -> RunPlan:
@@ -96,6 +98,8 @@ class _Model:
             if wanted.task is not None:
                 return self._task(wanted.item, wanted.task)
             if wanted.prompt is None or wanted.output is None:
+                if wanted.budget_s is not None:
+                    return PlannedItem(item=wanted.item, seconds=wanted.budget_s)
                 raise NotAvailableError(
                     "the test does not say how many tokens it takes (slm_task: prompt=, output=)", slug="plan-unknown"
                 )
@@ -104,7 +108,8 @@ class _Model:
             if wanted.prompt + wanted.output > n_ctx:
                 raise NotAvailableError(f"does not fit into the context of {n_ctx}", slug="context-too-short")
             cost = costs.of_rounds(wanted.prompt, wanted.output, wanted.rounds, self.rates, n_batch)
-            return self._planned(wanted.item, None, cost, 0.0)
+            planned = self._planned(wanted.item, None, cost, 0.0)
+            return replace(planned, seconds=max(planned.seconds or 0.0, wanted.budget_s or 0.0))
         except NotAvailableError as error:
             # Nothing will be measured, so it takes no time; or nobody knows.
             known = 0.0 if error.slug not in ("plan-unknown", "no-workload") else None

@@ -1,4 +1,4 @@
-"""Tokens per second after the first, for answers of exactly so many tokens."""
+"""Tokens per second after the first, and the time between tokens, for answers of exactly so many tokens."""
 
 import pytest
 
@@ -7,12 +7,14 @@ from pytest_slm.runners import performance
 
 @pytest.mark.slm_timing
 @pytest.mark.slm_task(
-    "decode", variant="n_tokens", quick=(100,), cost=1500, prompt=performance.PROMPT_TOKENS, output="n_tokens"
+    "decode",
+    variant="n_tokens",
+    quick=(100,),
+    cost=1500,
+    prompt=performance.PROMPT_TOKENS,
+    output="n_tokens",
+    budget_s={100: 10, 500: 40, 1000: 80},
 )
 @pytest.mark.parametrize("n_tokens", [100, 500, 1000])
-def test_decode(benchmark, slm_backend, slm_result, n_tokens):
-    performance.require_context(slm_backend, performance.PROMPT_TOKENS + n_tokens)
-    rounds = performance.Rounds(slm_backend, performance.PROMPT_TOKENS, n_tokens, seed=n_tokens)
-    performance.measure(benchmark, rounds)
-    speed = rounds.measurement("decode_tps", "tok/s", performance.decode_tps, higher_is_better=True)
-    slm_result(measurements=[speed], metrics=[performance.median_metric(speed)], primary="decode_tps")
+def test_decode(benchmark, slm_backend, slm_time, n_tokens):
+    slm_time(benchmark, lambda subject: performance.Decode(subject.open(), n_tokens))

@@ -1,4 +1,4 @@
-"""Memory of the process that holds the model: before loading, after loading, and at its peak so far."""
+"""Memory of a fresh process with the model: before loading, after loading, and at its peak with 2,048 tokens."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from pytest_slm.runners import performance
 
 
 @pytest.mark.slm_timing
-@pytest.mark.slm_task("memory", cost=200, prompt=0, output=0, last=True)
-def test_memory(slm_backend, slm_result):
-    slm_result(measurements=list(performance.memory_measurements(slm_backend)))
+@pytest.mark.slm_task("memory", cost=2500, prompt=1984, output=64, rounds=1, last=1)
+def test_memory(slm_backend, slm_time):
+    slm_time.once(performance.memory)

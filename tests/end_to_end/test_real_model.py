@@ -58,12 +58,23 @@ def test_the_needle_prompt_has_exactly_its_length(outcome):
 def test_times_are_raw_and_derived(outcome):
     _, _, slm = outcome
     decode = next(r for r in slm["results"] if r["task"] == "decode")
-    (speed,) = decode["measurements"]
-    assert len(speed["values"]) == 6
-    assert len(speed["warmups"]) == 1
+    speed = decode["measurements"][0]
+    assert decode["provenance"]["profile"] == "user"
+    assert decode["provenance"]["verdict"] in ("stable", "noisy")
+    assert len(decode["provenance"]["conditions"]) == len(speed["values"]) + len(speed["warmups"])
     assert min(speed["values"]) <= decode["metrics"][0]["value"] <= max(speed["values"])
     ttft = next(r for r in slm["results"] if r["task"] == "ttft")
-    assert ttft["metrics"][0]["value"] > 0
+    parts = {m["name"]: m["values"] for m in ttft["measurements"]}
+    totals = parts.pop("ttft")
+    for total, *each in zip(totals, *parts.values(), strict=True):
+        assert sum(each) == pytest.approx(total, rel=0.01)
+
+
+def test_the_engine_alone_is_told_apart(outcome):
+    _, _, slm = outcome
+    engine = {r["task"]: r for r in slm["results"] if r["provenance"].get("profile") == "engine"}
+    assert set(engine) == {"prefill", "generate", "load"}
+    assert engine["generate"]["provenance"]["loop_share"] < 0.02
 
 
 def test_memory_is_that_of_the_host(outcome):
@@ -73,6 +84,11 @@ def test_memory_is_that_of_the_host(outcome):
     assert use["rss_before_load"] < use["rss_after_load"] < use["peak_rss"]
     assert use["weights"] == pytest.approx(96_576_768, rel=0.01)
     assert use["private_after_load"] < use["rss_after_load"]  # the weights are mapped, not copied
+    assert use["peak_rss_2k"] <= use["peak_rss"]
+    parts = [use[name] for name in ("weights", "kv_cache", "compute_buffers", "other")]
+    assert sum(parts) == pytest.approx(use["peak_rss"], rel=1e-6)
+    # 2,048 tokens of 30 layers, 3 heads of 64, keys and values of 2 bytes
+    assert use["kv_cache"] == pytest.approx(2048 * 30 * 3 * 64 * 2 * 2, rel=0.01)
 
 
 def test_the_report_says_what_it_was(outcome, real_model):

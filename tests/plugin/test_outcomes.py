@@ -95,8 +95,8 @@ def test_an_item_may_be_marked_as_skipped_or_expected_to_fail(pytester, run, sui
 
 def test_without_pytest_benchmark_times_are_measured_all_the_same(run, report):
     run("--slm-suite=performance/decode", "-p", "no:benchmark", text="a").assert_outcomes(passed=1)
-    (speed,) = report()["slm"]["results"][0]["measurements"]
-    assert len(speed["values"]) == 6
+    speed = report()["slm"]["results"][0]["measurements"][0]
+    assert len(speed["values"]) >= 6
 
 
 def test_answers_that_were_cut_off_are_counted(run, suite, report, results):

@@ -150,8 +150,10 @@ def test_the_limit_is_a_total(run, report):
 
 def test_times_do_not_depend_on_the_settings_of_pytest_benchmark(run, report):
     run("--slm-suite=performance/decode", "--benchmark-disable", text="a").assert_outcomes(passed=1)
-    (speed,) = report()["slm"]["results"][0]["measurements"]
-    assert (len(speed["values"]), len(speed["warmups"])) == (6, 1)
+    speed = report()["slm"]["results"][0]["measurements"][0]
+    assert speed["name"] == "decode_tps"
+    assert len(speed["values"]) >= 6
+    assert len(speed["warmups"]) >= 2
 
 
 @pytest.mark.parametrize("other", ["-p no:benchmark", "-p no:terminal", "-q", "--tb=no"])

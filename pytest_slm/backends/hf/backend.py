@@ -17,12 +17,16 @@ from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.hf import generation, scoring, weights, workload
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
+from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
 from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
     LOGLIKELIHOOD,
+    TIMING,
     TOKENS,
+    EngineTest,
+    EngineTimes,
     Finished,
     LogLikelihood,
     ModelSpec,
@@ -48,14 +52,18 @@ class Transformers:
         self._exact = spec.exact
         self._model: Model | None = Model(spec.path, spec.settings)
         self._n_batch = spec.settings.n_batch or BATCH[self._model.device.type]
+        self._timer = EngineTimer(lambda: self._open)
+        self._kv_bytes: int | None = None
         self._packs = can_pack(self._model)
-        self._sha256 = weights.sha256(self._model.files)
+        self._sha256: str | None = None
         chat = {CHAT} if self._model.tokenizer.chat_template else set()
-        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TOKENS} | chat)
+        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
 
     def describe(self) -> Mapping[str, Any]:
         model = self._open
         source = model.tokenizer.chat_template
+        # Not when the model is opened: reading the files once more is no part of the time that loading takes.
+        self._sha256 = self._sha256 or weights.sha256(model.files)
         return {
             "name": "hf",
             "engine": "transformers",
@@ -72,6 +80,7 @@ class Transformers:
             "exact": self._exact,
             "kv_bytes_per_token": model.kv_bytes,
             "weights_sha256": self._sha256,
+            "file_bytes": sum(file.stat().st_size for file in model.files),
             "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
             **model.describe(),
         }
@@ -85,9 +94,10 @@ class Transformers:
         progress: Progress = silent,
         finished: Finished[Generation] = ignored,
     ) -> list[Generation]:
+        self._timer.release()
         found = Collected(len(requests), progress, finished)
         for number, request in enumerate(requests):
-            found.add(number, generation.generate(self._open, self._prompt(request), found.beat))
+            found.add(number, generation.generate(self._open, self._prompt(request), found.beat, self._seen))
         return found.results()
 
     def loglikelihood(
@@ -130,7 +140,18 @@ class Transformers:
         split = split_pairs(self._open.tokenizer, pairs)
         return workload.of_pairs(self._open, split, n_batch=self._n_batch, packs=self._packs, exact=self._exact)
 
+    def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
+        """One round of the network alone."""
+        return self._timer.run(test, progress)
+
+    def buffers(self) -> dict[str, int]:
+        """Bytes of the weights, and of the KV memory after the last text that was written; torch does not say what it
+        computes in."""
+        kv_cache = {} if self._kv_bytes is None else {"kv_cache": self._kv_bytes}
+        return {"weights": int(str(self._open.describe()["weights_bytes"])), **kv_cache}
+
     def close(self) -> None:
+        self._timer.release()
         self._model = None
 
     @property
@@ -138,6 +159,9 @@ class Transformers:
         if self._model is None:
             raise BackendError(f"{self._path}: the model was closed")
         return self._model
+
+    def _seen(self, memory: Any) -> None:
+        self._kv_bytes = cache_bytes(memory)
 
     def _scored(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> list[LogLikelihood]:
         scoring.loglikelihoods(

@@ -23,8 +23,10 @@ class Prompt:
     started: float
 
 
-def generate(model: Model, prompt: Prompt, beat: Callable[[], None]) -> Generation:
-    """Write what follows a prompt, from an empty memory; ``beat`` tells every token.
+def generate(
+    model: Model, prompt: Prompt, beat: Callable[[], None], seen: Callable[[Any], None] = lambda _: None
+) -> Generation:
+    """Write what follows a prompt, from an empty memory; ``beat`` tells every token, ``seen`` gets the last memory.
 
     Raises BackendError (context-too-long) for a prompt that leaves no room to say anything at all.
     """
@@ -64,6 +66,7 @@ def generate(model: Model, prompt: Prompt, beat: Callable[[], None]) -> Generati
             break
         ids = [*ids, token] if memory is None else ids
         shown = [token] if memory is not None else ids
+    seen(memory)
     if finish != "stop":
         text.add(pieces.finish().encode())
     return Generation(
@@ -78,5 +81,6 @@ def generate(model: Model, prompt: Prompt, beat: Callable[[], None]) -> Generati
             token_s=tuple(stamps),
             end_s=clock() - prompt.started,
             n_evaluated=len(prompt.ids),
+            detokenize_s=max(0.0, stamps[0] - (sampled - prompt.started)) if stamps else None,
         ),
     )

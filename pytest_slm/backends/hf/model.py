@@ -22,7 +22,7 @@ UNLIMITED = 2048
 """The context of models that know no limit (recurrent ones), as in lm-eval's HFLM."""
 
 CACHES = ("cache", "past_key_values", "cache_params", "state")
-"""What architectures call the memory that they return and take: one name since transformers 5.24."""
+"""What architectures call the memory that they return and take (the first since transformers 5.23)."""
 
 
 class Model:
@@ -89,11 +89,10 @@ class Model:
     def logits(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], memory: Any = None, **inputs: Any) -> Tensor:
         """Logits of shape (rows, wanted, vocabulary) after the ``wanted`` places of texts of equal length.
 
-        ``memory`` is what the texts go on from, and is added to. ``inputs`` are passed on: position_ids,
-        attention_mask.
+        ``memory`` is that of earlier tokens, and grows; ``inputs`` are passed on: position_ids, attention_mask.
         """
-        if memory is not None:
-            inputs[self._memory or CACHES[0]] = memory
+        if self._memory is not None and memory is not None:
+            inputs[self._memory] = memory
         return self._run(rows, wanted, use_cache=memory is not None, **inputs)[0]
 
     def step(self, ids: Sequence[int], memory: Any) -> tuple[Tensor, Any]:
@@ -102,6 +101,16 @@ class Model:
         inputs = {self._memory: memory} if self._memory is not None and memory is not None else {}
         logits, output = self._run([ids], [len(ids) - 1], use_cache=True, **inputs)
         return logits[0, -1], None if self._memory is None else getattr(output, self._memory, None)
+
+    def forward(self, ids: Tensor, memory: Any) -> Any:
+        """The memory after computing more tokens of each sequence, shape (sequences, tokens), with the logits of the
+        last; nothing is read out. None where the architecture keeps no memory."""
+        inputs = {self._memory: memory} if self._memory is not None and memory is not None else {}
+        if self._selects:
+            inputs["logits_to_keep"] = 1
+        with torch.inference_mode(), _telling_where_memory_ends(self.device):
+            output = self.network(input_ids=ids, use_cache=True, **inputs)
+        return None if self._memory is None else getattr(output, self._memory, None)
 
     def _run(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], **inputs: Any) -> tuple[Tensor, Any]:
         keep = self.tensor(wanted)

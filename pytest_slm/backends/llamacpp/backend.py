@@ -18,12 +18,16 @@ from pytest_slm.backends.llamacpp import limits, scoring, workload
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
     LOGLIKELIHOOD,
+    TIMING,
     TOKENS,
+    EngineTest,
+    EngineTimes,
     Finished,
     LogLikelihood,
     ModelSpec,
@@ -46,10 +50,11 @@ class LlamaCpp:
         self._model = Model(spec.path)
         self._limits = limits.choose(self._model, spec.settings)
         self._context = Context(self._model, self._limits)
+        self._timer = EngineTimer(self._model, self._limits)
         self._exact = spec.exact
-        self._sha256 = _sha256(spec.path)
+        self._sha256: str | None = None
         chat = {CHAT} if self._model.chat_template else set()
-        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TOKENS} | chat)
+        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
 
     @property
     def kv_bytes(self) -> int:
@@ -58,6 +63,8 @@ class LlamaCpp:
 
     def describe(self) -> Mapping[str, Any]:
         source = self._model.chat_template
+        # Not when the model is opened: reading the whole file is no part of the time that loading takes.
+        self._sha256 = self._sha256 or _sha256(self._path)
         return {
             "name": "llamacpp",
             "engine": "llama.cpp",
@@ -74,6 +81,7 @@ class LlamaCpp:
             "threads": self._limits.threads,
             "exact": self._exact,
             "weights_sha256": self._sha256,
+            "file_bytes": Path(self._path).stat().st_size,
             "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
             **self._model.describe(),
         }
@@ -87,6 +95,7 @@ class LlamaCpp:
         progress: Progress = silent,
         finished: Finished[Generation] = ignored,
     ) -> list[Generation]:
+        self._timer.release()
         found = Collected(len(requests), progress, finished)
         if self._exact or not self._limits.shares or len(requests) == 1:
             for number, request in enumerate(requests):
@@ -102,6 +111,7 @@ class LlamaCpp:
         progress: Progress = silent,
         finished: Finished[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
+        self._timer.release()
         split = split_pairs(self._model, pairs, self._limits.threads)
         found = Collected(len(pairs), progress, finished)
         scoring.loglikelihoods(self._context, split, found.add, exact=self._exact)
@@ -130,6 +140,15 @@ class LlamaCpp:
             for mine in parts
         ]
 
+    def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
+        """One round of the engine alone; the KV memory of other calls is freed for it."""
+        self._context.release()
+        return self._timer.run(test, progress)
+
+    def buffers(self) -> dict[str, int]:
+        """Bytes of weights, KV memory and compute buffers that are open now."""
+        return {**self._model.buffers, **self._context.buffers}
+
     def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
         """What ``generate`` would compute."""
         prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
@@ -141,6 +160,7 @@ class LlamaCpp:
         return workload.of_pairs(self._context, split, exact=self._exact)
 
     def close(self) -> None:
+        self._timer.release()
         self._context.close()
         self._model.close()
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.limits import Limits
-from pytest_slm.backends.llamacpp.model import Model, last_words
+from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, last_words
 from pytest_slm.backends.packing import Row
 from pytest_slm.errors import BackendError
 
@@ -40,6 +40,8 @@ class Context:
         self.limits = limits
         self._shape = (0, 0, False)
         self._handle: Any = None
+        self.buffers: dict[str, int] = {}
+        """Bytes of what is open now, by name, as the engine says."""
         self._batch = llama.llama_batch_init(limits.n_batch, 0, limits.n_seq + 1)
         # Views on the engine's own arrays: filling a batch is a few vector assignments.
         shape = (limits.n_batch,)
@@ -91,7 +93,7 @@ class Context:
         """Free the KV memory; ``reserve`` brings it back."""
         if self._handle is not None:
             llama.llama_free(self._handle)
-            self._handle, self._shape = None, (0, 0, False)
+            self._handle, self._shape, self.buffers = None, (0, 0, False), {}
 
     def close(self) -> None:
         """Free the memory and the batch, for good."""
@@ -171,10 +173,17 @@ class Context:
         ]
         parameters.n_threads = parameters.n_threads_batch = limits.threads
         parameters.no_perf = True
-        self._handle = llama.llama_init_from_model(self.model.handle, parameters)
-        if not self._handle:
-            self._handle = None
-            raise BackendError(
-                f"no memory for a context of {parameters.n_ctx} tokens ({last_words()})", slug="context-memory"
-            )
+        self._handle = opened(self.model, parameters)
+        self.buffers = buffer_sizes(forget=True)
         self._shape = (n_cells, n_sequences, shared)
+
+
+def opened(model: Model, parameters: Any) -> Any:
+    """A new context of the engine. Raises BackendError (context-memory) if the system has no room for it."""
+    buffer_sizes(forget=True)
+    handle = llama.llama_init_from_model(model.handle, parameters)
+    if not handle:
+        raise BackendError(
+            f"no memory for a context of {parameters.n_ctx} tokens ({last_words()})", slug="context-memory"
+        )
+    return handle

@@ -12,7 +12,14 @@ import llama_cpp as llama
 from pytest_slm.errors import BackendError
 
 _LOG: deque[str] = deque(maxlen=20)
+_SIZES: dict[str, int] = {}
 _lock = threading.Lock()
+
+BUFFER = re.compile(r"(model|KV|RS|compute|output) buffer size = +([0-9.]+) MiB")
+"""The engine says how large its buffers are in its log only; RS is the memory of layers with a running state."""
+
+KINDS = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute_buffers", "output": "outputs"}
+"""Our names of them."""
 
 
 @llama.llama_log_callback  # type: ignore[untyped-decorator]
@@ -20,6 +27,18 @@ def _keep_log(level: int, text: bytes, _data: object) -> None:
     # Warnings (3) and errors (4) explain a failure; the rest would fill the terminal.
     if level in (3, 4):
         _LOG.append(text.decode("utf-8", "replace").strip())
+    elif b"buffer size = " in text and (found := BUFFER.search(text.decode("utf-8", "replace"))):
+        kind = KINDS[found[1]]
+        _SIZES[kind] = _SIZES.get(kind, 0) + round(float(found[2]) * 2**20)
+
+
+def buffer_sizes(*, forget: bool = False) -> dict[str, int]:
+    """Bytes of the buffers that the engine has opened since they were last forgotten, to 0.01 MiB: ``weights`` (copies
+    in another order included), ``kv_cache``, ``compute_buffers``, ``outputs``."""
+    found = dict(_SIZES)
+    if forget:
+        _SIZES.clear()
+    return found
 
 
 def last_words() -> str:
@@ -41,9 +60,11 @@ class Model:
         start_engine()
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = 0
+        buffer_sizes(forget=True)
         self.handle = llama.llama_model_load_from_file(path.encode(), parameters)
         if not self.handle:
             raise BackendError(f"{path}: llama.cpp cannot open it ({last_words()})", slug="model-load")
+        self.buffers = buffer_sizes(forget=True)
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.n_vocab = int(llama.llama_vocab_n_tokens(self.vocab))
         self.context_length = int(llama.llama_model_n_ctx_train(self.handle))

@@ -1,0 +1,109 @@
+"""When the rounds of a timing are enough, and whether they can be trusted: arithmetic on what they gave, no clock.
+
+A *series* is the values of one quantity, round by round. Where an item has several that matter, all of them decide.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.statistics import median, median_interval
+
+Series = Sequence[float]
+Verdict = Literal["stable", "noisy"]
+
+TIME_LIMIT = "time limit"
+ROUND_LIMIT = "round limit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRule(Record):
+    """How many rounds are made. Times are seconds of the rounds together, with what they need around them.
+
+    ``least``: 6 is the fewest of which the range is a 95 % interval of the median, whatever the distribution. They are
+    made even if ``budget_s`` is over, but not beyond ``patience`` times it.
+    """
+
+    budget_s: float
+    least: int = 6
+    most: int = 30
+    precision: float = 0.02
+    """Of the median, by which the interval may reach to each side of it."""
+    agreement: float = 0.05
+    """Of the median, by which two windows of warm-ups may differ."""
+    window_s: float = 1.0
+    most_in_window: int = 3
+    most_warmups: int = 8
+    patience: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.least < 1 or self.most < self.least:
+            raise RecordError(f"at least one round is needed, and no fewer at most: not {self.least} to {self.most}")
+        if not (0 < self.precision < 1 and 0 < self.agreement < 1):
+            raise RecordError("precision and agreement are shares between 0 and 1")
+        if not (self.budget_s > 0 and self.window_s > 0 and self.patience >= 1):
+            raise RecordError("times are above 0, patience is at least 1")
+        if self.most_in_window < 1 or self.most_warmups < 2 * self.most_in_window:
+            raise RecordError("a window has at least one round, and there are two of them")
+
+    def window(self, seconds: Series) -> int:
+        """Rounds in a window of warm-ups: as many as take ``window_s``, judged by the quickest so far."""
+        quickest = min(seconds, default=self.window_s)
+        needed = math.ceil(self.window_s / quickest) if quickest > 0 else self.most_in_window
+        return max(1, min(self.most_in_window, needed))
+
+    def warm(self, series: Sequence[Series], seconds: Series) -> bool:
+        """Whether the last two windows of every series agree: their medians differ by ``agreement`` at most."""
+        n = self.window(seconds)
+        return len(seconds) >= 2 * n and all(self._agree(values[-2 * n : -n], values[-n:]) for values in series)
+
+    def warm_enough(self, series: Sequence[Series], seconds: Series) -> bool:
+        """Whether warming up ends: the windows agree, or there is no more patience (half of the budget)."""
+        spent = len(seconds) >= self.most_warmups or sum(seconds) >= self.budget_s / 2
+        return self.warm(series, seconds) or spent
+
+    def _agree(self, before: Series, after: Series) -> bool:
+        return abs(median(after) - median(before)) <= self.agreement * abs(median(before))
+
+    def precise(self, values: Series) -> bool:
+        """Whether the 95 % interval of the median is known and within ``precision`` of it on both sides."""
+        interval = median_interval(values)
+        if interval is None:
+            return False
+        centre = median(values)
+        return max(centre - interval[0], interval[1] - centre) <= self.precision * abs(centre)
+
+    @property
+    def interval_reached(self) -> str:
+        """The reason to stop that says nothing against the rounds."""
+        return f"interval within {100 * self.precision:g} %"
+
+    def stop(self, series: Sequence[Series], seconds: Series) -> str:
+        """Why there are no more rounds after these; '' if there are."""
+        n = len(seconds)
+        if n == 0:
+            return ""
+        next_ends = math.fsum(seconds) + statistics.fmean(seconds)
+        if n < self.least:
+            return TIME_LIMIT if next_ends > self.patience * self.budget_s else ""
+        if all(self.precise(values) for values in series):
+            return self.interval_reached
+        if n >= self.most:
+            return ROUND_LIMIT
+        return TIME_LIMIT if next_ends > self.budget_s else ""
+
+    def verdict(self, series: Sequence[Series], disturbance: str) -> tuple[Verdict, str]:
+        """Whether the medians can be trusted, and why not: what disturbed the rounds as far as anybody knows."""
+        n = min(map(len, series), default=0)
+        reasons = [disturbance] if disturbance else []
+        if not series or not all(self.precise(values) for values in series):
+            if median_interval(range(n)) is None:
+                reasons.append(f"{n} rounds are too few to tell how far they agree")
+            elif not disturbance:
+                reasons.append("the rounds disagree")
+        return ("noisy", "; ".join(reasons)) if reasons else ("stable", "")

@@ -1,0 +1,243 @@
+"""Rounds of one item, and how they are played: warm-ups, then as many as its rule wants, with what went on around each.
+
+Several models can be played against each other: their rounds alternate (A-B-A-B), so that what disturbs the machine for
+a while disturbs all of them.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.core.rounds import RoundRule, Verdict
+from pytest_slm.core.statistics import median, median_interval
+from pytest_slm.core.types import Measurement, Metric
+from pytest_slm.errors import NotAvailableError, SlmError
+from pytest_slm.machine.conditions import Conditions, Watch, disturbance
+from pytest_slm.machine.energy import EnergyMeter
+
+Profile = Literal["engine", "user"]
+ENERGY = "energy_per_token"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """Something that every round measures. Those that ``decide`` are told as medians, and end the rounds."""
+
+    name: str
+    unit: str
+    higher_is_better: bool = False
+    decides: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What one round gave: a value for each quantity, and ``seconds`` in the model's process."""
+
+    values: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A quantization under test: its open model, a new process with it, and its files.
+
+    ``reopen`` ends the process, calls what it is given, and opens the model again in a fresh one.
+    """
+
+    quantization: str
+    open: Callable[[], RemoteBackend]
+    reopen: Callable[[Callable[[], None]], RemoteBackend]
+    files: tuple[Path, ...] = ()
+
+
+class Rounds(abc.ABC):
+    """Rounds of one shape on one model. Times are stamped in the model's process."""
+
+    profile: Profile = "user"
+    quantities: tuple[Quantity, ...]
+    energy_tokens: int | None = None
+    """Tokens of a round that its energy is divided by; None where energy is not told."""
+    pid: int | None = None
+    """The process whose CPU time is the model's own; None if it is another one in every round."""
+    gpu = False
+
+    def about(self, backend: Any) -> None:
+        """Note what the conditions of a round need to know of a backend."""
+        description = backend.describe()
+        self.pid = description.get("host_pid")
+        self.gpu = description.get("device") == "cuda"
+
+    def prepare(self) -> None:
+        """What the next round needs, outside of any timing."""
+        return
+
+    @abc.abstractmethod
+    def run(self) -> Round:
+        """One round. Raises BackendError if the engine did not compute exactly what was asked."""
+
+    def metrics(self, n_warmups: int) -> Sequence[Metric]:
+        """Numbers about all rounds after the warm-ups together, besides the medians."""
+        return ()
+
+    def provenance(self) -> Mapping[str, Any]:
+        """What else the numbers depend on."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """An item's rounds, and what is told of them."""
+
+    warmups: tuple[Round, ...]
+    rounds: tuple[Round, ...]
+    measurements: tuple[Measurement, ...]
+    metrics: tuple[Metric, ...]
+    primary: str
+    provenance: Mapping[str, Any]
+
+
+class Player:
+    """Plays the rounds of one model, one ``step`` at a time, until ``done``."""
+
+    def __init__(self, rounds: Rounds, rule: RoundRule) -> None:
+        self._rounds = rounds
+        self._rule = rule
+        self._meter = EnergyMeter(gpu=rounds.gpu) if rounds.energy_tokens else None
+        self._warmups: list[Round] = []
+        self._values: list[Round] = []
+        self._seconds: tuple[list[float], list[float]] = ([], [])
+        self._conditions: list[Conditions] = []
+        self._warm = False
+        self._agreed = False
+        self._reason = ""
+        self.error: SlmError | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to play."""
+        return bool(self._reason) or self.error is not None
+
+    def step(self) -> None:
+        """One more round; a failure of the model ends its rounds and is kept as ``error``."""
+        began = time.perf_counter()
+        try:
+            self._rounds.prepare()
+            round_ = self._watched()
+        except SlmError as error:
+            self.error = error
+            return
+        mine, seconds = (self._values if self._warm else self._warmups), self._seconds[self._warm]
+        mine.append(round_)
+        seconds.append(time.perf_counter() - began)
+        series = [[one.values[name] for one in mine] for name in self._deciding()]
+        if self._warm:
+            self._reason = self._rule.stop(series, seconds)
+        else:
+            self._warm = self._rule.warm_enough(series, seconds)
+            self._agreed = self._rule.warm(series, seconds)
+
+    def measured(self) -> Measured:
+        """What came out. Raises the error that ended the rounds."""
+        if self.error is not None:
+            raise self.error
+        measurements = tuple(self._measurement(q) for q in self._quantities() if q.name in self._values[0].values)
+        told = [m for m in measurements if m.name in self._deciding()]
+        rounds = self._conditions[len(self._warmups) :]
+        verdict, why = self._rule.verdict([m.values for m in told], disturbance(rounds))
+        return Measured(
+            warmups=tuple(self._warmups),
+            rounds=tuple(self._values),
+            measurements=measurements,
+            metrics=(*map(median_metric, told), *self._rounds.metrics(len(self._warmups))),
+            primary=self._deciding()[0],
+            provenance=self._provenance(verdict, why),
+        )
+
+    def _watched(self) -> Round:
+        pid = self._rounds.pid
+        watch = Watch(pid)
+        if self._meter:
+            self._meter.start()
+        watch.start()
+        round_ = self._rounds.run()
+        conditions = watch.stop()
+        joules = self._meter.stop() if self._meter else None
+        if pid is None:
+            # The model's own process is not known, so its CPU time would be taken for that of others.
+            conditions = dataclasses.replace(conditions, foreign_cores=None)
+        self._conditions.append(conditions)
+        if joules is None or not self._rounds.energy_tokens:
+            return round_
+        return dataclasses.replace(round_, values={**round_.values, ENERGY: joules / self._rounds.energy_tokens})
+
+    def _quantities(self) -> tuple[Quantity, ...]:
+        return (*self._rounds.quantities, Quantity(name=ENERGY, unit="J"))
+
+    def _deciding(self) -> list[str]:
+        return [quantity.name for quantity in self._rounds.quantities if quantity.decides]
+
+    def _measurement(self, quantity: Quantity) -> Measurement:
+        def known(rounds: Iterable[Round]) -> tuple[float, ...]:
+            return tuple(one.values[quantity.name] for one in rounds if quantity.name in one.values)
+
+        return Measurement(
+            name=quantity.name,
+            unit=quantity.unit,
+            values=known(self._values),
+            warmups=known(self._warmups),
+            higher_is_better=quantity.higher_is_better,
+        )
+
+    def _provenance(self, verdict: Verdict, why: str) -> dict[str, Any]:
+        energy = {}
+        if self._meter is not None:
+            readable = ENERGY in self._values[0].values
+            reason = self._meter.reason or "the counter could not be read"
+            energy = {"energy": self._meter.source if readable else reason}
+        return {
+            "profile": self._rounds.profile,
+            "verdict": verdict,
+            "verdict_reason": why,
+            "rounds_reason": self._reason,
+            "warmups_agree": self._agreed,
+            "rule": self._rule.to_json(),
+            "conditions": [conditions.to_json() for conditions in self._conditions],
+            **energy,
+            **self._rounds.provenance(),
+        }
+
+
+def play(players: Sequence[Player]) -> None:
+    """Play all rounds, in turn: one of each model that is not done, then the next of each."""
+    while waiting := [player for player in players if not player.done]:
+        for player in waiting:
+            player.step()
+
+
+def median_metric(measurement: Measurement) -> Metric:
+    """The median of the rounds with its distribution-free 95 % interval (None with fewer than 6 rounds)."""
+    return Metric(
+        name=measurement.name,
+        value=median(measurement.values),
+        n=len(measurement.values),
+        interval=median_interval(measurement.values),
+        unit=measurement.unit,
+        higher_is_better=bool(measurement.higher_is_better),
+    )
+
+
+def require_context(backend: Any, n_tokens: int) -> None:
+    """Raise NotAvailableError if the model's context cannot hold so many tokens."""
+    n_ctx = int(backend.describe()["n_ctx"])
+    if n_tokens > n_ctx:
+        raise NotAvailableError(
+            f"{n_tokens} tokens do not fit into the context of {n_ctx}: there is nothing to measure at this length",
+            slug="context-too-short",
+        )
