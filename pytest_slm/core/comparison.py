@@ -21,8 +21,8 @@ _BITS = 64  # of one count; the greatest is C(60, 30) = 1.2e17
 def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
     """Two-sided p value that both samples are from one distribution (Mann and Whitney 1947), 1 for an empty sample.
 
-    Exact up to ``EXACT`` values: the distribution of the rank sum over all ways to deal out the ranks that are there, so
-    ties are no approximation (Lehmann 1975, 1.4). Beyond, normal with corrections for ties and continuity.
+    Exact up to ``EXACT`` values: the distribution of the rank sum over all ways to deal out the ranks that are there,
+    so ties are no approximation (Lehmann 1975, 1.4). Beyond, normal with corrections for ties and continuity.
     """
     n, m = len(a), len(b)
     if not n or not m:
@@ -44,7 +44,7 @@ def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def smallest_p(n: int, m: int) -> float:
-    """The least p value that ``mann_whitney`` can give for samples of these sizes: all of one below all of the other."""
+    """The least p value of ``mann_whitney`` for samples of these sizes: all of one below all of the other."""
     return min(1.0, 2 / math.comb(n + m, n)) if n and m else 1.0
 
 
@@ -76,7 +76,8 @@ def mcnemar(only_a: int, only_b: int) -> float:
     """Two-sided exact p value that two models are right equally often, from the questions that only one of them got
     right (McNemar 1947; the binomial distribution instead of chi square)."""
     n, fewer = only_a + only_b, min(only_a, only_b)
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    tail: float = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
+    return min(1.0, 2 * tail)
 
 
 def paired_difference(only_a: int, only_b: int, n: int) -> Interval:
