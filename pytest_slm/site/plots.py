@@ -233,9 +233,7 @@ def _stack(name: str, parts: Mapping[str, float], colours: Mapping[str, int], to
     for part, colour in colours.items():
         size = parts.get(part)
         width = 100 * (size or 0.0) / top
-        shown = (
-            "" if size is None else numbers.number(size, max(places, numbers.decimals(size, None) if size < 1 else 0))
-        )
+        shown = "" if size is None else numbers.estimate(size, None)[0]
         made.append(Part(name=part, colour=colour, x=round(begin, 2), width=round(width, 2), value=shown))
         begin += width
     whole = numbers.number(total, places)
