@@ -18,6 +18,10 @@ from pytest_slm.registry.scores import engine_of, machine_of
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 
 
+SHAPE = ("profile", "depth", "prompt", "output", "context", "page_cache")
+"""What a timing is a timing of, where its name does not say it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunName(Record):
     """Which run a side is."""
@@ -78,6 +82,7 @@ def compare(a: Read, b: Read, *, smallest: float = SMALLEST, every: bool = False
     if machines:
         refused.append(machines)
         timed = []
+    timed = [pair for pair in timed if _alike(*pair, refused)]
     timings = compare_timings(timed, smallest=smallest, every=every)
     scores = compare_answers([pair for pair in pairs if pair[0].suite != SUITE], a.samples, b.samples, refused)
     if not timings and not scores:
@@ -99,6 +104,16 @@ def _pairs(a: RunReport, b: RunReport, refused: list[str]) -> Iterator[tuple[Res
             yield mine, other
         else:
             refused.append(f"{name_of(mine)}: version {mine.version} and version {other.version} are two tasks")
+
+
+def _alike(a: Result, b: Result, refused: list[str]) -> bool:
+    """Whether both timed the same thing: the depth ``context`` is another one where the context is."""
+    for key in SHAPE:
+        one, other = a.provenance.get(key), b.provenance.get(key)
+        if one is not None and other is not None and one != other:
+            refused.append(f"{name_of(a)}: {key} {one} and {key} {other} are two measures")
+            return False
+    return True
 
 
 def _machines(a: RunReport, b: RunReport) -> str:

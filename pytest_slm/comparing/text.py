@@ -75,12 +75,14 @@ def _score(one: ScoreDifference) -> tuple[str, ...]:
 
 
 def _remarks(timings: Sequence[TimingDifference]) -> Iterator[str]:
-    for one in timings:
-        if one.reason:
-            yield f"{one.item} {one.quantity}: {one.verdict}: {one.reason}"
-        for side, noise in (("A", one.a.noise), ("B", one.b.noise)):
-            if noise:
-                yield f"{one.item} {one.quantity}: {side} is noisy: {noise}"
+    yield from (f"{one.item} {one.quantity}: {one.verdict}: {one.reason}" for one in timings if one.reason)
+    noise = [
+        f"{one.item}: {side} is noisy: {why}"
+        for one in timings
+        for side, why in (("A", one.a.noise), ("B", one.b.noise))
+        if why
+    ]
+    yield from dict.fromkeys(noise)  # an item's quantities share its rounds
 
 
 def _with_unit(value: float, unit: str) -> str:

@@ -213,6 +213,26 @@ def test_without_samples_scores_are_not_compared(answered):
         compare(answered("10"), replace(answered("10"), samples={}))
 
 
+def test_two_depths_are_not_compared_though_both_are_the_context(factory):
+    def side(depth):
+        rounds = [
+            factory.rounds("depth", "context", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, depth=depth),
+            factory.rounds("depth", "512", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, depth=512),
+        ]
+        return Read(path=Path("run"), run=factory.make_run(results=rounds), samples={})
+
+    found = compare(side(3584), side(1536))
+    assert [one.item for one in found.timings] == ["performance/depth[512]"]
+    assert found.refused == ("performance/depth[context]: depth 3584 and depth 1536 are two measures",)
+
+
+def test_noise_of_an_item_is_told_once_though_it_has_two_rates(factory):
+    values = {"prefill_tps": ("tok/s", CALM), "decode_tps": ("tok/s", CALM)}
+    item = factory.rounds("depth", "0", "Q8_0", "full", values, told=2, noise=factory.STEAL, depth=0)
+    side = Read(path=Path("run"), run=factory.make_run(results=[item]), samples={})
+    assert told(compare(side, side)).count("A is noisy") == 1
+
+
 def test_what_else_differs_is_listed(timed):
     found = compare(timed(CALM), timed(CALM, backend={"threads": 8, "engine_version": "0.3.40"}))
     assert found.differs == {"engine": ("llamacpp 0.3.36", "llamacpp 0.3.40"), "threads": ("2", "8")}
