@@ -59,29 +59,32 @@ class Watch:
     def __init__(self, pid: int | None = None, *, root: Path = ROOT) -> None:
         self._pid = pid or os.getpid()
         self._root = root
-        self._before: _Counters | None = None
+        self._before: tuple[_Counters, _Cpu] | None = None
 
     def start(self) -> None:
         """The round begins now."""
-        self._before = _Counters(self._pid, self._root)
+        # The times are read last here and first in stop(), so that little but the round is between.
+        counters = _Counters(self._pid, self._root)
+        self._before = counters, _Cpu({os.getpid(), self._pid})
 
     def stop(self) -> Conditions:
         """The round has ended. RuntimeError if none has begun."""
+        cpu = _Cpu({os.getpid(), self._pid})
         if self._before is None:
             raise RuntimeError("Watch.stop() without start()")
-        before, self._before = self._before, None
-        after = _Counters(self._pid, self._root)
-        voluntary, involuntary = _switched(before.switches, after.switches)
+        (counters_before, cpu_before), self._before = self._before, None
+        counters = _Counters(self._pid, self._root)
+        voluntary, involuntary = _switched(counters_before.switches, counters.switches)
         return Conditions(
-            seconds=after.clock - before.clock,
-            steal_share=_steal_share(before, after),
-            foreign_cores=_foreign(before, after),
+            seconds=cpu.clock - cpu_before.clock,
+            steal_share=_steal_share(cpu_before, cpu),
+            foreign_cores=_foreign(cpu_before, cpu),
             load_1m=_load(),
-            throttled=_grown(before.throttled, after.throttled),
+            throttled=_grown(counters_before.throttled, counters.throttled),
             voluntary_switches=voluntary,
             involuntary_switches=involuntary,
             frequency_mhz=_frequency(self._root),
-            quota_waits=_grown(before.quota_waits, after.quota_waits),
+            quota_waits=_grown(counters_before.quota_waits, counters.quota_waits),
         )
 
 
@@ -115,23 +118,31 @@ def disturbance(rounds: Sequence[Conditions]) -> str:
 
 
 class _Cpu:
-    """CPU seconds so far: of all, stolen, and of the processes that are not foreign (None if one cannot be read)."""
+    """CPU seconds so far: of all, stolen, and of the processes that are not foreign. None: that cannot be read."""
 
     def __init__(self, own: Iterable[int]) -> None:
         self.clock = time.perf_counter()
-        times = psutil.cpu_times()
-        # Guest time is within user time. Waiting for a disk is idle.
-        self.busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
-        self.steal: float | None = getattr(times, "steal", None)
+        self.busy, self.steal = _cpu_of_all()
         self.own = _cpu_of(own)
 
 
-class _Counters(_Cpu):
+class _Counters:
+    """What else has been counted so far."""
+
     def __init__(self, pid: int, root: Path) -> None:
-        super().__init__({os.getpid(), pid})
         self.throttled = _throttled(root)
         self.quota_waits = cgroup.times_throttled(root, pid)
         self.switches = _switches(pid, root)
+
+
+def _cpu_of_all() -> tuple[float | None, float | None]:
+    try:
+        times = psutil.cpu_times()
+    except (OSError, psutil.Error):  # Android lets no app read /proc/stat
+        return None, None
+    # Guest time is within user time. Waiting for a disk is idle.
+    busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+    return busy, getattr(times, "steal", None)
 
 
 def _cpu_of(pids: Iterable[int]) -> float | None:
@@ -143,16 +154,19 @@ def _cpu_of(pids: Iterable[int]) -> float | None:
 
 def _foreign(before: _Cpu, after: _Cpu) -> float | None:
     seconds = after.clock - before.clock
-    if seconds < SHORT_S or before.own is None or after.own is None:
-        return None
-    return max(0.0, (after.busy - before.busy) - (after.own - before.own)) / seconds
+    busy, own = _taken(before.busy, after.busy), _taken(before.own, after.own)
+    return None if seconds < SHORT_S or busy is None or own is None else max(0.0, busy - own) / seconds
 
 
 def _steal_share(before: _Cpu, after: _Cpu) -> float | None:
-    if before.steal is None or after.steal is None or after.clock - before.clock < SHORT_S:
+    busy, stolen = _taken(before.busy, after.busy), _taken(before.steal, after.steal)
+    if after.clock - before.clock < SHORT_S or busy is None or stolen is None:
         return None
-    stolen, busy = after.steal - before.steal, after.busy - before.busy
-    return max(0.0, stolen) / (stolen + busy) if stolen + busy > 0 else 0.0
+    return stolen / (stolen + busy) if stolen + busy > 0 else 0.0
+
+
+def _taken(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else max(0.0, after - before)
 
 
 def _grown(before: int | None, after: int | None) -> int | None:

@@ -1,8 +1,17 @@
 """Limits and counters of control groups, as both versions of the interface write them."""
 
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_slm.machine import cgroup
+from pytest_slm.machine.conditions import Watch, disturbance
 from pytest_slm.machine.hardware import usable_cores, usable_memory
 
 V2 = "sys/fs/cgroup"
@@ -86,3 +95,31 @@ def test_what_makes_no_sense_is_no_limit(tree, text):
     root = tree({"proc/self/cgroup": text, f"{V2}/memory.max": text, f"{V2}/cpu.max": text or "max"})
     assert cgroup.memory_limit(root) is None
     assert cgroup.cpu_limit(root) is None
+
+
+@given(st.text())
+def test_no_text_makes_it_fail_or_leave_the_mount(text):
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "proc/self").mkdir(parents=True)
+        (root / V2).mkdir(parents=True)
+        (root / "proc/self/cgroup").write_text(text, "utf-8", "surrogateescape")
+        found = cgroup.groups("memory", root)
+        assert all(group.resolve().is_relative_to((root / V2).resolve()) for group in found)
+
+
+def test_a_real_limit_is_found_and_its_waits_are_counted(cpu_group):
+    program = "import time\nwhile True: pass"
+    busy = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        (cpu_group / "cgroup.procs").write_text(str(busy.pid))
+        assert cgroup.cpu_limit(pid=busy.pid) == 0.2
+        watch = Watch(busy.pid)
+        watch.start()
+        time.sleep(1)
+        found = watch.stop()
+    finally:
+        busy.kill()
+        busy.wait()
+    assert found.quota_waits
+    assert "control group made the model wait" in disturbance([found])

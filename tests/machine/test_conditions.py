@@ -98,15 +98,19 @@ def test_shares_are_shares(seconds, own, others, stolen):
 
 
 def test_without_counters_everything_but_the_time_is_null(tree, monkeypatch):
+    # as on Android, where no app may read /proc/stat
+    def refuse():
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(conditions.psutil, "cpu_times", refuse)
     monkeypatch.delattr(os, "getloadavg", raising=False)
-    monkeypatch.setattr(conditions, "_cpu_of", lambda pids: None)
-    found = Times(monkeypatch).round(tree, seconds=3.0)
-    monkeypatch.setattr(conditions, "_cpu_of", lambda pids: None)
     watch = Watch(root=tree({}))
     watch.start()
+    burn(conditions.SHORT_S)
     found = watch.stop()
     unknown = {name for name, value in found.to_json().items() if value is None}
     assert unknown == {field.name for field in dataclasses.fields(Conditions)} - {"seconds"}
+    assert foreign_cores(conditions.SHORT_S) is None
 
 
 def test_events_of_heat_and_of_the_quota_are_counted_apart(tree):

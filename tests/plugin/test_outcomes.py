@@ -150,7 +150,7 @@ def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measure
     suite(a=CRASH, b=GOOD)
     done = run("suites", **SCRIPT)
     done.assert_outcomes(errors=1, passed=1)
-    done.stdout.fnmatch_lines(["*was ended by SIGKILL*host-died*"])
+    done.stdout.fnmatch_lines(["*was killed (SIGKILL), peak*host-died*"])
     found = results(report())
     assert found["geo/a"]["outcome"] == "error"
     assert "SIGKILL" in found["geo/a"]["reason"]
