@@ -17,7 +17,6 @@ from pytest_slm.registry.performance import SUITE
 from pytest_slm.registry.scores import engine_of, machine_of
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 
-
 SHAPE = ("profile", "depth", "prompt", "output", "context", "page_cache")
 """What a timing is a timing of, where its name does not say it."""
 
