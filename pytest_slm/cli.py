@@ -22,6 +22,7 @@ examples:
   pytest-slm report reports/smollm2/Q8_0/20261101T100000  write report.html of one run again
   pytest-slm registry build reports -o registry.json      all runs -> one registry
   pytest-slm site build registry.json -o public           registry -> web pages; open public/index.html
+  pytest-slm compare reports/A/report.json reports/B      what is faster or better in B, and how sure that is
   pytest-slm suites                                       what can be measured
   pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
   pytest-slm validate submissions/*.yml                   is this submission in order?
@@ -79,6 +80,22 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write report.html of a run folder again")
     report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
     report.set_defaults(run=_report)
+
+    compare = commands.add_parser(
+        "compare", help="two runs: what is faster, slower, better, worse, and what makes no difference"
+    )
+    compare.add_argument("a", type=Path, metavar="A", help="a run folder, or a report.json: what to compare with")
+    compare.add_argument("b", type=Path, metavar="B", help="another one")
+    compare.add_argument(
+        "--smallest",
+        type=_percent,
+        default=0.03,
+        metavar="PERCENT",
+        help="timings that differ by less are no difference (default: 3, as two runs of one thing may)",
+    )
+    compare.add_argument("--all", action="store_true", help="every measurement of an item, such as the parts of ttft")
+    compare.add_argument("--json", action="store_true", help="the comparison as JSON")
+    compare.set_defaults(run=_compare)
 
     suites = commands.add_parser("suites", help="list the built-in suites and their tasks")
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
@@ -148,6 +165,21 @@ def _report(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.report import write_report
 
     print(write_report(arguments.folder))
+    return 0
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected a percentage from 0 to 100")
+    return value / 100
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from pytest_slm.comparing import compare, read_run, told
+
+    found = compare(read_run(arguments.a), read_run(arguments.b), smallest=arguments.smallest, every=arguments.all)
+    print(json.dumps(found.to_json(), indent=2, sort_keys=True) if arguments.json else told(found))
     return 0
 
 

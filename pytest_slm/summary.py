@@ -22,7 +22,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for result in run.results:
         if result.reason:
             terminal.write_line(f"{result.outcome} {_name(result)}: {result.reason}")
-    for line in _remarks(run):
+    for line in (*_timings(run), *_remarks(run)):
         terminal.write_line(line)
     note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
     for total in run_aggregates(run).values():
@@ -30,6 +30,25 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
             f"coverage {total.coverage:.0%} of its weight{note}"
         )
+
+
+def _timings(run: RunReport) -> list[str]:
+    """What the table has no room for: other rates of an item, why rounds are noisy, and why there is no energy."""
+    lines, energy = [], ""
+    for result in (result for result in run.results if result.suite == "performance" and result.outcome in MEASURED):
+        others = [metric for metric in result.metrics if metric.name != result.primary]
+        if others:
+            told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)
+            lines.append(f"{_name(result)}: {told}")
+        if result.provenance.get("verdict") == "noisy":
+            lines.append(f"noisy {_name(result)}: {result.provenance.get('verdict_reason') or 'the rounds differ'}")
+        per_token = next((m for m in result.measurements if m.name == "energy_per_token"), None)
+        if per_token is not None:
+            joules = _readable(statistics.median(per_token.values), per_token.unit)
+            lines.append(f"{_name(result)}: energy_per_token {joules}")
+        else:
+            energy = energy or str(result.provenance.get("energy") or "")
+    return [*lines, f"no energy: {energy}"] if energy else lines
 
 
 def _remarks(run: RunReport) -> list[str]:
@@ -60,20 +79,28 @@ def _row(result: Result) -> tuple[str, ...]:
         metric = result.metrics[0]
     if metric is None and result.outcome in MEASURED and result.measurements:
         memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
-        value = statistics.median(memory.values)
-        shown = (memory.name, f"{value / 1e6:.0f} MB" if memory.unit == "B" else f"{value:.3g} {memory.unit}", "", "")
+        shown = (memory.name, _readable(statistics.median(memory.values), memory.unit), "", "")
     else:
         shown = _shown(metric)
     remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
     if cut := result.provenance.get("answers_cut"):
         remarks.append(f"{cut} cut off")
-    noise = next((m for m in result.measurements if metric and m.name == metric.name), None)
-    variation = coefficient_of_variation(noise.values) if noise else None
-    if variation is not None and variation > NOISY:
-        remarks.append(f"noisy, CV {variation:.0%}")
+    if noise := _noise(result, metric):
+        remarks.append(noise)
     n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")
     seconds = f"{result.seconds:.1f}" if result.outcome != "not_run" else ""
     return (_name(result), *shown[:3], n, seconds, result.outcome)
+
+
+def _noise(result: Result, metric: Metric | None) -> str:
+    """``noisy``, if the run has found so or, where it gives no verdict, if the rounds differ too much."""
+    verdict = result.provenance.get("verdict")
+    rounds = next((m for m in result.measurements if metric and m.name == metric.name), None)
+    variation = coefficient_of_variation(rounds.values) if rounds else None
+    noisy = variation is not None and variation > NOISY if verdict is None else verdict == "noisy"
+    if not noisy:
+        return ""
+    return "noisy" if variation is None else f"noisy, CV {variation:.0%}"
 
 
 def result_line(result: Result) -> str:
@@ -99,5 +126,14 @@ def _shown(metric: Metric | None) -> tuple[str, str, str, str]:
     if metric.unit == "share":
         bounds = f"{100 * metric.interval[0]:.1f} – {100 * metric.interval[1]:.1f} %" if metric.interval else "unknown"
         return (metric.name, f"{100 * metric.value:.1f} %", bounds, str(metric.n))
-    bounds = f"{metric.interval[0]:.3g} – {metric.interval[1]:.3g}" if metric.interval else "unknown"
-    return (metric.name, f"{metric.value:.3g} {metric.unit}", bounds, str(metric.n))
+    bounds = " – ".join(_number(bound) for bound in metric.interval) if metric.interval else "unknown"
+    return (metric.name, _readable(metric.value, metric.unit), bounds, str(metric.n))
+
+
+def _readable(value: float, unit: str) -> str:
+    return f"{value / 1e6:.0f} MB" if unit == "B" else f"{_number(value)} {unit}"
+
+
+def _number(value: float) -> str:
+    """Three digits, and never 1.02e+03, which is hard to compare with 998."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

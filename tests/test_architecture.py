@@ -26,8 +26,12 @@ RULES = {
         {"core", "errors", "scorers", "machine", "models", "backends", "sandbox"},
         {"pytest", "yaml", "llama_cpp", "torch"},
     ),
-    "registry": ({"core", "errors", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
-    "site": ({"core", "errors", "registry", "load"}, ENGINES | {"pytest", "yaml"}),
+    # which devices a model fits on is told by the table of devices
+    "registry": ({"core", "errors", "load", "machine"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    # the fingerprint's recipe tells in what two machines differ
+    "comparing": ({"core", "errors", "machine", "registry"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    # titles of devices stand in the table of devices
+    "site": ({"core", "errors", "registry", "load", "machine"}, ENGINES | {"pytest", "yaml"}),
     "assembly": ({"core", "errors", "machine", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
     # which rows a task reads stands in lm-eval's files
     "data": ({"core", "errors", "load", "builtin", "runners"}, (ENGINES - {"lm_eval"}) | {"pytest", "yaml", "jinja2"}),

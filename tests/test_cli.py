@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,12 +103,59 @@ def test_wrong_arguments_are_code_2(arguments, capsys):
     assert "usage: pytest-slm" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["registry build", "site build", "report", "detect", "validate"])
+@pytest.mark.parametrize("command", ["registry build", "site build", "report", "compare", "detect", "validate"])
 def test_help_teaches_every_command_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
     assert stopped.value.code == 0
     assert f"pytest-slm {command} " in capsys.readouterr().out
+
+
+@pytest.fixture
+def pair(tmp_path, factory):
+    """The folders of two runs, the second one of a quantization that is faster."""
+    runs = [factory.make_run(quantization, modern=True) for quantization in ("Q8_0", "Q4_0")]
+    return [str(factory.store_run(tmp_path / "pair", run, factory.make_samples(run)).parent) for run in runs]
+
+
+def test_compare_says_which_is_faster(pair, capsys):
+    assert main(["compare", *pair]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"performance/decode\[500\] +decode_tps .* faster\n", printed)
+    assert re.search(r"core/math .* no difference\n", printed)
+    assert "quantization: Q8_0 | Q4_0" in printed
+    assert "ttft_tokenize" not in printed
+
+
+def test_compare_in_json_has_the_same(pair, capsys):
+    assert main(["compare", *reversed(pair), "--json", "--all"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (decode,) = [
+        one for one in found["timings"] if (one["item"], one["quantity"]) == ("performance/decode[500]", "decode_tps")
+    ]
+    assert decode["ratio"] < 1
+    assert decode["p_corrected"] >= decode["p"]
+    assert "ttft_tokenize" in {one["quantity"] for one in found["timings"]}
+
+
+def test_compare_takes_the_smallest_difference_in_percent(pair, capsys):
+    assert main(["compare", *pair, "--smallest", "99"]) == 0
+    assert "faster" not in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", *pair, "--smallest", "-1"])
+    assert stopped.value.code == 2
+
+
+def test_compare_of_two_machines_is_one_line_and_code_1(tmp_path, factory, capsys):
+    folders = []
+    for name in ("m-1", "m-2"):
+        run = factory.make_run(modern=True, suites=(), machine={"fingerprint": name, "ram_gib": name}, slug=name)
+        folders.append(str(factory.store_run(tmp_path, run).parent))
+    assert main(["compare", *folders]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "ram_gib is 'm-1' and 'm-2'" in error
+    assert error.rstrip().endswith("[compare-nothing]")
 
 
 def test_detect_says_what_the_headers_say(real_model, capsys):
@@ -137,6 +185,7 @@ def test_validate_of_no_submission_is_a_failure(tmp_path, capsys):
 def test_the_command_imports_no_engine_and_no_test_framework():
     # A registry is built where no model can run.
     code = "import sys, pytest_slm.cli, pytest_slm.registry, pytest_slm.site.build, pytest_slm.site.report\n"
+    code += "import pytest_slm.comparing\n"
     code += "print({'pytest', 'torch', 'llama_cpp', 'lm_eval', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

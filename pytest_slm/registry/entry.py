@@ -93,7 +93,7 @@ class Item(Record):
 @dataclass(frozen=True, kw_only=True)
 class Quantity(Record):
     """A measured quantity: ``of`` what it was measured (``500 tokens``), ``spread`` the least and greatest round,
-    ``cv`` standard deviation over mean."""
+    ``cv`` standard deviation over mean, ``verdict`` stable or noisy as the run found it, and its ``reason``."""
 
     value: float
     unit: str
@@ -102,6 +102,17 @@ class Quantity(Record):
     spread: Interval | None = None
     cv: float | None = None
     of: str = ""
+    verdict: Literal["stable", "noisy"] | None = None
+    """None where the report does not say: one value, or an older report."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point(Record):
+    """What was measured at one setting of a series: ``at`` so many tokens, or so many sequences."""
+
+    at: int
+    quantities: Mapping[str, Quantity]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +128,22 @@ class QuantizationSpeed(Record):
     ttft_ms: Quantity | None = None
     decode: tuple[Quantity, ...] = ()
     ttft: tuple[Quantity, ...] = ()
+    latency: tuple[Point, ...] = ()
+    """Percentiles of the time between two tokens, ``tpot`` and ``e2e_tps``, by output tokens."""
+    ttft_parts: tuple[Point, ...] = ()
+    """What the time to the first token is made of, in ms, by tokens of the prompt."""
+    prefill_tps: Quantity | None = None
+    """llama-bench's pp, ``generate_tps`` its tg: the engine alone."""
+    generate_tps: Quantity | None = None
+    depth: tuple[Point, ...] = ()
+    """``prefill_tps`` and ``decode_tps`` by tokens that were in memory already."""
+    parallel: tuple[Point, ...] = ()
+    """``total_tps`` and ``per_sequence_tps`` by sequences that were written together."""
+    load: Mapping[str, Quantity] = field(default_factory=dict)
+    """Seconds to open the model, ``cold`` and ``warm``."""
+    energy_per_token: Quantity | None = None
+    energy_reason: str = ""
+    """Why there is no energy, where the report says."""
     memory: Mapping[str, Quantity] = field(default_factory=dict)
     other: Mapping[str, Quantity] = field(default_factory=dict)
 
@@ -128,6 +155,21 @@ class Performance(Record):
     machine: str
     hardware: Mapping[str, Any]
     quantizations: Mapping[str, QuantizationSpeed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentTarget(Record):
+    """The best quantization that fits on a device, by memory that was measured; if none does, the smallest one.
+
+    ``tps`` was measured on ``machine``, not on the device."""
+
+    device: str
+    quantization: str
+    peak_ram_gb: float
+    usable_ram_gb: float
+    fits: bool
+    tps: Quantity | None
+    machine: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +260,7 @@ class RegistryEntry(Record):
     performance_elsewhere: tuple[Performance, ...] = ()
     safety: Mapping[str, Rate] = field(default_factory=dict)
     domain_scores: Mapping[str, float] = field(default_factory=dict)
-    deployment_targets: tuple[Mapping[str, Any], ...] = ()
+    deployment_targets: tuple[DeploymentTarget, ...] = ()
     compliance: Compliance = field(default_factory=Compliance)
     best_for: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()

@@ -30,6 +30,7 @@ from pytest_slm.registry.scores import (
     strata,
 )
 from pytest_slm.registry.store import StoredReport, utc
+from pytest_slm.registry.targets import deployment_targets
 
 DOMAINS = ("finance", "healthcare", "legal", "coding")
 
@@ -99,6 +100,9 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
         performance_elsewhere=measured[1:],
         safety=safety_rates(sorted_runs, headline),
         domain_scores={name: best.use_cases[name].score for name in DOMAINS if name in best.use_cases},
+        deployment_targets=deployment_targets(
+            measured, {name: entry.bits_per_weight for name, entry in quantizations.items()}
+        ),
         best_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, RECOMMENDED, None)),
         not_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, None, NOT_RECOMMENDED)),
         quantizations=quantizations,

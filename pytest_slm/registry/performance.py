@@ -9,13 +9,31 @@ from typing import Any
 
 from pytest_slm.core.statistics import Interval, coefficient_of_variation, median, median_interval
 from pytest_slm.core.types import MEASURED, Result
-from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
+from pytest_slm.registry.entry import Performance, Point, Quantity, QuantizationSpeed
 from pytest_slm.registry.scores import Stratum
 
 SUITE = "performance"
 GB = 1e9
 STANDARD_DECODE, STANDARD_CONTEXT = 500, 2048
 """The lengths of the two columns that models are compared by."""
+STANDARD_PREFILL, STANDARD_GENERATE = 512, 128
+"""llama-bench's own lengths."""
+TTFT_PARTS = ("ttft_tokenize", "ttft_prefill", "ttft_sample", "ttft_detokenize")
+
+_SERIES: Mapping[tuple[str, str], str] = {
+    ("decode", "decode_tps"): "decode",
+    ("ttft", "ttft"): "ttft",
+    ("ttft", "ttft_ms"): "ttft",
+    ("prefill", "prefill_tps"): "prefill",
+    ("generate", "decode_tps"): "generate",
+    **{("ttft", part): "ttft_parts" for part in TTFT_PARTS},
+    **{("decode", name): "latency" for name in ("tpot", "e2e_tps", "itl_p50", "itl_p95", "itl_p99")},
+    **{("depth", name): "depth" for name in ("prefill_tps", "decode_tps")},
+    **{("parallel", name): "parallel" for name in ("total_tps", "per_sequence_tps")},
+}
+"""(task, quantity): the series that it is a point of."""
+_IN_MS = frozenset({"ttft", *TTFT_PARTS, "tpot", "itl_p50", "itl_p95", "itl_p99"})
+_OF: Mapping[str, str] = {"depth": "{} tokens deep", "parallel": "{} at once"}
 HARDWARE = (
     *("cpu", "cores_physical", "cores_logical", "cores_usable", "cgroup_cpus", "ram_bytes", "cgroup_memory_bytes"),
     *("os", "virtualization"),
@@ -31,6 +49,7 @@ def quantities(result: Result) -> dict[str, Quantity]:
         metric.name: Quantity(value=metric.value, unit=metric.unit, n=metric.n, interval=metric.interval)
         for metric in result.metrics
     }
+    verdict, reason = result.provenance.get("verdict"), str(result.provenance.get("verdict_reason") or "")
     for name, measurement in raw.items():
         values = measurement.values
         told = found.get(name)
@@ -42,6 +61,8 @@ def quantities(result: Result) -> dict[str, Quantity]:
             continue
         spread = (min(values), max(values)) if len(values) > 1 else None
         found[name] = replace(told, spread=spread, cv=coefficient_of_variation(values))
+        if verdict in ("stable", "noisy") and spread:
+            found[name] = replace(found[name], verdict=verdict, reason=reason)
     return found
 
 
@@ -49,30 +70,16 @@ def speed(
     results: Iterable[Result], mode: str, engine: str | None, report: str, file_size: int | None
 ) -> QuantizationSpeed | None:
     """The table row of one quantization from its performance items; None if none of them was measured."""
-    decode: dict[int, Quantity] = {}
-    ttft: dict[int, Quantity] = {}
-    memory: dict[str, Quantity] = {}
-    other: dict[str, Quantity] = {}
+    sorter = _Sorter()
     for result in sorted(results, key=lambda result: str(result.id)):
-        if result.suite != SUITE:
-            continue
-        tokens = _tokens(result.variant)
-        for name, quantity in quantities(result).items():
-            if name == "decode_tps" and result.task == "decode" and tokens:
-                decode[tokens] = replace(quantity, of=f"{tokens} tokens")
-            elif name in ("ttft", "ttft_ms") and result.task == "ttft" and tokens:
-                ttft[tokens] = replace(_milliseconds(quantity), of=f"{tokens} tokens")
-            elif quantity.unit in ("bytes", "B", "byte"):
-                memory[name] = quantity
-            else:
-                other[
-                    "-".join(
-                        part for part in (result.task, result.variant, name.removeprefix(f"{result.task}_")) if part
-                    )
-                ] = quantity
-    if not (decode or ttft or memory or other):
+        if result.suite == SUITE:
+            sorter.add(result)
+    memory = sorter.memory
+    if not (sorter.series or memory or sorter.load or sorter.other):
         return None
     size = memory.get("file_size") or (Quantity(value=file_size, unit="bytes", n=1) if file_size else None)
+    decode, ttft = sorter.lone("decode"), sorter.lone("ttft")
+    energy = sorter.lone("energy")
     return QuantizationSpeed(
         mode=mode,
         engine=engine,
@@ -83,9 +90,62 @@ def speed(
         ttft_ms=_nearest(ttft, STANDARD_CONTEXT),
         decode=tuple(decode[length] for length in sorted(decode)),
         ttft=tuple(ttft[length] for length in sorted(ttft)),
+        latency=sorter.points("latency"),
+        ttft_parts=sorter.points("ttft_parts"),
+        prefill_tps=_nearest(sorter.lone("prefill"), STANDARD_PREFILL),
+        generate_tps=_nearest(sorter.lone("generate"), STANDARD_GENERATE),
+        depth=sorter.points("depth"),
+        parallel=sorter.points("parallel"),
+        load=sorter.load,
+        energy_per_token=_nearest(energy, STANDARD_DECODE),
+        energy_reason="" if energy else sorter.energy_reason,
         memory=memory,
-        other=other,
+        other=sorter.other,
     )
+
+
+class _Sorter:
+    """Puts every number of the performance items into its place; what has none is kept in ``other``."""
+
+    def __init__(self) -> None:
+        self.series: dict[str, dict[int, dict[str, Quantity]]] = {}
+        self.memory: dict[str, Quantity] = {}
+        self.load: dict[str, Quantity] = {}
+        self.other: dict[str, Quantity] = {}
+        self.energy_reason = ""
+
+    def add(self, result: Result) -> None:
+        """One item."""
+        at, numbers = _setting(result), quantities(result)
+        for name, quantity in numbers.items():
+            series = _SERIES.get((result.task, name))
+            if name == "energy_per_token" and at is not None:
+                series = "energy"
+            if name in TTFT_PARTS and "ttft_tokenize" not in numbers:  # reports from before all four were told
+                series = None
+            if series and at is not None:
+                shown = _milliseconds(quantity) if name in _IN_MS else quantity
+                kept = self.series.setdefault(series, {}).setdefault(at, {})
+                kept[name.removeprefix("ttft_") if series == "ttft_parts" else name] = replace(
+                    shown, of=_OF.get(result.task, "{} tokens").format(at)
+                )
+            elif result.task == "load" and name == "load_s" and result.variant:
+                self.load[result.variant] = quantity
+            elif quantity.unit in ("bytes", "B", "byte"):
+                self.memory[name] = quantity
+            else:
+                parts = (result.task, result.variant, name.removeprefix(f"{result.task}_"))
+                self.other["-".join(part for part in parts if part)] = quantity
+        if numbers and "energy_per_token" not in numbers:
+            self.energy_reason = self.energy_reason or str(result.provenance.get("energy") or "")
+
+    def lone(self, series: str) -> dict[int, Quantity]:
+        """A series of which every point has one number, by setting."""
+        return {at: next(iter(found.values())) for at, found in self.series.get(series, {}).items()}
+
+    def points(self, series: str) -> tuple[Point, ...]:
+        """A series whose points have several numbers, in the order of its settings."""
+        return tuple(Point(at=at, quantities=found) for at, found in sorted(self.series.get(series, {}).items()))
 
 
 def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> tuple[Performance, ...]:
@@ -99,7 +159,7 @@ def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> 
         if row is None:
             continue
         machine = stratum.machine or f"unknown, {last}"
-        rank = (stratum.full, len(row.decode) + len(row.ttft) + len(row.memory) + len(row.other), stratum.finished)
+        rank = (stratum.full, _count(row), stratum.finished)
         rows = machines.setdefault(machine, {})
         if stratum.quantization not in rows or rows[stratum.quantization][0] < rank:
             rows[stratum.quantization] = (rank, row)
@@ -117,8 +177,21 @@ def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> 
     )
 
 
-def _tokens(variant: str) -> int | None:
-    number = re.search(r"\d+", variant)
+def _count(row: QuantizationSpeed) -> int:
+    """How much of a quantization was measured."""
+    every = (row.decode, row.ttft, row.latency, row.ttft_parts, row.depth, row.parallel)
+    named = (row.load, row.memory, row.other)
+    lone = (row.prefill_tps, row.generate_tps, row.energy_per_token)
+    return sum(map(len, every)) + sum(map(len, named)) + sum(one is not None for one in lone)
+
+
+def _setting(result: Result) -> int | None:
+    """The length, depth or number of sequences of an item: its variant's number, or what the report says that
+    ``context`` was."""
+    number = re.search(r"\d+", result.variant)
+    depth = result.provenance.get("depth")
+    if number is None and result.task == "depth" and isinstance(depth, int):
+        return depth
     return int(number.group()) if number else None
 
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from pytest_slm.core.aggregation import PROFILES
 from pytest_slm.core.types import Metric
+from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.entry import Item, Performance, RegistryEntry
 from pytest_slm.site import numbers
+from pytest_slm.site.curves import curves, first_token_parts, memory_split
+from pytest_slm.site.pareto import Pareto, pareto
+from pytest_slm.site.plots import LinePlot, Stacks
 from pytest_slm.site.speed import Bars, caution, machine_charts, machine_name
 from pytest_slm.site.views import (
     Fact,
@@ -43,7 +47,22 @@ class MachineSection:
     title: str
     caution: str
     charts: tuple[Bars, ...]
+    front: Pareto | None
+    plots: tuple[LinePlot, ...]
+    stacks: tuple[Stacks, ...]
     modes: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRow:
+    """A device, and the best quantization that fits on it."""
+
+    title: str
+    fits: bool
+    quantization: str
+    peak: str
+    usable: str
+    basis: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +107,7 @@ class ModelView:
     columns: tuple[str, ...]
     quantizations: tuple[QuantizationRow, ...]
     machines: tuple[MachineSection, ...]
+    devices: tuple[DeviceRow, ...]
     items: ItemsView
     other_items: tuple[tuple[str, int, str], ...]
     """Name, number of items and address of the pages of the other quantizations."""
@@ -128,6 +148,7 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
         columns=tuple(words(name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in _ordered(entry)),
         machines=tuple(_machine(entry, performance) for performance in machines),
+        devices=_devices(entry),
         items=items_view(entry, entry.quantization),
         other_items=tuple(
             (name, len(entry.quantizations[name].items), addresses[name])
@@ -187,12 +208,34 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
 def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
     quick = sorted(name for name, row in performance.quantizations.items() if row.mode != "full")
     data = entry.provenance.machines.get(performance.machine, performance.hardware)
+    rows = {name: performance.quantizations[name] for name in _ordered(entry) if name in performance.quantizations}
     return MachineSection(
         title=machine_name(data),
         caution=caution(data),
         charts=machine_charts(performance, _ordered(entry)),
+        front=pareto(entry, performance),
+        plots=curves(rows),
+        stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
         modes=f"From quick runs: {', '.join(quick)}." if quick else "",
     )
+
+
+def _devices(entry: RegistryEntry) -> tuple[DeviceRow, ...]:
+    table = {device.name: device for device in device_table()}
+    rows = []
+    for target in entry.deployment_targets:
+        device = table.get(target.device)  # a registry may be older or newer than the table
+        rows.append(
+            DeviceRow(
+                title=device.title if device else words(target.device),
+                fits=target.fits,
+                quantization=target.quantization,
+                peak=numbers.size(target.peak_ram_gb * 1e9),
+                usable=f"{target.usable_ram_gb:.1f}{numbers.NBSP}GB",
+                basis=device.basis if device else "",
+            )
+        )
+    return tuple(rows)
 
 
 def items_view(entry: RegistryEntry, name: str) -> ItemsView:

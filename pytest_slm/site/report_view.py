@@ -11,6 +11,8 @@ from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, run_aggregates, run_scores
 from pytest_slm.site import numbers
+from pytest_slm.site.curves import curves, first_token_parts, memory_split
+from pytest_slm.site.plots import LinePlot, Stacks
 from pytest_slm.site.samples import SampleGroup, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
@@ -55,6 +57,12 @@ class ReportView:
     metrics: Groups
     metric_count: int
     charts: tuple[Bars, ...]
+    plots: tuple[LinePlot, ...]
+    stacks: tuple[Stacks, ...]
+    noise: tuple[str, ...]
+    """Items of which the rounds are not to be trusted, each with the reason."""
+    energy: str
+    """Why there is no energy, where the report says."""
     performance_items: tuple[ItemRow, ...]
     caution: str
     missing: tuple[tuple[str, ItemRow], ...]
@@ -70,6 +78,8 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
     grouped = ((words(suite), _metrics(r for r in results if r.suite == suite)) for suite in suites)
     metrics = tuple((title, rows) for title, rows in grouped if rows)
     performance = [result for result in results if result.suite == PERFORMANCE]
+    row = speed(performance, run.mode, engine_of(run), "", None)
+    rows = {run.quantization: row} if row else {}
     return ReportView(
         title=f"{run.submission.name} {run.quantization}",
         model=run.submission.name,
@@ -84,8 +94,12 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         suites=tuple((words(suite), tuple(_row(r) for r in results if r.suite == suite)) for suite in suites),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),
-        charts=speed_charts(speed(performance, run.mode, engine_of(run), "", None)),
-        performance_items=tuple(_row(result) for result in performance),
+        charts=speed_charts(row),
+        plots=curves(rows),
+        stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
+        noise=tuple(_noise(performance)),
+        energy=row.energy_reason if row else "",
+        performance_items=tuple(_timing_row(result) for result in performance),
         caution=caution(run.machine, run.backend) if performance else "",
         missing=tuple((words(result.suite), _row(result)) for result in results if result.outcome not in MEASURED),
         samples=sample_groups(run.results, samples),
@@ -190,6 +204,24 @@ def _row(result: Result) -> ItemRow:
         unscored=result.n_unscored,
         quick=result.mode != "full",
     )
+
+
+def _timing_row(result: Result) -> ItemRow:
+    """The row of a timing, with its verdict and why its rounds ended."""
+    row = _row(result)
+    verdict, ended = result.provenance.get("verdict"), result.provenance.get("rounds_reason")
+    if verdict not in ("stable", "noisy") or result.outcome not in MEASURED:
+        return row
+    why = result.provenance.get("verdict_reason")
+    told = (f"{verdict}: {why}" if why else verdict, f"rounds ended by: {ended}" if ended else "")
+    return replace(row, note="; ".join(filter(None, (row.note, *told))))
+
+
+def _noise(results: Iterable[Result]) -> Iterable[str]:
+    for result in results:
+        if result.outcome in MEASURED and result.provenance.get("verdict") == "noisy":
+            variant = f" {result.variant}" if result.variant else ""
+            yield f"{result.task}{variant}: {result.provenance.get('verdict_reason') or 'its rounds differ too much'}"
 
 
 def _provenance(run: RunReport) -> tuple[FactGroup, ...]:

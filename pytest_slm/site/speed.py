@@ -8,8 +8,9 @@ from typing import Any
 
 from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
-from pytest_slm.registry.performance import scaled
+from pytest_slm.registry.performance import STANDARD_DECODE, scaled
 from pytest_slm.site import numbers
+from pytest_slm.site.plots import round_up, values_of
 from pytest_slm.site.views import Plot, words
 
 MEMORY: Mapping[str, str] = {
@@ -21,9 +22,25 @@ MEMORY: Mapping[str, str] = {
     "private_after_load": "Private after loading",
     "mapped_after_load": "Mapped from the file after loading",
     "private_now": "Private at the end",
+    "peak_rss_2k": "Resident, peak with 2,048 tokens of context",
+    "peak_pss": "Proportional, peak while running",
+    "kv_cache": "KV cache",
+    "compute_buffers": "Compute buffers",
+    "other": "All else at the peak",
 }
 DECODE = ("Generation speed", "Output tokens per second after the first one. More is better.")
 GIGABYTE = "1 GB is 10⁹ bytes"
+ENGINE = (
+    "The engine alone",
+    "Tokens per second without tokenizer and sampler, as llama-bench counts them: pp reads a prompt, tg writes.",
+)
+LATENCY = ("Time between two tokens", "Percentiles over all tokens of all rounds. Less is better.")
+LATENCIES: Mapping[str, str] = {"itl_p50": "Half are below", "itl_p95": "95 % are below", "itl_p99": "99 % are below"}
+END_TO_END = (
+    "Generation speed, end to end",
+    "Output tokens per second with the wait for the first one counted. More is better.",
+)
+LOAD = ("Time to load", "Seconds to open the model: its file from the disk (cold), or in memory already (warm).")
 TTFT = ("Time to first token", "Milliseconds from the question to the first word of the answer. Less is better.")
 
 
@@ -62,7 +79,12 @@ def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
     memory = [(MEMORY.get(name, words(name)), row.memory[name]) for name in named]
     charts = [
         bars(*DECODE, [(quantity.of, quantity) for quantity in row.decode]),
+        bars(*ENGINE, _engine(row)),
         bars(*TTFT, [(quantity.of, quantity) for quantity in row.ttft]),
+        bars(*LATENCY, _latency(row)),
+        bars(*END_TO_END, [(quantity.of, quantity) for _, quantity in values_of(row.latency, "e2e_tps")]),
+        bars(*LOAD, [(words(name), quantity) for name, quantity in sorted(row.load.items())]),
+        bars("Energy", "Joules for each output token. Less is better.", _named(row.energy_per_token)),
         bars("Memory of the process that holds the model", f"{GIGABYTE}.", sized(memory)),
     ]
     for unit in sorted({quantity.unit for quantity in row.other.values()}):
@@ -91,8 +113,11 @@ def machine_charts(performance: Performance, order: Sequence[str]) -> tuple[Bars
 
     charts = (
         *by_length(*DECODE, column("tps_output")),
+        *by_length("Reading, engine alone", "Tokens per second of a prompt; llama-bench's pp.", column("prefill_tps")),
+        *by_length("Writing, engine alone", "Tokens per second, no sampler; llama-bench's tg.", column("generate_tps")),
         *by_length(*TTFT, column("ttft_ms")),
         bars("Peak memory", f"Resident memory of the model's process; {GIGABYTE}.", sized(column("ram_gb"))),
+        *by_length("Energy", "Joules for each output token. Less is better.", column("energy_per_token")),
         bars("File size", "What has to be downloaded.", sized(column("size_gb"))),
     )
     return tuple(chart for chart in charts if chart)
@@ -133,7 +158,7 @@ def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = ""
     """Bars over quantities of one unit; None for no rows. The scale starts at 0 and ends at a round number."""
     if not rows:
         return None
-    top = _round_up(max(bound for _, q in rows for bound in (q.value, *(q.spread or ()), *(q.interval or ()))))
+    top = round_up(max(bound for _, q in rows for bound in (q.value, *(q.spread or ()), *(q.interval or ()))))
     made = []
     for name, quantity in rows:
         pair = quantity.spread or quantity.interval
@@ -168,23 +193,32 @@ def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = ""
 
 
 def verdict(quantity: Quantity) -> str:
-    """``stable`` or ``noisy`` by the coefficient of variation of the rounds; nothing where there was one round."""
+    """``stable`` or ``noisy`` as the run found it, in older reports by the coefficient of variation; nothing for one
+    round."""
     if quantity.cv is None:
         return ""
-    word = "stable" if quantity.cv <= NOISY else "noisy"
-    return f"{word}, CV {100 * quantity.cv:.1f}{numbers.NBSP}%"
+    word = quantity.verdict or ("stable" if quantity.cv <= NOISY else "noisy")
+    reason = f": {quantity.reason}" if quantity.reason else ""
+    return f"{word}, CV {100 * quantity.cv:.1f}{numbers.NBSP}%{reason}"
+
+
+def _engine(row: QuantizationSpeed) -> list[tuple[str, Quantity]]:
+    """pp512 and tg128, by the names that llama-bench gives them."""
+    found = (("pp", row.prefill_tps), ("tg", row.generate_tps))
+    return [(word + quantity.of.partition(" ")[0], replace(quantity, of="")) for word, quantity in found if quantity]
+
+
+def _latency(row: QuantizationSpeed) -> list[tuple[str, Quantity]]:
+    """The percentiles at the length that models are compared by, or the nearest to it."""
+    nearest = min(row.latency, key=lambda point: abs(point.at - STANDARD_DECODE), default=None)
+    found = nearest.quantities if nearest else {}
+    return [(label, found[name]) for name, label in LATENCIES.items() if name in found]
+
+
+def _named(quantity: Quantity | None) -> list[tuple[str, Quantity]]:
+    return [(quantity.of, quantity)] if quantity else []
 
 
 def _place(value: float, top: float) -> float:
     """Percent of the width; what is below 0 has no bar."""
     return round(min(100.0, max(0.0, 100 * value / top)), 2)
-
-
-def _round_up(value: float) -> float:
-    """The next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten."""
-    power = 1.0
-    while value > 10 * power:
-        power *= 10
-    while 0 < value <= power:
-        power /= 10
-    return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * power), 1.0)

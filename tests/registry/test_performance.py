@@ -82,3 +82,79 @@ def test_full_rounds_win_over_newer_quick_ones(factory):
     found = [StoredReport(path=str(day), sha256="", run=run) for day, run in enumerate(runs)]
     (one,) = performances(strata(found), {})
     assert one.quantizations["Q8_0"].mode == "full"
+
+
+@pytest.fixture
+def modern(row):
+    """The row of a run with everything that is timed today."""
+    return row(modern=True)
+
+
+def test_the_engine_alone_is_not_mixed_with_what_a_user_waits_for(modern):
+    assert (modern.prefill_tps.of, modern.generate_tps.of) == ("512 tokens", "128 tokens")
+    # generate is the engine's decode_tps too, but has no place among the lengths that users wait for
+    assert [quantity.of for quantity in modern.decode] == ["100 tokens", "500 tokens", "1000 tokens"]
+
+
+def test_a_series_is_in_the_order_of_its_settings_and_context_is_a_number(modern):
+    # As text, 2048 comes before 512.
+    assert [point.at for point in modern.depth] == [0, 512, 2048, 3584]
+    assert [point.at for point in modern.parallel] == [1, 4, 16]
+    assert {name for point in modern.depth for name in point.quantities} == {"prefill_tps", "decode_tps"}
+    assert modern.depth[3].quantities["decode_tps"].of == "3584 tokens deep"
+
+
+def test_the_depth_of_the_context_is_read_and_never_guessed(factory):
+    item = factory.rounds("depth", "context", "Q8_0", "full", {"decode_tps": ("tok/s", (1, 2))})
+    found = speed([item], "full", None, "", None)
+    assert found.depth == ()
+    assert list(found.other) == ["depth-context-decode_tps"]
+
+
+def test_the_parts_of_the_wait_add_up_to_it(modern):
+    for point, whole in zip(modern.ttft_parts, modern.ttft, strict=True):
+        assert set(point.quantities) == {"tokenize", "prefill", "sample", "detokenize"}
+        assert sum(q.value for q in point.quantities.values()) == pytest.approx(whole.value, rel=0.01)
+        assert {q.unit for q in point.quantities.values()} == {"ms"}
+
+
+def test_parts_of_older_reports_are_kept_where_they_were(factory):
+    item = factory.rounds("ttft", "512", "Q8_0", "full", {"ttft": ("s", (1, 2)), "ttft_prefill": ("s", (1, 2))}, told=1)
+    found = speed([item], "full", None, "", None)
+    assert found.ttft_parts == ()
+    assert list(found.other) == ["ttft-512-prefill"]
+
+
+def test_percentiles_have_as_many_samples_as_tokens(modern):
+    median = modern.latency[1].quantities["itl_p50"]
+    assert (modern.latency[1].at, median.n, median.unit, median.interval) == (500, 3500, "ms", None)
+
+
+def test_verdicts_travel_with_their_reason(modern, factory):
+    stable, noisy = modern.decode[1], modern.decode[2]
+    assert (stable.verdict, stable.reason) == ("stable", "")
+    assert (noisy.verdict, noisy.reason) == ("noisy", factory.STEAL)
+    assert modern.memory["peak_rss"].verdict is None  # one value is neither
+
+
+def test_energy_is_a_number_or_has_a_reason(modern, factory):
+    assert (modern.energy_per_token, modern.energy_reason[:20]) == (None, "the counters of ener")
+    values = {"decode_tps": ("tok/s", (100, 101)), "energy_per_token": ("J", (0.4, 0.5))}
+    found = speed([factory.rounds("decode", "500", "Q8_0", "full", values, energy="RAPL")], "full", None, "", None)
+    assert (found.energy_per_token.value, found.energy_per_token.unit, found.energy_reason) == (0.45, "J", "")
+
+
+def test_loading_is_told_cold_and_warm(modern):
+    assert {name: quantity.unit for name, quantity in modern.load.items()} == {"cold": "s", "warm": "s"}
+    assert modern.load["cold"].value > modern.load["warm"].value
+
+
+def test_an_older_report_has_none_of_it(row):
+    found = row()
+    assert (found.prefill_tps, found.generate_tps, found.energy_per_token, found.energy_reason) == (
+        None,
+        None,
+        None,
+        "",
+    )
+    assert not any((found.depth, found.parallel, found.latency, found.ttft_parts, found.load))

@@ -43,6 +43,31 @@ def test_a_real_registry_passes_and_is_read_back_equal(tmp_path, document):
     assert json.loads(to_text(read_registry(tmp_path / "registry.json"))) == document
 
 
+def test_a_registry_with_everything_that_is_timed_passes_and_is_read_back_equal(tmp_path, factory):
+    runs = [factory.make_run(name, modern=True) for name in ("FP16", "Q8_0")]
+    found = [StoredReport(path=f"{run.quantization}/report.json", sha256="a" * 64, run=run) for run in runs]
+    made = build_registry(found)
+    write_json(tmp_path / "registry.json", made)
+    assert read_registry(tmp_path / "registry.json") == made
+
+
+def test_a_document_from_before_the_new_fields_is_still_read(tmp_path, document):
+    # They were added to 2.1.0: each has a default.
+    for model in document["models"]:
+        assert model.pop("deployment_targets") == []
+        for row in model["performance"]["quantizations"].values():
+            for name in ("latency", "ttft_parts", "prefill_tps", "generate_tps", "depth", "parallel", "load"):
+                assert not row.pop(name)
+            for name in ("energy_per_token", "energy_reason"):
+                assert not row.pop(name)
+            for quantity in (*row["decode"], *row["ttft"]):
+                assert quantity.pop("verdict") is None
+                assert quantity.pop("reason") == ""
+    path = tmp_path / "registry.json"
+    path.write_text(json.dumps(document))
+    assert read_registry(path).metadata.total_models == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -130,6 +130,12 @@ def runs(factory: ModuleType) -> list[RunReport]:
     return found
 
 
+@pytest.fixture(scope="session")
+def modern_runs(factory: ModuleType) -> list[RunReport]:
+    """Four quantizations of a model with everything that is timed today, one of them noisy."""
+    return [factory.make_run(name, modern=True) for name in ("FP16", "Q8_0", "Q4_K_M", "Q4_0")]
+
+
 # -- browser ------------------------------------------------------------------------------------------------------
 
 

@@ -55,7 +55,8 @@ STRUCTURE = """() => {
   for (const link of document.querySelectorAll("a, button, summary")) {
     if (!link.textContent.trim()) problems.push("a link without text");
   }
-  for (const image of document.querySelectorAll("svg")) {
+  // A mark inside of a picture is part of it; what is hidden from all readers but those who see has no name.
+  for (const image of document.querySelectorAll("svg:not(svg svg, [aria-hidden])")) {
     if (image.getAttribute("role") !== "img" || !image.querySelector("title")?.textContent) problems.push("no text");
   }
   for (const cell of document.querySelectorAll("th")) {
@@ -71,13 +72,18 @@ OPEN_ALL = "() => document.querySelectorAll('details').forEach((details) => { de
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, registry_file, factory, runs) -> dict[str, Path]:
+def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[str, Path]:
     """One page of each kind."""
+    plots = tmp_path_factory.mktemp("plots") / "site"
+    build_site(registry_file(modern_runs), plots)
+    timed = factory.store_run(tmp_path_factory.mktemp("timed"), modern_runs[1]).parent
     site = tmp_path_factory.mktemp("pages") / "site"
     build_site(registry_file(runs), site)
     folder = factory.store_run(tmp_path_factory.mktemp("runs"), runs[3], factory.make_samples(runs[3])).parent
     return {
         "report": write_report(folder),
+        "timed report": write_report(timed),
+        "timed model": plots / "models" / "huggingfacetb--smollm2-135m-instruct.html",
         "home": site / "index.html",
         "model": site / "models" / "huggingfacetb--smollm2-135m-instruct.html",
         "items": site / "items" / "huggingfacetb--smollm2-135m-instruct" / "Q4_K_M.html",
@@ -86,7 +92,7 @@ def pages(tmp_path_factory, registry_file, factory, runs) -> dict[str, Path]:
     }
 
 
-KINDS = ("report", "home", "model", "items", "methodology", "404")
+KINDS = ("report", "timed report", "timed model", "home", "model", "items", "methodology", "404")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -134,6 +140,58 @@ def test_pages_are_there_within_two_seconds(show, pages, kind):
     with show(pages[kind]) as seen:
         loaded = seen.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
         assert 0 < loaded < 2000
+
+
+PLOT_PROBLEMS = """() => {
+  const problems = [];
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map((v) => {
+    v /= 255;
+    return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  }).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const contrast = (one, two) => {
+    const [a, b] = [luminance(parse(one)), luminance(parse(two))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  };
+  for (const plot of document.querySelectorAll("svg.lines")) {
+    const sheet = plot.closest(".sheet");
+    const card = getComputedStyle(sheet).backgroundColor;
+    const edge = sheet.getBoundingClientRect();
+    for (const text of plot.querySelectorAll("text")) {
+      const box = text.getBoundingClientRect();
+      if (box.left < edge.left || box.right > edge.right) problems.push(`outside: ${text.textContent}`);
+      if (contrast(getComputedStyle(text).fill, card) < 4.5) problems.push(`pale text: ${text.textContent}`);
+    }
+    for (const line of plot.querySelectorAll("g > line")) {
+      if (contrast(getComputedStyle(line).stroke, card) < 3) problems.push(`pale line: ${line.parentNode.className.baseVal}`);
+    }
+  }
+  for (const part of document.querySelectorAll("table.stacks rect")) {
+    const card = getComputedStyle(part.closest(".sheet")).backgroundColor;
+    if (contrast(getComputedStyle(part).fill, card) < 3) problems.push(`pale part: ${part.className.baseVal}`);
+  }
+  return problems;
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize("kind", ["timed report", "timed model"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_plots_can_be_seen_and_stay_inside_at_every_width(show, pages, kind, scheme):
+    with show(pages[kind], scheme=scheme, scripts=True) as seen:
+        assert seen.page.locator("svg.lines").count() >= 4
+        assert seen.page.locator("table.stacks rect").count() >= 6
+        for width in (1280, 390, 320):
+            seen.page.set_viewport_size({"width": width, "height": 900})
+            assert seen.page.evaluate(PLOT_PROBLEMS) == []
+
+
+def test_every_plot_has_its_numbers_as_a_table_without_scripts(show, pages):
+    with show(pages["timed model"], scripts=False) as seen:
+        for number in range(seen.page.locator("figure").count()):
+            figure = seen.page.locator("figure").nth(number)
+            marks = figure.locator("svg.lines > g > svg, svg.lines > g > circle").count()
+            cells = figure.locator("table tbody td.num").count()
+            assert 0 < marks <= cells
 
 
 def names(seen) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -113,6 +114,41 @@ def test_a_large_model_has_a_small_page(factory, registry_file, tmp_path):
     build_site(registry_file(runs), tmp_path / "site")
     for page in (tmp_path / "site").rglob("*.html"):
         assert page.stat().st_size <= MOST_BYTES, page.name
+
+
+def test_plots_of_many_quantizations_fit_on_a_page(factory, registry_file, tmp_path):
+    names = ("FP16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_M", "Q2_K")
+    build_site(registry_file([factory.make_run(name, modern=True) for name in names]), tmp_path / "site")
+    for page in (tmp_path / "site").rglob("*.html"):
+        assert page.stat().st_size <= MOST_BYTES, page.name
+
+
+def test_hostile_names_stay_text_in_plots_and_device_tables(factory, registry_file, tmp_path, hostile):
+    runs = []
+    for name in (hostile, hostile + " "):
+        run = factory.make_run(modern=True)
+        told = {"verdict": "noisy", "verdict_reason": hostile, "energy": hostile}
+        results = tuple(
+            replace(result, quantization=name, provenance={**result.provenance, **told}) for result in run.results
+        )
+        planned = tuple(replace(item, quantization=name) for item in run.planned)
+        runs.append(replace(run, quantization=name, planned=planned, results=results))
+    build_site(registry_file(runs), tmp_path / "site")
+    (page,) = (tmp_path / "site" / "models").glob("*.html")
+    text = page.read_text()
+    assert parsed(page).handlers == []
+    assert text.count("<script") == 0
+    assert text.count("<svg") > 10
+    assert "on the front" in text
+
+
+def test_devices_are_told_with_the_quantization(registry_file, modern_runs, runs, tmp_path):
+    build_site(registry_file(modern_runs), tmp_path / "new")
+    build_site(registry_file(runs), tmp_path / "old")
+    name = "models/huggingfacetb--smollm2-135m-instruct.html"
+    assert "Raspberry Pi 5, 4 GB" in (tmp_path / "new" / name).read_text()
+    # Memory with another context was measured there, which says nothing.
+    assert "Raspberry" not in (tmp_path / "old" / name).read_text()
 
 
 def test_sixty_models_fit_on_the_home_page(factory):

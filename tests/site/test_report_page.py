@@ -174,3 +174,32 @@ def test_hostile_names_stay_text(poisoned, hostile, factory):
         assert tag not in text.replace("<svg class=", "")
     assert "49$" not in text
     assert html.escape(hostile[:40], quote=False)[:12] in text or "&#3" in text
+
+
+def test_plots_tables_verdicts_and_reasons_are_on_the_page(page, factory):
+    text = page(modern=True)
+    for part in (
+        *(
+            "Writing speed by depth",
+            "Reading speed by depth",
+            "What the wait is made of",
+            "What the memory is used for",
+        ),
+        *("Writing several answers at once", "Time between two tokens", "pp512", "tg128", "Time to load"),
+        f"decode 1000: {factory.STEAL}",
+        "Energy: the counters of energy (RAPL) cannot be read without root",
+        "stable; rounds ended by: interval within 2 %",
+    ):
+        assert part in text, part
+
+
+def test_an_older_report_has_no_empty_plots(page):
+    text = page()
+    for part in ("by depth", "What the wait", "What the memory", "as a table", "Noisy", "Energy:", "rounds ended by"):
+        assert part not in text, part
+
+
+def test_noise_is_told_at_the_top_only_where_there_is_some(page):
+    calm = page(modern=True, results=None, mode="quick")
+    assert "not to be relied on" not in calm
+    assert "not to be relied on" in page(modern=True)

@@ -1,0 +1,146 @@
+"""From two run reports to a ``Comparison``: timings by ranks, answers in pairs, and what must not be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_slm.comparing.answers import Samples, ScoreDifference, compare_answers
+from pytest_slm.comparing.timings import SMALLEST, TimingDifference, compare_timings, name_of
+from pytest_slm.core.record import Record
+from pytest_slm.core.types import MEASURED, Result, RunReport
+from pytest_slm.errors import ReportError
+from pytest_slm.machine.hardware import FINGERPRINT
+from pytest_slm.registry.performance import SUITE
+from pytest_slm.registry.scores import engine_of, machine_of
+from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
+
+SHAPE = ("profile", "depth", "prompt", "output", "context", "page_cache")
+"""What a timing is a timing of, where its name does not say it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunName(Record):
+    """Which run a side is."""
+
+    path: str
+    model: str
+    quantization: str
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Record):
+    """All that was found. A ratio is B to A; ``refused`` says what was not compared, and why."""
+
+    schema: Literal["1.0"] = "1.0"
+    a: RunName
+    b: RunName
+    differs: Mapping[str, tuple[str, str]]
+    """What else is not the same in both runs: a difference may be its work."""
+    timings: tuple[TimingDifference, ...]
+    scores: tuple[ScoreDifference, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """A run as it lies on the disk."""
+
+    path: Path
+    run: RunReport
+    samples: Samples
+
+    @property
+    def name(self) -> RunName:
+        """How it is told."""
+        run = self.run
+        return RunName(path=str(self.path), model=run.submission.name, quantization=run.quantization, run_id=run.run_id)
+
+
+def read_run(path: Path) -> Read:
+    """The run in a folder, or of a ``report.json`` with its samples beside it. Raises ReportError."""
+    file = path / REPORT_NAME if path.is_dir() else path
+    run = read_report(file)
+    return Read(path=path, run=run, samples=read_samples(file.parent, run))
+
+
+def compare(a: Read, b: Read, *, smallest: float = SMALLEST, every: bool = False) -> Comparison:
+    """What is different between two runs.
+
+    ``smallest`` is the share below which a difference of timings is none; ``every`` tells all measurements of an item,
+    not only those that it is about. Raises ReportError (compare-nothing) where nothing can be compared; its line says
+    why.
+    """
+    refused: list[str] = []
+    pairs = list(_pairs(a.run, b.run, refused))
+    timed = [pair for pair in pairs if pair[0].suite == SUITE]
+    machines = _machines(a.run, b.run) if timed else ""
+    if machines:
+        refused.append(machines)
+        timed = []
+    timed = [pair for pair in timed if _alike(*pair, refused)]
+    timings = compare_timings(timed, smallest=smallest, every=every)
+    scores = compare_answers([pair for pair in pairs if pair[0].suite != SUITE], a.samples, b.samples, refused)
+    if not timings and not scores:
+        why = "; ".join(dict.fromkeys(refused)) or "no item was measured in both"
+        raise ReportError(f"{a.path} and {b.path}: nothing to compare: {why}", slug="compare-nothing")
+    return Comparison(
+        a=a.name, b=b.name, differs=_differs(a.run, b.run), timings=timings, scores=scores, refused=tuple(refused)
+    )
+
+
+def _pairs(a: RunReport, b: RunReport, refused: list[str]) -> Iterator[tuple[Result, Result]]:
+    """The items that both have measured, whatever the quantization; an item of two versions is two items."""
+    others = {(result.suite, result.task, result.variant): result for result in b.results}
+    for mine in a.results:
+        other = others.get((mine.suite, mine.task, mine.variant))
+        if other is None or mine.outcome not in MEASURED or other.outcome not in MEASURED:
+            continue
+        if mine.version == other.version:
+            yield mine, other
+        else:
+            refused.append(f"{name_of(mine)}: version {mine.version} and version {other.version} are two tasks")
+
+
+def _alike(a: Result, b: Result, refused: list[str]) -> bool:
+    """Whether both timed the same thing: the depth ``context`` is another one where the context is."""
+    for key in SHAPE:
+        one, other = a.provenance.get(key), b.provenance.get(key)
+        if one is not None and other is not None and one != other:
+            refused.append(f"{name_of(a)}: {key} {one} and {key} {other} are two measures")
+            return False
+    return True
+
+
+def _machines(a: RunReport, b: RunReport) -> str:
+    """Why timings cannot be compared, or nothing where both are of the same machine."""
+    one, other = machine_of(a), machine_of(b)
+    if one is None or other is None:
+        return "timings: a report does not say which machine it is from"
+    if one == other:
+        return ""
+    keys = [key for key in FINGERPRINT if a.machine.get(key) != b.machine.get(key)] or ["fingerprint"]
+    told = "; ".join(f"{key} is {a.machine.get(key)!r} and {b.machine.get(key)!r}" for key in keys)
+    return f"timings: of two machines, and never compared: {told}"
+
+
+def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
+    def described(run: RunReport) -> dict[str, str]:
+        backend = run.backend
+        told = {
+            "model": run.submission.name,
+            "quantization": run.quantization,
+            "weights": str(backend.get("weights_sha256"))[:12],
+            "mode": run.mode,
+            "limit": str(run.limit),
+            "seed": str(run.seed),
+            "engine": str(engine_of(run)),
+        }
+        settings = ("device", "dtype", "threads", "n_batch", "n_ctx", "n_seq", "kv_type", "flash_attention", "exact")
+        return told | {key: str(backend.get(key)) for key in (*settings, "chat_template_sha256")}
+
+    one, other = described(a), described(b)
+    return {key: (one[key], other[key]) for key in one if one[key] != other[key]}

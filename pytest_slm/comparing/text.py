@@ -1,0 +1,103 @@
+"""A comparison for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_slm.comparing.answers import ScoreDifference
+from pytest_slm.comparing.comparison import Comparison, RunName
+from pytest_slm.comparing.timings import TimingDifference
+from pytest_slm.core.statistics import Interval
+
+TIMINGS = ("item", "quantity", "A", "B", "B / A", "95 % interval", "p", "B is")
+SCORES = ("item", "n", "A", "B", "B - A", "95 % interval", "p", "B is")
+
+
+def told(comparison: Comparison) -> str:
+    """Tables of all differences, what else differs, and what was not compared."""
+    return "\n".join(_lines(comparison))
+
+
+def _lines(comparison: Comparison) -> Iterator[str]:
+    yield f"A: {_run(comparison.a)}"
+    yield f"B: {_run(comparison.b)}"
+    for key, (one, other) in comparison.differs.items():
+        yield f"   {key}: {one} | {other}"
+    if comparison.timings:
+        yield ""
+        yield from _table(TIMINGS, [_timing(one) for one in comparison.timings])
+        yield from _remarks(comparison.timings)
+    if comparison.scores:
+        yield ""
+        yield from _table(SCORES, [_score(one) for one in comparison.scores])
+        yield from (f"{one.item}: {note}" for one in comparison.scores for note in one.notes)
+    if comparison.timings or comparison.scores:
+        yield ""
+        yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are"
+    for line in comparison.refused:
+        yield f"not compared: {line}"
+
+
+def _run(name: RunName) -> str:
+    return f"{name.model} {name.quantization}, {name.path}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _timing(one: TimingDifference) -> tuple[str, ...]:
+    return (
+        one.item,
+        one.quantity,
+        _with_unit(one.a.median, one.unit) + _mark(one.a.noise),
+        _with_unit(one.b.median, one.unit) + _mark(one.b.noise),
+        f"{one.ratio:.3f}",
+        _span(one.interval, "{:.3f}"),
+        _p(one.p_corrected),
+        one.verdict,
+    )
+
+
+def _score(one: ScoreDifference) -> tuple[str, ...]:
+    return (
+        one.item,
+        str(one.n),
+        f"{100 * one.a:.1f} %",
+        f"{100 * one.b:.1f} %",
+        f"{100 * one.difference:+.1f}",
+        _span((100 * one.interval[0], 100 * one.interval[1]), "{:+.1f}"),
+        _p(one.p_corrected),
+        one.verdict,
+    )
+
+
+def _remarks(timings: Sequence[TimingDifference]) -> Iterator[str]:
+    yield from (f"{one.item} {one.quantity}: {one.verdict}: {one.reason}" for one in timings if one.reason)
+    noise = [
+        f"{one.item}: {side} is noisy: {why}"
+        for one in timings
+        for side, why in (("A", one.a.noise), ("B", one.b.noise))
+        if why
+    ]
+    yield from dict.fromkeys(noise)  # an item's quantities share its rounds
+
+
+def _with_unit(value: float, unit: str) -> str:
+    if unit == "B":
+        return f"{value / 1e6:.4g} MB"
+    return f"{value * 1000:.4g} ms" if unit == "s" and value < 1 else f"{value:.4g} {unit}"
+
+
+def _mark(noise: str) -> str:
+    return " (noisy)" if noise else ""
+
+
+def _span(interval: Interval | None, form: str) -> str:
+    return f"{form.format(interval[0])} – {form.format(interval[1])}" if interval else "unknown"
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else "<.0001" if p < 0.0001 else f"{p:.4f}".removeprefix("0")

@@ -1,0 +1,128 @@
+"""Is it a difference? Tests and intervals for two sets of rounds, and for two models that answered the same questions.
+
+Two sets of rounds are compared by ranks: one slow round, of which every machine has some, moves a rank test little and
+a t test much. That is what Go's benchstat does; pyperf has the t test.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+
+from pytest_slm.core.statistics import Z95, Interval
+
+EXACT = 60
+"""Up to so many values in both samples together the rank tests are exact."""
+_BITS = 64  # of one count; the greatest is C(60, 30) = 1.2e17
+
+
+def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
+    """Two-sided p value that both samples are from one distribution (Mann and Whitney 1947), 1 for an empty sample.
+
+    Exact up to ``EXACT`` values: the distribution of the rank sum over all ways to deal out the ranks that are there,
+    so ties are no approximation (Lehmann 1975, 1.4). Beyond, normal with corrections for ties and continuity.
+    """
+    n, m = len(a), len(b)
+    if not n or not m:
+        return 1.0
+    ranks = _doubled_ranks((*a, *b))
+    mine = sum(ranks[:n])
+    if n + m <= EXACT:
+        counts = _rank_sums(ranks, n)
+        total = math.comb(n + m, n)
+        below = sum(count for rank_sum, count in enumerate(counts) if rank_sum <= mine)
+        above = sum(count for rank_sum, count in enumerate(counts) if rank_sum >= mine)
+        return min(1.0, 2 * min(below, above) / total)
+    spread = math.sqrt(n * m * statistics.pvariance(ranks) / (n + m - 1))
+    distance = abs(mine - n * (n + m + 1))
+    if not spread:
+        return 1.0
+    # The ranks are doubled, so the half step of the continuity correction is 1.
+    return min(1.0, 2 * statistics.NormalDist().cdf(-max(0.0, distance - 1) / spread))
+
+
+def smallest_p(n: int, m: int) -> float:
+    """The least p value of ``mann_whitney`` for samples of these sizes: all of one below all of the other."""
+    return min(1.0, 2 / math.comb(n + m, n)) if n and m else 1.0
+
+
+def ratio_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, Interval | None]:
+    """How many times as large ``b`` is as ``a``: Hodges and Lehmann's estimate, and its 95 % interval.
+
+    The estimate is the median of all ratios of a value of ``b`` to one of ``a`` (their paper of 1963, on logarithms);
+    the interval is made of two of these ratios and inverts ``mann_whitney``, so that both agree (Lehmann 1975, 2.6).
+    It is None where the samples are too small for 95 %: four of each are needed. All values must be above 0.
+    """
+    n, m = len(a), len(b)
+    logs = sorted(math.log(y / x) for x in a for y in b)
+    if n + m <= EXACT:
+        counts = _rank_sums(range(2, 2 * (n + m) + 1, 2), n)
+        tail, least = 0, n * (n + 1)
+        k = 0  # the greatest k with P(U < k) <= 2.5 %
+        for u in range(n * m):
+            tail += counts[least + 2 * u]
+            if tail / math.comb(n + m, n) > 0.025:
+                break
+            k = u + 1
+    else:
+        k = math.floor(n * m / 2 - Z95 * math.sqrt(n * m * (n + m + 1) / 12))
+    interval = (math.exp(logs[k - 1]), math.exp(logs[n * m - k])) if k > 0 else None
+    return math.exp(statistics.median(logs)), interval
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Two-sided exact p value that two models are right equally often, from the questions that only one of them got
+    right (McNemar 1947; the binomial distribution instead of chi square)."""
+    n, fewer = only_a + only_b, min(only_a, only_b)
+    tail: float = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def paired_difference(only_a: int, only_b: int, n: int) -> Interval:
+    """95 % interval of the share that B got right less that of A, of ``n`` questions that both answered.
+
+    Wald's interval with half a question added to each cell (Bonett and Price 2012): sound for few questions, and not of
+    width 0 where both agree in all of them.
+    """
+    if n < only_a + only_b or n < 1:
+        raise ValueError(f"{only_a} and {only_b} of {n} questions")
+    share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
+    half = Z95 * math.sqrt((share_a + share_b - (share_b - share_a) ** 2) / (n + 2))
+    return max(-1.0, share_b - share_a - half), min(1.0, share_b - share_a + half)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected for how many there are, in their order (Holm 1979): at 5 % the chance of any false alarm among
+    all of them is at most 5 %."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    corrected = [1.0] * len(p_values)
+    least = 0.0
+    for step, place in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - step) * p_values[place]))
+        corrected[place] = least
+    return corrected
+
+
+def _doubled_ranks(values: Sequence[float]) -> list[int]:
+    """Twice the rank of every value, so that the mean rank of ties is a whole number."""
+    ordered = sorted(values)
+    starts = [0, *(place for place, (x, y) in enumerate(pairwise(ordered), start=1) if x != y), len(ordered)]
+    doubled = {ordered[start]: start + 1 + end for start, end in pairwise(starts)}
+    return [doubled[value] for value in values]
+
+
+def _rank_sums(ranks: Sequence[int], n: int) -> list[int]:
+    """For every sum, in how many ways ``n`` of these ranks add up to it.
+
+    It is the coefficient of y^n in the product of (1 + y x^rank). A polynomial in x is one large integer, ``_BITS`` for
+    each coefficient, so that multiplying by x^rank is a shift.
+    """
+    of_size = [1] + [0] * n
+    for rank in ranks:
+        for size in range(n, 0, -1):
+            of_size[size] += of_size[size - 1] << (_BITS * rank)
+    width = _BITS // 8
+    packed = of_size[n].to_bytes((sum(ranks) + 1) * width, "little")
+    return [int.from_bytes(packed[place : place + width], "little") for place in range(0, len(packed), width)]

@@ -1,0 +1,170 @@
+"""Size, speed and accuracy of a model's quantizations in one plot: which of them nothing beats in all three."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_slm.core.statistics import Interval
+from pytest_slm.registry.entry import AggregateScore, Performance, RegistryEntry
+from pytest_slm.site import numbers
+from pytest_slm.site.plots import Tick, round_up
+from pytest_slm.site.views import words
+
+SMALL, LARGE = 5.0, 15.0
+"""Radius in pixels of the smallest and the largest file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A quantization with the three numbers that it is chosen by: less, more, and more is better."""
+
+    name: str
+    size: float
+    tps: float
+    score: float
+    interval: Interval | None
+
+    def beats(self, other: Candidate) -> bool:
+        """Whether it is at least as good in all three, and better in one."""
+        mine, theirs = (-self.size, self.tps, self.score), (-other.size, other.tps, other.score)
+        return mine != theirs and all(one >= two for one, two in zip(mine, theirs, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoRow:
+    """A quantization as a circle, and in words."""
+
+    name: str
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+    radius: float
+    label_y: float
+    left: bool
+    front: bool
+    size: str
+    tps: str
+    score: str
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pareto:
+    """The plot: speed to the right, the score upwards, the file's size as the circle."""
+
+    title: str
+    hint: str
+    profile: str
+    of: str
+    text: str
+    rows: tuple[ParetoRow, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    left_out: str
+
+
+def front(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """For each candidate the name of one that beats it (the best score, then the highest speed), or nothing: then it is
+    on the front."""
+    ordered = sorted(candidates, key=lambda one: (-one.score, -one.tps, one.size, one.name))
+    return {one.name: next((other.name for other in ordered if other.beats(one)), "") for one in candidates}
+
+
+def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
+    """The plot of one machine's quantizations; None for fewer than two that can be compared.
+
+    They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length: a
+    sample of 100 questions and all of them are two different measures.
+    """
+    groups: dict[tuple[str, str, int | None, float, str], list[Candidate]] = {}
+    for name, row in performance.quantizations.items():
+        one = entry.quantizations.get(name)
+        for total in one.aggregates.values() if one else ():
+            if row.size_gb is None or row.tps_output is None:
+                continue
+            key = (total.profile, total.mode, total.limit, round(total.coverage, 3), row.tps_output.of)
+            groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output.value, total))
+    if not groups:
+        return None
+    key = max(groups, key=lambda key: (len(groups[key]), key[3], str(key)))
+    candidates = groups[key]
+    if len(candidates) < 2:
+        return None
+    profile, mode, limit, coverage, of = key
+    quick = "" if mode == "full" and limit is None else f", {mode}"
+    missing = sorted(set(entry.quantizations) - {one.name for one in candidates})
+    best = [name for name, beaten in front(candidates).items() if not beaten]
+    return Pareto(
+        title="Size, speed and score",
+        hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is on the "
+        "front: no other quantization is at least as good in all three. Where intervals overlap, a place on the front "
+        "is not certain.",
+        profile=f"{words(profile)}, {numbers.percent(coverage)} of it measured{quick}",
+        of=of,
+        text=f"{len(candidates)} quantizations by speed, score and size. On the front: {', '.join(best)}",
+        rows=_rows(candidates),
+        x_ticks=tuple(Tick(at=50.0 * half, label=numbers.number(_top(candidates) * half / 2, 0)) for half in (0, 1, 2)),
+        y_ticks=tuple(
+            Tick(at=100 - 50.0 * half, label=numbers.number(low + (high - low) * half / 2, 0))
+            for half in (0, 1, 2)
+            for low, high in [_range(candidates)]
+        ),
+        left_out=f"Without comparable numbers: {', '.join(missing)}." if missing else "",
+    )
+
+
+def _candidate(name: str, size: float, tps: float, total: AggregateScore) -> Candidate:
+    return Candidate(name=name, size=size, tps=tps, score=total.score, interval=total.interval)
+
+
+def _top(candidates: Sequence[Candidate]) -> float:
+    return round_up(max(one.tps for one in candidates))
+
+
+def _range(candidates: Sequence[Candidate]) -> tuple[float, float]:
+    """The part of the scale from 0 to 100 that holds all scores and intervals, in whole tens."""
+    bounds = [bound for one in candidates for bound in (one.score, *(one.interval or ()))]
+    low = 10.0 * math.floor(min(bounds) / 10)
+    return low, max(low + 10, min(100.0, 10.0 * math.ceil(max(bounds) / 10)))
+
+
+def _rows(candidates: Sequence[Candidate]) -> tuple[ParetoRow, ...]:
+    beaten, top, (low, high) = front(candidates), _top(candidates), _range(candidates)
+    largest = max(one.size for one in candidates)
+
+    def y(score: float) -> float:
+        return round(100 - 100 * (score - low) / (high - low), 2)
+
+    rows: list[ParetoRow] = []
+    for one in sorted(candidates, key=lambda one: (-one.score, one.name)):
+        score, interval = numbers.points(one.score, one.interval)
+        x = round(100 * one.tps / top, 2)
+        left = x > 75
+        near = [row.label_y for row in rows if abs(row.x - x) < 22 and row.left == left]
+        label = y(one.score)
+        while any(abs(label - other) < 8 for other in near):
+            label = round(label + 8, 2)
+        rows.append(
+            ParetoRow(
+                name=one.name,
+                x=x,
+                y=y(one.score),
+                low=y(one.interval[0]) if one.interval else None,
+                high=y(one.interval[1]) if one.interval else None,
+                # The area goes with the size, as the eye compares areas.
+                radius=round(max(SMALL, LARGE * math.sqrt(one.size / largest)), 1),
+                label_y=label,
+                left=left,
+                front=not beaten[one.name],
+                size=numbers.size(one.size * 1e9),
+                tps=numbers.estimate(one.tps, None)[0],
+                score=score,
+                interval=interval,
+                verdict=f"beaten by {beaten[one.name]}" if beaten[one.name] else "on the front",
+            )
+        )
+    return tuple(rows)

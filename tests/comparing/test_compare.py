@@ -1,0 +1,267 @@
+"""Two runs: faster, slower, better, worse, no difference, and what is not compared at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.comparing import compare, read_run, told
+from pytest_slm.comparing.comparison import Read
+from pytest_slm.comparing.timings import compare_timings
+from pytest_slm.errors import ReportError
+
+CALM = (100.0, 100.4, 99.7, 100.2, 99.9, 100.1, 99.8)
+
+
+@pytest.fixture
+def timed(factory):
+    """A run with one timing, decode[500]; ``variants`` for more of the same."""
+
+    def make(values, *, unit="tok/s", name="decode_tps", variants=("500",), noise="", **changes):
+        results = [
+            factory.rounds("decode", variant, "Q8_0", "full", {name: (unit, values)}, noise=noise)
+            for variant in variants
+        ]
+        return Read(path=Path("run"), run=factory.make_run(results=results, **changes), samples={})
+
+    return make
+
+
+@pytest.fixture
+def answered(factory):
+    """A run with one item and lines of answers, right or wrong as a text of 1, 0 and ? says."""
+
+    def make(marks, *, ids=None, **changes):
+        result = factory.scored("core", "math", "", "Q8_0", "full", factory.share("accuracy", 1, 2), **changes)
+        lines = [
+            {
+                "task": "core/math",
+                "doc_id": str(number),
+                "target_sha256": "b" * 64,
+                "prompt_sha256": f"{number}{marks}",  # another template, another prompt
+                "score": {"1": 1.0, "0": 0.0, "½": 0.5}.get(mark),
+            }
+            for number, mark in zip(ids or range(len(marks)), marks, strict=True)
+        ]
+        return Read(path=Path("run"), run=factory.make_run(results=[result]), samples={result.samples: lines})
+
+    return make
+
+
+def times(values, factor):
+    return [value * factor for value in values]
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor", "verdict"),
+    [
+        ("tok/s", 1.2, "faster"),
+        ("tok/s", 0.8, "slower"),
+        ("s", 1.2, "slower"),
+        ("s", 0.8, "faster"),
+        ("J", 1.2, "more"),
+    ],
+)
+def test_more_tokens_and_fewer_seconds_are_faster(timed, unit, factor, verdict):
+    (one,) = compare(timed(CALM, unit=unit), timed(times(CALM, factor), unit=unit)).timings
+    assert one.verdict == verdict
+    assert one.ratio == pytest.approx(factor, rel=0.01)
+    assert one.interval[0] <= one.ratio <= one.interval[1]
+    assert (one.a.n, one.b.n) == (7, 7)
+
+
+def test_a_run_and_itself_make_no_difference(timed):
+    (one,) = compare(timed(CALM), timed(CALM)).timings
+    assert (one.verdict, one.ratio, one.p) == ("no difference", 1.0, 1.0)
+
+
+def test_two_percent_are_no_difference_however_sure(timed):
+    # Rounds of one process agree with one another more than two processes do.
+    (one,) = compare(timed(CALM), timed(times(CALM, 1.02))).timings
+    assert one.p < 0.001
+    assert one.verdict == "no difference"
+    assert "less than 3%" in one.reason
+    (one,) = compare(timed(CALM), timed(times(CALM, 1.02)), smallest=0.01).timings
+    assert one.verdict == "faster"
+
+
+def test_rounds_that_overlap_are_no_difference(timed):
+    noisy = (90, 130, 100, 70, 115, 85, 105)
+    (one,) = compare(timed(noisy), timed(times(noisy, 1.05))).timings
+    assert (one.verdict, one.reason) == ("no difference", "the rounds of both overlap too much")
+
+
+def test_among_many_tests_six_rounds_cannot_show_a_difference_and_that_is_said(timed):
+    variants = [str(number) for number in range(24)]
+    found = compare(timed(CALM[:6], variants=variants), timed(times(CALM[:6], 2), variants=variants)).timings
+    assert {one.verdict for one in found} == {"too few rounds"}
+    assert found[0].reason == "6 and 6 cannot show one among 24 tests"
+    found = compare(timed(CALM[:6], variants=variants[:23]), timed(times(CALM[:6], 2), variants=variants[:23])).timings
+    assert {one.verdict for one in found} == {"faster"}
+
+
+def test_three_rounds_say_nothing_even_alone(timed):
+    (one,) = compare(timed(CALM[:3]), timed(times(CALM[:3], 2))).timings
+    assert (one.verdict, one.interval) == ("too few rounds", None)
+
+
+def test_one_value_has_a_ratio_and_no_test(timed):
+    (one,) = compare(timed((4e8,), unit="B", name="peak_rss"), timed((3e8,), unit="B", name="peak_rss")).timings
+    assert (one.verdict, one.p, one.ratio) == ("one value", None, pytest.approx(0.75))
+
+
+def test_noise_is_told_with_its_reason(timed, factory):
+    found = compare(timed(CALM, noise=factory.STEAL), timed(times(CALM, 0.5)))
+    (one,) = found.timings
+    assert (one.a.noise, one.b.noise) == (factory.STEAL, "")
+    assert f"A is noisy: {factory.STEAL}" in told(found)
+
+
+def test_older_reports_without_verdicts_are_judged_by_their_variation(factory):
+    values = (100, 150, 80, 120, 90, 140)
+    old = factory.make_run(results=[factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", values)])
+    side = Read(path=Path("run"), run=old, samples={})
+    assert compare(side, side).timings[0].a.noise == "coefficient of variation 25%"
+
+
+def test_parts_are_told_on_request_only_and_count_then(factory):
+    side = Read(path=Path("run"), run=factory.make_run(modern=True), samples={})
+    few, many = compare(side, side).timings, compare(side, side, every=True).timings
+    assert "tpot" not in {one.quantity for one in few}
+    assert {"tpot", "ttft_tokenize"} <= {one.quantity for one in many}
+    assert {(one.item, one.quantity) for one in few} < {(one.item, one.quantity) for one in many}
+    assert {"performance/depth[context]", "performance/load[cold]", "performance/parallel[16]"} <= {
+        one.item for one in few
+    }
+
+
+def test_two_machines_are_refused_with_what_differs(timed, answered):
+    other = {"fingerprint": "m-2", "cpu": "Apple M3"}
+    with pytest.raises(ReportError, match=r"cpu is 'AMD EPYC 9R14 96-Core Processor' and 'Apple M3'.*compare-nothing"):
+        compare(timed(CALM), timed(CALM, machine=other))
+
+
+def test_answers_are_compared_whatever_the_machine(answered, timed):
+    a, b = answered("1100"), answered("1110")
+    timing = timed(CALM)
+    a = replace(a, run=replace(a.run, results=(*a.run.results, *timing.run.results)))
+    b = replace(b, run=replace(b.run, machine={"fingerprint": "m-2"}, results=(*b.run.results, *timing.run.results)))
+    found = compare(a, b)
+    assert (len(found.timings), len(found.scores)) == (0, 1)
+    assert "never compared" in found.refused[0]
+
+
+def test_a_machine_that_is_not_known_is_no_machine(timed):
+    with pytest.raises(ReportError, match="does not say which machine"):
+        compare(timed(CALM, machine={"fingerprint": None}), timed(CALM, machine={"fingerprint": None}))
+
+
+def test_two_versions_of_a_task_are_two_tasks(answered):
+    with pytest.raises(ReportError, match="core/math: version 1 and version 2 are two tasks"):
+        compare(answered("1010"), answered("1010", version=2))
+
+
+def test_answers_are_paired_by_question_not_by_place(answered):
+    a, b = answered("1" * 20 + "0" * 20), answered("0" * 20 + "1" * 20, ids=[*range(20, 40), *range(20)])
+    (one,) = compare(a, b).scores
+    assert (one.only_a, one.only_b, one.difference, one.p, one.verdict) == (0, 0, 0.0, 1.0, "no difference")
+
+
+def test_better_and_worse_are_said_of_b(answered):
+    a, b = answered("1" * 10 + "0" * 30), answered("1" * 30 + "0" * 10)
+    (one,) = compare(a, b).scores
+    assert (one.a, one.b, one.only_a, one.only_b, one.verdict) == (0.25, 0.75, 0, 20, "better")
+    assert one.interval[0] <= one.difference <= one.interval[1]
+    assert compare(b, a).scores[0].verdict == "worse"
+
+
+def test_a_paired_test_finds_what_an_unpaired_one_does_not(answered):
+    # 60 of 100 and 68 of 100 are 8 points with intervals 19 points wide, but never the other way round.
+    (one,) = compare(answered("1" * 60 + "0" * 40), answered("1" * 68 + "0" * 32)).scores
+    assert one.verdict == "better"
+    assert one.p == pytest.approx(2 / 2**8)
+
+
+def test_unscored_answers_are_left_out_and_told(answered):
+    (one,) = compare(answered("11?0"), answered("1?00")).scores
+    assert (one.n, one.only_a) == (2, 0)
+    assert one.notes == ("2 of 4 questions are scored in both",)
+
+
+def test_a_question_that_stands_there_twice_is_no_pair(answered):
+    a = answered("110", ids=[1, 1, 2])
+    (one,) = compare(a, answered("00", ids=[1, 2])).scores
+    assert one.n == 1
+
+
+def test_partly_right_answers_are_refused(answered):
+    with pytest.raises(ReportError, match="partly right have no paired test"):
+        compare(answered("1½"), answered("11"))
+
+
+def test_questions_about_one_passage_are_told(answered):
+    (one,) = compare(answered("10", provenance={"clusters": 1}), answered("11")).scores
+    assert "share passages" in one.notes[0]
+
+
+def test_without_samples_scores_are_not_compared(answered):
+    with pytest.raises(ReportError, match="its samples are not beside both reports"):
+        compare(answered("10"), replace(answered("10"), samples={}))
+
+
+def test_two_depths_are_not_compared_though_both_are_the_context(factory):
+    def side(depth):
+        rounds = [
+            factory.rounds("depth", "context", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, depth=depth),
+            factory.rounds("depth", "512", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, depth=512),
+        ]
+        return Read(path=Path("run"), run=factory.make_run(results=rounds), samples={})
+
+    found = compare(side(3584), side(1536))
+    assert [one.item for one in found.timings] == ["performance/depth[512]"]
+    assert found.refused == ("performance/depth[context]: depth 3584 and depth 1536 are two measures",)
+
+
+def test_noise_of_an_item_is_told_once_though_it_has_two_rates(factory):
+    values = {"prefill_tps": ("tok/s", CALM), "decode_tps": ("tok/s", CALM)}
+    item = factory.rounds("depth", "0", "Q8_0", "full", values, told=2, noise=factory.STEAL, depth=0)
+    side = Read(path=Path("run"), run=factory.make_run(results=[item]), samples={})
+    assert told(compare(side, side)).count("A is noisy") == 1
+
+
+def test_what_else_differs_is_listed(timed):
+    found = compare(timed(CALM), timed(CALM, backend={"threads": 8, "engine_version": "0.3.40"}))
+    assert found.differs == {"engine": ("llamacpp 0.3.36", "llamacpp 0.3.40"), "threads": ("2", "8")}
+    assert "threads: 2 | 8" in told(found)
+
+
+def test_a_run_is_a_folder_or_its_report(factory, tmp_path):
+    run = factory.make_run(modern=True)
+    path = factory.store_run(tmp_path, run, factory.make_samples(run))
+    by_folder, by_file = read_run(path.parent), read_run(path)
+    assert by_folder.run == by_file.run
+    found = compare(by_folder, by_file)
+    assert len(found.scores) == len([result for result in run.results if result.samples])
+    assert type(found).from_json(found.to_json()) == found
+
+
+def test_a_part_that_took_no_time_has_no_ratio(timed):
+    side = timed((0.0, 0.0), unit="s", name="load_s")
+    with pytest.raises(ReportError, match="compare-nothing"):
+        compare(side, side)
+
+
+@given(st.lists(st.floats(1, 100), min_size=2, max_size=8), st.lists(st.floats(1, 100), min_size=2, max_size=8))
+def test_swapping_the_sides_turns_the_verdict_round(factory, one, other):
+    def result(values):
+        return factory.rounds("decode", "1", "Q8_0", "full", {"decode_tps": ("tok/s", values)})
+
+    (forward,) = compare_timings([(result(one), result(other))], smallest=0)
+    (back,) = compare_timings([(result(other), result(one))], smallest=0)
+    turned = {"faster": "slower", "slower": "faster"}
+    assert turned.get(forward.verdict, forward.verdict) == back.verdict
+    assert forward.ratio == pytest.approx(1 / back.ratio)

@@ -1,0 +1,176 @@
+"""Plots are right in their places, tell the same as their tables, and draw nothing that was not measured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.entry import Quantity
+from pytest_slm.registry.store import StoredReport
+from pytest_slm.site.pareto import Candidate, front, pareto
+from pytest_slm.site.plots import NARROW, line_plot, round_up, stacks
+
+
+def quantity(value, low=None, high=None, **more):
+    return Quantity(value=value, unit="tok/s", n=7, spread=(low, high) if low is not None else None, **more)
+
+
+def plot(**series):
+    return line_plot("Speed", "", {name: list(points.items()) for name, points in series.items()}, of="tokens")
+
+
+def test_the_axis_begins_at_0_and_more_is_higher():
+    (line,) = plot(Q8_0={0: quantity(100.0), 512: quantity(50.0, 40.0, 60.0)}).lines
+    first, second = line.marks
+    assert (first.x, first.y) == (0, 0)
+    assert (second.x, second.y, second.low, second.high) == (100, 50, 60, 40)
+    assert line.segments == ((0, 0, 100, 50),)
+
+
+def test_places_go_with_the_square_root():
+    (line,) = plot(a={0: quantity(1.0), 512: quantity(1.0), 2048: quantity(1.0), 8192: quantity(1.0)}).lines
+    assert [mark.x for mark in line.marks] == [0, 25, 50, 100]
+
+
+def test_all_lines_have_one_scale():
+    slow, fast = plot(a={0: quantity(10.0), 9: quantity(10.0)}, b={0: quantity(100.0), 9: quantity(100.0)}).lines
+    assert (slow.marks[0].y, fast.marks[0].y) == (90, 0)
+
+
+def test_one_point_is_no_line():
+    assert plot(a={512: quantity(1.0)}, b={}) is None
+
+
+def test_a_setting_that_a_line_lacks_is_a_dash_in_the_table_and_no_mark():
+    made = plot(
+        a={0: quantity(1.0), 512: quantity(1.0), 2048: quantity(1.0)}, b={0: quantity(1.0), 2048: quantity(1.0)}
+    )
+    assert [len(line.marks) for line in made.lines] == [3, 2]
+    (_, full), (_, gap) = made.rows
+    assert [cell.value for cell in full] != [cell.value for cell in gap]
+    assert gap[1].value == "–"
+
+
+def test_the_table_names_noise_with_its_reason_and_leaves_calm_rounds_alone():
+    noisy = quantity(1.0, 0.5, 2.0, verdict="noisy", reason="steal")
+    made = plot(a={0: quantity(1.0, 0.9, 1.1, verdict="stable"), 512: noisy})
+    assert [cell.verdict for cell in made.rows[0][1]] == ["", "noisy: steal"]
+
+
+def test_labels_that_would_overlap_are_left_out_but_never_the_last():
+    made = plot(a={at: quantity(1.0) for at in (0, 10, 20, 4000, 8160, 8192)})
+    assert made.x_ticks[-1].label == "8\u202f192"
+    places = [tick.at for tick in made.x_ticks]
+    assert all(two - one >= NARROW for one, two in pairwise(places))
+    assert len(made.columns) == 6  # the table has them all
+
+
+def test_lines_differ_without_their_colours():
+    made = plot(**{f"q{n}": {0: quantity(1.0), 9: quantity(1.0)} for n in range(30)})
+    assert len({(line.colour, line.shape) for line in made.lines}) == 30
+
+
+@given(st.floats(1e-6, 1e9))
+def test_the_end_of_a_scale_is_round_and_holds_the_value(value):
+    top = round_up(value)
+    assert value <= top <= value * 2.0001
+    assert f"{top:e}"[:3].rstrip("0").rstrip(".") in {"1", "1.5", "2", "3", "4", "5", "6", "8"}
+
+
+def test_parts_stand_side_by_side_and_fill_the_largest_bar():
+    made = stacks("Memory", "", {"a": {"x": 30.0, "y": 70.0}, "b": {"x": 50.0}}, "MB")
+    a, b = made.rows
+    assert [(part.x, part.width) for part in a.parts] == [(0, 30), (30, 70)]
+    assert (a.total, b.total) == ("100", "50.0")
+
+
+def test_a_part_that_is_not_known_is_not_0():
+    made = stacks("Memory", "", {"a": {"x": 30.0, "y": 70.0}, "b": {"x": 50.0}}, "MB")
+    (_, y) = made.rows[1].parts
+    assert (y.value, y.width) == ("", 0)
+    assert "y" not in made.rows[1].text
+
+
+def test_no_parts_no_bars():
+    assert stacks("Memory", "", {}, "MB") is None
+
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        name=st.uuids().map(str),
+        size=st.integers(1, 4).map(float),
+        tps=st.integers(1, 4).map(float),
+        score=st.integers(1, 4).map(float),
+        interval=st.none(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(candidates)
+def test_the_front_is_what_nothing_beats(found):
+    beaten = front(found)
+    by_name = {one.name: one for one in found}
+    assert not all(beaten.values())  # somebody is always on it
+    for one in found:
+        assert bool(beaten[one.name]) == any(other.beats(one) for other in found)
+        if beaten[one.name]:
+            assert by_name[beaten[one.name]].beats(one)
+
+
+def test_equal_ones_do_not_beat_each_other():
+    one = Candidate(name="a", size=1, tps=1, score=1, interval=None)
+    assert not one.beats(replace(one, name="b"))
+    assert one.beats(replace(one, name="b", size=2))
+
+
+@pytest.fixture
+def entry(factory):
+    """The registry's entry of a model by runs of it."""
+
+    def make(*runs):
+        return build_registry([StoredReport(path=str(n), sha256="", run=run) for n, run in enumerate(runs)]).models[0]
+
+    return make
+
+
+def test_a_quick_run_is_not_put_beside_full_ones(factory, entry):
+    full = [factory.make_run(name, modern=True) for name in ("FP16", "Q8_0")]
+    made = entry(*full, factory.make_run("Q4_0", "quick", modern=True))
+    shown = pareto(made, made.performance)
+    assert {row.name for row in shown.rows} == {"FP16", "Q8_0"}
+    assert shown.left_out == "Without comparable numbers: Q4_0."
+
+
+def test_one_quantization_has_no_front(factory, entry):
+    made = entry(factory.make_run(modern=True))
+    assert pareto(made, made.performance) is None
+
+
+def test_what_is_slower_larger_and_worse_is_told_as_beaten(factory, entry):
+    # By the factory Q4_K_M is slower than Q8_0, and its file is larger.
+    made = entry(
+        factory.make_run("Q8_0", modern=True, quality=0.8), factory.make_run("Q4_K_M", modern=True, quality=0.4)
+    )
+    good, bad = pareto(made, made.performance).rows
+    assert (good.verdict, good.front) == ("on the front", True)
+    assert (bad.verdict, bad.front) == ("beaten by Q8_0", False)
+    assert good.x > bad.x
+    assert good.y < bad.y
+    assert good.radius < bad.radius
+    assert re.fullmatch(r"\d\d\.\d–\d\d\.\d", good.interval)
+
+
+def test_labels_of_near_circles_do_not_overlap(factory, entry):
+    runs = [factory.make_run(name, modern=True, quality=0.6) for name in ("A1", "A2", "A3")]  # all as fast
+    made = entry(*runs)
+    places = sorted(row.label_y for row in pareto(made, made.performance).rows)
+    assert all(two - one >= 7.9 for one, two in pairwise(places))

@@ -1,0 +1,87 @@
+"""The table at the end: numbers that can be read at a glance, and noise with its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.summary import result_line, summarize
+
+
+@pytest.fixture(scope="module")
+def factory():
+    """The factory of run reports."""
+    if "slm_report_factory" not in sys.modules:
+        path = Path(__file__).parent / "registry" / "factory.py"
+        spec = importlib.util.spec_from_file_location("slm_report_factory", path)
+        sys.modules["slm_report_factory"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["slm_report_factory"])
+    return sys.modules["slm_report_factory"]
+
+
+class Terminal:
+    """Keeps what is written, as far as the summary uses a terminal."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write_sep(self, sep, title):
+        self.lines.append(title)
+
+    def write_line(self, line, **markup):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def lines(factory):
+    """The lines of a run's summary."""
+
+    def make(**changes):
+        terminal = Terminal()
+        summarize(terminal, factory.make_run(**changes))
+        return terminal.lines
+
+    return make
+
+
+def test_every_timing_has_a_row_and_no_number_has_an_exponent(lines):
+    text = "\n".join(lines(modern=True))
+    for item in ("decode[500]", "depth[context]", "parallel[16]", "load[cold]", "prefill[512]", "generate[128]"):
+        assert f"performance/{item}" in text
+    assert "e+0" not in text
+
+
+def test_noise_is_in_the_row_and_its_reason_below(lines, factory):
+    found = lines(modern=True)
+    (row,) = [line for line in found if line.startswith("performance/decode[1000]") and "noisy, CV" in line]
+    assert "tok/s" in row
+    assert f"noisy performance/decode[1000]: {factory.STEAL}" in found
+
+
+def test_a_verdict_of_the_run_counts_and_not_our_own_of_its_rounds(factory):
+    wild = (100, 150, 80, 120, 90, 140)
+    stable = factory.rounds("decode", "500", "Q8_0", "full", {"decode_tps": ("tok/s", wild)})
+    assert "noisy" not in result_line(stable)
+    old = factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", wild)
+    assert "noisy, CV 25%" in result_line(old)
+
+
+def test_both_rates_at_a_depth_and_percentiles_are_told(lines):
+    found = lines(modern=True)
+    assert any(line.startswith("performance/depth[2048]: decode_tps ") for line in found)
+    assert any(line.startswith("performance/decode[100]: itl_p50 ") for line in found)
+
+
+def test_energy_is_told_or_why_there_is_none(lines, factory):
+    assert "no energy: the counters of energy (RAPL) cannot be read without root" in lines(modern=True)
+    values = {"decode_tps": ("tok/s", (100, 101)), "energy_per_token": ("J", (0.4, 0.5))}
+    found = lines(results=[factory.rounds("decode", "500", "Q8_0", "full", values, energy="RAPL")])
+    assert "performance/decode[500]: energy_per_token 0.45 J" in found
+    assert not any("no energy" in line for line in found)
+
+
+def test_an_older_report_has_no_new_lines(lines):
+    assert not any(line.startswith(("noisy ", "no energy", "performance/decode[500]:")) for line in lines())
