@@ -92,15 +92,20 @@ class Host:
             return self._calls[name](args, progress, finished)
 
     def _planner(self, name: str) -> Callable[[Any], Any]:
-        return self._optional(name, "this backend does not say what a call would compute", "no-workload")
+        return self._optional(
+            name, NotAvailableError("this backend does not say what a call would compute", slug="no-workload")
+        )
 
     def _timer(self, name: str) -> Callable[..., Any]:
-        return self._optional(name, "this backend does not tell times and buffers of its engine alone", "no-timing")
+        return self._optional(
+            name,
+            NotAvailableError("this backend does not tell times and buffers of its engine alone", slug="no-timing"),
+        )
 
-    def _optional(self, name: str, otherwise: str, slug: str) -> Callable[..., Any]:
+    def _optional(self, name: str, otherwise: NotAvailableError) -> Callable[..., Any]:
         function: Callable[..., Any] | None = getattr(self._backend, name, None)
         if function is None:
-            raise NotAvailableError(otherwise, slug=slug)
+            raise otherwise
         return function
 
     def serve(self, connection: Connection) -> None:

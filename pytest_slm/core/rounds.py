@@ -83,12 +83,12 @@ class RoundRule(Record):
         """The reason to stop that says nothing against the rounds."""
         return f"interval within {100 * self.precision:g} %"
 
-    def stop(self, series: Sequence[Series], seconds: Series) -> str:
-        """Why there are no more rounds after these; '' if there are."""
+    def stop(self, series: Sequence[Series], seconds: Series, warmup_s: float = 0.0) -> str:
+        """Why there are no more rounds after these, for which ``warmup_s`` seconds were warmed up; '' if there are."""
         n = len(seconds)
         if n == 0:
             return ""
-        next_ends = math.fsum(seconds) + statistics.fmean(seconds)
+        next_ends = warmup_s + math.fsum(seconds) + statistics.fmean(seconds)
         if n < self.least:
             return TIME_LIMIT if next_ends > self.patience * self.budget_s else ""
         if all(self.precise(values) for values in series):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
+import ctypes
+import mmap
 import os
 from pathlib import Path
 
 from pytest_slm.errors import NotAvailableError
-
-LOOKS = 64
-"""Places of a file that are looked at, to find out whether it is still in memory."""
 
 
 def drop(path: Path) -> None:
@@ -25,29 +23,28 @@ def drop(path: Path) -> None:
     finally:
         os.close(handle)
     if share is None:
-        raise NotAvailableError(f"{path}: the file system does not say what is in memory", slug="no-cold")
+        raise NotAvailableError(f"{path}: the system does not say what is in memory", slug="no-cold")
     if share > 0:
         raise NotAvailableError(f"{path}: {share:.0%} of it stay in memory, whatever it is told", slug="no-cold")
 
 
 def cached_share(handle: int) -> float | None:
-    """Of some places of an open file, how many are in memory; None where the file system does not tell.
+    """Of an open file's pages, how many are in memory; None where the system does not tell. Looking fetches nothing.
 
-    A read that must not wait (RWF_NOWAIT) fails where it would have to; it does not fetch anything.
+    By mincore(2), which Linux answers truly only to those who may write the file (others are told that all are there).
     """
-    flag = getattr(os, "RWF_NOWAIT", None)
     size = os.fstat(handle).st_size
-    if flag is None or not hasattr(os, "preadv") or size == 0:
+    try:
+        mincore = ctypes.CDLL(None, use_errno=True).mincore
+    except (AttributeError, OSError, TypeError):  # Windows has no such library
         return None
-    found = 0
-    for look in range(LOOKS):
-        try:
-            os.preadv(handle, [bytearray(1)], look * (size - 1) // (LOOKS - 1), flag)
-            found += 1
-        except BlockingIOError:
-            continue
-        except OSError as error:
-            if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-                return None
-            raise
-    return found / LOOKS
+    if size == 0:
+        return None
+    pages = -(-size // mmap.PAGESIZE)
+    found = (ctypes.c_ubyte * pages)()
+    # A private copy, of which nothing is ever written or read: only such a mapping has an address here.
+    with mmap.mmap(handle, size, access=mmap.ACCESS_COPY) as view:
+        first = ctypes.c_char.from_buffer(view)
+        failed = mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(size), found)
+        del first  # a mapping that somebody looks at cannot be closed
+    return None if failed else sum(page & 1 for page in found) / pages

@@ -13,7 +13,7 @@ from pytest_slm.runners import performance
     cost=1500,
     prompt=performance.PROMPT_TOKENS,
     output="n_tokens",
-    budget_s={100: 10, 500: 40, 1000: 80},
+    budget_s={100: 8, 500: 40, 1000: 80},
 )
 @pytest.mark.parametrize("n_tokens", [100, 500, 1000])
 def test_decode(benchmark, slm_backend, slm_time, n_tokens):

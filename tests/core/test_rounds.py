@@ -35,6 +35,12 @@ def test_or_to_the_time_limit_which_the_next_round_would_pass():
     assert stops_after(RULE, [[1.0, 2.0] * 20], [1.1] * 40) == (9, TIME_LIMIT)
 
 
+def test_warming_up_is_part_of_the_time():
+    calm_enough = [1.0, 2.0] * 4
+    assert RULE.stop([calm_enough], [1.0] * 8) == ""
+    assert RULE.stop([calm_enough], [1.0] * 8, 2.0) == TIME_LIMIT
+
+
 def test_the_least_are_made_even_if_they_take_longer():
     assert stops_after(RULE, [[1.0, 2.0] * 20], [5.0] * 40) == (6, TIME_LIMIT)
 

@@ -138,7 +138,7 @@ class Player:
         seconds.append(time.perf_counter() - began)
         series = [[one.values[name] for one in mine] for name in self._deciding()]
         if self._warm:
-            self._reason = self._rule.stop(series, seconds)
+            self._reason = self._rule.stop(series, seconds, sum(self._seconds[False]))
         else:
             self._warm = self._rule.warm_enough(series, seconds)
             self._agreed = self._rule.warm(series, seconds)
