@@ -350,7 +350,9 @@ def test_an_engines_error_goes_up(run, task):
 
 def test_a_timed_result_has_what_was_measured_and_nothing_else(run):
     speed = Measurement(name="decode_tps", unit="tok/s", values=(1.0, 2.0))
-    timed = run().timed(ITEM, (speed,), (Metric(name="decode_tps", value=1.5, n=2, unit="tok/s"),), "decode_tps")
+    metrics = (Metric(name="decode_tps", value=1.5, n=2, unit="tok/s"),)
+    timed = run().timed(ITEM, (speed,), metrics, "decode_tps", {"profile": "user"})
+    assert timed.provenance == {"profile": "user"}
     assert (timed.kind, timed.outcome, timed.measurements, timed.seed) == ("function", "passed", (speed,), 7)
     assert timed.n_scored == 0
 
