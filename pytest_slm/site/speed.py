@@ -15,7 +15,7 @@ from pytest_slm.site.views import Plot, words
 
 MEMORY: Mapping[str, str] = {
     "file_size": "File of the weights",
-    "weights": "Weights in the file",
+    "weights": "Weights in memory",
     "rss_before_load": "Resident before loading",
     "rss_after_load": "Resident after loading",
     "peak_rss": "Resident, peak while running",
@@ -24,6 +24,7 @@ MEMORY: Mapping[str, str] = {
     "private_now": "Private at the end",
     "peak_rss_2k": "Resident, peak with 2,048 tokens of context",
     "peak_pss": "Proportional, peak while running",
+    "peak_rss_run": "Resident, peak of all items before",
     "kv_cache": "KV cache",
     "compute_buffers": "Compute buffers",
     "other": "All else at the peak",
