@@ -188,9 +188,12 @@ def _suites(arguments: argparse.Namespace) -> int:
     from pytest_slm.load import load_suite, load_task
 
     folder = arguments.folder or suites_folder()
-    for path in sorted(folder.glob("*/suite.yaml")):
+    found = sorted(path for path in (folder / "suite.yaml", *folder.glob("*/suite.yaml")) if path.is_file())
+    if not found:
+        raise UsageError(f"{folder}: no suite.yaml in it, nor in a folder of it; see docs/suites.md", slug="no-suites")
+    for path in found:
         suite = load_suite(path)
-        print(f"{suite.name}: {suite.description}")
+        print(f"{suite.name}: {suite.description or suite.title}")
         for file in sorted(path.parent.glob("*.yaml")):
             if file != path:
                 task = load_task(file, suite)

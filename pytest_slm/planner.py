@@ -109,7 +109,8 @@ class Planner:
         )
 
     def _tell(self, text: str) -> None:
-        if self._config.get_verbosity() > 0:
+        # The first of them say why nothing seems to happen for a while; the rest is for those who want to see it.
+        if self._config.get_verbosity() > 0 or text.startswith("measuring"):
             self._write([f"slm: {text}"])
 
     def _write(self, text: Iterable[str]) -> None:

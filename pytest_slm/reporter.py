@@ -138,6 +138,11 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for report in self._reports:
             summarize(terminalreporter, report)
+        if any(report.interrupted for report in self._reports):
+            terminalreporter.write_line(
+                "slm: interrupted. Finished items and finished batches of answers are kept; the same command with "
+                "--slm-resume goes on from there"
+            )
         for path in self._written:
             terminalreporter.write_line(f"slm: {path}")
         for problem in self._problems:

@@ -8,12 +8,13 @@ import pytest
 
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
-from pytest_slm.registry.scores import run_aggregates
+from pytest_slm.registry.scores import engine_of, run_aggregates
 
 
 def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     """Write what was measured, what was not and why, and the aggregates with their coverage."""
     terminal.write_sep("=", f"{run.submission.name} · {run.quantization} · {run.mode}")
+    terminal.write_line(_set_up(run))
     rows = [_row(result) for result in sorted(run.results, key=lambda r: (r.suite == "performance", r.suite, r.task))]
     widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
     for row in [HEAD, *rows]:
@@ -30,6 +31,20 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
             f"coverage {total.coverage:.0%} of its weight{note}"
         )
+
+
+def _set_up(run: RunReport) -> str:
+    """What answered: engine, threads, context, and whether the weights are somebody's or made on this machine."""
+    backend = run.backend
+    threads, n_ctx = backend.get("threads"), backend.get("n_ctx")
+    said = [
+        engine_of(run) or "an engine that was never opened",
+        f"{threads} thread{'' if threads == 1 else 's'}" if threads else "",
+        f"context {n_ctx}" if n_ctx else "",
+        "exact" if backend.get("exact") else "",
+        f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
+    ]
+    return ", ".join(filter(None, said))
 
 
 def _timings(run: RunReport) -> list[str]:

@@ -219,3 +219,17 @@ def test_suites_are_listed_with_what_they_measure(capsys):
     printed = capsys.readouterr().out
     for line in ("core/arithmetic (quick 100, full 500): ", "  performance/ttft: Seconds until"):
         assert line in printed
+
+
+def test_suites_of_ones_own_are_listed_from_their_folder_or_the_one_above(capsys, tmp_path):
+    folder = tmp_path / "capitals"
+    folder.mkdir()
+    (folder / "suite.yaml").write_text("suite: capitals\ntitle: Capitals\ntasks: []\n")
+    for path in (tmp_path, folder):
+        assert main(["suites", str(path)]) == 0
+        assert "capitals: Capitals" in capsys.readouterr().out
+
+
+def test_a_folder_without_suites_is_told(capsys, tmp_path):
+    assert main(["suites", str(tmp_path)]) == 4
+    assert "no suite.yaml in it" in capsys.readouterr().err

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pytest_slm.core.types import Derivation
 from pytest_slm.summary import result_line, summarize
 
 
@@ -45,6 +47,30 @@ def lines(factory):
         return terminal.lines
 
     return make
+
+
+MADE = Derivation(
+    source_file="a.gguf",
+    source_sha256="0" * 64,
+    source_quantization="Q4_1",
+    quantization="Q8_0",
+    sha256="1" * 64,
+    file_size=1,
+    engine="llama-cpp-python 0.3.36",
+    created="2026-11-01T10:00:00Z",
+)
+
+
+def test_what_answered_is_told_under_the_title(lines):
+    backend = {"name": "llamacpp", "engine_version": "llama-cpp-python 0.3.36", "threads": 1, "n_ctx": 8192}
+    assert lines(backend=backend)[1] == "llama-cpp-python 0.3.36, 1 thread, context 8192"
+    assert lines(backend={**backend, "exact": True})[1].endswith(", exact")
+    assert lines(backend={})[1] == "an engine that was never opened"
+
+
+def test_weights_that_were_made_here_are_called_so(lines, factory):
+    detected = replace(factory.make_run().detected, derivation=MADE)
+    assert lines(detected=detected)[1].endswith("weights made from Q4_1, whose losses stay")
 
 
 def test_every_timing_has_a_row_and_no_number_has_an_exponent(lines):

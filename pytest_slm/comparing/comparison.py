@@ -132,7 +132,7 @@ def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
         backend = run.backend
         told = {
             "model": run.submission.name,
-            "quantization": run.quantization,
+            "quantization": f"{run.quantization} made from {run.made_from}" if run.made_from else run.quantization,
             "weights": str(backend.get("weights_sha256"))[:12],
             "mode": run.mode,
             "limit": str(run.limit),

@@ -173,6 +173,12 @@ class RunReport(Record):
             raise RecordError(f"results of {sorted(foreign)} in the report of {self.quantization}")
 
     @property
+    def made_from(self) -> str | None:
+        """The quantization from which these weights were made on the machine of the run; None for published files."""
+        derivation = self.detected.derivation if self.detected else None
+        return (derivation.source_quantization or "a file of unknown type") if derivation else None
+
+    @property
     def answers(self) -> tuple[int, int]:
         """How many answers were taken from before an interruption, and how many were asked for in all."""
         kept = [result.provenance.get("answers") or {} for result in self.results]

@@ -61,7 +61,7 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
             here = missing(run.submission, run.quantization(quantization), offline=run.config.offline)
             if here.n_bytes != 0:
                 raise NotAvailableError(f"the weights are not on this machine ({here.reason})", slug="plan-unknown")
-            tell(f"measuring how fast {quantization} is here")
+            tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items: a minute or so")
             backend = run.open(quantization)
             started += float(backend.describe().get("start_s") or 0.0)
             survey_ = _Model(run, backend)

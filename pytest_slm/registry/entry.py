@@ -191,6 +191,8 @@ class QuantizationEntry(Record):
     size_bytes: int | None = None
     bits_per_weight: float | None = None
     weights_sha256: str | None = None
+    made_from: str | None = None
+    """The quantization that the file was made from on the machine of the run; null for published files."""
     use_cases: Mapping[str, UseCase] = field(default_factory=dict)
     aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
     items: tuple[Item, ...] = ()

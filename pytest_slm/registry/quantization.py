@@ -44,6 +44,7 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
         size_bytes=next((d.file_size for d in detected if d.file_size), None),
         bits_per_weight=next((d.bits_per_weight for d in detected if d.bits_per_weight), None),
         weights_sha256=next((str(weight) for weight in weights if weight), None),
+        made_from=next((run.made_from for run in runs if run.detected), None),
         use_cases={USE_CASES.get(suite, suite): case for suite, (_, _, case) in sorted(best.items()) if case},
         aggregates={profile: total for profile, (_, total) in sorted(totals.items())},
         items=tuple(

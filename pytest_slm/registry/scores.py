@@ -61,6 +61,13 @@ class Stratum:
         return all(stored.run.complete for stored, _ in self.chosen)
 
 
+SETTINGS = (
+    *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
+    *("exact", "kv_type", "flash_attention", "dtype", "device"),
+)
+"""What a backend says of itself that must be equal in reports which are put together."""
+
+
 def engine_of(run: RunReport) -> str | None:
     """Name and version of the engine, ``llama-cpp-python 0.3.36``; None if the report does not say."""
     name, version = (str(run.backend.get(key) or "") for key in ("name", "engine_version"))
@@ -85,7 +92,7 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
             str(run.limit),
             f"unknown in {stored.path}" if machine is None else f"machine {machine}",
             str(engine_of(run)),
-            *(str(run.backend.get(part)) for part in ("weights_sha256", "chat_template_sha256", "threads", "n_ctx")),
+            *(str(run.backend.get(part)) for part in SETTINGS),
         )
         groups.setdefault(key, []).append(stored)
     return tuple(_stratum(groups[key]) for key in sorted(groups))

@@ -88,8 +88,8 @@ def _require_context(task: Task, variant: str, backend: Backend) -> None:
     answer = int(task.options.get("max_tokens", 256))
     if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
         raise NotAvailableError(
-            f"{task.suite}/{task.name}[{variant}]: {tokens} tokens and {answer} for the answer do not fit into the "
-            f"context of {n_ctx}; a model with a longer context can be measured here",
+            f"{tokens} tokens and {answer} for the answer do not fit into the context of {n_ctx}; allow more if "
+            "--slm-n-ctx or the submission's n_ctx is the limit, or take a model with a longer one",
             slug="context-too-short",
         )
 

@@ -38,6 +38,7 @@ class QuantizationRow:
     """(column, score, interval) of every use case that any quantization has."""
     bits: str
     size: str
+    made_from: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +203,7 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
         scores=tuple(scores),
         bits=f"{one.bits_per_weight:.3g}" if one.bits_per_weight else numbers.MISSING,
         size=numbers.size(one.size_bytes) if one.size_bytes else numbers.MISSING,
+        made_from=one.made_from or "",
     )
 
 

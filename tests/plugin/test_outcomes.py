@@ -261,7 +261,9 @@ def test_a_plugin_brings_a_backend(pytester, run, suite, report):
 
 def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, report, results):
     suite(a=CRASH, b=GOOD)
-    run("suites", "-x", **SCRIPT).assert_outcomes(errors=1)
+    ended = run("suites", "-x", **SCRIPT)
+    ended.assert_outcomes(errors=1)
+    ended.stdout.fnmatch_lines(["slm: interrupted. Finished items * are kept; the same command with --slm-resume *"])
     found = results(report())
     assert found["geo/b"]["outcome"] == "not_run"
     assert report()["slm"]["interrupted"]

@@ -211,3 +211,26 @@ def test_runs_with_other_threads_are_not_mixed(factory):
     other = factory.make_run(day=2, backend={**one.backend, "threads": 64})
     runs = [StoredReport(path=str(number), sha256="", run=run) for number, run in enumerate((one, other))]
     assert len(strata(runs)) == 2
+
+
+def test_weights_that_somebody_made_are_not_taken_for_published_ones(factory, build):
+    from dataclasses import replace
+
+    from pytest_slm.core.types import Derivation
+
+    made = Derivation(
+        source_file="a.gguf",
+        source_sha256="0" * 64,
+        source_quantization="Q4_1",
+        quantization="Q8_0",
+        sha256="1" * 64,
+        file_size=1,
+        engine="llama-cpp-python 0.3.36",
+        created="2026-11-01T10:00:00Z",
+    )
+    published = factory.make_run("Q4_1")
+    derived = factory.make_run("Q8_0")
+    derived = replace(derived, detected=replace(derived.detected, derivation=made))
+    assert (published.made_from, derived.made_from) == (None, "Q4_1")
+    (entry,) = build(published, derived).models
+    assert {name: one.made_from for name, one in entry.quantizations.items()} == {"Q4_1": None, "Q8_0": "Q4_1"}
