@@ -22,8 +22,8 @@ MOST = 32_000
 """Characters of one batch at most, however few its requests are: what a kill may cost."""
 
 PATIENCE = 4
-"""So many times as much for text, and twice as many requests: whoever writes the longest answer of a batch ends it
-alone, and few do so if those that end early make room for others."""
+"""So many times as much for text: whoever writes the longest answer of a batch ends it alone, and few do so if many
+write together."""
 
 EARLY = 4
 """Most answers end long before they must: a character that may be written weighs this part of one that is read."""
@@ -52,8 +52,8 @@ def split(texts: Sequence[str], outputs: Sequence[int]) -> list[list[int]]:
     new = [len(texts[place]) - kept for kept, place in zip([0, *shared], order, strict=True)]
     weights = [1 + size + outputs[place] // EARLY for size, place in zip(new, order, strict=True)]
     total = sum(weights)
-    most, together = (PATIENCE * MOST, 2 * TOGETHER) if any(outputs) else (MOST, TOGETHER)
-    number = max(1, -(-total // most), min(total // ENOUGH, len(order) // together))
+    most = MOST * (PATIENCE if any(outputs) else 1)
+    number = max(1, -(-total // most), min(total // ENOUGH, len(order) // TOGETHER))
     ends = _ends(weights, shared, total / number)
     batches = [sorted(order[start:end]) for start, end in itertools.pairwise([0, *ends, len(order)])]
     return [batch for batch in batches if batch]
