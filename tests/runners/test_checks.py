@@ -319,7 +319,7 @@ def test_an_unknown_generator_is_an_error_with_the_nearest_one(checks_task, cont
 
 def test_a_variant_longer_than_the_context_is_skipped(checks_task, context, fake):
     task = checks_task(CAPITALS, variants={"4096": {"context_tokens": 4096}}, max_tokens=24)
-    with pytest.raises(NotAvailableError, match=r"suite/task\[4096\]: 4096 tokens and 24 .* context of 4100") as caught:
+    with pytest.raises(NotAvailableError, match=r"4096 tokens and 24 .* context of 4100") as caught:
         checks.run(task, "4096", context(fake(context_length=4100)))
     assert caught.value.slug == "context-too-short"
 
