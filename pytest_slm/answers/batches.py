@@ -21,14 +21,6 @@ ENOUGH = 12_000
 MOST = 32_000
 """Characters of one batch at most, however few its requests are: what a kill may cost."""
 
-PATIENCE = 4
-"""So many times as much for text: whoever writes the longest answer of a batch ends it alone, and few do so if many
-write together."""
-
-EARLY = 4
-"""Most answers end long before they must: a character that may be written weighs this part of one that is read."""
-
-
 WINDOW = 0.4
 """A batch may end earlier or later by this part of its weight, where that parts less of what requests share."""
 
@@ -49,11 +41,9 @@ def split(texts: Sequence[str], outputs: Sequence[int]) -> list[list[int]]:
     if not order:
         return []
     shared = [common(texts[before], texts[place]) for before, place in itertools.pairwise(order)]
-    new = [len(texts[place]) - kept for kept, place in zip([0, *shared], order, strict=True)]
-    weights = [1 + size + outputs[place] // EARLY for size, place in zip(new, order, strict=True)]
+    weights = [1 + len(texts[place]) - kept + outputs[place] for kept, place in zip([0, *shared], order, strict=True)]
     total = sum(weights)
-    most = MOST * (PATIENCE if any(outputs) else 1)
-    number = max(1, -(-total // most), min(total // ENOUGH, len(order) // TOGETHER))
+    number = max(1, -(-total // MOST), min(total // ENOUGH, len(order) // TOGETHER))
     ends = _ends(weights, shared, total / number)
     batches = [sorted(order[start:end]) for start, end in itertools.pairwise([0, *ends, len(order)])]
     return [batch for batch in batches if batch]

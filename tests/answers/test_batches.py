@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.answers.batches import EARLY, MOST, PATIENCE, TOGETHER, WINDOW, split
+from pytest_slm.answers.batches import MOST, TOGETHER, WINDOW, split
 
 texts = st.lists(st.text(st.sampled_from("ab c"), max_size=40), max_size=200)
 
@@ -31,7 +31,7 @@ def test_few_requests_are_one_batch():
 
 
 def test_batches_are_no_smaller_than_what_the_engine_runs_together():
-    batches = split([f"{number:04} question" for number in range(500)], [1_200] * 500)
+    batches = split([f"{number:04} question" for number in range(500)], [300] * 500)
     assert len(batches) > 5
     assert min(map(len, batches)) >= TOGETHER
 
@@ -55,13 +55,6 @@ def test_neighbours_in_the_alphabet_are_in_one_batch():
     assert {number % 2 for number in second} == {1}
 
 
-def test_texts_are_written_many_at_a_time():
-    # 1,000 tokens of prompt and 256 of answer, or 130 and 1,024: GSM8K and HumanEval
-    for prompt, answer in ((4_200, 1_024), (530, 4_096)):
-        batches = split([f"{number:03}{'p' * prompt}" for number in range(100)], [answer] * 100)
-        assert min(map(len, batches)) >= 0.6 * TOGETHER
-
-
 def test_choices_of_a_question_stay_together():
     # 25 examples before every question, other ones each time: a batch that ends inside of one computes them twice
     asked = [f"{number:03}{'example ' * 400}{choice}" for number in range(60) for choice in ("A it is", "B", "C", "D")]
@@ -83,5 +76,5 @@ def test_a_preamble_is_parted_only_where_a_batch_would_be_too_large():
 def test_no_batch_is_much_heavier_than_the_others(asked, output):
     batches = split(asked, [output] * len(asked))
     heaviest = max(map(len, asked)) + output
-    most = MOST * PATIENCE * (1 + 2 * WINDOW) + 2 * heaviest
-    assert all((output // EARLY + 1) * len(batch) <= most for batch in batches)
+    most = MOST * (1 + 2 * WINDOW) + 2 * heaviest
+    assert all((output + 1) * len(batch) <= most for batch in batches)
