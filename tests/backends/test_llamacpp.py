@@ -97,7 +97,7 @@ def test_one_tokens_probabilities_sum_to_one(backend):
     head = backend._model.tokenize("The sky is", add_special=True, parse_special=False)
     # 200 tokens that between them hold nearly all of the mass, from the model's own ranking
     context = backend._context
-    context.reserve(16, 1)
+    context.reserve(16, 1, shared=True)  # the kernel that scores
     context.decode([Row(token, position, [0]) for position, token in enumerate(head)], [len(head) - 1])
     rows = [context.logits(len(head) - 1).copy()]
     top = np.argsort(-rows[0])[:200]
