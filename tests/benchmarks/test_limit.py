@@ -1,20 +1,12 @@
 """The arithmetic of the side-by-side measurements: what the limit counts, and how ratios are made."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parents[2]
-
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))  # benchmarks/ is no part of the installed package
 
 
 token = st.integers(0, 2)
