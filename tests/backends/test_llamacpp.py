@@ -13,7 +13,7 @@ from pytest_slm.errors import BackendError
 def backend(real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=2)))
+    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()
 

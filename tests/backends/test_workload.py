@@ -14,7 +14,7 @@ def backend(real_model, request):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
     opened = LlamaCpp(
-        ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=2), exact=request.param)
+        ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1), exact=request.param)
     )
     yield opened
     opened.close()

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_slm import cli
 
-LIMIT = 4
+LIMIT = 2
 SUITES = "core/arithmetic,core/reasoning,reasoning/arc_challenge,language/piqa,rag,function_calling,safety,performance"
 """One task of every kind that scores; all others would ask the same code for minutes."""
 

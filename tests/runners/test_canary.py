@@ -44,7 +44,7 @@ def test_a_backend_without_likelihoods_is_taken_as_it_is():
 def test_the_real_model_is_far_above_chance(real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=2)))
+    backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1)))
     try:
         canary.check(backend)
         (scored,) = backend.loglikelihood([("", canary.SENTENCE)])

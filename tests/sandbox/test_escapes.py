@@ -111,6 +111,8 @@ def test_it_does_not_get_out_and_does_not_pass(sandbox, tmp_path, name):
         (ESCAPES["memory bomb"], "out_of_memory"),
         (ESCAPES["huge output"], "output_limit"),
         (ESCAPES["exit at once"], "failed"),
+        # what it says of itself decides nothing
+        ("import os, sys\nprint('out of memory', file=sys.stderr, flush=True)\nos.abort()", "error"),
     ],
 )
 def test_an_outcome_says_what_happened(sandbox, program, ending):

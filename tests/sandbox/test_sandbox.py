@@ -86,6 +86,12 @@ def test_the_same_program_does_the_same_work(sandbox):
     assert first.work == pytest.approx(second.work, rel=0.02)
 
 
+def test_what_the_last_call_did_is_part_of_the_work(sandbox):
+    program = "def f(n):\n    for _ in range(n): pass"
+    little, much = (sandbox.run(program, f"f({n})").work for n in (1, 10**5))
+    assert much - little > 10**6
+
+
 def test_a_failed_test_is_named(sandbox):
     outcome = sandbox.run("def f(x): return x", "assert f(1) == 1\nassert f(1) == 2, 'off by one'")
     assert outcome.explanation == "a test failed: assert f(1) == 2, 'off by one' (off by one)"
