@@ -3,7 +3,8 @@
 Continuous batching: every step of the engine takes the next token of every running request and, beside them, the
 prompts of those that there is room for. A request that ends makes room for the next. Requests are taken in the order
 of their tokens, so that neighbours share the longest beginning. A beginning that is worth it is the *trunk*: it is
-computed once, in a sequence of its own, and copied into the requests that begin with it.
+computed once, in a sequence of its own, and copied into the requests that begin with it. A text that repeats itself is
+foretold (``drafts``), and several of its tokens are computed in one step.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pytest_slm.backends.drafts import Drafter
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.packing import Row, common
@@ -23,6 +25,8 @@ from pytest_slm.errors import BackendError
 AT_ONCE = 32
 """Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
 
+ROWS = 64
+"""Tokens that a step computes at most beside prompts, those that were foretold included."""
 
 WORTH = 32
 """Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
@@ -53,15 +57,36 @@ class _Stream:
     """Tokens of the prompt that are in the KV memory."""
     token: int = -1
     """What was said last and is not yet in the KV memory."""
+    drafter: Drafter | None = None
+    draft: list[int] = field(default_factory=list)
+    """What it will probably say after ``token``."""
     stamps: list[float] = field(default_factory=list)
     prefilled: float = 0.0
     sampled: float = 0.0
 
+    @property
+    def speaks(self) -> bool:
+        """Whether its prompt is computed."""
+        return self.computed == len(self.prompt.ids)
+
+    @property
+    def end(self) -> int:
+        """The position of what was said last, and of the first cell that it does not need any more."""
+        return len(self.prompt.ids) + len(self.stamps) - 1
+
+    def foretell(self, most: int) -> None:
+        """Draft at most so many tokens, and no more than it may still say."""
+        if self.drafter is not None:
+            self.draft = self.drafter.draft(min(most, self.room - len(self.stamps) - 1))
+
     def rows(self, most: int) -> list[Row]:
-        """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last."""
+        """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last and
+        its draft."""
         ids = self.prompt.ids
-        if self.computed == len(ids):
-            return [Row(self.token, len(ids) + len(self.stamps) - 1, [self.sequence])]
+        if self.speaks:
+            return [
+                Row(token, self.end + place, [self.sequence]) for place, token in enumerate((self.token, *self.draft))
+            ]
         end = min(len(ids), self.computed + most)
         return [Row(ids[index], index, [self.sequence]) for index in range(self.computed, end)]
 
@@ -81,12 +106,14 @@ class _Trunk:
 
 
 class Batcher:
-    """Runs requests through a context, from an empty memory. Raises BackendError if a prompt is too long."""
+    """Runs requests through a context, from an empty memory; with ``drafts``, repetitions are foretold. Raises
+    BackendError if a prompt is too long."""
 
-    def __init__(self, context: Context, prompts: Sequence[Prompt]) -> None:
+    def __init__(self, context: Context, prompts: Sequence[Prompt], *, drafts: bool = False) -> None:
         self._context = context
         self._model = context.model
         self._limits = context.limits
+        self._drafts = drafts
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
         self.n_cells = max((len(prompt.ids) + self._room(prompt) for prompt in prompts), default=0)
@@ -131,8 +158,9 @@ class Batcher:
     def _step(self, finished: Callable[[int, Generation], None]) -> None:
         parts: list[tuple[_Stream | _Trunk, list[Row]]] = []
         left = self._limits.n_batch
-        # Those that speak first: one token each. Then prompts, begun and new, as far as the batch has room.
-        for stream in sorted(self._streams, key=lambda stream: stream.computed < len(stream.prompt.ids)):
+        self._foretell()
+        # Those that speak first: a token each, and drafts. Then prompts, begun and new, as far as the batch has room.
+        for stream in sorted(self._streams, key=lambda stream: not stream.speaks):
             if left:
                 parts.append((stream, stream.rows(left)))
                 left -= len(parts[-1][1])
@@ -153,17 +181,35 @@ class Batcher:
                 part.computed += len(mine)
                 self._trunk_tokens += len(mine)
                 continue
-            if part.computed < len(part.prompt.ids):
+            if not part.speaks:
                 part.computed += len(mine)
                 part.n_evaluated += len(mine)
-            if part.computed == len(part.prompt.ids):
-                speaking.append((end - 1, part))
-        self._context.decode(rows, [index for index, _ in speaking])
-        for index, stream in speaking:
-            self._speak(stream, index, finished)
+            if part.speaks:
+                speaking.append((end - 1 - len(part.draft), part))
+        self._context.decode(rows, [row + ahead for row, stream in speaking for ahead in range(len(stream.draft) + 1)])
+        for row, stream in speaking:
+            self._speak(stream, row, finished)
+
+    def _foretell(self) -> None:
+        """Share what a step has room for among the streams that know what they will say."""
+        sure = [stream for stream in self._streams if stream.drafter is not None and stream.drafter.draft(1)]
+        most = min(ROWS, self._limits.n_batch, self._limits.n_outputs)
+        spare = most - (self.at_once if self._pending else len(self._streams))
+        for stream in sure:
+            stream.foretell(max(0, spare) // len(sure))
 
     def _speak(self, stream: _Stream, row: int, finished: Callable[[int, Generation], None]) -> None:
-        """Pick the next token of a stream, and end the stream if that was its last."""
+        """Pick the next token of a stream, and those after it as far as they were foretold."""
+        draft, stream.draft = stream.draft, []
+        for ahead in range(len(draft) + 1):
+            if not self._say(stream, row + ahead, finished):
+                return
+            if ahead < len(draft) and stream.token != draft[ahead]:
+                self._context.forget(stream.sequence, stream.end)  # what follows was computed after another token
+                return
+
+    def _say(self, stream: _Stream, row: int, finished: Callable[[int, Generation], None]) -> bool:
+        """Pick a token of a stream, and end the stream if that was its last; whether it goes on."""
         clock = time.perf_counter
         request = stream.prompt.request
         first = not stream.stamps
@@ -174,14 +220,19 @@ class Batcher:
             stream.sampled = clock()
         if self._model.ends(token) and not request.forced_length:
             self._end(stream, "stop", finished)
-            return
+            return False
         stopped = stream.text.add(self._model.piece(token))
         stream.token = token
+        if stream.drafter is not None:
+            stream.drafter.add(token)
         stream.stamps.append(clock() - stream.prompt.started)
         if stopped and not request.forced_length:
             self._end(stream, "stop", finished)
-        elif len(stream.stamps) == stream.room:
+            return False
+        if len(stream.stamps) == stream.room:
             self._end(stream, "length" if stream.room == request.max_tokens else "context", finished)
+            return False
+        return True
 
     # -- coming and going ----------------------------------------------------------------------------------------
 
@@ -211,6 +262,8 @@ class Batcher:
             prepared=time.perf_counter(),
             n_evaluated=self._trunk_tokens,
             computed=shared,
+            # A forced length is for timing: every token is a step of its own.
+            drafter=Drafter(prompt.ids) if self._drafts and not prompt.request.forced_length else None,
         )
         self._pending.pop()
         self._trunk_tokens = 0
