@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.backends.drafts import LONGEST, SEEN, SURE, Drafter
+pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
+
+from pytest_slm.backends.llamacpp.drafts import LONGEST, SEEN, SURE, Drafter
 
 token = st.integers(0, 5)
 

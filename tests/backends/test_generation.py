@@ -75,7 +75,7 @@ def steps(backend, monkeypatch):
 
 def plainly(backend, requests, monkeypatch):
     """The answers of token by token."""
-    from pytest_slm.backends import drafts
+    from pytest_slm.backends.llamacpp import drafts
 
     with monkeypatch.context() as patch:
         patch.setattr(drafts, "SURE", 10**9)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_slm.backends.drafts import Drafter
 from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.packing import Row, common
 from pytest_slm.backends.text import GrowingText
