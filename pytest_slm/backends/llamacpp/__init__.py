@@ -6,6 +6,7 @@ Only the process that holds a model imports this package (see ``pytest_slm.backe
 - ``context``     the KV memory and the evaluation of batches
 - ``scoring``     log-likelihoods of given continuations
 - ``generation``  text, token by token, with the time of each
+- ``drafts``      what a text will say next, because it has said it before
 - ``backend``     the ``Backend`` made of these
 """
 
