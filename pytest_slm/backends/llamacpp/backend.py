@@ -97,11 +97,9 @@ class LlamaCpp:
     ) -> list[Generation]:
         self._timer.release()
         found = Collected(len(requests), progress, finished)
-        alone = self._exact or not self._limits.shares
-        if alone or len(requests) == 1:
+        if self._exact or not self._limits.shares:
             for number, request in enumerate(requests):
-                prompt = self._prompt(number, request)
-                Batcher(self._context, [prompt], drafts=not alone).run(found.add, found.beat)
+                Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
         else:
             prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
             Batcher(self._context, prompts, drafts=True).run(found.add, found.beat)

@@ -15,10 +15,10 @@ SEEN = 3
 
 SURE = 8
 """So many tokens must have been foretold rightly in a row before the engine is asked about more than one: a draft that
-does not hold costs as much as one that does."""
+does not hold costs as much as one that does. And a draft is no longer than half of what was foretold so far."""
 
 LONGEST = 16
-"""Tokens of a draft at most; what the engine saves hardly grows beyond."""
+"""Tokens of a draft at most."""
 
 
 class Drafter:
@@ -35,22 +35,26 @@ class Drafter:
             self.add(token)
         self.hits = 0  # what the prompt repeats says nothing about what is written
 
+    @property
+    def sure(self) -> bool:
+        """Whether there is anything to draft."""
+        return self.hits >= SURE
+
     def add(self, token: int) -> None:
         """The text goes on with this token."""
-        ids = self._ids
-        hit = self._place is not None and ids[self._place] == token
-        ids.append(token)
-        last = tuple(ids[-SEEN:])
-        if hit and self._place is not None:
-            self._place, self.hits = self._place + 1, self.hits + 1
+        place = self._place
+        self._ids.append(token)
+        last = tuple(self._ids[-SEEN:])
+        if place is not None and self._ids[place] == token:
+            self._place, self.hits = place + 1, self.hits + 1
         else:
             self._place, self.hits = self._after.get(last), 0
         if len(last) == SEEN:
-            self._after[last] = len(ids)
+            self._after[last] = len(self._ids)
 
     def draft(self, most: int) -> list[int]:
         """At most so many tokens that will probably follow; none where that is not sure."""
-        if self.hits < SURE or self._place is None:
+        if not self.sure or self._place is None:
             return []
         start, period = self._place, len(self._ids) - self._place
         return [self._ids[start + step % period] for step in range(max(0, min(most, self.hits // 2, LONGEST)))]

@@ -74,11 +74,6 @@ class _Stream:
         """The position of what was said last, and of the first cell that it does not need any more."""
         return len(self.prompt.ids) + len(self.stamps) - 1
 
-    def foretell(self, most: int) -> None:
-        """Draft at most so many tokens, and no more than it may still say."""
-        if self.drafter is not None:
-            self.draft = self.drafter.draft(min(most, self.room - len(self.stamps) - 1))
-
     def rows(self, most: int) -> list[Row]:
         """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last and
         its draft."""
@@ -192,11 +187,12 @@ class Batcher:
 
     def _foretell(self) -> None:
         """Share what a step has room for among the streams that know what they will say."""
-        sure = [stream for stream in self._streams if stream.drafter is not None and stream.drafter.draft(1)]
+        sure = [(stream, drafter) for stream in self._streams if (drafter := stream.drafter) and drafter.sure]
         most = min(ROWS, self._limits.n_batch, self._limits.n_outputs)
         spare = most - (self.at_once if self._pending else len(self._streams))
-        for stream in sure:
-            stream.foretell(max(0, spare) // len(sure))
+        for stream, drafter in sure:
+            # No more than it may still say, so that its memory has room for all of it.
+            stream.draft = drafter.draft(min(spare // len(sure), stream.room - len(stream.stamps) - 1))
 
     def _speak(self, stream: _Stream, row: int, finished: Callable[[int, Generation], None]) -> None:
         """Pick the next token of a stream, and those after it as far as they were foretold."""
