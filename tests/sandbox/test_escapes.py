@@ -112,7 +112,11 @@ def test_it_does_not_get_out_and_does_not_pass(sandbox, tmp_path, name):
         (ESCAPES["huge output"], "output_limit"),
         (ESCAPES["exit at once"], "failed"),
         # what it says of itself decides nothing
-        ("import os, sys\nprint('out of memory', file=sys.stderr, flush=True)\nos.abort()", "error"),
+        ("import os, sys\nprint('MemoryError: out of memory', file=sys.stderr, flush=True)\nos.abort()", "error"),
+        (
+            "import os\nx = []\ntry:\n    while 1: x.append(bytearray(1 << 18))\nexcept MemoryError: os.abort()",
+            "out_of_memory",
+        ),
     ],
 )
 def test_an_outcome_says_what_happened(sandbox, program, ending):
