@@ -86,21 +86,21 @@ def plainly(backend, requests, monkeypatch):
     "more",
     [
         {"max_tokens": 70},
-        {"max_tokens": 41, "temperature": 0.3, "seed": 5},
+        {"max_tokens": 70, "temperature": 0.1, "seed": 5},
         {"max_tokens": 60, "stop": ("6 1 2 3 4 5 6 1 2 3 4 5 6 1 2 3 4 5",)},
     ],
     ids=["greedy", "sampled", "stopped"],
 )
 def test_what_is_foretold_changes_no_text_and_takes_fewer_steps(backend, steps, monkeypatch, more):
-    requests = [Request(prompt=prompt, **more) for prompt in (*CIRCLES, *PROMPTS[:2])]
+    requests = [Request(prompt=prompt, **more) for prompt in CIRCLES]
+    requests += [Request(prompt=prompt, **{**more, "max_tokens": 20}) for prompt in PROMPTS[:2]]
     expected = plainly(backend, requests, monkeypatch)
     n_plain = len(steps)
     found = backend.generate(requests)
     assert texts(found) == texts(expected)
     assert [(g.n_output, g.finish) for g in found] == [(g.n_output, g.finish) for g in expected]
     assert all(len(g.timings.token_s) == g.n_output for g in found)
-    assert len(steps) - n_plain <= n_plain  # those that do not repeat themselves may need all steps
-    assert max(steps) > len(requests) or "stop" in more  # something was foretold
+    assert len(steps) - n_plain < n_plain
 
 
 def test_a_circle_takes_a_fraction_of_the_steps(backend, steps):

