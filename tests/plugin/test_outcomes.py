@@ -272,7 +272,14 @@ def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, report, resul
 def _start(pytester, model):
     """A session of its own in the background."""
     arguments = [sys.executable, "-m", "pytest", "suites", f"--slm-model={model}", "-p", "no:cacheprovider"]
-    return subprocess.Popen(arguments, cwd=pytester.path, stdout=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(
+        arguments,
+        cwd=pytester.path,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        # Shells start what runs in the background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
