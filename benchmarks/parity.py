@@ -48,6 +48,7 @@ def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=500)
     parser.add_argument("--tasks", default=TASKS, metavar="T", help="suite/task, with commas")
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="requests that lm-eval's model takes at once")
     options = parser.parse_args()
     keys = arguments.names(options.tasks)
     progress = Progress(2 * len(keys))
@@ -61,7 +62,7 @@ def main() -> None:
             found[key] = our_scores(_task(key), Listener(ours.backend), options)
             progress.step(f"{key}: ours {_short(found[key]['ours'])}")
         ours.close()
-        theirs = LmEvalHf(path, options.threads)
+        theirs = LmEvalHf(path, options.threads, options.batch)
         for key in keys:
             rows, sums, texts = (found[key].pop(name) for name in ("rows", "sums", "texts"))
             if key.startswith(PROGRAMS):

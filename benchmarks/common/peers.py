@@ -60,11 +60,11 @@ class Ours:
 
 
 class LmEvalHf:
-    """lm-eval's ``hf`` model in fp32, batch 8, on the same weights: transformers reads the GGUF."""
+    """lm-eval's ``hf`` model in fp32, on the same weights: transformers reads the GGUF."""
 
     most = 40
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, batch: int = 8) -> None:
         import torch
         from lm_eval.models.huggingface import HFLM
         from tokenizers import pre_tokenizers
@@ -78,7 +78,7 @@ class LmEvalHf:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
-        self.lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=8, device="cpu")
+        self.lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch, device="cpu")
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         from lm_eval.api.instance import Instance
@@ -87,7 +87,7 @@ class LmEvalHf:
         return [value for value, _ in self.lm.loglikelihood(requests, disable_tqdm=True)]
 
     def write(self, texts: Sequence[str], max_tokens: int) -> list[str]:
-        """Greedy continuations of exactly so many tokens, eight prompts at a time."""
+        """Greedy continuations of exactly so many tokens, a batch of prompts at a time."""
         from lm_eval.api.instance import Instance
 
         how = {"until": [], "max_gen_toks": max_tokens, "min_new_tokens": max_tokens, "do_sample": False}

