@@ -117,7 +117,8 @@ def test_more_than_the_context_is_refused(backend):
 def test_buffers_have_sizes(backend):
     backend.generate([GREETING])
     buffers = backend.buffers()
-    assert buffers["weights"] == pytest.approx(backend.describe()["weights_bytes"], rel=0.01)
+    # llama.cpp keeps a second copy of some quantizations, in an order that suits its kernels.
+    assert 0.99 <= buffers["weights"] / backend.describe()["weights_bytes"] <= 2
     assert buffers["kv_cache"] > 0
 
 
