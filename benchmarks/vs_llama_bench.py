@@ -94,7 +94,11 @@ def engine_rounds(path: str, threads: int, shape: tuple[int, int, int, int]) -> 
         found[name] = [one.n_evaluated / one.seconds for one in times]
         found[f"{name}_loop"] = max(1 - one.inside_s / one.seconds for one in times)
     description = backend.describe()
-    found["settings"] = {name: description[name] for name in ("flash_attention", "kv_type", "threads", "engine_build")}
+    found["settings"] = {name: description[name] for name in ("kv_type", "threads", "engine_build")}
+    n_cells = n_depth + max(n_prompt, n_gen)
+    found["settings"]["flash_attention"] = (
+        description["flash_attention"] and n_cells > description["plain_attention_cells"]
+    )
     backend.close()
     return found
 

@@ -1,5 +1,7 @@
 """Rounds of the engine alone: exactly what was asked is computed, by both engines, at any depth."""
 
+import dataclasses
+
 import pytest
 
 from pytest_slm.backends.fake import Fake
@@ -132,6 +134,20 @@ def test_the_kv_memory_of_torch_is_that_of_the_tokens(torch_model):
     generation = torch_model.generate([GREETING])[0]
     n = generation.n_prompt + generation.n_output - 1  # what was said last was not computed any more
     assert torch_model.buffers()["kv_cache"] == n * 2 * 2 * 2 * 8 * 4  # layers, keys and values, heads, width, bytes
+
+
+def test_attention_is_computed_as_for_text(llama, monkeypatch):
+    from pytest_slm.backends.llamacpp import timing
+
+    seen = []
+    opened = timing.opened
+    monkeypatch.setattr(timing, "opened", lambda model, how: (seen.append(how.flash_attn_type), opened(model, how))[1])
+    for flash, cells in ((True, 0), (True, 256), (True, 255), (False, 0)):
+        limits = dataclasses.replace(llama._limits, flash_attention=flash, plain_attention_cells=cells)
+        timer = timing.EngineTimer(llama._model, limits)
+        assert timer.run(EngineTest(n_gen=1)).n_evaluated == 1
+        timer.release()
+    assert seen == [1, 0, 1, 0]
 
 
 def test_an_engine_that_lost_a_token_is_an_error(llama, monkeypatch):

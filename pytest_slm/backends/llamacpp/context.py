@@ -168,9 +168,7 @@ class Context:
         parameters.n_seq_max = n_sequences
         parameters.kv_unified = shared
         parameters.type_k = parameters.type_v = limits.kv_type_number
-        parameters.flash_attn_type = FLASH[
-            limits.flash_attention and (shared or n_cells > limits.plain_attention_cells)
-        ]
+        parameters.flash_attn_type = FLASH[limits.flash_attention if shared else limits.flash_for_text(n_cells)]
         parameters.n_threads = parameters.n_threads_batch = limits.threads
         parameters.no_perf = True
         self._handle = opened(self.model, parameters)

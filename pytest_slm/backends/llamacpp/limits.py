@@ -74,6 +74,10 @@ class Limits:
         """ggml's number of the KV type."""
         return GGML_TYPES[self.kv_type][0]
 
+    def flash_for_text(self, n_cells: int) -> bool:
+        """Whether text is written with flash attention in a KV memory of so many tokens."""
+        return self.flash_attention and n_cells > self.plain_attention_cells
+
 
 def choose(model: Model, settings: EngineSettings) -> Limits:
     """The limits for a model. Raises BackendError where the settings contradict each other."""

@@ -1,5 +1,7 @@
 """Rounds of the engine alone, set up as llama-bench sets it up: random ids, no tokenizer, no sampler.
 
+Attention is computed as it is when text is written, so that the profiles ``engine`` and ``user`` tell of one engine.
+
 The loop around the engine is kept short, because it is timed too: the ids stand ready, a step is two assignments and
 two calls. ``inside_s`` says how much of the time was spent within those calls (``benchmarks/vs_llama_bench.py``).
 """
@@ -175,7 +177,7 @@ class EngineTimer:
         parameters.n_batch, parameters.n_ubatch = N_BATCH, N_UBATCH
         parameters.n_seq_max = parameters.n_outputs_max = n_sequences
         parameters.type_k = parameters.type_v = limits.kv_type_number
-        parameters.flash_attn_type = FLASH[limits.flash_attention]
+        parameters.flash_attn_type = FLASH[limits.flash_for_text(n_cells)]
         parameters.n_threads = parameters.n_threads_batch = limits.threads
         self._handle = opened(self._model, parameters)
         self._batch = llama.llama_batch_init(N_BATCH, 0, 1)
