@@ -1,7 +1,6 @@
 """Any bytes are a document or a UsageError; nothing else comes out, and nothing is built before it is counted."""
 
 import re
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -146,17 +145,15 @@ def test_as_many_aliases_as_allowed_and_one_more() -> None:
         parse(text.replace("[", "[*a, "), HERE)
 
 
-def test_a_bomb_with_few_aliases_is_refused_quickly_and_in_little_memory() -> None:
+def test_a_bomb_with_few_aliases_is_refused_in_little_memory() -> None:
     # 12 levels of 4 aliases are 48, below the limit, and would be 16 million values.
     levels = [f"l0: &l0 [{', '.join(['x'] * 4)}]"]
     levels += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 4)}]" for n in range(1, 13)]
     tracemalloc.start()
-    start = time.perf_counter()
     with pytest.raises(UsageError, match="yaml-alias"):
         parse("\n".join(levels), HERE)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - start < 2
     assert peak < 32 << 20
 
 

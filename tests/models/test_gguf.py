@@ -2,7 +2,6 @@
 
 import hashlib
 import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,13 +231,12 @@ def test_values_of_the_wrong_kind_are_refused(refused: Any, make_gguf: Make, key
 
 @pytest.mark.parametrize("length", [2**64 - 1, 2**63, 2**40, 2**61])
 @pytest.mark.parametrize("kind", [U32, STRING, ARRAY])
-def test_arrays_longer_than_the_file_are_refused_at_once(refused: Any, make_gguf: Make, kind: int, length: int) -> None:
+def test_arrays_longer_than_the_file_are_refused(refused: Any, make_gguf: Make, kind: int, length: int) -> None:
     data = make_gguf({"tokenizer.ggml.tokens": (ARRAY, (U32, [7, 7, 7]))})
     place = data.index(struct.pack("<IQ", U32, 3))
     changed = data[:place] + struct.pack("<IQ", kind, length) + data[place + 12 :]
-    start = time.perf_counter()
+    # A reader that believed the length would allocate, or read, for ever.
     assert refused(changed).slug in {"gguf-corrupt", "gguf-truncated"}
-    assert time.perf_counter() - start < 0.5
 
 
 def test_a_text_longer_than_the_file_is_refused(refused: Any, make_gguf: Make) -> None:
