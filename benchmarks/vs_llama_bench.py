@@ -95,10 +95,10 @@ def engine_rounds(path: str, threads: int, shape: tuple[int, int, int, int]) -> 
         found[f"{name}_loop"] = max(1 - one.inside_s / one.seconds for one in times)
     description = backend.describe()
     found["settings"] = {name: description[name] for name in ("kv_type", "threads", "engine_build")}
-    n_cells = n_depth + max(n_prompt, n_gen)
-    found["settings"]["flash_attention"] = (
-        description["flash_attention"] and n_cells > description["plain_attention_cells"]
-    )
+    found["settings"]["flash_attention"] = {
+        "pp": backend.flash_for_text(n_depth + n_prompt),
+        "tg": backend.flash_for_text(n_depth + n_gen),
+    }
     backend.close()
     return found
 
@@ -107,12 +107,15 @@ def _theirs(
     binary: Path, path: Path, threads: int, shape: tuple[int, int, int, int], settings: dict[str, Any]
 ) -> dict[str, Any]:
     n_prompt, n_gen, n_depth, repetitions = shape
-    command = [str(binary), "-m", str(path), "-p", str(n_prompt), "-n", str(n_gen), "-d", str(n_depth)]
-    command += ["-r", str(repetitions), "-t", str(threads), "-b", "2048", "-ub", "512", "-o", "json"]
-    command += ["-fa", "on" if settings["flash_attention"] else "off"]
-    command += ["-ctk", settings["kv_type"].lower(), "-ctv", settings["kv_type"].lower()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return {("pp" if entry["n_prompt"] else "tg"): entry["samples_ts"] for entry in json.loads(done.stdout)}
+    found = {}
+    for test, sizes in (("pp", (n_prompt, 0)), ("tg", (0, n_gen))):
+        command = [str(binary), "-m", str(path), "-p", str(sizes[0]), "-n", str(sizes[1]), "-d", str(n_depth)]
+        command += ["-r", str(repetitions), "-t", str(threads), "-b", "2048", "-ub", "512", "-o", "json"]
+        command += ["-fa", "on" if settings["flash_attention"][test] else "off"]
+        command += ["-ctk", settings["kv_type"].lower(), "-ctv", settings["kv_type"].lower()]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found[test] = json.loads(done.stdout)[0]["samples_ts"]
+    return found
 
 
 def medians(rounds: Sequence[dict[str, Any]], quantization: str, by: str, test: str) -> list[float]:

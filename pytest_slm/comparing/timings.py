@@ -124,6 +124,8 @@ def _judged(one: TimingDifference, corrected: float | None, tests: int, smallest
     elif least > ALPHA or one.p <= least:
         # As far apart as so many values can be, and still not enough.
         verdict, reason = "too few rounds", f"{one.a.n} and {one.b.n} cannot show one among {tests} tests"
+    elif one.p <= ALPHA:
+        verdict, reason = "no difference", f"what is seen may be luck among {tests} tests"
     else:
         verdict, reason = "no difference", "the rounds of both overlap too much"
     return replace(one, p_corrected=corrected, verdict=verdict, reason=reason)

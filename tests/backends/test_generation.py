@@ -1,5 +1,6 @@
 """Many requests at once through llama.cpp: the same texts as one by one, shared beginnings, stops, seeds, grammars."""
 
+import dataclasses
 import json
 import re
 
@@ -145,6 +146,19 @@ def test_little_kv_memory_means_fewer_at_once_and_the_same_answers(limited, back
     assert texts(narrow.generate(requests)) == texts(backend.generate(requests))
 
 
+def test_memory_is_counted_in_the_engines_blocks(backend):
+    # a text of 257 tokens takes 512 cells
+    from pytest_slm.backends.llamacpp.generation import Batcher
+
+    context = backend._context
+    limits = dataclasses.replace(context.limits, kv_cells=4096, n_seq=64)
+    prompts = [backend._prompt(n, Request(prompt_ids=(1,) * 250, max_tokens=7)) for n in range(40)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context, "limits", limits)
+        batcher = Batcher(context, prompts)
+    assert (batcher.n_cells, batcher.at_once) == (257, 4096 // 512 - 1)
+
+
 def test_no_requests_are_no_work(backend):
     assert backend.generate([]) == []
 
@@ -263,6 +277,12 @@ def test_text_ends_where_the_context_does(limited):
 
 
 # -- chance -------------------------------------------------------------------------------------------------------
+
+
+def test_no_seed_is_a_random_one(backend):
+    # llama.cpp takes the greatest seed for "any"
+    request = Request(prompt="Once upon a time", max_tokens=12, temperature=1.0, seed=-1)
+    assert len(set(texts([backend.generate([request])[0] for _ in range(3)]))) == 1
 
 
 def test_a_seed_means_the_same_whoever_runs_beside_it(backend):

@@ -102,7 +102,9 @@ def test_one_tokens_probabilities_sum_to_one(backend):
     rows = [context.logits(len(head) - 1).copy()]
     top = np.argsort(-rows[0])[:200]
     scored = {}
-    scoring.loglikelihoods(context, [(head, [int(token)]) for token in top], scored.__setitem__, exact=False)
+    scoring.loglikelihoods(
+        context, [(head, [int(token)]) for token in top], scored.__setitem__, lambda: None, exact=False
+    )
     expected = rows[0].astype(np.float64)
     expected -= np.logaddexp.reduce(expected)
     logprobs = [scored[number].logprob for number in range(len(top))]

@@ -1,5 +1,6 @@
 """Likelihoods do not depend on how requests are ordered and packed: nearly with F32, to the last bit with ``exact``."""
 
+import dataclasses
 import random
 
 import pytest
@@ -157,6 +158,25 @@ def test_a_rolled_text_in_windows_is_the_sum_of_its_windows(opened):
     assert rolled.n_tokens == len(small._model.tokenize(text, add_special=False, parse_special=False))
 
 
+def test_exact_sums_need_no_large_batch(opened):
+    small = opened(exact=True, n_batch=24)
+    assert sums(small, PAIRS[20:24]) == pytest.approx(sums(opened(exact=True), PAIRS[20:24]), abs=1e-3)
+    assert sums(small, PAIRS[20:24]) == reordered(small, PAIRS[20:24])
+
+
+def test_a_block_of_an_exact_sum_is_never_cut_for_its_logits(opened):
+    # Where it were cut depends on which of its tokens are predicted, and so on who shares it.
+    assert opened(exact=True, n_seq=1).describe()["n_outputs"] >= 64
+
+
+def test_a_long_text_shows_that_work_goes_on(opened):
+    backend = opened(n_batch=64)
+    told = []
+    backend.loglikelihood([("The dog is young. " * 60, " It barks.")], lambda *counts: told.append(counts))
+    assert told.count((0, 1)) >= 4
+    assert told[-1] == (1, 1)
+
+
 # -- limits -------------------------------------------------------------------------------------------------------
 
 
@@ -178,6 +198,25 @@ def test_where_flash_attention_is_slow_for_single_tokens_short_texts_do_without(
     assert opened().describe()["plain_attention_cells"] == 0  # F32 has no flash attention at all
 
 
+@pytest.mark.parametrize("asked", [(700, 100, 300), (100, 300, 700, 100)], ids=str)
+def test_the_kernel_of_a_text_does_not_depend_on_the_texts_before_it(opened, monkeypatch, asked):
+    # memory that an earlier call left open is larger than needed, and may have been opened with the other kernel
+    from pytest_slm.backends.llamacpp import context as module
+
+    backend = opened("Q4_1")
+    limits = dataclasses.replace(backend._limits, flash_attention=True, plain_attention_cells=600)
+    used = []
+    open_context = module.opened
+    monkeypatch.setattr(module, "opened", lambda *how: (used.append(how[1].flash_attn_type), open_context(*how))[1])
+    context = module.Context(backend._model, limits)
+    found = []
+    for n_cells in asked:
+        context.reserve(n_cells, 1)
+        found.append(used[-1])
+    context.close()
+    assert found == [int(n_cells > 512) for n_cells in asked]
+
+
 def test_text_is_the_same_with_both_kernels(opened, processor):
     for features in ("AVX2 = 1", "AVX2 = 1 | AVX512 = 1"):
         processor(features)
@@ -191,6 +230,11 @@ def test_what_is_asked_for_is_used_and_told(opened):
     backend = opened("Q4_1", **asked)
     assert asked.items() <= backend.describe().items()
     assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy
+
+
+def test_a_quantized_memory_brings_the_attention_that_it_needs(opened):
+    described = opened("F32", kv_type="Q8_0").describe()
+    assert (described["kv_type"], described["flash_attention"]) == ("Q8_0", True)
 
 
 def test_settings_that_contradict_each_other_are_refused(opened):

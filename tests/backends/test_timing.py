@@ -95,6 +95,25 @@ def test_a_prompt_and_single_tokens_at_a_depth_take_turns_without_computing_it_a
     assert told == [0, 512]
 
 
+def test_a_depth_whose_filling_was_interrupted_is_computed_anew(backend):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    test = EngineTest(n_gen=1, n_depth=570)
+    with pytest.raises(KeyboardInterrupt):
+        backend.time(test, interrupt)
+    told = []
+    assert backend.time(test, lambda *counts: told.append(counts)).n_evaluated == 1
+    assert told == [(0, 570), (512, 570)]
+
+
+def test_long_texts_take_the_memory_of_a_depth_back(llama):
+    llama.time(EngineTest(n_gen=1, n_depth=30))
+    assert llama._timer._handle is not None
+    llama.loglikelihood_rolling(["Once upon a time"])
+    assert llama._timer._handle is None
+
+
 def test_another_depth_is_computed_anew(backend):
     told = []
     for depth in (550, 500, 550):

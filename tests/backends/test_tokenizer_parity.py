@@ -8,6 +8,7 @@ docs/tokenization.md. HFLM's own code is run, without a network behind it: ``_mo
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import itertools
@@ -398,6 +399,17 @@ def test_bos_comes_once_where_the_model_wants_it(model, with_bos, literal_with_b
     assert (
         plain(with_bos, string) == plain(model, string) == model.tokenize(string, add_special=True, parse_special=False)
     )
+
+
+def test_eos_is_not_put_behind_what_shall_be_continued(model, bos_file, tmp_path):
+    path = tmp_path / "eos.gguf"
+    shutil.copyfile(bos_file, path)
+    with path.open("r+b") as file:
+        file.seek(file.read(1 << 16).index(b"add_bos_token"))
+        file.write(b"add_eos_token")
+    with contextlib.contextmanager(opened)(path) as adding:
+        assert adding.tokenize("Hello", add_special=True, parse_special=False) == plain(model, "Hello")
+        assert split_pair(adding, "Hello wor", "ld") == split_pair(model, "Hello wor", "ld")
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,15 @@ def test_ratios_are_of_medians_of_the_same_round():
 
 def test_llama_bench_is_asked_for_our_settings(tmp_path):
     binary = tmp_path / "llama-bench"
-    answer = json.dumps([{"n_prompt": 512, "samples_ts": [1.0]}, {"n_prompt": 0, "samples_ts": [2.0]}])
-    binary.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/asked\necho '{answer}'\n")
+    answer = json.dumps([{"samples_ts": [1.0]}])
+    binary.write_text(f"#!/bin/sh\necho \"$@\" >> {tmp_path}/asked\necho '{answer}'\n")
     binary.chmod(0o755)
-    settings = {"flash_attention": False, "kv_type": "F32"}
+    settings = {"flash_attention": {"pp": True, "tg": False}, "kv_type": "F16"}
     found = bench._theirs(binary, tmp_path / "m.gguf", 2, (512, 128, 0, 5), settings)
-    assert found == {"pp": [1.0], "tg": [2.0]}
-    asked = (tmp_path / "asked").read_text()
-    assert "-p 512 -n 128 -d 0 -r 5 -t 2 -b 2048 -ub 512 -o json -fa off -ctk f32 -ctv f32" in asked
+    assert found == {"pp": [1.0], "tg": [1.0]}
+    prompt, single = (tmp_path / "asked").read_text().splitlines()
+    assert "-p 512 -n 0 -d 0 -r 5 -t 2 -b 2048 -ub 512 -o json -fa on -ctk f16 -ctv f16" in prompt
+    assert "-p 0 -n 128 -d 0 -r 5 -t 2 -b 2048 -ub 512 -o json -fa off -ctk f16 -ctv f16" in single
 
 
 def test_ours_are_rounds_of_the_engine(real_model):

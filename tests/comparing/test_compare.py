@@ -95,6 +95,15 @@ def test_rounds_that_overlap_are_no_difference(timed):
     assert (one.verdict, one.reason) == ("no difference", "the rounds of both overlap too much")
 
 
+def test_a_difference_that_does_not_outlast_the_correction_is_told_as_that(timed):
+    near = (100, 101, 102, 103, 104, 105, 106)
+    variants = [str(number) for number in range(5)]
+    far = (104.5, 105.5, 106.5, 107, 108, 109, 101.5)
+    (first, *_) = compare(timed(near, variants=variants), timed(far, variants=variants)).timings
+    assert first.p <= 0.05 < first.p_corrected
+    assert (first.verdict, first.reason) == ("no difference", "what is seen may be luck among 5 tests")
+
+
 def test_among_many_tests_six_rounds_cannot_show_a_difference_and_that_is_said(timed):
     variants = [str(number) for number in range(24)]
     found = compare(timed(CALM[:6], variants=variants), timed(times(CALM[:6], 2), variants=variants)).timings

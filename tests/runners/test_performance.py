@@ -284,6 +284,16 @@ def test_the_shapes_are_llama_benchs(fake):
     assert shapes == [(512, 0, 0, 1), (0, 128, 0, 1), (512, 0, 2048, 1), (0, 32, 2048, 1), (0, 64, 0, 4)]
 
 
+def test_filling_a_depth_is_none_of_its_rounds(fake):
+    backend = fake(Watching, context_length=8192)
+    player = Player(Depth(backend, 2048), RULE)
+    play([player])
+    measured = player.measured()
+    rounds = len(measured.warmups) + len(measured.rounds)
+    assert [t.n_prompt for t in backend.tests] == [512, *[512, 0] * rounds]
+    assert all(test.n_depth == 2048 for test in backend.tests)
+
+
 def test_every_round_of_the_engine_has_other_ids(fake):
     backend = fake(Watching)
     one(Prefill(backend, 16), 5)

@@ -165,7 +165,13 @@ class Transformers:
 
     def _scored(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> list[LogLikelihood]:
         scoring.loglikelihoods(
-            self._open, pairs, found.add, n_batch=self._n_batch, packs=self._packs, exact=self._exact
+            self._open,
+            pairs,
+            found.add,
+            found.beat,
+            n_batch=self._n_batch,
+            packs=self._packs,
+            exact=self._exact,
         )
         return found.results()
 

@@ -33,14 +33,16 @@ def loglikelihoods(
     model: Model,
     pairs: Sequence[tuple[Ids, Ids]],
     finished: Callable[[int, LogLikelihood], None],
+    beat: Callable[[], None],
     *,
     n_batch: int,
     packs: bool,
     exact: bool,
 ) -> None:
     """Score (context ids, continuation ids) pairs; ``finished(number, result)`` tells each result as soon as it is
-    known. ``n_batch`` is how many tokens go through the model at once, a longer text alone excepted; ``exact``: every
-    text alone and from its beginning, so that no result depends on the other pairs. What ``finished`` raises ends it.
+    known, ``beat`` that a step of the network is done. ``n_batch`` is how many tokens go through the model at once, a
+    longer text alone excepted; ``exact``: every text alone and from its beginning, so that no result depends on the
+    other pairs. What either callback raises ends it.
     """
     requests = fitted(pairs, model.n_ctx)
     ordered = leaves(requests)
@@ -54,6 +56,7 @@ def loglikelihoods(
             done = totals[request].add(logprob, greedy)
             if done is not None:
                 finished(request, done)
+        beat()
 
 
 def _packed(model: Model, ordered: Sequence[Leaf], n_batch: int) -> Iterator[tuple[Tensor, Wants]]:

@@ -15,7 +15,7 @@ import llama_cpp as llama
 from pytest_slm.backends import template
 from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.llamacpp import limits, scoring, workload
-from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.timing import EngineTimer
@@ -61,6 +61,10 @@ class LlamaCpp:
         """Bytes of the KV memory that the last call left open."""
         return self._context.kv_bytes
 
+    def flash_for_text(self, n_tokens: int) -> bool:
+        """Whether a text of so many tokens is computed with flash attention."""
+        return self._limits.flash_for_text(in_blocks(n_tokens))
+
     def describe(self) -> Mapping[str, Any]:
         source = self._model.chat_template
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
@@ -73,6 +77,7 @@ class LlamaCpp:
             "n_ctx": self._limits.n_ctx,
             "n_batch": self._limits.n_batch,
             "n_seq": self._limits.n_seq,
+            "n_outputs": self._limits.n_outputs,
             "kv_cells": self._limits.kv_cells,
             "kv_type": self._limits.kv_type,
             "kv_bytes_per_token": self._limits.kv_bytes,
@@ -114,10 +119,11 @@ class LlamaCpp:
         self._timer.release()
         split = split_pairs(self._model, pairs, self._limits.threads)
         found = Collected(len(pairs), progress, finished)
-        scoring.loglikelihoods(self._context, split, found.add, exact=self._exact)
+        scoring.loglikelihoods(self._context, split, found.add, found.beat, exact=self._exact)
         return found.results()
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
+        self._timer.release()
         start = self._model.start
         windows: list[tuple[Ids, Ids]] = []
         owners: list[int] = []
@@ -127,7 +133,7 @@ class LlamaCpp:
             windows += mine
             owners += [number] * len(mine)
         found: Collected[LogLikelihood] = Collected(len(windows), progress, ignored)
-        scoring.loglikelihoods(self._context, windows, found.add, exact=self._exact)
+        scoring.loglikelihoods(self._context, windows, found.add, found.beat, exact=self._exact)
         parts: list[list[LogLikelihood]] = [[] for _ in texts]
         for owner, part in zip(owners, found.results(), strict=True):
             parts[owner].append(part)

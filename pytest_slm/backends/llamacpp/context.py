@@ -39,6 +39,7 @@ class Context:
         self.model = model
         self.limits = limits
         self._shape = (0, 0, False)
+        self._flash = False
         self._handle: Any = None
         self.buffers: dict[str, int] = {}
         """Bytes of what is open now, by name, as the engine says."""
@@ -62,9 +63,12 @@ class Context:
         Raises BackendError (context-memory) if the system has no room for that.
         """
         n_open, n_sequences_open, shared_open = self._shape
-        if n_open < n_cells or (n_sequences_open, shared_open) != (n_sequences, shared):
+        # By what is needed, not by what is open: kernels round differently, and what one call gives must not depend on
+        # the calls before it.
+        flash = self._with_flash(n_cells, shared)
+        if n_open < n_cells or (n_sequences_open, shared_open, self._flash) != (n_sequences, shared, flash):
             self.release()
-            self._open(self._size(n_cells, n_sequences, shared), n_sequences, shared)
+            self._open(self._size(n_cells, n_sequences, shared), n_sequences, shared, flash)
         else:
             self.clear()
 
@@ -74,16 +78,24 @@ class Context:
 
     def _size(self, n_cells: int, n_sequences: int, shared: bool) -> int:
         """Cells of each memory, in whole blocks of the engine."""
-        n_cells = self._grown(n_cells) if shared or n_sequences == 1 else n_cells
-        return -(-n_cells // CELL_BLOCK) * CELL_BLOCK
+        if shared or n_sequences == 1:
+            n_cells = self._grown(n_cells, self._with_flash(n_cells, shared))
+        return in_blocks(n_cells)
 
-    def _grown(self, n_cells: int) -> int:
+    def _grown(self, n_cells: int, flash: bool) -> int:
         """The next power of two, so that slightly longer prompts need no new memory; but not beyond what the longest
-        sequence and a batch need, which would often be gigabytes that nobody uses."""
+        sequence and a batch need, which would often be gigabytes that nobody uses, and not beyond what is meant to be
+        computed without flash attention."""
         size = SMALLEST
         while size < n_cells:
             size *= 2
-        return max(n_cells, min(size, self.limits.n_ctx + self.limits.n_batch))
+        most = self.limits.n_ctx + self.limits.n_batch
+        if self.limits.flash_attention and not flash:
+            most = min(most, self.limits.plain_attention_cells // CELL_BLOCK * CELL_BLOCK)
+        return max(n_cells, min(size, most))
+
+    def _with_flash(self, n_cells: int, shared: bool) -> bool:
+        return self.limits.flash_attention if shared else self.limits.flash_for_text(in_blocks(n_cells))
 
     def clear(self) -> None:
         """Forget everything. Cells are marked as free; their old numbers can stay, because nothing looks at them."""
@@ -159,7 +171,7 @@ class Context:
             raise BackendError("llama.cpp gave no logits where they were asked for")
         return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (self.model.n_vocab,))
 
-    def _open(self, n_cells: int, n_sequences: int, shared: bool) -> None:
+    def _open(self, n_cells: int, n_sequences: int, shared: bool, flash: bool) -> None:
         limits = self.limits
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = n_cells if shared else n_cells * n_sequences
@@ -168,12 +180,17 @@ class Context:
         parameters.n_seq_max = n_sequences
         parameters.kv_unified = shared
         parameters.type_k = parameters.type_v = limits.kv_type_number
-        parameters.flash_attn_type = FLASH[limits.flash_attention if shared else limits.flash_for_text(n_cells)]
+        parameters.flash_attn_type = FLASH[flash]
         parameters.n_threads = parameters.n_threads_batch = limits.threads
         parameters.no_perf = True
         self._handle = opened(self.model, parameters)
         self.buffers = buffer_sizes(forget=True)
-        self._shape = (n_cells, n_sequences, shared)
+        self._shape, self._flash = (n_cells, n_sequences, shared), flash
+
+
+def in_blocks(n_cells: int) -> int:
+    """So many cells, and what llama.cpp rounds them up to."""
+    return -(-n_cells // CELL_BLOCK) * CELL_BLOCK
 
 
 def opened(model: Model, parameters: Any) -> Any:

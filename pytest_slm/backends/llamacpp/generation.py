@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.packing import Row, common
@@ -112,7 +112,7 @@ class Batcher:
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
         self.n_cells = max((len(prompt.ids) + self._room(prompt) for prompt in prompts), default=0)
-        affordable = self._limits.kv_cells // max(1, self.n_cells) - 1
+        affordable = self._limits.kv_cells // max(1, in_blocks(self.n_cells)) - 1
         self.at_once = max(1, min(AT_ONCE, len(prompts), self._limits.n_seq, affordable))
         self._free = list(range(self.at_once, 0, -1))
         self._streams: list[_Stream] = []

@@ -5,7 +5,7 @@ Measured on 2 cores with SmolLM2-135M (``benchmarks/``; ratios of alternating ru
 - ``n_batch`` 512: beyond it prompts are not faster, and the memory for logits and activations grows with it.
 - Flash attention: prompts of 1,000 tokens are 1.4 to 1.5 times as fast with it. It computes in F16, whatever the KV
   memory holds, and so an F32 model's sums move by up to 0.04 nats with the order of requests. Without it and with
-  KV memory in F32 they do not move at all: that is what F32 weights get, because they are the reference for others.
+  KV memory in F32 they move by 0.00002 at most: that is what F32 weights get, because they are the reference.
 - The same kernel for one new token: with AVX2 and without AVX-512 a step at depth 1,000 takes 1.5 times as long with
   it, of one sequence and of 32 alike, and prompts gain a tenth only. There short texts are written without it
   (``plain_attention_cells``). Which of the two it is follows from the processor and never from a timing, so that a
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import llama_cpp as llama
 
 from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.backends.packing import EXACT_BLOCK
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
 from pytest_slm.machine.hardware import usable_cores, usable_memory
@@ -74,6 +75,11 @@ class Limits:
         """ggml's number of the KV type."""
         return GGML_TYPES[self.kv_type][0]
 
+    @property
+    def block(self) -> int:
+        """Tokens that are computed at once where requests share no batch."""
+        return min(EXACT_BLOCK, self.n_batch)
+
     def flash_for_text(self, n_cells: int) -> bool:
         """Whether text is written with flash attention in a KV memory of so many tokens."""
         return self.flash_attention and n_cells > self.plain_attention_cells
@@ -82,9 +88,9 @@ class Limits:
 def choose(model: Model, settings: EngineSettings) -> Limits:
     """The limits for a model. Raises BackendError where the settings contradict each other."""
     precise = model.metadata("general.file_type") == str(F32_FILE)
-    flash = settings.flash_attention if settings.flash_attention is not None else not precise
     kv_type = settings.kv_type or ("F32" if precise else "F16")
     plain = kv_type in ("F32", "F16", "BF16")
+    flash = settings.flash_attention if settings.flash_attention is not None else not (precise and plain)
     if not flash and not plain:
         raise BackendError(
             f"kv_type {kv_type} needs flash attention: llama.cpp cannot quantize the values without it; "
@@ -101,7 +107,7 @@ def choose(model: Model, settings: EngineSettings) -> Limits:
         n_ctx=n_ctx,
         n_batch=n_batch,
         n_seq=n_seq,
-        n_outputs=min(n_batch, max(n_seq + 1, LOGITS_BYTES // (4 * model.n_vocab))),
+        n_outputs=min(n_batch, max(n_seq + 1, EXACT_BLOCK, LOGITS_BYTES // (4 * model.n_vocab))),
         kv_cells=settings.kv_cells or int(min(KV_BYTES, usable_memory() * KV_SHARE) / kv_bytes),
         kv_type=kv_type,
         kv_bytes=kv_bytes,

@@ -71,6 +71,7 @@ class Model:
         self.bos = int(llama.llama_vocab_bos(self.vocab))
         self.eos = int(llama.llama_vocab_eos(self.vocab))
         self.adds_bos = bool(llama.llama_vocab_get_add_bos(self.vocab))
+        self._adds_eos = bool(llama.llama_vocab_get_add_eos(self.vocab))
         self.chat_template = self.metadata("tokenizer.chat_template")
         special = [
             self.piece(token).decode("utf-8", "replace") for token in range(self.n_vocab) if self._control(token)
@@ -116,15 +117,16 @@ class Model:
     # -- text to tokens ------------------------------------------------------------------------------------------
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        """Token ids of a text. ``add_special`` adds BOS where the model wants it; ``parse_special`` reads control
-        tokens such as ``<|im_end|>`` as what they are instead of as plain characters."""
+        """Token ids of a text. ``add_special`` adds BOS where the model wants it, and never EOS: what is asked goes on.
+        ``parse_special`` reads control tokens such as ``<|im_end|>`` as what they are instead of as plain characters.
+        """
         data = text.encode("utf-8", "surrogatepass")
         capacity = len(data) + 8
         while True:
             ids = (llama.llama_token * capacity)()
             n = llama.llama_tokenize(self.vocab, data, len(data), ids, capacity, add_special, parse_special)
             if n >= 0:
-                return list(ids[:n])
+                return list(ids[: n - 1 if add_special and self._adds_eos and n else n])
             if -n <= capacity:
                 raise BackendError(f"a text of {len(data)} bytes cannot be tokenized", slug="tokenize")
             capacity = -n

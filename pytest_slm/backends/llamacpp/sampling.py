@@ -23,6 +23,9 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 
 MAX_GRAMMAR = 64 * 1024
 
+MAX_SEED = 0xFFFFFFFE
+"""One more stands for a seed that nobody knows."""
+
 
 class Sampler:
     """Picks tokens for one request, in its own random sequence. ``close`` it when the request is done."""
@@ -47,8 +50,9 @@ class Sampler:
         """The next token. It counts as written: a grammar goes on from there."""
         token = self._freely(logits)
         if self._grammar is not None:
-            # Trying the favourite costs one candidate, asking the grammar about the vocabulary 50,000. The result is
-            # distributed as if all forbidden tokens had been struck out first.
+            # Trying the favourite costs one candidate, asking the grammar about the vocabulary 50,000. Without top_k
+            # and top_p the result is distributed as if all forbidden tokens had been struck out first; with them they
+            # are struck out only where the first choice was forbidden, as in llama.cpp's own sampler.
             if not self._allowed(token):
                 token = self._within_grammar(logits)
             llama.llama_sampler_accept(self._grammar, token)
@@ -105,7 +109,7 @@ def _chain(request: Request) -> Any:
     if request.top_p < 1:
         llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_top_p(request.top_p, 1))
     llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_temp(request.temperature))
-    llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_dist(request.seed & 0xFFFFFFFF))
+    llama.llama_sampler_chain_add(chain, llama.llama_sampler_init_dist(min(request.seed & 0xFFFFFFFF, MAX_SEED)))
     return chain
 
 

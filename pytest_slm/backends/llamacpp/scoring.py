@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.limits import Limits
-from pytest_slm.backends.packing import EXACT_BLOCK, Group, Leaf, batches, leaves, plan, plan_alone
+from pytest_slm.backends.packing import Group, Leaf, batches, leaves, plan, plan_alone
 from pytest_slm.backends.pairs import Ids, Total, fitted
 from pytest_slm.backends.protocol import LogLikelihood
 
@@ -25,12 +25,18 @@ Logits = npt.NDArray[np.float32]
 
 
 def loglikelihoods(
-    context: Context, pairs: Sequence[tuple[Ids, Ids]], finished: Callable[[int, LogLikelihood], None], *, exact: bool
+    context: Context,
+    pairs: Sequence[tuple[Ids, Ids]],
+    finished: Callable[[int, LogLikelihood], None],
+    beat: Callable[[], None],
+    *,
+    exact: bool,
 ) -> None:
     """Score (context ids, continuation ids) pairs, all in one plan; ``finished(number, result)`` tells each result as
-    soon as it is known, in the order of the trie. ``exact``: no result depends on the other pairs.
+    soon as it is known, in the order of the trie, ``beat`` that a step of the engine is done. ``exact``: no result
+    depends on the other pairs.
 
-    What ``finished`` raises ends the work; the context can be used again.
+    What either raises ends the work; the context can be used again.
     """
     limits = context.limits
     requests = fitted(pairs, limits.n_ctx)
@@ -41,7 +47,7 @@ def loglikelihoods(
     alone = exact or not limits.shares
     # Sequence 0 keeps what the next group begins with.
     context.reserve(n_cells(ordered, limits), 2 if alone else limits.n_seq + 1, shared=True)
-    size = EXACT_BLOCK if alone else limits.n_batch
+    size = limits.block if alone else limits.n_batch
     groups, following = itertools.tee(plan_groups(ordered, limits, exact=exact))
     next(following, None)
     with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
@@ -56,6 +62,7 @@ def loglikelihoods(
                         done = sums[request].add(float(values[token]) - norm, token == top)
                         if done is not None:
                             finished(request, done)
+                beat()
             context.prune(group.n_leaves, after.shared if after else 0)
 
 
@@ -69,7 +76,7 @@ def plan_groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iter
     if not limits.shares:
         return plan_alone(ordered, block=0)
     if exact:
-        return plan_alone(ordered, block=EXACT_BLOCK)
+        return plan_alone(ordered, block=limits.block)
     return plan(ordered, batch=limits.n_batch, n_sequences=limits.n_seq)
 
 

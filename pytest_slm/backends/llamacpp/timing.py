@@ -16,7 +16,7 @@ from typing import Any
 
 import llama_cpp as llama
 
-from pytest_slm.backends.llamacpp.context import CELL_BLOCK, FLASH, opened
+from pytest_slm.backends.llamacpp.context import FLASH, in_blocks, opened
 from pytest_slm.backends.llamacpp.limits import Limits
 from pytest_slm.backends.llamacpp.model import Model, last_words
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, Progress, silent
@@ -114,7 +114,7 @@ class EngineTimer:
     def _make_room(self, test: EngineTest, needed: int) -> None:
         """Open a context of the size that llama-bench gives the test. One that holds the depth already is kept if it
         is larger: a step looks at the cells that are filled, and filling them again may take minutes."""
-        n_cells, n_sequences = -(-needed // CELL_BLOCK) * CELL_BLOCK, test.n_sequences
+        n_cells, n_sequences = in_blocks(needed), test.n_sequences
         holds_depth = test.n_depth > 0 and self._depth == test.n_depth and self._shape[1] == n_sequences
         if self._shape != (n_cells, n_sequences) and not (holds_depth and self._shape[0] >= n_cells):
             self._open(n_cells, n_sequences)
@@ -127,13 +127,14 @@ class EngineTimer:
         if kept and all(llama.llama_memory_seq_rm(memory, s, test.n_depth, -1) for s in range(test.n_sequences)):
             return
         llama.llama_memory_clear(memory, False)
-        self._depth = test.n_depth
+        self._depth = 0  # until it is filled
         for sequence in range(test.n_sequences):
             for start in range(0, test.n_depth, N_UBATCH):
                 tokens = self._ids(ids, min(N_UBATCH, test.n_depth - start), first=start == 0)
                 self._fill(tokens, start, sequence)
                 self._compute(len(tokens))
                 progress(start, test.n_depth)
+        self._depth = test.n_depth
 
     def _ids(self, ids: random.Random, n: int, *, first: bool) -> list[int]:
         """Random ids; a text begins with BOS where the model wants it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import WORTH, Batcher, Prompt
 from pytest_slm.backends.llamacpp.scoring import n_cells, plan_groups
-from pytest_slm.backends.packing import EXACT_BLOCK, batches, common, leaves
+from pytest_slm.backends.packing import batches, common, leaves
 from pytest_slm.backends.pairs import Ids, fitted
 from pytest_slm.backends.protocol import Workload
 
@@ -17,7 +17,7 @@ def of_pairs(context: Context, pairs: Sequence[tuple[Ids, Ids]], *, exact: bool)
     limits = context.limits
     ordered = leaves(fitted(pairs, limits.n_ctx))
     alone = exact or not limits.shares
-    size = EXACT_BLOCK if alone else limits.n_batch
+    size = limits.block if alone else limits.n_batch
     steps = evaluated = depth = predicted = outputs = 0
     for group in plan_groups(ordered, limits, exact=exact):
         for rows in batches(group.rows, size=size, outputs=limits.n_outputs):

@@ -93,6 +93,12 @@ class Depth(EngineRounds):
         if self.depth > DEEP:
             self._check_time()
 
+    def setup(self) -> None:
+        """Fill the memory, which the engine keeps: at a great depth that takes longer than all rounds."""
+        if self.depth:
+            self.time(n_prompt=DEPTH_PROMPT, n_depth=self.depth)
+            self._inside.clear()
+
     def run(self) -> Round:
         read = self.time(n_prompt=DEPTH_PROMPT, n_depth=self.depth)
         written = self.time(n_gen=DEPTH_OUTPUT, n_depth=self.depth)

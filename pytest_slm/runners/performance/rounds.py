@@ -74,6 +74,10 @@ class Rounds(abc.ABC):
         self.pid = description.get("host_pid")
         self.gpu = description.get("device") == "cuda"
 
+    def setup(self) -> None:
+        """What all rounds need, once before the first; its time is none of theirs."""
+        return
+
     def prepare(self) -> None:
         """What the next round needs, outside of any timing."""
         return
@@ -126,8 +130,10 @@ class Player:
 
     def step(self) -> None:
         """One more round; a failure of the model ends its rounds and is kept as ``error``."""
-        began = time.perf_counter()
         try:
+            if not self._warmups:
+                self._rounds.setup()
+            began = time.perf_counter()
             self._rounds.prepare()
             round_ = self._watched()
         except SlmError as error:

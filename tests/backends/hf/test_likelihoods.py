@@ -64,7 +64,7 @@ def test_any_tree_of_texts_has_the_sums_of_each_text_alone(opened, torch, reques
 
     model = opened()._model
     found = {}
-    scoring.loglikelihoods(model, requests, found.__setitem__, n_batch=n_batch, packs=True, exact=False)
+    scoring.loglikelihoods(model, requests, found.__setitem__, lambda: None, n_batch=n_batch, packs=True, exact=False)
     for number, (head, tail) in enumerate(requests):
         ids = model.tensor([head + tail])
         with torch.inference_mode():
