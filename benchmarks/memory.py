@@ -41,7 +41,7 @@ def main() -> None:
             work: dict[str, tuple[Callable[..., dict[str, int]], Any]] = {
                 task: (_score, asked) for task, asked in pairs.items()
             }
-            work["gsm8k_5, 32 at once"] = (_write, (texts, options.max_tokens))
+            work[f"gsm8k_5, {len(texts)} texts"] = (_write, (texts, options.max_tokens))
             for name, (what, asked) in work.items():
                 # A process for each: a high-water mark is that of everything before it.
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:

@@ -32,6 +32,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.backends.pairs import shown_of
 from pytest_slm.backends.protocol import (
     CAPABILITIES,
     EngineTest,
@@ -195,8 +196,11 @@ class Fake:
             for _ in range(0, int(options["bytes"]), GROWTH):
                 self._held.append(b"\1" * GROWTH)  # zeros would not be in RAM before they are written to
 
+    def _n_prompt(self, request: Request) -> int:
+        return len(shown_of([0] * self._n_words(request), request, self._context))
+
     @staticmethod
-    def _n_prompt(request: Request) -> int:
+    def _n_words(request: Request) -> int:
         if request.prompt_ids is not None:
             return len(request.prompt_ids)
         if request.messages is not None:

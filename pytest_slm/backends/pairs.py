@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
 
 Ids = Sequence[int]
@@ -85,6 +86,20 @@ def fitted(pairs: Sequence[tuple[Ids, Ids]], limit: int) -> list[tuple[Ids, Ids]
         # One more than the context: the last token is predicted but never shown to the model.
         result.append((head[-(limit + 1 - len(tail)) :], tail))
     return result
+
+
+def shown_of(ids: list[int], request: Request, limit: int) -> list[int]:
+    """The ids of a prompt that are shown in a context of ``limit``: all, or its end where the request says so
+    (``keep_end``), as lm-eval's HFLM does before it generates. Raises BackendError if its answer needs all the room."""
+    if not request.keep_end:
+        return ids
+    room = limit - request.max_tokens
+    if room < 1:
+        raise BackendError(
+            f"an answer of {request.max_tokens} tokens leaves no room for a prompt in a context of {limit}",
+            slug="context-too-long",
+        )
+    return ids[-room:]
 
 
 def rolling_windows(ids: Ids, start: int, limit: int) -> list[tuple[Ids, Ids]]:

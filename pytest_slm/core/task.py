@@ -136,7 +136,8 @@ class Request(Record):
 
     ``temperature`` 0 is greedy. ``forced_length`` ignores the end of turn, so that exactly ``max_tokens`` come.
     ``grammar`` (llama.cpp's GBNF, its first rule called ``root``) or ``json_schema`` says which texts are allowed at
-    all; an answer that ``max_tokens`` cut off is the beginning of such a text.
+    all; an answer that ``max_tokens`` cut off is the beginning of such a text. ``keep_end``: a prompt that leaves no
+    room for ``max_tokens`` in the context loses its left end, as in lm-eval, instead of being an error.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -152,6 +153,7 @@ class Request(Record):
     forced_length: bool = False
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = None
+    keep_end: bool = False
 
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:

@@ -159,6 +159,19 @@ def test_memory_is_counted_in_the_engines_blocks(backend):
     assert (batcher.n_cells, batcher.at_once) == (257, 4096 // 512 - 1)
 
 
+def test_a_prompt_that_may_lose_its_left_end_is_answered_as_its_end_is(limited):
+    short = limited(n_ctx=64)
+    words = "one two three four five six seven eight nine ten " * 12
+    ids = short._model.tokenize(words, add_special=False, parse_special=False)
+    cut, end = short.generate(
+        [Request(prompt=words, max_tokens=6, keep_end=True), Request(prompt_ids=tuple(ids[-58:]), max_tokens=6)]
+    )
+    assert (cut.text, cut.n_prompt) == (end.text, 58)
+    assert short.workload_of_requests([Request(prompt=words, max_tokens=6, keep_end=True)]).evaluated == 58
+    with pytest.raises(BackendError, match="choose a shorter variant"):
+        short.generate([Request(prompt=words, max_tokens=6)])
+
+
 def test_no_requests_are_no_work(backend):
     assert backend.generate([]) == []
 

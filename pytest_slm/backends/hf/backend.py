@@ -18,7 +18,7 @@ from pytest_slm.backends.hf import generation, scoring, weights, workload
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
-from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
+from pytest_slm.backends.pairs import Ids, rolling_windows, shown_of, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -183,6 +183,10 @@ class Transformers:
         return generation.Prompt(request=request, ids=ids, started=started)
 
     def _prompt_ids(self, request: Request) -> list[int]:
+        """The tokens that are shown."""
+        return shown_of(self._ids(request), request, self._open.n_ctx)
+
+    def _ids(self, request: Request) -> list[int]:
         model = self._open
         if request.prompt_ids is not None:
             foreign = [token for token in request.prompt_ids if not 0 <= token < model.n_vocab]

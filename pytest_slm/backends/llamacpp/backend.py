@@ -19,7 +19,7 @@ from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.timing import EngineTimer
-from pytest_slm.backends.pairs import Ids, rolling_windows, split_pairs
+from pytest_slm.backends.pairs import Ids, rolling_windows, shown_of, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -178,6 +178,10 @@ class LlamaCpp:
         return Prompt(number=number, request=request, ids=ids, started=started)
 
     def _prompt_ids(self, request: Request) -> list[int]:
+        """The tokens that are shown."""
+        return shown_of(self._ids(request), request, self._limits.n_ctx)
+
+    def _ids(self, request: Request) -> list[int]:
         if request.prompt_ids is not None:
             foreign = [token for token in request.prompt_ids if not 0 <= token < self._model.n_vocab]
             if foreign:

@@ -1,6 +1,6 @@
 """How the engine is set up for a model on this machine: what is chosen where nobody asked for anything, and why.
 
-Measured on 2 cores with SmolLM2-135M (``benchmarks/``; ratios of alternating runs):
+Measured by hand on 2 cores with SmolLM2-135M (ratios of alternating runs):
 
 - ``n_batch`` 512: beyond it prompts are not faster, and the memory for logits and activations grows with it.
 - Flash attention: prompts of 1,000 tokens are 1.4 to 1.5 times as fast with it. It computes in F16, whatever the KV

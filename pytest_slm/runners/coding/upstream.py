@@ -96,6 +96,7 @@ def _request(instance: Any, seed: int) -> Request:
         max_tokens=int(settings.get("max_gen_toks", MAX_TOKENS)),
         stop=(until,) if isinstance(until, str) else tuple(until),
         seed=seed,
+        keep_end=True,
     )
 
 

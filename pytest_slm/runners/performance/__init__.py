@@ -1,4 +1,4 @@
-"""Timings and memory of one open model. Times are stamped in the model's process; nothing is cached between rounds.
+"""Timings and memory of one open model. Times are stamped in the model's process; nothing timed is cached.
 
 Two profiles: ``engine`` (what llama-bench measures: random ids, no tokenizer, no sampler) and ``user`` (what somebody
 who asks waits for: chat template, tokenizer, prompt, sampler, text).

@@ -82,6 +82,7 @@ def generation_request(context: str, settings: Mapping[str, Any], seed: int) -> 
         top_p=float(settings.get("top_p") or 1.0),
         top_k=int(settings.get("top_k") or 0),
         seed=seed,
+        keep_end=True,
     )
 
 

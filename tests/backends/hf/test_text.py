@@ -85,6 +85,23 @@ def test_the_context_ends_what_never_stops(opened):
     assert caught.value.slug == "context-too-long"
 
 
+def test_a_prompt_that_may_lose_its_left_end_is_cut_as_in_lm_eval(opened, hflm):
+    from lm_eval.api.instance import Instance
+
+    backend = opened(n_ctx=24)
+    prompts = ["word " * 60 + "and then?", "a few words", "word " * 17]  # the last one fits, but not with its answer
+    how = {"until": [], "max_gen_toks": 8, "do_sample": False}
+    instances = [Instance("generate_until", {}, (prompt, how), number) for number, prompt in enumerate(prompts)]
+    theirs = hflm(backend, max_length=24).generate_until(instances, disable_tqdm=True)
+    requests = [Request(prompt=prompt, max_tokens=8, keep_end=True) for prompt in prompts]
+    ours = backend.generate(requests)
+    assert [generation.text for generation in ours] == theirs
+    assert [generation.n_prompt for generation in ours] == backend.count_tokens(requests) == [16, 3, 16]
+    with pytest.raises(BackendError, match="leaves no room for a prompt") as caught:
+        backend.generate([Request(prompt="Hi", max_tokens=24, keep_end=True)])
+    assert caught.value.slug == "context-too-long"
+
+
 def test_every_token_has_its_time(opened):
     timings = opened().generate([Request(prompt=CAPITAL, max_tokens=6, forced_length=True)])[0].timings
     stamps = list(timings.token_s)
