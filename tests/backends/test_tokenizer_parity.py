@@ -441,7 +441,7 @@ def prompt_ids(model, monkeypatch, source, content):
     monkeypatch.setattr(model, "chat_template", source)
     backend = object.__new__(LlamaCpp)
     backend._model = model
-    return backend._prompt_ids(Request(messages=(Message(role="user", content=content),)))
+    return backend._ids(Request(messages=(Message(role="user", content=content),)))
 
 
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

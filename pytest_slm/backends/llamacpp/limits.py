@@ -5,7 +5,7 @@ Measured by hand on 2 cores with SmolLM2-135M (ratios of alternating runs):
 - ``n_batch`` 512: beyond it prompts are not faster, and the memory for logits and activations grows with it.
 - Flash attention: prompts of 1,000 tokens are 1.4 to 1.5 times as fast with it. It computes in F16, whatever the KV
   memory holds, and so an F32 model's sums move by up to 0.04 nats with the order of requests. Without it and with
-  KV memory in F32 they move by 0.00002 at most: that is what F32 weights get, because they are the reference.
+  KV memory in F32 they moved by 0.00004 at most: that is what F32 weights get, because they are the reference.
 - The same kernel for one new token: with AVX2 and without AVX-512 a step at depth 1,000 takes 1.5 times as long with
   it, of one sequence and of 32 alike, and prompts gain a tenth only. There short texts are written without it
   (``plain_attention_cells``). Which of the two it is follows from the processor and never from a timing, so that a
