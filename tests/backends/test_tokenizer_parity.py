@@ -410,6 +410,7 @@ def test_eos_is_not_put_behind_what_shall_be_continued(model, bos_file, tmp_path
     with contextlib.contextmanager(opened)(path) as adding:
         assert adding.tokenize("Hello", add_special=True, parse_special=False) == plain(model, "Hello")
         assert split_pair(adding, "Hello wor", "ld") == split_pair(model, "Hello wor", "ld")
+    path.unlink()
 
 
 @pytest.mark.parametrize(
