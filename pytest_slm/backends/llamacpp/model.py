@@ -126,7 +126,8 @@ class Model:
             ids = (llama.llama_token * capacity)()
             n = llama.llama_tokenize(self.vocab, data, len(data), ids, capacity, add_special, parse_special)
             if n >= 0:
-                return list(ids[: n - 1 if add_special and self._adds_eos and n else n])
+                ends = add_special and self._adds_eos and ids[n - 1 : n] == [self.eos]
+                return list(ids[: n - 1 if ends else n])
             if -n <= capacity:
                 raise BackendError(f"a text of {len(data)} bytes cannot be tokenized", slug="tokenize")
             capacity = -n
