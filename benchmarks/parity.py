@@ -9,6 +9,10 @@ likelihood: how often both sides choose the same one, and how far their sums are
 
 Programs are written by both and tried in our sandbox for both: lm-eval's own metric runs them with the rights
 of the user. There it is told how many texts are the same.
+
+Long answers would take lm-eval's model hours. It reads ours first (``common/drafted.py``) and writes from where it
+would have written something else; some of them it also writes without having read ours, and it is told how many
+of those are the same.
 """
 
 from __future__ import annotations
@@ -64,13 +68,16 @@ def main() -> None:
         ours.close()
         theirs = LmEvalHf(path, options.threads, options.batch)
         for key in keys:
-            rows, sums, texts = (found[key].pop(name) for name in ("rows", "sums", "texts"))
+            rows, sums, texts, theirs.lm.drafts = (found[key].pop(name) for name in ("rows", "sums", "texts", "drafts"))
             if key.startswith(PROGRAMS):
                 found[key] |= their_programs(_task(key), theirs, texts, options)
             else:
                 found[key] |= their_scores(_task(key), theirs, rows, sums, options)
             mine, other = found[key]["ours"], found[key]["theirs"]
             found[key]["points_apart"] = {metric: abs(mine[metric] - other[metric]) for metric in mine}
+            if theirs.lm.compared:
+                found[key] |= {"drafts_checked": theirs.lm.compared, "drafts_equal": theirs.lm.equal}
+                theirs.lm.compared = theirs.lm.equal = 0
             finished[key] = found[key]  # only whole comparisons: Ctrl-C keeps those
             progress.step(f"{key}: theirs {_short(found[key]['theirs'])}")
         scores = [
@@ -86,6 +93,8 @@ def main() -> None:
         for key, one in finished.items():
             if "same_text_percent" in one:
                 print(f"{key}: {one['same_text_percent']:.1f} % of the texts are the same")
+            if "drafts_checked" in one:
+                print(f"{key}: {one['drafts_equal']} of {one['drafts_checked']} texts without a draft are the same")
 
 
 def our_scores(task: Task, listener: Any, options: Any) -> dict[str, Any]:
@@ -115,24 +124,31 @@ def our_scores(task: Task, listener: Any, options: Any) -> dict[str, Any]:
         "partial": result.reason or None,
         "rows": {name: sorted(numbers) for name, numbers in rows.items()},
         "sums": getattr(listener, "sums", {}),
+        "drafts": getattr(listener, "texts", {}),
         "texts": [(record.doc_id, record.response) for record in records],
     }
 
 
 class Listener:
-    """A backend that remembers the sums it gave."""
+    """A backend that remembers what it answered: the sums of pairs, the texts after prompts."""
 
     def __init__(self, backend: RemoteBackend) -> None:
         self._backend = backend
         self.sums: dict[tuple[str, str], float] = {}
+        self.texts: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]], *arguments: Any) -> list[LogLikelihood]:
         found = self._backend.loglikelihood(pairs, *arguments)
-        self.sums |= {tuple(pair): result.logprob for pair, result in zip(pairs, found, strict=True)}
+        self.sums |= {(pair[0], pair[1]): result.logprob for pair, result in zip(pairs, found, strict=True)}
         return found
+
+    def generate(self, requests: Sequence[Request], *arguments: Any, **named: Any) -> list[Generation]:
+        written = self._backend.generate(requests, *arguments, **named)
+        self.texts |= {str(request.prompt): made.text for request, made in zip(requests, written, strict=True)}
+        return written
 
 
 def their_scores(

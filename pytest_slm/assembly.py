@@ -29,7 +29,7 @@ class Known:
     results: dict[ItemId, Result] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     """Node id to the reason, for items that ended without a result of their own (their worker died)."""
-    backends: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Quantization to what its backend said of itself."""
 
 

@@ -108,9 +108,6 @@ class Reporter:
             self._run.journal(result)
         except ReportError as error:
             self._problem(str(error))
-        if isinstance(self._run.hosts, Hosts):
-            with contextlib.suppress(KeyError):
-                self._known.backends[result.quantization] = self._run.hosts.description(result.quantization)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -160,6 +157,8 @@ class Reporter:
         controller = self._config.pluginmanager.get_plugin("slm-controller")
         if controller is not None:  # the workers have collected, and told it
             self._known.planned = controller.planned
+        if isinstance(self._run.hosts, Hosts):
+            self._known.backends = self._run.hosts.descriptions
         finished = time.time()
         self._reports = assemble(
             self._run,

@@ -66,9 +66,10 @@ class LmEvalHf:
 
     def __init__(self, path: Path, threads: int, batch: int = 8) -> None:
         import torch
-        from lm_eval.models.huggingface import HFLM
         from tokenizers import pre_tokenizers
         from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+        from benchmarks.common.drafted import DraftedHFLM
 
         self.name = "lm-eval hf fp32"
         torch.set_num_threads(threads)
@@ -78,7 +79,7 @@ class LmEvalHf:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
-        self.lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch, device="cpu")
+        self.lm = DraftedHFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch, device="cpu")
 
     def score(self, pairs: Sequence[Pair]) -> list[float]:
         from lm_eval.api.instance import Instance

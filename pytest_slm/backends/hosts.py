@@ -95,9 +95,10 @@ class Hosts:
             if process is not None:
                 process.stop()
 
-    def description(self, quantization: str) -> Mapping[str, Any]:
-        """What the process of a quantization said of itself. KeyError if it was never started."""
-        return self._descriptions[quantization]
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the process of each quantization said of itself, of those that were started."""
+        return dict(self._descriptions)
 
     def why_dead(self, quantization: str) -> HostDiedError:
         """What became of the process that was last started for a quantization."""

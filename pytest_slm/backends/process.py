@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import secrets
 import shutil
@@ -30,6 +31,12 @@ LOG_TAIL = 400
 GRACE_S = 2.0
 """How long a process may take to end by itself."""
 
+SPINS = "1000"
+"""How many looks (some 20 µs in all) a thread takes at a barrier of GNU's OpenMP before it sleeps. The default of
+300,000 takes milliseconds from the thread it waits for, where another program has a core (decision 17)."""
+SPINNING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""Environment variables by which users decide that themselves."""
+
 DEATH_S = 10.0
 """How long the kernel may take to end a process that has hung up: it gives back all of its memory first."""
 
@@ -54,6 +61,7 @@ class HostProcess:
             text=True,
             encoding="utf-8",
             start_new_session=True,
+            env=environment(os.environ),
         )
         self._child = Child(self._process)
         try:
@@ -160,6 +168,13 @@ class HostProcess:
         except (OSError, ValueError):
             return ""
         return f"; its last words: …{text[-LOG_TAIL:]}" if text else ""
+
+
+def environment(mine: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the process: that of the session, and how long its threads wait for each other before they
+    sleep, where the user has not said it."""
+    decided = any(name in mine for name in SPINNING)
+    return dict(mine) if decided else {**mine, "GOMP_SPINCOUNT": SPINS}
 
 
 def raise_error(error: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.hosts import Broker, WorkerHosts
+from pytest_slm.backends.process import SPINNING
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 
@@ -183,6 +184,23 @@ def test_the_key_is_not_in_the_command_line_or_the_environment(fake_hosts):
     process = fake_hosts(Q={}).process("Q")
     seen = psutil.Process(process.pid)
     assert process.key.hex() not in " ".join([*seen.cmdline(), *seen.environ().values()])
+
+
+@pytest.mark.parametrize(
+    ("mine", "its"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "1000"}),
+        ({"GOMP_SPINCOUNT": "7"}, {"GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "passive"}, {"OMP_WAIT_POLICY": "passive"}),
+    ],
+)
+def test_its_threads_sleep_soon_unless_the_user_has_decided_that(fake_hosts, monkeypatch, mine, its):
+    for name in SPINNING:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in mine.items():
+        monkeypatch.setenv(name, value)
+    seen = psutil.Process(fake_hosts(Q={}).process("Q").pid).environ()
+    assert {name: seen[name] for name in SPINNING if name in seen} == its
 
 
 def test_it_talks_json_and_never_pickle(fake_hosts):

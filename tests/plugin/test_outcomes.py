@@ -360,3 +360,17 @@ def test_an_item_that_is_run_again_has_its_last_result(pytester, run, suite, rep
     run("suites", **SCRIPT)
     result = results(report())["geo/one"]
     assert (result["outcome"], result["metrics"][0]["value"]) == ("passed", 1.0)
+
+
+def test_a_run_that_is_interrupted_in_its_first_item_tells_what_answered(pytester, suite, script, report):
+    # the first question is answered late, so that its answer is told with a sign of life before the second one hangs
+    suite(a=[("slow", "Paris"), ("wait", "Paris")])
+    rules = [{"contains": "slow", "action": "pause"}, {"contains": "wait", "action": "hang"}]
+    child = _start(pytester, script(text="Paris", rules=rules))
+    deadline = time.monotonic() + 30
+    while not any(file.stat().st_size for file in pytester.path.glob("reports/*/*/*/samples/*.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(30) == 2
+    assert report()["slm"]["backend"]["name"] == "fake"
