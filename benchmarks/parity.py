@@ -12,7 +12,7 @@ of the user. There it is told how many texts are the same.
 
 Long answers would take lm-eval's model hours. It reads ours first (``common/drafted.py``) and writes from where it
 would have written something else; some of them it also writes without having read ours, and it is told how many
-of those are the same.
+of those are the same. Answers are kept in ``--out`` as they come: with ``--resume`` an interrupted measurement goes on.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ import numpy as np
 
 from benchmarks.common import arguments
 from benchmarks.common.data import weights
-from benchmarks.common.outcome import Progress, recorded, table
+from benchmarks.common.outcome import PACKAGES, Progress, recorded, table
 from benchmarks.common.peers import LmEvalHf, Ours
-from pytest_slm.backends.protocol import GENERATE, Finished, LogLikelihood, ignored
-from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.answers import Keeper
+from pytest_slm.answers.store import Store, digest
+from pytest_slm.backends.protocol import GENERATE, Backend, Finished, LogLikelihood, ignored
 from pytest_slm.builtin import suites_folder
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
 from pytest_slm.load import load_suite, load_task
+from pytest_slm.machine.hardware import installed_versions
 from pytest_slm.runners import accuracy
 from pytest_slm.runners.context import RunContext, SampleRecord
 from pytest_slm.runners.upstream.building import build
@@ -53,6 +55,7 @@ def main() -> None:
     parser = arguments.parser(str(__doc__), questions=500)
     parser.add_argument("--tasks", default=TASKS, metavar="T", help="suite/task, with commas")
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="requests that lm-eval's model takes at once")
+    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run has left in --out")
     options = parser.parse_args()
     keys = arguments.names(options.tasks)
     progress = Progress(2 * len(keys))
@@ -63,11 +66,15 @@ def main() -> None:
         document["tasks"] = finished = {}
         ours = Ours(path, options.threads)
         for key in keys:
-            found[key] = our_scores(_task(key), Listener(ours.backend), options)
+            keeper = Keeper(_kept(options.out, key, "ours"), {"task": key}, resume=options.resume)
+            found[key] = our_scores(_task(key), Listener(keeper.watch(ours.backend)), options)
             progress.step(f"{key}: ours {_short(found[key]['ours'])}")
+        weights_sha256 = ours.backend.describe()["weights_sha256"]
         ours.close()
         theirs = LmEvalHf(path, options.threads, options.batch)
+        state = digest({"weights": weights_sha256, "versions": installed_versions(PACKAGES)})
         for key in keys:
+            theirs.lm.kept = Store(_kept(options.out, key, "theirs"), state, resume=options.resume)
             rows, sums, texts, theirs.lm.drafts = (found[key].pop(name) for name in ("rows", "sums", "texts", "drafts"))
             if key.startswith(PROGRAMS):
                 found[key] |= their_programs(_task(key), theirs, texts, options)
@@ -132,7 +139,7 @@ def our_scores(task: Task, listener: Any, options: Any) -> dict[str, Any]:
 class Listener:
     """A backend that remembers what it answered: the sums of pairs, the texts after prompts."""
 
-    def __init__(self, backend: RemoteBackend) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.sums: dict[tuple[str, str], float] = {}
         self.texts: dict[str, str] = {}
@@ -229,11 +236,11 @@ class Writer:
 def agreement(samples: Sequence[Mapping[str, Any]], sums: Mapping[tuple[str, str], float]) -> dict[str, float]:
     """How often the likeliest choice of lm-eval's ``samples`` is the one of our ``sums``, and how far the sums are
     apart in nats; empty for tasks whose answers are written."""
+    if not sums:
+        return {}
     same, apart = [], []
     for sample in samples:
         pairs = [tuple(arguments) for arguments in sample["arguments"]]
-        if not all(pair in sums for pair in pairs):
-            return {}
         mine = np.array([sums[pair] for pair in pairs])
         other = np.array([float(responses[0][0]) for responses in sample["resps"]])
         same.append(mine.argmax() == other.argmax())
@@ -251,6 +258,10 @@ def _task(key: str) -> Task:
     suite, _, name = key.partition("/")
     folder = suites_folder() / suite
     return load_task(folder / f"{name}.yaml", load_suite(folder / "suite.yaml"))
+
+
+def _kept(folder: Path, key: str, whose: str) -> Path:
+    return folder / "parity-answers" / f"{key.replace('/', '.')}.{whose}.jsonl"
 
 
 def _config(data: Path, **more: Any) -> RunConfig:

@@ -17,6 +17,8 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from tqdm import tqdm
 from transformers import DynamicCache
 
+from pytest_slm.answers.store import Store, digest
+
 
 class DraftedHFLM(HFLM):
     """``HFLM`` whose greedy ``generate_until`` reads ``drafts[prompt]`` first; the answers are those of ``HFLM``.
@@ -28,6 +30,8 @@ class DraftedHFLM(HFLM):
     def __init__(self, *arguments: Any, checked: int = 8, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.drafts: dict[str, str] = {}
+        self.kept: Store | None = None
+        """What was written already, so that an interrupted measurement goes on."""
         self.checked = checked
         self.compared = self.equal = 0
         self._held: list[int] = []  # the tokens whose keys and values are in `_past`
@@ -40,12 +44,20 @@ class DraftedHFLM(HFLM):
         # Neighbours in this order begin alike, and what they share stays in the cache.
         order = sorted(range(len(requests)), key=lambda number: requests[number].args[0])
         for number in tqdm(order, disable=disable_tqdm, desc="reading drafts"):
-            texts[number] = self._answer(*requests[number].args)
+            texts[number] = self._kept(*requests[number].args)
         first = order[: self.checked]
         own = super().generate_until([requests[number] for number in first], disable_tqdm=True)
         self.compared += len(first)
         self.equal += sum(text == texts[number] for text, number in zip(own, first, strict=True))
         return [texts[number] for number in range(len(requests))]
+
+    def _kept(self, prompt: str, how: Mapping[str, Any]) -> str:
+        name = digest([prompt, how])
+        known = self.kept.get(name) if self.kept else None
+        text = str(known[0]) if known else self._answer(prompt, how)
+        if self.kept and not known:
+            self.kept.add(name, [text])
+        return text
 
     def _answer(self, prompt: str, how: Mapping[str, Any]) -> str:
         named = normalize_gen_kwargs(dict(how), self.max_gen_toks)
