@@ -19,7 +19,7 @@ from pytest_slm.session import Run
 from pytest_slm.timing import budget_s
 
 LEAST_ROUNDS = 8
-"""Six rounds and two warm-ups: fewer are not made, however long they take."""
+"""Six rounds and two warm-ups: fewer are made only where the patience of the rule ends first."""
 
 MARGIN = 0.9
 """Of a budget, what is planned for: the engine is never exactly as fast as it was a minute ago."""

@@ -142,7 +142,7 @@ class Fake:
     def _generate(self, request: Request) -> Generation:
         start = time.perf_counter()
         n_prompt = self._n_prompt(request)
-        if n_prompt + 1 > self._context:
+        if n_prompt > self._context:
             raise BackendError(
                 f"the prompt has {n_prompt} tokens, the context {self._context}: choose a shorter variant",
                 slug="context-too-long",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pytest_slm.answers.keeping import batches_of_pairs, batches_of_requests
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.core.rounds import RoundRule
 from pytest_slm.planning.dry import Asked
 from pytest_slm.planning.rates import Rates
 
@@ -116,3 +117,12 @@ def of_rounds(prompt: int, output: int, rounds: int, rates: Rates, n_batch: int)
         cells=work.cells,
         outputs=1,
     )
+
+
+def in_time(cost: Cost, budget_s: float | None) -> float:
+    """Seconds of the rounds that ``cost`` is of, where they have a time of their own: as many are made as fit into it,
+    the least number even beyond it, but no further than one round or the patience of the rule."""
+    if budget_s is None:
+        return cost.seconds
+    most = max(RoundRule.patience * budget_s, cost.seconds / max(1, cost.requests))
+    return min(max(cost.seconds, budget_s), most)

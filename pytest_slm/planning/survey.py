@@ -43,7 +43,8 @@ class Wanted:
     output: int | None = None
     rounds: int = 1
     budget_s: float | None = None
-    """Seconds that its rounds may take: as many are made as fit, so it takes no less unless they agree early."""
+    """Seconds that its rounds may take: as many are made as fit, so it takes no less unless they agree early, and no
+    more than a round takes, or this times the patience of the rule."""
 
 
 def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[str], None]) -> RunPlan:
@@ -105,11 +106,11 @@ class _Model:
                 )
             n_batch = int(self._description.get("n_batch") or wanted.prompt or 1)
             n_ctx = int(self._description["n_ctx"])
-            if wanted.prompt + wanted.output > n_ctx:
+            if wanted.prompt + wanted.output - 1 > n_ctx:
                 raise NotAvailableError(f"does not fit into the context of {n_ctx}", slug="context-too-short")
             cost = costs.of_rounds(wanted.prompt, wanted.output, wanted.rounds, self.rates, n_batch)
             planned = self._planned(wanted.item, None, cost, 0.0)
-            return replace(planned, seconds=max(planned.seconds or 0.0, wanted.budget_s or 0.0))
+            return replace(planned, seconds=costs.in_time(cost, wanted.budget_s))
         except NotAvailableError as error:
             # Nothing will be measured, so it takes no time; or nobody knows.
             known = 0.0 if error.slug not in ("plan-unknown", "no-workload") else None

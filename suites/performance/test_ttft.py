@@ -13,7 +13,7 @@ from pytest_slm.runners import performance
     cost=3600,
     prompt="n_tokens",
     output=1,
-    budget_s={512: 8, 2048: 40, 8192: 120},
+    budget_s={512: 8, 2048: 40, 8192: 50},
 )
 @pytest.mark.parametrize("n_tokens", [512, 2048, 8192])
 def test_ttft(benchmark, slm_backend, slm_time, n_tokens):

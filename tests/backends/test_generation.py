@@ -286,7 +286,18 @@ def test_text_ends_where_the_context_does(limited):
     small = limited(n_ctx=64)
     (generation,) = small.generate([Request(prompt="word " * 60, max_tokens=50, forced_length=True)])
     assert generation.finish == "context"
-    assert generation.n_prompt + generation.n_output == 64
+    assert generation.n_prompt + generation.n_output == 65  # the last one is not shown to the model
+
+
+def test_a_prompt_may_fill_the_context_and_is_answered_with_one_token(limited):
+    small = limited(n_ctx=64)
+    words = "word " * 63
+    (filled,) = small.generate([Request(prompt=words, max_tokens=5, forced_length=True)])
+    assert (filled.n_prompt, filled.n_output, filled.timings.n_evaluated) == (64, 1, 64)
+    roomy = limited(n_ctx=128).generate([Request(prompt=words, max_tokens=1, forced_length=True)])
+    assert filled.text == roomy[0].text
+    with pytest.raises(BackendError, match="the prompt has 65 tokens, the context of the model 64"):
+        small.generate([Request(prompt=words + "word ", max_tokens=1)])
 
 
 # -- chance -------------------------------------------------------------------------------------------------------

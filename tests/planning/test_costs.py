@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.backends.protocol import Workload
-from pytest_slm.planning.costs import of_rounds, reading, writing
+from pytest_slm.planning.costs import in_time, of_rounds, reading, writing
 from pytest_slm.planning.rates import Rates
 
 RATES = Rates(step_s=0.01, row_s=0.001, depth_s=1e-7, spoken_s=0.002, scored_s=0.0, took_s=1.0)
@@ -53,3 +53,18 @@ def test_rounds_are_one_after_the_other():
 def test_rates_tell_what_people_ask_for():
     assert RATES.decode_tps == pytest.approx(1 / 0.012)
     assert RATES.prefill_tps == pytest.approx(512 / (0.01 + 0.512 + 512 * 511 / 2 * 1e-7))
+
+
+@pytest.mark.parametrize(
+    ("round_s", "budget_s", "seconds"),
+    [
+        (1, None, 8),
+        (1, 30, 30),  # more rounds than the least are made, as many as fit
+        (10, 30, 80),  # the least number of rounds takes longer
+        (10, 15, 60),  # but patience ends
+        (100, 15, 100),  # one round is made in any case
+    ],
+)
+def test_a_budget_bounds_the_rounds_from_both_sides(round_s, budget_s, seconds):
+    slow = Rates(step_s=0.0, row_s=float(round_s), depth_s=0.0, spoken_s=0.0, scored_s=0.0, took_s=1.0)
+    assert in_time(of_rounds(1, 1, 8, slow, 512), budget_s) == pytest.approx(seconds)

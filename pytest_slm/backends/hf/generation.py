@@ -28,14 +28,15 @@ def generate(
 ) -> Generation:
     """Write what follows a prompt, from an empty memory; ``beat`` tells every token, ``seen`` gets the last memory.
 
-    Raises BackendError (context-too-long) for a prompt that leaves no room to say anything at all.
+    The last token is never shown to the model, and needs no room. Raises BackendError (context-too-long) for a prompt
+    that does not fit.
     """
     clock = time.perf_counter
     request, ids = prompt.request, prompt.ids
-    room = min(request.max_tokens, model.n_ctx - len(ids))
+    room = min(request.max_tokens, model.n_ctx - len(ids) + 1)
     if room < 1:
         raise BackendError(
-            f"{len(ids) + 1} tokens are needed, the context of the model has {model.n_ctx}: choose a shorter variant",
+            f"the prompt has {len(ids)} tokens, the context of the model {model.n_ctx}: choose a shorter variant",
             slug="context-too-long",
         )
     sampler = Sampler(request)

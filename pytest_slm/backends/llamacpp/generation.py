@@ -111,7 +111,7 @@ class Batcher:
         self._drafts = drafts
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
-        self.n_cells = max((len(prompt.ids) + self._room(prompt) for prompt in prompts), default=0)
+        self.n_cells = max((len(prompt.ids) + self._room(prompt) - 1 for prompt in prompts), default=0)
         affordable = self._limits.kv_cells // max(1, in_blocks(self.n_cells)) - 1
         self.at_once = max(1, min(AT_ONCE, len(prompts), self._limits.n_seq, affordable))
         self._free = list(range(self.at_once, 0, -1))
@@ -138,15 +138,15 @@ class Batcher:
                 stream.sampler.close()
 
     def _room(self, prompt: Prompt) -> int:
-        """Tokens that can be written. Raises BackendError if the prompt leaves no room to say anything at all."""
+        """Tokens that can be written: the last of them is never shown to the model, and needs no room. Raises
+        BackendError for a prompt that does not fit."""
         n_ctx = self._limits.n_ctx
-        if len(prompt.ids) >= n_ctx:
+        if len(prompt.ids) > n_ctx:
             raise BackendError(
-                f"{len(prompt.ids) + 1} tokens are needed, the context of the model has {n_ctx}: "
-                "choose a shorter variant",
+                f"the prompt has {len(prompt.ids)} tokens, the context of the model {n_ctx}: choose a shorter variant",
                 slug="context-too-long",
             )
-        return min(prompt.request.max_tokens, n_ctx - len(prompt.ids))
+        return min(prompt.request.max_tokens, n_ctx - len(prompt.ids) + 1)
 
     # -- one step ------------------------------------------------------------------------------------------------
 

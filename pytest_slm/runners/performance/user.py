@@ -24,7 +24,7 @@ class Requests(Rounds):
     profile = "user"
 
     def __init__(self, backend: Backend, prompt_tokens: int, output_tokens: int) -> None:
-        require_context(backend, prompt_tokens + output_tokens)
+        require_context(backend, prompt_tokens + output_tokens - 1)  # the last token is never shown to the model
         self.about(backend)
         self._backend = backend
         self._prompt_tokens = prompt_tokens
