@@ -79,10 +79,8 @@ def test_the_context_ends_what_never_stops(opened):
     backend = opened(n_ctx=24)
     prompt = "word " * 10
     generation = backend.generate([Request(prompt=prompt, max_tokens=100, forced_length=True)])[0]
-    assert (generation.finish, generation.n_prompt + generation.n_output) == (
-        "context",
-        25,
-    )  # the last one is not shown to the model
+    # the last one is not shown to the model
+    assert (generation.finish, generation.n_prompt + generation.n_output) == ("context", 25)
     with pytest.raises(BackendError, match="choose a shorter variant") as caught:
         backend.generate([Request(prompt="word " * 40)])
     assert caught.value.slug == "context-too-long"
