@@ -6,6 +6,7 @@ python -m benchmarks.vs_llama_bench --llama-bench build/bin/llama-bench
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from benchmarks.common import arguments
 from benchmarks.common.data import weights
 from benchmarks.common.outcome import Progress, bars, ratios, recorded, table
 from pytest_slm.backends.llamacpp import LlamaCpp
+from pytest_slm.backends.process import environment
 from pytest_slm.backends.protocol import EngineTest, ModelSpec
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.machine.conditions import Watch
@@ -76,9 +78,15 @@ def main() -> None:
 
 
 def _ours(path: Path, threads: int, shape: tuple[int, int, int, int]) -> dict[str, Any]:
-    # A process for each, as llama-bench is one.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(engine_rounds, str(path), threads, shape).result()
+    # A process for each, as llama-bench is one, in the environment that a test run gives to the model's process.
+    mine = dict(os.environ)
+    os.environ |= environment(mine)
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            return process.submit(engine_rounds, str(path), threads, shape).result()
+    finally:
+        os.environ.clear()
+        os.environ |= mine
 
 
 def engine_rounds(path: str, threads: int, shape: tuple[int, int, int, int]) -> dict[str, Any]:

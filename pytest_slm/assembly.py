@@ -87,12 +87,13 @@ def write_report(folder: Path, report: RunReport, document: Mapping[str, Any]) -
 
 
 def unchecked_gates(gates: Mapping[str, float], reports: Sequence[RunReport]) -> list[str]:
-    """A line for every gate whose items were planned but not measured: a gate that nobody looked at has not been
-    passed. Items that the command line left out are no reason for a line."""
+    """A line for every gate whose items were planned but not measured, or have no score as a whole (a group of which
+    parts are missing): a gate that nobody looked at has not been passed. Items that the command line left out are no
+    reason for a line."""
     lines = []
     for key in gates:
         mine = [r for report in reports for r in report.results if key in (r.suite, f"{r.suite}/{r.task}")]
-        open_ = [result for result in mine if result.outcome not in MEASURED]
+        open_ = [result for result in mine if result.outcome not in MEASURED or result.gate is None]
         if open_:
             lines.append(f"the gate {key} was not checked: {open_[0].id} is {open_[0].outcome} ({open_[0].reason})")
     return lines

@@ -167,8 +167,11 @@ class Reporter:
             interrupted=exitcode == pytest.ExitCode.INTERRUPTED,
             harness=self._harness(finished, alone=controller is None),
         )
+        written = [self._write(report, document) for report in self._reports]
+        # The run goes on as a whole: one that is not done, or not written, needs the answers of all quantizations.
+        complete = all(written) and all(report.complete for report in self._reports)
         for report in self._reports:
-            self._write(report, document)
+            answers.close(self._run.folder(report.quantization), complete=complete)
         for line in unchecked_gates(self._run.config.gates, self._reports):
             self._problem(line)
 
@@ -185,17 +188,19 @@ class Reporter:
             "peak_rss": memory_use().peak,
         }
 
-    def _write(self, report: RunReport, document: Mapping[str, Any]) -> None:
+    def _write(self, report: RunReport, document: Mapping[str, Any]) -> bool:
+        """Write the files of a report, and tell whether they are where they belong."""
         folder = self._run.folder(report.quantization)
         try:
             self._written += write_report(folder, report, document)
-            answers.close(folder, complete=report.complete)
+            return True
         except ReportError as error:
             self._problem(str(error))
             rescue = Path(tempfile.mkdtemp(prefix=f"slm-{report.submission.slug}-{report.quantization}-"))
             with contextlib.suppress(ReportError):
                 self._written += write_report(rescue, report, document)
                 self._problem(f"the report was kept in {rescue} instead")
+            return False
 
     def _problem(self, text: str) -> None:
         if text not in self._problems:

@@ -268,7 +268,7 @@ class Run:
         beginning, self.notice = answers.choose(self.config, places)
         self.resumed = beginning is not None
         run_id = beginning.run_id if beginning else self.config.run_id or new_id()
-        self.limits = dict(beginning.limits) if beginning else {}
+        self.limits, self.budget = (dict(beginning.limits), beginning.budget) if beginning else ({}, None)
         self.config = dataclasses.replace(self.config, run_id=run_id)
 
     def choose(self, limits: Mapping[str, int], budget: Mapping[str, object]) -> None:
@@ -276,7 +276,7 @@ class Run:
         self.limits, self.budget = limits, budget
         if not self.config.plan:
             for quantization in self.quantizations:
-                answers.begin(self.folder(quantization.name), self.config, limits)
+                answers.begin(self.folder(quantization.name), self.config, limits, budget)
 
     def create_folders(self) -> None:
         """Make the run folders. They must be new, so that two runs never write into one, or else those of an unfinished
@@ -297,7 +297,7 @@ class Run:
                 raise UsageError(failure.args[0], slug=failure.slug) from None
             if self.config.mode != "validate":
                 with contextlib.suppress(ReportError):  # then it cannot be resumed; its items will tell of the disk
-                    answers.begin(folder, self.config, self.limits)
+                    answers.begin(folder, self.config, self.limits, self.budget)
 
     def drop_empty_folders(self) -> None:
         """Remove run folders in which nothing was written."""

@@ -5,10 +5,12 @@ import json
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pytest_slm import builtin
+from pytest_slm.assembly import unchecked_gates
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import ModelSpec
@@ -431,6 +433,15 @@ def test_what_was_not_measured_is_not_judged(run, outcome):
     nothing = result(metrics=(), outcome=outcome, reason="why")
     judged = run(gates={"geo": 0.9}).judged(nothing)
     assert (judged.outcome, judged.reason) == (outcome, "why")
+
+
+def test_a_gate_on_a_group_without_a_score_was_not_checked():
+    # parts of it are missing: it has numbers, but none of them is its score
+    partial = result(primary=None, reason="partial: no data for 1 of the 57 subtasks")
+    (line,) = unchecked_gates({"geo": 0.5}, [SimpleNamespace(results=(partial,))])
+    assert line.startswith("the gate geo was not checked: geo/capitals[Q8_0] is passed (partial: ")
+    judged = result(gate=Gate(metric="acc", limit=0.5))
+    assert not unchecked_gates({"geo": 0.5}, [SimpleNamespace(results=(judged,))])
 
 
 # -- the built-in suites --------------------------------------------------------------------------------------------

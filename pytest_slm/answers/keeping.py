@@ -17,7 +17,7 @@ from pytest_slm.core.types import Generation, Request
 
 R = TypeVar("R", bound=Record)
 
-OF_THIS_PROCESS = ("host_pid", "load_s", "start_s")
+OF_THIS_PROCESS = ("host_pid", "load_s", "start_s", "thread_wait")
 """What a backend says of its process. Everything else that it says of itself is part of the key."""
 
 CHARACTERS = 4

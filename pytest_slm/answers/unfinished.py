@@ -1,7 +1,8 @@
 """Which run a session goes on with: every run folder that is not finished says in ``answers/run.json`` what it is.
 
-The file is written before the first item and removed, with all answers, when the report is complete. A run goes on in
-its own folder, so that in the end there is one folder with one report, as if nothing had happened.
+The file is written before the first item and removed, with all answers, when the reports of all quantizations of the
+run are complete. A run goes on in its own folder, so that in the end there is one folder with one report, as if nothing
+had happened.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ FREE = ("run_id", "reports", "resume", "plan", "gates", "offline", "start_timeou
 
 @dataclass(frozen=True, kw_only=True)
 class Beginning(Record):
-    """What a run says of itself when it begins: its settings, the process that does it, and how many samples each item
-    takes at most where a time budget has decided that."""
+    """What a run says of itself when it begins: its settings, the process that does it, and, where a time budget has
+    decided that, how many samples each item takes at most (``limits``) and why (``budget``, as the report tells it)."""
 
     schema: int
     run_id: str
@@ -43,9 +44,10 @@ class Beginning(Record):
     process_began: float
     computer: str
     limits: Mapping[str, int] = field(default_factory=dict)
+    budget: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, limits: Mapping[str, int]) -> Beginning:
+    def of(cls, config: RunConfig, limits: Mapping[str, int], budget: Mapping[str, object] | None = None) -> Beginning:
         """The beginning of this process's run."""
         process = psutil.Process()
         return cls(
@@ -56,6 +58,7 @@ class Beginning(Record):
             process_began=process.create_time(),
             computer=platform.node(),
             limits=limits,
+            budget=budget,
         )
 
     @property
@@ -105,13 +108,15 @@ def choose(config: RunConfig, places: Sequence[Path]) -> tuple[Beginning | None,
     return None, f"{told}: a new run begins"
 
 
-def begin(folder: Path, config: RunConfig, limits: Mapping[str, int]) -> None:
+def begin(
+    folder: Path, config: RunConfig, limits: Mapping[str, int], budget: Mapping[str, object] | None = None
+) -> None:
     """Say in a run folder that this process works on it. Raises ReportError where the system refuses."""
     path = folder / FOLDER / NAME
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(Beginning.of(config, limits).to_json(), indent=1), "utf-8")
+        temporary.write_text(json.dumps(Beginning.of(config, limits, budget).to_json(), indent=1), "utf-8")
         temporary.replace(path)
     except OSError as error:
         raise writing_failed(path, error) from None

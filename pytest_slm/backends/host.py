@@ -35,6 +35,9 @@ from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_pea
 BEAT_S = 0.2
 """No more than one progress message in this time."""
 
+SPINNING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""Environment variables that say how long threads wait for each other before they sleep. Times depend on it."""
+
 CHUNK = 8
 """Results wait for no more than this many others: what a crash loses at most."""
 
@@ -74,6 +77,7 @@ class Host:
             "capabilities": sorted(self._backend.capabilities),
             "host_pid": os.getpid(),
             "load_s": self._load_s,
+            "thread_wait": ", ".join(f"{name}={os.environ[name]}" for name in SPINNING if name in os.environ) or None,
         }
 
     def memory(self) -> dict[str, MemoryUse]:

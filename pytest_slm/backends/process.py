@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_slm.backends import frames
+from pytest_slm.backends.host import SPINNING
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
@@ -34,8 +35,6 @@ GRACE_S = 2.0
 SPINS = "1000"
 """How many looks (some 20 µs in all) a thread takes at a barrier of GNU's OpenMP before it sleeps. The default of
 300,000 takes milliseconds from the thread it waits for, where another program has a core (decision 17)."""
-SPINNING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-"""Environment variables by which users decide that themselves."""
 
 DEATH_S = 10.0
 """How long the kernel may take to end a process that has hung up: it gives back all of its memory first."""

@@ -14,11 +14,17 @@ from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.errors import ReportError
 from pytest_slm.machine.hardware import FINGERPRINT
 from pytest_slm.registry.performance import SUITE
-from pytest_slm.registry.scores import engine_of, machine_of
+from pytest_slm.registry.scores import device_of, engine_of, machine_of
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 
 SHAPE = ("profile", "depth", "prompt", "output", "context", "page_cache")
 """What a timing is a timing of, where its name does not say it."""
+
+SETTINGS = (
+    *("device", "dtype", "threads", "thread_wait", "n_batch", "n_ctx", "n_seq"),
+    *("kv_type", "flash_attention", "exact", "chat_template_sha256"),
+)
+"""What a backend says of itself that is told where it differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +128,14 @@ def _machines(a: RunReport, b: RunReport) -> str:
         return "timings: a report does not say which machine it is from"
     if one == other:
         return ""
-    keys = [key for key in FINGERPRINT if a.machine.get(key) != b.machine.get(key)] or ["fingerprint"]
-    told = "; ".join(f"{key} is {a.machine.get(key)!r} and {b.machine.get(key)!r}" for key in keys)
+    facts = [(key, a.machine.get(key), b.machine.get(key)) for key in FINGERPRINT]
+    mine, its = device_of(a), device_of(b)
+    # Two GPUs may both be called cuda: then the engine's build has their names.
+    key = "device" if mine.get("device") != its.get("device") else "engine_build"
+    facts.append((key, mine.get(key, "cpu"), its.get(key, "cpu")))
+    apart = [fact for fact in facts if fact[1] != fact[2]]
+    apart = apart or [("fingerprint", a.machine["fingerprint"], b.machine["fingerprint"])]
+    told = "; ".join(f"{key} is {here!r} and {there!r}" for key, here, there in apart)
     return f"timings: of two machines, and never compared: {told}"
 
 
@@ -139,8 +151,7 @@ def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
             "seed": str(run.seed),
             "engine": str(engine_of(run)),
         }
-        settings = ("device", "dtype", "threads", "n_batch", "n_ctx", "n_seq", "kv_type", "flash_attention", "exact")
-        return told | {key: str(backend.get(key)) for key in (*settings, "chat_template_sha256")}
+        return told | {key: str(backend.get(key)) for key in SETTINGS}
 
     one, other = described(a), described(b)
     return {key: (one[key], other[key]) for key in one if one[key] != other[key]}

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need, needs
-from pytest_slm.errors import NotAvailableError, UsageError
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError
 
 
 def add_command(commands: Any) -> None:
@@ -71,7 +71,10 @@ def _state(mirror: Path | None, manifest: Manifest, need: Need) -> str:
     folder = mirror / need.dataset
     if not folder.is_dir():
         return "missing"
-    lacking = [config for config in need.configs if not _has(folder, config)]
+    try:
+        lacking = [config for config in need.configs if not _has(folder, config)]
+    except SlmError as error:
+        return f"broken, {error}"
     entry = manifest.datasets.get(need.dataset)
     size = entry.size if entry else sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     about = f"{size / 1e6:.1f} MB, licence {(entry and entry.license) or 'not recorded'}"
@@ -90,7 +93,7 @@ def _has(folder: Path, config: str | None) -> bool:
         return False
     if files is None:  # the card does not list them: there is something, or a folder of that name
         return config is None or (folder / config).is_dir() or any(folder.glob("*.parquet"))
-    return bool(files) and all(paths and all(path.is_file() for path in paths) for paths in files.values())
+    return bool(files) and all(listed.there and not listed.missing for listed in files.values())
 
 
 def _verify(arguments: argparse.Namespace) -> int:

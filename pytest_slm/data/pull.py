@@ -60,7 +60,8 @@ def _pull_one(
         raise UsageError(f"{need.dataset}: offers a file outside of its folder ({unsafe[0]!r:.80})", slug="data-pull")
     files: dict[str, FileEntry] = {}
     if "README.md" in offered.files:
-        files["README.md"] = _get(mirror, need.dataset, "README.md", offered, source, before)
+        card = _kept(mirror, need.dataset, "README.md", offered, before)
+        files["README.md"] = card or _fetched(mirror, need.dataset, "README.md", offered, source)
     # What an earlier pull brought stays usable: its configurations come along to this revision.
     configs = tuple(sorted({*need.configs, *(before.configs if before else ())}, key=str))
     listed = configurations(mirror / need.dataset / "README.md")
@@ -68,14 +69,17 @@ def _pull_one(
     configs = tuple(config for config in configs if str(config) not in unknown)
     names = sorted(files_of(listed, offered.files, configs))
     size = sum(offered.files[name].size or 0 for name in names)
+    kept = {name: _kept(mirror, need.dataset, name, offered, before) for name in names}
+    coming = sum(offered.files[name].size or 0 for name in names if kept[name] is None)
     free = shutil.disk_usage(mirror).free
-    if size > free:
+    if coming > free:
         raise ReportError(
-            f"{need.dataset}: {size / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB free in {mirror}", slug="disk-full"
+            f"{need.dataset}: {coming / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB free in {mirror}",
+            slug="disk-full",
         )
     tell(f"{need.dataset}: {len(names)} files, {size / 1e6:.1f} MB, licence {offered.license or 'not stated'}")
     for name in names:
-        files[name] = _get(mirror, need.dataset, name, offered, source, before)
+        files[name] = kept[name] or _fetched(mirror, need.dataset, name, offered, source)
     lacking = UsageError(
         f"{need.dataset}: {source.name} does not have {len(unknown)} of its configurations ({', '.join(unknown[:5])}"
         f"{', ...' if len(unknown) > 5 else ''}); take another source for them",
@@ -92,9 +96,8 @@ def _pull_one(
     return entry, lacking if unknown else None
 
 
-def _get(
-    mirror: Path, dataset: str, name: str, offered: Offered, source: Source, before: DatasetEntry | None
-) -> FileEntry:
+def _kept(mirror: Path, dataset: str, name: str, offered: Offered, before: DatasetEntry | None) -> FileEntry | None:
+    """What the mirror has of a file, if that is what is offered; None if it has to be fetched."""
     offer = offered.files[name]
     target = mirror / dataset / name
     same_revision = before is not None and before.revision == offered.revision
@@ -102,6 +105,12 @@ def _get(
         return entry_of(target)
     if target.is_file() and same_revision and before is not None and before.files.get(name) == entry_of(target):
         return before.files[name]
+    return None
+
+
+def _fetched(mirror: Path, dataset: str, name: str, offered: Offered, source: Source) -> FileEntry:
+    offer = offered.files[name]
+    target = mirror / dataset / name
     fetched = source.fetch(dataset, offered.revision, name, mirror / PARTIAL / dataset)
     if (difference := offer.differs(fetched)) is not None:
         fetched.unlink()

@@ -158,13 +158,14 @@ def _offer(path: Path, name: str, known: DatasetEntry | None) -> Offer:
 
 
 def _license(card: Path) -> str | None:
-    try:
-        from huggingface_hub import DatasetCard
-    except ImportError:
-        return None
+    from pytest_slm.runners.upstream.rows import facts
+
     if not card.is_file():
         return None
-    found = DatasetCard.load(card, ignore_metadata_errors=True).data.to_dict().get("license")
+    try:
+        found = facts(card).get("license")
+    except ImportError:
+        return None
     return ", ".join(found) if isinstance(found, list) else found
 
 

@@ -121,8 +121,9 @@ def of_rounds(prompt: int, output: int, rounds: int, rates: Rates, n_batch: int)
 
 def in_time(cost: Cost, budget_s: float | None) -> float:
     """Seconds of the rounds that ``cost`` is of, where they have a time of their own: as many are made as fit into it,
-    the least number even beyond it, but no further than one round or the patience of the rule."""
+    the least number even beyond it, but no further than one warm-up and one round, which are played in any case, or
+    the patience of the rule."""
     if budget_s is None:
         return cost.seconds
-    most = max(RoundRule.patience * budget_s, cost.seconds / max(1, cost.requests))
+    most = max(RoundRule.patience * budget_s, 2 * cost.seconds / max(1, cost.requests))
     return min(max(cost.seconds, budget_s), most)

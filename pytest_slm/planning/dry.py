@@ -27,6 +27,8 @@ class Asked:
 
     requests: tuple[Request, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    samples: int | None = None
+    """What they are of, where the runner says so; else each is a sample."""
     seconds: float = 0.0
 
 
@@ -43,12 +45,14 @@ def first_question(task: Task, variant: str, context: RunContext) -> Asked:
     started = time.perf_counter()
     opened = context.open
     asked = Asked()
+    told: list[int] = []
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
-            runner_for(task)(task, variant, dataclasses.replace(context, open=lambda: Dry(opened())))
+            runner_for(task)(task, variant, dataclasses.replace(context, open=lambda: Dry(opened()), asks=told.append))
     except _Question as question:
         asked = question.asked
-    return dataclasses.replace(asked, seconds=time.perf_counter() - started)
+    samples = told[-1] if told else len(asked.requests) or len(asked.pairs)
+    return dataclasses.replace(asked, samples=samples, seconds=time.perf_counter() - started)
 
 
 class Dry:

@@ -18,7 +18,7 @@ from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.memory import memory_use
 from pytest_slm.models import free, missing
 from pytest_slm.planning import costs, rates
-from pytest_slm.planning.dry import Asked, first_question
+from pytest_slm.planning.dry import first_question
 from pytest_slm.planning.plan import Needs, PlannedItem, RunPlan
 from pytest_slm.runners.checks import count_samples
 from pytest_slm.session import Run
@@ -44,7 +44,7 @@ class Wanted:
     rounds: int = 1
     budget_s: float | None = None
     """Seconds that its rounds may take: as many are made as fit, so it takes no less unless they agree early, and no
-    more than a round takes, or this times the patience of the rule."""
+    more than a warm-up and a round take, or this times the patience of the rule."""
 
 
 def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[str], None]) -> RunPlan:
@@ -117,27 +117,16 @@ class _Model:
             return PlannedItem(item=wanted.item, seconds=known, reason=str(error))
         except SlmError as error:
             return PlannedItem(item=wanted.item, seconds=0.0, reason=str(error))
+        except Exception as error:  # of a task or of somebody's runner: its item will be an error, the others go on
+            return PlannedItem(item=wanted.item, seconds=0.0, reason=f"{type(error).__name__}: {error}")
 
     def _task(self, item: ItemId, task: Task) -> PlannedItem:
-        asked = self._asked(item, task, None)
+        asked = first_question(task, item.variant, self._run.context(task, item, lambda: self._backend, lambda _: None))
         if not asked.requests and not asked.pairs:
             return PlannedItem(item=item, samples=0, requests=0, seconds=asked.seconds)
         lengths = costs.pilot(asked, self._backend)
         cost = costs.of_item(asked, self._backend, self.rates, lengths)
-        return self._planned(item, self._samples(item, task, asked), cost, asked.seconds)
-
-    def _asked(self, item: ItemId, task: Task, limit: int | None) -> Asked:
-        context = self._run.context(task, item, lambda: self._backend, lambda _: None)
-        if limit is not None:
-            context = context.limited(limit)
-        return first_question(task, item.variant, context)
-
-    def _samples(self, item: ItemId, task: Task, asked: Asked) -> int:
-        """A request for text is a sample; how many likelihoods are one, a question shows that is asked alone."""
-        if asked.requests:
-            return len(asked.requests)
-        alone = self._asked(item, task, 1)
-        return max(1, round(len(asked.pairs) / max(1, len(alone.pairs))))
+        return self._planned(item, asked.samples, cost, asked.seconds)
 
     def _planned(self, item: ItemId, samples: int | None, cost: costs.Cost, prepare_s: float) -> PlannedItem:
         return PlannedItem(

@@ -26,6 +26,7 @@ from pytest_slm.registry.scores import (
     NOT_RECOMMENDED,
     Stratum,
     engine_of,
+    machine_facts,
     machine_of,
     strata,
 )
@@ -164,9 +165,9 @@ def _provenance(group: Sequence[StoredReport], current: Sequence[StoredReport], 
     used = {stored.path for stratum in runs for stored, result in stratum.chosen if result.outcome in MEASURED}
     machines: dict[str, Mapping[str, Any]] = {}
     for stored in current:
-        fingerprint = machine_of(stored.run)
-        if fingerprint:
-            machines[fingerprint] = stored.run.machine
+        machine = machine_of(stored.run)
+        if machine:
+            machines[machine] = machine_facts(stored.run)
     references = (
         ReportReference(
             path=stored.path,
@@ -206,5 +207,5 @@ def _document(entries: Sequence[RegistryEntry]) -> Registry:
 def _platform(machines: Mapping[str, Mapping[str, Any]]) -> str | None:
     if len(machines) > 1:
         return f"{len(machines)} machines, never ranked together"
-    words = [str(machine[key]) for machine in machines.values() for key in ("cpu", "os") if machine.get(key)]
+    words = [str(machine[key]) for machine in machines.values() for key in ("cpu", "device", "os") if machine.get(key)]
     return ", ".join(words) or None

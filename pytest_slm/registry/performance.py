@@ -10,7 +10,7 @@ from typing import Any
 from pytest_slm.core.statistics import Interval, coefficient_of_variation, median, median_interval
 from pytest_slm.core.types import MEASURED, Result
 from pytest_slm.registry.entry import Performance, Point, Quantity, QuantizationSpeed
-from pytest_slm.registry.scores import Stratum
+from pytest_slm.registry.scores import Stratum, machine_facts
 
 SUITE = "performance"
 GB = 1e9
@@ -26,6 +26,7 @@ _SERIES: Mapping[tuple[str, str], str] = {
     ("ttft", "ttft_ms"): "ttft",
     ("prefill", "prefill_tps"): "prefill",
     ("generate", "decode_tps"): "generate",
+    ("decode", "energy_per_token"): "energy",
     **{("ttft", part): "ttft_parts" for part in TTFT_PARTS},
     **{("decode", name): "latency" for name in ("tpot", "e2e_tps", "itl_p50", "itl_p95", "itl_p99")},
     **{("depth", name): "depth" for name in ("prefill_tps", "decode_tps")},
@@ -36,7 +37,7 @@ _IN_MS = frozenset({"ttft", *TTFT_PARTS, "tpot", "itl_p50", "itl_p95", "itl_p99"
 _OF: Mapping[str, str] = {"depth": "{} tokens deep", "parallel": "{} at once"}
 HARDWARE = (
     *("cpu", "cores_physical", "cores_logical", "cores_usable", "cgroup_cpus", "ram_bytes", "cgroup_memory_bytes"),
-    *("os", "virtualization"),
+    *("os", "virtualization", "device", "engine_build"),
 )
 
 
@@ -119,8 +120,6 @@ class _Sorter:
         at, numbers = _setting(result), quantities(result)
         for name, quantity in numbers.items():
             series = _SERIES.get((result.task, name))
-            if name == "energy_per_token" and at is not None:
-                series = "energy"
             if name in TTFT_PARTS and "ttft_tokenize" not in numbers:  # reports from before all four were told
                 series = None
             if series and at is not None:
@@ -165,7 +164,7 @@ def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> 
             rows[stratum.quantization] = (rank, row)
         if stratum.finished >= newest.get(machine, 0.0):
             newest[machine] = stratum.finished
-            described = stratum.runs[-1].run.machine
+            described = machine_facts(stratum.runs[-1].run)
             hardware[machine] = {key: described[key] for key in HARDWARE if described.get(key) is not None}
     return tuple(
         Performance(

@@ -43,6 +43,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     if not chosen:
         raise BackendError(f"{built.name}: there is no question to ask in its data", slug="data-empty")
     questions = _questions(task, built, chosen, backend)
+    context.asks(len(questions))
     provenance = {
         "source": task.source,
         "license": task.license,

@@ -125,6 +125,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     questions = stratified(read_questions(task), context.limit(task), context.config.seed, lambda q: q.category)
     forms = tuple(dict.fromkeys(FORMS[_key(spec)] for spec in task.metrics))
     sheets = [_Sheet(question, forms) for question in questions]
+    context.asks(len(sheets))
     done = 0
 
     def answered(sheet: _Sheet) -> None:

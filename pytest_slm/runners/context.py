@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import time
@@ -39,6 +38,10 @@ class SampleRecord(Record):
     """How it was asked, without the text: greatest length, stop strings, seed, temperature; or for likelihoods."""
 
 
+def _nobody(_samples: int, /) -> None:
+    """Only a plan wants to know it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """The surroundings of one item."""
@@ -51,6 +54,8 @@ class RunContext:
     record: Callable[[SampleRecord], None]
     scorers: Scorers
     progress: Progress = silent
+    asks: Callable[[int], None] = _nobody
+    """Told how many samples the requests are of, before they are asked, where that is not one each."""
 
     def backend(self, task: Task) -> Backend:
         """The open model. Raises NotAvailableError if it lacks a capability that the task requires."""
@@ -79,10 +84,6 @@ class RunContext:
             seconds=time.perf_counter() - started,
             **{"outcome": "passed", "primary": task.primary, **measured},
         )
-
-    def limited(self, limit: int) -> RunContext:
-        """The same surroundings with at most so many samples."""
-        return dataclasses.replace(self, config=dataclasses.replace(self.config, limit=limit))
 
     def limit(self, task: Task) -> int | None:
         """How many samples to take at most: the user's word, else the task's for this mode; None is all."""

@@ -27,6 +27,13 @@ def number(value: float, places: int) -> str:
     return text.removeprefix("-") if float(text.replace("\u202f", "")) == 0 else text
 
 
+def exact(value: float) -> str:
+    """A round number with all of its digits, at most three that count: ``7.5``, ``0.225``, ``1 500``."""
+    places = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    text = number(value, places)
+    return text.rstrip("0").rstrip(".") if places else text
+
+
 def estimate(value: float, interval: Interval | None) -> tuple[str, str]:
     """A value and its interval with the same decimals; the interval is empty where it is not known."""
     places = decimals(value, interval)

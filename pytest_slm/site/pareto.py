@@ -107,9 +107,9 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
         of=of,
         text=f"{len(candidates)} quantizations by speed, score and size. On the front: {', '.join(best)}",
         rows=_rows(candidates),
-        x_ticks=tuple(Tick(at=50.0 * half, label=numbers.number(_top(candidates) * half / 2, 0)) for half in (0, 1, 2)),
+        x_ticks=tuple(Tick(at=50.0 * half, label=numbers.exact(_top(candidates) * half / 2)) for half in (0, 1, 2)),
         y_ticks=tuple(
-            Tick(at=100 - 50.0 * half, label=numbers.number(low + (high - low) * half / 2, 0))
+            Tick(at=100 - 50.0 * half, label=numbers.exact(low + (high - low) * half / 2))
             for half in (0, 1, 2)
             for low, high in [_range(candidates)]
         ),

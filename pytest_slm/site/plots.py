@@ -140,7 +140,7 @@ def line_plot(title: str, hint: str, series: Series, *, of: str) -> LinePlot | N
         lines=lines,
         x_ticks=_spaced([Tick(at=x(at), label=numbers.number(at, 0)) for at in settings]),
         y_ticks=tuple(
-            Tick(at=100 - 50 * half, label=numbers.number(top * half / 2, 0 if top >= 10 or half != 1 else 1) + unit_at)
+            Tick(at=100 - 50 * half, label=numbers.exact(top * half / 2) + unit_at)
             for half, unit_at in ((0, ""), (1, ""), (2, f"{numbers.NBSP}{unit}"))
         ),
         columns=tuple(numbers.number(at, 0) for at in settings),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_slm.core.engine import accelerator
 from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
@@ -18,7 +19,7 @@ MEMORY: Mapping[str, str] = {
     "weights": "Weights in memory",
     "rss_before_load": "Resident before loading",
     "rss_after_load": "Resident after loading",
-    "peak_rss": "Resident, peak while running",
+    "peak_rss": "Resident, peak (loading included)",
     "private_after_load": "Private after loading",
     "mapped_after_load": "Mapped from the file after loading",
     "private_now": "Private at the end",
@@ -132,10 +133,9 @@ def sized(rows: list[tuple[str, Quantity]]) -> list[tuple[str, Quantity]]:
 
 
 def machine_name(machine: Mapping[str, Any]) -> str:
-    """``AMD EPYC 9R14, 2 cores``."""
+    """``AMD EPYC 9R14, 2 cores``; with the device where that is not the CPU."""
     name = str(machine.get("cpu") or "an unknown CPU")
-    count = cores(machine)
-    return f"{name}, {count}" if count else name
+    return ", ".join(filter(None, (name, cores(machine), accelerator(machine))))
 
 
 def cores(machine: Mapping[str, Any]) -> str:
@@ -147,11 +147,13 @@ def cores(machine: Mapping[str, Any]) -> str:
 
 
 def caution(machine: Mapping[str, Any], backend: Mapping[str, Any] | None = None) -> str:
-    """What must be said beside every speed, with the platform that was really used."""
+    """What must be said beside every speed, with the platform that was really used. A registry's machine has the
+    device, a report's backend has it."""
     place = str(machine.get("cpu") or "an unknown CPU") + (f" with {cores(machine)}" if cores(machine) else "")
-    device = str((backend or {}).get("device") or "cpu")
-    if device.lower() != "cpu" or (backend or {}).get("n_gpu_layers"):
-        return f"Measured with {device} on {place}. For relative comparison on this machine only."
+    told = backend or machine
+    device = accelerator(told)
+    if device or told.get("n_gpu_layers"):
+        return f"Measured with {device or 'cpu'} on {place}. For relative comparison on this machine only."
     return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."
 
 
@@ -188,7 +190,7 @@ def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = ""
         title=title,
         hint=hint,
         rows=tuple(made),
-        top=numbers.number(top, 0 if top >= 2 else 1),
+        top=numbers.exact(top),
         rounds=any(quantity.spread for _, quantity in rows),
     )
 

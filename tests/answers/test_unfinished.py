@@ -23,11 +23,11 @@ def place(tmp_path):
 def killed(place):
     """Makes the folder of a run whose process is gone: ``killed("r1", began=5.0, limit=20)``."""
 
-    def make(run_id, *, began=1.0, limits=None, **settings):
+    def make(run_id, *, began=1.0, limits=None, reason=None, **settings):
         config = dataclasses.replace(CONFIG, run_id=run_id, **settings)
         folder = place / run_id
         folder.mkdir(parents=True)
-        begin(folder, config, limits or {})
+        begin(folder, config, limits or {}, reason)
         path = folder / FOLDER / NAME
         content = json.loads(path.read_text())
         path.write_text(json.dumps({**content, "process_began": began}))
@@ -102,9 +102,20 @@ def test_a_run_that_is_still_going_on_is_left_alone(killed, place):
     assert choose(CONFIG, [place])[0].run_id == "r1"
 
 
-def test_the_samples_that_were_chosen_go_on_too(killed, place):
-    killed("r1", limits={"core/arithmetic[Q8_0]": 40})
-    assert choose(CONFIG, [place])[0].limits == {"core/arithmetic[Q8_0]": 40}
+def test_the_samples_that_were_chosen_go_on_too_with_their_reason(killed, place):
+    killed("r1", limits={"core/arithmetic[Q8_0]": 40}, reason={"asked_s": 600.0, "why": "as many of each"})
+    beginning, _ = choose(CONFIG, [place])
+    assert beginning.limits == {"core/arithmetic[Q8_0]": 40}
+    assert beginning.budget == {"asked_s": 600.0, "why": "as many of each"}
+
+
+def test_a_run_that_was_begun_before_reasons_were_kept_goes_on(killed, place):
+    path = killed("r1", limits={"core/arithmetic[Q8_0]": 40}) / FOLDER / NAME
+    content = json.loads(path.read_text())
+    del content["budget"]
+    path.write_text(json.dumps(content))
+    beginning, _ = choose(CONFIG, [place])
+    assert (beginning.limits, beginning.budget) == ({"core/arithmetic[Q8_0]": 40}, None)
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"schema": 2}', '{"schema": 1, "run_id": "r1"}'])

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.hosts import Broker, WorkerHosts
-from pytest_slm.backends.process import SPINNING
+from pytest_slm.backends.host import SPINNING
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 
@@ -199,8 +199,11 @@ def test_its_threads_sleep_soon_unless_the_user_has_decided_that(fake_hosts, mon
         monkeypatch.delenv(name, raising=False)
     for name, value in mine.items():
         monkeypatch.setenv(name, value)
-    seen = psutil.Process(fake_hosts(Q={}).process("Q").pid).environ()
+    process = fake_hosts(Q={}).process("Q")
+    seen = psutil.Process(process.pid).environ()
     assert {name: seen[name] for name in SPINNING if name in seen} == its
+    ((name, value),) = its.items()
+    assert process.description["thread_wait"] == f"{name}={value}"
 
 
 def test_it_talks_json_and_never_pickle(fake_hosts):

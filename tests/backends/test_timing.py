@@ -169,6 +169,22 @@ def test_attention_is_computed_as_for_text(llama, monkeypatch):
     assert seen == [1, 0, 1, 0]
 
 
+@pytest.mark.parametrize(("cells", "opened_times"), [(0, 1), (512, 1), (300, 4)])
+def test_rounds_at_no_depth_share_a_context_unless_attention_differs(llama, monkeypatch, cells, opened_times):
+    # the first step of a new context pays for its memory, and would be a part of what is timed
+    from pytest_slm.backends.llamacpp import timing
+
+    seen = []
+    opened = timing.opened
+    monkeypatch.setattr(timing, "opened", lambda model, how: (seen.append(how.n_ctx), opened(model, how))[1])
+    timer = timing.EngineTimer(llama._model, dataclasses.replace(llama._limits, plain_attention_cells=cells))
+    for _ in range(2):
+        timer.run(EngineTest(n_prompt=300))
+        timer.run(EngineTest(n_gen=2))
+    timer.release()
+    assert len(seen) == opened_times
+
+
 def test_an_engine_that_lost_a_token_is_an_error(llama, monkeypatch):
     monkeypatch.setattr(type(llama._timer), "_length", lambda self, sequence: 4)
     with pytest.raises(BackendError, match="4 of 5 tokens were computed") as caught:

@@ -154,6 +154,16 @@ def test_two_machines_are_refused_with_what_differs(timed, answered):
         compare(timed(CALM), timed(CALM, machine=other))
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [(None, "device is 'cpu' and 'cuda'"), ("torch, T4", "engine_build is 'torch, T4' and 'torch, H100'")],
+)
+def test_two_devices_of_one_host_are_refused_with_their_names(timed, build, message):
+    one = timed(CALM, backend={"device": "cuda", "engine_build": build} if build else {"device": "cpu"})
+    with pytest.raises(ReportError, match=f"never compared: {message} "):
+        compare(one, timed(CALM, backend={"device": "cuda", "engine_build": "torch, H100"}))
+
+
 def test_answers_are_compared_whatever_the_machine(answered, timed):
     a, b = answered("1100"), answered("1110")
     timing = timed(CALM)
@@ -246,6 +256,11 @@ def test_what_else_differs_is_listed(timed):
     found = compare(timed(CALM), timed(CALM, backend={"threads": 8, "engine_version": "0.3.40"}))
     assert found.differs == {"engine": ("llamacpp 0.3.36", "llamacpp 0.3.40"), "threads": ("2", "8")}
     assert "threads: 2 | 8" in told(found)
+
+
+def test_how_threads_waited_is_told_where_it_differs(timed):
+    found = compare(timed(CALM), timed(CALM, backend={"thread_wait": "GOMP_SPINCOUNT=1000"}))
+    assert found.differs == {"thread_wait": ("None", "GOMP_SPINCOUNT=1000")}
 
 
 def test_a_run_is_a_folder_or_its_report(factory, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm import cli
+from pytest_slm.data import command
 from pytest_slm.data.manifest import Manifest, entry_of, problems, read_manifest
 from pytest_slm.data.needs import Need, needs
 from pytest_slm.data.pull import PARTIAL, pull
@@ -111,6 +112,38 @@ def test_one_data_set_that_fails_does_not_stop_the_others(target, source):
     (error,) = fetch(target, wanted, source)
     assert error.slug in ("hub-not-found", "data-missing")
     assert read_manifest(target).datasets.keys() == {"org/set"}
+
+
+def test_a_card_that_cannot_be_read_does_not_stop_the_others(target, source, repo, capsys):
+    shutil.copytree(repo / "org" / "set", repo / "org" / "broken")
+    (repo / "org" / "broken" / "README.md").write_text("---\nconfigs: [\n---\n")
+    wanted = [Need(dataset="org/broken", configs=("one",), tasks=()), *ONE]
+    (error,) = fetch(target, wanted, source)
+    assert error.slug == "data-broken"
+    assert "broken/README.md" in Path(str(error)).as_posix()
+    assert read_manifest(target).datasets.keys() == {"org/set"}
+
+
+def test_list_tells_a_card_that_cannot_be_read_and_goes_on(target, repo, capsys, monkeypatch):
+    shutil.copytree(repo / "org" / "set", target / "org" / "broken")
+    shutil.copytree(repo / "org" / "set", target / "org" / "set")
+    (target / "org" / "broken" / "README.md").write_text("---\nconfigs: [\n---\n")
+    wanted = [Need(dataset="org/broken", configs=("one",), tasks=()), *ONE]
+    monkeypatch.setattr(command, "_needs", lambda _arguments: wanted)
+    assert cli.main(["data", "list", str(target)]) == 0
+    told = capsys.readouterr().out
+    assert "org/broken: broken, " in told
+    assert "org/set: there" in told
+
+
+def test_space_is_needed_only_for_what_has_to_be_fetched(target, source, monkeypatch):
+    fetch(target, ONE, source)
+    full = shutil.disk_usage(target)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
+    assert fetch(target, ONE, source) == []
+    (target / "org/set/one/test-00000.jsonl").write_text("cut off")
+    (error,) = fetch(target, ONE, source)
+    assert error.slug == "disk-full"
 
 
 def test_a_configuration_that_is_not_offered_is_told_and_the_others_come(target, source):

@@ -62,7 +62,7 @@ def test_rates_tell_what_people_ask_for():
         (1, 30, 30),  # more rounds than the least are made, as many as fit
         (10, 30, 80),  # the least number of rounds takes longer
         (10, 15, 60),  # but patience ends
-        (100, 15, 100),  # one round is made in any case
+        (100, 15, 200),  # one warm-up and one round are made in any case
     ],
 )
 def test_a_budget_bounds_the_rounds_from_both_sides(round_s, budget_s, seconds):

@@ -4,6 +4,8 @@ import pytest
 
 pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
 
+from pytest_slm.runners.upstream.declaring import declare
+
 
 def test_a_named_task_is_collected_alone_and_found_again_by_its_name(pytester, script):
     model = f"--slm-model={script(quantizations=['Q8_0'])}"
@@ -32,3 +34,27 @@ def test_what_does_not_exist_is_the_users_mistake(pytester, script, name, told):
     done = pytester.runpytest_inprocess(f"--slm-model={script()}", f"--slm-task={name}")
     assert done.ret == 4
     done.stderr.fnmatch_lines([told])
+
+
+def test_a_metric_that_is_a_function_has_its_name():
+    specs = declare("noticia").metrics
+    assert all("/" not in spec.name and "." not in spec.name for spec in specs)
+
+
+@pytest.mark.parametrize(("name", "place"), [("humaneval", "create_test"), ("mbpp", "none")])
+def test_programs_are_tried_in_the_sandbox_whatever_lm_eval_calls_their_metric(name, place):
+    (spec,) = declare(name).metrics
+    assert (spec.name, spec.unit, spec.key, spec.filter) == ("pass@1", "share", "pass@1", place)
+
+
+def test_programs_are_measured_without_a_file(pytester, script, mirror):
+    pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
+    done = pytester.runpytest_inprocess(
+        f"--slm-model={script(text='    return 1')}",
+        "--slm-task=lm_eval:humaneval,lm_eval:mbpp",
+        "--slm-limit=2",
+        f"--slm-data={mirror}",
+        "--slm-offline",
+    )
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(["*lm_eval/humaneval*pass@1*0.0 %*"])

@@ -11,6 +11,23 @@ survey.{name} = lambda *_: {value}
 """
 
 
+def test_a_task_that_raises_is_told_in_the_plan_and_the_others_are_planned(run, suite, pytester):
+    suite(a=GOOD, b=GOOD[:1])
+    pytester.makeconftest(
+        """
+        import pytest_slm.planning.survey as survey
+        real = survey.first_question
+        def first_question(task, *more):
+            return 1 / 0 if task.name == "a" else real(task, *more)
+        survey.first_question = first_question
+        """
+    )
+    done = run("suites", "--slm-plan", **SCRIPT)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["*geo/a*ZeroDivisionError*"])
+    done.stdout.re_match_lines([r"geo/b\[scripted\] +1 +1 +6 +6 +1 +\d"])
+
+
 def test_a_plan_has_a_line_for_every_item_and_measures_none(run, suite, pytester):
     suite(a=GOOD, b=GOOD[:1])
     done = run("suites", "--slm-plan", **SCRIPT)

@@ -56,6 +56,46 @@ def test_a_finished_run_is_not_resumed(run, suite, pytester):
     assert len(list(pytester.path.glob("reports/*/*/*/report.json"))) == 2
 
 
+BREAK_TWO = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if "two" in item.name:
+        raise OSError("the second one breaks")
+"""
+
+
+def test_an_error_in_one_quantization_costs_no_answer_of_another(run, suite, results, pytester):
+    suite(a=GOOD, b=GOOD)
+    script = {**SCRIPT, "quantizations": ["one", "two"]}
+    conftest = pytester.makeconftest(BREAK_TWO)
+    run("suites", "--slm-quant=all", "-x", **script).assert_outcomes(passed=2, errors=1)
+    conftest.unlink()
+
+    def taken():
+        paths = pytester.path.glob("reports/*/*/*/report.json")
+        found = {path.parent.parent.name: results(json.loads(path.read_text())) for path in paths}
+        return {name: [item["provenance"]["answers"]["taken"] for item in found[name].values()] for name in found}
+
+    run("suites", "--slm-quant=all", "--slm-resume", **script).assert_outcomes(passed=4)
+    assert taken() == {"one": [3, 3], "two": [0, 0]}
+    # now all of them are complete
+    assert not list(pytester.path.glob("reports/*/*/*/answers"))
+
+
+def test_a_budget_goes_on_with_what_it_has_chosen(run, suite, report):
+    suite(a=GOOD, b=BAD)
+    script = {**SCRIPT, "vocab_size": 1000}  # without one nobody can tell how long anything takes
+    run("suites", "--slm-budget=1h", **script)
+    before = report()["slm"]["budget"]
+    done = run("suites", "--slm-budget=1h", "--slm-resume", **script)
+    done.stdout.fnmatch_lines(["slm: resuming run *", "budget: 3600 s asked, *"])
+    after = report()["slm"]["budget"]
+    # how long it took is another matter: that is of the session that wrote the report
+    assert {**after, "took_s": 0} == {**before, "took_s": 0}
+
+
 def test_other_options_are_another_run(run, suite):
     suite(a=GOOD, b=BAD)
     run("suites", **SCRIPT)

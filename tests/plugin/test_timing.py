@@ -192,14 +192,15 @@ def test_interleaving_one_quantization_is_refused(run):
     done.stderr.fnmatch_lines(["*there is one*interleave-alone*"])
 
 
-def test_interleaving_what_does_not_fit_is_refused(run, pytester):
-    pytester.makeconftest(
-        """
-        import psutil
-        have = psutil.virtual_memory()
-        psutil.virtual_memory = lambda: have._replace(available=100)
-        """
-    )
+@pytest.mark.parametrize(
+    "short",
+    [
+        "psutil.virtual_memory = lambda have=psutil.virtual_memory(): have._replace(available=100)",
+        "timing.usable_memory = lambda: 100",  # a control group allows less than the machine has free
+    ],
+)
+def test_interleaving_what_does_not_fit_is_refused(run, pytester, short):
+    pytester.makeconftest(f"import psutil\nfrom pytest_slm import timing\n{short}\n")
     done = run(ONE, "--slm-quant=all", "--slm-interleave", **STEADY, quantizations=["A", "B"])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*2 models in memory*interleave-memory*"])

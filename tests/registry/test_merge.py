@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.registry import build_registry
+from pytest_slm.registry import build_registry, read_registry, write_json
 from pytest_slm.registry.merge import model_id, why_unranked
 from pytest_slm.registry.scores import strata
 from pytest_slm.registry.store import StoredReport, to_text
@@ -109,6 +109,22 @@ def test_machines_are_never_ranked_together(factory, build):
     places = [entry.aggregates["marketplace"] for entry in registry.models]
     assert sorted(place.rank for place in places[:2]) == [1, 2]
     assert (places[2].rank, places[2].ranked) == (1, 1)
+
+
+def test_a_gpu_is_never_ranked_with_the_cpu_beside_it(factory, build, tmp_path):
+    gpu = {"device": "cuda", "engine_build": "torch 2.11.0, AVX512, NVIDIA H100"}
+    registry = build(other(factory, 1), other(factory, 2, backend=gpu))
+    assert [entry.aggregates["marketplace"].ranked for entry in registry.models] == [1, 1]
+    (machine,) = registry.models[1].provenance.machines.items()
+    assert machine[0] == registry.models[1].performance.machine
+    assert (machine[1]["device"], machine[1]["engine_build"]) == tuple(gpu.values())
+    write_json(tmp_path / "registry.json", registry)
+    assert read_registry(tmp_path / "registry.json") == registry
+
+
+def test_the_platform_of_one_gpu_names_it(factory, build):
+    platform = build(factory.make_run(backend={"device": "cuda"})).metadata.platform
+    assert platform == "AMD EPYC 9R14 96-Core Processor, cuda, Linux 6.1 x86_64"
 
 
 @pytest.mark.parametrize(

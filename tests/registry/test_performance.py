@@ -77,6 +77,16 @@ def test_machines_are_kept_apart_and_the_newest_is_first(factory):
     assert [one.machine for one in performances(strata(found), {})] == ["m-2", "m-3f9a1c"]
 
 
+def test_a_gpu_is_another_machine_and_is_named_among_the_hardware(factory):
+    gpu = {"device": "cuda", "engine_build": "torch 2.11.0, AVX512, NVIDIA H100"}
+    runs = [factory.make_run(day=1), factory.make_run(day=2, backend=gpu)]
+    found = [StoredReport(path=str(day), sha256="", run=run) for day, run in enumerate(runs)]
+    first, second = performances(strata(found), {})
+    assert (first.hardware["device"], first.hardware["engine_build"]) == tuple(gpu.values())
+    assert second.machine == "m-3f9a1c"
+    assert "device" not in second.hardware
+
+
 def test_full_rounds_win_over_newer_quick_ones(factory):
     runs = [factory.make_run(day=1), factory.make_run(mode="quick", day=2)]
     found = [StoredReport(path=str(day), sha256="", run=run) for day, run in enumerate(runs)]
@@ -142,6 +152,17 @@ def test_energy_is_a_number_or_has_a_reason(modern, factory):
     values = {"decode_tps": ("tok/s", (100, 101)), "energy_per_token": ("J", (0.4, 0.5))}
     found = speed([factory.rounds("decode", "500", "Q8_0", "full", values, energy="RAPL")], "full", None, "", None)
     assert (found.energy_per_token.value, found.energy_per_token.unit, found.energy_reason) == (0.45, "J", "")
+
+
+def test_energy_of_the_engine_alone_is_not_mixed_with_that_of_whole_answers(factory):
+    def item(task, variant, joules):
+        values = {"decode_tps": ("tok/s", (100, 101)), "energy_per_token": ("J", (joules, joules))}
+        return factory.rounds(task, variant, "Q8_0", "full", values, energy="RAPL")
+
+    # 512 is nearer to 500 than what a user's item measured.
+    found = speed([item("decode", "100", 0.5), item("generate", "512", 0.3)], "full", None, "", None)
+    assert (found.energy_per_token.value, found.energy_per_token.of) == (0.5, "100 tokens")
+    assert found.other["generate-512-energy_per_token"].value == 0.3
 
 
 def test_loading_is_told_cold_and_warm(modern):

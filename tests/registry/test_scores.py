@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.core.types import ItemId, Metric, Result
-from pytest_slm.registry.scores import aggregates, run_scores, strata, use_cases
+from pytest_slm.registry.scores import aggregates, machine_of, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
 
 
@@ -135,6 +135,23 @@ def test_two_versions_of_a_task_are_never_averaged(factory, score):
 )
 def test_what_cannot_be_compared_is_kept_apart(factory, changes):
     assert len(strata([stored(factory.make_run(), "a"), stored(factory.make_run(**changes), "b")])) == 2
+
+
+def test_the_cpu_has_the_fingerprint_alone(factory):
+    # The build of an engine is no part of a machine of which the fingerprint says all.
+    for backend in ({}, {"device": "cpu", "engine_build": "torch 2.11.0, AVX512"}, {"device": "CPU"}):
+        assert machine_of(factory.make_run(backend=backend)) == "m-3f9a1c"
+
+
+def test_a_gpu_is_part_of_the_machine(factory):
+    builds = ("torch 2.11.0, AVX512, NVIDIA H100", "torch 2.11.0, AVX512, NVIDIA T4")
+    found = {machine_of(factory.make_run(backend={"device": "cuda", "engine_build": build})) for build in builds}
+    # Known numbers, so that the recipe cannot change unnoticed.
+    assert found == {"m-3f9a1c-b9378c5d", "m-3f9a1c-de61e45f"}
+
+
+def test_a_gpu_in_a_machine_that_is_not_known_is_not_known(factory):
+    assert machine_of(factory.make_run(machine={"fingerprint": None}, backend={"device": "cuda"})) is None
 
 
 def test_two_unknown_machines_are_not_one(factory):

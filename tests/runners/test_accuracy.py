@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+import random
 import shutil
 import socket
 import sys
@@ -12,12 +13,14 @@ import pytest
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import LogLikelihood, ignored, silent
+from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import MetricSpec
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
+from pytest_slm.planning.dry import first_question
 from pytest_slm.runners import accuracy
 from pytest_slm.runners import context as surroundings
 from pytest_slm.runners import mirror as mirrors
-from pytest_slm.runners.upstream import definitions
+from pytest_slm.runners.upstream import building, definitions
 from pytest_slm.runners.upstream import rows as rows_of
 
 ARC = Path("allenai", "ai2_arc")
@@ -301,6 +304,45 @@ def test_scores_are_those_of_lm_evals_own_evaluator(ask, arc, mirror, records, f
     )["results"]["arc_challenge"]
     assert result.metric("acc").value == pytest.approx(theirs["acc,none"])
     assert result.metric("acc_norm").value == pytest.approx(theirs["acc_norm,none"])
+
+
+def test_what_a_task_draws_at_random_is_drawn_once_and_the_same_in_every_run(lm_eval, mirror):
+    # lm-eval processes a split whenever it is looked at: the choices would be asked in one order, judged in another
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    def built():
+        settings = load_yaml(Path(lm_eval.__file__).parent / "tasks" / "arc" / "arc_challenge.yaml")
+        settings.pop("tag")
+        settings["process_docs"] = lambda rows: rows.select(random.sample(range(len(rows)), len(rows)))
+        return building._task(settings, RunConfig(model="", data=str(mirror), offline=True))[0]
+
+    random.seed(5)
+    first, second = built(), built()
+    assert random.random() == random.Random(5).random()
+    assert first.eval_docs["id"] == first.test_docs()["id"] == second.eval_docs["id"]
+    assert list(first.eval_docs["id"]) != sorted(first.eval_docs["id"])
+
+
+def test_a_plan_counts_questions_and_not_choices(arc, context, fake, mirror):
+    # of ARC's questions some have three choices and some five
+    asked = first_question(arc, "", context(fake(), data=str(mirror), limit=200))
+    assert asked.samples == 200
+    assert len(asked.pairs) != 800
+
+
+def test_a_package_that_a_tasks_functions_need_is_a_skip_with_its_name():
+    def load():
+        raise ModuleNotFoundError("No module named 'langdetect.x'", name="langdetect.x")
+
+    with pytest.raises(NotAvailableError, match="pip install langdetect") as caught:
+        building._loaded("ifeval", load)
+    assert caught.value.slug == "missing-extra"
+
+
+def test_a_task_that_cannot_be_imported_is_an_error_that_names_it():
+    with pytest.raises(BackendError, match=r"broken cannot be loaded \(ZeroDivisionError") as caught:
+        building._loaded("broken", lambda: 1 // 0)
+    assert caught.value.slug == "lm-eval-failed"
 
 
 def test_a_records_prompt_hash_is_that_of_all_its_choices(ask, arc, rows, records):

@@ -26,9 +26,11 @@ class Process(Fake):
         self.now = [use(100, 150), use(120, 130)]
         self.resets = True
         self.asked = 0
+        self.device = None
 
     def describe(self):
-        return {**super().describe(), "host_pid": os.getpid(), "load_s": 0.5, "file_bytes": 40 * MIB}
+        about = {"host_pid": os.getpid(), "load_s": 0.5, "file_bytes": 40 * MIB, "device": self.device}
+        return {**super().describe(), **about}
 
     def memory(self):
         return {"before_load": use(20), "after_load": use(100), "now": self.now[min(self.asked, 1)]}
@@ -65,7 +67,8 @@ def test_parts_and_peaks(fake):
     assert (found["peak_rss"], found["peak_rss_2k"]) == (150 * MIB, 130 * MIB)
     assert found["peak_rss_run"] == 400 * MIB
     assert found["compute_buffers"] == 6 * MIB
-    assert found["other"] == (150 - 50 - 10 - 6) * MIB
+    # nor is it one in which KV memory and compute buffers have a part
+    assert found["other"] == (130 - 50 - 10 - 6) * MIB
     assert found["file_size"] == 40 * MIB
     assert found["load_s"] == 0.5
     assert provenance["context"] == 2048
@@ -87,6 +90,27 @@ def test_buffers_larger_than_what_was_touched_leave_no_rest(fake):
     found, provenance = told(subject(fake, buffers={"weights": 500 * MIB})[0])
     assert "other" not in found
     assert "other" in provenance["absent"]
+
+
+def test_the_process_of_a_model_on_a_gpu_says_nothing_of_what_fits(fake):
+    it, fresh = subject(fake, buffers={"weights": 50 * MIB})
+    fresh.device = "cuda"
+    found, provenance = told(it)
+    assert found["peak_rss"] == 150 * MIB
+    assert found["weights"] == 50 * MIB
+    assert "the memory of cuda" in provenance["device"]
+    for name in ("peak_rss_2k", "other"):
+        assert name not in found
+        assert name in provenance["absent"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "CPU", None])
+def test_on_the_cpu_the_process_says_it(fake, device):
+    it, fresh = subject(fake)
+    fresh.device = device
+    found, provenance = told(it)
+    assert {"peak_rss_2k", "other"} <= set(found)
+    assert "device" not in provenance
 
 
 def test_a_shorter_context_has_no_peak_at_2048(fake):

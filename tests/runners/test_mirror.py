@@ -5,8 +5,10 @@ import os
 
 import pytest
 
-from pytest_slm.errors import UsageError
+from pytest_slm.core.config import RunConfig
+from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.runners import mirror
+from pytest_slm.runners.upstream import rows as rows_of
 
 README = "---\nconfigs:\n- config_name: main\n  data_files:\n  - split: test\n    path: main/test.jsonl\n---\n"
 
@@ -113,3 +115,97 @@ def test_two_mirrors_of_one_layout_are_served_their_own_rows(small, tmp_path, mo
     assert rows(one) == ["x"]
     assert rows(other) == ["y"]
     assert rows(one) == ["x"]
+
+
+# -- the files that a card lists ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """``listed("main/test-*", "test-1.parquet")``: what a card with that path lists, where main has these files."""
+    pytest.importorskip("huggingface_hub", reason="needs pip install 'pytest-slm[hub]'")
+
+    def list_files(pattern, *names):
+        (tmp_path / "main").mkdir()
+        (tmp_path / "README.md").write_text(README.replace("main/test.jsonl", pattern))
+        for name in names:
+            (tmp_path / "main" / name).touch()
+        return rows_of.data_files(tmp_path, "main")["test"]
+
+    return list_files
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "missing"),
+    [
+        ("main/test-*", ["test-00000-of-00002.parquet", "test-00001-of-00002.parquet"], ()),
+        ("main/test-*", ["test-00000-of-00002.parquet"], ("main/test-00001-of-00002.parquet",)),
+        ("main/test-*", ["test-00001-of-00002.parquet"], ("main/test-00000-of-00002.parquet",)),
+        ("main/**", ["test-00000-of-00002.parquet"], ("main/test-00001-of-00002.parquet",)),
+        ("main/test-*", ["train-00000-of-00002.parquet"], ("main/test-*",)),
+        ("[main/a.parquet, main/b.parquet]", ["a.parquet"], ("main/b.parquet",)),
+        # a configuration of the first file only, as cards have for samples
+        ("main/test-00000-of-00002.parquet", ["test-00000-of-00002.parquet"], ()),
+        ("main/test-0000[01]-of-00003.parquet", [f"test-0000{n}-of-00003.parquet" for n in (0, 1)], ()),
+    ],
+)
+def test_files_that_a_card_lists_and_that_are_not_there_are_known(listed, pattern, names, missing):
+    found = listed(pattern, *names)
+    assert found.missing == missing
+    assert len(found.there) == (0 if missing == ("main/test-*",) else len(names))
+
+
+@pytest.mark.parametrize("place", ["../outside.parquet", "{absolute}"])
+def test_a_file_outside_of_the_folder_is_not_there(listed, tmp_path, place):
+    outside = tmp_path.parent / "outside.parquet"
+    outside.touch()
+    pattern = place.format(absolute=outside)
+    assert listed(pattern) == rows_of.Listed(there=(), missing=(pattern,))
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_a_split_of_which_a_file_is_missing_is_an_error_that_names_it(tmp_path, ending):
+    pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[lm-eval]'")
+    folder = tmp_path / "org" / "set"
+    (folder / "main").mkdir(parents=True)
+    (folder / "README.md").write_text(README.replace("main/test.jsonl", "main/test-*"))
+    rows = '{"text": "a"}\n'
+    (folder / "main" / f"test-00000-of-00002.{ending}").write_text(rows)
+    with pytest.raises(BackendError, match=rf"main/test-00001-of-00002\.{ending} .*not there.*data pull") as caught:
+        rows_of.load("org/set", "main", ["test"], RunConfig(model="fake", data=str(tmp_path)), {})
+    assert caught.value.slug == "data-broken"
+    assert str(folder) in str(caught.value)
+
+
+def test_another_splits_missing_file_is_no_error(tmp_path):
+    datasets = pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[lm-eval]'")
+    folder = tmp_path / "org" / "set"
+    (folder / "main").mkdir(parents=True)
+    more = "main/test.parquet\n  - split: train\n    path: main/train-*"
+    (folder / "README.md").write_text(README.replace("main/test.jsonl", more))
+    datasets.Dataset.from_dict({"text": ["a", "b"]}).to_parquet(folder / "main" / "test.parquet")
+    rows, about = rows_of.load("org/set", "main", ["test"], RunConfig(model="fake", data=str(tmp_path)), {})
+    assert rows["test"]["text"][:] == ["a", "b"]
+    assert about["data_from"] == "mirror"
+
+
+@pytest.mark.parametrize("head", ["configs: [", "configs: 3", "configs: [main]", "- a list"])
+def test_a_card_that_cannot_be_read_is_an_error_that_names_it(tmp_path, head):
+    pytest.importorskip("huggingface_hub", reason="needs pip install 'pytest-slm[hub]'")
+    (tmp_path / "README.md").write_text(f"---\n{head}\n---\n")
+    with pytest.raises(BackendError, match=r"README\.md: this card") as caught:
+        rows_of.data_files(tmp_path, "main")
+    assert caught.value.slug == "data-broken"
+
+
+def test_every_data_set_of_the_mirror_is_whole(mirror):
+    # its cards say of some that the Hub has more rows, or other configurations: what they list is what counts
+    cards = sorted(mirror.glob("*/*/README.md"))
+    found = {
+        (card.parent.name, part, split): listed
+        for card in cards
+        for part in rows_of.configurations(card)
+        for split, listed in (rows_of.data_files(card.parent, part) or {}).items()
+    }
+    assert len(found) >= len(cards)
+    assert [name for name, listed in found.items() if listed.missing or not listed.there] == []

@@ -1,5 +1,6 @@
 """Coding tasks of lm-eval: right programs pass and wrong ones fail, in the sandbox and nowhere else."""
 
+import dataclasses
 import sys
 
 import pytest
@@ -63,6 +64,23 @@ def test_wrong_solutions_of_humaneval_fail(score, humaneval, records):
     assert (result.metrics[0].value, result.metrics[0].n) == (0.0, SOME)
     assert all(record.explanation.startswith("failed: ") for record in records)
     assert {record.metadata["ending"] for record in records} == {"failed"}
+
+
+def test_through_a_chat_template_it_is_asked_as_a_conversation(built_in, context, fake, mirror):
+    task = built_in("coding/mbpp")
+    task = dataclasses.replace(task, options={**task.options, "chat_template": True, "num_fewshot": 0})
+    asked = []
+
+    class Chatting(Fake):
+        def generate(self, requests, progress=silent, finished=ignored):
+            asked.extend(requests)
+            return super().generate(requests, progress, finished)
+
+    accuracy.run(task, "", context(fake(Chatting), data=str(mirror), limit=1))
+    (request,) = asked
+    assert request.prompt is None
+    assert [message.role for message in request.messages] == ["user"]
+    assert "python" in request.messages[0].content.lower()
 
 
 def test_a_program_that_only_ends_well_has_not_passed(score, humaneval):

@@ -214,6 +214,16 @@ def test_models_of_two_machines_stand_in_two_tables(site):
     assert text.count("Ranks and speeds hold on this machine only") == 2
 
 
+def test_a_model_that_was_measured_on_a_gpu_is_not_called_cpu_only(factory, registry_file, tmp_path):
+    gpu = {"device": "cuda", "engine_build": "torch 2.11.0, AVX512, NVIDIA H100"}
+    build_site(registry_file([factory.make_run(modern=True, backend=gpu)]), tmp_path / "site")
+    text = (tmp_path / "site" / "models" / "huggingfacetb--smollm2-135m-instruct.html").read_text()
+    assert "CPU-only" not in text
+    assert "Measured with cuda on AMD EPYC 9R14" in text
+    assert "NVIDIA H100" in text
+    assert "2 cores, cuda" in (tmp_path / "site" / "index.html").read_text()
+
+
 def test_a_model_page_shows_what_was_not_run_and_where_numbers_are_from(site):
     text = (site / "models" / "google--gemma-3-270m.html").read_text()
     assert re.search(r"not run</span> Coding, Function calling, Guardrails, Language, Math, Reasoning", text)

@@ -32,6 +32,15 @@ def test_a_value_and_its_interval_have_the_same_decimals(value, below, above):
     assert len(set(ends)) == 1
 
 
+@given(st.sampled_from((1, 1.5, 2, 3, 4, 5, 6, 8)), st.integers(-9, 9), st.sampled_from((1, 2)))
+def test_no_digit_of_a_round_number_is_lost(step, power, parts):
+    value = step * 10.0**power / parts
+    text = numbers.exact(value)
+    assert float(text.replace("\u202f", "")) == pytest.approx(value, rel=1e-9)
+    assert not text.endswith(".")
+    assert not ("." in text and text.endswith("0"))
+
+
 @pytest.mark.parametrize(
     ("share", "text"), [(1.0, "100 %"), (0.999, "99 %"), (0.0, "0 %"), (0.001, "<1 %"), (0.685, "68 %")]
 )

@@ -15,6 +15,7 @@ from pytest_slm.registry.entry import Quantity
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.pareto import Candidate, front, pareto
 from pytest_slm.site.plots import NARROW, line_plot, round_up, stacks
+from pytest_slm.site.speed import bars
 
 
 def quantity(value, low=None, high=None, **more):
@@ -69,6 +70,27 @@ def test_labels_that_would_overlap_are_left_out_but_never_the_last():
     places = [tick.at for tick in made.x_ticks]
     assert all(two - one >= NARROW for one, two in pairwise(places))
     assert len(made.columns) == 6  # the table has them all
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        (11.2, ["0", "7.5", "15 tok/s"]),
+        (0.45, ["0", "0.25", "0.5 tok/s"]),
+        (0.95, ["0", "0.5", "1 tok/s"]),
+        (0.013, ["0", "0.0075", "0.015 tok/s"]),
+        (2900, ["0", "1\u202f500", "3\u202f000 tok/s"]),
+    ],
+)
+def test_the_ticks_say_where_they_are(value, labels):
+    # 7.5 once was an 8, and 0.45 ended at 0
+    made = plot(a={0: quantity(value), 9: quantity(value)})
+    assert [tick.label.replace("\u00a0", " ") for tick in made.y_ticks] == labels
+
+
+def test_the_end_of_bars_is_told_with_all_digits():
+    assert bars("Energy", "", [("a", quantity(0.012))]).top == "0.015"
+    assert bars("Speed", "", [("a", quantity(1.2))]).top == "1.5"
 
 
 def test_lines_differ_without_their_colours():

@@ -74,6 +74,10 @@ def test_a_gpu_is_not_called_a_cpu(page):
     assert "Measured with CUDA" in text
 
 
+def test_the_peak_of_a_process_is_said_to_have_loading_in_it(page):
+    assert "Resident, peak (loading included)" in page(modern=True)
+
+
 def test_without_speed_there_is_no_section_of_speed(page):
     assert "Speed and memory" not in page(results=[])
 

@@ -113,10 +113,13 @@ class EngineTimer:
 
     def _make_room(self, test: EngineTest, needed: int) -> None:
         """Open a context of the size that llama-bench gives the test. One that holds the depth already is kept if it
-        is larger: a step looks at the cells that are filled, and filling them again may take minutes."""
+        is larger: a step looks at the cells that are filled, filling them again may take minutes, and the first step
+        of a new context pays for its memory."""
         n_cells, n_sequences = in_blocks(needed), test.n_sequences
-        holds_depth = test.n_depth > 0 and self._depth == test.n_depth and self._shape[1] == n_sequences
-        if self._shape != (n_cells, n_sequences) and not (holds_depth and self._shape[0] >= n_cells):
+        holds_depth = self._depth == test.n_depth and self._shape[1] == n_sequences and self._shape[0] >= n_cells
+        flash = self._limits.flash_for_text
+        alike = test.n_depth > 0 or flash(self._shape[0]) == flash(n_cells)
+        if self._shape != (n_cells, n_sequences) and not (holds_depth and alike):
             self._open(n_cells, n_sequences)
 
     def _go_to(self, test: EngineTest, ids: random.Random, progress: Progress) -> None:

@@ -16,10 +16,8 @@ from pytest_slm.core.types import MetricSpec, Request, Task
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.runners.coding.problems import PASS_AT_1, Problem, solve
 from pytest_slm.runners.context import RunContext
+from pytest_slm.runners.upstream.asking import generation_request
 from pytest_slm.sandbox import available
-
-MAX_TOKENS = 256
-"""lm-eval's own limit for tasks that say none."""
 
 
 @contextlib.contextmanager
@@ -87,17 +85,10 @@ def _only(task: Task) -> MetricSpec:
 
 
 def _request(instance: Any, seed: int) -> Request:
-    prompt, settings = instance.args
+    context, settings = instance.args
     if settings.get("do_sample") or instance.repeats != 1:
         raise BackendError("programs are asked for once, greedily; sampled ones are not scored", slug="lm-eval-kind")
-    until = settings.get("until") or ()
-    return Request(
-        prompt=prompt,
-        max_tokens=int(settings.get("max_gen_toks", MAX_TOKENS)),
-        stop=(until,) if isinstance(until, str) else tuple(until),
-        seed=seed,
-        keep_end=True,
-    )
+    return generation_request(context, settings, seed)
 
 
 def _program(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:

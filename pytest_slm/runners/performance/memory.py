@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_slm.core.engine import accelerator
 from pytest_slm.core.types import Measurement, Request
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.machine.memory import MemorySampler
@@ -40,7 +41,10 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
         "kv_cache": buffers.get("kv_cache"),
         "compute_buffers": _sum(buffers.get("compute_buffers"), buffers.get("outputs")),
     }
-    rest = None if peak is None else peak - sum(size for size in parts.values() if size is not None)
+    gpu = accelerator(description)
+    # While a model is loaded there is neither KV memory nor a compute buffer: that peak has other parts.
+    running = None if gpu else used.peak
+    rest = None if running is None else running - sum(size for size in parts.values() if size is not None)
     numbers = {
         "rss_before_load": opened["before_load"].rss,
         "rss_after_load": opened["after_load"].rss,
@@ -48,7 +52,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
         "mapped_after_load": opened["after_load"].mapped,
         "private_now": used.private,
         "peak_rss": peak,
-        "peak_rss_2k": used.peak if n_ctx == CONTEXT else None,
+        "peak_rss_2k": running if n_ctx == CONTEXT else None,
         "peak_pss": sampler.peak_pss,
         "peak_rss_run": run_peak,
         **parts,
@@ -61,6 +65,11 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
         "peak": "the kernel's high-water mark, " + ("begun again after loading" if reset else "of the whole process"),
         "absent": sorted(name for name, value in numbers.items() if value is None),
     }
+    if gpu:
+        provenance["device"] = (
+            f"weights and KV memory are in the memory of {gpu}: the process does not say what a device must have "
+            "(no peak_rss_2k, no other)"
+        )
     return (*_measurements(numbers), _one("load_s", "s", description["load_s"])), provenance
 
 

@@ -6,7 +6,9 @@ stay as they are. What a group holds but nobody has the data of is told, not pas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import contextlib
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +17,12 @@ from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageEr
 from pytest_slm.runners.coding import upstream as programs
 from pytest_slm.runners.upstream import rows
 from pytest_slm.runners.upstream.definitions import Registry
+from pytest_slm.runners.upstream.screening import evaluates
 
 FEWSHOT_SEED = 1234
 """lm-eval's own default, so that its few-shot examples are ours."""
+RANDOM_SEED, NUMPY_SEED = 0, 1234
+"""lm-eval's own defaults for what tasks draw from the global generators, such as the order of choices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +108,7 @@ def _factory(config: RunConfig) -> Any:
         def _build_task(self, entry: Any, overrides: Mapping[str, Any] | None) -> Any:
             # Importing the functions of a task whose answers are programs imports the metric that would run them.
             with programs.without_code_eval(_unsafe(entry)):
-                settings = self._load_full_config(entry, overrides)
+                settings = _loaded(entry.name, lambda: self._load_full_config(entry, overrides))
             for structural in ("tag", "group", "task_list"):
                 settings.pop(structural, None)
             task, source = _task(settings, config)
@@ -122,6 +127,42 @@ def _factory(config: RunConfig) -> Any:
             return children
 
     return Factory()
+
+
+def _loaded(name: str, load: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A task's settings with its functions. Raises NotAvailableError where they need a package that is not there,
+    BackendError where they cannot be imported for another reason."""
+    try:
+        return load()
+    except SlmError:
+        raise
+    except ImportError as error:
+        package = str(error.name or "").partition(".")[0]
+        raise NotAvailableError(
+            f"lm-eval's {name} needs a package that is not installed ({error}): pip install {package or 'it'}",
+            slug="missing-extra",
+        ) from None
+    except Exception as error:  # a task is a program
+        raise BackendError(
+            f"lm-eval's {name} cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())[:200]}); leave "
+            "the task out, or take another release of lm-eval",
+            slug="lm-eval-failed",
+        ) from error
+
+
+@contextlib.contextmanager
+def _seeded() -> Iterator[None]:
+    """The global generators as lm-eval seeds them; whoever else draws from them finds them as they were."""
+    import numpy as np
+
+    state, other = random.getstate(), np.random.get_state()
+    random.seed(RANDOM_SEED)
+    np.random.seed(NUMPY_SEED)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(other)
 
 
 def _unsafe(entry: Any) -> bool:
@@ -148,6 +189,12 @@ def _task(settings: dict[str, Any], config: RunConfig) -> tuple[Any, Mapping[str
             "choose a task that its YAML file declares",
             slug="lm-eval-kind",
         )
+    if not settings.get("unsafe_code") and (where := evaluates(settings)):
+        raise UsageError(
+            f"lm-eval's {name} would evaluate what the model writes ({where}), with your rights and outside of the "
+            "sandbox, and is not run; choose another task",
+            slug="sandbox-only",
+        )
     source: Mapping[str, Any] = {"data_from": "the task itself"}
     found = None
     if not settings.get("custom_dataset"):
@@ -166,8 +213,27 @@ def _task(settings: dict[str, Any], config: RunConfig) -> tuple[Any, Mapping[str
             else:
                 self.dataset = found
 
+        def training_docs(self) -> Any:
+            return self._once("training", super().training_docs)
+
+        def validation_docs(self) -> Any:
+            return self._once("validation", super().validation_docs)
+
+        def test_docs(self) -> Any:
+            return self._once("test", super().test_docs)
+
+        def _once(self, split: str, made: Callable[[], Any]) -> Any:
+            """A split, processed the first time that it is wanted: lm-eval processes it whenever it is, and functions
+            that shuffle the choices would ask one order and judge by another."""
+            kept: dict[str, Any] = self.__dict__.setdefault("_slm_docs", {})
+            if split not in kept:
+                kept[split] = made()
+            return kept[split]
+
     try:
-        task = Handed(config=settings)
+        with _seeded():
+            task = Handed(config=settings)
+            _ = task.eval_docs
     except SlmError:
         raise
     except Exception as error:  # its templates and functions run on the first row, and raise what they like

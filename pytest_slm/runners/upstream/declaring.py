@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.types import MetricSpec, ModePlan, Task
 from pytest_slm.errors import UsageError
+from pytest_slm.runners.coding.problems import PASS_AT_1
 from pytest_slm.runners.upstream import definitions
 
 SUITE = "lm_eval"
 """What tasks that are named on the command line belong to; no suite, so they enter no score."""
 
-SHARES = ("acc_norm", "acc", "acc_bytes", "acc_mutual_info", "exact_match", "em", "pct_stereotype", "f1")
+SHARES = (PASS_AT_1, "acc_norm", "acc", "acc_bytes", "acc_mutual_info", "exact_match", "em", "pct_stereotype", "f1")
 """Metrics that are shares, the ones that make the better headline first."""
 
 FILTERS = ("flexible-extract", "none")
@@ -63,7 +65,9 @@ def _specs(name: str, settings: Mapping[str, Any]) -> Iterator[MetricSpec]:
     listed = settings.get("aggregate_metric_list") or settings.get("metric_list")
     if listed is None:
         listed = [{"metric": metric} for metric in DEFAULT_METRIC_REGISTRY.get(settings.get("output_type"), ())]
-    keys = [str(entry["metric"]) for entry in ([listed] if isinstance(listed, Mapping) else listed)]
+    keys = [_key(entry["metric"]) for entry in ([listed] if isinstance(listed, Mapping) else listed)]
+    if settings.get("unsafe_code"):  # tried in the sandbox, whatever lm-eval would call the result
+        keys = [PASS_AT_1]
     if not keys:
         raise UsageError(
             f"--slm-task=lm_eval:{name}: lm-eval gives it no score as a whole; name its tasks one by one",
@@ -71,13 +75,18 @@ def _specs(name: str, settings: Mapping[str, Any]) -> Iterator[MetricSpec]:
         )
     filters = [str(entry["name"]) for entry in settings.get("filter_list") or ()] or ["none"]
     for key in dict.fromkeys(keys):
-        for place in filters:
+        for place in filters[:1] if key == PASS_AT_1 else filters:
             yield MetricSpec(
-                name=key if len(filters) == 1 else f"{key}_{place.replace('-', '_')}",
+                name=key if len(filters) == 1 or key == PASS_AT_1 else f"{key}_{place.replace('-', '_')}",
                 key=key,
                 filter=place,
                 unit="share" if key in SHARES else key,
             )
+
+
+def _key(metric: object) -> str:
+    """lm-eval's name of a metric; of a function, which is read as ``<file>.<function>``, that of the function."""
+    return str(metric).rpartition(".")[2] if os.sep in str(metric) else str(metric)
 
 
 def _rank(spec: MetricSpec) -> tuple[int, int]:
