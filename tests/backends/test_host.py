@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from pytest_slm.backends import frames
-from pytest_slm.backends.hosts import Broker, WorkerHosts
 from pytest_slm.backends.host import SPINNING
+from pytest_slm.backends.hosts import Broker, WorkerHosts
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 
