@@ -29,7 +29,7 @@ examples:
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
 
-exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked for in a wrong way (a submission, a reference, a folder)
+exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder)
 """
 
 
