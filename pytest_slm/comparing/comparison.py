@@ -128,7 +128,7 @@ def _machines(a: RunReport, b: RunReport) -> str:
         return "timings: a report does not say which machine it is from"
     if one == other:
         return ""
-    facts = [(key, a.machine.get(key), b.machine.get(key)) for key in FINGERPRINT]
+    facts = [(key, a.machine.get(key), b.machine.get(key)) for key in (*FINGERPRINT, "cores_usable")]
     mine, its = device_of(a), device_of(b)
     # Two GPUs may both be called cuda: then the engine's build has their names.
     key = "device" if mine.get("device") != its.get("device") else "engine_build"

@@ -58,8 +58,11 @@ def describe_machine(root: Path = ROOT) -> dict[str, Any]:
 
 
 def fingerprint(facts: dict[str, Any]) -> str:
-    """The first 16 hex digits of SHA-256 over the FINGERPRINT facts as sorted JSON."""
+    """The first 16 hex digits of SHA-256 over the FINGERPRINT facts as sorted JSON, and over the usable cores where the
+    process may not use all of them: a container with one core of sixteen is another machine."""
     stable = {key: facts.get(key) for key in FINGERPRINT}
+    if facts.get("cores_usable") not in (None, facts.get("cores_logical")):
+        stable["cores_usable"] = facts["cores_usable"]
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -132,6 +132,16 @@ def test_the_recipe_of_the_fingerprint_is_that_of_older_reports():
     assert hardware.fingerprint(facts) == "7fee2b27dfa0047f"
 
 
+def test_cores_that_a_process_may_not_use_make_another_machine():
+    facts = {"cores_logical": 16, "cores_usable": 16}
+    pinned = {**facts, "cores_usable": 1}
+    assert hardware.fingerprint(facts) == hardware.fingerprint({"cores_logical": 16})
+    assert hardware.fingerprint(pinned) not in (
+        hardware.fingerprint(facts),
+        hardware.fingerprint({**pinned, "cores_usable": 2}),
+    )
+
+
 def test_what_is_known_is_json_and_has_a_fingerprint():
     facts = hardware.describe_machine()
     jsonable(facts)
