@@ -147,12 +147,12 @@ def test_little_kv_memory_means_fewer_at_once_and_the_same_answers(limited, back
 
 
 def test_memory_is_counted_in_the_engines_blocks(backend):
-    # a text of 257 tokens takes 512 cells
+    # a text of 257 tokens, and one that is not shown any more, takes 512 cells
     from pytest_slm.backends.llamacpp.generation import Batcher
 
     context = backend._context
     limits = dataclasses.replace(context.limits, kv_cells=4096, n_seq=64)
-    prompts = [backend._prompt(n, Request(prompt_ids=(1,) * 250, max_tokens=7)) for n in range(40)]
+    prompts = [backend._prompt(n, Request(prompt_ids=(1,) * 250, max_tokens=8)) for n in range(40)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context, "limits", limits)
         batcher = Batcher(context, prompts)

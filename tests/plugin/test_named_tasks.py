@@ -49,7 +49,8 @@ def test_programs_are_tried_in_the_sandbox_whatever_lm_eval_calls_their_metric(n
 
 def test_programs_are_measured_without_a_file(pytester, script, mirror):
     pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
-    done = pytester.runpytest_inprocess(
+    # Not in this process: the sandbox answers signals, and pytest's faulthandler takes them over when a session ends.
+    done = pytester.runpytest_subprocess(
         f"--slm-model={script(text='    return 1')}",
         "--slm-task=lm_eval:humaneval,lm_eval:mbpp",
         "--slm-limit=2",
