@@ -33,8 +33,8 @@ GRACE_S = 2.0
 """How long a process may take to end by itself."""
 
 SPINS = "1000"
-"""How many looks (some 20 µs in all) a thread takes at a barrier of GNU's OpenMP before it sleeps. The default of
-300,000 takes milliseconds from the thread it waits for, where another program has a core (decision 17)."""
+"""How many looks a thread takes at a barrier of GNU's OpenMP before it sleeps. With the default of 300,000 it takes the
+time of the thread it waits for, where another program has a core (decision 17)."""
 
 DEATH_S = 10.0
 """How long the kernel may take to end a process that has hung up: it gives back all of its memory first."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,6 +82,17 @@ def test_through_a_chat_template_it_is_asked_as_a_conversation(built_in, context
     assert request.prompt is None
     assert [message.role for message in request.messages] == ["user"]
     assert "python" in request.messages[0].content.lower()
+
+
+@pytest.mark.parametrize(
+    ("settings", "repeats"),
+    [({"do_sample": True}, 1), ({"temperature": 0.8}, 1), ({"do_sample": True, "temperature": 0.0}, 1), ({}, 64)],
+)
+def test_programs_that_are_sampled_are_refused(settings, repeats):
+    greedy = SimpleNamespace(args=("def f():", {"do_sample": False, "temperature": 0.0}), repeats=1)
+    assert programs._request(greedy, 1).temperature == 0
+    with pytest.raises(BackendError, match="greedily"):
+        programs._request(SimpleNamespace(args=("def f():", settings), repeats=repeats), 1)
 
 
 def test_a_program_that_only_ends_well_has_not_passed(score, humaneval):

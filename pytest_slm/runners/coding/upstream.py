@@ -86,9 +86,10 @@ def _only(task: Task) -> MetricSpec:
 
 def _request(instance: Any, seed: int) -> Request:
     context, settings = instance.args
-    if settings.get("do_sample") or instance.repeats != 1:
+    request = generation_request(context, settings, seed)
+    if request.temperature or instance.repeats != 1:
         raise BackendError("programs are asked for once, greedily; sampled ones are not scored", slug="lm-eval-kind")
-    return generation_request(context, settings, seed)
+    return request
 
 
 def _program(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:
