@@ -20,9 +20,11 @@ def main() -> None:
     parser = arguments.parser(str(__doc__), questions=32)
     parser.add_argument("--task", default="gsm8k_5", help="whose prompts; hellaswag gives short ones")
     parser.add_argument("--quantization", default="Q4_0")
-    parser.add_argument("--max-tokens", type=int, default=128, help="written for each prompt, forced")
+    parser.add_argument("--max-tokens", type=arguments.count, default=128, help="written for each prompt, forced")
     parser.add_argument("--peers", default="", help="hf, or nothing")
-    parser.add_argument("--peer-questions", type=int, default=8, help="prompts that a peer continues each round")
+    parser.add_argument(
+        "--peer-questions", type=arguments.count, default=8, help="prompts that a peer continues each round"
+    )
     options = parser.parse_args()
     ours = Ours(weights(options.model, options.quantization), options.threads)
     texts = prompts(options.task, options.questions, options.data)

@@ -26,7 +26,7 @@ def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=50)
     parser.add_argument("--quantizations", default="Q4_0,Q8_0,F32")
-    parser.add_argument("--max-tokens", type=int, default=32, help="written for each prompt of gsm8k_5")
+    parser.add_argument("--max-tokens", type=arguments.count, default=32, help="written for each prompt of gsm8k_5")
     options = parser.parse_args()
     names = arguments.names(options.quantizations)
     pairs = {

@@ -54,7 +54,9 @@ def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=500)
     parser.add_argument("--tasks", default=TASKS, metavar="T", help="suite/task, with commas")
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="requests that lm-eval's model takes at once")
+    parser.add_argument(
+        "--batch", type=arguments.count, default=8, metavar="N", help="requests that lm-eval's model takes at once"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run has left in --out")
     options = parser.parse_args()
     keys = arguments.names(options.tasks)

@@ -55,7 +55,9 @@ def main() -> None:
     )
     parser.add_argument("--quantization", default="Q4_0", help="of ours and of peers that read GGUF")
     parser.add_argument("--peers", default="hf", help="of hf, server, evalution, with commas; empty for none")
-    parser.add_argument("--peer-questions", type=int, help="the most that a peer scores a round (default: its own)")
+    parser.add_argument(
+        "--peer-questions", type=arguments.count, help="the most that a peer scores a round (default: its own)"
+    )
     parser.add_argument("--python", default="python", help="interpreter with llama-cpp-python[server]")
     parser.add_argument("--evalution-python", default="python", help="interpreter with Evalution")
     parser.add_argument("--llama-perplexity", type=Path, help="its binary: whole processes are compared on HellaSwag")

@@ -34,10 +34,12 @@ def main() -> None:
     parser = arguments.parser(str(__doc__), rounds=5)
     parser.add_argument("--llama-bench", type=Path, required=True, metavar="PATH", help="of the same llama.cpp")
     parser.add_argument("--quantizations", default="Q4_0,Q8_0,F16")
-    parser.add_argument("--prompt", type=int, default=512, metavar="N", help="tokens of the prompt (pp)")
-    parser.add_argument("--output", type=int, default=128, metavar="N", help="tokens that are generated (tg)")
+    parser.add_argument("--prompt", type=arguments.count, default=512, metavar="N", help="tokens of the prompt (pp)")
+    parser.add_argument(
+        "--output", type=arguments.count, default=128, metavar="N", help="tokens that are generated (tg)"
+    )
     parser.add_argument("--depth", type=int, default=0, metavar="N", help="tokens in memory before both")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="in each process")
+    parser.add_argument("--repetitions", type=arguments.count, default=5, metavar="N", help="in each process")
     options = parser.parse_args()
     shape = (options.prompt, options.output, options.depth, options.repetitions)
     names = arguments.names(options.quantizations)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.errors import SlmError
 from pytest_slm.models import derive, locate, resolve, select
 from pytest_slm.runners.upstream.building import build
 
@@ -61,11 +62,18 @@ def prompts(name: str, n: int, data: Path) -> list[str]:
 
 
 def weights(reference: str, quantization: str) -> Path:
-    """The model's GGUF in that quantization: as it is, or derived into the cache."""
-    submission = resolve(reference)
-    (source,) = select(submission, None)
-    path = locate(submission, source)
-    return path if source.name == quantization else derive(path, quantization)
+    """The model's GGUF in that quantization; of a model with one only, derived from it into the cache.
+
+    Ends the program with the reason where there is none.
+    """
+    try:
+        submission = resolve(reference)
+        several = len(submission.quantizations) > 1
+        (source,) = select(submission, quantization if several else None)
+        path = locate(submission, source)
+        return path if several or source.name == quantization else derive(path, quantization)
+    except SlmError as error:
+        raise SystemExit(str(error)) from error
 
 
 def _upstream(task: str, shots: int, data: Path) -> Any:
