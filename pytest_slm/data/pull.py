@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -80,6 +81,11 @@ def _pull_one(
     tell(f"{need.dataset}: {len(names)} files, {size / 1e6:.1f} MB, licence {offered.license or 'not stated'}")
     for name in names:
         files[name] = kept[name] or _fetched(mirror, need.dataset, name, offered, source)
+    if missing := _missing(mirror / need.dataset, configs):
+        tell(
+            f"{need.dataset}: {source.name} is incomplete, {len(missing)} of the files that its card lists are not "
+            f"there ({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}); their splits cannot be measured"
+        )
     lacking = UsageError(
         f"{need.dataset}: {source.name} does not have {len(unknown)} of its configurations ({', '.join(unknown[:5])}"
         f"{', ...' if len(unknown) > 5 else ''}); take another source for them",
@@ -123,6 +129,17 @@ def _fetched(mirror: Path, dataset: str, name: str, offered: Offered, source: So
     target.parent.mkdir(parents=True, exist_ok=True)
     fetched.replace(target)
     return entry
+
+
+def _missing(folder: Path, configs: Iterable[str | None]) -> list[str]:
+    """The files that the card lists for these configurations and that are not there."""
+    from pytest_slm.runners.upstream.rows import data_files
+
+    found: set[str] = set()
+    for config in configs:
+        with suppress(SlmError):  # a card that lists no files for it
+            found.update(name for listed in (data_files(folder, config) or {}).values() for name in listed.missing)
+    return sorted(found)
 
 
 def files_of(listed: Mapping[str, object], offered: Mapping[str, Offer], configs: Iterable[str | None]) -> set[str]:

@@ -153,6 +153,16 @@ def test_a_configuration_that_is_not_offered_is_told_and_the_others_come(target,
     assert read_manifest(target).datasets["org/set"].configs == ("one",)
 
 
+def test_a_source_that_lacks_files_is_told(target, source, repo):
+    (repo / "org/set/one/test-00000.jsonl").rename(repo / "org/set/one/test-00000-of-00002.jsonl")
+    shutil.rmtree(repo / "org/set/two")
+    told = []
+    assert pull(target, BOTH, source, told.append) == []
+    (line,) = (line for line in told if "incomplete" in line)
+    assert "2 of the files that its card lists are not there (one/test-00001-of-00002.jsonl, two/test-*)" in line
+    assert files(target) == ["manifest.json", "org/set/README.md", "org/set/one/test-00000-of-00002.jsonl"]
+
+
 def test_a_hub_that_is_down_is_told_with_a_way_out(target, hub):
     hub.down = True
     (error,) = fetch(target, ONE, Hub())
