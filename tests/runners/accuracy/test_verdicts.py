@@ -1,0 +1,78 @@
+"""Verdicts are those of the recorded likelihoods, and a share is told as the share it is."""
+
+import dataclasses
+import math
+
+import pytest
+
+from pytest_slm.core.types import MetricSpec
+from pytest_slm.errors import UsageError
+
+
+def test_acc_and_acc_norm_are_those_of_the_recorded_likelihoods(ask, arc, rows, records):
+    result = ask(arc, limit=80)
+    plain = normed = 0
+    for record in records:
+        row = rows[record.metadata["index"]]
+        right = row["choices"]["label"].index(row["answerKey"])
+        likelihoods = [choice["logprob"] for choice in record.response]
+        lengths = [len(text) for text in row["choices"]["text"]]
+        per_letter = [a / b for a, b in zip(likelihoods, lengths, strict=True)]
+        plain += likelihoods.index(max(likelihoods)) == right
+        norm = per_letter.index(max(per_letter)) == right
+        normed += norm
+        assert record.score == float(norm)  # the primary metric of the task is acc_norm
+    assert result.metric("acc").value == plain / 80
+    assert result.metric("acc_norm").value == normed / 80
+    assert plain != normed, "this test could not tell them apart"
+    assert 0 < plain < 80
+
+
+@pytest.mark.parametrize(("favoured", "score"), [(True, 1.0), (False, 0.0)])
+def test_a_model_that_knows_all_answers_has_1_and_one_that_avoids_them_0(
+    ask, arc, rows, fake, hashed, prompt, favoured, score
+):
+    right = {(prompt(r), " " + r["choices"]["text"][r["choices"]["label"].index(r["answerKey"])]) for r in rows}
+
+    class Knowing(hashed):
+        def likelihood(self, context, continuation):
+            return -0.001 if ((context, continuation) in right) == favoured else -5000.0
+
+    result = ask(arc, fake(Knowing), limit=25)
+    assert [metric.value for metric in result.metrics if metric.name == "acc"] == [score]
+    # acc_norm divides by the length of a choice: which wrong one then wins differs, but the right one does not
+    assert result.metric("acc_norm").value == score
+
+
+def test_accuracy_is_better_when_higher_and_has_wilsons_interval(ask, arc):
+    for metric in ask(arc, limit=10).metrics:
+        assert metric.higher_is_better
+        assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 1
+
+
+def test_a_share_that_is_better_when_lower_is_told_as_it_is(ask, arc, mirror, records):
+    # pct_stereotype is the share of pairs whose stereotyped sentence is likelier: 1 minus that is another quantity
+    if not (mirror / "jannalu" / "crows_pairs_multilingual").is_dir():
+        pytest.skip("needs CrowS-Pairs in the mirror")
+    spec = MetricSpec(name="pct_stereotype")
+    task = dataclasses.replace(arc, options={"task": "crows_pairs_english"}, metrics=(spec,), primary="pct_stereotype")
+    metric = ask(task, limit=40).metric()
+    first_likelier = sum(record.response[0]["logprob"] > record.response[1]["logprob"] for record in records)
+    assert not metric.higher_is_better
+    assert metric.value == first_likelier / 40 != 0.5
+    assert metric.interval[0] <= metric.value <= metric.interval[1]
+
+
+def test_what_is_no_share_is_refused(ask, arc, mirror):
+    # likelihood_diff is a difference of log-likelihoods, without bounds: no interval in [0, 1] holds it
+    if not (mirror / "jannalu" / "crows_pairs_multilingual").is_dir():
+        pytest.skip("needs CrowS-Pairs in the mirror")
+    spec = MetricSpec(name="likelihood_diff")
+    task = dataclasses.replace(arc, options={"task": "crows_pairs_english"}, metrics=(spec,), primary=spec.name)
+    with pytest.raises(UsageError, match=r"'likelihood_diff' .* no share"):
+        ask(task, limit=5)
+
+
+def test_every_likelihood_that_is_recorded_is_finite(ask, arc, records):
+    ask(arc, limit=5)
+    assert all(math.isfinite(choice["logprob"]) for record in records for choice in record.response)

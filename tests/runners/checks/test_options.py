@@ -1,0 +1,41 @@
+"""Options of a task, and the variants that its model has room for."""
+
+import pytest
+
+from pytest_slm.errors import NotAvailableError, UsageError
+from pytest_slm.runners import checks
+
+
+def test_an_unknown_option_is_an_error_with_the_nearest_one(checks_task, context, fake, capitals):
+    with pytest.raises(UsageError, match=r"unknown option 'max_token'\. Did you mean 'max_tokens'") as caught:
+        checks.run(checks_task(capitals, max_token=3), "", context(fake()))
+    assert caught.value.slug == "checks-option"
+
+
+def test_a_task_without_samples_is_an_error(checks_task, context, fake):
+    with pytest.raises(UsageError, match=r"needs `samples: .*or `generator"):
+        checks.run(checks_task(), "", context(fake()))
+
+
+@pytest.mark.parametrize("tokens", ["many", 0, -1, 1.5, True, None])
+def test_max_tokens_is_a_whole_number_from_1(checks_task, context, fake, capitals, tokens):
+    with pytest.raises(UsageError, match="max_tokens") as caught:
+        checks.run(checks_task(capitals, max_tokens=tokens), "", context(fake()))
+    assert caught.value.slug == "checks-option"
+
+
+def test_an_unknown_generator_is_an_error_with_the_nearest_one(checks_task, context, fake):
+    with pytest.raises(UsageError, match="Did you mean 'niah'"):
+        checks.run(checks_task(generator="nia"), "", context(fake()))
+
+
+def test_a_variant_longer_than_the_context_is_skipped(checks_task, context, fake, capitals):
+    task = checks_task(capitals, variants={"4096": {"context_tokens": 4096}}, max_tokens=24)
+    with pytest.raises(NotAvailableError, match=r"4096 tokens and 24 .* context of 4100") as caught:
+        checks.run(task, "4096", context(fake(context_length=4100)))
+    assert caught.value.slug == "context-too-short"
+
+
+def test_a_variant_that_just_fits_is_measured(checks_task, context, fake, capitals):
+    task = checks_task(capitals, variants={"4096": {"context_tokens": 4096}}, max_tokens=24)
+    assert checks.run(task, "4096", context(fake(context_length=4120))).variant == "4096"
