@@ -54,6 +54,32 @@ def suite(pytester: pytest.Pytester) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def good() -> list[tuple[str, str]]:
+    """Questions of a task that the moody model answers well."""
+    return [("Capital of France?", "Paris")]
+
+
+@pytest.fixture
+def crash() -> list[tuple[str, str]]:
+    """Questions of a task that kill the moody model."""
+    return [("boom", "Paris")]
+
+
+@pytest.fixture
+def moody() -> dict[str, Any]:
+    """A model that says Paris, unless it is asked to crash, to wait, to fail or to be wrong."""
+    return {
+        "text": "Paris",
+        "rules": [
+            {"contains": "boom", "action": "crash"},
+            {"contains": "wait", "action": "hang"},
+            {"contains": "fail", "action": "error"},
+            {"contains": "wrong", "text": "London"},
+        ],
+    }
+
+
+@pytest.fixture
 def report(pytester: pytest.Pytester) -> Callable[[], dict[str, Any]]:
     """The only run report below ./reports."""
 

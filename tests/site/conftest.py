@@ -36,10 +36,10 @@ HOSTILE = (
 
 @pytest.fixture(scope="session")
 def factory() -> ModuleType:
-    """``tests/registry/factory.py``: with import mode importlib, test folders cannot import from one another."""
+    """``tests/registry/factory``: with import mode importlib, test folders cannot import from one another."""
     name = "slm_report_factory"
     if name not in sys.modules:
-        path = Path(__file__).parents[1] / "registry" / "factory.py"
+        path = Path(__file__).parents[1] / "registry" / "factory" / "__init__.py"
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec
         assert spec.loader

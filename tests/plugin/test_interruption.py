@@ -1,0 +1,78 @@
+"""A session that is stopped or killed keeps what was measured, and says what was not run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def _start(pytester, model):
+    """A session of its own in the background."""
+    arguments = [sys.executable, "-m", "pytest", "suites", f"--slm-model={model}", "-p", "no:cacheprovider"]
+    return subprocess.Popen(
+        arguments,
+        cwd=pytester.path,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        # Shells start what runs in the background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, moody, report, results):
+    suite(a=crash, b=good)
+    ended = run("suites", "-x", **moody)
+    ended.assert_outcomes(errors=1)
+    ended.stdout.fnmatch_lines(["slm: interrupted. Finished items * are kept; the same command with --slm-resume *"])
+    found = results(report())
+    assert found["geo/b"]["outcome"] == "not_run"
+    assert report()["slm"]["interrupted"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
+    pytester, suite, script, good, moody, no_orphans, report, results, how
+):
+    # SIGTERM is what a cancelled CI job, `docker stop` and `timeout` send
+    suite(a=good, b=[("wait", "Paris")], c=good)
+    child = _start(pytester, script(**moody))
+    deadline = time.monotonic() + 30
+    while not list(pytester.path.glob("reports/*/*/*/results.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)  # into the request that never ends
+    os.killpg(child.pid, how)  # as the terminal does: to the whole group
+    assert child.wait(30) == 2
+    found = results(report())
+    assert found["geo/a"]["outcome"] == "passed"
+    assert [found[f"geo/{name}"]["outcome"] for name in "bc"] == ["not_run", "not_run"]
+    assert not no_orphans()
+
+
+def test_even_kill_9_leaves_the_results_that_were_there(pytester, suite, script, good, moody, no_orphans):
+    suite(a=good, b=[("wait", "Paris")])
+    child = _start(pytester, script(**moody))
+    deadline = time.monotonic() + 30
+    while not (found := list(pytester.path.glob("reports/*/*/*/results.jsonl"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+    (line,) = found[0].read_text().splitlines()
+    assert json.loads(line)["metrics"][0]["value"] == 1
+
+
+def test_a_run_that_is_interrupted_in_its_first_item_tells_what_answered(pytester, suite, script, report):
+    # the first question is answered late, so that its answer is told with a sign of life before the second one hangs
+    suite(a=[("slow", "Paris"), ("wait", "Paris")])
+    rules = [{"contains": "slow", "action": "pause"}, {"contains": "wait", "action": "hang"}]
+    child = _start(pytester, script(text="Paris", rules=rules))
+    deadline = time.monotonic() + 30
+    while not any(file.stat().st_size for file in pytester.path.glob("reports/*/*/*/samples/*.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(30) == 2
+    assert report()["slm"]["backend"]["name"] == "fake"

@@ -1,0 +1,21 @@
+"""Makes run reports like real ones: scores with Wilson intervals, raw timings with noise, a skip and an error."""
+
+from .pieces import TASKS, rounds, scored, share, timing
+from .runs import MACHINE, make_run
+from .speeds import STEAL, performance, timings
+from .storing import make_samples, store_run
+
+__all__ = [
+    "MACHINE",
+    "STEAL",
+    "TASKS",
+    "make_run",
+    "make_samples",
+    "performance",
+    "rounds",
+    "scored",
+    "share",
+    "store_run",
+    "timing",
+    "timings",
+]

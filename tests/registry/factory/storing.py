@@ -1,0 +1,53 @@
+"""Run folders as the plugin leaves them, with lines of samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.core.types import RunReport
+
+
+def make_samples(run: RunReport, count: int = 12) -> dict[str, list[dict[str, Any]]]:
+    """Sample lines for every scored result, keyed by ``Result.samples``."""
+    return {
+        result.samples: [
+            {
+                "task": f"{result.suite}/{result.task}",
+                "doc_id": str(number),
+                "prompt_sha256": f"{number:02x}" * 32,
+                "target_sha256": f"{number + 7:02x}" * 32,
+                "response": f"The answer is {number}.\nBecause {number} follows {number - 1}.",
+                "score": None if number == 5 else float(number % 3 != 0),
+                "answer": str(number),
+                "explanation": "no number in the answer" if number == 5 else "the last number equals the target",
+            }
+            for number in range(count)
+        ]
+        for result in run.results
+        if result.samples
+    }
+
+
+def store_run(folder: Path, run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]] | None = None) -> Path:
+    """A run folder as the plugin leaves it; returns the path of its report.json."""
+    path = folder / run.submission.slug / run.quantization / run.run_id / "report.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "created": 1_793_527_200.0,
+        "duration": 4800.0,
+        "exitcode": 0,
+        "root": "/work",
+        "environment": {},
+        "summary": {"passed": len(run.results), "total": len(run.results)},
+        "tests": [],
+        "slm": run.to_json(),
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+    for name, lines in (samples or {}).items():
+        target = path.parent / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
