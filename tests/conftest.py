@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -82,6 +85,18 @@ def mirror() -> Path:
     if not (folder / "allenai" / "ai2_arc").is_dir():
         pytest.skip("needs benchmark data in the Hub's layout: SLM_TEST_DATA=DIR")
     return folder
+
+
+@pytest.fixture(scope="session")
+def factory() -> ModuleType:
+    """``tests/registry/factory``, which makes run reports; tests cannot import it by name (import mode importlib)."""
+    name = "slm_report_factory"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "registry" / "factory" / "__init__.py")
+    assert spec
+    assert spec.loader
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 @pytest.fixture

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from pytest_slm.cli import main
-
-
-@pytest.fixture(scope="module")
-def factory():
-    """The factory of run reports."""
-    if "slm_report_factory" not in sys.modules:
-        path = Path(__file__).parent / "registry" / "factory" / "__init__.py"
-        spec = importlib.util.spec_from_file_location("slm_report_factory", path)
-        sys.modules["slm_report_factory"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["slm_report_factory"])
-    return sys.modules["slm_report_factory"]
 
 
 @pytest.fixture

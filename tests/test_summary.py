@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from pytest_slm.core.types import Derivation
 from pytest_slm.summary import result_line, summarize
-
-
-@pytest.fixture(scope="module")
-def factory():
-    """The factory of run reports."""
-    if "slm_report_factory" not in sys.modules:
-        path = Path(__file__).parent / "registry" / "factory" / "__init__.py"
-        spec = importlib.util.spec_from_file_location("slm_report_factory", path)
-        sys.modules["slm_report_factory"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["slm_report_factory"])
-    return sys.modules["slm_report_factory"]
 
 
 class Terminal:

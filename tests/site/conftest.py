@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,20 +30,6 @@ HOSTILE = (
     "https://evil.example/x.js",
     "W" * 300,
 )
-
-
-@pytest.fixture(scope="session")
-def factory() -> ModuleType:
-    """``tests/registry/factory``: with import mode importlib, test folders cannot import from one another."""
-    name = "slm_report_factory"
-    if name not in sys.modules:
-        path = Path(__file__).parents[1] / "registry" / "factory" / "__init__.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec
-        assert spec.loader
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 @pytest.fixture(scope="session", params=range(len(HOSTILE)))

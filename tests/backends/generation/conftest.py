@@ -14,7 +14,7 @@ def prompts():
     return PROMPTS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def backend(f32_model):
     """The model with the limits that it has by itself."""
     from pytest_slm.backends.llamacpp import LlamaCpp
