@@ -9,11 +9,11 @@ from pytest_slm.runners.performance.prompts import Prompts
 
 
 @pytest.fixture(scope="module")
-def llama(real_model):
-    """The real model, opened with one thread."""
+def llama(fast_model):
+    """The real model, as Q4_0, opened with one thread."""
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    opened = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1)))
+    opened = LlamaCpp(ModelSpec(path=str(fast_model), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()
 
@@ -40,6 +40,8 @@ def test_the_time_to_the_first_token_is_the_sum_of_its_parts(llama, one):
         assert all(value >= 0 for value in values.values())
 
 
-def test_depth_makes_a_real_engine_slower_and_its_memory_is_kept(llama, one):
-    near, far = Depth(llama, 0), Depth(llama, 1024)
-    assert one(far).values["prefill_tps"] < one(near).values["prefill_tps"]
+def test_depth_makes_a_real_engine_slower(llama, one):
+    rounds = {depth: Depth(llama, depth) for depth in (0, 1024)}
+    # the better of two in turn: what else the machine does slows one round more than the depth does
+    turns = [{depth: one(one_depth).values["prefill_tps"] for depth, one_depth in rounds.items()} for _ in range(2)]
+    assert max(turn[1024] for turn in turns) < max(turn[0] for turn in turns)
