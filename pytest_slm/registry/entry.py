@@ -181,6 +181,7 @@ class Rate(Record):
     n: int
     tasks: tuple[str, ...]
     mode: str
+    limit: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
