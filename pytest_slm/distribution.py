@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 INPUT = "slm"
 PLANNED = "slm_planned"
+PROBLEM = "slm_problem"
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -70,7 +72,10 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        for nodeid, identity in getattr(node, "workeroutput", {}).get(PLANNED, ()):
+        output = getattr(node, "workeroutput", {})
+        if PROBLEM in output:
+            raise pytest.UsageError(output[PROBLEM])
+        for nodeid, identity in output.get(PLANNED, ()):
             self.planned[nodeid] = ItemId.from_json(identity)
 
     def pytest_unconfigure(self) -> None:
@@ -82,9 +87,21 @@ class Worker:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._problem: str | None = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
+        # Only the controller can end a session with a usage error; a worker that raises one is an internal error.
+        try:
+            yield
+        except pytest.UsageError as error:
+            self._problem = str(error)
+            items.clear()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output = session.config.workeroutput  # type: ignore[attr-defined]
+        if self._problem is not None:
+            output[PROBLEM] = self._problem
         output[PLANNED] = [(nodeid, identity.to_json()) for nodeid, identity, _ in planned(session.items)]
 
     def pytest_unconfigure(self) -> None:

@@ -219,7 +219,24 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
         return (order[identity.quantization] if identity else -1, last)
 
     items[:] = sorted((item for item in items if wanted(item)), key=place)
+    check_identities(items)
     return left_out
+
+
+def check_identities(items: Iterable[pytest.Item]) -> None:
+    """Of two items that go by one name in the report, one result and its samples would replace the other's: a
+    UsageError names both. The same item may be there twice (a path that was given twice)."""
+    nodes: dict[ItemId, str] = {}
+    for item in items:
+        identity = item.stash.get(IDENTITY, None)
+        other = nodes.setdefault(identity, item.nodeid) if identity else item.nodeid
+        if other != item.nodeid:
+            problem = UsageError(
+                f"{other} and {item.nodeid} are both {identity} in the report, and one result would replace the other; "
+                "give one of them another `task:`, or a variant parameter that tells them apart",
+                slug="item-twice",
+            )
+            raise pytest.UsageError(str(problem))
 
 
 def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:

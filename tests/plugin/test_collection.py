@@ -164,6 +164,39 @@ def test_a_copy_of_the_built_in_suites_is_welcome(run, pytester):
     run("suites/core", "--collect-only", "-q").stdout.fnmatch_lines(["suites/core/arithmetic.yaml::*"])
 
 
+def test_two_files_with_one_task_are_refused(run, suite, pytester):
+    # one result would replace the other without a word
+    folder = suite(one=PAIRS, two=PAIRS)
+    (folder / "two.yaml").write_text("task: one\n" + (folder / "two.yaml").read_text())
+    done = run("suites", text="Paris")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["*geo/one.yaml::one?scripted? and *geo/two.yaml::one?scripted? are both geo/one?scripted?*item-twice*"]
+    )
+    assert not list(pytester.path.glob("reports/**/report.json"))
+
+
+def test_a_parameter_that_no_variant_names_is_refused(run, pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.parametrize("topic", ["sun", "rain"])
+        @pytest.mark.slm_task("weather")
+        def test_it(slm_backend, topic):
+            pass
+        """
+    )
+    done = run("test_a_parameter_that_no_variant_names_is_refused.py")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*sun* and *rain*variant parameter*item-twice*"])
+
+
+def test_one_file_may_be_named_twice(run, suite):
+    suite(one=PAIRS)
+    twice = ["suites/geo/one.yaml", "suites/geo/one.yaml"]
+    run(*twice, "--keep-duplicates", text="Paris").assert_outcomes(passed=2)
+
+
 def test_ignored_files_are_ignored(run, suite):
     suite(one=PAIRS, two=PAIRS)
     done = run("suites", "--ignore=suites/geo/two.yaml", "--collect-only", "-q")

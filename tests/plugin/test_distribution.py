@@ -77,3 +77,13 @@ def test_an_item_that_killed_its_worker_is_an_error_and_the_rest_is_measured(pyt
     assert found["geo/a"]["outcome"] == "error"
     assert "crashed" in found["geo/a"]["reason"]
     assert {found[f"geo/{name}"]["outcome"] for name in "bcd"} == {"passed"}
+
+
+def test_a_wrong_command_line_ends_like_alone(run, suite, pytester):
+    # only the workers see the items, and what they raise would be an internal error
+    suite(a=GOOD)
+    done = run("suites", "-n2", "--slm-gate=nope=0.5", text="Paris")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()
+    done.stderr.fnmatch_lines(["ERROR: --slm-gate=nope: no such item was collected.*gate*"])
+    assert not list(pytester.path.glob("reports/**/report.json"))
