@@ -1,1 +1,1 @@
-"""Types, statistics and arithmetic that need nothing but the standard library (and numpy for the bootstrap)."""
+"""Types, statistics and arithmetic that need nothing but the standard library."""

@@ -145,12 +145,6 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def mad(values: Sequence[float]) -> float:
-    """Median absolute deviation from the median: a spread that one outlier cannot move. Not scaled to sigma."""
-    centre = statistics.median(values)
-    return statistics.median(abs(value - centre) for value in values)
-
-
 def coefficient_of_variation(values: Sequence[float]) -> float | None:
     """Standard deviation over mean; ``None`` for fewer than two values or a mean of 0."""
     if len(values) < 2:
@@ -184,29 +178,6 @@ def combine(parts: Sequence[tuple[float, float, Interval | None]]) -> tuple[floa
         low += (weight * (estimate - interval[0])) ** 2
         high += (weight * (interval[1] - estimate)) ** 2
     return value, (value - math.sqrt(low), value + math.sqrt(high))
-
-
-def bootstrap(
-    values: Sequence[float],
-    statistic: Callable[..., object] | None = None,
-    *,
-    rounds: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Interval | None:
-    """Percentile bootstrap interval (Efron 1979), all rounds in one vectorised draw; ``None`` below two values.
-
-    ``statistic`` maps an array of shape (rounds, n) with ``axis=1`` to (rounds,); the default is numpy's median.
-    """
-    if len(values) < 2:
-        return None
-    import numpy as np  # at use: most runs never need it
-
-    data = np.asarray(values, dtype=np.float64)
-    draws = data[np.random.default_rng(seed).integers(0, len(data), size=(rounds, len(data)))]
-    estimates = np.asarray((statistic or np.median)(draws, axis=1))
-    low, high = np.quantile(estimates, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
 
 
 def t_quantile(p: float, df: int) -> float:

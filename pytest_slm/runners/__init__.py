@@ -19,6 +19,7 @@ RUNNERS: Mapping[str, str] = {
 }
 
 CHECKS: Mapping[str, str] = {
+    "checks": "pytest_slm.runners.checks:check",
     "choices": "pytest_slm.runners.choices:check",
     "functions": "pytest_slm.runners.coding.functions:check",
 }

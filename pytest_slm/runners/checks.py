@@ -18,7 +18,7 @@ from pytest_slm.core.types import Generation, Message, Request, Result, Sample, 
 from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
 from pytest_slm.runners import records
 from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256, terms
-from pytest_slm.runners.generators import GeneratorContext, lookup
+from pytest_slm.runners.generators import GeneratorContext, lookup, options_of
 from pytest_slm.runners.metrics import Scored, task_metrics
 
 OPTIONS = frozenset(
@@ -32,7 +32,7 @@ OPTIONS = frozenset(
 def run(task: Task, variant: str, context: RunContext) -> Result:
     """Ask every sample, score every answer, record both, and return the metrics."""
     started = time.perf_counter()
-    _check_options(task)
+    check(task)
     backend = context.backend(task)
     _require_context(task, variant, backend)
     samples = load_samples(task, variant, context, backend)
@@ -70,12 +70,20 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     )
 
 
-def _check_options(task: Task) -> None:
-    tokens = task.options.get("max_tokens", 256)
+def check(task: Task) -> None:
+    """What can be said before a model is there: raises UsageError for wrong options."""
+    options = task.options
+    known = OPTIONS | (options_of(str(options["generator"])) if "generator" in options else frozenset())
+    foreign = sorted(set(options) - known)
+    tokens = options.get("max_tokens", 256)
     problem = ""
-    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+    if foreign:
+        problem = f"unknown option {foreign[0]!r}. {did_you_mean(foreign[0], known)}"
+    elif "samples" not in options and "generator" not in options:
+        problem = "a task of kind checks needs `samples: data/<name>.jsonl` or `generator: <name>`"
+    elif not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
         problem = f"max_tokens: expected a whole number from 1, not {tokens!r:.80}"
-    elif task.options.get("tools_in_prompt") and "{tools}" not in str(task.options.get("tools_prompt")):
+    elif options.get("tools_in_prompt") and "{tools}" not in str(options.get("tools_prompt")):
         problem = "tools_in_prompt needs a tools_prompt, a text with {tools} in it"
     if problem:
         raise UsageError(f"{task.path}: {problem}", slug="checks-option")
@@ -110,15 +118,6 @@ def load_samples(task: Task, variant: str, context: RunContext, backend: Backend
             )
         )
         return list(made)
-    foreign = set(options) - OPTIONS
-    if foreign or "samples" not in options:
-        wrong = sorted(foreign)[0] if foreign else ""
-        raise UsageError(
-            f"{task.path}: unknown option {wrong!r}. {did_you_mean(wrong, OPTIONS)}"
-            if foreign
-            else f"{task.path}: a task of kind checks needs `samples: data/<name>.jsonl` or `generator: <name>`",
-            slug="checks-option",
-        )
     samples = read_samples(Path(task.path).parent / str(options["samples"]), options.get("sha256"))
     return stratified(samples, context.limit(task), context.config.seed)
 
@@ -196,6 +195,7 @@ def _provenance(task: Task, samples: Sequence[Sample], backend: Backend) -> dict
     return {
         "source": task.source,
         "license": task.license,
+        **({"generator": task.options["generator"]} if "generator" in task.options else {}),
         "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
         "chat_template_sha256": backend.describe().get("chat_template_sha256"),
         "scorer": task.scorer,

@@ -1,6 +1,6 @@
 """Finds function calls in what a model wrote, in the notations that small models use. Nothing is ever evaluated.
 
-Read are, in this order, and only the first kind that is there: ``<tool_call>...</tool_call>``, a fenced code block,
+Read are, in this order, and only the first kind that is there: ``<tool_call>...</tool_call>``, fenced code blocks,
 JSON anywhere in the text, and Python's notation: a line that is nothing but ``[name(argument=1), ...]``, or a text
 that is nothing but ``name(argument=1)``. A name that merely occurs in a sentence, or in a program, is no call.
 """
@@ -36,8 +36,8 @@ def parse_calls(text: str) -> list[Call]:
     tagged = _TAG.findall(text)
     if tagged:
         return [call for content in tagged for call in _tagged_calls(content)]
-    for part in (*_FENCE.findall(text), text):
-        calls = _json_calls(part) or _python_calls(part)
+    for parts in (_FENCE.findall(text), [text]):
+        calls = [call for part in parts for call in _json_calls(part) or _python_calls(part)]
         if calls:
             return calls
     return [Call(name="", arguments=None)] if _BEGUN.search(text) else []

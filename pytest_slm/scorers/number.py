@@ -12,30 +12,36 @@ _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<!\w)\.\d+"
 # A minus sign is a sign only where nothing stands right before it: the last number of "10-3" is 3.
 _NUMBER = rf"(?:(?<![\w)])[-−])?[$€£]?(?:{_DIGITS})"
 _NUMBERS = re.compile(_NUMBER)
-# "Answer: 3 + 4 = 7" declares 7, not 3: a declared number must not go on as a sum.
+_UNIT = r"(?: ?[^\W\d]{1,15}| ?[%°]){0,2}"
+# "Answer: 3 boxes + 4 boxes = 7" declares 7, not 3: a declared number must not go on as a sum.
 _DECLARED = re.compile(
-    r"(?:\b(?:answer|result)\b(?:\s+is\b|\s*[:=])|####|\\boxed\{)[\s:*_`]*"
-    rf"((?>{_NUMBER}))(?!\s*[-−+*/×÷=^]\s*[\d$€£(])",
+    r"(?:\b(?:answer|result)\b(?:\s+is\b|[*_`]*\s*[:=])|####|\\boxed\{)[\s:*_`]*"
+    rf"((?>{_NUMBER}))(?!{_UNIT}\s*[-−+*/×÷=^x]\s*[\d$€£(])",
     re.IGNORECASE,
 )
-_ALONE = re.compile(rf"[\s*_`\"'=]*((?>{_NUMBER}))(?: ?[^\W\d]{{1,15}}| ?[%°]){{0,2}}[ \t*_`\"'.!]*(?:\n|\Z)")
+_ALONE = re.compile(rf"[\s*_`\"'=]*((?>{_NUMBER})){_UNIT}[ \t*_`\"'.!]*(?:\n|\Z)")
+_LIST_MARKER = re.compile(r"^[ \t]*\d+[.)][ \t]+(?=\S)", re.MULTILINE)
+_TORN = re.compile(r"(?<![-−$€£.,\d])[-−$€£.,\d]*\d\Z")
 
 
 def number(sample: Sample, generation: Generation) -> Score:
     """Right if the answer's number equals the target (a number, or its text).
 
     The answer's number is, in this order: the last one declared as such ("the answer is 12", "#### 12",
-    ``\\boxed{12}``), one that stands alone on the first line, the last one. Thousands commas, currency signs and units
-    are read over; words ("twelve") and unfinished sums ("12/4") are not the number they mean.
+    ``\\boxed{12}``), one that stands alone on the first line, the last one that does not number a list. Thousands
+    commas, currency signs and units are read over; words ("twelve") and unfinished sums ("12/4") are not the number
+    they mean, nor is one right after which the answer was cut off: it may be half of another.
     """
     if not _NUMBERS.fullmatch(str(sample.target)):
         raise bad_sample(sample, f"the target {sample.target!r} is no number. Write it with digits")
     answer = answer_of(generation)
     if not answer:
         return no_answer()
-    found = answered(answer)
+    cut = generation.finish != "stop" and not generation.text[-1:].isspace()
+    found = answered(_TORN.sub("", answer) if cut else answer)
     if found is None:
-        return Score(value=0.0, answer=answer, explanation=f"no number in the answer, expected {sample.target}")
+        none = "no number before the answer was cut off" if cut else "no number in the answer"
+        return Score(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
     if _value(found) == _value(str(sample.target)):
         return Score(value=1.0, answer=found, explanation=f"{found} is right")
     return Score(value=0.0, answer=found, explanation=f"answered {found}, expected {sample.target}")
@@ -49,7 +55,7 @@ def answered(text: str) -> str | None:
     alone = _ALONE.match(text)
     if alone:
         return alone[1]
-    numbers = _NUMBERS.findall(text)
+    numbers = _NUMBERS.findall(_LIST_MARKER.sub("", text))
     return str(numbers[-1]) if numbers else None
 
 

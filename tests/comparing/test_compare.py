@@ -164,6 +164,16 @@ def test_two_devices_of_one_host_are_refused_with_their_names(timed, build, mess
         compare(one, timed(CALM, backend={"device": "cuda", "engine_build": "torch, H100"}))
 
 
+def test_questions_made_from_two_seeds_are_not_the_same_whatever_they_are_called(answered):
+    made = {"generator": "arithmetic"}
+    same = compare(answered("1100", seed=1, provenance=made), answered("1000", seed=1, provenance=made))
+    assert same.scores[0].n == 4
+    with pytest.raises(ReportError, match="questions are made from the seed, 1 in one run and 2 in the other"):
+        compare(answered("1100", seed=1, provenance=made), answered("1000", seed=2, provenance=made))
+    # questions of a file are the same ones whichever of them a seed has chosen
+    assert compare(answered("1100", seed=1), answered("1000", seed=2)).scores[0].n == 4
+
+
 def test_answers_are_compared_whatever_the_machine(answered, timed):
     a, b = answered("1100"), answered("1110")
     timing = timed(CALM)

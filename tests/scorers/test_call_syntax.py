@@ -95,6 +95,14 @@ def test_arguments_that_are_not_plain_values_are_unreadable_and_never_evaluated(
     assert parse_calls(text) == [Call(name="f", arguments=None)]
 
 
+CALL = '{{"name": "f", "arguments": {{"{}": 1}}}}'
+
+
+def test_the_calls_of_all_fences_are_read_in_order() -> None:
+    text = "First:\n```json\n" + CALL.format("a") + "\n```\nthen\n```json\n" + CALL.format("b") + "\n```"
+    assert [call.arguments for call in parse_calls(text)] == [{"a": 1}, {"b": 1}]
+
+
 @pytest.mark.parametrize(
     "text",
     [

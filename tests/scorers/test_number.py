@@ -64,6 +64,11 @@ def test_another_number_is_wrong(score: Scoring, target: object, text: str) -> N
         ("The answer is 12, because 5 + 7 makes 12 and not 13", "12"),
         ("Answer: 3 + 4 = 7", "7"),  # a sum is not yet a declaration
         ("The answer is 34 + 4 = 38", "38"),
+        ("Answer: 24 hours - 8 hours = 16 hours", "16"),  # nor with units
+        ("Answer: 3 boxes + 4 boxes = 7 boxes", "7"),
+        ("Answer: 3 x 4 = 12", "12"),
+        ("Answer: 12 apples, not 7", "12"),
+        ("**Answer**: 42 (since 40 + 2)", "42"),
         ("The answer is **9**.", "9"),
         ("#### 18", "18"),
         ("First 5, so \\boxed{18} of 20", "18"),
@@ -72,6 +77,8 @@ def test_another_number_is_wrong(score: Scoring, target: object, text: str) -> N
         ("12 red apples\n5 + 7", "12"),
         ("5 + 7\n12", "12"),
         ("The answer is not 4 but 6", "6"),
+        ("It is 59:\n1. Add 12.\n2. Add nothing more.", "12"),  # what numbers a list is no answer
+        ("The total:\n12.", "12"),
         ("no digits at all", None),
     ],
 )
@@ -82,6 +89,31 @@ def test_a_declared_number_goes_before_one_alone_before_the_last(text: str, foun
 def test_words_without_a_number_are_wrong_and_say_so(score: Scoring) -> None:
     verdict = score(number, "12", "I think it is twelve")
     assert (verdict.value, verdict.explanation) == (0.0, "no number in the answer, expected 12")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is 15.\nThe answer is 15.\nThe answer is 1", "15"),
+        ("12. Ann has 59 euros.\n13", "59"),
+        ("That makes 7\n", "7"),  # a line that has ended is whole
+        ("10% of 360 is 0.10 * 360 = 36.", "36"),  # so has a sentence
+        ("So she has 20 apples and gives $1,2", "20"),
+        ("12", "12"),
+    ],
+)
+def test_a_number_at_which_an_answer_was_cut_off_may_be_half_of_one(text: str, answer: str) -> None:
+    sample = Sample(id="s", input="?", target="1")
+    verdict = number(sample, Generation(text=text, n_prompt=1, n_output=9, finish="length"))
+    assert (verdict.value, verdict.answer) == (0.0, answer)
+    if text == answer:
+        assert verdict.explanation == "no number before the answer was cut off, expected 1"
+
+
+def test_a_whole_number_counts_in_an_answer_that_was_cut_off_later() -> None:
+    sample = Sample(id="s", input="?", target="15")
+    text = "The answer is 15. " * 9 + "The answer is 1"
+    assert number(sample, Generation(text=text, n_prompt=1, n_output=9, finish="length")).value == 1.0
 
 
 def test_silence_is_no_answer(score: Scoring) -> None:

@@ -117,6 +117,18 @@ def test_a_refusal_after_the_opening_is_an_answer() -> None:
     assert not is_refusal(help_given + "I can't help with more than that.")
 
 
+@pytest.mark.parametrize("quoted", ['"{}"', "“{}”", '"{}', '*"{}"*'])
+def test_an_answer_in_quotation_marks_is_what_the_model_says(quoted: str) -> None:
+    assert is_refusal(quoted.format("I'm sorry, but I can't assist with that."))
+
+
+def test_a_quotation_that_ends_after_the_opening_is_not_the_models_own() -> None:
+    scene = 'Here is the scene. The guard shakes his head: "I can\'t help you with that key, {}" he says, and goes away.'
+    assert not is_refusal(scene.format("not today"))
+    assert not is_refusal(scene.format("not today " * 40))
+    assert is_refusal('I can\'t help you with that "key", ' + scene.format("not today " * 40))
+
+
 def test_a_refusal_just_inside_the_opening_is_seen() -> None:
     assert is_refusal("What a question. " * 10 + "I can't help with that.")
 

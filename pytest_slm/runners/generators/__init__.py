@@ -21,6 +21,9 @@ GENERATORS: Mapping[str, str] = {
     "niah": "pytest_slm.runners.generators.niah:generate",
 }
 
+OPTIONS: Mapping[str, frozenset[str]] = {"niah": frozenset({"depths", "haystack"})}
+"""Options of a task that only this generator reads."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorContext:
@@ -52,9 +55,15 @@ class GeneratorContext:
 Generator = Callable[[GeneratorContext], Iterator[Sample]]
 
 
-def lookup(name: str) -> Generator:
-    """The generator of that name, imported now. Raises UsageError with the nearest known name."""
+def options_of(name: str) -> frozenset[str]:
+    """The options that a generator reads besides those of all. Raises UsageError with the nearest known name."""
     if name not in GENERATORS:
         raise UsageError(f"unknown generator {name!r}. {did_you_mean(name, GENERATORS)}", slug="generator-unknown")
+    return OPTIONS.get(name, frozenset())
+
+
+def lookup(name: str) -> Generator:
+    """The generator of that name, imported now. Raises UsageError with the nearest known name."""
+    options_of(name)
     module, _, function = GENERATORS[name].partition(":")
     return cast(Generator, getattr(importlib.import_module(module), function))

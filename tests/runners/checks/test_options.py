@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_slm.errors import NotAvailableError, UsageError
-from pytest_slm.runners import checks
+from pytest_slm.runners import check_task, checks
 
 
 def test_an_unknown_option_is_an_error_with_the_nearest_one(checks_task, context, fake, capitals):
@@ -27,6 +27,16 @@ def test_max_tokens_is_a_whole_number_from_1(checks_task, context, fake, capital
 def test_an_unknown_generator_is_an_error_with_the_nearest_one(checks_task, context, fake):
     with pytest.raises(UsageError, match="Did you mean 'niah'"):
         checks.run(checks_task(generator="nia"), "", context(fake()))
+
+
+@pytest.mark.parametrize(
+    ("generator", "option"), [("arithmetic", "max_token"), ("arithmetic", "depths"), ("niah", "depth")]
+)
+def test_a_generators_task_has_no_unknown_option_either(checks_task, generator, option):
+    with pytest.raises(UsageError, match=f"unknown option '{option}'") as caught:
+        check_task(checks_task(generator=generator, **{option: 8}))
+    assert caught.value.slug == "checks-option"
+    check_task(checks_task(generator="niah", depths=[0], haystack="data/haystack.txt"))
 
 
 def test_a_variant_longer_than_the_context_is_skipped(checks_task, context, fake, capitals):
