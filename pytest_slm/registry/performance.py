@@ -62,7 +62,8 @@ def quantities(result: Result) -> dict[str, Quantity]:
             continue
         spread = (min(values), max(values)) if len(values) > 1 else None
         found[name] = replace(told, spread=spread, cv=coefficient_of_variation(values))
-        if verdict in ("stable", "noisy") and spread:
+        # One round cannot be stable, but it can have been disturbed.
+        if verdict == "noisy" or (verdict == "stable" and spread):
             found[name] = replace(found[name], verdict=verdict, reason=reason)
     return found
 

@@ -11,7 +11,7 @@ from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
 from pytest_slm.site import numbers
-from pytest_slm.site.plots import round_up, values_of
+from pytest_slm.site.plots import round_up, values_of, verdict_of
 from pytest_slm.site.views import Plot, words
 
 MEMORY: Mapping[str, str] = {
@@ -120,7 +120,7 @@ def machine_charts(performance: Performance, order: Sequence[str]) -> tuple[Bars
         *by_length(*TTFT, column("ttft_ms")),
         bars("Peak memory", f"Resident memory of the model's process; {GIGABYTE}.", sized(column("ram_gb"))),
         *by_length("Energy", "Joules for each output token. Less is better.", column("energy_per_token")),
-        bars("File size", "What has to be downloaded.", sized(column("size_gb"))),
+        bars("File size", "Size of the file, or of all files together.", sized(column("size_gb"))),
     )
     return tuple(chart for chart in charts if chart)
 
@@ -197,9 +197,9 @@ def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = ""
 
 def verdict(quantity: Quantity) -> str:
     """``stable`` or ``noisy`` as the run found it, in older reports by the coefficient of variation; nothing for one
-    round."""
+    round that the run has found nothing wrong with."""
     if quantity.cv is None:
-        return ""
+        return verdict_of(quantity)
     word = quantity.verdict or ("stable" if quantity.cv <= NOISY else "noisy")
     reason = f": {quantity.reason}" if quantity.reason else ""
     return f"{word}, CV {100 * quantity.cv:.1f}{numbers.NBSP}%{reason}"

@@ -147,6 +147,16 @@ def test_verdicts_travel_with_their_reason(modern, factory):
     assert modern.memory["peak_rss"].verdict is None  # one value is neither
 
 
+def test_one_round_can_be_noisy_but_not_stable(factory):
+    def verdict(noise):
+        item = factory.rounds("decode", "500", "Q8_0", "full", {"decode_tps": ("tok/s", (100,))}, noise=noise)
+        found = speed([item], "full", None, "", None).tps_output
+        return found.verdict, found.reason
+
+    assert verdict("steal") == ("noisy", "steal")
+    assert verdict("") == (None, "")
+
+
 def test_energy_is_a_number_or_has_a_reason(modern, factory):
     assert (modern.energy_per_token, modern.energy_reason[:20]) == (None, "the counters of ener")
     values = {"decode_tps": ("tok/s", (100, 101)), "energy_per_token": ("J", (0.4, 0.5))}
