@@ -88,6 +88,8 @@ class Item(Record):
     higher_is_better: bool | None = None
     n: int | None = None
     n_unscored: int = 0
+    answers_cut: int | None = None
+    """Answers that were ended at their greatest length; None where that is not known, or does not matter."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ def site_pages(registry: Registry) -> Mapping[str, str]:
     pages = {
         "index.html": linked_page("home.html", root="", script="home.js", view=home),
         "methodology.html": linked_page("methodology.html", root=""),
-        # A host shows it for any path, where a relative style sheet would not be found.
+        # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html"),
     }
     for entry in registry.models:

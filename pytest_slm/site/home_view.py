@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from pytest_slm.registry.entry import Quantity, Registry, RegistryEntry
 from pytest_slm.registry.performance import STANDARD_CONTEXT, STANDARD_DECODE
 from pytest_slm.site import numbers
 from pytest_slm.site.speed import machine_name
-from pytest_slm.site.views import Plot, score_plot, words
+from pytest_slm.site.views import Plot, sampled, score_plot, words
 
 PROFILE = "marketplace"
 
@@ -37,7 +38,8 @@ class ModelRow:
     score: Cell
     plot: Plot | None
     coverage: str
-    cases: tuple[tuple[str, str], ...]
+    cases: tuple[tuple[str, str, str], ...]
+    """Name and score; and ``quick`` or ``limited`` where that is not what ``quick`` says of the model."""
     parameters: Cell
     size: Cell
     ram: Cell
@@ -48,7 +50,7 @@ class ModelRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineGroup:
-    """The models that were measured on one machine: ranked ones first, by rank, then by name."""
+    """The models that were measured on one machine: ranked ones first, by rank, then by score, then by name."""
 
     title: str
     fingerprint: str
@@ -96,9 +98,10 @@ def machine_of(entry: RegistryEntry) -> str:
 def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, str]) -> MachineGroup:
     hardware = next((e.provenance.machines[key] for e in entries if key in e.provenance.machines), {})
 
-    def place(entry: RegistryEntry) -> tuple[int, str, str]:
+    def place(entry: RegistryEntry) -> tuple[float, float, str, str]:
         total = entry.aggregates.get(PROFILE)
-        return (total.rank if total and total.rank else 10**9, entry.name.casefold(), entry.id)
+        rank = total.rank if total and total.rank else math.inf
+        return rank, -total.score if total else math.inf, entry.name.casefold(), entry.id
 
     return MachineGroup(
         title=machine_name(hardware) if key else "Machine not known",
@@ -109,6 +112,9 @@ def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, s
 
 def _row(entry: RegistryEntry, href: str) -> ModelRow:
     total = entry.aggregates.get(PROFILE)
+    sampled_cases = {name: sampled(case.mode, case.limit) for name, case in entry.use_cases.items()}
+    # Without an aggregate the model's scores are those of its use cases.
+    quick = sampled(total.mode, total.limit) if total else ", ".join(sorted({*sampled_cases.values()} - {""}))
     score = numbers.points(total.score, total.interval) if total else (numbers.MISSING, "")
     # Speeds belong to the machine of the group; those of another machine stand on the model's page only.
     here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry) else None
@@ -136,13 +142,18 @@ def _row(entry: RegistryEntry, href: str) -> ModelRow:
         href=href,
         by=" · ".join(filter(None, (entry.quantization, entry.hf_repo or entry.id))),
         license=entry.license or "",
-        quick="quick" if total is not None and (total.mode != "full" or total.limit is not None) else "",
+        quick=quick,
         rank=str(total.rank) if total and total.rank else "",
         unranked=f"not ranked: {total.unranked}" if total and total.unranked else "" if total else "no score",
         plot=score_plot(total.score, total.interval) if total else None,
         coverage=numbers.percent(total.coverage) if total else "",
         cases=tuple(
-            (words(name), numbers.points(case.score, case.interval)[0]) for name, case in entry.use_cases.items()
+            (
+                words(name),
+                numbers.points(case.score, case.interval)[0],
+                sampled_cases[name] if sampled_cases[name] != quick else "",
+            )
+            for name, case in entry.use_cases.items()
         ),
         data=tuple(data.items()),
         **cells,
@@ -162,6 +173,10 @@ def _cell(quantity: Quantity | None, *, gigabytes: bool = False, standard: int |
     if gigabytes:
         return Cell(text=numbers.size(quantity.value * 1e9), sort=f"{quantity.value * 1e9:.6g}")
     text = numbers.estimate(quantity.value, quantity.interval)[0]
+    # The reason of noise stands on the model's page.
+    told = "noisy" if quantity.verdict == "noisy" else ""
     comparable = standard is None or quantity.of == f"{standard} tokens"
     sort = f"{quantity.value:.6g}" if comparable else ""
-    return Cell(text=f"{text}{numbers.NBSP}{quantity.unit}", note=quantity.of, sort=sort)
+    return Cell(
+        text=f"{text}{numbers.NBSP}{quantity.unit}", note=", ".join(filter(None, (quantity.of, told))), sort=sort
+    )

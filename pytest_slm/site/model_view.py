@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_slm.core.aggregation import PROFILES
 from pytest_slm.core.types import Metric
 from pytest_slm.machine.devices import device_table
-from pytest_slm.registry.entry import Item, Performance, RegistryEntry
+from pytest_slm.registry.entry import Item, Performance, RegistryEntry, UseCase
 from pytest_slm.site import numbers
 from pytest_slm.site.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.pareto import Pareto, pareto
@@ -22,6 +22,7 @@ from pytest_slm.site.views import (
     facts,
     hub_address,
     item_row,
+    sampled,
     score_row,
     words,
 )
@@ -33,7 +34,7 @@ class QuantizationRow:
 
     name: str
     headline: bool
-    quick: bool
+    quick: str
     scores: tuple[tuple[str, str, str], ...]
     """(column, score, interval) of every use case that any quantization has."""
     bits: str
@@ -119,16 +120,15 @@ class ModelView:
 def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
     """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
-    quick = [case for case in entry.use_cases.values() if case.recommended is None]
+    quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit)]
+    most = max((task.n for case in quick for task in case.benchmarks), default=0)
     expected = {words(name) for profile in PROFILES.values() for name in profile if name != "safety"}
     machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
     return ModelView(
         name=entry.name,
         quantization=entry.quantization,
         chips=tuple(filter(None, (entry.license, *entry.tags))),
-        quick=f"quick: sample of at most {max(t.n for c in quick for t in c.benchmarks)} per task, not ranked"
-        if quick
-        else "",
+        quick=f"{_sampled(quick)}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
         aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
         not_run=tuple(sorted(expected - {words(name) for name in entry.use_cases})),
@@ -142,7 +142,7 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
                 "passed",
                 "",
                 Metric(name=name, value=r.value, n=r.n, interval=r.interval, higher_is_better=False),
-                quick=r.mode != "full",
+                quick=sampled(r.mode, r.limit),
             )
             for name, r in entry.safety.items()
         ),
@@ -168,6 +168,11 @@ def _ordered(entry: RegistryEntry) -> list[str]:
         return name != entry.quantization, -(entry.quantizations[name].size_bytes or 0), name
 
     return sorted(entry.quantizations, key=place)
+
+
+def _sampled(cases: Iterable[UseCase]) -> str:
+    """The words for use cases that are not from full runs."""
+    return ", ".join(sorted({word for case in cases if (word := sampled(case.mode, case.limit))}))
 
 
 def _facts(entry: RegistryEntry) -> tuple[Fact, ...]:
@@ -199,7 +204,7 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
     return QuantizationRow(
         name=name,
         headline=name == entry.quantization,
-        quick=any(case.recommended is None for case in one.use_cases.values()),
+        quick=_sampled(one.use_cases.values()),
         scores=tuple(scores),
         bits=f"{one.bits_per_weight:.3g}" if one.bits_per_weight else numbers.MISSING,
         size=numbers.size(one.size_bytes) if one.size_bytes else numbers.MISSING,
@@ -244,17 +249,19 @@ def items_view(entry: RegistryEntry, name: str) -> ItemsView:
     """The items of one quantization."""
     one = entry.quantizations[name]
     suites = dict.fromkeys(item.suite for item in one.items)
+    limits = {reference.path: reference.limit for reference in entry.provenance.reports}
     return ItemsView(
         model=entry.name,
         quantization=name,
         count=len(one.items),
         groups=tuple(
-            (words(suite), tuple(_item(item) for item in one.items if item.suite == suite)) for suite in suites
+            (words(suite), tuple(_item(item, limits.get(item.report)) for item in one.items if item.suite == suite))
+            for suite in suites
         ),
     )
 
 
-def _item(item: Item) -> ItemRow:
+def _item(item: Item, limit: int | None) -> ItemRow:
     metric = None
     if item.metric is not None and item.value is not None and item.n is not None:
         metric = Metric(
@@ -266,7 +273,14 @@ def _item(item: Item) -> ItemRow:
             higher_is_better=item.higher_is_better is not False,
         )
     return item_row(
-        item.task, item.variant, item.outcome, item.reason, metric, unscored=item.n_unscored, quick=item.mode != "full"
+        item.task,
+        item.variant,
+        item.outcome,
+        item.reason,
+        metric,
+        unscored=item.n_unscored,
+        cut=item.answers_cut,
+        quick=sampled(item.mode, limit),
     )
 
 

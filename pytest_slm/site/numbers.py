@@ -125,6 +125,10 @@ def plain(key: str, value: Any) -> str:
             return duration(value)
         return f"{value:.4g}" if isinstance(value, float) else str(value)
     if isinstance(value, Mapping):
+        if key == "caches":  # sizes, whose own keys do not end in _bytes
+            value = {
+                name: f"{number(item, 0)}{NBSP}bytes" if isinstance(item, int) else item for name, item in value.items()
+            }
         return ", ".join(f"{name}: {plain(str(name), item)}" for name, item in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(plain("", item) for item in value) or "none"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.statistics import Interval
-from pytest_slm.registry.entry import AggregateScore, Performance, RegistryEntry
+from pytest_slm.registry.entry import AggregateScore, Performance, Quantity, RegistryEntry
 from pytest_slm.site import numbers
-from pytest_slm.site.plots import Tick, round_up
-from pytest_slm.site.views import words
+from pytest_slm.site.plots import Tick, noise_of, round_up
+from pytest_slm.site.views import sampled, words
 
 SMALL, LARGE = 5.0, 15.0
 """Radius in pixels of the smallest and the largest file."""
@@ -18,13 +18,15 @@ SMALL, LARGE = 5.0, 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A quantization with the three numbers that it is chosen by: less, more, and more is better."""
+    """A quantization with the three numbers that it is chosen by: less, more, and more is better; ``speed`` is what
+    ``tps`` is the value of."""
 
     name: str
     size: float
     tps: float
     score: float
     interval: Interval | None
+    speed: Quantity | None = None
 
     def beats(self, other: Candidate) -> bool:
         """Whether it is at least as good in all three, and better in one."""
@@ -47,6 +49,9 @@ class ParetoRow:
     front: bool
     size: str
     tps: str
+    tps_interval: str
+    n: str
+    noise: str
     score: str
     interval: str
     verdict: str
@@ -87,7 +92,7 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
             if row.size_gb is None or row.tps_output is None:
                 continue
             key = (total.profile, total.mode, total.limit, round(total.coverage, 3), row.tps_output.of)
-            groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output.value, total))
+            groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output, total))
     if not groups:
         return None
     key = max(groups, key=lambda key: (len(groups[key]), key[3], str(key)))
@@ -95,7 +100,7 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     if len(candidates) < 2:
         return None
     profile, mode, limit, coverage, of = key
-    quick = "" if mode == "full" and limit is None else f", {mode}"
+    word = sampled(mode, limit)
     missing = sorted(set(entry.quantizations) - {one.name for one in candidates})
     best = [name for name, beaten in front(candidates).items() if not beaten]
     return Pareto(
@@ -103,7 +108,7 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
         hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is on the "
         "front: no other quantization is at least as good in all three. Where intervals overlap, a place on the front "
         "is not certain.",
-        profile=f"{words(profile)}, {numbers.percent(coverage)} of it measured{quick}",
+        profile=f"{words(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
         of=of,
         text=f"{len(candidates)} quantizations by speed, score and size. On the front: {', '.join(best)}",
         rows=_rows(candidates),
@@ -117,8 +122,8 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     )
 
 
-def _candidate(name: str, size: float, tps: float, total: AggregateScore) -> Candidate:
-    return Candidate(name=name, size=size, tps=tps, score=total.score, interval=total.interval)
+def _candidate(name: str, size: float, speed: Quantity, total: AggregateScore) -> Candidate:
+    return Candidate(name=name, size=size, tps=speed.value, score=total.score, interval=total.interval, speed=speed)
 
 
 def _top(candidates: Sequence[Candidate]) -> float:
@@ -142,6 +147,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[ParetoRow, ...]:
     rows: list[ParetoRow] = []
     for one in sorted(candidates, key=lambda one: (-one.score, one.name)):
         score, interval = numbers.points(one.score, one.interval)
+        tps, tps_interval = numbers.estimate(one.tps, one.speed and (one.speed.interval or one.speed.spread))
         x = round(100 * one.tps / top, 2)
         left = x > 75
         near = [row.label_y for row in rows if abs(row.x - x) < 22 and row.left == left]
@@ -161,7 +167,10 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[ParetoRow, ...]:
                 left=left,
                 front=not beaten[one.name],
                 size=numbers.size(one.size * 1e9),
-                tps=numbers.estimate(one.tps, None)[0],
+                tps=tps,
+                tps_interval=tps_interval,
+                n=numbers.number(one.speed.n, 0) if one.speed else "",
+                noise=noise_of(one.speed) if one.speed else "",
                 score=score,
                 interval=interval,
                 verdict=f"beaten by {beaten[one.name]}" if beaten[one.name] else "on the front",

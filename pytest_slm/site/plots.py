@@ -59,6 +59,7 @@ class Cell:
     column: str
     value: str
     spread: str
+    n: str
     verdict: str
 
 
@@ -174,6 +175,11 @@ def verdict_of(quantity: Quantity) -> str:
     return f"{quantity.verdict}: {quantity.reason}" if quantity.reason and quantity.verdict else quantity.verdict or ""
 
 
+def noise_of(quantity: Quantity) -> str:
+    """The verdict with its reason where it is not ``stable``."""
+    return "" if quantity.verdict == "stable" else verdict_of(quantity)
+
+
 def round_up(value: float) -> float:
     """The next 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten."""
     power = 1.0
@@ -217,12 +223,12 @@ def _cells(points: Sequence[tuple[int, Quantity]], settings: Sequence[int]) -> l
         column = numbers.number(at, 0)
         quantity = known.get(at)
         if quantity is None:
-            cells.append(Cell(column=column, value=numbers.MISSING, spread="", verdict=""))
+            cells.append(Cell(column=column, value=numbers.MISSING, spread="", n="", verdict=""))
             continue
         pair = quantity.spread or quantity.interval
         value, spread = numbers.estimate(quantity.value, pair)
-        noise = "" if quantity.verdict == "stable" else verdict_of(quantity)
-        cells.append(Cell(column=column, value=value, spread=spread, verdict=noise))
+        n = numbers.number(quantity.n, 0)
+        cells.append(Cell(column=column, value=value, spread=spread, n=n, verdict=noise_of(quantity)))
     return cells
 
 

@@ -23,6 +23,7 @@ from pytest_slm.site.views import (
     facts,
     hub_address,
     item_row,
+    sampled,
     score_row,
     words,
 )
@@ -48,6 +49,8 @@ class ReportView:
     quantization: str
     mode: str
     quick: str
+    """A sentence, of which ``sampled`` is the word; both are empty for a full run."""
+    sampled: str
     interrupted: bool
     facts: tuple[Fact, ...]
     counts: tuple[tuple[str, str, int], ...]
@@ -72,10 +75,11 @@ class ReportView:
 
 def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> ReportView:
     """What the report page shows of a run."""
+    word = sampled(run.mode, run.limit)
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
     cases = run_scores(run.results, run.planned, run.quantization, run.mode, run.limit)
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
-    grouped = ((words(suite), _metrics(r for r in results if r.suite == suite)) for suite in suites)
+    grouped = ((words(suite), _metrics((r for r in results if r.suite == suite), word)) for suite in suites)
     metrics = tuple((title, rows) for title, rows in grouped if rows)
     performance = [result for result in results if result.suite == PERFORMANCE]
     row = speed(performance, run.mode, engine_of(run), "", None)
@@ -86,12 +90,13 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         quantization=run.quantization,
         mode=run.mode,
         quick=quick_note(run),
+        sampled=word,
         interrupted=run.interrupted,
         facts=_headline(run),
         counts=_counts(results),
         scores=tuple(score_row(name, case) for name, case in cases.items()),
         aggregates=tuple(aggregate_row(total) for total in run_aggregates(run).values()),
-        suites=tuple((words(suite), tuple(_row(r) for r in results if r.suite == suite)) for suite in suites),
+        suites=tuple((words(suite), tuple(_row(r, word) for r in results if r.suite == suite)) for suite in suites),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),
         charts=speed_charts(row),
@@ -99,9 +104,11 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
         noise=tuple(_noise(performance)),
         energy=row.energy_reason if row else "",
-        performance_items=tuple(_timing_row(result) for result in performance),
+        performance_items=tuple(_timing_row(result, word) for result in performance),
         caution=caution(run.machine, run.backend) if performance else "",
-        missing=tuple((words(result.suite), _row(result)) for result in results if result.outcome not in MEASURED),
+        missing=tuple(
+            (words(result.suite), _row(result, word)) for result in results if result.outcome not in MEASURED
+        ),
         samples=sample_groups(run.results, samples),
         provenance=_provenance(run),
     )
@@ -109,13 +116,11 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
 
 def quick_note(run: RunReport) -> str:
     """``Quick: a sample of 100, not ranked``, or nothing for a full run."""
-    if run.mode == "full" and run.limit is None:
+    if not (word := sampled(run.mode, run.limit)):
         return ""
     sizes = [m.n for r in run.results if r.suite != PERFORMANCE and (m := r.metric()) and m.unit == "share"]
     of = f"sample of {'at most ' if len(set(sizes)) > 1 else ''}{max(sizes)} per item, " if sizes else ""
-    if run.mode == "full":
-        return f"limited: {of}not ranked"
-    return f"{run.mode}: {of}not ranked"
+    return f"{word}: {of}not ranked"
 
 
 def _not_run(run: RunReport) -> list[Result]:
@@ -181,7 +186,7 @@ def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
     return tuple((state.replace("_", "-"), word, count) for state, word, count in counted if count or state == "passed")
 
 
-def _metrics(results: Iterable[Result]) -> tuple[ItemRow, ...]:
+def _metrics(results: Iterable[Result], word: str) -> tuple[ItemRow, ...]:
     """What a task says beside its primary metric: groups, breakdowns, rates."""
     rows = []
     for result in results:
@@ -190,11 +195,11 @@ def _metrics(results: Iterable[Result]) -> tuple[ItemRow, ...]:
                 name, _, part = metric.name.removesuffix("]").partition("[")  # exact_match[family=add]
                 variant = " ".join(filter(None, (result.variant, part)))
                 shown = replace(metric, name=name or metric.name)
-                rows.append(item_row(result.task, variant, result.outcome, "", shown, quick=result.mode != "full"))
+                rows.append(item_row(result.task, variant, result.outcome, "", shown, quick=word))
     return tuple(rows)
 
 
-def _row(result: Result) -> ItemRow:
+def _row(result: Result, word: str) -> ItemRow:
     return item_row(
         result.task,
         result.variant,
@@ -202,13 +207,14 @@ def _row(result: Result) -> ItemRow:
         result.reason,
         result.metric(),
         unscored=result.n_unscored,
-        quick=result.mode != "full",
+        cut=result.provenance.get("answers_cut"),
+        quick=word,
     )
 
 
-def _timing_row(result: Result) -> ItemRow:
+def _timing_row(result: Result, word: str) -> ItemRow:
     """The row of a timing, with its verdict and why its rounds ended."""
-    row = _row(result)
+    row = _row(result, word)
     verdict, ended = result.provenance.get("verdict"), result.provenance.get("rounds_reason")
     if verdict not in ("stable", "noisy") or result.outcome not in MEASURED:
         return row

@@ -1,4 +1,4 @@
-"""The first samples of every item for the report page, cut so that the page stays small; it says what it left out."""
+"""Some samples of every item for the report page, so few that the page stays small; it says what it left out."""
 
 from __future__ import annotations
 
@@ -55,25 +55,36 @@ def sample_groups(
 
 
 def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int) -> SampleGroup:
+    made: dict[int, SampleView] = {}
     shown: list[SampleView] = []
-    for line in lines[:MOST]:
-        view = _sample(line)
-        budget -= len(escape("".join(str(part) for part in (view.response, view.answer, view.explanation, view.more))))
-        budget -= 1_000  # the markup around it
-        if budget < 0:
+    for count in range(min(MOST, len(lines)), 0, -1):
+        places = _spaced(len(lines), count)
+        made |= {place: _sample(lines[place]) for place in places if place not in made}
+        if sum(_bytes(made[place]) for place in places) <= budget:
+            shown = [made[place] for place in places]
             break
-        shown.append(view)
     path = result.samples or ""
     inside = " · ".join(part for part in (words(result.suite), result.task, result.variant) if part)
-    count = f"{len(shown)} of {numbers.number(len(lines), 0)} samples"
+    some = f"{len(shown)} of {numbers.number(len(lines), 0)} answers{', evenly spaced' if len(shown) > 1 else ''}"
     return SampleGroup(
         id=anchor("samples", str(result.id)),
         title=inside,
-        summary=count if len(shown) < len(lines) else f"{len(shown)} sample{'' if len(shown) == 1 else 's'}",
+        summary=some if len(shown) < len(lines) else f"{len(shown)} answer{'' if len(shown) == 1 else 's'}",
         path=path,
         href=relative_address(path),
         samples=tuple(shown),
     )
+
+
+def _spaced(total: int, count: int) -> list[int]:
+    """So many places of all lines, evenly spaced, the first and the last included. Lines are in the order in which
+    answers were finished, so those at the beginning are the short ones: another mixture of right and wrong."""
+    return [total // 2] if count == 1 else [place * (total - 1) // (count - 1) for place in range(count)]
+
+
+def _bytes(view: SampleView) -> int:
+    text = "".join(str(part) for part in (view.response, view.answer, view.explanation, view.more))
+    return len(escape(text)) + 1_000  # the markup around it
 
 
 def _sample(line: Mapping[str, Any]) -> SampleView:

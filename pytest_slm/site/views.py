@@ -53,7 +53,8 @@ class ScoreRow:
     coverage: str
     note: str
     plot: Plot
-    quick: bool
+    quick: str
+    """``quick`` or ``limited``, see :func:`sampled`; empty for a full run."""
     recommended: bool = False
 
 
@@ -72,7 +73,12 @@ class ItemRow:
     note: str
     slug: str
     plot: Plot | None
-    quick: bool
+    quick: str
+
+
+def sampled(mode: str, limit: int | None) -> str:
+    """The word for a number that is not from a full run: its mode, or ``limited`` for a full one of some samples."""
+    return mode if mode != "full" else "" if limit is None else "limited"
 
 
 def score_plot(score: float, interval: Interval | None) -> Plot:
@@ -102,7 +108,7 @@ def score_row(name: str, case: UseCase, note: str = "") -> ScoreRow:
         coverage=numbers.percent(case.coverage),
         note=note or tasks + several,
         plot=score_plot(case.score, case.interval),
-        quick=case.recommended is None,
+        quick=sampled(case.mode, case.limit),
         recommended=bool(case.recommended),
     )
 
@@ -119,7 +125,7 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
         coverage=numbers.percent(total.coverage),
         note=place if total.rank or total.unranked else "",
         plot=score_plot(total.score, total.interval),
-        quick=total.mode != "full" or total.limit is not None,
+        quick=sampled(total.mode, total.limit),
     )
 
 
@@ -131,7 +137,8 @@ def item_row(
     metric: Metric | None,
     *,
     unscored: int = 0,
-    quick: bool = False,
+    cut: int | None = None,
+    quick: str = "",
 ) -> ItemRow:
     """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
     message, slug = split_reason(reason)
@@ -153,6 +160,8 @@ def item_row(
         notes.append("its values are in the charts")
     if unscored:
         notes.append(f"{unscored} could not be scored")
+    if cut:
+        notes.append(f"{cut} cut off")
     return ItemRow(
         task=task,
         variant=variant,

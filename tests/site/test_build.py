@@ -14,6 +14,8 @@ from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages
+from pytest_slm.site.home_view import home_view
+from pytest_slm.site.model_view import model_view
 from pytest_slm.site.views import hub_address, relative_address
 
 MOST_BYTES = 150_000
@@ -50,6 +52,18 @@ def site(tmp_path_factory, registry_file, runs):
     folder = tmp_path_factory.mktemp("site") / "deep" / "public"
     build_site(registry_file(runs), folder)
     return folder
+
+
+def registry(*runs):
+    """The registry of some runs."""
+    return build_registry([StoredReport(path=f"{n}/report.json", sha256="", run=run) for n, run in enumerate(runs)])
+
+
+def home(*runs):
+    """The rows of the home page."""
+    found = registry(*runs)
+    (group,) = home_view(found, {entry.id: "" for entry in found.models}).groups
+    return group.rows
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -206,6 +220,63 @@ def test_quick_results_and_reasons_are_on_the_home_page(site):
     text = (site / "index.html").read_text()
     assert "not ranked: measured in quick mode" in text
     assert "coverage" in text
+
+
+def test_scores_of_quick_runs_are_marked_where_there_is_no_aggregate(factory):
+    # Language is in no part of the profile that ranks.
+    result = factory.scored("language", "boolq", "", "Q8_0", "quick", factory.share("acc", 60, 100))
+    (row,) = home(factory.make_run(mode="quick", results=[result]))
+    assert (row.quick, row.score.text) == ("quick", "–")
+    (row,) = home(factory.make_run(results=[replace(result, mode="full")], limit=100))
+    assert row.quick == "limited"
+
+
+def test_a_quick_score_beside_an_aggregate_of_full_runs_is_marked(factory):
+    result = factory.scored("language", "boolq", "", "Q8_0", "quick", factory.share("acc", 60, 100))
+    (row,) = home(factory.make_run(), factory.make_run(mode="quick", results=[result], day=2))
+    assert row.quick == ""
+    assert [(name, quick) for name, _, quick in row.cases if quick] == [("Language", "quick")]
+
+
+def test_models_without_a_rank_stand_by_their_score(factory):
+    runs = [
+        factory.make_run(slug=name, name=name, hf_repo=f"org/{name}", mode=mode, quality=quality)
+        for name, mode, quality in (("a", "quick", 0.3), ("b", "quick", 0.9), ("c", "full", 0.5))
+    ]
+    none = factory.scored("language", "boolq", "", "Q8_0", "quick", factory.share("acc", 60, 100))
+    runs.append(factory.make_run(slug="0", name="0", hf_repo="org/0", mode="quick", results=[none]))
+    assert [row.name for row in home(*runs)] == ["c", "b", "a", "0"]
+
+
+def test_a_noisy_speed_is_called_noisy_on_the_home_page(factory):
+    values = {"decode_tps": ("tok/s", (100.0, 150.0))}
+    noisy = factory.rounds("decode", "500", "Q8_0", "full", values, noise="steal")
+    (row,) = home(factory.make_run(results=[noisy]))
+    assert row.tps.note == "500 tokens, noisy"
+
+
+def test_a_page_that_a_host_shows_anywhere_has_no_links(site):
+    # From /models/gone.html a link to index.html leads to /models/index.html.
+    assert parsed(site / "404.html").links == ["#main"]
+
+
+def test_items_of_limited_runs_and_cut_answers_are_told_on_the_page_of_the_model(factory):
+    run = factory.make_run(suites=("core",), limit=400)
+    (entry,) = registry(run).models
+    (one,) = entry.quantizations.values()
+    first, *rest = one.items
+    one = replace(one, items=(replace(first, answers_cut=59), *rest))
+    view = model_view(replace(entry, quantizations={"Q8_0": one}), {})
+    rows = view.items.groups[0][1]
+    assert [(row.quick, row.note) for row in rows] == [("limited", "59 cut off"), ("limited", "")]
+    assert {row.quick for row in (*view.scores, *view.aggregates, *view.quantizations)} == {"limited"}
+    assert view.quick == "limited: sample of at most 400 per task, not ranked"
+
+
+def test_rates_of_limited_runs_are_called_limited(factory):
+    (entry,) = registry(factory.make_run()).models
+    safety = {name: replace(rate, limit=20) for name, rate in entry.safety.items()}
+    assert {row.quick for row in model_view(replace(entry, safety=safety), {}).safety} == {"limited"}
 
 
 def test_models_of_two_machines_stand_in_two_tables(site):

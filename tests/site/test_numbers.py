@@ -64,6 +64,7 @@ def test_parameters_are_said_as_people_say_them(count, text):
         ("cpu_flags", ["avx2", "f16c"], "avx2, f16c"),
         ("wall_s", 4800.0, "1 h 20 min"),
         ("flash_attention", True, "yes"),
+        ("caches", {"L1d": 32768, "L3": None}, "L1d: 32\u202f768 bytes, L3: not known"),
         ("surprise", {"a": [1, None]}, "a: 1, not known"),
     ],
 )

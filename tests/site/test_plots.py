@@ -64,6 +64,12 @@ def test_the_table_names_noise_with_its_reason_and_leaves_calm_rounds_alone():
     assert [cell.verdict for cell in made.rows[0][1]] == ["", "noisy: steal"]
 
 
+def test_the_table_says_how_many_rounds_there_were():
+    (_, cells), *_ = plot(a={0: quantity(1.0), 512: quantity(1.0)}, b={0: quantity(1.0)}).rows
+    assert [cell.n for cell in cells] == ["7", "7"]
+    assert plot(a={0: quantity(1.0), 512: quantity(1.0)}, b={0: quantity(1.0)}).rows[1][1][1].n == ""
+
+
 def test_labels_that_would_overlap_are_left_out_but_never_the_last():
     made = plot(a={at: quantity(1.0) for at in (0, 10, 20, 4000, 8160, 8192)})
     assert made.x_ticks[-1].label == "8\u202f192"
@@ -189,6 +195,20 @@ def test_what_is_slower_larger_and_worse_is_told_as_beaten(factory, entry):
     assert good.y < bad.y
     assert good.radius < bad.radius
     assert re.fullmatch(r"\d\d\.\d–\d\d\.\d", good.interval)
+
+
+def test_speeds_beside_the_front_have_interval_rounds_and_noise(factory, entry):
+    made = entry(factory.make_run("Q8_0", modern=True), factory.make_run("Q4_0", modern=True))
+    (row, _) = pareto(made, made.performance).rows
+    assert (row.n, row.noise) == ("7", "")
+    assert re.fullmatch(r"[\d.]+–[\d.]+", row.tps_interval)
+    speeds = made.performance.quantizations
+    noisy = {
+        name: replace(one, tps_output=replace(one.tps_output, verdict="noisy", reason="steal"))
+        for name, one in speeds.items()
+    }
+    (row, _) = pareto(made, replace(made.performance, quantizations=noisy)).rows
+    assert row.noise == "noisy: steal"
 
 
 def test_labels_of_near_circles_do_not_overlap(factory, entry):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -114,9 +115,57 @@ def test_null_is_shown_as_not_known(page):
 def test_samples_show_answers_and_count_what_is_left_out(factory, page):
     run = factory.make_run(suites=("core",))
     text = page(samples=factory.make_samples(run, 30), suites=("core",))
-    assert "20 of 30 samples" in text
+    assert "20 of 30 answers, evenly spaced" in text
     assert "The answer is 7. Because 7 follows 6." in text
     assert "samples/core.reasoning.jsonl" in text
+
+
+def test_the_samples_shown_are_from_the_whole_file(factory):
+    # Lines are in the order in which answers were finished: the first twenty are the shortest.
+    run = factory.make_run(suites=("core",))
+    lines = [{"doc_id": str(n), "response": "x", "score": float(n < 20)} for n in range(100)]
+    (group,) = report_view(run, {run.results[0].samples: lines}).samples
+    names = [int(sample.name) for sample in group.samples]
+    assert (len(names), names[0], names[-1]) == (20, 0, 99)
+    assert {two - one for one, two in pairwise(names)} == {5, 6}
+    assert sum(sample.verdict == "right" for sample in group.samples) == 4
+
+
+def test_long_answers_leave_fewer_of_them_and_still_from_the_whole_file(factory):
+    run = factory.make_run(suites=("core",))
+    lines = [{"doc_id": str(n), "response": "&" * 2000, **{f"k{k}": "&" * 2000 for k in range(30)}} for n in range(100)]
+    (group,) = report_view(run, {run.results[0].samples: lines}).samples
+    names = [int(sample.name) for sample in group.samples]
+    assert 1 < len(names) < 20
+    assert (names[0], names[-1]) == (0, 99)
+
+
+def test_answers_that_were_cut_off_are_told(factory):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    cut = replace(first, provenance={**first.provenance, "answers_cut": 59})
+    found = report_view(replace(run, results=(cut, *rest)), {}).suites[0][1]
+    assert [row.note for row in found] == ["59 cut off", ""]
+
+
+def test_a_limited_run_is_called_limited_everywhere(factory):
+    run = factory.make_run(limit=400)
+    view = report_view(run, {})
+    rows = [*view.scores, *view.aggregates, *(row for _, rows in view.suites for row in rows)]
+    assert {row.quick for row in rows} == {"limited"}
+    text = words(render_report(run, {}))
+    assert "hollow dots are limited results" in text
+    assert "quick" not in text
+
+
+def test_every_bar_says_of_how_many_rounds_it_is(factory, page):
+    one = factory.timing("decode", "100", "Q8_0", "full", "decode_tps", "tok/s", (100,))
+    assert re.search(r"Generation speed.*?100 tokens.*?tok/s n 1 ", page(results=[one]))
+
+
+def test_one_round_that_was_disturbed_is_called_noisy(factory, page):
+    one = factory.rounds("decode", "100", "Q8_0", "full", {"decode_tps": ("tok/s", (100,))}, noise="steal")
+    assert "noisy: steal, n 1" in page(results=[one])
 
 
 def test_a_sample_that_could_not_be_scored_is_not_wrong(factory):

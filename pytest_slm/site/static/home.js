@@ -40,7 +40,7 @@ function shown(row) {
 // Rows stay within their machine: numbers of two machines are never put in one order.
 function order(rows) {
   const [key, how] = field("sort").split(":");
-  if (key === "score") return rows;
+  if (key === "score") return rows; // as the page has them: by rank, those without one by score, then by name
   if (how === "text") return [...rows].sort((a, b) => a.dataset[key].localeCompare(b.dataset[key]));
   const value = (row) => (key === "case" ? caseScore(row, how) : number(row.dataset[key]));
   const sign = how === "up" ? 1 : -1;
