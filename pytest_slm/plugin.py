@@ -31,7 +31,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-json-report looks at its options
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "slm_task(name, variant, quick, cost, prompt, output, budget_s, last): what a test measures"
+        "markers", "slm_task(name, variant, quick, cost, prompt, output, budget_s, rounds, last): what a test measures"
     )
     config.addinivalue_line("markers", "slm_timing: measures time, so it runs alone (skipped under pytest-xdist)")
     try:
