@@ -207,7 +207,13 @@ def _suites(arguments: argparse.Namespace) -> int:
 def _first_line(file: Path) -> str:
     import ast
 
-    return (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        problem = f"{file}:{line}: no valid Python ({getattr(error, 'msg', error)}); correct it"
+        raise UsageError(problem, slug="test-syntax") from None
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def _detect(arguments: argparse.Namespace) -> int:

@@ -169,7 +169,12 @@ def identify_function(item: pytest.Item) -> None:
     if marker is None or callspec is None or "slm_backend" not in callspec.params:
         return
     suite = next((node.suite for node in item.iter_parents() if isinstance(node, SuiteDir)), None)
+    if not marker.args or not isinstance(marker.args[0], str):
+        raise _wrong_mark(item, 'its first argument is the name of what is measured: slm_task("name", ...)')
     variant = marker.kwargs.get("variant")
+    known = [name for name in callspec.params if name != "slm_backend"]
+    if variant and variant not in known:
+        raise _wrong_mark(item, f"variant={variant!r} is no parameter of the test. {did_you_mean(str(variant), known)}")
     item.stash[IDENTITY] = ItemId(
         suite=suite.name if suite else item.path.parent.name,
         task=marker.args[0],
@@ -177,6 +182,10 @@ def identify_function(item: pytest.Item) -> None:
         quantization=callspec.params["slm_backend"],
     )
     item.stash[COST] = float(marker.kwargs.get("cost", 1000))
+
+
+def _wrong_mark(item: pytest.Item, problem: str) -> pytest.UsageError:
+    return pytest.UsageError(str(UsageError(f"{item.nodeid}: {problem}", slug="marker")))
 
 
 def wanted(item: pytest.Item) -> bool:

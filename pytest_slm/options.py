@@ -105,6 +105,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
+LONGEST_S = 1e7
+"""A third of a year. The system's own clocks take no more than some more of that, and no infinity."""
+LARGEST = 1 << 31
+"""Engines keep such numbers in 32 bits."""
+
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
     *("threads", "n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget", "interleave"),
@@ -125,8 +130,12 @@ def read_options(config: pytest.Config) -> RunConfig | None:
             raise UsageError(f"--slm-{option} needs --slm-model=REF: which model is it for?", slug="no-model")
         return None
     for name in ("limit", "threads", "n_ctx", "start_timeout", "request_timeout"):
-        if given[name] is not None and given[name] <= 0:
-            raise UsageError(f"--slm-{name.replace('_', '-')}={given[name]}: must be above 0", slug="option-value")
+        most = LONGEST_S if name.endswith("timeout") else LARGEST
+        if given[name] is not None and not 0 < given[name] < most:
+            raise UsageError(
+                f"--slm-{name.replace('_', '-')}={given[name]}: must be above 0 and below {most:,.0f}",
+                slug="option-value",
+            )
     # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
     run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
     if not all(letter.isalnum() or letter in "._-" for letter in run_id) or run_id.startswith("."):
@@ -163,7 +172,7 @@ def duration(text: str) -> float:
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", text)
     hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + seconds
-    if not 0 < total < 1e7:
+    if not 0 < total < LONGEST_S:
         raise UsageError(f"--slm-budget={text}: expected a time such as 90s, 10m or 1h30m", slug="option-value")
     return total
 

@@ -10,6 +10,10 @@ from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load.document import Value
 
 
+MOST = 1 << 48
+"""More than anything that is counted here; Python does not even write numbers of some thousand digits."""
+
+
 class Fields:
     """One mapping of a YAML file. ``what`` is ``suite`` or ``submission``, the first word of the error slugs."""
 
@@ -72,12 +76,14 @@ class Fields:
         return items
 
     def whole(self, key: str, default: int | None, least: int = 1) -> int | None:
-        """A whole number of at least ``least``."""
+        """A whole number of at least ``least``, and not of thousands of digits."""
         if key not in self:
             return default
         value = self.values[key]
         if not isinstance(value.data, int) or isinstance(value.data, bool) or value.data < least:
             self.wrong(self._name(key), value, f"a whole number of at least {least}")
+        if value.data > MOST:
+            self.wrong(self._name(key), value, f"a whole number of at most {MOST}")
         return value.data
 
     def number(self, key: str) -> float:

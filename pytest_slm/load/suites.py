@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,23 @@ TASK_KEYS = (
 METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit")
 PATH_OPTIONS = ("samples", "haystack", "file")
 
+TAG = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+TAKEN = (
+    *("parametrize", "skip", "skipif", "xfail", "usefixtures", "filterwarnings", "slm_task", "slm_timing"),
+    *("and", "or", "not"),
+)
+"""A suite with such a tag would be more than marked, or ``-m`` could not name it."""
+
 DEFAULT_MODES: Mapping[str, ModePlan] = {"quick": ModePlan(limit=100), "full": ModePlan()}
 
 
 def load_suite(path: Path) -> Suite:
     """The suite that ``path``, a ``suite.yaml``, declares. Its name is the folder's unless the file says otherwise."""
     fields = Fields(read(path), path=path, what="suite", known=SUITE_KEYS)
+    for index, tag in enumerate(fields.texts("tags")):
+        if not TAG.fullmatch(tag) or tag in TAKEN:
+            wanted = "a marker's name (letters, digits, '_', '.', '-'; a letter first) that pytest does not use itself"
+            fields.wrong(f"tags[{index}]", fields.items("tags")[index], wanted)
     name = fields.text("suite", path.absolute().parent.name)
     return Suite(
         name=name,

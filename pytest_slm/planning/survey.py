@@ -58,7 +58,8 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
         mine = [item for item in items if item.item.quantization == quantization]
         try:
             if not loads:
-                raise NotAvailableError("no model is loaded with --collect-only", slug="plan-unknown")
+                why = "in mode validate" if run.config.mode == "validate" else "with --collect-only"
+                raise NotAvailableError(f"no model is loaded {why}", slug="plan-unknown")
             here = missing(run.submission, run.quantization(quantization), offline=run.config.offline)
             if here.n_bytes != 0:
                 raise NotAvailableError(f"the weights are not on this machine ({here.reason})", slug="plan-unknown")

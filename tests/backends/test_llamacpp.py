@@ -1,6 +1,7 @@
 """llama.cpp with a real model, in this process: tokens, likelihoods, text, and its times."""
 
 import math
+import os
 
 import pytest
 
@@ -28,6 +29,16 @@ def test_it_describes_what_numbers_depend_on(backend):
     assert described["n_ctx"] == 8192
     assert len(described["weights_sha256"]) == 64
     assert len(described["chat_template_sha256"]) == 64
+
+
+def test_a_path_need_not_be_utf_8(real_model, tmp_path):
+    from pytest_slm.backends.llamacpp.model import Model
+
+    path = os.path.join(tmp_path, os.fsdecode(b"m\xff.gguf"))
+    os.symlink(real_model, path)
+    model = Model(path)
+    assert model.n_vocab == 49_152
+    model.close()
 
 
 # -- tokens -------------------------------------------------------------------------------------------------------

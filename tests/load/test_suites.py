@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,13 @@ LEAST = "kind: checks\nmetrics: [exact]\n"
 def test_a_suite_is_called_after_its_folder(write: Callable[..., Path]) -> None:
     path = write("tasks: [niah]\ntags: [rag, offline]\n", "rag/suite.yaml")
     assert load_suite(path) == Suite(name="rag", title="rag", tasks=("niah",), tags=("rag", "offline"), path=str(path))
+
+
+@pytest.mark.parametrize("tag", ["_x", "a b", "a:b", "a(b)", "parametrize", "not"])
+def test_a_tag_must_be_the_name_of_a_marker(write: Callable[..., Path], tag: str) -> None:
+    path = write(f"suite: rag\ntags:\n  - rag\n  - '{tag}'\n", "rag/suite.yaml")
+    with pytest.raises(UsageError, match=rf"suite\.yaml:4: tags\[1\]: expected a marker's name .*{re.escape(tag)}"):
+        load_suite(path)
 
 
 def test_a_suite_may_have_another_name(write: Callable[..., Path]) -> None:

@@ -1,6 +1,7 @@
 """Further quantizations of a real file: made once, with a note about where they come from, or refused with a reason."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_a_file_without_its_note_is_made_again(real_model, cache):
     assert detect(made).derivation is None
     derive(real_model, "Q4_0")
     assert json.loads(note.read_text())["quantization"] == "Q4_0"
+
+
+def test_paths_need_not_be_utf_8(real_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_SLM_CACHE", os.path.join(tmp_path, os.fsdecode(b"cache\xff")))
+    source = tmp_path / os.fsdecode(b"m\xff.gguf")
+    source.symlink_to(real_model)
+    assert detect(derive(source, "Q4_0")).quantization == "Q4_0"
 
 
 def test_nothing_unfinished_stays_behind(real_model, cache):

@@ -107,9 +107,36 @@ def test_an_unknown_backend(run):
     usage(run("--slm-backend=fakee"), "Did you mean 'fake'")
 
 
-@pytest.mark.parametrize("option", ["--slm-limit=0", "--slm-threads=-1", "--slm-gate=geo", "--slm-gate=geo=2"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("--slm-limit=0", "--slm-threads=-1", "--slm-gate=geo", "--slm-gate=geo=2", "--slm-n-ctx=9999999999"),
+        *("--slm-request-timeout=inf", "--slm-start-timeout=nan"),
+    ],
+)
 def test_impossible_values(run, option):
     usage(run(option), re.escape(option.partition("=")[0]), "option-value")
+
+
+@pytest.mark.parametrize(
+    ("marker", "why"),
+    [
+        ('"weather", variant="topik"', "variant='topik' is no parameter of the test. Did you mean 'topic'?"),
+        ('name="weather"', 'its first argument is the name of what is measured: slm_task("name", ...)'),
+        ("5", 'its first argument is the name of what is measured: slm_task("name", ...)'),
+    ],
+)
+def test_a_wrong_marker_names_the_test(run, pytester, marker, why):
+    pytester.makepyfile(
+        test_own=f"""
+        import pytest
+        @pytest.mark.parametrize("topic", ["sun", "rain"])
+        @pytest.mark.slm_task({marker})
+        def test_it(slm_backend, topic):
+            pass
+        """
+    )
+    usage(run("test_own.py"), r"test_own\.py::test_it\[.*" + re.escape(why), r"\[marker\]")
 
 
 def test_a_run_id_cannot_leave_the_folder(run):

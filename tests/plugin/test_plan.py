@@ -72,6 +72,11 @@ def test_what_only_a_model_can_tell_is_unknown_while_collecting(run, suite):
     assert done.ret == 0
 
 
+def test_a_plan_of_the_mode_that_loads_no_model_names_the_mode(run, real_model):
+    done = run("--slm-plan", "--slm-mode=validate", model=str(real_model))
+    done.stdout.fnmatch_lines(["*submission/validate*not known: no model is loaded in mode validate*"])
+
+
 def test_a_backend_without_times_is_no_reason_to_invent_some(run, suite):
     suite(a=GOOD)
     done = run("suites", "--slm-plan", text="Paris")

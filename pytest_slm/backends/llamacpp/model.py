@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import threading
 from collections import deque
@@ -61,7 +62,7 @@ class Model:
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = 0
         buffer_sizes(forget=True)
-        self.handle = llama.llama_model_load_from_file(path.encode(), parameters)
+        self.handle = llama.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.handle:
             raise BackendError(f"{path}: llama.cpp cannot open it ({last_words()})", slug="model-load")
         self.buffers = buffer_sizes(forget=True)

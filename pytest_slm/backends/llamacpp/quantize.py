@@ -24,7 +24,7 @@ def quantize(source: str, target: str, file_type: int, threads: int) -> str:
     parameters.ftype = file_type
     parameters.nthread = threads
     parameters.allow_requantize = True
-    status = llama.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(parameters))
+    status = llama.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(parameters))
     if status != 0:
         raise OSError(f"llama.cpp could not quantize it (status {status}: {last_words()})")
     return f"llama-cpp-python {llama.__version__}"
