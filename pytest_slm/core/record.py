@@ -79,7 +79,10 @@ def _build(kind: Any, data: object, where: str) -> object:
         return _build_record(kind, data, where)
     if kind is float:
         _demand(isinstance(data, int | float) and not isinstance(data, bool), where, "a number", data)
-        number = float(typing.cast(float, data))
+        try:
+            number = float(typing.cast(float, data))
+        except OverflowError:  # an integer of hundreds of digits
+            number = math.inf
         _demand(math.isfinite(number), where, "a finite number", data)
         return number
     if kind is type(None):
