@@ -22,7 +22,6 @@ from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryMetadat
 from pytest_slm.registry.store import read_json
 
 Name = Literal["report", "registry"]
-ROOTS: Mapping[Name, type] = {"report": RunReport, "registry": Registry}
 
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}

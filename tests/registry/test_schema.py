@@ -7,10 +7,14 @@ import json
 import jsonschema
 import pytest
 
+from pytest_slm.core.types import RunReport
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_json
-from pytest_slm.registry.schema import ROOTS, load, of, validate
+from pytest_slm.registry.entry import Registry
+from pytest_slm.registry.schema import load, of, validate
 from pytest_slm.registry.store import StoredReport, to_text
+
+ROOTS = {"report": RunReport, "registry": Registry}
 
 
 @pytest.fixture
