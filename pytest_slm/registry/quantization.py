@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_slm.core.statistics import combine
-from pytest_slm.core.types import MEASURED, Result
+from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
 from pytest_slm.registry.scores import USE_CASES, Stratum, aggregates, use_cases
-from pytest_slm.registry.store import StoredReport
+from pytest_slm.registry.store import StoredReport, utc
 
 SAFETY_RATES = ("hallucination_rate", "bias", "toxicity_rate", "attack_success_rate", "over_refusal_rate")
 
@@ -25,35 +25,53 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
         for suite in {result.suite for result in stratum.results}:
             case = by_suite.get(suite)
             measured = sum(result.suite == suite and result.outcome in MEASURED for result in stratum.results)
+            coverage, n = (case.coverage, case.n) if case else (0.0, 0)
             key = (
-                *(measured > 0, stratum.full, stratum.limit is None, case.coverage if case else 0.0, stratum.complete),
-                *(case.n if case else 0, measured, stratum.finished),
+                *(measured > 0, stratum.full, stratum.limit is None, coverage, stratum.complete({suite})),
+                *(n, measured, stratum.finished),
             )
             if suite not in best or best[suite][0] < key:
                 best[suite] = (key, stratum, case)
         for profile, total in aggregates(stratum, cases).items():
             n = sum(case.n for case in cases.values())
-            width = (stratum.full, stratum.limit is None, total.coverage, stratum.complete, n, stratum.finished)
+            width = (stratum.full, stratum.limit is None, total.coverage, total.complete, n, stratum.finished)
             if profile not in totals or totals[profile][0] < width:
                 totals[profile] = (width, total)
-    runs = [stored.run for stored in reversed(group) if stored.run.quantization == name]
+    cases = {USE_CASES.get(suite, suite): case for suite, (_, _, case) in sorted(best.items()) if case}
+    items = tuple(
+        _item(stored, result)
+        for suite, (_, stratum, _) in sorted(best.items())
+        for stored, result in stratum.chosen
+        if result.suite == suite
+    )
+    runs = by_use([stored for stored in group if stored.run.quantization == name], cases, items)
+    # A quantization may have been published twice: what is told of its file is told of that which the scores are of.
+    weights = runs[0].backend.get("weights_sha256")
+    runs = [run for run in runs if run.backend.get("weights_sha256") == weights]
     detected = [run.detected for run in runs if run.detected]
-    weights = (run.backend.get("weights_sha256") for run in runs)
     return QuantizationEntry(
         format=next((q.format for run in runs for q in run.submission.quantizations if q.name == name), "unknown"),
         size_bytes=next((d.file_size for d in detected if d.file_size), None),
         bits_per_weight=next((d.bits_per_weight for d in detected if d.bits_per_weight), None),
-        weights_sha256=next((str(weight) for weight in weights if weight), None),
+        weights_sha256=str(weights) if weights else None,
         made_from=next((run.made_from for run in runs if run.detected), None),
-        use_cases={USE_CASES.get(suite, suite): case for suite, (_, _, case) in sorted(best.items()) if case},
+        use_cases=cases,
         aggregates={profile: total for profile, (_, total) in sorted(totals.items())},
-        items=tuple(
-            _item(stored, result)
-            for suite, (_, stratum, _) in sorted(best.items())
-            for stored, result in stratum.chosen
-            if result.suite == suite
-        ),
+        items=items,
     )
+
+
+def by_use(group: Iterable[StoredReport], use_cases: Mapping[str, UseCase], items: Iterable[Item]) -> list[RunReport]:
+    """The runs of reports, first those that scores were taken from, then those that another number was; of equals full
+    ones first, then the newest."""
+    scored = {path for case in use_cases.values() for path in case.reports}
+    taken = {item.report for item in items if item.outcome in MEASURED}
+
+    def place(stored: StoredReport) -> tuple[bool, bool, bool, float, str]:
+        full = stored.run.mode == "full" and stored.run.limit is None
+        return stored.path in scored, stored.path in taken, full, utc(stored.run.finished).timestamp(), stored.path
+
+    return [stored.run for stored in sorted(group, key=place, reverse=True)]
 
 
 def width(entry: QuantizationEntry) -> tuple[float, float, float, float]:
@@ -64,26 +82,36 @@ def width(entry: QuantizationEntry) -> tuple[float, float, float, float]:
 
 
 def safety_rates(runs: Iterable[Stratum], quantization: str) -> dict[str, Rate]:
-    """The safety rates of one quantization: of each the newest full runs that measured it, else the newest others."""
-    found: dict[str, Rate] = {}
-    mine = [stratum for stratum in runs if stratum.quantization == quantization]
-    for stratum in sorted(mine, key=lambda stratum: (stratum.full, stratum.finished)):
-        for name in SAFETY_RATES:
-            metrics = [
-                (result.task, metric)
-                for result in stratum.results
-                if result.outcome in MEASURED and (metric := result.metric(name)) and metric.unit == "share"
-            ]
-            if metrics:
-                value, interval = combine([(1 / len(metrics), m.value, m.interval) for _, m in metrics])
-                found[name] = Rate(
-                    value=min(1.0, max(0.0, value)),
-                    interval=interval and (max(0.0, interval[0]), min(1.0, interval[1])),
-                    n=sum(metric.n for _, metric in metrics),
-                    tasks=tuple(sorted({task for task, _ in metrics})),
-                    mode=stratum.mode,
-                )
-    return found
+    """The safety rates of one quantization. Of each it takes the full runs that measured it, else runs without a limit,
+    else the most samples, else the newest."""
+    found: dict[str, tuple[tuple[float, ...], Rate]] = {}
+    for stratum in runs:
+        for name in SAFETY_RATES if stratum.quantization == quantization else ():
+            rate = _rate(stratum, name)
+            if rate is not None:
+                key = (stratum.full, stratum.limit is None, rate.n, stratum.finished)
+                if name not in found or found[name][0] < key:
+                    found[name] = (key, rate)
+    return {name: rate for name, (_, rate) in sorted(found.items())}
+
+
+def _rate(stratum: Stratum, name: str) -> Rate | None:
+    metrics = [
+        (result.task, metric)
+        for result in stratum.results
+        if result.outcome in MEASURED and (metric := result.metric(name)) and metric.unit == "share"
+    ]
+    if not metrics:
+        return None
+    value, interval = combine([(1 / len(metrics), metric.value, metric.interval) for _, metric in metrics])
+    return Rate(
+        value=min(1.0, max(0.0, value)),
+        interval=interval and (max(0.0, interval[0]), min(1.0, interval[1])),
+        n=sum(metric.n for _, metric in metrics),
+        tasks=tuple(sorted({task for task, _ in metrics})),
+        mode=stratum.mode,
+        limit=stratum.limit,
+    )
 
 
 def _item(stored: StoredReport, result: Result) -> Item:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,10 +59,13 @@ class Stratum:
         """What any of the runs planned to measure."""
         return tuple(dict.fromkeys(item for stored in self.runs for item in stored.run.planned))
 
-    @property
-    def complete(self) -> bool:
-        """Whether every run that a result was taken from ran to its end."""
-        return all(stored.run.complete for stored, _ in self.chosen)
+    def complete(self, suites: Container[str]) -> bool:
+        """Whether every run that a number of these suites was taken from ran to its end."""
+        return all(
+            stored.run.complete
+            for stored, result in self.chosen
+            if result.suite in suites and result.outcome in MEASURED
+        )
 
 
 SETTINGS = (
@@ -119,17 +122,16 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
 
 def _stratum(group: Sequence[StoredReport]) -> Stratum:
     runs = tuple(sorted(group, key=lambda stored: (utc(stored.run.finished), stored.path)))
+    results = [(stored, result) for stored in runs for result in stored.run.results]
+    versions = {(result.suite, result.task): result.version for _, result in results if _knows_version(result)}
     chosen: dict[ItemId, tuple[StoredReport, Result]] = {}
-    versions: dict[tuple[str, str], int] = {}
-    for stored in runs:
-        for result in stored.run.results:
-            before = chosen.get(result.id)
-            versions[result.suite, result.task] = result.version
-            # A later run that could not measure an item says nothing against the number an earlier one has,
-            # unless the task itself has changed since.
-            lost = before and before[1].outcome in MEASURED and result.outcome not in MEASURED
-            if not lost or (before and before[1].version != result.version):
-                chosen[result.id] = (stored, result)
+    for stored, result in results:
+        if _knows_version(result) and result.version != versions[result.suite, result.task]:
+            continue  # the task has changed since
+        before = chosen.get(result.id)
+        # A later run that could not measure an item says nothing against the number an earlier one has.
+        if before is None or before[1].outcome not in MEASURED or result.outcome in MEASURED:
+            chosen[result.id] = (stored, result)
     first = runs[0].run
     return Stratum(
         quantization=first.quantization,
@@ -138,17 +140,26 @@ def _stratum(group: Sequence[StoredReport]) -> Stratum:
         machine=machine_of(first),
         engine=engine_of(first),
         runs=runs,
-        chosen=tuple(
-            chosen[item]
-            for item in sorted(chosen, key=str)
-            if versions[item.suite, item.task] == chosen[item][1].version
-        ),
+        chosen=tuple(chosen[item] for item in sorted(chosen, key=str)),
     )
+
+
+def _knows_version(result: Result) -> bool:
+    """Whether the version of a result is that of its task. Of an item that nobody began, or whose task was not at hand
+    when it ended (such results have no ``kind``), older reports have a 1 whatever the task's version is."""
+    return result.outcome in MEASURED or (result.outcome != "not_run" and bool(result.kind))
 
 
 def use_cases(stratum: Stratum) -> dict[str, UseCase]:
     """The scored use cases of one stratum by name, each with the reports it was made from."""
-    scores = run_scores(stratum.results, stratum.planned, stratum.quantization, stratum.mode, stratum.limit)
+    # The newest report knows best of which tasks a suite is made; to all reports together it would never lose one.
+    newest = {
+        result.suite: tasks
+        for stored in stratum.runs
+        for result in stored.run.results
+        if (tasks := _names(result.provenance.get("suite_tasks")))
+    }
+    scores = run_scores(stratum.results, stratum.planned, stratum.quantization, stratum.mode, stratum.limit, newest)
     reports: dict[str, set[str]] = {}
     for stored, result in stratum.chosen:
         if result.outcome in MEASURED:
@@ -162,9 +173,16 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
 
 
 def run_scores(
-    results: Sequence[Result], planned: Sequence[ItemId], quantization: str, mode: str, limit: int | None
+    results: Sequence[Result],
+    planned: Sequence[ItemId],
+    quantization: str,
+    mode: str,
+    limit: int | None,
+    suite_tasks: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, UseCase]:
-    """The use-case scores of results that belong together. Suites of which nothing was measured are not in it."""
+    """The use-case scores of results that belong together. Suites of which nothing was measured are not in it.
+
+    ``suite_tasks`` are the tasks of suites whose results do not all say the same of them."""
     scored = [result for result in results if result.suite not in UNSCORED_SUITES]
     cases: dict[str, UseCase] = {}
     for suite in sorted({result.suite for result in scored}):
@@ -172,7 +190,8 @@ def run_scores(
         # A perplexity or a duration cannot be averaged with shares: such a task is shown, but not part of the score.
         foreign = {result.task for result in mine if (metric := result.metric()) and metric.unit != "share"}
         mine = [result for result in mine if result.task not in foreign]
-        declared = tuple(task for task in _declared(suite, mine, planned) if task not in foreign)
+        tasks_of = (suite_tasks or {}).get(suite) or _declared(suite, mine, planned)
+        declared = tuple(task for task in sorted(set(tasks_of)) if task not in foreign)
         score = suite_score(suite, declared, mine)
         if score is None:
             continue
@@ -208,6 +227,7 @@ def aggregates(stratum: Stratum, cases: Mapping[str, UseCase]) -> dict[str, Aggr
             continue
         parts = {part: cases.get(USE_CASES.get(part, part)) for part in weights}
         covered = sum(weights[part] * case.coverage for part, case in parts.items() if case) / sum(weights.values())
+        complete = stratum.complete({case.suite for case in parts.values() if case})
         found[profile] = AggregateScore(
             profile=profile,
             score=total.score,
@@ -217,7 +237,7 @@ def aggregates(stratum: Stratum, cases: Mapping[str, UseCase]) -> dict[str, Aggr
             mode=stratum.mode,
             limit=stratum.limit,
             machine=stratum.machine,
-            complete=stratum.complete,
+            complete=complete,
         )
     return found
 
@@ -228,10 +248,9 @@ def run_aggregates(run: RunReport) -> dict[str, AggregateScore]:
     return aggregates(stratum, run_scores(run.results, run.planned, run.quantization, run.mode, run.limit))
 
 
-def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> tuple[str, ...]:
+def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> list[str]:
     recorded = [task for result in results for task in _names(result.provenance.get("suite_tasks"))]
-    tasks = recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]
-    return tuple(sorted(set(tasks)))
+    return recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]
 
 
 def _names(value: object) -> list[str]:

@@ -121,6 +121,65 @@ def test_two_versions_of_a_task_are_never_averaged(factory, score):
     assert (task.version, task.score, task.measured_variants, task.planned_variants) == (2, pytest.approx(90), 1, 2)
 
 
+NOT_RUN = {"outcome": "not_run", "reason": "the run ended before this item was done"}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        NOT_RUN,
+        {"outcome": "error", "reason": "worker 'gw0' crashed"},
+        {"outcome": "skipped"},
+    ],
+)
+def test_what_does_not_know_the_version_of_its_task_erases_no_number(factory, score, later):
+    # Reports have version 1 there, whatever the task's version is.
+    lost = Result(suite="rag", task="niah", variant="1024", quantization="Q8_0", mode="full", **later)
+    old = factory.make_run(results=[score("niah", 80, variant="1024", version=2)], day=1)
+    new = factory.make_run(results=[lost], day=2, interrupted=True)
+    (stratum,) = strata([stored(old, "a"), stored(new, "b")])
+    (task,) = use_cases(stratum)["rag"].benchmarks
+    assert (task.version, task.score) == (2, pytest.approx(80))
+
+
+def test_what_was_not_run_erases_no_number_of_its_own_report_and_is_told(factory, score):
+    lost = Result(suite="rag", task="niah", variant="2048", quantization="Q8_0", mode="full", **NOT_RUN)
+    run = factory.make_run(results=[score("niah", 80, variant="1024", version=2), lost], interrupted=True)
+    (stratum,) = strata([stored(run)])
+    assert use_cases(stratum)["rag"].score == pytest.approx(80)
+    assert [result.outcome for result in stratum.results] == ["passed", "not_run"]
+
+
+def test_an_error_of_a_newer_version_ends_the_number_of_the_older_one(factory, score):
+    error = Result(
+        suite="rag",
+        task="niah",
+        variant="",
+        quantization="Q8_0",
+        mode="full",
+        outcome="error",
+        version=2,
+        kind="checks",
+    )
+    old, new = factory.make_run(results=[score("niah", 80)], day=1), factory.make_run(results=[error], day=2)
+    (stratum,) = strata([stored(old, "a"), stored(new, "b")])
+    assert use_cases(stratum) == {}
+    assert stratum.results == (error,)
+
+
+def test_a_task_that_was_taken_out_of_its_suite_leaves_the_score(factory, score):
+    def run(day, **tasks):
+        declared = {"suite_tasks": sorted(tasks)}
+        results = [replace(score(task, right), provenance=declared) for task, right in tasks.items()]
+        return factory.make_run(results=results, day=day)
+
+    (stratum,) = strata([stored(run(1, niah=90, removed=10), "a"), stored(run(2, niah=90, added=90), "b")])
+    case = use_cases(stratum)["rag"]
+    assert (case.declared, case.score, case.coverage) == (("added", "niah"), pytest.approx(90), 1.0)
+    # it is still shown
+    assert {result.task for result in stratum.results} == {"added", "niah", "removed"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
