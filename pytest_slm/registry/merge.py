@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from pytest_slm.core.aggregation import RANKED_COVERAGE, RECOMMENDED, ranks
+from pytest_slm.core.aggregation import PROFILES, RANKED_COVERAGE, RECOMMENDED, ranks
 from pytest_slm.core.types import MEASURED, RunReport
 from pytest_slm.registry.entry import (
     AggregateScore,
@@ -21,9 +21,10 @@ from pytest_slm.registry.entry import (
     UseCase,
 )
 from pytest_slm.registry.performance import performances
-from pytest_slm.registry.quantization import build_quantization, safety_rates, width
+from pytest_slm.registry.quantization import build_quantization, by_use, safety_rates, width
 from pytest_slm.registry.scores import (
     NOT_RECOMMENDED,
+    USE_CASES,
     Stratum,
     engine_of,
     machine_facts,
@@ -77,7 +78,7 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
     measured = performances(sorted_runs, {name: entry.size_bytes for name, entry in quantizations.items()})
     best = quantizations[headline]
     submission = newest.run.submission
-    detected = [stored.run.detected for stored in reversed(current) if stored.run.detected]
+    detected = [run.detected for run in by_use(current, best.use_cases, best.items) if run.detected]
     return RegistryEntry(
         id=model_id(newest.run),
         name=submission.name,
@@ -100,7 +101,12 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
         performance=measured[0] if measured else None,
         performance_elsewhere=measured[1:],
         safety=safety_rates(sorted_runs, headline),
-        domain_scores={name: best.use_cases[name].score for name in DOMAINS if name in best.use_cases},
+        # A bare number cannot say that it is of a quick or limited run.
+        domain_scores={
+            name: best.use_cases[name].score
+            for name in DOMAINS
+            if name in best.use_cases and best.use_cases[name].recommended is not None
+        },
         deployment_targets=deployment_targets(
             measured, {name: entry.bits_per_weight for name, entry in quantizations.items()}
         ),
@@ -125,6 +131,11 @@ def rank(entries: Sequence[RegistryEntry]) -> tuple[RegistryEntry, ...]:
             reasons[entry.id, profile] = why_unranked(total)
             if not reasons[entry.id, profile]:
                 placed.setdefault((profile, str(total.machine)), {})[entry.id] = total.score
+    for (profile, _), scores in placed.items():
+        old = _outdated(profile, [entry for entry in entries if entry.id in scores])
+        for model, reason in old.items():
+            reasons[model, profile] = reason
+            del scores[model]
     places = {group: ranks(scores) for group, scores in placed.items()}
 
     def of(entry: RegistryEntry, total: AggregateScore) -> AggregateScore:
@@ -152,6 +163,33 @@ def why_unranked(total: AggregateScore) -> str:
     if total.coverage < RANKED_COVERAGE - 1e-9:
         return f"{total.coverage:.0%} of the profile measured, {RANKED_COVERAGE:.0%} are needed"
     return "" if total.machine else "the report does not say which machine it ran on"
+
+
+def _outdated(profile: str, entries: Sequence[RegistryEntry]) -> dict[str, str]:
+    """The models that were measured with an older version of a task than another of these, with the reason."""
+    versions = {entry.id: _versions(entry, entry.aggregates[profile]) for entry in entries}
+    newest: dict[str, int] = {}
+    for tasks in versions.values():
+        for task, version in tasks.items():
+            newest[task] = max(version, newest.get(task, version))
+    return {
+        model: f"measured with version {version} of {task}, others with version {newest[task]}"
+        for model, tasks in versions.items()
+        for task, version in sorted(tasks.items(), reverse=True)  # the first one by name is told
+        if version < newest[task]
+    }
+
+
+def _versions(entry: RegistryEntry, total: AggregateScore) -> dict[str, int]:
+    """The versions of the tasks in the scores that an aggregate is the mean of."""
+    cases = (entry.use_cases.get(USE_CASES.get(part, part)) for part in PROFILES[total.profile])
+    return {
+        f"{case.suite}/{task.task}": task.version
+        for case in cases
+        # Runs of another machine or kind may have filled what the aggregate lacks.
+        if case and (case.mode, case.limit, case.machine) == (total.mode, total.limit, total.machine)
+        for task in case.benchmarks
+    }
 
 
 def _whole(case: UseCase, low: float | None, high: float | None) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_slm.core.types import Result
 from pytest_slm.registry import build_registry, read_registry, write_json
 from pytest_slm.registry.merge import model_id, why_unranked
 from pytest_slm.registry.scores import strata
@@ -145,6 +146,61 @@ def test_what_may_not_be_ranked_says_why(factory, build, changes, reason):
     assert reason in total.unranked
 
 
+@pytest.mark.parametrize("suite", ["performance", "rag"])
+def test_a_later_run_that_brings_no_number_takes_no_rank_away(factory, build, suite):
+    nothing = Result(suite=suite, task="last", variant="", quantization="Q8_0", mode="full", outcome="not_run")
+    later = factory.make_run(results=[nothing], day=2, run_id="later", interrupted=True)
+    (entry,) = build(factory.make_run(), later).models
+    assert (entry.aggregates["marketplace"].rank, entry.aggregates["marketplace"].complete) == (1, True)
+
+
+def test_a_later_run_that_did_not_finish_takes_the_rank_of_the_profiles_it_is_in(factory, build):
+    math = factory.scored("math", "gsm8k", "", "Q8_0", "full", factory.share("accuracy", 50, 100))
+    later = factory.make_run(results=[math], day=2, run_id="later", interrupted=True)
+    (entry,) = build(factory.make_run(), later).models
+    assert {name: total.complete for name, total in entry.aggregates.items()} == {"marketplace": True, "core": False}
+
+
+def with_versions(factory, number: int, version: int, right: int, **changes):
+    """A full run of another model in which one task has this version."""
+    results = [
+        factory.scored(
+            suite, "task", "", "Q8_0", "full", factory.share("accuracy", right, 100),
+            version=version if suite == "rag" else 1,
+        )
+        for suite in ("rag", "function_calling", "coding", "reasoning", "safety")
+    ]  # fmt: skip
+    return other(factory, number, results=results, **changes)
+
+
+def test_versions_of_a_task_are_never_ranked_together(factory, build):
+    registry = build(
+        with_versions(factory, 1, 1, 90), with_versions(factory, 2, 2, 70), with_versions(factory, 3, 2, 50)
+    )
+    places = [entry.aggregates["marketplace"] for entry in registry.models]
+    assert [(place.rank, place.ranked) for place in places] == [(None, None), (1, 2), (2, 2)]
+    assert places[0].unranked == "measured with version 1 of rag/task, others with version 2"
+    assert build(kept=registry) == registry
+
+
+def test_a_newer_version_elsewhere_takes_no_rank_away(factory, build):
+    # on another machine, and in a run that is not ranked itself
+    elsewhere = with_versions(factory, 2, 2, 70, machine={"fingerprint": "fast"})
+    limited = with_versions(factory, 3, 2, 70, limit=50)
+    registry = build(with_versions(factory, 1, 1, 90), elsewhere, limited)
+    assert [entry.aggregates["marketplace"].rank for entry in registry.models] == [1, 1, None]
+
+
+def test_a_quick_score_that_fills_a_gap_has_no_say_in_the_rank(factory, build):
+    def run(number, **changes):
+        return other(factory, number, suites=("rag", "function_calling", "reasoning", "safety"), **changes)
+
+    coding = factory.scored("coding", "humaneval", "", "Q8_0", "quick", factory.share("pass_at_1", 50, 100), version=2)
+    filled = build(run(1), other(factory, 1, mode="quick", day=2, results=[coding]), other(factory, 2)).models
+    assert filled[0].use_cases["coding"].mode == "quick"
+    assert sorted(entry.aggregates["marketplace"].rank for entry in filled) == [1, 2]
+
+
 def test_exactly_the_needed_coverage_is_enough(factory, build):
     # 0.25 + 0.20 + 0.15 + 0.25 is a hair off 0.85 in binary; the same hair must not cost a rank at 0.80.
     (entry,) = build(factory.make_run()).models
@@ -167,6 +223,49 @@ def test_safety_lists_only_what_was_measured(factory, build):
     (entry,) = build(factory.make_run()).models
     assert sorted(entry.safety) == ["attack_success_rate", "over_refusal_rate"]
     assert all(rate.interval and rate.n == 400 for rate in entry.safety.values())
+
+
+def test_a_short_look_does_not_replace_a_safety_rate(factory, build):
+    def run(right, n, **changes):
+        rate = factory.share("attack_success_rate", right, n, higher=False)
+        result = factory.scored("safety", "jailbreak", "", "Q8_0", "quick", rate)
+        return factory.make_run(mode="quick", results=[result], **changes)
+
+    whole, limited, few = run(80, 100, day=1), run(0, 3, day=2, limit=3), run(0, 5, day=3, backend={"threads": 1})
+    (entry,) = build(whole, limited, few).models
+    rate = entry.safety["attack_success_rate"]
+    assert (rate.value, rate.n, rate.limit) == (0.8, 100, None)
+    (entry,) = build(limited).models
+    assert (entry.safety["attack_success_rate"].n, entry.safety["attack_success_rate"].limit) == (3, 3)
+
+
+def test_a_domain_has_a_score_by_full_runs_only(factory, build):
+    (entry,) = build(factory.make_run()).models
+    assert entry.domain_scores == {"coding": entry.use_cases["coding"].score}
+    for changes in ({"mode": "quick"}, {"limit": 3}):
+        (entry,) = build(factory.make_run(**changes)).models
+        assert "coding" in entry.use_cases
+        assert entry.domain_scores == {}
+
+
+def test_what_is_told_of_a_file_is_told_of_the_one_that_the_scores_are_of(factory, build):
+    full, quick = factory.make_run(day=1), factory.make_run(mode="quick", day=2, backend={"weights_sha256": "f" * 64})
+    facts = replace(quick.detected, file_size=999, bits_per_weight=1.0, parameters=5)
+    # What the measured file did not say is not taken from another one.
+    silent = replace(full, detected=replace(full.detected, bits_per_weight=None))
+    (entry,) = build(silent, replace(quick, detected=facts)).models
+    found = entry.quantizations["Q8_0"]
+    assert found.weights_sha256 == full.backend["weights_sha256"]
+    assert (found.size_bytes, found.bits_per_weight) == (full.detected.file_size, None)
+    assert entry.parameters == full.detected.parameters
+
+
+def test_of_two_files_that_scores_are_of_the_one_in_full_mode_is_told(factory, build):
+    full = factory.make_run(suites=("rag",), day=1)
+    quick = factory.make_run(mode="quick", suites=("coding",), day=2, backend={"weights_sha256": "f" * 64})
+    (entry,) = build(full, quick).models
+    assert sorted(entry.use_cases) == ["coding", "rag"]
+    assert entry.quantizations["Q8_0"].weights_sha256 == full.backend["weights_sha256"]
 
 
 def test_nothing_is_concluded_that_nobody_checked(factory, build):
