@@ -22,6 +22,8 @@ NEARLY = 2 << 20
 """An interpreter that breaks off with no more bytes than this left lacked memory. What it printed decides nothing."""
 AHEAD = 4
 """Messages that may wait for the owner. Honest programs write one and wait for the next question."""
+PATIENCE = 60.0
+"""Seconds beyond twice its own limit after which an interpreter is given up: on a busy machine its clock is late."""
 
 _calling = threading.local()
 
@@ -88,7 +90,7 @@ class Guest:
         self._line = bytearray()
         self._printed = 0
         self._left = 0
-        self._stopped = self._refill = self._halted = False
+        self._stopped = self._refill = self._halted = self._owing = self._given_up = False
         self._exit: int | None = None
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
         self._thread.start()
@@ -101,18 +103,31 @@ class Guest:
         self._inbox.put(line + b"\n")
 
     def receive(self) -> bytes | None:
-        """The next line that it writes; None when it has ended, and then ``ending`` says how."""
-        line = self._outbox.get()
+        """The next line that it writes; None when it has ended or is given up, and then ``ending`` says how."""
+        try:
+            line = self._outbox.get(timeout=self._patience)
+        except queue.Empty:  # its own limits do not act while it is in a system call
+            self.ending, self.explanation = "timeout", f"it said nothing for {self._patience:g} seconds"
+            self._given_up = True
+            line = None
         if line is None:
             self._outbox.put(None)
-            self._thread.join()
+            self._join()
         return line
 
     def close(self) -> None:
-        """End of input: it ends by itself, or is ended."""
+        """End of input: it ends by itself, or is ended, or is left behind."""
         self._stopped = True
         self._inbox.put(None)
-        self._thread.join()
+        self._join()
+
+    def _join(self) -> None:
+        if not self._given_up:
+            self._thread.join(self._patience)
+
+    @property
+    def _patience(self) -> float:
+        return 2 * self.limits.seconds + PATIENCE
 
     @property
     def work(self) -> int:
@@ -139,13 +154,18 @@ class Guest:
         return start
 
     def take(self, most: int) -> bytes:
-        """Input; waits for it. Nothing at its end."""
+        """Input; waits for it. Nothing at its end, or if it has not answered the last line: nobody would write more."""
         if not self._pending:
             self._left = self._store.get_fuel()
-            self._pending = self._inbox.get() or b""
+            try:
+                self._pending = self._inbox.get(block=not self._owing) or b""
+            except queue.Empty:
+                self._end("failed", "it read its own interpreter's channel")
+                return b""
             if self._stopped or not self._pending:
                 self._inbox.put(None)
                 return b""
+            self._owing = True
             if self._refill:
                 self._begin()
         part, self._pending = self._pending[:most], self._pending[most:]
@@ -163,6 +183,7 @@ class Guest:
         if self._outbox.qsize() + len(lines) > AHEAD:
             return self._end("failed", "it wrote to its own interpreter's channel")
         for line in lines:
+            self._owing = False
             self._outbox.put(bytes(self._line) + line)
             self._line.clear()
         self._line += rest

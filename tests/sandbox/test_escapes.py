@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_slm.sandbox import Limits, machine, runner
+
 GOOD = "def f(x):\n    return x + 1\n"
 TEST = "assert f(1) == 2\nassert f(40) == 41\n"
 
@@ -57,6 +59,10 @@ ESCAPES = {
     "huge output": "while True: print('x' * 10000)",
     "output past python": "import os\nwhile True: os.write(2, b'x' * 65536)",
     "sleep for ever": "import time\nwhile True: time.sleep(10 ** 6)",
+    "wait for input": "open(0).read()",
+    "wait for input past python": "import os\nos.read(0, 1)",
+    "wait for input when asked": "import sys\ndef f(x): return sys.__stdin__.readline()",
+    "answer and wait for input": "import os\nos.write(1, b'[\"names\", []]\\n')\nopen(0).read()",
     # passing without being right
     "exit 0": "import sys; sys.exit(0)",
     "exit at once": "import os; os._exit(0)",
@@ -130,3 +136,33 @@ def test_nothing_of_the_machine_is_known(sandbox, monkeypatch):
     assert sandbox.run(program, tests).explanation == "all tests passed"
     assert os.environ["SECRET_TOKEN"] not in sandbox.run("import os\nprint(os.environ)\n1/0", "").output
     assert not Path("/made").exists()
+
+
+def test_reading_what_is_its_interpreters_is_told(sandbox):
+    outcome = sandbox.run("open(0).read()", TEST)
+    assert (outcome.ending, outcome.explanation) == ("failed", "it read its own interpreter's channel")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_one_that_is_stuck_in_a_system_call_is_given_up(monkeypatch):
+    # no limit on its work acts there
+    freed = threading.Event()
+
+    def stuck(*_arguments):
+        freed.wait()
+        return b""
+
+    monkeypatch.setattr(machine.Guest, "take", stuck)
+    monkeypatch.setattr(machine, "PATIENCE", 0.5)
+    limits = Limits(work=3_000_000_000, memory=128 << 20, seconds=0.5)
+    before = threading.active_count()
+    guest = machine.Guest(runner.engine(), (*runner.FLAGS, b"import os; os.read(0, 1)"), limits)
+    try:
+        guest.send(b"hello")
+        assert guest.receive() is None
+        assert guest.ending == "timeout"
+        guest.close()
+    finally:
+        freed.set()
+    guest._thread.join(60)
+    assert threading.active_count() <= before
