@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_slm import __version__
 from pytest_slm.data.command import add_command as add_data_command
 from pytest_slm.errors import SlmError, UsageError
+from pytest_slm.help_texts import taught
 
 EXAMPLES = """\
 Measuring is done by pytest; this command works on what pytest left behind.
@@ -61,28 +62,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-slm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    registry = commands.add_parser("registry", help="make the registry from run reports")
+    registry = commands.add_parser("registry", help="make the registry from run reports", **taught("registry"))
     verbs = registry.add_subparsers(metavar="build", required=True)
-    build = verbs.add_parser("build", help="all reports below a folder -> one JSON document")
+    build = verbs.add_parser(
+        "build", help="all reports below a folder -> one JSON document", **taught("registry build")
+    )
     build.add_argument("reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the registry to write")
     build.add_argument("--keep", action="store_true", help="keep models of FILE of which REPORTS has no report")
     build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report cannot be read")
     build.set_defaults(run=_registry_build)
 
-    site = commands.add_parser("site", help="make the web pages from the registry")
+    site = commands.add_parser("site", help="make the web pages from the registry", **taught("site"))
     verbs = site.add_subparsers(metavar="build", required=True)
-    build = verbs.add_parser("build", help="registry -> a folder of pages that works from file:// and any host")
+    build = verbs.add_parser(
+        "build", help="registry -> a folder of pages that works from file:// and any host", **taught("site build")
+    )
     build.add_argument("registry", type=Path, metavar="REGISTRY", help="the file that 'registry build' wrote")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to replace by the pages")
     build.set_defaults(run=_site_build)
 
-    report = commands.add_parser("report", help="write report.html of a run folder again")
+    report = commands.add_parser("report", help="write report.html of a run folder again", **taught("report"))
     report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
     report.set_defaults(run=_report)
 
     compare = commands.add_parser(
-        "compare", help="two runs: what is faster, slower, better, worse, and what makes no difference"
+        "compare",
+        help="two runs: what is faster, slower, better, worse, and what makes no difference",
+        **taught("compare"),
     )
     compare.add_argument("a", type=Path, metavar="A", help="a run folder, or a report.json: what to compare with")
     compare.add_argument("b", type=Path, metavar="B", help="another one")
@@ -97,11 +104,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--json", action="store_true", help="the comparison as JSON")
     compare.set_defaults(run=_compare)
 
-    suites = commands.add_parser("suites", help="list the built-in suites and their tasks")
+    suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
     suites.set_defaults(run=_suites)
 
-    detect = commands.add_parser("detect", help="what the headers of a model's weights say, as JSON")
+    detect = commands.add_parser(
+        "detect", help="what the headers of a model's weights say, as JSON", **taught("detect")
+    )
     detect.add_argument("reference", metavar="REF", help="a .gguf file, a folder, pkg:NAME, a Hub repo or a submission")
     detect.add_argument(
         "--quant", metavar="NAMES", default="all", help="some quantizations, with commas (default: all)"
@@ -109,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--offline", action="store_true", help="never ask the Hub")
     detect.set_defaults(run=_detect)
 
-    quantize = commands.add_parser("quantize", help="make further quantizations of a GGUF with llama.cpp's quantizer")
+    quantize = commands.add_parser(
+        "quantize", help="make further quantizations of a GGUF with llama.cpp's quantizer", **taught("quantize")
+    )
     quantize.add_argument("reference", metavar="REF", help="a .gguf file, pkg:NAME, a Hub repo or a submission")
     quantize.add_argument("--to", required=True, metavar="TYPES", help="llama.cpp's names, with commas: Q8_0,Q4_K_M")
     quantize.add_argument("--source", metavar="NAME", help="the quantization to start from (default: the most precise)")
@@ -120,9 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     quantize.add_argument("--offline", action="store_true", help="never ask the Hub")
     quantize.set_defaults(run=_quantize)
 
-    add_data_command(commands)
+    add_data_command(commands, taught)
 
-    validate = commands.add_parser("validate", help="check submissions, and compare them with their weights' headers")
+    validate = commands.add_parser(
+        "validate", help="check submissions, and compare them with their weights' headers", **taught("validate")
+    )
     validate.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="YAML files")
     validate.add_argument("--offline", action="store_true", help="never ask the Hub")
     validate.set_defaults(run=_validate)

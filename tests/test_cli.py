@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from pytest_slm.cli import main
+from pytest_slm.cli import _parser, main
 
 
 @pytest.fixture
@@ -96,6 +97,36 @@ def test_help_teaches_every_command_with_an_example(command, capsys):
         main(["--help"])
     assert stopped.value.code == 0
     assert f"pytest-slm {command} " in capsys.readouterr().out
+
+
+COMMANDS = (
+    *("registry", "registry build", "site", "site build", "report", "compare", "suites", "detect", "quantize"),
+    *("validate", "data", "data pull", "data list", "data verify"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_says_more_and_has_an_example_that_works(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command.split(), "--help"])
+    assert stopped.value.code == 0
+    usage, description, *_ = (printed := capsys.readouterr().out).split("\n\n")
+    assert usage.startswith(f"usage: pytest-slm {command} ")
+    assert description.endswith(".")
+    assert max(map(len, description.splitlines())) < 120
+    (example,) = re.findall(r"^example:\n  pytest-slm (.*)$", printed, flags=re.MULTILINE)
+    assert example.startswith(command)
+    assert callable(_parser().parse_args(example.split()).run)
+
+
+def test_no_command_lacks_a_description():
+    found, waiting = [], [("", _parser())]
+    for name, parser in waiting:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                waiting += [(f"{name} {verb}".strip(), one) for verb, one in action.choices.items()]
+        found += [name] if name else []
+    assert sorted(found) == sorted(COMMANDS)
 
 
 @pytest.fixture

