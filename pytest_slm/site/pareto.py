@@ -147,7 +147,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[ParetoRow, ...]:
     rows: list[ParetoRow] = []
     for one in sorted(candidates, key=lambda one: (-one.score, one.name)):
         score, interval = numbers.points(one.score, one.interval)
-        tps, tps_interval = numbers.estimate(one.tps, one.speed and (one.speed.interval or one.speed.spread))
+        tps, tps_interval = numbers.estimate(one.tps, (one.speed.interval or one.speed.spread) if one.speed else None)
         x = round(100 * one.tps / top, 2)
         left = x > 75
         near = [row.label_y for row in rows if abs(row.x - x) < 22 and row.left == left]

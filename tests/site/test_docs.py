@@ -45,6 +45,16 @@ def test_every_field_of_the_registry_is_documented(kind):
     assert {field.name for field in dataclasses.fields(kind)} - named("registry.md") == set()
 
 
+def test_the_marker_has_the_same_arguments_in_its_help_and_in_the_documents(pytestconfig):
+    helped = next(line for line in pytestconfig.getini("markers") if line.startswith("slm_task("))
+    document = re.search(r"`(slm_task\(name.*?\))`", (DOCS / "plugins.md").read_text(encoding="utf-8"))
+
+    def names(text):
+        return re.findall(r"(\w+)(?==|,|$)", re.sub(r"=(\(\.\.\.\)|\w+)", "", text))
+
+    assert names(helped.partition("(")[2].partition(")")[0]) == names(document[1][len("slm_task(") : -1])
+
+
 def test_every_safety_rate_and_profile_is_documented():
     assert set(SAFETY_RATES) - named("registry.md") == set()
     assert set(PROFILES) - named("scores.md") == set()
