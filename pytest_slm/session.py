@@ -49,6 +49,8 @@ class Run:
     hosts: HostSource | None = None
     tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that each suite's score is the mean of."""
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The version of each task (its suite and its name) that was collected."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Samples of single items (``str(ItemId)``), where a time budget or the run that goes on has decided them."""
     resumed: bool = False
@@ -61,6 +63,8 @@ class Run:
     _paths: dict[str, Path | None] = field(default_factory=dict)
     _sound: dict[str, RemoteBackend] = field(default_factory=dict)
     """The backends that have sung; a new process is asked again."""
+    _folders: list[Path] = field(default_factory=list)
+    """The run folders that it made itself or goes on with: others may be those of a run that is still going on."""
 
     # -- the model -----------------------------------------------------------------------------------------------
 
@@ -295,14 +299,14 @@ class Run:
                     ) from None
                 failure = writing_failed(folder, error)
                 raise UsageError(failure.args[0], slug=failure.slug) from None
+            self._folders.append(folder)
             if self.config.mode != "validate":
                 with contextlib.suppress(ReportError):  # then it cannot be resumed; its items will tell of the disk
                     answers.begin(folder, self.config, self.limits, self.budget)
 
     def drop_empty_folders(self) -> None:
-        """Remove run folders in which nothing was written."""
-        for quantization in self.quantizations:
-            folder = self.folder(quantization.name)
+        """Remove its run folders in which nothing was written."""
+        for folder in self._folders:
             answers.close(folder, complete=False)
             for path in (folder / "samples", folder, folder.parent, folder.parent.parent):
                 with contextlib.suppress(OSError):

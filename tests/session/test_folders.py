@@ -98,3 +98,14 @@ def test_a_folder_with_a_file_stays(run, result):
     started.drop_empty_folders()
     assert (started.folder("Q8_0") / "results.jsonl").is_file()
     assert not started.folder("Q4_0").exists()
+
+
+def test_a_refused_run_leaves_the_folder_of_the_one_that_is_going_on(run):
+    first = run("Q8_0")
+    first.create_folders()
+    second = run("Q4_0", "Q8_0")
+    with pytest.raises(UsageError, match="taken"):
+        second.create_folders()
+    second.drop_empty_folders()
+    assert (first.folder("Q8_0") / "answers" / "run.json").is_file()
+    assert not second.folder("Q4_0").exists()  # what it made itself goes away
