@@ -35,6 +35,9 @@ from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_pea
 BEAT_S = 0.2
 """No more than one progress message in this time."""
 
+TURN_S = 1.0
+"""How often a client that waits for its turn may hear from the host."""
+
 SPINNING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Environment variables that say how long threads wait for each other before they sleep. Times depend on it."""
 
@@ -57,6 +60,8 @@ class Host:
         self._load_s = time.perf_counter() - started
         self._loaded = memory_use()
         self._engine = threading.Lock()
+        self._signs = 0
+        """Signs of life that the engine has given."""
         self._calls: Mapping[str, Callable[[Any, Progress, Finished[Record]], Any]] = {
             "count_tokens": lambda args, _, __: self._backend.count_tokens(_requests(args)),
             "generate": lambda args, progress, finished: self._backend.generate(_requests(args), progress, finished),
@@ -92,8 +97,28 @@ class Host:
             return reset_peak()
         if name not in self._calls:
             raise BackendError(f"unknown call {name!r}")
-        with self._engine:
-            return self._calls[name](args, progress, finished)
+        self._wait_for_turn(progress)
+        try:
+            self._signs += 1
+            return self._calls[name](args, self._noted(progress), self._noted(finished))
+        finally:
+            self._engine.release()
+
+    def _wait_for_turn(self, progress: Progress) -> None:
+        """Take the engine. Meanwhile the client hears nothing of its own call, but must not take that for silence: it is
+        told that nothing is done yet as long as the engine goes on with the calls of others."""
+        seen = None
+        while not self._engine.acquire(timeout=TURN_S):
+            if self._signs != seen:
+                seen = self._signs
+                progress(0, 0)
+
+    def _noted(self, tell: Callable[[int, Any], None]) -> Callable[[int, Any], None]:
+        def note(number: int, what: Any) -> None:
+            self._signs += 1
+            tell(number, what)
+
+        return note
 
     def _planner(self, name: str) -> Callable[[Any], Any]:
         return self._optional(

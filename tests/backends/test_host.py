@@ -17,6 +17,7 @@ import pytest
 from pytest_slm.backends import frames
 from pytest_slm.backends.host import SPINNING
 from pytest_slm.backends.hosts import Broker, WorkerHosts
+from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 
@@ -230,6 +231,43 @@ def test_several_clients_share_one_model(fake_hosts, no_orphans):
         assert all(worker.open("Q").generate([ask("x")]) for worker in workers)
     finally:
         broker.close()
+
+
+def test_waiting_for_ones_turn_is_no_silence(fake_hosts):
+    # the other's call goes on for twice the limit, with a word every 0.3 s
+    hosts = fake_hosts(alone=False, Q={"rules": [{"contains": "slow", "action": "pause"}]})
+    broker = Broker(hosts)
+    try:
+        first, second = (WorkerHosts(broker.address, broker.key, request_timeout=4) for _ in range(2))
+        began, told, answers = threading.Event(), [], []
+        working = threading.Thread(
+            target=lambda: answers.extend(
+                first.open("Q").generate([ask("slow")] * 27, finished=lambda *_: began.set()),
+            )
+        )
+        working.start()
+        assert began.wait(60)
+        second.open("Q").count_tokens([ask("x")])
+        assert second.open("Q").generate([ask("x")], progress=lambda *counts: told.append(counts))
+        working.join()
+        assert len(answers) == 27
+    finally:
+        broker.close()
+
+
+def test_one_that_waits_behind_a_call_that_hangs_is_not_told_that_all_is_well(fake_hosts):
+    # whoever made that call may be gone: then it is for the one that waits to end the process
+    process = fake_hosts(Q={"rules": [{"contains": "wait", "action": "hang"}]}).process("Q")
+    with process.connect() as gone:
+        frames.send(gone, {"id": 1, "call": "generate", "args": [ask("wait").to_json()]})
+        assert frames.receive(gone)["progress"] == [0, 1]
+    given_up = threading.Event()
+    backend = RemoteBackend(
+        process.connect(), process.description, timeout=3, why_dead=process.death, give_up=given_up.set
+    )
+    with pytest.raises(HostTimeoutError):
+        backend.count_tokens([ask("x")])
+    assert given_up.is_set()
 
 
 def test_a_worker_learns_why_the_shared_model_died(fake_hosts):
