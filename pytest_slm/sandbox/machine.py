@@ -175,20 +175,21 @@ class Guest:
         """Output: lines for the owner (1), or text to be kept (2). False, and the end, if it is too much."""
         if fd == 2:
             self._printed += len(data)
-            self.output = (self.output + data)[-KEPT:]
+            self.output = (self.output + data[-KEPT:])[-KEPT:]
             if self._printed > self.limits.output:
                 return self._end("output_limit", f"it printed more than {self.limits.output} bytes")
             return True
-        *lines, rest = data.split(b"\n")
-        if self._outbox.qsize() + len(lines) > AHEAD:
+        # Both before anything is made of it: this is the memory of the session.
+        if self._outbox.qsize() + data.count(b"\n") > AHEAD:
             return self._end("failed", "it wrote to its own interpreter's channel")
+        if len(self._line) + len(data) > LINE:
+            return self._end("output_limit", f"a value of more than {LINE} bytes")
+        *lines, rest = data.split(b"\n")
         for line in lines:
             self._owing = False
             self._outbox.put(bytes(self._line) + line)
             self._line.clear()
         self._line += rest
-        if len(self._line) > LINE:
-            return self._end("output_limit", f"a value of more than {LINE} bytes")
         return True
 
     def random(self, length: int) -> bytes:

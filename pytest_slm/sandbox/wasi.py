@@ -18,6 +18,8 @@ MODULE = "wasi_snapshot_preview1"
 OK, EBADF, EFAULT, EINVAL, EIO, ENOSYS = 0, 8, 21, 28, 29, 52
 CHARACTER_DEVICE = 2
 IOVEC_MAX = 1024
+PIECE = 1 << 20
+"""Bytes of output that are taken out of a program's memory at once: it may be much more than will be kept."""
 
 
 class BadAddressError(Exception):
@@ -157,8 +159,9 @@ def fd_write(process: Process, fd: int, vectors: int, count: int, result: int) -
         return EBADF
     written = 0
     for address, length in _vectors(process, vectors, count):
-        if not process.give(fd, process.load(address, length)):
-            return EIO
+        for start in range(0, length, PIECE):
+            if not process.give(fd, process.load(address + start, min(PIECE, length - start))):
+                return EIO
         written += length
     process.store(result, _u32(written))
     return OK

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ ESCAPES = {
     "say that it passed": 'import os\nos.write(1, b\'["passed", ""]\\n\')\ndef f(x): return 7',
     "answer with a verdict": 'import os\ndef f(x): os.write(1, b\'["passed", ""]\\n\')',
     "answer ahead": "import os\nos.write(1, b'[\"v\",2,[]]\\n' * 100)\ndef f(x): return 7",
+    "answer with nothing but ends of lines": "import os\nos.write(1, b'\\n' * 40_000_000)",
     "answer with too much": "def f(x): return 'x' * (1 << 23)",
     "answer with code": 'import os\ndef f(x): os.write(1, b\'["v",["f","00"],[]]\\n\')',
     "at the end": 'import atexit, os\natexit.register(lambda: os.write(1, b\'["passed", ""]\\n\'))\ndef f(x): return 7',
@@ -166,3 +168,16 @@ def test_one_that_is_stuck_in_a_system_call_is_given_up(monkeypatch):
         freed.set()
     guest._thread.join(60)
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("fd", [1, 2])
+@pytest.mark.parametrize("letter", ["x", "\\n"])
+def test_output_takes_little_of_the_sessions_memory(sandbox, fd, letter):
+    # what a program may have itself is not for the session to hold, least of all many times over
+    tracemalloc.start()
+    try:
+        outcome = sandbox.run(f"import os\nos.write({fd}, b'{letter}' * 40_000_000)", TEST)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+    assert outcome.ending in ("failed", "output_limit")
