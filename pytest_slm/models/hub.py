@@ -11,15 +11,15 @@ import errno
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.load import PICKLES
-from pytest_slm.models.naming import models_among, part_names, plain_quantization, repo_slug
+from pytest_slm.models.naming import SPLIT, models_among, part_names, plain_quantization, repo_slug
 from pytest_slm.models.safetensors import read_table, weight_files
 
 TIMEOUT_S = 10.0
@@ -111,8 +111,13 @@ def cache_folder() -> Path:
 def needed(found: Listing, quantization: Quantization) -> list[str]:
     """The files of a repo that a quantization is made of. Raises UsageError where there are none."""
     if quantization.format == "safetensors":
-        small = [file for file in found.files if "/" not in file and file.endswith(SMALL_FILES)]
-        return [*weight_files(list(found.files)), *small]
+        weights = weight_files(list(found.files))
+        if not weights:
+            raise UsageError(
+                f"{found.repo}: holds no safetensors at {found.revision}; name the repo that does, or a GGUF of it",
+                slug="hub-not-found",
+            )
+        return [*weights, *(file for file in found.files if "/" not in file and file.endswith(SMALL_FILES))]
     file = quantization.file
     if file is None:
         models = {plain_quantization(name): name_file for name, name_file in models_among(found.files).items()}
@@ -136,11 +141,13 @@ def _fetch(client: Any, found: Listing, file: str, *, offline: bool) -> Path:
 
 
 def _quantizations(repo: str, files: tuple[str, ...], dtype: Callable[[], str]) -> tuple[Quantization, ...]:
-    ggufs = [
-        Quantization(name=name, format="gguf", source=repo, file=file) for name, file in models_among(files).items()
-    ]
+    models = models_among(files)
+    ggufs = [Quantization(name=name, format="gguf", source=repo, file=file) for name, file in models.items()]
     if weight_files(list(files)) and "config.json" in files:
-        return (Quantization(name=dtype(), format="safetensors", source=repo), *ggufs)
+        folder = Quantization(name=dtype(), format="safetensors", source=repo)
+        # Run folders, reports and --slm-quant go by names: a GGUF that is called like the folder keeps its file's.
+        alike = plain_quantization(folder.name)
+        return (folder, *(_renamed(q, models) if plain_quantization(q.name) == alike else q for q in ggufs))
     if ggufs:
         return tuple(ggufs)
     pickles = [file for file in files if PurePosixPath(file).suffix.lower() in PICKLES]
@@ -153,6 +160,14 @@ def _quantizations(repo: str, files: tuple[str, ...], dtype: Callable[[], str]) 
     raise UsageError(
         f"{repo}: holds no GGUF and no safetensors with a config.json; choose another repo", slug="hub-no-weights"
     )
+
+
+def _renamed(gguf: Quantization, taken: Container[str]) -> Quantization:
+    base = PurePosixPath(gguf.file or gguf.name).name
+    split = SPLIT.fullmatch(base)
+    stem = split["stem"] if split else base[: -len(".gguf")]
+    free = stem not in taken and plain_quantization(stem) != plain_quantization(gguf.name)
+    return replace(gguf, name=stem if free else base)
 
 
 def _remote_dtype(api: Any, info: Any, repo: str) -> str:

@@ -98,6 +98,32 @@ def test_what_is_cached_at_a_pinned_commit_is_used_without_asking(ask: Ask, hub:
     assert hub.log == [f"GET /api/models/org/tiny/revision/{SHA}"]  # the listing; no file
 
 
+def test_a_gguf_of_the_same_precision_as_the_folder_keeps_the_name_of_its_file(
+    ask: Ask, hub: Any, make_gguf: Make, make_safetensors: Make
+) -> None:
+    files = {
+        "config.json": b'{"model_type": "llama"}',
+        "model.safetensors": make_safetensors({"w": ("BF16", (4, 4))}),
+        "tiny-BF16.gguf": make_gguf({"general.file_type": (4, 32)}),
+        "tiny-Q8_0.gguf": make_gguf(),
+    }
+    hub.add("org/both", files, safetensors={"parameters": {"BF16": 16}, "total": 16})
+    offered = ask("org/both")["submission"]["quantizations"]
+    assert {item["name"]: item["format"] for item in offered} == {
+        **{"BF16": "safetensors", "tiny-BF16": "gguf", "Q8_0": "gguf"}
+    }
+    assert ask("org/both", quant="tiny-bf16")["path"].endswith("/tiny-BF16.gguf")
+    assert ask("org/both", quant="bf16")["detected"]["format"] == "safetensors"
+
+
+def test_declared_safetensors_that_a_repo_does_not_hold_are_told(ask: Ask, tmp_path: Path) -> None:
+    entry = "{name: BF16, format: safetensors}"
+    (tmp_path / "tiny.yml").write_text(f"model: {{hf_repo: org/tiny, quantizations: [{entry}]}}")
+    answer = ask("tiny", quant="all")
+    assert answer["slug"] == "hub-not-found"
+    assert "org/tiny: holds no safetensors" in answer["error"]
+
+
 def test_a_split_gguf_is_downloaded_whole(ask: Ask, hub: Any, make_gguf: Make) -> None:
     split = {"split.count": (4, 2)}
     hub.add(
