@@ -56,7 +56,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         if settings.mode != "validate" and not settings.plan:
             for quantization in run.quantizations:
                 run.backend_entry(quantization.name)
-        if settings.interleave:
+        if settings.interleave and not settings.plan:  # it locates the weights, and a plan downloads and makes none
             check_interleave(run)
         run.hosts = Hosts(
             run.openings(),

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load.document import Value
 
-
 MOST = 1 << 48
 """More than anything that is counted here; Python does not even write numbers of some thousand digits."""
 

@@ -66,7 +66,7 @@ def locate(submission: Submission, quantization: Quantization, *, offline: bool 
     UsageError, or what making a derived one raises.
     """
     if quantization.derived_from is not None:
-        original = next(item for item in submission.quantizations if item.name == quantization.derived_from)
+        original = original_of(submission, quantization)
         return derive(locate(submission, original, offline=offline), quantization.name)
     if quantization.format == "fake":
         return Path(quantization.file or "")
@@ -81,10 +81,20 @@ def locate(submission: Submission, quantization: Quantization, *, offline: bool 
         return _in_folder(submission, source, quantization)
     from pytest_slm.models import hub  # at use: the client is an optional package
 
+    return hub.download(*repo_of(submission, source), quantization, offline=offline)
+
+
+def original_of(submission: Submission, quantization: Quantization) -> Quantization:
+    """What a derived quantization is made from."""
+    return next(item for item in submission.quantizations if item.name == quantization.derived_from)
+
+
+def repo_of(submission: Submission, source: str) -> tuple[str, str | None]:
+    """The Hub repo of a source and its revision; that of the submission is one of its own repo only."""
     repo, _, revision = source.partition("@")
     if not revision and repo == submission.hf_repo:
         revision = submission.revision or ""
-    return hub.download(repo, revision or None, quantization, offline=offline)
+    return repo, revision or None
 
 
 def _is_local(source: str) -> bool:

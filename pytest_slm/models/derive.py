@@ -78,6 +78,13 @@ def best_source(offered: Iterable[Quantization]) -> Quantization | None:
     return min(ggufs, key=rank, default=None)
 
 
+def derived(source: Path, name: str, *, cache: Path | None = None) -> Path | None:
+    """The GGUF ``source`` in another type if it is in the cache; nothing is made."""
+    digest = _sha256(source)
+    target = _target(source, digest, type_named(name), cache)
+    return target if _is_derived(target, digest, verify=False) else None
+
+
 def derive(source: Path, name: str, *, cache: Path | None = None, verify: bool = False, threads: int = 0) -> Path:
     """The GGUF ``source`` in another type, made now or found in the cache.
 
@@ -96,8 +103,8 @@ def derive(source: Path, name: str, *, cache: Path | None = None, verify: bool =
             f"{source}: one of several parts; merge them first (llama-gguf-split --merge)", slug="quantization-source"
         )
     digest = _sha256(source)
-    folder = cache_folder(cache) / "quantized" / digest[:16]
-    target = folder / f"{model_name(source.stem)}-{kind}.gguf"
+    target = _target(source, digest, kind, cache)
+    folder = target.parent
     if _is_derived(target, digest, verify=verify):
         return target
     try:
@@ -132,6 +139,10 @@ def derive(source: Path, name: str, *, cache: Path | None = None, verify: bool =
             with contextlib.suppress(OSError):
                 leftover.unlink(missing_ok=True)
     return target
+
+
+def _target(source: Path, digest: str, kind: str, cache: Path | None) -> Path:
+    return cache_folder(cache) / "quantized" / digest[:16] / f"{model_name(source.stem)}-{kind}.gguf"
 
 
 def _is_derived(target: Path, digest: str, *, verify: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What would have to be downloaded before a quantization can be opened. Nothing is downloaded to find out."""
+"""What would have to be downloaded or made before a quantization can be opened. Neither is done to find out."""
 
 from __future__ import annotations
 
@@ -8,24 +8,33 @@ from pathlib import Path
 
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import SlmError
-from pytest_slm.models.choose import locate
+from pytest_slm.models.choose import locate, original_of, repo_of
+from pytest_slm.models.derive import derived
+from pytest_slm.models.naming import split_parts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """``n_bytes`` to download (0: it is here; None: not known), why, what is ``free`` where they would go, and the
-    ``size`` of the weights where that is known."""
+    """``n_bytes`` to download (0: none; None: not known), what is lacking, what is ``free`` where they would go, and
+    the ``size`` of the weights where that is known."""
 
     n_bytes: int | None
     reason: str = ""
     free: int | None = None
     size: int | None = None
 
+    @property
+    def nothing(self) -> bool:
+        """Whether the weights are here, ready to be opened."""
+        return self.n_bytes == 0 and not self.reason
+
 
 def missing(submission: Submission, quantization: Quantization, *, offline: bool) -> Missing:
     """What a quantization lacks on this machine."""
-    if quantization.format == "fake" or quantization.derived_from is not None:
+    if quantization.format == "fake":
         return Missing(n_bytes=0)
+    if quantization.derived_from is not None:
+        return _derived(submission, quantization, offline=offline)
     try:
         return Missing(n_bytes=0, size=_size(locate(submission, quantization, offline=True)))
     except SlmError as error:
@@ -34,12 +43,23 @@ def missing(submission: Submission, quantization: Quantization, *, offline: bool
     return _on_the_hub(submission, quantization)
 
 
+def _derived(submission: Submission, quantization: Quantization, *, offline: bool) -> Missing:
+    original = original_of(submission, quantization)
+    here = missing(submission, original, offline=offline)
+    if not here.nothing:
+        return here
+    made = derived(locate(submission, original, offline=True), quantization.name)
+    if made is not None:
+        return Missing(n_bytes=0, size=_size(made))
+    return Missing(n_bytes=0, reason=f"{quantization.name} has to be made from {original.name} first")
+
+
 def _on_the_hub(submission: Submission, quantization: Quantization) -> Missing:
     from pytest_slm.models import hub  # at use: the client is an optional package
 
-    repo, _, revision = (quantization.source or submission.hf_repo or "").partition("@")
+    repo, revision = repo_of(submission, quantization.source or submission.hf_repo or "")
     try:
-        found = hub.listing(repo, revision or submission.revision)
+        found = hub.listing(repo, revision)
         sizes = [found.sizes.get(file) for file in hub.needed(found, quantization)]
     except SlmError as error:
         return Missing(n_bytes=None, reason=str(error))
@@ -53,7 +73,7 @@ def _on_the_hub(submission: Submission, quantization: Quantization) -> Missing:
 
 
 def _size(path: Path) -> int | None:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    files = split_parts(path) if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files) or None
 
 

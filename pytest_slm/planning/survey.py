@@ -61,7 +61,7 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
                 why = "in mode validate" if run.config.mode == "validate" else "with --collect-only"
                 raise NotAvailableError(f"no model is loaded {why}", slug="plan-unknown")
             here = missing(run.submission, run.quantization(quantization), offline=run.config.offline)
-            if here.n_bytes != 0:
+            if not here.nothing:
                 raise NotAvailableError(f"the weights are not on this machine ({here.reason})", slug="plan-unknown")
             tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items: a minute or so")
             backend = run.open(quantization)

@@ -74,7 +74,7 @@ def test_a_file_without_its_note_is_made_again(real_model, cache):
 
 
 def test_paths_need_not_be_utf_8(real_model, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTEST_SLM_CACHE", os.path.join(tmp_path, os.fsdecode(b"cache\xff")))
+    monkeypatch.setenv("PYTEST_SLM_CACHE", str(tmp_path / os.fsdecode(b"cache\xff")))
     source = tmp_path / os.fsdecode(b"m\xff.gguf")
     source.symlink_to(real_model)
     assert detect(derive(source, "Q4_0")).quantization == "Q4_0"

