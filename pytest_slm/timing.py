@@ -23,6 +23,7 @@ from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.quiet import Quiet, wait_until_quiet
+from pytest_slm.models.naming import split_parts
 from pytest_slm.runners.performance import Measured, Player, Rounds, Subject, play
 from pytest_slm.session import Run
 
@@ -159,11 +160,11 @@ def budget_s(item: pytest.Item, variant: str) -> float | None:
 
 
 def weight_files(path: Path | None) -> tuple[Path, ...]:
-    """The files of the weights at a path: one file, or those of a folder."""
+    """The files of the weights at a path: one GGUF with all its parts, or those of a folder."""
     if path is None:
         return ()
     if path.is_file():
-        return (path,)
+        return split_parts(path)
     return tuple(sorted(file for file in path.glob("*.safetensors") if file.is_file()))
 
 

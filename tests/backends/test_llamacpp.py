@@ -1,5 +1,6 @@
 """llama.cpp with a real model, in this process: tokens, likelihoods, text, and its times."""
 
+import hashlib
 import math
 import os
 
@@ -23,22 +24,56 @@ def ask(text, **options):
     return Request(messages=(Message(role="user", content=text),), **options)
 
 
-def test_it_describes_what_numbers_depend_on(backend):
+def test_it_describes_what_numbers_depend_on(backend, real_model):
     described = backend.describe()
     assert described["parameters"] == 134_515_008
     assert described["n_ctx"] == 8192
-    assert len(described["weights_sha256"]) == 64
+    assert described["weights_sha256"] == hashlib.sha256(real_model.read_bytes()).hexdigest()
     assert len(described["chat_template_sha256"]) == 64
 
 
 def test_a_path_need_not_be_utf_8(real_model, tmp_path):
     from pytest_slm.backends.llamacpp.model import Model
 
-    path = os.path.join(tmp_path, os.fsdecode(b"m\xff.gguf"))
-    os.symlink(real_model, path)
-    model = Model(path)
+    path = tmp_path / os.fsdecode(b"m\xff.gguf")
+    path.symlink_to(real_model)
+    model = Model(str(path))
     assert model.n_vocab == 49_152
     model.close()
+
+
+@pytest.fixture
+def split_model(real_model, tmp_path):
+    """The first of three parts of the real model."""
+    gguf = pytest.importorskip("gguf", reason="needs gguf to split a file: pip install 'pytest-slm[hf]'")
+    source = gguf.GGUFReader(real_model)
+    n = -(-len(source.tensors) // 3)
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama", split_max_tensors=n)
+    for field in source.fields.values():
+        if not field.name.startswith("GGUF.") and field.name != "general.architecture":
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=inner)
+    for tensor in source.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return tmp_path / "m-00001-of-00003.gguf"
+
+
+def test_of_a_split_model_all_parts_count(split_model):
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    parts = sorted(split_model.parent.glob("*.gguf"))
+    opened = LlamaCpp(ModelSpec(path=str(split_model), format="gguf", settings=EngineSettings(threads=1)))
+    described = opened.describe()
+    opened.close()
+    hashes = sorted(hashlib.sha256(part.read_bytes()).hexdigest() for part in parts)
+    assert (len(parts), described["parameters"]) == (3, 134_515_008)
+    assert described["file_bytes"] == sum(part.stat().st_size for part in parts)
+    # as of a folder of safetensors; of a single file it is the file's own
+    assert described["weights_sha256"] == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 # -- tokens -------------------------------------------------------------------------------------------------------

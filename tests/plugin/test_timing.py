@@ -222,3 +222,12 @@ def test_a_busy_machine_is_warned_of_and_told(run, report, pytester):
     done.stdout.fnmatch_lines(["*other programs take 1.5 cores*"])
     (result,) = report()["slm"]["results"]
     assert result["provenance"]["quiet"] == {"waited_s": 5.0, "foreign_cores": 1.5, "quiet": False}
+
+
+def test_all_parts_of_a_split_model_are_its_files(tmp_path):
+    from pytest_slm.timing import weight_files
+
+    parts = tuple(tmp_path / f"m-0000{part}-of-00002.gguf" for part in (1, 2))
+    for part in parts:
+        part.write_bytes(b"GGUF")
+    assert weight_files(parts[0]) == parts

@@ -68,7 +68,8 @@ class LlamaCpp:
     def describe(self) -> Mapping[str, Any]:
         source = self._model.chat_template
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
-        self._sha256 = self._sha256 or _sha256(self._path)
+        files = self._model.files()
+        self._sha256 = self._sha256 or _sha256(files)
         return {
             "name": "llamacpp",
             "engine": "llama.cpp",
@@ -86,7 +87,7 @@ class LlamaCpp:
             "threads": self._limits.threads,
             "exact": self._exact,
             "weights_sha256": self._sha256,
-            "file_bytes": Path(self._path).stat().st_size,
+            "file_bytes": sum(file.stat().st_size for file in files),
             "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
             **self._model.describe(),
         }
@@ -211,6 +212,10 @@ class LlamaCpp:
         return self._model.piece(token).decode("utf-8", "replace") if token >= 0 else ""
 
 
-def _sha256(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(files: Sequence[Path]) -> str:
+    """The SHA-256 of a file; of several, that of their sorted hashes, one a line."""
+    hashes = []
+    for path in files:
+        with path.open("rb") as file:
+            hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections import deque
+from pathlib import Path
 
 import llama_cpp as llama
 
@@ -59,10 +60,11 @@ class Model:
 
     def __init__(self, path: str) -> None:
         start_engine()
+        self._path = os.fsencode(path)
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = 0
         buffer_sizes(forget=True)
-        self.handle = llama.llama_model_load_from_file(os.fsencode(path), parameters)
+        self.handle = llama.llama_model_load_from_file(self._path, parameters)
         if not self.handle:
             raise BackendError(f"{path}: llama.cpp cannot open it ({last_words()})", slug="model-load")
         self.buffers = buffer_sizes(forget=True)
@@ -102,6 +104,19 @@ class Model:
             if length < size:
                 return buffer.raw[:length].decode("utf-8", "replace")
             size = length + 1
+
+    def files(self) -> list[Path]:
+        """The file, or all parts of a split model, as the engine names them."""
+        n = int(self.metadata("split.count") or 0)
+        size = len(self._path) + 100  # of buffers: a part's name is as long as that of the first
+        prefix, part = ctypes.create_string_buffer(size), ctypes.create_string_buffer(size)
+        if n < 2 or llama.llama_split_prefix(prefix, size, self._path, 0, n) <= 0:
+            return [Path(os.fsdecode(self._path))]
+        found = []
+        for number in range(n):
+            llama.llama_split_path(part, size, prefix.value, number, n)
+            found.append(Path(os.fsdecode(part.value)))
+        return found
 
     def describe(self) -> dict[str, object]:
         """What the weights say of themselves."""
