@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pytest_slm.core.types import MEASURED, PROPERTY, REPORT_SCHEMA, ItemId, Result, RunReport
 from pytest_slm.errors import SlmError
 from pytest_slm.machine.hardware import installed_versions
+from pytest_slm.models import missing
 from pytest_slm.registry.store import read_samples, write_json, write_text
 from pytest_slm.session import Run
 
@@ -56,7 +57,7 @@ def assemble(
                 seed=run.config.seed,
                 quantization=name,
                 submission=run.submission,
-                detected=_detected(run, name),
+                detected=_detected(run, name, opened=name in known.backends),
                 backend=known.backends.get(name, {}),
                 machine=known.machine,
                 versions=installed_versions(VERSIONS),
@@ -99,7 +100,12 @@ def unchecked_gates(gates: Mapping[str, float], reports: Sequence[RunReport]) ->
     return lines
 
 
-def _detected(run: Run, name: str) -> Any:
+def _detected(run: Run, name: str, *, opened: bool) -> Any:
+    if not opened:
+        # Of what never ran the weights may not be here, and a report is no reason to download or make them.
+        if not missing(run.submission, run.quantization(name), offline=True).nothing:
+            return None
+        run = replace(run, config=replace(run.config, offline=True))
     try:
         return run.detected(name)
     except SlmError:

@@ -32,7 +32,7 @@ RULES = {
     "comparing": ({"core", "errors", "machine", "registry"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     # titles of devices stand in the table of devices
     "site": ({"core", "errors", "registry", "load", "machine"}, ENGINES | {"pytest", "yaml"}),
-    "assembly": ({"core", "errors", "machine", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
+    "assembly": ({"core", "errors", "machine", "models", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
     # which rows a task reads stands in lm-eval's files
     "data": ({"core", "errors", "load", "builtin", "runners"}, (ENGINES - {"lm_eval"}) | {"pytest", "yaml", "jinja2"}),
     "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
