@@ -118,6 +118,7 @@ def _unfinished(run: Run, item: ItemId, lost: str | None) -> Result:
         mode=run.config.mode,
         outcome="error" if lost else "not_run",
         reason=lost or "the run ended before this item was done",
+        version=run.versions.get((item.suite, item.task), 1),  # a test function has none, and its results have a 1
     )
 
 

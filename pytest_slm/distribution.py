@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INPUT = "slm"
 PLANNED = "slm_planned"
+VERSIONS = "slm_versions"
 PROBLEM = "slm_problem"
 
 
@@ -77,6 +78,7 @@ class Controller:
             raise pytest.UsageError(output[PROBLEM])
         for nodeid, identity in output.get(PLANNED, ()):
             self.planned[nodeid] = ItemId.from_json(identity)
+        self._run.versions.update({(suite, task): version for suite, task, version in output.get(VERSIONS, ())})
 
     def pytest_unconfigure(self) -> None:
         self._broker.close()
@@ -103,6 +105,7 @@ class Worker:
         if self._problem is not None:
             output[PROBLEM] = self._problem
         output[PLANNED] = [(nodeid, identity.to_json()) for nodeid, identity, _ in planned(session.items)]
+        output[VERSIONS] = [(*task, version) for task, version in self._run.versions.items()]
 
     def pytest_unconfigure(self) -> None:
         if self._run.hosts is not None:

@@ -92,6 +92,7 @@ class TaskItem(pytest.Item):
         # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
         item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}".removeprefix("::"))
         item.task, item.variant = task, variant
+        item.config.stash[RUN].versions[task.suite, task.name] = task.version
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity
         item.stash[COST] = float(task.tokens_per_sample * (_samples(task, item.config.stash[RUN]) or 1000))

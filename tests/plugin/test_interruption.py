@@ -33,6 +33,17 @@ def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, 
     assert report()["slm"]["interrupted"]
 
 
+@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_what_was_not_run_has_the_version_of_its_task(run, suite, good, crash, moody, report, results, workers):
+    if workers:
+        pytest.importorskip("xdist", reason="needs pytest-xdist")
+    # with one worker the last task is not handed out before the first has failed
+    suite(a=crash, b=good, c=good, d=good, e=good, more="version: 3")
+    run("suites", "-x", *workers, **moody)
+    last = results(report())["geo/e"]
+    assert (last["outcome"], last["version"]) == ("not_run", 3)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
     pytester, suite, script, good, moody, no_orphans, report, results, how
