@@ -121,6 +121,9 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
     """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit)]
+    # What is not from full runs may stand beside a rank that full runs have.
+    some = ", ".join(words(name) for name, case in entry.use_cases.items() if case in quick)
+    part = f" ({some})" if len(quick) < len(entry.use_cases) else ""
     most = max((task.n for case in quick for task in case.benchmarks), default=0)
     expected = {words(name) for profile in PROFILES.values() for name in profile if name != "safety"}
     machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
@@ -128,7 +131,7 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
         name=entry.name,
         quantization=entry.quantization,
         chips=tuple(filter(None, (entry.license, *entry.tags))),
-        quick=f"{_sampled(quick)}: sample of at most {most} per task, not ranked" if quick else "",
+        quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
         aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
         not_run=tuple(sorted(expected - {words(name) for name in entry.use_cases})),

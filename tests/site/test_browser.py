@@ -228,6 +228,21 @@ def test_sorting_moves_rows_within_their_machine_only(show, pages):
         assert names(seen)[:2] == ["Qwen3 0.6B", "SmolLM2 135M Instruct"]
 
 
+def test_sorting_by_the_aggregate_puts_models_without_a_rank_in_the_order_of_their_score(
+    show, factory, registry_file, tmp_path
+):
+    runs = [
+        factory.make_run(slug=name, name=name, hf_repo=f"org/{name}", mode=mode, quality=quality, suites=("rag",))
+        for name, mode, quality in (("low", "quick", 0.2), ("mid", "quick", 0.5), ("top", "quick", 0.9))
+    ]
+    build_site(registry_file(runs), tmp_path / "site")
+    with show(tmp_path / "site" / "index.html") as seen:
+        seen.page.select_option("#sort", "name:text")
+        assert names(seen) == ["low", "mid", "top"]
+        seen.page.select_option("#sort", "score")
+        assert names(seen) == ["top", "mid", "low"]
+
+
 def test_a_model_without_the_number_never_passes_a_filter_on_it(show, pages):
     with show(pages["home"]) as seen:
         seen.page.evaluate(OPEN_ALL)

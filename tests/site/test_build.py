@@ -238,6 +238,13 @@ def test_a_quick_score_beside_an_aggregate_of_full_runs_is_marked(factory):
     assert [(name, quick) for name, _, quick in row.cases if quick] == [("Language", "quick")]
 
 
+def test_a_quick_score_does_not_make_a_ranked_model_quick(factory):
+    result = factory.scored("language", "boolq", "", "Q8_0", "quick", factory.share("acc", 60, 100))
+    (entry,) = registry(factory.make_run(), factory.make_run(mode="quick", results=[result], day=2)).models
+    assert entry.aggregates["marketplace"].rank == 1
+    assert model_view(entry, {}).quick == "quick (Language): sample of at most 100 per task, not ranked"
+
+
 def test_models_without_a_rank_stand_by_their_score(factory):
     runs = [
         factory.make_run(slug=name, name=name, hf_repo=f"org/{name}", mode=mode, quality=quality)
