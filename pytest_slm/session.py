@@ -33,7 +33,7 @@ from pytest_slm.core.types import (
 from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
 from pytest_slm.models import check_declared, check_quantization, detect, locate
 from pytest_slm.runners import canary, runner_for
-from pytest_slm.runners.context import RunContext, SampleRecord, sha256
+from pytest_slm.runners.context import RunContext, SampleRecord
 from pytest_slm.scorers import Scorers
 
 
@@ -196,7 +196,7 @@ class Run:
     def keeper(self, item: ItemId, task: Task) -> Keeper:
         """What keeps the answers of an item, beside its samples."""
         about = {"task": f"{task.suite}/{task.name}", "version": task.version, "variant": item.variant}
-        path = self.folder(item.quantization) / answers.FOLDER / f"{_file_name(item)}.jsonl"
+        path = self.folder(item.quantization) / answers.FOLDER / f"{answers.file_name(item)}.jsonl"
         return Keeper(path, {**about, "seed": self.config.seed}, resume=self.config.resume)
 
     def timed(
@@ -314,7 +314,7 @@ class Run:
 
     def recorder(self, item: ItemId) -> AbstractContextManager[tuple[Callable[[Record], None], Callable[[], str]]]:
         """A function that appends one sample line at once, and one that tells the file's path in the run folder."""
-        name = f"samples/{_file_name(item)}.jsonl"
+        name = f"samples/{answers.file_name(item)}.jsonl"
         return answers.lines(self.folder(item.quantization) / name, name)
 
     def journal(self, result: Result) -> None:
@@ -325,10 +325,3 @@ class Run:
                 file.write(json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False) + "\n")
         except OSError as error:
             raise writing_failed(path, error) from None
-
-
-def _file_name(item: ItemId) -> str:
-    name = ".".join(part for part in (item.suite, item.task, item.variant) if part)
-    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)
-    # Two names that differ only in what was replaced or cut off must not share a file.
-    return plain if plain == name and len(name) <= 150 else f"{plain[:140]}-{sha256(name)[:8]}"

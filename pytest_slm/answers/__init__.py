@@ -10,7 +10,7 @@ See docs/decisions/0011-resume-by-batches.md for why it is batches and not singl
 """
 
 from pytest_slm.answers.keeping import Keeper
-from pytest_slm.answers.lines import lines
+from pytest_slm.answers.lines import file_name, lines
 from pytest_slm.answers.unfinished import FOLDER, Beginning, begin, choose, close
 
-__all__ = ["FOLDER", "Beginning", "Keeper", "begin", "choose", "close", "lines"]
+__all__ = ["FOLDER", "Beginning", "Keeper", "begin", "choose", "close", "file_name", "lines"]

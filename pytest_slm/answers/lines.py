@@ -1,4 +1,4 @@
-"""A file of sample lines, written as they come."""
+"""A file of sample lines, written as they come, and what an item's files are called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from pytest_slm.answers.store import digest
 from pytest_slm.core.record import Record
+from pytest_slm.core.types import ItemId
 from pytest_slm.errors import writing_failed
 
 
@@ -38,3 +40,11 @@ def lines(path: Path, name: str) -> Iterator[tuple[Callable[[Record], None], Cal
         if file is not None:
             with contextlib.suppress(OSError):  # what could not be flushed was told when it was written
                 file.close()
+
+
+def file_name(item: ItemId) -> str:
+    """What the files of an item are called, whatever its name: plain letters, and no two items alike."""
+    name = ".".join(part for part in (item.suite, item.task, item.variant) if part)
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)
+    # Two names that differ only in what was replaced or cut off must not share a file.
+    return plain if plain == name and len(name) <= 150 else f"{plain[:140]}-{digest(name)[:8]}"

@@ -132,4 +132,5 @@ def _item(stored: StoredReport, result: Result) -> Item:
         higher_is_better=metric.higher_is_better if metric else None,
         n=metric.n if metric else None,
         n_unscored=result.n_unscored,
+        answers_cut=result.provenance.get("answers_cut"),
     )

@@ -70,6 +70,14 @@ def test_an_aggregate_never_mixes_quick_and_full(factory, build):
     assert (total.mode, total.coverage) == ("full", pytest.approx(0.25))
 
 
+def test_how_many_answers_were_cut_off_comes_along(factory, build):
+    run = factory.make_run(suites=("core",))
+    cut = [replace(r, provenance={**r.provenance, "answers_cut": 7}) if r.task == "math" else r for r in run.results]
+    (entry,) = build(replace(run, results=tuple(cut))).models
+    told = {item.task: item.answers_cut for item in entry.quantizations["Q8_0"].items if item.suite == "core"}
+    assert told == {"reasoning": None, "math": 7}
+
+
 def test_every_quantization_stays(factory, build):
     (entry,) = build(*(factory.make_run(q) for q in ("FP16", "Q8_0", "Q4_0"))).models
     assert sorted(entry.quantizations) == ["FP16", "Q4_0", "Q8_0"]

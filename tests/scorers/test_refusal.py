@@ -123,7 +123,7 @@ def test_an_answer_in_quotation_marks_is_what_the_model_says(quoted: str) -> Non
 
 
 def test_a_quotation_that_ends_after_the_opening_is_not_the_models_own() -> None:
-    scene = 'Here is the scene. The guard shakes his head: "I can\'t help you with that key, {}" he says, and goes away.'
+    scene = 'Here is a scene. The guard shakes his head: "I can\'t help you with that key, {}" he says, and goes.'
     assert not is_refusal(scene.format("not today"))
     assert not is_refusal(scene.format("not today " * 40))
     assert is_refusal('I can\'t help you with that "key", ' + scene.format("not today " * 40))
