@@ -105,8 +105,11 @@ class Host:
             self._engine.release()
 
     def _wait_for_turn(self, progress: Progress) -> None:
-        """Take the engine. Meanwhile the client hears nothing of its own call, but must not take that for silence: it is
-        told that nothing is done yet as long as the engine goes on with the calls of others."""
+        """Take the engine.
+
+        Meanwhile there is nothing to tell of the client's own call, which it must not take for silence: it hears that
+        nothing is done yet, as long as the engine goes on with the calls of others.
+        """
         seen = None
         while not self._engine.acquire(timeout=TURN_S):
             if self._signs != seen:
@@ -137,8 +140,13 @@ class Host:
             raise otherwise
         return function
 
-    def serve(self, connection: Connection) -> None:
-        """Answer one client until it goes away."""
+    def serve(self, connection: Connection, key: bytes) -> None:
+        """Answer one client until it goes away, if it knows the key."""
+        try:
+            frames.welcome(connection, key)
+        except Exception as error:  # a stranger without the key must not end the service
+            print(f"host: connection refused: {error!r}", file=sys.stderr)
+            return
         with connection:
             while True:
                 try:
@@ -223,10 +231,8 @@ def main() -> None:
     threading.Thread(target=_leash, args=(order["folder"],), daemon=True).start()
     try:
         host = Host(BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"]))
-        address = order["address"]
-        listener = Listener(
-            address if isinstance(address, str) else tuple(address), authkey=bytes.fromhex(order["key"])
-        )
+        address, key = order["address"], bytes.fromhex(order["key"])
+        listener = Listener(address if isinstance(address, str) else tuple(address))
         ready = {"ready": listener.address, "describe": jsonable(host.describe(), "describe")}
     except Exception as error:
         print(json.dumps({"error": error_json(error)}), file=answer, flush=True)
@@ -235,10 +241,10 @@ def main() -> None:
     while True:
         try:
             connection = listener.accept()
-        except Exception as error:  # a stranger without the key must not end the service
-            print(f"host: connection refused: {error!r}", file=sys.stderr)
+        except Exception as error:  # it hung up again, say
+            print(f"host: no connection: {error!r}", file=sys.stderr)
             continue
-        threading.Thread(target=host.serve, args=(connection,), daemon=True).start()
+        threading.Thread(target=host.serve, args=(connection, key), daemon=True).start()
 
 
 def _leash(folder: str) -> None:

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -136,7 +135,7 @@ class Broker:
         self._hosts = hosts
         self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
         self.key = secrets.token_bytes(32)
-        self._listener = Listener(frames.place_to_listen(self._folder), authkey=self.key)
+        self._listener = Listener(frames.place_to_listen(self._folder))
         self._open = True
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -155,11 +154,15 @@ class Broker:
         while self._open:
             try:
                 connection = self._listener.accept()
-            except (OSError, EOFError, AuthenticationError):  # a stranger without the key, or the end
+            except OSError:  # the end, or a client that hung up again
                 continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
+        try:
+            frames.welcome(connection, self.key)
+        except Exception:  # a stranger without the key, whatever it said
+            return
         with connection:
             while True:
                 try:
