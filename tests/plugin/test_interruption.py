@@ -67,7 +67,8 @@ def test_even_kill_9_leaves_the_results_that_were_there(pytester, suite, script,
     suite(a=good, b=[("wait", "Paris")])
     child = _start(pytester, script(**moody))
     deadline = time.monotonic() + 30
-    while not (found := list(pytester.path.glob("reports/*/*/*/results.jsonl"))) and time.monotonic() < deadline:
+    while not (found := [path for path in pytester.path.glob("reports/*/*/*/results.jsonl") if path.stat().st_size]):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     child.kill()
     child.wait()
