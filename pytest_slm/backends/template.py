@@ -1,7 +1,11 @@
 """Chat templates are programs that come with the weights, so they run in a sandbox.
 
-jinja2's immutable sandbox denies attributes of Python's own machinery (CVE-2024-34359 was a template without one);
-the size of template, values and result is limited here, and so is the time.
+jinja2's immutable sandbox denies attributes of Python's own machinery (CVE-2024-34359 was a template without one).
+Limited here are the size of the template, of what comes out, and the time; and whatever makes much of little in one
+step is refused before it does so: the operators ``+``, ``*``, ``**``, ``%`` and ``~``, and the methods and filters in
+``GROWTH``. Not limited, except by time, is what may become a few times as large in one step (``split``, ``escape``,
+``list``), what ``sum``, ``batch`` and ``slice`` put into lists, and what a block of ``set``, ``macro``, ``call`` or
+``filter`` collects before it is used.
 """
 
 from __future__ import annotations
@@ -10,14 +14,18 @@ import contextlib
 import ctypes
 import functools
 import json
+import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import BuiltinMethodType, MethodType
 from typing import Any
 
-from jinja2 import Template, TemplateError
+from jinja2 import Environment, Template, TemplateError, nodes
+from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from pytest_slm.core.types import Message
 from pytest_slm.errors import BackendError
@@ -33,18 +41,162 @@ MAX_SECONDS = 10.0
 """Real templates take milliseconds."""
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """jinja2's sandbox, which also watches the operators that make much of little."""
+MAX_BITS = 100_000
+"""Of a product of whole numbers: it cannot be interrupted while it is computed."""
 
-    intercepted_binops = frozenset({"*", "**"})
+
+def _size(*values: Any) -> int:
+    """About how long they are as text, with all that is in them. Counts no further than to what is too much."""
+    total, left = 0, list(values)
+    while left and total <= MAX_RENDERED:
+        value = left.pop()
+        if isinstance(value, str | bytes):
+            total += len(value)
+        elif isinstance(value, Collection):
+            total += 64 + 4 * len(value)  # more than its commas, for lists of lists take time to count
+            left += value
+            left += value.values() if isinstance(value, Mapping) else ()
+        else:
+            total += 24 + (value.bit_length() // 3 if isinstance(value, int) else 0)
+    return total
+
+
+def _formatted(form: Any, *given: Any, **named: Any) -> int:
+    text = form.decode("latin-1") if isinstance(form, bytes) else str(form)
+    widths = sum(int(digits) for digits in re.findall(r"\d+", text))
+    if "*" in text or re.search(r"\{[^}]*\{", text):  # widths may be among the values
+        widths += sum(abs(value) for value in (*given, *named.values()) if isinstance(value, int))
+    # A field that says which value it shows may show it again.
+    repeats = max(1, len(re.findall(r"%\(|\{\w", text)))
+    return len(text) + widths + repeats * _size(given, named)
+
+
+def _padded(text: Any, width: int = 80, *_more: Any) -> int:
+    return max(_size(text), width)
+
+
+def _replaced(text: Any, old: Any, new: Any, *_count: Any, **_named: Any) -> int:
+    text, old = (value if isinstance(value, str | bytes) else str(value) for value in (text, old))
+    return len(text) + (text.count(old) if old else len(text) + 1) * _size(new)
+
+
+def _joined(separator: Any, parts: Collection[Any]) -> int:
+    return _size(parts) + len(parts) * _size(separator)
+
+
+def _translated(text: Any, table: Mapping[Any, Any]) -> int:
+    return len(text) * max([1, *map(_size, table.values())])
+
+
+def _indented(text: Any, width: int | str = 4, *_more: Any, **_named: Any) -> int:
+    return _size(text) + (len(str(text).splitlines()) + 1) * (width if isinstance(width, int) else len(width))
+
+
+def _wrapped(
+    text: Any, _width: int = 79, _long: bool = True, wrapstring: Any = None, *_more: Any, **_named: Any
+) -> int:
+    return _size(text) * (1 + _size(wrapstring or "\n"))
+
+
+def _as_json(value: Any, **options: Any) -> int:
+    widths = sum(option if isinstance(option, int) else _size(option) for option in options.values())
+    return _size(value) * (1 + widths)
+
+
+GROWTH: Mapping[str, Callable[..., int]] = {
+    **dict.fromkeys(("ljust", "rjust", "center", "zfill"), _padded),
+    "to_bytes": lambda _number, length=1, *_order, **_named: length,
+    "expandtabs": lambda text, tabsize=8: len(text) + text.count("\t" if isinstance(text, str) else b"\t") * tabsize,
+    "replace": _replaced,
+    "join": _joined,
+    "translate": _translated,
+    "format": _formatted,
+    "format_map": lambda form, named: _formatted(form, **named),
+    "indent": _indented,
+    "wordwrap": _wrapped,
+    "tojson": _as_json,
+}
+"""Methods and filters that make much of little, with the most that can come out for what is given."""
+
+
+def _check(what: str, size: float) -> None:
+    if size > MAX_RENDERED:
+        raise TemplateError(f"{what} would make something of more than {MAX_RENDERED} characters or digits")
+
+
+def _filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of jinja2 that refuses to make too much."""
+
+    @functools.wraps(function)  # also what jinja2 has noted on it: which of its own objects it is given first
+    def guarded(*given: Any, **named: Any) -> Any:
+        own = [value for value in given[:1] if isinstance(value, EvalContext | Environment)]
+        value, *rest = given[len(own) :]
+        if name == "join":
+            value = list(value)
+            _check(name, _joined(rest[0] if rest else named.get("d", ""), value))
+        else:
+            _check(name, GROWTH[name](value, *rest, **named))
+        return function(*own, value, *rest, **named)
+
+    return guarded
+
+
+def _concatenated(parts: Iterable[Any]) -> str:
+    parts = list(parts)
+    _check("~", _size(parts))
+    return "".join(map(str, parts))
+
+
+class _Concatenations(NodeTransformer):
+    """Makes a filter of ``~``, which jinja2's sandbox does not watch as it does the other operators."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - the name is jinja2's
+        self.generic_visit(node)
+        parts = nodes.List(node.nodes, lineno=node.lineno)
+        return nodes.Filter(parts, "~", [], [], None, None, lineno=node.lineno)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """jinja2's sandbox, which also watches what makes much of little."""
+
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
+        self.filters.update({name: _filter(name, self.filters[name]) for name in GROWTH if name in self.filters})
+        self.filters["~"] = _concatenated
+
+    def template(self, source: str) -> Template:
+        """The template of a text, with its limits."""
+        tree = _Concatenations().visit(self.parse(source))
+        tree.set_environment(self)
+        return self.from_string(tree)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" or not all(isinstance(side, int | float) for side in (left, right)):
+        numbers = [side for side in (left, right) if isinstance(side, int | float)]
+        if operator == "%" and isinstance(left, str | bytes):
+            given = [right] if isinstance(right, Mapping) or not isinstance(right, tuple) else right
+            _check(operator, _formatted(left, *given))
+        elif operator == "+" and not numbers:
+            _check(operator, sum(len(side) for side in (left, right) if isinstance(side, Collection)))
+        elif operator == "**" or (operator == "*" and len(numbers) < 2):
             sizes = [side if isinstance(side, int | float) else len(side) for side in (left, right)]
             much = max(map(abs, sizes)) > MAX_POWER if operator == "**" else sizes[0] * sizes[1] > MAX_RENDERED
-            if much:
-                raise TemplateError(f"{operator} would make something of more than {MAX_RENDERED} characters or digits")
+            _check(operator, MAX_RENDERED + 1 if much else 0)
+        elif operator == "*":
+            bits = sum(side.bit_length() for side in numbers if isinstance(side, int))
+            _check(operator, MAX_RENDERED + 1 if bits > MAX_BITS else 0)
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, function: Any, /, *given: Any, **named: Any) -> Any:
+        # `format` comes wrapped, as a sandboxed one.
+        method = getattr(function, "__wrapped__", function)
+        if isinstance(method, BuiltinMethodType | MethodType) and method.__name__ in GROWTH:
+            if method.__name__ == "join":
+                given = tuple(list(parts) for parts in given)
+            _check(method.__name__, GROWTH[method.__name__](method.__self__, *given, **named))
+        return super().call(context, function, *given, **named)
 
 
 class _TooLongError(Exception):
@@ -59,11 +211,10 @@ def compiled(source: str) -> Template:
             f"chat template: {len(source)} characters, the limit is {MAX_TEMPLATE}", slug="chat-template"
         )
     environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: TEMPLATE_DATE.strftime(form)
     try:
-        return environment.from_string(source)
+        return environment.template(source)
     except TemplateError as error:
         raise BackendError(
             f"chat template: line {getattr(error, 'lineno', '?')}: {error}", slug="chat-template"

@@ -1,6 +1,7 @@
 """Chat templates are foreign programs: they render, and they do nothing else."""
 
 import contextlib
+import tracemalloc
 
 import pytest
 
@@ -91,12 +92,99 @@ def test_the_time_of_a_template_that_is_done_never_ends_something_else(monkeypat
 
 
 @pytest.mark.parametrize(
-    "greedy", ["{{ 'x' * 10**9 }}", "{{ 10**9 * 'x' }}", "{{ [0] * 10**9 }}", "{{ 9**9999999 }}", "{{ 9999**9**9 }}"]
+    "greedy",
+    [
+        "{{ 'x' * 10**9 }}",
+        "{{ 10**9 * 'x' }}",
+        "{{ [0] * 10**9 }}",
+        "{{ 9**9999999 }}",
+        "{{ 9999**9**9 }}",
+        "{% set n = namespace(x=9**999) %}{% for _ in range(40) %}{% set n.x = n.x * n.x %}{% endfor %}",
+        "{% set n = namespace(x='x' * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x='x' * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x + n.x %}{% endfor %}",
+        "{% set n = namespace(x=[1] * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x + n.x %}{% endfor %}",
+        # a list of a list of lists is small until it is text
+        "{% set n = namespace(x='x') %}{% for _ in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x ~ '' }}",
+        "{{ '%300000000d' % 1 }}",
+        "{{ '%*d' % (300000000, 1) }}",
+        "{{ '%.300000000f' % 1 }}",
+        "{{ '%(a)s%(a)s%(a)s' % {'a': 'x' * 10**7} }}",
+        "{{ '%300000000d'|format(1) }}",
+        "{{ '{:>300000000}'.format(1) }}",
+        "{{ '{:>{w}}'.format(1, w=300000000) }}",
+        "{{ '{0}{0}{0}'.format('x' * 10**7) }}",
+        "{{ '{a:>300000000}'.format_map({'a': 1}) }}",
+        "{{ 'a'.ljust(300000000)|length }}",
+        "{{ 'a'.rjust(300000000)|length }}",
+        "{{ 'a'.center(300000000)|length }}",
+        "{{ 'a'|center(300000000)|length }}",
+        "{{ ['a']|map('center', 300000000)|list|length }}",
+        "{{ ('a'|attr('zfill'))(300000000)|length }}",
+        "{{ 'a'.encode().ljust(300000000)|length }}",
+        "{{ (1).to_bytes(300000000, 'big')|length }}",
+        "{{ '\t'.expandtabs(300000000)|length }}",
+        "{{ ('a' * 10000).replace('a', 'b' * 10000)|length }}",
+        "{{ ('a' * 10000).replace('', 'b' * 10000)|length }}",
+        "{{ ('a' * 10000)|replace('a', 'b' * 10000)|length }}",
+        "{{ ('a' * 10000).translate({97: 'b' * 10000})|length }}",
+        "{{ ('b' * 10000).join('a' * 10000)|length }}",
+        "{{ (['a' * 10000] * 10000)|join|length }}",
+        "{{ ('a' * 10000)|join('b' * 10000)|length }}",
+        "{{ ('\n' * 10000)|indent(10000, blank=true)|length }}",
+        "{{ [1]|tojson(indent=300000000)|length }}",
+        "{{ ('a ' * 10000)|wordwrap(1, wrapstring='b' * 10000)|length }}",
+        "{{ ('a ' * 10000)|wordwrap(1, true, 'b' * 10000)|length }}",
+        "{{ ('a'|safe).ljust(300000000)|length }}",
+        "{{ ('%300000000d'|safe) % 1 }}",
+        "{{ ('{:>300000000}'|safe).format(1) }}",
+    ],
 )
-def test_operators_that_make_much_of_little_are_errors(greedy):
-    with pytest.raises(BackendError, match="more than 16777216"):
-        template.render(greedy, HELLO)
+def test_what_makes_much_of_little_is_an_error(greedy, monkeypatch):
+    monkeypatch.setattr(template, "MAX_SECONDS", 120.0)  # not for being slow
+    tracemalloc.start()
+    try:
+        with pytest.raises(BackendError, match="more than 16777216"):
+            template.render(greedy, HELLO)
+        assert tracemalloc.get_traced_memory()[1] < 300_000_000  # before it is made, not after
+    finally:
+        tracemalloc.stop()
 
 
 def test_ordinary_arithmetic_works():
     assert template.render("{{ 6 * 7 }} {{ 2 ** 10 }} {{ '-' * 3 }} {{ 0.5 * 4 }}", HELLO) == "42 1024 --- 2.0"
+    assert template.render("{{ 1 + 2 }} {{ 7 % 4 }} {{ 'a' + 'b' }} {{ [1] + [2] }}", HELLO) == "3 3 ab [1, 2]"
+
+
+JSON = '{"a": [1]} [\n  1\n] [1,2]'
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ 1 ~ 'a' ~ none ~ undefined_name ~ [1, 'b'] }}", "1aNone[1, 'b']"),
+        ("{{ 1 ~ (2 + 3) }} {{ ('a' ~ 'b')|upper }}", "15 AB"),
+        (
+            "{{ '%s is %05.1f' % ('x', 2) }} {{ '%(a)s' % {'a': 1} }} {{ '%d'|format(123456789) }}",
+            "x is 002.0 1 123456789",
+        ),
+        ("{{ '{}: {:>4}{a}'.format('x', 7, a='!') }} {{ '{a}'.format_map({'a': 1}) }}", "x:    7! 1"),
+        ("[{{ 'a'.ljust(3) }}{{ 'b'|center(3) }}{{ '7'.zfill(3) }}]", "[a   b 007]"),
+        ("{{ 'aXa'.replace('X', '-') }} {{ 'aXa'|replace('a', 'b', 1) }} {{ 12|replace(1, 3) }}", "a-a bXa 32"),
+        (
+            "{{ ','.join(['a', 'b']) }} {{ [1, 2]|join('|') }} {{ messages|join(',', attribute='role') }}",
+            "a,b 1|2 user",
+        ),
+        ("{{ [1, 2]|map('string')|join(d='-') }} {{ ['a']|map('upper')|join }}", "1-2 A"),
+        ("{{ 'a\nb'|indent(2) }}{{ 'a\nb'|indent('> ', true) }}", "a\n  b> a\n> b"),
+        ("{{ {'a': [1]}|tojson }} {{ [1]|tojson(indent=2) }} {{ [1, 2]|tojson(separators=(',', ':')) }}", JSON),
+        ("{{ 'a b'|wordwrap(1) }}{{ ('<{}>'|safe).format('x') }}{{ ('<%s>'|safe) % 'x' }}", "a\nb<x><x>"),
+        ("{% macro m(x) %}<{{ x ~ x }}>{% endmacro %}{{ m('a') }}", "<aa>"),
+    ],
+)
+def test_what_is_watched_works_as_ever(source, text):
+    assert template.render(source, HELLO) == text
+
+
+def test_a_template_with_a_concatenation_still_names_its_line():
+    with pytest.raises(BackendError, match="line 2"):
+        template.render("{{ 'a' ~ 'b' }}\n{% if %}", HELLO)
