@@ -2,10 +2,11 @@
 
 jinja2's immutable sandbox denies attributes of Python's own machinery (CVE-2024-34359 was a template without one).
 Limited here are the size of the template, of what comes out, and the time; and whatever makes much of little in one
-step is refused before it does so: the operators ``+``, ``*``, ``**``, ``%`` and ``~``, and the methods and filters in
-``GROWTH``. Not limited, except by time, is what may become a few times as large in one step (``split``, ``escape``,
-``list``), what ``sum``, ``batch`` and ``slice`` put into lists, and what a block of ``set``, ``macro``, ``call`` or
-``filter`` collects before it is used.
+step is refused before it does so: the operators ``+``, ``*``, ``**``, ``%`` and ``~``, the methods in ``METHODS``, the
+filters in ``FILTERS``, and what is written or given to any other filter and is huge as text (lists of lists of lists).
+Not limited, except by time, is what becomes a few times as large in one step (``split``, ``escape``, ``list``), what
+``sum``, ``batch`` and ``slice`` put into lists, and what a block of ``set``, ``macro``, ``call`` or ``filter`` collects
+before it is used.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ctypes
 import functools
 import json
 import re
+import string
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -39,8 +41,6 @@ MAX_POWER = 1000
 """Base and exponent."""
 MAX_SECONDS = 10.0
 """Real templates take milliseconds."""
-
-
 MAX_BITS = 100_000
 """Of a product of whole numbers: it cannot be interrupted while it is computed."""
 
@@ -61,14 +61,30 @@ def _size(*values: Any) -> int:
     return total
 
 
-def _formatted(form: Any, *given: Any, **named: Any) -> int:
+FIELD = r"%[-+ #0]*(?:\*|(\d*))(?:\.(\d*))?"
+"""Of a text for ``%``: width and precision."""
+
+
+def _percent(form: Any, *given: Any, **named: Any) -> int:
     text = form.decode("latin-1") if isinstance(form, bytes) else str(form)
-    widths = sum(int(digits) for digits in re.findall(r"\d+", text))
-    if "*" in text or re.search(r"\{[^}]*\{", text):  # widths may be among the values
-        widths += sum(abs(value) for value in (*given, *named.values()) if isinstance(value, int))
-    # A field that says which value it shows may show it again.
-    repeats = max(1, len(re.findall(r"%\(|\{\w", text)))
-    return len(text) + widths + repeats * _size(given, named)
+    keyed = text.count("%(")  # a field that names its value may show it again, and hide its width in the name
+    widths = (
+        re.findall(r"\d+", text)
+        if keyed
+        else [digits for field in re.findall(FIELD, text) for digits in field if digits]
+    )
+    starred = [abs(value) for value in given if isinstance(value, int)] if "*" in text else []
+    return len(text) + sum(map(int, widths)) + sum(starred) + max(1, keyed) * _size(given, named)
+
+
+def _braces(form: str, *given: Any, **named: Any) -> int:
+    widths, again = 0, 0
+    for _, field, spec, _ in string.Formatter().parse(form):
+        if "{" in (spec or ""):
+            raise TemplateError("format: a width that is itself a field is not supported")
+        widths += sum(map(int, re.findall(r"\d+", spec or "")))
+        again += bool(field)
+    return len(form) + widths + max(1, again) * _size(given, named)
 
 
 def _padded(text: Any, width: int = 80, *_more: Any) -> int:
@@ -103,20 +119,33 @@ def _as_json(value: Any, **options: Any) -> int:
     return _size(value) * (1 + widths)
 
 
-GROWTH: Mapping[str, Callable[..., int]] = {
+METHODS: Mapping[str, Callable[..., int]] = {
     **dict.fromkeys(("ljust", "rjust", "center", "zfill"), _padded),
     "to_bytes": lambda _number, length=1, *_order, **_named: length,
     "expandtabs": lambda text, tabsize=8: len(text) + text.count("\t" if isinstance(text, str) else b"\t") * tabsize,
     "replace": _replaced,
     "join": _joined,
     "translate": _translated,
-    "format": _formatted,
-    "format_map": lambda form, named: _formatted(form, **named),
+    "format": _braces,
+    "format_map": lambda form, named: _braces(form, **named),
+}
+"""Methods that make much of little, with the most that can come out for what is given."""
+
+
+def _given(value: Any, *_more: Any, **_named: Any) -> int:
+    return _size(value)
+
+
+FILTERS: Mapping[str, Callable[..., int]] = {
+    "center": _padded,
+    "replace": _replaced,
+    "join": lambda parts, d="", *_attribute, **_named: _joined(d, parts),
+    "format": _percent,
     "indent": _indented,
     "wordwrap": _wrapped,
     "tojson": _as_json,
 }
-"""Methods and filters that make much of little, with the most that can come out for what is given."""
+"""The same for filters; for all others it is the size of what they are given."""
 
 
 def _check(what: str, size: float) -> None:
@@ -126,19 +155,23 @@ def _check(what: str, size: float) -> None:
 
 def _filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter of jinja2 that refuses to make too much."""
+    size: Callable[..., int] = FILTERS.get(name, _given)
 
     @functools.wraps(function)  # also what jinja2 has noted on it: which of its own objects it is given first
     def guarded(*given: Any, **named: Any) -> Any:
-        own = [value for value in given[:1] if isinstance(value, EvalContext | Environment)]
+        own = [value for value in given[:1] if isinstance(value, Context | EvalContext | Environment)]
         value, *rest = given[len(own) :]
         if name == "join":
-            value = list(value)
-            _check(name, _joined(rest[0] if rest else named.get("d", ""), value))
-        else:
-            _check(name, GROWTH[name](value, *rest, **named))
+            value = list(value)  # it may be there only once
+        _check(name, size(value, *rest, **named))
         return function(*own, value, *rest, **named)
 
     return guarded
+
+
+def _written(value: Any) -> Any:
+    _check("{{ }}", _size(value))
+    return value
 
 
 def _concatenated(parts: Iterable[Any]) -> str:
@@ -162,9 +195,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(finalize=_written, **options)
         self.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
-        self.filters.update({name: _filter(name, self.filters[name]) for name in GROWTH if name in self.filters})
+        self.filters.update({name: _filter(name, function) for name, function in self.filters.items()})
         self.filters["~"] = _concatenated
 
     def template(self, source: str) -> Template:
@@ -177,7 +210,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         numbers = [side for side in (left, right) if isinstance(side, int | float)]
         if operator == "%" and isinstance(left, str | bytes):
             given = [right] if isinstance(right, Mapping) or not isinstance(right, tuple) else right
-            _check(operator, _formatted(left, *given))
+            _check(operator, _percent(left, *given))
         elif operator == "+" and not numbers:
             _check(operator, sum(len(side) for side in (left, right) if isinstance(side, Collection)))
         elif operator == "**" or (operator == "*" and len(numbers) < 2):
@@ -192,10 +225,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call(self, context: Context, function: Any, /, *given: Any, **named: Any) -> Any:
         # `format` comes wrapped, as a sandboxed one.
         method = getattr(function, "__wrapped__", function)
-        if isinstance(method, BuiltinMethodType | MethodType) and method.__name__ in GROWTH:
+        if isinstance(method, BuiltinMethodType | MethodType) and method.__name__ in METHODS:
             if method.__name__ == "join":
                 given = tuple(list(parts) for parts in given)
-            _check(method.__name__, GROWTH[method.__name__](method.__self__, *given, **named))
+            _check(method.__name__, METHODS[method.__name__](method.__self__, *given, **named))
         return super().call(context, function, *given, **named)
 
 

@@ -104,14 +104,16 @@ def test_the_time_of_a_template_that_is_done_never_ends_something_else(monkeypat
         "{% set n = namespace(x='x' * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x + n.x %}{% endfor %}",
         "{% set n = namespace(x=[1] * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x + n.x %}{% endfor %}",
         # a list of a list of lists is small until it is text
-        "{% set n = namespace(x='x') %}{% for _ in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x ~ '' }}",
         "{{ '%300000000d' % 1 }}",
         "{{ '%*d' % (300000000, 1) }}",
         "{{ '%.300000000f' % 1 }}",
+        "{{ '%-300000000d' % 1 }}",
+        "{{ '%1.300000000f' % 1 }}",
+        "{{ '%*.300000000f' % (1, 1) }}",
+        "{{ '%(a(b))300000000d' % {'a(b)': 1} }}",
         "{{ '%(a)s%(a)s%(a)s' % {'a': 'x' * 10**7} }}",
         "{{ '%300000000d'|format(1) }}",
         "{{ '{:>300000000}'.format(1) }}",
-        "{{ '{:>{w}}'.format(1, w=300000000) }}",
         "{{ '{0}{0}{0}'.format('x' * 10**7) }}",
         "{{ '{a:>300000000}'.format_map({'a': 1}) }}",
         "{{ 'a'.ljust(300000000)|length }}",
@@ -150,6 +152,22 @@ def test_what_makes_much_of_little_is_an_error(greedy, monkeypatch):
         tracemalloc.stop()
 
 
+NESTED = "{% set n = namespace(x='x') %}{% for _ in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ WHAT }}"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("n.x", "n.x ~ ''", "n.x|string", "n.x|upper", "'%s' % n.x", "n.x|tojson", "n.x|join"),
+        *("'{}'.format(n.x)", "'%s'|format(n.x)"),
+    ],
+)
+def test_what_is_small_until_it_is_text_is_an_error(what, monkeypatch):
+    monkeypatch.setattr(template, "MAX_RENDERED", 10**6)
+    with pytest.raises(BackendError, match="more than 1000000"):
+        template.render(NESTED.replace("WHAT", what), HELLO)
+
+
 def test_ordinary_arithmetic_works():
     assert template.render("{{ 6 * 7 }} {{ 2 ** 10 }} {{ '-' * 3 }} {{ 0.5 * 4 }}", HELLO) == "42 1024 --- 2.0"
     assert template.render("{{ 1 + 2 }} {{ 7 % 4 }} {{ 'a' + 'b' }} {{ [1] + [2] }}", HELLO) == "3 3 ab [1, 2]"
@@ -168,6 +186,9 @@ JSON = '{"a": [1]} [\n  1\n] [1,2]'
             "x is 002.0 1 123456789",
         ),
         ("{{ '{}: {:>4}{a}'.format('x', 7, a='!') }} {{ '{a}'.format_map({'a': 1}) }}", "x:    7! 1"),
+        # numbers that are no widths
+        ('{{ \'{"id": {"n": 123456789, "s": "%s"}}\' % \'x\' }}', '{"id": {"n": 123456789, "s": "x"}}'),
+        ("{{ 'on 20240726: {}'.format(123456789) }}", "on 20240726: 123456789"),
         ("[{{ 'a'.ljust(3) }}{{ 'b'|center(3) }}{{ '7'.zfill(3) }}]", "[a   b 007]"),
         ("{{ 'aXa'.replace('X', '-') }} {{ 'aXa'|replace('a', 'b', 1) }} {{ 12|replace(1, 3) }}", "a-a bXa 32"),
         (
@@ -188,3 +209,9 @@ def test_what_is_watched_works_as_ever(source, text):
 def test_a_template_with_a_concatenation_still_names_its_line():
     with pytest.raises(BackendError, match="line 2"):
         template.render("{{ 'a' ~ 'b' }}\n{% if %}", HELLO)
+
+
+def test_a_width_that_is_a_field_is_refused():
+    # it may be put together from several values
+    with pytest.raises(BackendError, match="not supported"):
+        template.render("{{ '{:>{a}{b}}'.format(1, a='3', b='00000000') }}", HELLO)
