@@ -8,16 +8,12 @@ import sys
 import textwrap
 import threading
 import time
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Listener
 
 import psutil
 import pytest
 
 from pytest_slm.backends import frames
 from pytest_slm.backends.host import SPINNING
-from pytest_slm.backends.hosts import Broker, WorkerHosts
-from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 
@@ -173,68 +169,6 @@ def test_a_bug_in_a_backend_keeps_its_traceback(fake_hosts):
     assert "fake.py" in caught.value.__notes__[0]
 
 
-def test_nobody_without_the_key_gets_in(fake_hosts):
-    hosts = fake_hosts(Q={})
-    process = hosts.process("Q")
-    with pytest.raises((AuthenticationError, OSError, EOFError)):
-        Client(process.address, authkey=b"guess")
-    assert hosts.open("Q").generate([ask("fine")])  # and the stranger did no harm
-
-
-def test_a_stranger_who_says_nothing_keeps_nobody_waiting(fake_hosts):
-    hosts = fake_hosts(alone=False, Q={})
-    broker = Broker(hosts)
-    strangers = [connected(address) for address in (broker.address, hosts.process("Q").address)]
-    opened = []
-    try:
-        worker = threading.Thread(
-            target=lambda: opened.append(WorkerHosts(broker.address, broker.key, request_timeout=30).open("Q")),
-            daemon=True,
-        )
-        worker.start()
-        worker.join(60)
-        assert opened
-    finally:
-        for stranger in strangers:
-            stranger.close()
-        broker.close()
-
-
-def test_a_stranger_who_says_nothing_is_hung_up_on(fake_hosts, monkeypatch):
-    monkeypatch.setattr(frames, "GREETING_S", 0.2)
-    broker = Broker(fake_hosts(Q={}))
-    try:
-        with connected(broker.address) as stranger:
-            stranger.settimeout(60)
-            while stranger.recv(100):  # the question who it is, and then the end
-                pass
-    finally:
-        broker.close()
-
-
-def test_a_process_that_says_nothing_keeps_no_client_waiting(tmp_path, monkeypatch):
-    monkeypatch.setattr(frames, "GREETING_S", 0.2)
-    with (
-        Listener(frames.place_to_listen(tmp_path)) as listener,
-        pytest.raises(TimeoutError, match="did not prove"),
-    ):
-        frames.connect(listener.address, b"key")
-
-
-def connected(address):
-    if isinstance(address, str):
-        stranger = socket.socket(socket.AF_UNIX)
-        stranger.connect(address)
-        return stranger
-    return socket.create_connection(address)
-
-
-def test_the_key_is_not_in_the_command_line_or_the_environment(fake_hosts):
-    process = fake_hosts(Q={}).process("Q")
-    seen = psutil.Process(process.pid)
-    assert process.key.hex() not in " ".join([*seen.cmdline(), *seen.environ().values()])
-
-
 @pytest.mark.parametrize(
     ("mine", "its"),
     [
@@ -267,78 +201,6 @@ def test_an_unknown_call_is_an_error(fake_hosts):
     with fake_hosts(Q={}).process("Q").connect() as connection:
         frames.send(connection, {"id": 1, "call": "__class__", "args": None})
         assert frames.receive(connection)["error"]["message"] == "unknown call '__class__'"
-
-
-def test_several_clients_share_one_model(fake_hosts, no_orphans):
-    hosts = fake_hosts(alone=False, Q={})
-    broker = Broker(hosts)
-    try:
-        workers = [WorkerHosts(broker.address, broker.key, request_timeout=30) for _ in range(3)]
-        pids = {worker.open("Q").describe()["host_pid"] for worker in workers}
-        assert len(pids) == len(no_orphans()) == 1
-        assert all(worker.open("Q").generate([ask("x")]) for worker in workers)
-    finally:
-        broker.close()
-
-
-def test_waiting_for_ones_turn_is_no_silence(fake_hosts):
-    # the other's call goes on for twice the limit, with a word every 0.3 s
-    hosts = fake_hosts(alone=False, Q={"rules": [{"contains": "slow", "action": "pause"}]})
-    broker = Broker(hosts)
-    try:
-        first, second = (WorkerHosts(broker.address, broker.key, request_timeout=4) for _ in range(2))
-        began, told, answers = threading.Event(), [], []
-        working = threading.Thread(
-            target=lambda: answers.extend(
-                first.open("Q").generate([ask("slow")] * 27, finished=lambda *_: began.set()),
-            )
-        )
-        working.start()
-        assert began.wait(60)
-        second.open("Q").count_tokens([ask("x")])
-        assert second.open("Q").generate([ask("x")], progress=lambda *counts: told.append(counts))
-        working.join()
-        assert len(answers) == 27
-    finally:
-        broker.close()
-
-
-def test_one_that_waits_behind_a_call_that_hangs_is_not_told_that_all_is_well(fake_hosts):
-    # whoever made that call may be gone: then it is for the one that waits to end the process
-    process = fake_hosts(Q={"rules": [{"contains": "wait", "action": "hang"}]}).process("Q")
-    with process.connect() as gone:
-        frames.send(gone, {"id": 1, "call": "generate", "args": [ask("wait").to_json()]})
-        assert frames.receive(gone)["progress"] == [0, 1]
-    given_up = threading.Event()
-    backend = RemoteBackend(
-        process.connect(), process.description, timeout=3, why_dead=process.death, give_up=given_up.set
-    )
-    with pytest.raises(HostTimeoutError):
-        backend.count_tokens([ask("x")])
-    assert given_up.is_set()
-
-
-def test_a_worker_learns_why_the_shared_model_died(fake_hosts):
-    hosts = fake_hosts(alone=False, Q={"rules": [{"contains": "boom", "action": "crash"}]})
-    broker = Broker(hosts)
-    try:
-        worker = WorkerHosts(broker.address, broker.key, request_timeout=30)
-        with pytest.raises(HostDiedError, match="SIGKILL"):
-            worker.open("Q").generate([ask("boom")])
-        assert worker.open("Q").generate([ask("fine")])
-    finally:
-        broker.close()
-
-
-def test_without_the_controller_a_worker_gets_an_error_and_not_a_hang(fake_hosts):
-    broker = Broker(fake_hosts(alone=False, Q={"start": "error"}))
-    worker = WorkerHosts(broker.address, broker.key, request_timeout=30)
-    with pytest.raises(BackendError, match="fails"):  # errors of the start travel too
-        worker.open("Q")
-    broker.close()
-    worker.close()
-    with pytest.raises(HostDiedError, match="controller"):
-        worker.open("Q")
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "exit"])

@@ -6,12 +6,10 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_slm.core.types import Result
 from pytest_slm.registry import build_registry, read_registry, write_json
-from pytest_slm.registry.merge import model_id, why_unranked
+from pytest_slm.registry.merge import why_unranked
 from pytest_slm.registry.scores import strata
 from pytest_slm.registry.store import StoredReport, to_text
 
@@ -296,29 +294,6 @@ def test_upsert_replaces_by_id_and_keeps_the_rest(factory, build):
     assert after.models[0] == replace(before.models[0], aggregates=after.models[0].aggregates)
     assert after.models[1].date_added == "2026-11-03"
     assert to_text(build(other(factory, 2, day=9), kept=after)) == to_text(after)
-
-
-def test_organisations_with_a_model_of_one_name_do_not_collide(factory):
-    ids = {model_id(factory.make_run(hf_repo=repo)) for repo in ("a/b-c", "a-b/c", "a/b_c", "a/b.c")}
-    assert len(ids) == 4
-
-
-@given(st.text(min_size=1))
-def test_an_id_is_always_a_plain_file_name(factory, name):
-    run = factory.make_run(results=[])
-    made = model_id(replace(run, submission=replace(run.submission, hf_repo=name)))
-    assert made
-    assert made == made.lower()
-    assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.")
-    assert not made.startswith((".", "-"))
-    assert len(made) < 200
-
-
-@given(st.text(min_size=1), st.text(min_size=1))
-def test_two_names_never_share_an_id(factory, one, two):
-    run = factory.make_run(results=[])
-    ids = {model_id(replace(run, submission=replace(run.submission, hf_repo=name))) for name in (one, two)}
-    assert len(ids) == 2 or one.lower() == two.lower()
 
 
 def test_a_short_look_does_not_replace_a_measurement(factory, build):
