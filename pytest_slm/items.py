@@ -14,6 +14,7 @@ from pytest_slm.builtin import check_own_name, suite_keys
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
+from pytest_slm.marks import mark_of, parameters
 from pytest_slm.runners import check_task
 from pytest_slm.runners.checks import count_samples
 
@@ -101,8 +102,9 @@ class TaskItem(pytest.Item):
     def runtest(self) -> None:
         run = self.config.stash[RUN]
         identity = self.stash[IDENTITY]
+        live = self.config.stash[LIVE]
         with skipping():
-            result = run.measure(self.task, self.variant, identity.quantization, self.config.stash[LIVE].advance)
+            result = run.measure(self.task, self.variant, identity.quantization, live.advance, live.kept)
         report_result(self, run.judged(result))
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -165,28 +167,20 @@ def named(session: pytest.Session) -> list[TaskItem]:
 
 def identify_function(item: pytest.Item) -> None:
     """Give a test function with the marker ``slm_task`` the identity of the item that it stands for."""
-    marker = item.get_closest_marker("slm_task")
-    callspec = getattr(item, "callspec", None)
-    if marker is None or callspec is None or "slm_backend" not in callspec.params:
+    values = parameters(item)
+    if "slm_backend" not in values:
+        return
+    mark = mark_of(item)
+    if mark is None:
         return
     suite = next((node.suite for node in item.iter_parents() if isinstance(node, SuiteDir)), None)
-    if not marker.args or not isinstance(marker.args[0], str):
-        raise _wrong_mark(item, 'its first argument is the name of what is measured: slm_task("name", ...)')
-    variant = marker.kwargs.get("variant")
-    known = [name for name in callspec.params if name != "slm_backend"]
-    if variant and variant not in known:
-        raise _wrong_mark(item, f"variant={variant!r} is no parameter of the test. {did_you_mean(str(variant), known)}")
     item.stash[IDENTITY] = ItemId(
         suite=suite.name if suite else item.path.parent.name,
-        task=marker.args[0],
-        variant=str(callspec.params[variant]) if variant else "",
-        quantization=callspec.params["slm_backend"],
+        task=mark.name,
+        variant=str(values[mark.variant]) if mark.variant else "",
+        quantization=values["slm_backend"],
     )
-    item.stash[COST] = float(marker.kwargs.get("cost", 1000))
-
-
-def _wrong_mark(item: pytest.Item, problem: str) -> pytest.UsageError:
-    return pytest.UsageError(str(UsageError(f"{item.nodeid}: {problem}", slug="marker")))
+    item.stash[COST] = mark.cost
 
 
 def wanted(item: pytest.Item) -> bool:
@@ -202,12 +196,9 @@ def wanted(item: pytest.Item) -> bool:
         return False
     if isinstance(item, TaskItem):
         return item.wanted()
-    marker = item.get_closest_marker("slm_task")
-    assert marker is not None
-    if run.config.mode == "quick":
-        quick = marker.kwargs.get("quick")
-        return quick is None or identity.variant in {str(variant) for variant in quick}
-    return run.config.mode == "full"
+    mark = mark_of(item)
+    assert mark is not None
+    return mark.is_quick(identity.variant) if run.config.mode == "quick" else run.config.mode == "full"
 
 
 def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
@@ -223,10 +214,9 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
 
     def place(item: pytest.Item) -> tuple[int, int]:
         identity = item.stash.get(IDENTITY, None)
-        marker = item.get_closest_marker("slm_task")
+        mark = mark_of(item) if identity else None
         # What looks back on all others (the peak of memory) comes after them, and what ends their process after that.
-        last = int(marker.kwargs.get("last", 0)) if marker else 0
-        return (order[identity.quantization] if identity else -1, last)
+        return (order[identity.quantization] if identity else -1, int(mark.last) if mark else 0)
 
     items[:] = sorted((item for item in items if wanted(item)), key=place)
     check_identities(items)

@@ -11,12 +11,12 @@ import pytest
 
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.items import IDENTITY, TaskItem
+from pytest_slm.marks import mark_of, parameters
 from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
 from pytest_slm.planning.survey import Wanted, survey
 from pytest_slm.planning.table import lines
 from pytest_slm.session import Run
-from pytest_slm.timing import budget_s
 
 LEAST_ROUNDS = 8
 """Six rounds and two warm-ups: fewer are made only where the patience of the rule ends first."""
@@ -129,23 +129,21 @@ def wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
         if isinstance(item, TaskItem):
             yield Wanted(item=identity, task=item.task)
             continue
-        marker = item.get_closest_marker("slm_task")
-        said = marker.kwargs if marker else {}
-        prompt, output, rounds = (_number(item, said.get(name)) for name in ("prompt", "output", "rounds"))
+        mark = mark_of(item)
+        assert mark is not None
         yield Wanted(
             item=identity,
-            prompt=prompt,
-            output=output,
-            rounds=LEAST_ROUNDS if rounds is None else rounds,
-            budget_s=budget_s(item, identity.variant),
+            prompt=_number(item, mark.prompt),
+            output=_number(item, mark.output),
+            rounds=mark.rounds or LEAST_ROUNDS,
+            budget_s=mark.budget(identity.variant),
         )
 
 
 def _number(item: pytest.Item, value: object) -> int | None:
     """A number, or the parameter of the test that has this name."""
-    callspec = getattr(item, "callspec", None)
-    if isinstance(value, str) and callspec is not None:
-        value = callspec.params.get(value)
+    if isinstance(value, str):
+        value = parameters(item).get(value)
     return value if isinstance(value, int) else None
 
 

@@ -27,8 +27,8 @@ class Terminal(Protocol):
 
 
 class LiveLine:
-    """Shows progress within and over items. The ETA is elapsed time times what is left over what is done, weighed by
-    the tokens that each item is expected to take; until enough is done to tell there is none."""
+    """Shows progress within and over items. The ETA is elapsed time times what is left over what was done meanwhile,
+    weighed by the tokens that each item is expected to take; until enough is done to tell there is none."""
 
     def __init__(
         self, terminal: Terminal | None, capture: object | None, *, rewrites: bool, words: bool = False
@@ -41,6 +41,8 @@ class LiveLine:
         self._finished: set[ItemId] = set()
         self._item: ItemId | None = None
         self._share = 0.0
+        self._kept_share = 0.0
+        self._kept = 0.0
         self._counts = (0, 0)
         self._began: float | None = None
         self._shown = 0.0
@@ -53,7 +55,7 @@ class LiveLine:
     def start(self, item: ItemId) -> None:
         """An item begins."""
         self._began = self._began or time.monotonic()
-        self._item, self._share, self._counts = item, 0.0, (0, 0)
+        self._item, self._share, self._kept_share, self._counts = item, 0.0, 0.0, (0, 0)
         self._show(force=self._rewrites)
 
     def advance(self, done: int, total: int) -> None:
@@ -62,8 +64,14 @@ class LiveLine:
         self._counts = (done, total)
         self._show()
 
+    def kept(self) -> None:
+        """What is done of the current item was kept by an earlier session, and took no time of this one."""
+        self._kept_share = self._share
+
     def finish(self, item: ItemId) -> None:
         """An item is done; make room for pytest's own line about it."""
+        self._kept += self._kept_share * self._costs.get(item, 0.0)
+        self._kept_share = 0.0
         self._finished.add(item)
         self._item = None
         self.clear()
@@ -102,11 +110,13 @@ class LiveLine:
         if self._began is None:
             return None
         done = sum(self._costs.get(item, 0.0) for item in self._finished)
+        kept = self._kept
         if self._item is not None:
             done += self._share * self._costs.get(self._item, 0.0)
+            kept += self._kept_share * self._costs.get(self._item, 0.0)
         total = sum(self._costs.values())
-        elapsed = time.monotonic() - self._began
-        return elapsed * (total - done) / done if done and done >= ENOUGH * total else None
+        elapsed, mine = time.monotonic() - self._began, done - kept
+        return elapsed * (total - done) / mine if mine > 0 and mine >= ENOUGH * (total - kept) else None
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_slm import answers
-from pytest_slm.answers import Keeper
+from pytest_slm.answers import Keeper, Kept, unheard
 from pytest_slm.backends.hosts import HostSource, Opening
 from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
@@ -155,10 +155,12 @@ class Run:
 
     # -- the items -----------------------------------------------------------------------------------------------
 
-    def measure(self, task: Task, variant: str, quantization: str, progress: Progress = silent) -> Result:
+    def measure(
+        self, task: Task, variant: str, quantization: str, progress: Progress = silent, kept: Kept = unheard
+    ) -> Result:
         """Run one task variant on one quantization. Raises SlmError when it cannot be measured."""
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
-        keeper = self.keeper(identity, task)
+        keeper = self.keeper(identity, task, kept)
         with self.recorder(identity) as (record, path):
             context = self.context(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
             result = runner_for(task)(task, variant, context)
@@ -193,11 +195,11 @@ class Run:
             progress=progress,
         )
 
-    def keeper(self, item: ItemId, task: Task) -> Keeper:
+    def keeper(self, item: ItemId, task: Task, kept: Kept = unheard) -> Keeper:
         """What keeps the answers of an item, beside its samples."""
         about = {"task": f"{task.suite}/{task.name}", "version": task.version, "variant": item.variant}
         path = self.folder(item.quantization) / answers.FOLDER / f"{answers.file_name(item)}.jsonl"
-        return Keeper(path, {**about, "seed": self.config.seed}, resume=self.config.resume)
+        return Keeper(path, {**about, "seed": self.config.seed}, resume=self.config.resume, kept=kept)
 
     def timed(
         self,

@@ -23,6 +23,7 @@ from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.quiet import Quiet, wait_until_quiet
+from pytest_slm.marks import mark_of
 from pytest_slm.models.naming import split_parts
 from pytest_slm.runners.performance import Measured, Player, Rounds, Subject, play
 from pytest_slm.session import Run
@@ -124,7 +125,8 @@ class Timer:
     @property
     def rule(self) -> RoundRule:
         """The rule of this item, with the time that its marker gives it (``budget_s``, a number or one by variant)."""
-        return RoundRule(budget_s=budget_s(self._item, self._identity.variant) or DEFAULT_BUDGET_S)
+        mark = mark_of(self._item)
+        return RoundRule(budget_s=(mark and mark.budget(self._identity.variant)) or DEFAULT_BUDGET_S)
 
     def _subject(self, quantization: str) -> Subject:
         run = self._run
@@ -148,15 +150,6 @@ class Timer:
             if self._shared.quiet.warning:
                 self._item.warn(pytest.PytestWarning(self._shared.quiet.warning))
         return self._shared.quiet
-
-
-def budget_s(item: pytest.Item, variant: str) -> float | None:
-    """Seconds that the marker ``slm_task`` of a test gives its rounds, for this variant; None if it says nothing."""
-    marker = item.get_closest_marker("slm_task")
-    said = marker.kwargs.get("budget_s") if marker else None
-    if isinstance(said, Mapping):
-        said = {str(name): value for name, value in said.items()}.get(variant)
-    return None if said is None else float(said)
 
 
 def weight_files(path: Path | None) -> tuple[Path, ...]:

@@ -84,6 +84,33 @@ def test_a_part_of_an_item_counts_as_that_part(line, clock):
     assert line.eta() == pytest.approx(35)  # 50 of 400 took 5 s
 
 
+def test_what_an_earlier_session_did_says_nothing_of_the_speed(line, clock):
+    line.start(B)
+    line.advance(2, 3)
+    line.kept()
+    assert line.eta() is None  # 200 of 400 were there; nothing was done yet
+    clock.now += 10
+    line.advance(5, 6)
+    assert line.eta() == pytest.approx(30)  # 50 took 10 s, 150 are left
+    line.finish(B)
+    clock.now += 10
+    line.start(A)
+    assert line.eta() == pytest.approx(20)  # 100 took 20 s, 100 are left
+    line.advance(1, 1)
+    line.kept()
+    assert line.eta() == 0
+
+
+def test_a_session_that_finds_all_answers_has_nothing_to_reckon_with(line, clock):
+    for item in (A, B):
+        line.start(item)
+        clock.now += 1
+        line.advance(1, 1)
+        line.kept()
+        line.finish(item)
+    assert line.eta() is None
+
+
 def test_there_is_no_eta_from_next_to_nothing(line, clock):
     # 1 of 40 answers that are written together comes when most of them are nearly done.
     line.plan({A: 400.0})

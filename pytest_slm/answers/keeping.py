@@ -17,6 +17,14 @@ from pytest_slm.core.types import Generation, Request
 
 R = TypeVar("R", bound=Record)
 
+Kept = Callable[[], None]
+"""Called when so much of the work as was told by now had been done before."""
+
+
+def unheard() -> None:
+    """The callback of those who do not ask what was done before."""
+
+
 OF_THIS_PROCESS = ("host_pid", "load_s", "start_s", "thread_wait")
 """What a backend says of its process. Everything else that it says of itself is part of the key."""
 
@@ -25,18 +33,34 @@ CHARACTERS = 4
 
 
 class Keeper:
-    """The answers of one item. ``about`` names the item and its seed; with ``resume`` it begins with what is there."""
+    """The answers of one item. ``about`` names the item and its seed; with ``resume`` it begins with what is there.
 
-    def __init__(self, path: Path, about: Mapping[str, Any], *, resume: bool) -> None:
+    ``kept`` is called after every batch that was there already, until the first that the model answers: so much of the
+    item took no time.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any], *, resume: bool, kept: Kept = unheard) -> None:
         self._path = path
         self._about = about
         self._resume = resume
+        self._kept = kept
         self._notes: list[str] = []
         self._store: Store | None = None
         self.asked = 0
         """Requests that were made in all."""
         self.taken = 0
         """Requests of them whose answer was there already."""
+        self._all_kept = True
+
+    def take(self, n: int) -> None:
+        """So many answers more were there already, and are told."""
+        self.taken += n
+        if self._all_kept:
+            self._kept()
+
+    def miss(self) -> None:
+        """From now on the model has answered too."""
+        self._all_kept = False
 
     def watch(self, backend: Backend) -> Backend:
         """The backend, with memory; as it is if it does not say which weights it holds, because then nobody could tell
@@ -126,12 +150,13 @@ class Keeping:
             batch = asked.digest(self._key, mine)
             known = _records(kind, self._store.get(batch), len(mine))
             if known is not None:
-                self._keeper.taken += len(mine)
                 for place, result in zip(mine, known, strict=True):
                     found[place] = result
                     finished(place, result)
                 progress(len(found), len(asked.items))
+                self._keeper.take(len(mine))
                 continue
+            self._keeper.miss()
             relay = _Relay(mine, len(found), len(asked.items), progress, finished)
             results = ask(mine, relay.progress, relay.finished)
             found.update(zip(mine, results, strict=True))

@@ -14,6 +14,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Self
 
+LARGEST = 2**63 - 1
+
 
 class RecordError(ValueError):
     """A JSON value does not fit the record it should become."""
@@ -89,6 +91,8 @@ def _build(kind: Any, data: object, where: str) -> object:
         _demand(data is None, where, "null", data)
         return None
     _demand(isinstance(data, kind) and not (kind is int and isinstance(data, bool)), where, kind.__name__, data)
+    if kind is int:  # what others read with 64 bits, and what can be divided as a float
+        _demand(-LARGEST <= typing.cast(int, data) <= LARGEST, where, "an integer of 64 bits", data)
     return data
 
 

@@ -103,7 +103,8 @@ class RoundRule(Record):
         reasons = [disturbance] if disturbance else []
         if not series or not all(self.precise(values) for values in series):
             if median_interval(range(n)) is None:
-                reasons.append(f"{n} rounds are too few to tell how far they agree")
+                rounds = "1 round is too few to tell how far it agrees with others"
+                reasons.append(rounds if n == 1 else f"{n} rounds are too few to tell how far they agree")
             elif not disturbance:
                 reasons.append("the rounds disagree")
         return ("noisy", "; ".join(reasons)) if reasons else ("stable", "")

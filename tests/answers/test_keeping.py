@@ -70,6 +70,22 @@ def test_a_second_time_nothing_is_asked(keeper):
     assert again[0].timings is None
 
 
+def test_it_tells_how_far_the_answers_that_were_there_reach(tmp_path):
+    broken = Counting()
+    broken.fail_at = questions()[60].messages[0].content
+    with pytest.raises(BackendError):
+        Keeper(tmp_path / "a.jsonl", ABOUT, resume=True).watch(broken).generate(questions())
+    steps, kept = [], []
+    keeper = Keeper(tmp_path / "a.jsonl", ABOUT, resume=True, kept=lambda: kept.append(steps[-1]))
+    keeper.watch(Counting()).generate(questions(), lambda *step: steps.append(step))
+    assert kept[-1] == (keeper.taken, 100)
+    assert 0 < keeper.taken < 100
+    # What the model answers, and what is found behind that, is no beginning that was there.
+    kept.clear()
+    keeper.watch(Counting()).generate(questions(), lambda *step: steps.append(step))
+    assert kept == []
+
+
 def test_only_the_batch_in_which_it_ended_is_lost(keeper):
     broken = Counting()
     broken.fail_at = questions()[60].messages[0].content

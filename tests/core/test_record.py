@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.record import RecordError, jsonable
+from pytest_slm.core.record import LARGEST, RecordError, jsonable
 from pytest_slm.core.types import (
     Generation,
     Measurement,
@@ -28,7 +28,9 @@ shares = st.floats(0, 1)
 
 
 @given(
-    st.builds(Metric, name=st.text(), value=finite, n=st.integers(1), interval=st.none() | st.tuples(finite, finite))
+    st.builds(
+        Metric, name=st.text(), value=finite, n=st.integers(1, LARGEST), interval=st.none() | st.tuples(finite, finite)
+    )
 )
 def test_a_metric_survives_json(metric):
     assert Metric.from_json(json.loads(json.dumps(metric.to_json()))) == metric
@@ -52,6 +54,12 @@ def test_what_is_not_finite_has_no_json(wrong):
         Metric(name="x", value=wrong, n=1)
     with pytest.raises(RecordError, match="finite"):
         Measurement.from_json({"name": "x", "unit": "s", "values": [wrong]})
+
+
+@pytest.mark.parametrize("wrong", [LARGEST + 1, -LARGEST - 1, 10**400])
+def test_an_integer_that_no_other_program_could_read_is_refused(wrong):
+    with pytest.raises(RecordError, match=r"Metric\.n: expected an integer of 64 bits, got -?\d+"):
+        Metric.from_json({"name": "x", "value": 1.0, "n": wrong})
 
 
 def test_an_unknown_key_is_named():

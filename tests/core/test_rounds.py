@@ -109,6 +109,7 @@ def test_what_disturbed_the_rounds_is_told_even_if_they_agree(values):
         ([1.0, 2.0] * 3, "", "the rounds disagree"),
         ([1.0, 2.0] * 3, "steal", "steal"),
         ([1.0] * 5, "", "5 rounds are too few to tell how far they agree"),
+        ([1.0], "", "1 round is too few to tell how far it agrees with others"),
         ([1.0] * 5, "steal", "steal; 5 rounds are too few to tell how far they agree"),
     ],
 )

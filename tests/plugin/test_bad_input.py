@@ -124,6 +124,16 @@ def test_impossible_values(run, option):
         ('"weather", variant="topik"', "variant='topik' is no parameter of the test. Did you mean 'topic'?"),
         ('name="weather"', 'its first argument is the name of what is measured: slm_task("name", ...)'),
         ("5", 'its first argument is the name of what is measured: slm_task("name", ...)'),
+        ('""', "the name is empty"),
+        ('"weather", budget=5', "it has no 'budget'. Did you mean 'budget_s'?"),
+        ('"weather", cost="much"', "cost: expected a number, got 'much'"),
+        ('"weather", cost=0', "cost and budget_s are above 0"),
+        ('"weather", variant="topic", quick="sun"', "quick: expected a list, got 'sun'"),
+        ('"weather", variant="topic", budget_s={"sun": -1}', "cost and budget_s are above 0"),
+        ('"weather", budget_s=0', "cost and budget_s are above 0"),
+        ('"weather", prompt="tokens"', "prompt='tokens' is no parameter of the test"),
+        ('"weather", rounds=0', "rounds is 1 at least"),
+        ('"weather", last="yes"', "last: expected int, got 'yes'"),
     ],
 )
 def test_a_wrong_marker_names_the_test(run, pytester, marker, why):

@@ -36,6 +36,25 @@ def test_what_was_answered_is_taken_over(run, suite, report, results, answers, p
     assert [json.loads(line)["doc_id"] for line in samples.read_text().splitlines()] == ["0", "1", "2"]
 
 
+NOTE_KEPT = """
+from pytest_slm.progress import LiveLine
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"kept: {told}")
+
+told = []
+LiveLine.kept = lambda self: told.append((str(self._item), self._counts))
+"""
+
+
+def test_the_live_line_knows_what_was_answered_before(run, suite, pytester):
+    suite(a=GOOD, b=BAD)
+    pytester.makeconftest(NOTE_KEPT)
+    run("suites", **SCRIPT).stdout.fnmatch_lines(["kept: []"])
+    told = run("suites", "--slm-resume", **SCRIPT)
+    told.stdout.fnmatch_lines(["kept: [[]('geo/a[[]scripted]', (3, 3))]"])
+
+
 def test_another_model_under_the_same_name_is_asked_again(run, suite, answers, report, results):
     suite(a=GOOD, b=BAD)
     run("suites", **SCRIPT)
