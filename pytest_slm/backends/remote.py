@@ -167,10 +167,14 @@ class RemoteBackend:
 
     def _hear(self, name: str) -> Mapping[str, Any]:
         """The next message of the process. Raises HostDiedError or HostTimeoutError if there will be none."""
-        began = time.monotonic()
+        looked, waited = time.monotonic(), 0.0
         try:
             while not self._connection.poll(POLL_S):
-                if time.monotonic() - began > self._timeout:
+                now = time.monotonic()
+                # While this process is stopped (Ctrl-Z, a debugger) it hears nothing, which is not the other's silence.
+                waited += min(now - looked, 2 * POLL_S)
+                looked = now
+                if waited > self._timeout:
                     self.close()
                     self._give_up()
                     raise HostTimeoutError(

@@ -11,6 +11,7 @@ from pytest_slm.core.statistics import Interval, coefficient_of_variation, media
 from pytest_slm.core.types import MEASURED, Result
 from pytest_slm.registry.entry import Performance, Point, Quantity, QuantizationSpeed
 from pytest_slm.registry.scores import Stratum, machine_facts
+from pytest_slm.registry.store import utc
 
 SUITE = "performance"
 GB = 1e9
@@ -154,7 +155,8 @@ def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> 
     hardware: dict[str, Mapping[str, Any]] = {}
     newest: dict[str, float] = {}
     for stratum in strata:
-        last = max((s.path for s, r in stratum.chosen if r.suite == SUITE and r.outcome in MEASURED), default="")
+        timed = [s for s, r in stratum.chosen if r.suite == SUITE and r.outcome in MEASURED]
+        last = max(timed, key=lambda s: (utc(s.run.finished), s.path)).path if timed else ""
         row = speed(stratum.results, stratum.mode, stratum.engine, last, sizes.get(stratum.quantization))
         if row is None:
             continue

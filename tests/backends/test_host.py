@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from pytest_slm.backends import frames
+from pytest_slm.backends import frames, remote
 from pytest_slm.backends.host import SPINNING
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
@@ -134,6 +134,26 @@ def test_silence_is_ended_after_the_request_limit(fake_hosts, no_orphans):
         hosts.open("Q").generate([ask("wait")])
     assert not no_orphans()
     assert hosts.open("Q").generate([ask("fine")])
+
+
+def test_a_pause_of_this_process_is_not_the_models_silence(fake_hosts, monkeypatch):
+    # as after Ctrl-Z and fg, or when a debugger held both
+    class Clock:
+        gone = 0.0
+
+        def __getattr__(self, name):
+            return getattr(time, name)
+
+        def monotonic(self):
+            self.gone += 1000
+            return time.monotonic() + self.gone
+
+    hosts = fake_hosts(request_timeout=5, Q={"rules": [{"contains": "slow", "action": "pause"}]})
+    backend = hosts.open("Q")
+    clock = Clock()
+    monkeypatch.setattr(remote, "time", clock)
+    assert backend.generate([ask("slow")])
+    assert clock.gone > 1000
 
 
 def test_loading_has_a_limit_of_its_own(fake_hosts, no_orphans):

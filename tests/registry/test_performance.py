@@ -94,6 +94,15 @@ def test_full_rounds_win_over_newer_quick_ones(factory):
     assert one.quantizations["Q8_0"].mode == "full"
 
 
+def test_the_report_of_a_row_is_the_newest_that_gave_it_a_number(factory):
+    decode, ttft = (
+        [result for result in factory.make_run(day=2).results if result.task == task] for task in ("decode", "ttft")
+    )
+    runs = {"b/new": factory.make_run(day=2, results=ttft), "z/old": factory.make_run(day=1, results=decode)}
+    (one,) = performances(strata(StoredReport(path=path, sha256="", run=run) for path, run in runs.items()), {})
+    assert one.quantizations["Q8_0"].report == "b/new"
+
+
 @pytest.fixture
 def modern(row):
     """The row of a run with everything that is timed today."""
