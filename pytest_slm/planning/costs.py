@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_slm.answers.keeping import batches_of_pairs, batches_of_requests
-from pytest_slm.backends.protocol import Workload
+from pytest_slm.backends.protocol import Backend, Workload
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.rounds import RoundRule
+from pytest_slm.core.types import Request
 from pytest_slm.planning.dry import Asked
 from pytest_slm.planning.rates import Rates
 
 PILOT = 8
 """Requests of an item that are answered beforehand, to learn how long its answers are."""
+
+SECOND_PILOT = 24
+SHORT = 0.25
+"""The share of the longest answer that is allowed, below which an answer is short."""
 
 UNIMPORTANT = 12
 """So many tokens of a prompt for one of the longest answer: then the answer is less than a tenth of the cost."""
@@ -81,18 +86,27 @@ def writing(lengths: Sequence[int], work: Workload, rates: Rates) -> float:
     return max(slots) * rates.step_s + sum(lengths) * (rates.spoken_s + depth * rates.depth_s)
 
 
-def pilot(asked: Asked, backend: RemoteBackend) -> list[int]:
+def pilot(asked: Asked, backend: Backend) -> list[int]:
     """How long the answers to some requests are, spread over all of an item's; it costs the time that they take.
 
-    Where a prompt is so much longer than any answer that the answer's length hardly matters, nothing is asked.
+    Where all of them are short more are asked: the few long ones that there may be make up most of the tokens. Where a
+    prompt is so much longer than any answer that the answer's length hardly matters, nothing is asked.
     """
-    n = len(asked.requests)
-    places = sorted({round(step * (n - 1) / (PILOT - 1)) for step in range(PILOT)}) if n else []
-    chosen = [asked.requests[place] for place in places]
+    chosen = _spread(asked.requests, PILOT)
     longest = [request.max_tokens for request in chosen]
     if sum(backend.count_tokens(chosen)) > UNIMPORTANT * sum(longest):
         return longest
-    return [generation.n_output for generation in backend.generate(chosen)]
+    lengths = [generation.n_output for generation in backend.generate(chosen)]
+    if lengths and max(lengths) < SHORT * max(longest):
+        lengths = [generation.n_output for generation in backend.generate(_spread(asked.requests, SECOND_PILOT))]
+    return lengths
+
+
+def _spread(requests: Sequence[Request], n: int) -> list[Request]:
+    """So many of the requests, evenly spread; all if there are no more."""
+    last = len(requests) - 1
+    places = sorted({round(step * last / (n - 1)) for step in range(n)}) if requests else []
+    return [requests[place] for place in places]
 
 
 def of_rounds(prompt: int, output: int, rounds: int, rates: Rates, n_batch: int) -> Cost:

@@ -6,6 +6,6 @@ from pytest_slm.runners import performance
 
 
 @pytest.mark.slm_timing
-@pytest.mark.slm_task("memory", cost=2500, prompt=1984, output=64, rounds=1, last=1)
+@pytest.mark.slm_task("memory", cost=2500, prompt=2032, output=16, rounds=1, last=1)
 def test_memory(slm_backend, slm_time):
     slm_time.once(performance.memory)

@@ -1,11 +1,15 @@
 """From work and rates to seconds: more work is never less time, and the parts add up."""
 
+import types
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.backends.protocol import Workload
-from pytest_slm.planning.costs import in_time, of_rounds, reading, writing
+from pytest_slm.core.types import Request
+from pytest_slm.planning.costs import in_time, of_rounds, pilot, reading, writing
+from pytest_slm.planning.dry import Asked
 from pytest_slm.planning.rates import Rates
 
 RATES = Rates(step_s=0.01, row_s=0.001, depth_s=1e-7, spoken_s=0.002, scored_s=0.0, took_s=1.0)
@@ -53,6 +57,50 @@ def test_rounds_are_one_after_the_other():
 def test_rates_tell_what_people_ask_for():
     assert RATES.decode_tps == pytest.approx(1 / 0.012)
     assert RATES.prefill_tps == pytest.approx(512 / (0.01 + 0.512 + 512 * 511 / 2 * 1e-7))
+
+
+class Writer:
+    """Answers every request with as many tokens as its text says; notes how many it was asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def count_tokens(self, requests):
+        return [len(request.prompt) for request in requests]
+
+    def generate(self, requests):
+        self.asked += len(requests)
+        return [types.SimpleNamespace(n_output=int(request.prompt)) for request in requests]
+
+
+def asked(lengths, max_tokens=512):
+    requests = tuple(Request(prompt=str(length), max_tokens=max_tokens) for length in lengths)
+    return Asked(samples=len(requests), requests=requests, pairs=(), seconds=0.0)
+
+
+def test_a_pilot_of_long_answers_is_small():
+    writer = Writer()
+    assert pilot(asked([300] * 100), writer) == [300] * 8
+    assert writer.asked == 8
+
+
+def test_where_answers_are_short_the_few_long_ones_are_looked_for():
+    # one in ten, and none of them among the first eight
+    lengths = [500 if number % 10 == 3 else 2 for number in range(100)]
+    found = pilot(asked(lengths), Writer())
+    assert len(found) == 24
+    assert 0 < found.count(500) < 24
+
+
+def test_a_pilot_asks_no_more_than_there_is():
+    assert pilot(asked([1, 2, 3]), Writer()) == [1, 2, 3]
+    assert pilot(asked([]), Writer()) == []
+
+
+def test_answers_that_hardly_matter_are_not_asked_for():
+    writer = Writer()
+    assert pilot(asked(["7" * 300] * 20, max_tokens=16), writer) == [16] * 8
+    assert writer.asked == 0
 
 
 @pytest.mark.parametrize(

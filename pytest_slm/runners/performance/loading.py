@@ -15,6 +15,7 @@ class Load(Rounds):
     in the page cache, as it is when a model is opened again; ``cold``: it must come from the disk."""
 
     profile = "engine"
+    fresh = True
     quantities = (Quantity(name="load_s", unit="s", decides=True), Quantity(name="start_s", unit="s"))
 
     def __init__(self, subject: Subject, kind: Literal["cold", "warm"]) -> None:

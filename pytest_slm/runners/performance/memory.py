@@ -17,7 +17,8 @@ from pytest_slm.runners.performance.rounds import Subject, require_context
 
 CONTEXT = 2048
 """The context that devices are compared by."""
-WRITTEN = 64
+WRITTEN = 16
+LEAST_CONTEXT = 128
 
 
 def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]]:
@@ -25,7 +26,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
     run_peak = subject.open().memory()["now"].peak
     backend = subject.reopen(lambda: None)
     description: Mapping[str, Any] = backend.describe()
-    require_context(backend, 2 * WRITTEN)
+    require_context(backend, LEAST_CONTEXT)
     n_ctx = min(CONTEXT, int(description["n_ctx"]))
     prompt = Prompts(backend, n_ctx - WRITTEN, seed=1).next()
     opened = backend.memory()

@@ -67,6 +67,8 @@ class Rounds(abc.ABC):
     pid: int | None = None
     """The process whose CPU time is the model's own; None if it is another one in every round."""
     gpu = False
+    fresh = False
+    """Whether every round has a process of its own: then nothing but the file gets warm, and one warm-up is enough."""
 
     def about(self, backend: Any) -> None:
         """Note what the conditions of a round need to know of a backend."""
@@ -119,7 +121,7 @@ class Player:
         self._seconds: tuple[list[float], list[float]] = ([], [])
         self._conditions: list[Conditions] = []
         self._warm = False
-        self._agreed = False
+        self._agreed: bool | None = None
         self._reason = ""
         self.error: SlmError | None = None
 
@@ -146,8 +148,8 @@ class Player:
         if self._warm:
             self._reason = self._rule.stop(series, seconds, sum(self._seconds[False]))
         else:
-            self._warm = self._rule.warm_enough(series, seconds)
-            self._agreed = self._rule.warm(series, seconds)
+            self._warm = self._rounds.fresh or self._rule.warm_enough(series, seconds)
+            self._agreed = None if self._rounds.fresh else self._rule.warm(series, seconds)
 
     def measured(self) -> Measured:
         """What came out. Raises the error that ended the rounds."""

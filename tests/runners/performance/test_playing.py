@@ -51,6 +51,15 @@ def test_warm_ups_are_kept_apart_from_rounds(played):
     assert found.provenance["warmups_agree"] is True
 
 
+def test_rounds_that_have_a_process_each_warm_up_once(played):
+    rounds = Scripted([50.0, *[100.0, 101.0] * 20])
+    rounds.fresh = True
+    found = played(rounds)
+    assert found.measurements[0].warmups == (50.0,)
+    assert len(found.rounds) == 6
+    assert found.provenance["warmups_agree"] is None
+
+
 def test_every_round_has_its_conditions(played):
     found = played(Scripted([100.0] * 40))
     conditions = found.provenance["conditions"]
