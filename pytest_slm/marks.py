@@ -18,7 +18,7 @@ class Mark(Record):
 
     name: str
     variant: str | None = None
-    quick: tuple[str | int | float, ...] | None = None
+    quick: tuple[str | bool | int | float | None, ...] | None = None
     cost: float = 1000.0
     prompt: int | str | None = None
     output: int | str | None = None
