@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
 from pytest_slm.planning.survey import Wanted, survey
 from pytest_slm.planning.table import lines
+from pytest_slm.progress import live_line
 from pytest_slm.session import Run
 
 LEAST_ROUNDS = 8
@@ -23,6 +25,9 @@ LEAST_ROUNDS = 8
 
 MARGIN = 0.9
 """Of a budget, what is planned for: the engine is never exactly as fast as it was a minute ago."""
+
+ALLOWANCE = 1.1
+"""What is advised, by the least that would do: planning again takes another time, and finds other rates."""
 
 
 class Planner:
@@ -40,8 +45,10 @@ class Planner:
             return  # the run that goes on has chosen already, or there will be none
         loads = not self._config.option.collectonly and self._run.config.mode != "validate"
         items = list(wanted(session.items))
+        live = live_line(self._config, "planning")
+        live.plan({item.item: 1.0 for item in items})
         try:
-            plan = survey(self._run, items, loads=loads, tell=self._tell)
+            plan = survey(self._run, items, loads=loads, tell=lambda text: self._write([f"slm: {text}"]), watcher=live)
             if self._run.config.budget is not None:
                 self._choose(plan, {str(item.item): _least(item) for item in items})
         except SlmError as error:
@@ -83,8 +90,9 @@ class Planner:
         except UsageError as error:
             enough = (spent + total(demands, 0)) / MARGIN
             raise UsageError(
-                f"--slm-budget of {asked:.0f} s: {error.args[0]}. The least that would do is about {enough:.0f} s; or "
-                "choose fewer items with --slm-suite or -k",
+                f"--slm-budget of {asked:.0f} s: {error.args[0]}. The least that would do is about {enough:.0f} s, "
+                f"{spent:.0f} of them for planning: allow {math.ceil(ALLOWANCE * enough / 60)}m, or choose fewer items "
+                "with --slm-suite or -k",
                 slug=error.slug,
             ) from None
         self._run.choose(
@@ -107,11 +115,6 @@ class Planner:
                 f"(planning took {plan.took_s:.0f} s of them)"
             ]
         )
-
-    def _tell(self, text: str) -> None:
-        # The first of them say why nothing seems to happen for a while; the rest is for those who want to see it.
-        if self._config.get_verbosity() > 0 or text.startswith("measuring"):
-            self._write([f"slm: {text}"])
 
     def _write(self, text: Iterable[str]) -> None:
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")

@@ -1,4 +1,4 @@
-"""One line on the terminal that says what is being measured and how long it will still take."""
+"""One line on the terminal that says what is being measured, or planned, and how long it will still take."""
 
 from __future__ import annotations
 
@@ -31,9 +31,16 @@ class LiveLine:
     weighed by the tokens that each item is expected to take; until enough is done to tell there is none."""
 
     def __init__(
-        self, terminal: Terminal | None, capture: object | None, *, rewrites: bool, words: bool = False
+        self,
+        terminal: Terminal | None,
+        capture: object | None,
+        *,
+        rewrites: bool,
+        words: bool = False,
+        doing: str = "measuring",
     ) -> None:
         self._words = words
+        self._doing = doing
         self._terminal = terminal
         self._capture = capture
         self._rewrites = rewrites
@@ -103,7 +110,7 @@ class LiveLine:
         counts = f" {self._counts[0]}/{self._counts[1]}" if self._counts[1] else ""
         eta = self.eta()
         left = f" · {_minutes(eta)} left" if eta is not None else ""
-        return f"  measuring {self._item}{counts} · item {place} of {max(place, len(self._costs))}{left}"
+        return f"  {self._doing} {self._item}{counts} · item {place} of {max(place, len(self._costs))}{left}"
 
     def eta(self) -> float | None:
         """Seconds until all items are done, or None while too little is done to tell."""
@@ -145,14 +152,14 @@ class LiveLine:
             write(self._terminal)
 
 
-def live_line(config: pytest.Config) -> LiveLine:
-    """The live line of this session; silent in workers and under ``-q``."""
+def live_line(config: pytest.Config, doing: str = "measuring") -> LiveLine:
+    """The live line of this session; silent in workers and under ``-q``. ``doing``: what is done with the items."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if hasattr(config, "workerinput") or terminal is None or config.get_verbosity() < 0:
         return LiveLine(None, None, rewrites=False)
     rewrites = bool(terminal.isatty)
     capture = config.pluginmanager.get_plugin("capturemanager")
-    return LiveLine(terminal, capture, rewrites=rewrites, words=config.get_verbosity() > 0)
+    return LiveLine(terminal, capture, rewrites=rewrites, words=config.get_verbosity() > 0, doing=doing)
 
 
 def _minutes(seconds: float) -> str:

@@ -62,6 +62,13 @@ def line(screen, clock):
 # -- how long it will take ------------------------------------------------------------------------------------------
 
 
+def test_it_says_what_is_done_with_the_items(screen, clock):
+    live = LiveLine(screen, None, rewrites=True, doing="planning")
+    live.plan({A: 1.0, B: 1.0})
+    live.start(A)
+    assert live.text() == "  planning core/a[Q8_0] · item 1 of 2"
+
+
 def test_until_something_is_done_nobody_knows(line, clock):
     assert line.eta() is None
     line.start(A)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ PILOT = 8
 """Requests of an item that are answered beforehand, to learn how long its answers are."""
 
 SECOND_PILOT = 24
+"""So many in all where the first were short."""
+
+PILOT_TOKENS = 2048
+"""Tokens of prompts that a pilot reads at most, but for two requests: with long prompts it is reading that takes the
+time, and the length of the answers matters less."""
+
 SHORT = 0.25
 """The share of the longest answer that is allowed, below which an answer is short."""
 
@@ -94,12 +101,24 @@ def pilot(asked: Asked, backend: Backend) -> list[int]:
     """
     chosen = _spread(asked.requests, PILOT)
     longest = [request.max_tokens for request in chosen]
-    if sum(backend.count_tokens(chosen)) > UNIMPORTANT * sum(longest):
+    shown = sum(backend.count_tokens(chosen))
+    if shown > UNIMPORTANT * sum(longest):
         return longest
-    lengths = [generation.n_output for generation in backend.generate(chosen)]
-    if lengths and max(lengths) < SHORT * max(longest):
-        lengths = [generation.n_output for generation in backend.generate(_spread(asked.requests, SECOND_PILOT))]
+    affordable = max(2, PILOT_TOKENS * len(chosen) // max(1, shown))
+    lengths = _lengths(backend, _spread(asked.requests, min(PILOT, affordable)))
+    if lengths and max(lengths) < SHORT * max(longest) and affordable > PILOT:
+        lengths = _lengths(backend, _spread(asked.requests, min(SECOND_PILOT, affordable)))
     return lengths
+
+
+def _lengths(backend: Backend, requests: Sequence[Request]) -> list[int]:
+    """Tokens of the answers. Who has not ended at half of what is allowed seldom ends by itself (small models go on in
+    circles), and is not waited for."""
+    halves = [dataclasses.replace(request, max_tokens=-(-request.max_tokens // 2)) for request in requests]
+    return [
+        request.max_tokens if generation.finish == "length" else generation.n_output
+        for request, generation in zip(requests, backend.generate(halves), strict=True)
+    ]
 
 
 def _spread(requests: Sequence[Request], n: int) -> list[Request]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -47,7 +48,14 @@ class Wanted:
     more than a warm-up and a round take, or this times the patience of the rule."""
 
 
-def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[str], None]) -> RunPlan:
+class Watcher(Protocol):
+    """Whoever shows how far the planning is."""
+
+    def start(self, item: ItemId) -> None: ...
+    def finish(self, item: ItemId) -> None: ...
+
+
+def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[str], None], watcher: Watcher) -> RunPlan:
     """The plan for these items. Without ``loads`` no model is opened, and what only a model can tell is not known."""
     began = time.perf_counter()
     before = time.time() - psutil.Process().create_time()
@@ -63,7 +71,7 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
             here = missing(run.submission, run.quantization(quantization), offline=run.config.offline)
             if not here.nothing:
                 raise NotAvailableError(f"the weights are not on this machine ({here.reason})", slug="plan-unknown")
-            tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items: a minute or so")
+            tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items")
             backend = run.open(quantization)
             started += float(backend.describe().get("start_s") or 0.0)
             survey_ = _Model(run, backend)
@@ -72,8 +80,9 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
             planned += [_unknown(run, item, error) for item in mine]
             continue
         for item in mine:
-            tell(f"planning {item.item}")
+            watcher.start(item.item)
             planned.append(survey_.item(item))
+            watcher.finish(item.item)
     took = time.perf_counter() - began
     return RunPlan(
         items=tuple(planned),

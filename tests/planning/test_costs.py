@@ -60,17 +60,22 @@ def test_rates_tell_what_people_ask_for():
 
 
 class Writer:
-    """Answers every request with as many tokens as its text says; notes how many it was asked."""
+    """Answers every request with as many tokens as its text says; notes how many it was asked, and the longest."""
 
     def __init__(self):
-        self.asked = 0
+        self.asked = self.longest = 0
 
     def count_tokens(self, requests):
         return [len(request.prompt) for request in requests]
 
     def generate(self, requests):
         self.asked += len(requests)
-        return [types.SimpleNamespace(n_output=int(request.prompt)) for request in requests]
+        ends = [(int(request.prompt), request.max_tokens) for request in requests]
+        self.longest = max([self.longest, *map(min, ends)])
+        return [
+            types.SimpleNamespace(n_output=min(said, most), finish="length" if said >= most else "stop")
+            for said, most in ends
+        ]
 
 
 def asked(lengths, max_tokens=512):
@@ -80,16 +85,28 @@ def asked(lengths, max_tokens=512):
 
 def test_a_pilot_of_long_answers_is_small():
     writer = Writer()
-    assert pilot(asked([300] * 100), writer) == [300] * 8
+    assert pilot(asked([200] * 100), writer) == [200] * 8
     assert writer.asked == 8
+
+
+def test_a_pilot_does_not_wait_for_answers_without_end():
+    writer = Writer()
+    assert pilot(asked([511] * 50 + [100] * 50, max_tokens=511), writer) == [511] * 4 + [100] * 4
+    assert writer.longest == 256
 
 
 def test_where_answers_are_short_the_few_long_ones_are_looked_for():
     # one in ten, and none of them among the first eight
-    lengths = [500 if number % 10 == 3 else 2 for number in range(100)]
+    lengths = [900 if number % 10 == 3 else 2 for number in range(100)]
     found = pilot(asked(lengths), Writer())
     assert len(found) == 24
-    assert 0 < found.count(500) < 24
+    assert 0 < found.count(512) < 24
+
+
+@pytest.mark.parametrize(("prompt", "answers"), [(10, 24), (200, 10), (600, 3), (3000, 2)])
+def test_a_pilot_reads_no_more_than_it_can_afford(prompt, answers):
+    writer = Writer()
+    assert pilot(asked(["7".zfill(prompt)] * 100), writer) == [7] * answers
 
 
 def test_a_pilot_asks_no_more_than_there_is():

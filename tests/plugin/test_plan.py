@@ -33,6 +33,12 @@ def test_a_plan_has_a_line_for_every_item_and_measures_none(run, suite, pytester
     done = run("suites", "--slm-plan", **SCRIPT)
     assert done.ret == 0
     # words and three for the template; one word of answer each
+    done.stdout.fnmatch_lines(
+        [
+            "slm: measuring how fast scripted is here, then the tokens of 2 items",
+            "  planning geo/a?scripted? · item 1 of 2",
+        ]
+    )
     done.stdout.re_match_lines(
         [
             r"item +samples +requests +prompt tokens +computed +output +seconds +memory",
@@ -152,7 +158,10 @@ def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pyte
     done = run("suites", "--slm-budget=0.1s", **SCRIPT)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(
-        ["*--slm-budget of 0 s: the least samples of each of 2 items*The least that would do is*"]
+        [
+            "*--slm-budget of 0 s: the least samples of each of 2 items*"
+            "The least that would do is*for planning: allow 1m, or*"
+        ]
     )
     assert not list(pytester.path.glob("reports/*/*/*"))
 
