@@ -180,7 +180,7 @@ def identify_function(item: pytest.Item) -> None:
         variant=str(values[mark.variant]) if mark.variant else "",
         quantization=values["slm_backend"],
     )
-    item.stash[COST] = mark.cost
+    item.stash[COST] = mark.tokens(item.stash[IDENTITY].variant)
 
 
 def wanted(item: pytest.Item) -> bool:

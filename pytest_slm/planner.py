@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pytest_slm.errors import SlmError, UsageError
-from pytest_slm.items import IDENTITY, TaskItem
+from pytest_slm.items import IDENTITY, LIVE, TaskItem
 from pytest_slm.marks import mark_of, parameters
 from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
@@ -95,6 +95,13 @@ class Planner:
                 "with --slm-suite or -k",
                 slug=error.slug,
             ) from None
+        self._config.stash[LIVE].plan(
+            {
+                item.item: demand.at(chosen.get(demand.item, 0))[1]
+                for item, demand in zip(plan.items, demands, strict=True)
+            },
+            seconds=True,
+        )
         self._run.choose(
             chosen,
             {

@@ -13,9 +13,9 @@ from pytest_slm.core.types import ItemId
 QUIET_S = 15.0
 """Where the terminal cannot rewrite a line (a file, CI), a line comes this often at most."""
 EVERY_S = 0.2
-ENOUGH = 0.05
-"""The share of all work from which the rest is reckoned: the first answers of many that are written together take as
-long as most of them."""
+ENOUGH, ENOUGH_LATER, LATER_S = 0.05, 0.01, 60.0
+"""The share of all work from which the rest is reckoned, and that after some time: the first answers of many that are
+written together take as long as most of them."""
 
 
 class Terminal(Protocol):
@@ -28,7 +28,8 @@ class Terminal(Protocol):
 
 class LiveLine:
     """Shows progress within and over items. The ETA is elapsed time times what is left over what was done meanwhile,
-    weighed by the tokens that each item is expected to take; until enough is done to tell there is none."""
+    weighed by the tokens or seconds that each item is expected to take. Until enough is done to tell, it is what is
+    left of the seconds, and with tokens there is none."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class LiveLine:
         self._capture = capture
         self._rewrites = rewrites
         self._costs: dict[ItemId, float] = {}
+        self._seconds = False
         self._finished: set[ItemId] = set()
         self._item: ItemId | None = None
         self._share = 0.0
@@ -55,9 +57,10 @@ class LiveLine:
         self._shown = 0.0
         self._dirty = False
 
-    def plan(self, costs: dict[ItemId, float]) -> None:
-        """What is to be measured, in expected tokens."""
+    def plan(self, costs: dict[ItemId, float], *, seconds: bool = False) -> None:
+        """What is to be measured, in expected tokens, or in expected ``seconds``."""
         self._costs = costs
+        self._seconds = seconds
 
     def start(self, item: ItemId) -> None:
         """An item begins."""
@@ -123,7 +126,10 @@ class LiveLine:
             kept += self._kept_share * self._costs.get(self._item, 0.0)
         total = sum(self._costs.values())
         elapsed, mine = time.monotonic() - self._began, done - kept
-        return elapsed * (total - done) / mine if mine > 0 and mine >= ENOUGH * (total - kept) else None
+        enough = ENOUGH if elapsed < LATER_S else ENOUGH_LATER
+        if mine > 0 and mine >= enough * (total - kept):
+            return elapsed * (total - done) / mine
+        return max(0.0, total - done) if self._seconds else None
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()

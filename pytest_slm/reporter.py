@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pytest_slm import answers
-from pytest_slm.assembly import Known, assemble, unchecked_gates, write_report
+from pytest_slm.assembly import Known, assemble, drop_torn_off, unchecked_gates, write_report
 from pytest_slm.backends.hosts import Hosts
 from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError
@@ -117,6 +117,7 @@ class Reporter:
             return
         if json_report.get("exitcode") == pytest.ExitCode.USAGE_ERROR:
             return  # nothing was to be measured
+        drop_torn_off(json_report)
         self._finish(int(json_report.get("exitcode", 0)), json_report)
         sections = [report.to_json() for report in self._reports]
         # The user's own --json-report file holds all quantizations of the session.

@@ -129,6 +129,29 @@ def test_there_is_no_eta_from_next_to_nothing(line, clock):
     assert line.eta() == pytest.approx(190)
 
 
+def test_after_a_minute_little_is_enough(line, clock):
+    # 5,000 questions that are answered one batch after the other
+    line.plan({A: 400.0})
+    line.start(A)
+    clock.now += 50
+    line.advance(10, 500)
+    assert line.eta() is None
+    clock.now += 50
+    assert line.eta() == pytest.approx(4900)
+
+
+def test_planned_seconds_are_left_until_something_is_done(line, clock):
+    line.plan({A: 100.0, B: 300.0}, seconds=True)
+    line.start(A)
+    clock.now += 5
+    assert line.eta() == 400
+    line.advance(1, 100)
+    assert line.eta() == 399  # one second of work says nothing yet
+    clock.now += 45
+    line.advance(50, 100)
+    assert line.eta() == pytest.approx(350)
+
+
 def test_parts_of_the_second_item_come_on_top_of_the_first(line, clock):
     line.start(A)
     line.finish(A)

@@ -13,6 +13,9 @@ TIMINGS = ("item", "quantity", "A", "B", "B / A", "95 % interval", "p", "B is")
 SCORES = ("item", "n", "A", "B", "B - A", "95 % interval", "p", "B is")
 
 
+SAME = "the same weights, engine and settings as far as the reports say: what differs is the machine's doing, or chance"
+
+
 def told(comparison: Comparison) -> str:
     """Tables of all differences, what else differs, and what was not compared."""
     return "\n".join(_lines(comparison))
@@ -23,6 +26,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield f"B: {_run(comparison.b)}"
     for key, (one, other) in comparison.differs.items():
         yield f"   {key}: {one} | {other}"
+    if not comparison.differs:
+        yield "   " + SAME
     if comparison.timings:
         yield ""
         yield from _table(TIMINGS, [_timing(one) for one in comparison.timings])
@@ -33,6 +38,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield from (f"{one.item}: {note}" for one in comparison.scores for note in one.notes)
     if comparison.timings or comparison.scores:
         yield ""
+        if comparison.scores:
+            yield "A, B: the share of the same questions that is right; the metric of a run may weigh them otherwise"
         yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are"
     for line in comparison.refused:
         yield f"not compared: {line}"

@@ -10,7 +10,6 @@ from pytest_slm.runners import performance
     "decode",
     variant="n_tokens",
     quick=(100,),
-    cost=1500,
     prompt=performance.PROMPT_TOKENS,
     output="n_tokens",
     budget_s={100: 8, 500: 40, 1000: 80},

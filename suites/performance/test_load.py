@@ -6,7 +6,7 @@ from pytest_slm.runners import performance
 
 
 @pytest.mark.slm_timing
-@pytest.mark.slm_task("load", variant="kind", quick=("warm",), cost=1500, budget_s=5, last=2)
+@pytest.mark.slm_task("load", variant="kind", quick=("warm",), budget_s=5, last=2)
 @pytest.mark.parametrize("kind", ["cold", "warm"])
 def test_load(benchmark, slm_backend, slm_time, kind):
     slm_time(benchmark, lambda subject: performance.Load(subject, kind))

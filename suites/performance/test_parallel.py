@@ -6,7 +6,7 @@ from pytest_slm.runners import performance
 
 
 @pytest.mark.slm_timing
-@pytest.mark.slm_task("parallel", variant="n_sequences", quick=(), cost=3000, budget_s={1: 10, 4: 12, 16: 25})
+@pytest.mark.slm_task("parallel", variant="n_sequences", quick=(), budget_s={1: 10, 4: 12, 16: 25})
 @pytest.mark.parametrize("n_sequences", [1, 4, 16])
 def test_parallel(benchmark, slm_backend, slm_time, n_sequences):
     slm_time(benchmark, lambda subject: performance.Parallel(subject.open(), n_sequences))

@@ -10,7 +10,6 @@ from pytest_slm.runners import performance
     "ttft",
     variant="n_tokens",
     quick=(512,),
-    cost=3600,
     prompt="n_tokens",
     output=1,
     budget_s={512: 8, 2048: 40, 8192: 50},

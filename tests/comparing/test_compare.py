@@ -268,6 +268,13 @@ def test_what_else_differs_is_listed(timed):
     assert "threads: 2 | 8" in told(found)
 
 
+def test_two_runs_of_the_same_are_told_as_that(timed):
+    found = told(compare(timed([10.0] * 6), timed([20.0] * 6)))
+    assert "the same weights, engine and settings" in found
+    other = timed([20.0] * 6, backend={"engine_version": "0.3.40"})
+    assert "the same weights" not in told(compare(timed([10.0] * 6), other))
+
+
 def test_how_threads_waited_is_told_where_it_differs(timed):
     found = compare(timed(CALM), timed(CALM, backend={"thread_wait": "GOMP_SPINCOUNT=1000"}))
     assert found.differs == {"thread_wait": ("None", "GOMP_SPINCOUNT=1000")}

@@ -129,6 +129,8 @@ def test_impossible_values(run, option):
         ('"weather", cost="much"', "cost: expected a number, got 'much'"),
         ('"weather", cost=0', "cost and budget_s are above 0"),
         ('"weather", variant="topic", quick="sun"', "quick: expected a list, got 'sun'"),
+        ('"weather", variant="topic", quick=("snu",)', "quick: the test has no variant 'snu'. Did you mean 'sun'?"),
+        ('"weather", budget_s="60"', "expected a number, got '60'; budget_s: expected a dict, got '60'"),
         ('"weather", variant="topic", budget_s={"sun": -1}', "cost and budget_s are above 0"),
         ('"weather", budget_s=0', "cost and budget_s are above 0"),
         ('"weather", prompt="tokens"', "prompt='tokens' is no parameter of the test"),
@@ -146,7 +148,7 @@ def test_a_wrong_marker_names_the_test(run, pytester, marker, why):
             pass
         """
     )
-    usage(run("test_own.py"), r"test_own\.py::test_it\[.*" + re.escape(why), r"\[marker\]")
+    usage(run("test_own.py"), r"test_own\.py::test_it\[.*slm_task: .*" + re.escape(why), r"\[marker\]")
 
 
 def test_a_run_id_cannot_leave_the_folder(run):

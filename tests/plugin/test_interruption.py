@@ -29,7 +29,8 @@ def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, 
     ended.assert_outcomes(errors=1)
     ended.stdout.fnmatch_lines(["slm: interrupted. Finished items * are kept; the same command with --slm-resume *"])
     found = results(report())
-    assert found["geo/b"]["outcome"] == "not_run"
+    assert (found["geo/b"]["outcome"], found["geo/b"]["seed"]) == ("not_run", report()["slm"]["seed"])
+    assert report()["slm"]["seed"]
     assert report()["slm"]["interrupted"]
 
 
@@ -60,6 +61,9 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
     found = results(report())
     assert found["geo/a"]["outcome"] == "passed"
     assert [found[f"geo/{name}"]["outcome"] for name in "bc"] == ["not_run", "not_run"]
+    # nor does pytest-json-report's part call it passed
+    assert [test["nodeid"] for test in report()["tests"]] == ["suites/geo/a.yaml::a[scripted]"]
+    assert (report()["summary"]["passed"], report()["summary"]["total"]) == (1, 1)
     assert not no_orphans()
 
 
