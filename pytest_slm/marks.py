@@ -38,6 +38,8 @@ class Mark(Record):
             raise RecordError("cost and budget_s are above 0")
         if self.rounds is not None and self.rounds < 1:
             raise RecordError("rounds is 1 at least")
+        if self.quick and not self.variant:
+            raise RecordError("quick names variants, and variant= does not say which parameter tells them apart")
 
     def budget(self, variant: str) -> float | None:
         """Seconds for the rounds of this variant; None if nothing is said."""

@@ -130,6 +130,7 @@ def test_impossible_values(run, option):
         ('"weather", cost=0', "cost and budget_s are above 0"),
         ('"weather", variant="topic", quick="sun"', "quick: expected a list, got 'sun'"),
         ('"weather", variant="topic", quick=("snu",)', "quick: the test has no variant 'snu'. Did you mean 'sun'?"),
+        ('"weather", quick=("sun",)', "variant= does not say which parameter tells them apart"),
         ('"weather", budget_s="60"', "expected a number, got '60'; budget_s: expected a dict, got '60'"),
         ('"weather", variant="topic", budget_s={"sun": -1}', "cost and budget_s are above 0"),
         ('"weather", budget_s=0', "cost and budget_s are above 0"),
