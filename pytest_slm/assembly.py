@@ -125,14 +125,14 @@ def _unfinished(run: Run, item: ItemId, lost: str | None) -> Result:
 
 def drop_torn_off(document: dict[str, Any]) -> None:
     """Take tests away that were interrupted after their setup: pytest-json-report calls them passed."""
-    torn = [test for test in document.get("tests", ()) if test.get("outcome") == "passed" and "call" not in test]
-    document["tests"] = [test for test in document.get("tests", ()) if not any(test is other for other in torn)]
-    summary = document.get("summary", {})
-    for name in ("passed", "total"):
-        if torn and name in summary:
-            summary[name] -= len(torn)
-    if summary.get("passed") == 0:
-        del summary["passed"]  # as pytest-json-report leaves out what there is none of
+    tests, summary = document.get("tests", []), document.get("summary", {})
+    whole = [test for test in tests if test.get("outcome") != "passed" or "call" in test]
+    if torn := len(tests) - len(whole):
+        document["tests"] = whole
+        for name in ("passed", "total"):
+            summary[name] -= torn
+        if not summary["passed"]:
+            del summary["passed"]  # as pytest-json-report leaves out what there is none of
 
 
 def _tests_of(document: Mapping[str, Any], quantization: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pytest_slm.machine.cgroup import groups
 
 with contextlib.suppress(ImportError):
     # pytester takes modules away that its tests have imported, and this one cannot be loaded a second time.
-    import numpy  # noqa: F401
+    importlib.import_module("numpy")
 
 pytest_plugins = ["pytester"]
 
