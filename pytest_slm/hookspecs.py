@@ -20,5 +20,5 @@ def pytest_slm_register_backends(register: Callable[..., None]) -> None:
 def pytest_slm_register_scorers(register: Callable[..., None]) -> None:
     """Call ``register(name, function)`` or ``register(name, "module:function")`` for each of your scorers.
 
-    A scorer is a pure function ``(Sample, Generation) -> Score``; tasks name it with ``scorer: <name>``.
+    A scorer is a pure function ``(Sample, Generation) -> Verdict``; tasks name it with ``scorer: <name>``.
     """

@@ -267,7 +267,7 @@ def render(
     size = 0
     try:
         stream = compiled(source).generate(
-            messages=[message.to_json() for message in messages],
+            messages=[message.as_template() for message in messages],
             tools=[dict(tool) for tool in tools] or None,
             add_generation_prompt=True,
             bos_token=bos_token,

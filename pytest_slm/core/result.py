@@ -27,19 +27,6 @@ PROPERTY = "slm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(Record):
-    """A scorer's verdict on one sample: ``value`` in [0, 1], or None where it could not be scored (never 0 then)."""
-
-    value: float | None
-    answer: str
-    explanation: str
-
-    def __post_init__(self) -> None:
-        if self.value is not None and not 0 <= self.value <= 1:
-            raise RecordError(f"a score is in [0, 1] or None, not {self.value}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Measurement(Record):
     """Raw values of one quantity, in the order they were taken; warm-ups apart. Statistics are derived, not stored."""
 

@@ -1,11 +1,10 @@
-"""What is asked of a model: suites, tasks, samples and requests."""
+"""What is measured: suites, their tasks, and the metrics of a task."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
 
@@ -104,96 +103,3 @@ class Suite(Record):
     tags: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     path: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Message(Record):
-    """One turn of a conversation."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample(Record):
-    """One question: what the model is shown (text, or a whole conversation), and what a scorer compares with."""
-
-    id: str
-    input: str | tuple[Message, ...]
-    target: Any = None
-    tools: tuple[Mapping[str, Any], ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-    def messages(self) -> tuple[Message, ...]:
-        """The input as a conversation."""
-        return (Message(role="user", content=self.input),) if isinstance(self.input, str) else self.input
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request(Record):
-    """One generation to make: ``messages`` go through the chat template, ``prompt`` is taken as text and
-    ``prompt_ids`` as token ids; exactly one of them is given.
-
-    ``temperature`` 0 is greedy. ``forced_length`` ignores the end of turn, so that exactly ``max_tokens`` come.
-    ``grammar`` (llama.cpp's GBNF, its first rule called ``root``) or ``json_schema`` says which texts are allowed at
-    all; an answer that ``max_tokens`` cut off is the beginning of such a text. ``keep_end``: a prompt that leaves no
-    room for ``max_tokens`` in the context loses its left end, as in lm-eval, instead of being an error.
-    """
-
-    messages: tuple[Message, ...] | None = None
-    prompt: str | None = None
-    prompt_ids: tuple[int, ...] | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
-    max_tokens: int = 256
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    forced_length: bool = False
-    grammar: str | None = None
-    json_schema: Mapping[str, Any] | None = None
-    keep_end: bool = False
-
-    def __post_init__(self) -> None:
-        if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
-            raise RecordError("a request has exactly one of messages, prompt and prompt_ids")
-        if self.max_tokens < 1:
-            raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
-        if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1 or self.top_k < 0:
-            raise RecordError("temperature must be >= 0, top_p in (0, 1] and top_k >= 0")
-        if self.grammar is not None and self.json_schema is not None:
-            raise RecordError("a request has a grammar or a json_schema, not both")
-        if self.forced_length and (self.grammar is not None or self.json_schema is not None):
-            raise RecordError("forced_length goes on where a grammar ends: a request has one or the other")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timings(Record):
-    """Seconds on the monotonic clock of the process that holds the model, counted from the arrival of the request.
-
-    ``prepare_s``: template and tokenizer; ``prefill_s``: the prompt through the engine; ``sample_s``: picking the
-    first token; ``detokenize_s``: making text of it (None in answers that were kept before it was measured). The four
-    add up to the time to the first token. ``token_s``: when each output token was known as text (first entry: TTFT).
-    ``n_evaluated``: prompt tokens that the engine really computed, which equals the prompt's length when nothing was
-    cached.
-    """
-
-    prepare_s: float
-    prefill_s: float
-    sample_s: float
-    token_s: tuple[float, ...]
-    end_s: float
-    n_evaluated: int
-    detokenize_s: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation(Record):
-    """What the model wrote. ``finish``: stop (end of turn or a stop string), length (max_tokens) or context."""
-
-    text: str
-    n_prompt: int
-    n_output: int
-    finish: Literal["stop", "length", "context"]
-    timings: Timings | None = None

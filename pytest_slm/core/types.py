@@ -1,6 +1,7 @@
 """The nouns of the project, from a submission to a run report. Frozen, keyword-only, checked when they are born."""
 
 from pytest_slm.core.engine import EngineSettings
+from pytest_slm.core.request import Generation, Request, Timings
 from pytest_slm.core.result import (
     MEASURED,
     MODES,
@@ -14,10 +15,10 @@ from pytest_slm.core.result import (
     Outcome,
     Result,
     RunReport,
-    Score,
 )
+from pytest_slm.core.sample import Judged, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, Quantization, Submission
-from pytest_slm.core.task import Gate, Generation, Message, MetricSpec, ModePlan, Request, Sample, Suite, Task, Timings
+from pytest_slm.core.task import Gate, MetricSpec, ModePlan, Suite, Task
 
 __all__ = [
     "MEASURED",
@@ -31,6 +32,7 @@ __all__ = [
     "Gate",
     "Generation",
     "ItemId",
+    "Judged",
     "Measurement",
     "Message",
     "Metric",
@@ -43,9 +45,10 @@ __all__ = [
     "Result",
     "RunReport",
     "Sample",
-    "Score",
     "Submission",
     "Suite",
     "Task",
     "Timings",
+    "ToolCall",
+    "Verdict",
 ]

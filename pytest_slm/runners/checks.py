@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_slm.backends.protocol import Backend
-from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Score, Task
+from pytest_slm.core.types import Generation, Message, Request, Result, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
 from pytest_slm.runners import records
 from pytest_slm.runners.context import RunContext, SampleRecord, request_sha256, sha256, terms
@@ -38,7 +38,7 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
     samples = load_samples(task, variant, context, backend)
     scorer = context.scorers.lookup(task.scorer or "exact")
     requests = [request_for(task, sample, context.config.seed) for sample in samples]
-    scores: dict[int, Score] = {}
+    scores: dict[int, Verdict] = {}
 
     def finished(number: int, generation: Generation) -> None:
         scores[number] = scorer(samples[number], generation)
@@ -173,7 +173,7 @@ def _part(task: Task, sample: Sample) -> str | None:
     return None if value is None else str(value)
 
 
-def _record(task: Task, sample: Sample, request: Request, generation: Generation, score: Score) -> SampleRecord:
+def _record(task: Task, sample: Sample, request: Request, generation: Generation, score: Verdict) -> SampleRecord:
     return SampleRecord(
         task=f"{task.suite}/{task.name}",
         doc_id=sample.id,

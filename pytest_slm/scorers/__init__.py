@@ -1,6 +1,6 @@
 """Scorers decide whether one answer is right. They are pure: no model, no clock, no network, no pytest.
 
-A scorer is a function ``(Sample, Generation) -> Score``. The built-in ones are named in ``SCORERS`` and imported at
+A scorer is a function ``(Sample, Generation) -> Verdict``. The built-in ones are named in ``SCORERS`` and imported at
 first use; other packages add theirs to a ``Scorers`` registry through the hook ``pytest_slm_register_scorers``.
 """
 
@@ -10,10 +10,10 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
 
-Scorer = Callable[[Sample, Generation], Score]
+Scorer = Callable[[Sample, Generation], Verdict]
 
 SCORERS: Mapping[str, str] = {
     "contains": "pytest_slm.scorers.match:contains",

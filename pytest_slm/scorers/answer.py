@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
 
 _THINKING = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
@@ -19,9 +19,9 @@ def answer_of(generation: Generation) -> str:
     return _THINKING.sub("", generation.text).strip()
 
 
-def no_answer() -> Score:
+def no_answer() -> Verdict:
     """The score of an empty answer where silence is wrong. (A backend that failed raises; it never comes here.)"""
-    return Score(value=0.0, answer="", explanation="no answer")
+    return Verdict(value=0.0, answer="", explanation="no answer")
 
 
 def bad_sample(sample: Sample, problem: str) -> UsageError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers.answer import answer_of, no_answer, spellings
 
 _EDGES = " \t.!\"'`*“”‘’"
 _GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,]|\.\d)")
 
 
-def contains(sample: Sample, generation: Generation) -> Score:
+def contains(sample: Sample, generation: Generation) -> Verdict:
     """Right if one spelling of the target stands in the answer as whole words.
 
     Word boundaries matter: 4711 is neither in 14711 nor in 4711.5, and "art" is not in "start".
@@ -20,30 +20,30 @@ def contains(sample: Sample, generation: Generation) -> Score:
     return _contains(sample, generation, answer_of(generation))
 
 
-def needle(sample: Sample, generation: Generation) -> Score:
+def needle(sample: Sample, generation: Generation) -> Verdict:
     """Like ``contains``, and a number may be written with thousands separators: 48,213 is the needle 48213."""
     answer = answer_of(generation)
     return _contains(sample, generation, _GROUPED.sub(lambda found: found[0].replace(",", ""), answer))
 
 
-def exact(sample: Sample, generation: Generation) -> Score:
+def exact(sample: Sample, generation: Generation) -> Verdict:
     """Right if the whole answer is one spelling of the target, up to case, spacing, quotes and a final full stop."""
     answer = answer_of(generation)
     if not answer:
         return no_answer()
     if _plain(answer).strip(_EDGES) in {_plain(text).strip(_EDGES) for text in spellings(sample)}:
-        return Score(value=1.0, answer=answer, explanation="the answer is the expected text")
-    return Score(value=0.0, answer=answer, explanation=f"expected {_told(sample)}")
+        return Verdict(value=1.0, answer=answer, explanation="the answer is the expected text")
+    return Verdict(value=0.0, answer=answer, explanation=f"expected {_told(sample)}")
 
 
-def _contains(sample: Sample, generation: Generation, text: str) -> Score:
+def _contains(sample: Sample, generation: Generation, text: str) -> Verdict:
     if not text:
         return no_answer()
     answer = answer_of(generation)
     for target in spellings(sample):
         if _whole(target).search(_plain(text)):
-            return Score(value=1.0, answer=answer, explanation=f"{target!r} is in the answer")
-    return Score(value=0.0, answer=answer, explanation=f"{_told(sample)} is not in the answer")
+            return Verdict(value=1.0, answer=answer, explanation=f"{target!r} is in the answer")
+    return Verdict(value=0.0, answer=answer, explanation=f"{_told(sample)} is not in the answer")
 
 
 def _whole(target: str) -> re.Pattern[str]:

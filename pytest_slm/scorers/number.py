@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers.answer import answer_of, bad_sample, no_answer
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<!\w)\.\d+"
@@ -24,7 +24,7 @@ _LIST_MARKER = re.compile(r"^[ \t]*\d+[.)][ \t]+(?=\S)", re.MULTILINE)
 _TORN = re.compile(r"(?<![-−$€£.,\d])[-−$€£.,\d]*\d\Z")
 
 
-def number(sample: Sample, generation: Generation) -> Score:
+def number(sample: Sample, generation: Generation) -> Verdict:
     """Right if the answer's number equals the target (a number, or its text).
 
     The answer's number is, in this order: the last one declared as such ("the answer is 12", "#### 12",
@@ -41,10 +41,10 @@ def number(sample: Sample, generation: Generation) -> Score:
     found = answered(_TORN.sub("", answer) if cut else answer)
     if found is None:
         none = "no number before the answer was cut off" if cut else "no number in the answer"
-        return Score(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
+        return Verdict(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
     if _value(found) == _value(str(sample.target)):
-        return Score(value=1.0, answer=found, explanation=f"{found} is right")
-    return Score(value=0.0, answer=found, explanation=f"answered {found}, expected {sample.target}")
+        return Verdict(value=1.0, answer=found, explanation=f"{found} is right")
+    return Verdict(value=0.0, answer=found, explanation=f"answered {found}, expected {sample.target}")
 
 
 def answered(text: str) -> str | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers.answer import answer_of, bad_sample, no_answer
 from pytest_slm.scorers.call_syntax import Call, parse_calls
 
@@ -20,7 +20,7 @@ _OMITTED = ("", None)
 _UNHEARD = re.compile(r"[\s,/_*^'\"!?;:]|(?<!\d)\.|\.(?!\d)|(?!\A-\d)-")
 
 
-def tool_calls(sample: Sample, generation: Generation) -> Score:
+def tool_calls(sample: Sample, generation: Generation) -> Verdict:
     """Right if the calls in the answer are exactly the expected ones, in any order.
 
     A call fits if the function's name is the same, every required argument is there, none is unknown, each has the
@@ -35,13 +35,13 @@ def tool_calls(sample: Sample, generation: Generation) -> Score:
             return no_answer()
         if calls:
             return _wrong(answer, f"{_names(calls)} was called, but no function fits the request")
-        return Score(value=1.0, answer=answer, explanation="rightly, nothing was called")
+        return Verdict(value=1.0, answer=answer, explanation="rightly, nothing was called")
     if not calls:
         return _wrong(answer, f"no call, expected {_wanted(expected)}") if answer else no_answer()
     if len(calls) != len(expected):
         return _wrong(answer, f"{len(calls)} calls ({_names(calls)}), expected {len(expected)} ({_wanted(expected)})")
     if _pair_off(expected, calls, tools):
-        return Score(value=1.0, answer=answer, explanation=f"{_names(calls)}: right name, arguments and values")
+        return Verdict(value=1.0, answer=answer, explanation=f"{_names(calls)}: right name, arguments and values")
     return _wrong(answer, _first_problem(expected, calls, tools))
 
 
@@ -166,5 +166,5 @@ def _wanted(expected: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(str(call["name"]) for call in expected)
 
 
-def _wrong(answer: str, explanation: str) -> Score:
-    return Score(value=0.0, answer=answer, explanation=explanation)
+def _wrong(answer: str, explanation: str) -> Verdict:
+    return Verdict(value=0.0, answer=answer, explanation=explanation)

@@ -18,9 +18,9 @@ from pytest_slm.core.types import (
     Result,
     RunReport,
     Sample,
-    Score,
     Submission,
     Timings,
+    Verdict,
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -99,11 +99,11 @@ def test_what_json_cannot_say_is_refused():
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_a_score_is_a_share(value):
     with pytest.raises(RecordError):
-        Score(value=value, answer="", explanation="")
+        Verdict(value=value, answer="", explanation="")
 
 
 def test_not_scored_is_none_and_not_zero():
-    assert Score(value=None, answer="", explanation="empty").value is None
+    assert Verdict(value=None, answer="", explanation="empty").value is None
 
 
 @pytest.mark.parametrize("n", [0, -1])

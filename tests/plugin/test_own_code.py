@@ -25,9 +25,9 @@ def test_a_hand_written_test_hands_in_what_it_measured(pytester, run, report, re
 def test_an_item_of_which_nothing_could_be_scored_is_an_error(pytester, run, suite, report, results):
     pytester.makeconftest(
         """
-        from pytest_slm.core.types import Score
+        from pytest_slm.core.types import Verdict
         def pytest_slm_register_scorers(register):
-            register("never", lambda sample, generation: Score(value=None, answer="", explanation="no idea"))
+            register("never", lambda sample, generation: Verdict(value=None, answer="", explanation="no idea"))
         """
     )
     folder = suite(one=[("nothing", "Paris")])
@@ -56,9 +56,9 @@ def test_a_bug_in_a_scorer_is_an_error_with_its_traceback(pytester, run, suite, 
 def test_a_plugin_brings_a_scorer(pytester, run, suite, good, report, results):
     pytester.makeconftest(
         """
-        from pytest_slm.core.types import Score
+        from pytest_slm.core.types import Verdict
         def long(sample, generation):
-            return Score(value=float(len(generation.text) > 3), answer=generation.text, explanation="length")
+            return Verdict(value=float(len(generation.text) > 3), answer=generation.text, explanation="length")
         def pytest_slm_register_scorers(register):
             register("long", long)
         """
@@ -107,11 +107,11 @@ def test_an_item_that_is_run_again_has_its_last_result(pytester, run, suite, goo
             return True
         turns = []
         def unsteady(sample, generation):
-            from pytest_slm.core.types import Score
+            from pytest_slm.core.types import Verdict
             turns.append(1)
             if len(turns) == 1:
                 raise RuntimeError("only the first time")
-            return Score(value=1.0, answer="", explanation="")
+            return Verdict(value=1.0, answer="", explanation="")
         def pytest_slm_register_scorers(register):
             register("unsteady", unsteady)
         """

@@ -121,9 +121,9 @@ def test_a_number_that_is_not_finite_never_reaches_the_report(run, suite, report
     pytester.makeconftest(
         """
         import math
-        from pytest_slm.core.types import Score
+        from pytest_slm.core.types import Verdict
         def pytest_slm_register_scorers(register):
-            register("nan", lambda sample, generation: Score(value=math.nan, answer="", explanation=""))
+            register("nan", lambda sample, generation: Verdict(value=math.nan, answer="", explanation=""))
         """
     )
     folder = suite(one=GOOD)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 
 
 @pytest.fixture
@@ -16,10 +16,10 @@ def answer() -> Callable[[str], Generation]:
 
 
 @pytest.fixture
-def score(answer: Callable[[str], Generation]) -> Callable[..., Score]:
+def score(answer: Callable[[str], Generation]) -> Callable[..., Verdict]:
     """``score(scorer, target, text)``: what the scorer says of that answer."""
 
-    def run(scorer: Callable[[Sample, Generation], Score], target: Any, text: str, **sample: Any) -> Score:
+    def run(scorer: Callable[[Sample, Generation], Verdict], target: Any, text: str, **sample: Any) -> Verdict:
         return scorer(Sample(id="s", input="?", target=target, **sample), answer(text))
 
     return run

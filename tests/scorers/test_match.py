@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.scorers.match import contains, exact, needle
 
-Scoring = Callable[..., Score]
+Scoring = Callable[..., Verdict]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.types import Score
+from pytest_slm.core.types import Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.scorers.refusal import is_refusal, refusal
 
-Scoring = Callable[..., Score]
+Scoring = Callable[..., Verdict]
 
 REFUSALS = (
     "I can't help with that.",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_slm.core.types import Generation, Sample, Score
+from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.scorers import SCORERS, Scorers
 
 
-def always_right(sample: Sample, generation: Generation) -> Score:
-    return Score(value=1.0, answer=generation.text, explanation="always")
+def always_right(sample: Sample, generation: Generation) -> Verdict:
+    return Verdict(value=1.0, answer=generation.text, explanation="always")
 
 
 @pytest.mark.parametrize("name", sorted(SCORERS))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.types import Score
+from pytest_slm.core.types import Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.scorers.tool_calls import fits, same, tool_calls
 
-Scoring = Callable[..., Score]
+Scoring = Callable[..., Verdict]
 
 WEATHER = {
     "type": "function",
@@ -41,7 +41,7 @@ def call(**arguments: Any) -> str:
 
 
 @pytest.fixture
-def judged(score: Scoring) -> Callable[[list[Any], str], Score]:
+def judged(score: Scoring) -> Callable[[list[Any], str], Verdict]:
     return lambda target, text: score(tool_calls, target, text, tools=(WEATHER,))
 
 
@@ -49,7 +49,7 @@ def judged(score: Scoring) -> Callable[[list[Any], str], Score]:
     "text",
     [call(city="Paris"), call(city="paris", days=3), call(days=3, city=" PARIS."), call(city="Paris", days=None)],
 )
-def test_a_right_call_is_right(judged: Callable[..., Score], text: str) -> None:
+def test_a_right_call_is_right(judged: Callable[..., Verdict], text: str) -> None:
     assert judged([PARIS], text).value == 1.0
 
 
@@ -71,43 +71,45 @@ def test_a_right_call_is_right(judged: Callable[..., Score], text: str) -> None:
         ("", "no answer"),
     ],
 )
-def test_a_wrong_call_is_wrong_and_the_explanation_says_why(judged: Callable[..., Score], text: str, why: str) -> None:
+def test_a_wrong_call_is_wrong_and_the_explanation_says_why(
+    judged: Callable[..., Verdict], text: str, why: str
+) -> None:
     verdict = judged([PARIS], text)
     assert verdict.value == 0.0
     assert verdict.explanation.endswith(why)
 
 
-def test_an_integer_is_a_number_but_a_boolean_is_neither(judged: Callable[..., Score]) -> None:
+def test_an_integer_is_a_number_but_a_boolean_is_neither(judged: Callable[..., Verdict]) -> None:
     target = [{"name": "get_weather", "arguments": {"city": ["Paris"], "hot": [1, 2.5]}}]
     values = [judged(target, call(city="Paris", hot=hot)).value for hot in (1, 2.5, 1.0, True)]
     assert values == [1.0, 1.0, 1.0, 0.0]
 
 
 def test_a_required_argument_may_not_be_left_out_even_if_the_target_would_allow_it(
-    judged: Callable[..., Score],
+    judged: Callable[..., Verdict],
 ) -> None:
     target = [{"name": "get_weather", "arguments": {"city": ["Paris", ""]}}]
     assert judged(target, call()).value == 0.0
 
 
-def test_several_calls_may_come_in_any_order(judged: Callable[..., Score]) -> None:
+def test_several_calls_may_come_in_any_order(judged: Callable[..., Verdict]) -> None:
     rome = {"name": "get_weather", "arguments": {"city": ["Rome"]}}
     assert judged([PARIS, rome], call(city="Rome") + call(city="Paris")).value == 1.0
 
 
-def test_one_call_does_not_answer_two_questions(judged: Callable[..., Score]) -> None:
+def test_one_call_does_not_answer_two_questions(judged: Callable[..., Verdict]) -> None:
     rome = {"name": "get_weather", "arguments": {"city": ["Rome"]}}
     assert judged([PARIS, rome], call(city="Paris") * 2).value == 0.0
 
 
-def test_an_ambiguous_call_is_given_to_the_question_that_needs_it(judged: Callable[..., Score]) -> None:
+def test_an_ambiguous_call_is_given_to_the_question_that_needs_it(judged: Callable[..., Verdict]) -> None:
     # Taking the first fitting call for the first question would leave the second one without an answer.
     either = {"name": "get_weather", "arguments": {"city": ["Paris", "Rome"]}}
     paris = {"name": "get_weather", "arguments": {"city": ["Paris"]}}
     assert judged([either, paris], call(city="Paris") + call(city="Rome")).value == 1.0
 
 
-def test_two_expected_calls_of_which_one_is_answered_twice_are_explained(judged: Callable[..., Score]) -> None:
+def test_two_expected_calls_of_which_one_is_answered_twice_are_explained(judged: Callable[..., Verdict]) -> None:
     either = {"name": "get_weather", "arguments": {"city": ["Paris", "Rome"]}}
     paris = {"name": "get_weather", "arguments": {"city": ["Paris"]}}
     verdict = judged([paris, paris, either], call(city="Paris") + call(city="Rome") * 2)
@@ -115,12 +117,12 @@ def test_two_expected_calls_of_which_one_is_answered_twice_are_explained(judged:
 
 
 @pytest.mark.parametrize("text", ["abc", "I can't do that with get_weather.", '{"name": "Paris"}'])
-def test_where_no_function_fits_words_are_right(judged: Callable[..., Score], text: str) -> None:
+def test_where_no_function_fits_words_are_right(judged: Callable[..., Verdict], text: str) -> None:
     assert judged([], text).value == 1.0
 
 
 @pytest.mark.parametrize("text", [call(city="Paris"), '<tool_call>{"name": "get_', "[other(a=1)]", ""])
-def test_where_no_function_fits_a_call_or_silence_is_wrong(judged: Callable[..., Score], text: str) -> None:
+def test_where_no_function_fits_a_call_or_silence_is_wrong(judged: Callable[..., Verdict], text: str) -> None:
     # A call that was cut off, or that names an unknown function, is a call all the same.
     assert judged([], text).value == 0.0
 
@@ -132,7 +134,7 @@ def test_where_no_function_fits_a_call_or_silence_is_wrong(judged: Callable[...,
         [{"name": "get_weather", "arguments": {"city": "Paris"}}],  # the values are no list
     ],
 )
-def test_a_broken_target_is_a_mistake_in_the_data(judged: Callable[..., Score], target: Any) -> None:
+def test_a_broken_target_is_a_mistake_in_the_data(judged: Callable[..., Verdict], target: Any) -> None:
     with pytest.raises(UsageError, match="sample-unfit"):
         judged(target, call(city="Paris"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ignored, silent
-from pytest_slm.core.types import MetricSpec, Score
+from pytest_slm.core.types import MetricSpec, Verdict
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
 from pytest_slm.runners import checks
 from pytest_slm.runners.context import sha256
@@ -90,7 +90,9 @@ def test_what_was_recorded_before_an_engines_error_stays(checks_task, context, f
 
 def test_what_could_not_be_scored_is_recorded_and_counted_apart(checks_task, context, fake, records, capitals):
     scorers = Scorers()
-    scorers.register("half", lambda sample, _: Score(value=None if sample.id < "k" else 1.0, answer="", explanation=""))
+    scorers.register(
+        "half", lambda sample, _: Verdict(value=None if sample.id < "k" else 1.0, answer="", explanation="")
+    )
     result = checks.run(checks_task(capitals, scorer="half"), "", context(fake(), scorers=scorers))
     assert (result.n_scored, result.n_unscored, result.metric().n, result.metric().value) == (10, 10, 10, 1.0)
     assert [record.score for record in records] == [None] * 10 + [1.0] * 10

@@ -1,0 +1,113 @@
+"""One question and its verdict: the conversation that a model is shown, and what its answer was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_slm.core.record import Record, RecordError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolCall(Record):
+    """One call of a function. ``arguments`` is None where they cannot be read, ``name`` empty where not even that can
+    be; ``id`` joins the call with its result, where the notation has one."""
+
+    name: str
+    arguments: Mapping[str, Any] | None = None
+    id: str | None = None
+
+    def as_template(self) -> dict[str, Any]:
+        """The call as chat templates expect it (the form of OpenAI's chat completions, arguments as a mapping)."""
+        told: dict[str, Any] = {"type": "function", "function": {"name": self.name, "arguments": self.arguments or {}}}
+        return told if self.id is None else {"id": self.id, **told}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(Record):
+    """One turn of a conversation: what a role says, the calls that an assistant makes, or a tool's result.
+
+    A result has the role ``tool``; ``tool_call_id`` says which call it answers, ``name`` which function it is from.
+    """
+
+    role: str
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tool_calls and self.role != "assistant":
+            raise RecordError(f"only an assistant makes tool calls, not the role {self.role!r:.40}")
+        if self.tool_call_id is not None and self.role != "tool":
+            raise RecordError(f"only a tool answers a call, not the role {self.role!r:.40}")
+
+    def as_template(self) -> dict[str, Any]:
+        """The message as chat templates see it: what is not there is left out, since many test ``is defined``."""
+        calls = {"tool_calls": [call.as_template() for call in self.tool_calls]} if self.tool_calls else {}
+        named = {key: value for key in ("tool_call_id", "name") if (value := getattr(self, key)) is not None}
+        return {"role": self.role, "content": self.content, **calls, **named}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Record):
+    """One question: what the model is shown (text, or a whole conversation), and what a scorer compares with.
+
+    ``groups`` name the parts of the task that it counts in (``metadata.group`` is the short form for one of them);
+    samples of one ``cluster`` share something, such as a passage, and are no independent observations.
+    """
+
+    id: str
+    input: str | tuple[Message, ...]
+    target: Any = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    cluster: str | None = None
+
+    def messages(self) -> tuple[Message, ...]:
+        """The input as a conversation."""
+        return (Message(role="user", content=self.input),) if isinstance(self.input, str) else self.input
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All groups that it counts in."""
+        own = self.metadata.get("group")
+        return self.groups if own is None or str(own) in self.groups else (str(own), *self.groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(Record):
+    """What one answer was worth: ``value`` in [0, 1], where what lies between is partial credit, or None where it could
+    not be scored (never 0 then).
+
+    ``explanation`` speaks of the metric that decides. ``values`` holds what further metrics are made of, by their keys;
+    ``label`` is the class that was answered, where the task sorts into classes; ``confidence``, in [0, 1], how sure the
+    model was.
+    """
+
+    value: float | None
+    answer: str
+    explanation: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("value", "confidence"):
+            number = getattr(self, name)
+            if number is not None and not 0 <= number <= 1:
+                raise RecordError(f"a {name} is in [0, 1] or None, not {number}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(Record):
+    """A sample with its verdict: what metrics are made of."""
+
+    sample: Sample
+    verdict: Verdict
+
+    def value(self, key: str | None = None) -> Any:
+        """What the metric ``key`` is made of (default: the verdict's own value); None where it was not scored."""
+        return self.verdict.value if key is None else self.verdict.values.get(key, self.verdict.value)
