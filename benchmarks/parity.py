@@ -34,12 +34,13 @@ from pytest_slm.backends.protocol import GENERATE, Backend, Finished, LogLikelih
 from pytest_slm.builtin import suites_folder
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.context import RunContext
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.machine.hardware import installed_versions
-from pytest_slm.runners import accuracy
-from pytest_slm.runners.context import RunContext, SampleRecord
+from pytest_slm.run.drive import measure
+from pytest_slm.run.records import SampleRecord
 from pytest_slm.runners.upstream.building import build
-from pytest_slm.scorers import Scorers
 
 TASKS = (
     "reasoning/mmlu,reasoning/arc_challenge,reasoning/hellaswag,reasoning/truthfulqa_mc2,math/gsm8k,math/mathqa,"
@@ -117,10 +118,10 @@ def our_scores(task: Task, listener: Any, options: Any) -> dict[str, Any]:
         detected=None,
         open=lambda: listener,
         record=records.append,
-        scorers=Scorers(),
+        extensions=Extensions(),
     )
     began = time.perf_counter()
-    result = accuracy.run(task, "", context)
+    result = measure(task, "", context)
     rows: dict[str, list[int]] = {}
     for record in records:
         name = record.metadata.get("subtask", task.options["task"])

@@ -43,6 +43,12 @@ class BackendError(SlmError):
     slug = "backend"
 
 
+class ScoringError(SlmError):
+    """What scores an answer failed: the item is an error, its answers are kept and can be scored again."""
+
+    slug = "scoring"
+
+
 class HostDiedError(BackendError):
     """The process that holds the model ended in mid-request."""
 

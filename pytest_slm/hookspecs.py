@@ -1,4 +1,4 @@
-"""What other packages can add: engines and scorers. A whole plugin is one function::
+"""What other packages can add: engines, scorers, kinds of tasks, generators, graders. A whole plugin is one function::
 
 def pytest_slm_register_backends(register):
     register("rwkv", "my_package.engine:Rwkv", formats=("gguf",), needs=("rwkv_cpp",))
@@ -21,4 +21,25 @@ def pytest_slm_register_scorers(register: Callable[..., None]) -> None:
     """Call ``register(name, function)`` or ``register(name, "module:function")`` for each of your scorers.
 
     A scorer is a pure function ``(Sample, Generation) -> Verdict``; tasks name it with ``scorer: <name>``.
+    """
+
+
+def pytest_slm_register_kinds(register: Callable[..., None]) -> None:
+    """Call ``register(name, Class)`` or ``register(name, "module:Class")`` for each of your kinds of tasks.
+
+    The class derives from ``pytest_slm.kinds.kind.Kind``; tasks name it with ``kind: <name>``.
+    """
+
+
+def pytest_slm_register_generators(register: Callable[..., None]) -> None:
+    """Call ``register(name, generator)`` or ``register(name, "module:generator")`` for each of your generators.
+
+    It is a ``pytest_slm.generators.Generator``; tasks of kind checks name it with ``options: {generator: <name>}``.
+    """
+
+
+def pytest_slm_register_graders(register: Callable[..., None]) -> None:
+    """Call ``register(name, grader)`` or ``register(name, "module:grader")`` for each of your graders.
+
+    It follows ``pytest_slm.grading.Grader``; tasks of kind checks name it with ``options: {grader: <name>}``.
     """

@@ -13,10 +13,9 @@ import pytest
 from pytest_slm.builtin import check_own_name, suite_keys
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.kinds.checking import check_task, count_samples
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.marks import mark_of, parameters
-from pytest_slm.runners import check_task
-from pytest_slm.runners.checks import count_samples
 
 if TYPE_CHECKING:
     from pytest_slm.progress import LiveLine
@@ -72,7 +71,7 @@ class TaskFile(pytest.File):
         assert isinstance(parent, SuiteDir)
         try:
             task = load_task(self.path, parent.suite)
-            check_task(task)
+            check_task(task, run.extensions)
         except SlmError as error:
             raise self.CollectError(str(error)) from None
         for quantization in run.quantizations:
@@ -280,5 +279,5 @@ def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]
 def _samples(task: Task, run: Run) -> int | None:
     plan = task.modes.get(run.config.mode)
     limit = run.config.limit or (plan.limit if plan else None)
-    known = count_samples(task)
+    known = count_samples(task, run.extensions)
     return min(limit or known, known) if known else limit

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pytest_slm import answers
 from pytest_slm.answers import Keeper, Kept, unheard
 from pytest_slm.backends.hosts import HostSource, Opening
-from pytest_slm.backends.lookup import BackendEntry, Backends
+from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
@@ -31,10 +32,17 @@ from pytest_slm.core.types import (
     Task,
 )
 from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.checking import make_kind
+from pytest_slm.kinds.context import RunContext
+from pytest_slm.kinds.kind import Kind
 from pytest_slm.models import check_declared, check_quantization, detect, locate
-from pytest_slm.runners import canary, runner_for
-from pytest_slm.runners.context import RunContext, SampleRecord
-from pytest_slm.scorers import Scorers
+from pytest_slm.run import canary
+from pytest_slm.run.drive import drive
+
+
+def unheard_line(_line: Record) -> None:
+    """The recorder of a plan, which has no samples yet."""
 
 
 @dataclass(kw_only=True)
@@ -44,8 +52,7 @@ class Run:
     config: RunConfig
     submission: Submission
     quantizations: tuple[Quantization, ...]
-    backends: Backends
-    scorers: Scorers
+    extensions: Extensions
     hosts: HostSource | None = None
     tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that each suite's score is the mean of."""
@@ -92,7 +99,7 @@ class Run:
 
     def backend_entry(self, quantization: str) -> BackendEntry:
         """The backend that opens it. Raises UsageError if none does, or if its engine is not installed."""
-        entry = self.backends.find(self.quantization(quantization).format, self.config.backend)
+        entry = self.extensions.backends.find(self.quantization(quantization).format, self.config.backend)
         entry.check_installed()
         return entry
 
@@ -162,38 +169,41 @@ class Run:
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         keeper = self.keeper(identity, task, kept)
         with self.recorder(identity) as (record, path):
-            context = self.context(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
-            result = runner_for(task)(task, variant, context)
+            kind = self.kind(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
+            result = drive(kind)
         declared: dict[str, object] = {
             "suite_tasks": list(self.tasks_of.get(task.suite, ())),
             "task_variants": list(task.variants),
         }
-        recorded = task.kind != "validate"
-        if recorded:
+        if kind.recorded:
             declared["answers"] = keeper.told()
         return dataclasses.replace(
-            result, gate=task.gate, provenance={**result.provenance, **declared}, samples=path() if recorded else None
+            result,
+            gate=task.gate,
+            provenance={**result.provenance, **declared},
+            samples=path() if kind.recorded else None,
         )
 
-    def context(
+    def kind(
         self,
         task: Task,
         item: ItemId,
         open_: Callable[[], Backend],
-        record: Callable[[SampleRecord], None],
+        record: Callable[[Record], None] = unheard_line,
         progress: Progress = silent,
-    ) -> RunContext:
-        """What a runner is given for an item."""
-        return RunContext(
+    ) -> Kind[Any, Any]:
+        """The work of an item. Raises UsageError if its task cannot be meant."""
+        context = RunContext(
             config=dataclasses.replace(self.config, limit=self.limits.get(str(item), self.config.limit)),
             submission=self.submission,
             quantization=self.quantization(item.quantization),
             detected=self.detected(item.quantization) if task.kind == "validate" else None,
             open=open_,
             record=record,
-            scorers=self.scorers,
+            extensions=self.extensions,
             progress=progress,
         )
+        return make_kind(task, item.variant, context)
 
     def keeper(self, item: ItemId, task: Task, kept: Kept = unheard) -> Keeper:
         """What keeps the answers of an item, beside its samples."""

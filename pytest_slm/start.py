@@ -11,33 +11,34 @@ import pytest
 from pytest_slm import distribution
 from pytest_slm.active import Active
 from pytest_slm.backends.hosts import Hosts
-from pytest_slm.backends.lookup import Backends
 from pytest_slm.builtin import check_suites, suites_folder
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import UsageError
+from pytest_slm.extensions import Extensions
 from pytest_slm.items import LIVE, RUN
 from pytest_slm.models import resolve, select
 from pytest_slm.options import new_run_id
 from pytest_slm.progress import live_line
 from pytest_slm.reporter import Reporter
-from pytest_slm.scorers import Scorers
 from pytest_slm.session import Run
 from pytest_slm.timing import WithoutBenchmark, check_interleave
 
 
 def start(config: pytest.Config, settings: RunConfig) -> None:
     """Put a ``Run`` on the stash, and register the parts that this process needs. Raises SlmError for wrong input."""
-    backends, scorers = Backends(), Scorers()
-    config.hook.pytest_slm_register_backends(register=backends.register)
-    config.hook.pytest_slm_register_scorers(register=scorers.register)
+    extensions = Extensions()
+    config.hook.pytest_slm_register_backends(register=extensions.backends.register)
+    config.hook.pytest_slm_register_scorers(register=extensions.scorers.register)
+    config.hook.pytest_slm_register_kinds(register=extensions.kinds.register)
+    config.hook.pytest_slm_register_generators(register=extensions.generators.register)
+    config.hook.pytest_slm_register_graders(register=extensions.graders.register)
     settings = distribution.settings(config) or settings
     submission = resolve(settings.model, submissions=Path("submissions"), offline=settings.offline)
     run = Run(
         config=settings,
         submission=submission,
         quantizations=select(submission, settings.quant),
-        backends=backends,
-        scorers=scorers,
+        extensions=extensions,
     )
     if settings.resume and not settings.plan and not distribution.is_worker(config):
         run.resume(new_run_id)

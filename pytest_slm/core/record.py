@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 LARGEST = 2**63 - 1
+WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
 class RecordError(ValueError):
@@ -33,6 +34,12 @@ class Record:
     def from_json(cls, data: object) -> Self:
         """The record that ``to_json`` wrote. Raises RecordError with the path of the first value that does not fit."""
         return typing.cast(Self, _build(cls, data, cls.__name__))
+
+    @classmethod
+    def check_field(cls, name: str, value: object) -> None:
+        """Raise RecordError, with the field's name, if it cannot have this value by its type."""
+        hints: dict[str, Any] = _hints(typing.cast(typing.Hashable, cls))
+        _build(hints[name], value, name)
 
 
 def jsonable(value: object, where: str = "value") -> Any:
@@ -90,7 +97,12 @@ def _build(kind: Any, data: object, where: str) -> object:
     if kind is type(None):
         _demand(data is None, where, "null", data)
         return None
-    _demand(isinstance(data, kind) and not (kind is int and isinstance(data, bool)), where, kind.__name__, data)
+    _demand(
+        isinstance(data, kind) and not (kind is int and isinstance(data, bool)),
+        where,
+        WORDS.get(kind, kind.__name__),
+        data,
+    )
     if kind is int:  # what others read with 64 bits, and what can be divided as a float
         _demand(-LARGEST <= typing.cast(int, data) <= LARGEST, where, "an integer of 64 bits", data)
     return data

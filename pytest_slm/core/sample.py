@@ -82,7 +82,8 @@ class Verdict(Record):
     """What one answer was worth: ``value`` in [0, 1], where what lies between is partial credit, or None where it could
     not be scored (never 0 then).
 
-    ``explanation`` speaks of the metric that decides. ``values`` holds what further metrics are made of, by their keys;
+    ``explanation`` speaks of the metric that decides. ``values`` holds what further metrics are made of, by their keys,
+    ``details`` what else was seen, for whoever reads the samples;
     ``label`` is the class that was answered, where the task sorts into classes; ``confidence``, in [0, 1], how sure the
     model was.
     """
@@ -91,6 +92,7 @@ class Verdict(Record):
     answer: str
     explanation: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     label: str | None = None
     confidence: float | None = None
 
@@ -107,6 +109,11 @@ class Judged(Record):
 
     sample: Sample
     verdict: Verdict
+
+    @property
+    def scored(self) -> bool:
+        """Whether any metric can be made of it."""
+        return self.verdict.value is not None or bool(self.verdict.values)
 
     def value(self, key: str | None = None) -> Any:
         """What the metric ``key`` is made of (default: the verdict's own value); None where it was not scored."""

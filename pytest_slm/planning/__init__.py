@@ -1,6 +1,5 @@
 """What a run will take before it is begun: requests, tokens, time, memory, disk; and how many samples fit into a time.
 
-- ``dry``        a runner up to its first question to the model: the requests of an item, without an answer
 - ``rates``      how fast the opened model is here, measured in some seconds
 - ``costs``      from requests and rates to seconds and bytes
 - ``plan``       the plan of a run, as data

@@ -13,8 +13,8 @@ from pytest_slm.backends.protocol import Backend, Workload
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.rounds import RoundRule
 from pytest_slm.core.types import Request
-from pytest_slm.planning.dry import Asked
 from pytest_slm.planning.rates import Rates
+from pytest_slm.run.drive import FirstRound
 
 PILOT = 8
 """Requests of an item that are answered beforehand, to learn how long its answers are."""
@@ -48,7 +48,7 @@ class Cost:
     """Rows of logits that a step asks for at most."""
 
 
-def of_item(asked: Asked, backend: RemoteBackend, rates: Rates, lengths: Sequence[int]) -> Cost:
+def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Sequence[int]) -> Cost:
     """The cost of an item's requests, in the batches in which they are asked. ``lengths`` are output tokens of a pilot
     (none where nothing is written). Raises SlmError for a backend that does not plan."""
     if asked.requests:
@@ -93,7 +93,7 @@ def writing(lengths: Sequence[int], work: Workload, rates: Rates) -> float:
     return max(slots) * rates.step_s + sum(lengths) * (rates.spoken_s + depth * rates.depth_s)
 
 
-def pilot(asked: Asked, backend: Backend) -> list[int]:
+def pilot(asked: FirstRound, backend: Backend) -> list[int]:
     """How long the answers to some requests are, spread over all of an item's; it costs the time that they take.
 
     Where all of them are short more are asked: the few long ones that there may be make up most of the tokens. Where a

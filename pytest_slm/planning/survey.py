@@ -3,6 +3,8 @@ would ask."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +17,13 @@ from pytest_slm.answers.keeping import CHARACTERS
 from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.types import ItemId, Request, Task
 from pytest_slm.errors import NotAvailableError, SlmError
+from pytest_slm.kinds.checking import count_samples
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.memory import memory_use
 from pytest_slm.models import free, missing
 from pytest_slm.planning import costs, rates
-from pytest_slm.planning.dry import first_question
 from pytest_slm.planning.plan import Needs, PlannedItem, RunPlan
-from pytest_slm.runners.checks import count_samples
+from pytest_slm.run.drive import first_round
 from pytest_slm.session import Run
 
 LINE_BYTES = 1_500
@@ -131,7 +133,8 @@ class _Model:
             return PlannedItem(item=wanted.item, seconds=0.0, reason=f"{type(error).__name__}: {error}")
 
     def _task(self, item: ItemId, task: Task) -> PlannedItem:
-        asked = first_question(task, item.variant, self._run.context(task, item, lambda: self._backend, lambda _: None))
+        with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
+            asked = first_round(self._run.kind(task, item, lambda: self._backend))
         if not asked.requests and not asked.pairs:
             return PlannedItem(item=item, samples=0, requests=0, seconds=asked.seconds)
         lengths = costs.pilot(asked, self._backend)
@@ -179,7 +182,7 @@ def _unknown(run: Run, wanted: Wanted, error: SlmError) -> PlannedItem:
     if wanted.task is not None:
         plan = wanted.task.modes.get(run.config.mode)
         limit = run.limits.get(str(wanted.item)) or run.config.limit or (plan.limit if plan else None)
-        there = count_samples(wanted.task)
+        there = count_samples(wanted.task, run.extensions)
         samples = min(limit or there, there) if there else limit
     return PlannedItem(item=wanted.item, samples=samples, reason=str(error))
 

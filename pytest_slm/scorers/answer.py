@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
 
-_THINKING = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
-
 
 def answer_of(generation: Generation) -> str:
-    """The text the model gave as its answer: without a leading ``<think>`` block, without space around it.
-
-    A block that never ends leaves an empty answer: the model was still thinking when its tokens were used up.
-    """
-    return _THINKING.sub("", generation.text).strip()
+    """The text the model gave as its answer, without space around it."""
+    return generation.text.strip()
 
 
 def no_answer() -> Verdict:

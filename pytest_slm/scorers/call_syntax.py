@@ -12,8 +12,9 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from pytest_slm.core.types import ToolCall
 
 _TAG = re.compile(r"<tool_call>(.*?)(?:</tool_call>|(?=<tool_call>)|\Z)", re.DOTALL)
 _FENCE = re.compile(r"```[\w-]*\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -22,15 +23,7 @@ _LONGEST = 20_000
 _CALL_KEYS = frozenset({"name", "arguments", "parameters", "id", "type"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One call: ``arguments`` is None where they cannot be read, ``name`` empty where not even that can be."""
-
-    name: str
-    arguments: Mapping[str, Any] | None
-
-
-def parse_calls(text: str) -> list[Call]:
+def parse_calls(text: str) -> list[ToolCall]:
     """All calls in ``text``, in order. A call that was begun in a clear notation but is broken counts as unreadable."""
     text = text[:_LONGEST]
     tagged = _TAG.findall(text)
@@ -40,18 +33,18 @@ def parse_calls(text: str) -> list[Call]:
         calls = [call for part in parts for call in _json_calls(part) or _python_calls(part)]
         if calls:
             return calls
-    return [Call(name="", arguments=None)] if _BEGUN.search(text) else []
+    return [ToolCall(name="", arguments=None)] if _BEGUN.search(text) else []
 
 
-def _tagged_calls(content: str) -> list[Call]:
+def _tagged_calls(content: str) -> list[ToolCall]:
     if content.strip() in ("", "[]", "{}", "null", "None"):
         return []
     fenced = _FENCE.search(content)
     content = fenced[1] if fenced else content
-    return _json_calls(content, tagged=True) or _python_calls(content) or [Call(name="", arguments=None)]
+    return _json_calls(content, tagged=True) or _python_calls(content) or [ToolCall(name="", arguments=None)]
 
 
-def _json_calls(text: str, *, tagged: bool = False) -> list[Call]:
+def _json_calls(text: str, *, tagged: bool = False) -> list[ToolCall]:
     return [call for value in _json_values(text) for call in _calls_of(value, tagged=tagged)]
 
 
@@ -69,7 +62,7 @@ def _json_values(text: str) -> Iterator[object]:
         yield value
 
 
-def _calls_of(value: object, *, tagged: bool) -> list[Call]:
+def _calls_of(value: object, *, tagged: bool) -> list[ToolCall]:
     if isinstance(value, list):
         return [call for item in value for call in _calls_of(item, tagged=tagged)]
     if not isinstance(value, Mapping):
@@ -81,7 +74,7 @@ def _calls_of(value: object, *, tagged: bool) -> list[Call]:
     # A copied tool definition has a description; {"name": "Ann"} in prose is data. Neither is a call.
     if not isinstance(name, str) or not set(value) <= _CALL_KEYS or not (has_arguments or tagged):
         return []
-    return [Call(name=name, arguments=_arguments(value.get("arguments", value.get("parameters", {}))))]
+    return [ToolCall(name=name, arguments=_arguments(value.get("arguments", value.get("parameters", {}))))]
 
 
 def _arguments(value: object) -> Mapping[str, Any] | None:
@@ -95,7 +88,7 @@ def _arguments(value: object) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-def _python_calls(text: str) -> list[Call]:
+def _python_calls(text: str) -> list[ToolCall]:
     """The calls of the whole text, or of the first line that is a list of calls, in Python's notation."""
     # A line without brackets may be part of a program that the model shows: print("Hello").
     for chunk in (text, *(line for line in text.splitlines() if line.lstrip().startswith("["))):
@@ -116,7 +109,7 @@ def _expressions(text: str) -> list[ast.expr]:
     return body.elts if isinstance(body, ast.List) else [body]
 
 
-def _python_call(node: ast.expr) -> Call | None:
+def _python_call(node: ast.expr) -> ToolCall | None:
     if isinstance(node, ast.Dict):  # a JSON call with single quotes
         found = _calls_of(_literal(node), tagged=False)
         return found[0] if found else None
@@ -125,7 +118,7 @@ def _python_call(node: ast.expr) -> Call | None:
         return None
     values = {keyword.arg: _literal(keyword.value) for keyword in node.keywords if keyword.arg}
     whole = not node.args and len(values) == len(node.keywords) and _UNREADABLE not in values.values()
-    return Call(name=name, arguments=values if whole else None)
+    return ToolCall(name=name, arguments=values if whole else None)
 
 
 def _dotted_name(node: ast.expr) -> str:

@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_slm.core.types import Generation, Sample, Verdict
+from pytest_slm.core.types import Generation, Sample, ToolCall, Verdict
 from pytest_slm.scorers.answer import answer_of, bad_sample, no_answer
-from pytest_slm.scorers.call_syntax import Call, parse_calls
+from pytest_slm.scorers.call_syntax import parse_calls
 
 _OMITTED = ("", None)
 _UNHEARD = re.compile(r"[\s,/_*^'\"!?;:]|(?<!\d)\.|\.(?!\d)|(?!\A-\d)-")
@@ -28,7 +28,7 @@ def tool_calls(sample: Sample, generation: Generation) -> Verdict:
     """
     expected, tools = _expected(sample), _tools(sample)
     answer = answer_of(generation)
-    calls = parse_calls(answer)
+    calls = parse_calls(answer) if generation.tool_calls is None else list(generation.tool_calls)
     if not expected:
         # Silence is no call, but it is no answer either: an empty text must not pass for judgement.
         if not answer:
@@ -45,7 +45,7 @@ def tool_calls(sample: Sample, generation: Generation) -> Verdict:
     return _wrong(answer, _first_problem(expected, calls, tools))
 
 
-def _pair_off(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call], tools: Mapping[str, Any]) -> bool:
+def _pair_off(expected: Sequence[Mapping[str, Any]], calls: Sequence[ToolCall], tools: Mapping[str, Any]) -> bool:
     """Whether the calls can be assigned to the expected ones; backtracks, since one call may fit two of them."""
     if not expected:
         return True
@@ -55,7 +55,7 @@ def _pair_off(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call], tool
     )
 
 
-def _first_problem(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call], tools: Mapping[str, Any]) -> str:
+def _first_problem(expected: Sequence[Mapping[str, Any]], calls: Sequence[ToolCall], tools: Mapping[str, Any]) -> str:
     for wanted in expected:
         problems = [_problem(wanted, call, tools) for call in calls]
         if None not in problems:
@@ -64,7 +64,7 @@ def _first_problem(expected: Sequence[Mapping[str, Any]], calls: Sequence[Call],
     return "two expected calls are answered by one and the same call"
 
 
-def _problem(wanted: Mapping[str, Any], call: Call, tools: Mapping[str, Any]) -> str | None:
+def _problem(wanted: Mapping[str, Any], call: ToolCall, tools: Mapping[str, Any]) -> str | None:
     """What is wrong with ``call`` as an answer to ``wanted``, or None."""
     name, accepted = wanted["name"], wanted["arguments"]
     if call.name != name:
@@ -158,7 +158,7 @@ def _tools(sample: Sample) -> dict[str, Mapping[str, Any]]:
     return {str(function.get("name")): function.get("parameters", {}) for function in functions}
 
 
-def _names(calls: Sequence[Call]) -> str:
+def _names(calls: Sequence[ToolCall]) -> str:
     return ", ".join(call.name or "something unreadable" for call in calls)
 
 

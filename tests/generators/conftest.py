@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.types import Message
-from pytest_slm.runners.generators import GeneratorContext
+from pytest_slm.generators import GeneratorContext
 
 RAG = Path(__file__).parents[2] / "suites" / "rag"
 TEMPLATE = 11

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_slm.core.types import Generation, Sample
-from pytest_slm.runners.generators import GeneratorContext
-from pytest_slm.runners.generators.mathematics import FAMILIES, generate
+from pytest_slm.generators import GeneratorContext
+from pytest_slm.generators.mathematics import FAMILIES, generate
 from pytest_slm.scorers.number import number
 
 Contexts = Callable[..., GeneratorContext]

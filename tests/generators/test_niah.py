@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from pytest_slm.core.types import Generation, Message, Sample
 from pytest_slm.errors import BackendError, UsageError
-from pytest_slm.runners.generators import GeneratorContext
-from pytest_slm.runners.generators.niah import generate
+from pytest_slm.generators import GeneratorContext
+from pytest_slm.generators.niah import generate
 from pytest_slm.scorers.match import needle
 
 Contexts = Callable[..., GeneratorContext]

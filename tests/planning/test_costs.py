@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.core.types import Request
 from pytest_slm.planning.costs import in_time, of_rounds, pilot, reading, writing
-from pytest_slm.planning.dry import Asked
 from pytest_slm.planning.rates import Rates
+from pytest_slm.run.drive import FirstRound
 
 RATES = Rates(step_s=0.01, row_s=0.001, depth_s=1e-7, spoken_s=0.002, scored_s=0.0, took_s=1.0)
 
@@ -80,7 +80,7 @@ class Writer:
 
 def asked(lengths, max_tokens=512):
     requests = tuple(Request(prompt=str(length), max_tokens=max_tokens) for length in lengths)
-    return Asked(samples=len(requests), requests=requests, pairs=(), seconds=0.0)
+    return FirstRound(samples=len(requests), requests=requests, pairs=(), seconds=0.0)
 
 
 def test_a_pilot_of_long_answers_is_small():

@@ -136,7 +136,7 @@ def test_impossible_values(run, option):
         ('"weather", budget_s=0', "cost and budget_s are above 0"),
         ('"weather", prompt="tokens"', "prompt='tokens' is no parameter of the test"),
         ('"weather", rounds=0', "rounds is 1 at least"),
-        ('"weather", last="yes"', "last: expected int, got 'yes'"),
+        ('"weather", last="yes"', "last: expected a whole number, got 'yes'"),
     ],
 )
 def test_a_wrong_marker_names_the_test(run, pytester, marker, why):
@@ -296,7 +296,7 @@ def choices(suite):
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        ({"answer": ["A", "B"]}, "answer: expected str"),
+        ({"answer": ["A", "B"]}, "answer: expected a text"),
         ({"answer": "AB"}, "exactly one letter from A to B"),
         ({"options": ["one", "One"]}, "is there twice"),
         ({"options": ["one", ""]}, "option B is empty"),

@@ -16,10 +16,10 @@ def test_a_task_that_raises_is_told_in_the_plan_and_the_others_are_planned(run, 
     pytester.makeconftest(
         """
         import pytest_slm.planning.survey as survey
-        real = survey.first_question
-        def first_question(task, *more):
+        real = survey.first_round
+        def first_round(task, *more):
             return 1 / 0 if task.name == "a" else real(task, *more)
-        survey.first_question = first_question
+        survey.first_round = first_round
         """
     )
     done = run("suites", "--slm-plan", **SCRIPT)

@@ -14,9 +14,10 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Detected, MetricSpec, Quantization, Submission, Task
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.context import RunContext
 from pytest_slm.load import load_suite, load_task
-from pytest_slm.runners.context import RunContext, SampleRecord
-from pytest_slm.scorers import Scorers
+from pytest_slm.run.records import SampleRecord
 
 SUITES = Path(__file__).parents[2] / "suites"
 
@@ -48,7 +49,7 @@ def context(records: list[SampleRecord], fake: Callable[..., Any]) -> Callable[.
         *,
         detected: Detected | None = None,
         progress: Progress = silent,
-        scorers: Scorers | None = None,
+        extensions: Extensions | None = None,
         declared: dict[str, Any] | None = None,
         **config: Any,
     ) -> RunContext:
@@ -61,7 +62,7 @@ def context(records: list[SampleRecord], fake: Callable[..., Any]) -> Callable[.
             detected=detected,
             open=lambda: opened,
             record=records.append,
-            scorers=scorers or Scorers(),
+            extensions=extensions or Extensions(),
             progress=progress,
         )
 

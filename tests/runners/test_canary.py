@@ -6,7 +6,7 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import LogLikelihood, ModelSpec
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
-from pytest_slm.runners import canary
+from pytest_slm.run import canary
 
 
 class Told(Fake):

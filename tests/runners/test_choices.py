@@ -20,8 +20,12 @@ from pytest_slm.backends.protocol import Finished, LogLikelihood, Progress, igno
 from pytest_slm.core.statistics import wilson
 from pytest_slm.core.types import MetricSpec, Result, Task
 from pytest_slm.errors import NotAvailableError, UsageError
-from pytest_slm.runners import check_task, choices, runner_for
-from pytest_slm.runners.context import RunContext, SampleRecord
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds import choices
+from pytest_slm.kinds.checking import check_task
+from pytest_slm.kinds.context import RunContext
+from pytest_slm.run.drive import measure
+from pytest_slm.run.records import SampleRecord
 
 Contexts = Callable[..., RunContext]
 Tasks = Callable[..., Task]
@@ -119,9 +123,9 @@ def test_a_passage_stands_before_its_question() -> None:
 
 def test_only_what_a_metric_needs_is_asked(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
     model = told(lambda *_: 0.0)
-    choices.run(task([line(0), line(1)], primary="acc", metrics=ALL[:2]), "", context(model))
+    measure(task([line(0), line(1)], primary="acc", metrics=ALL[:2]), "", context(model))
     assert len(model.asked) == 8
-    choices.run(task([line(0), line(1)], primary="acc_letters", metrics=ALL[2:]), "", context(model))
+    measure(task([line(0), line(1)], primary="acc_letters", metrics=ALL[2:]), "", context(model))
     assert [continuation for _, continuation in model.asked] == [" A", " B", " C", " D"] * 2
 
 
@@ -155,7 +159,7 @@ def test_metrics_are_those_that_numpy_gives(
         shuffle.shuffle(places)
         return places
 
-    result = choices.run(task(lines), "", context(told(likelihood, shuffled)))
+    result = measure(task(lines), "", context(told(likelihood, shuffled)))
     right = np.array(["ABCD".index(answer) for _, _, answer in found])
     texts, letters = np.array([f[0] for f in found]), np.array([f[1] for f in found])
     lengths = np.array([len(word) for word in words], dtype=float)
@@ -176,7 +180,7 @@ def test_a_long_option_is_not_less_likely_per_character(
 ) -> None:
     # -9 for "seventeen" is -1 a letter, -4 for "one" more than that.
     told_ = told(lambda _, continuation: {" one": -4.0, " seventeen": -9.0}.get(continuation, -50.0))
-    result = choices.run(task([line(answer="D")], metrics=ALL[:2]), "", context(told_))
+    result = measure(task([line(answer="D")], metrics=ALL[:2]), "", context(told_))
     assert values(result) == {"acc": 0.0, "acc_norm": 1.0}
 
 
@@ -184,7 +188,7 @@ def test_of_equal_options_the_first_counts_so_that_no_opinion_is_chance(
     task: Tasks, context: Contexts, told: Callable[..., Told]
 ) -> None:
     lines = [line(number, "ABCD"[number % 4]) for number in range(40)]
-    result = choices.run(task(lines, primary="acc"), "", context(told(lambda *_: -1.0)))
+    result = measure(task(lines, primary="acc"), "", context(told(lambda *_: -1.0)))
     assert values(result)["acc"] == values(result)["acc_letters"] == 0.25
 
 
@@ -193,7 +197,7 @@ def test_a_metric_may_have_a_name_of_its_own_and_be_a_rate_of_errors(
 ) -> None:
     metrics = (MetricSpec(name="accuracy", key="acc"), MetricSpec(name="errors", key="acc", complement=True))
     made = task([line(answer=a) | {"id": a} for a in "ABCD"], primary="accuracy", metrics=metrics)
-    result = choices.run(made, "", context(told(lambda *_: -1.0)))
+    result = measure(made, "", context(told(lambda *_: -1.0)))
     assert values(result) == {"accuracy": 0.25, "errors": 0.75}
     assert [metric.higher_is_better for metric in result.metrics] == [True, False]
 
@@ -203,7 +207,7 @@ def test_every_question_is_recorded_once_with_all_likelihoods(
 ) -> None:
     seen: list[tuple[int, int]] = []
     model = told(lambda _, continuation: -float(len(continuation)), lambda places: places[::-1])
-    choices.run(
+    measure(
         task([line(0, "A"), line(1, "B")]),
         "",
         context(model, progress=lambda done, total: seen.append((done, total))),
@@ -211,14 +215,16 @@ def test_every_question_is_recorded_once_with_all_likelihoods(
     assert [record.doc_id for record in records] == ["q1", "q0"]  # as they were finished
     assert [record.score for record in records] == [0.0, 0.0]  # per character the longest is the likeliest here
     assert records[0].answer == "seventeen"
-    assert records[0].explanation == "likeliest option D, right option B; acc 0, acc_norm 0, acc_letters 0"
+    assert records[0].explanation == (
+        "likeliest option per character D, right option B; acc 0, acc_norm 0, acc_letters 0"
+    )
     assert [answer["choice"] for answer in records[0].response] == [*line()["options"], *"ABCD"]
     assert seen == [(1, 2), (2, 2)]
 
 
 def test_a_limit_takes_from_every_category(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
     lines = [line(number, category="abc"[number % 3]) for number in range(30)]
-    result = choices.run(task(lines, breakdown="category"), "", context(told(lambda *_: -1.0), limit=6))
+    result = measure(task(lines, breakdown="category"), "", context(told(lambda *_: -1.0), limit=6))
     assert {m.name: m.n for m in result.metrics if "[" in m.name} == {f"acc_norm[category={name}]": 2 for name in "abc"}
     assert result.n_scored == 6
 
@@ -231,8 +237,8 @@ def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts
     lines = [line(n, "A" if n < 10 else "B", passage=f"Passage {n // 5}.") for n in range(20)]
     alone = [line(n, "A" if n < 10 else "B") for n in range(20)]
     model = told(lambda *_: -1.0)
-    clustered = choices.run(task(lines, primary="acc", metrics=ALL[:1]), "", context(model))
-    independent = choices.run(task(alone, primary="acc", metrics=ALL[:1]), "", context(model))
+    clustered = measure(task(lines, primary="acc", metrics=ALL[:1]), "", context(model))
+    independent = measure(task(alone, primary="acc", metrics=ALL[:1]), "", context(model))
     assert (clustered.provenance["clusters"], independent.provenance["clusters"]) == (4, 20)
     for one, other in zip(clustered.metrics, independent.metrics, strict=True):
         assert one.value == other.value
@@ -243,7 +249,7 @@ def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts
 
 def test_one_passage_alone_gives_no_interval(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
     lines = [line(n, "A", passage="The only one.") for n in range(5)]
-    result = choices.run(task(lines), "", context(told(lambda *_: -1.0)))
+    result = measure(task(lines), "", context(told(lambda *_: -1.0)))
     assert result.metric("acc").interval is None  # type: ignore[union-attr]
 
 
@@ -253,7 +259,7 @@ BAD = [
     pytest.param("{", "", id="no-json"),
     pytest.param("[]", "expected an object", id="no-object"),
     pytest.param(line(1, answer="AB"), "exactly one letter from A to D, not 'AB'", id="two-letters"),
-    pytest.param(line(1) | {"answer": ["A", "B"]}, "answer: expected str", id="a-list-of-answers"),
+    pytest.param(line(1) | {"answer": ["A", "B"]}, "answer: expected a text", id="a-list-of-answers"),
     pytest.param(line(1, answer="E"), "from A to D, not 'E'", id="no-such-option"),
     pytest.param(line(1, answer=""), "from A to D, not ''", id="no-answer"),
     pytest.param(line(1, answer="a"), "from A to D, not 'a'", id="small-letter"),
@@ -269,43 +275,43 @@ BAD = [
 @pytest.mark.parametrize(("bad", "why"), BAD)
 def test_a_bad_line_is_named_with_file_and_line(task: Tasks, bad: Any, why: str) -> None:
     with pytest.raises(UsageError, match=rf"questions\.jsonl:2: not a question .*(?:{why}).*\[samples-invalid\]"):
-        check_task(task([line(0), bad]))
+        check_task(task([line(0), bad]), Extensions())
 
 
 def test_an_id_that_is_there_twice_is_named(task: Tasks) -> None:
     with pytest.raises(UsageError, match=r"questions\.jsonl:2: the id 'q0' is there twice.*\[samples-duplicate\]"):
-        check_task(task([line(0), line(0)]))
+        check_task(task([line(0), line(0)]), Extensions())
 
 
 def test_a_changed_file_is_refused(task: Tasks) -> None:
     made = task([line(0)], options={"sha256": hashlib.sha256(b"other").hexdigest()})
     with pytest.raises(UsageError, match=r"declare the new hash and raise the task's version.*\[samples-changed\]"):
-        check_task(made)
+        check_task(made, Extensions())
 
 
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"options": {"smaples": 1}}, r"unknown option 'smaples'. Did you mean 'samples'.*\[choices-option\]"),
+        ({"options": {"smaples": 1}}, r"unknown option 'smaples'. Did you mean 'samples'.*\[task-option\]"),
         ({"metrics": (MetricSpec(name="acc_nrom"),), "primary": "acc_nrom"}, r"'acc_norm'.*\[unknown-metric\]"),
-        ({"breakdown": "topic"}, r"questions have a category, no 'topic'.*\[choices-option\]"),
-        ({"metrics": (MetricSpec(name="acc", group="x"),), "primary": "acc"}, r"have no groups.*\[choices-option\]"),
+        ({"breakdown": "topic"}, r"questions have a category, no 'topic'.*\[task-option\]"),
+        ({"metrics": (MetricSpec(name="acc", group="x"),), "primary": "acc"}, r"have no groups.*\[task-option\]"),
     ],
 )
 def test_wrong_declarations_are_refused(task: Tasks, changed: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        check_task(task([line(0)], **changed))
+        check_task(task([line(0)], **changed), Extensions())
 
 
 def test_a_task_without_questions_is_refused(task: Tasks) -> None:
     made = Task(**{**{f: getattr(task([line(0)]), f) for f in Task.__dataclass_fields__}, "options": {}})
-    with pytest.raises(UsageError, match=r"needs `samples: data/<name>.jsonl`.*\[choices-option\]"):
-        check_task(made)
+    with pytest.raises(UsageError, match=r"`samples` is missing.*\[task-option\]"):
+        check_task(made, Extensions())
 
 
 def test_a_model_without_likelihoods_is_a_skip(task: Tasks, context: Contexts, fake: Callable[..., Any]) -> None:
     with pytest.raises(NotAvailableError, match=r"loglikelihood.*\[missing-capability\]"):
-        choices.run(task([line(0)]), "", context(fake(capabilities=["chat"])))
+        measure(task([line(0)]), "", context(fake(capabilities=["chat"])))
 
 
 # -- the real thing ---------------------------------------------------------------------------------------------------
@@ -316,8 +322,7 @@ def test_the_built_in_questions_run_on_the_scripted_model(
     key: str, built_in: Callable[[str], Task], context: Contexts, records: list[SampleRecord]
 ) -> None:
     task = built_in(key)
-    assert runner_for(task) is choices.run
-    result = choices.run(task, "", context(mode="full"))
+    result = measure(task, "", context(mode="full"))
     assert result.n_scored == len(records) >= 120
     # The scripted model takes the fewest words, and of equal ones the first; letters are all alike to it.
     assert values(result)["acc_letters"] == pytest.approx(0.25, abs=0.02)
@@ -342,7 +347,7 @@ def test_the_real_model_finds_the_right_word_likelier(
     ]
     backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf"))
     try:
-        result = choices.run(task(lines), "", context(backend))
+        result = measure(task(lines), "", context(backend))
     finally:
         backend.close()
     assert values(result)["acc"] >= 0.75

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_slm.core.types import MetricSpec, Task
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
-from pytest_slm.runners import accuracy
+from pytest_slm.run.drive import measure
 from pytest_slm.runners.upstream import building, definitions
 
 pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
@@ -25,7 +25,7 @@ def lm_eval_task(name, *metrics, **options):
 @pytest.fixture
 def ask(context, mirror):
     def run(task, **settings):
-        return accuracy.run(task, "", context(**{"data": str(mirror), "offline": True, **settings}))
+        return measure(task, "", context(**{"data": str(mirror), "offline": True, **settings}))
 
     return run
 
@@ -117,7 +117,7 @@ def test_a_tag_has_no_score_of_its_own(ask):
 
 def test_generations_are_judged_by_every_filter(context, fake, mirror, built_in, records):
     backend = fake(text="So 4 and 5 make 9. #### 9")
-    result = accuracy.run(built_in("math/gsm8k"), "", context(backend, data=str(mirror), offline=True, limit=4))
+    result = measure(built_in("math/gsm8k"), "", context(backend, data=str(mirror), offline=True, limit=4))
     assert {metric.name for metric in result.metrics} == {"exact_match", "strict_match"}
     assert result.provenance["num_fewshot"] == 5
     assert result.provenance["metric_filters"] == {"exact_match": "flexible-extract", "strict_match": "strict-match"}
@@ -132,7 +132,7 @@ def test_a_generation_asks_what_lm_eval_asks(mirror, context, fake, built_in):
             asked.extend(requests)
             return super().generate(requests, *callbacks)
 
-    accuracy.run(built_in("math/gsm8k"), "", context(fake(Watching), data=str(mirror), offline=True, limit=2))
+    measure(built_in("math/gsm8k"), "", context(fake(Watching), data=str(mirror), offline=True, limit=2))
     assert [request.stop for request in asked] == [("Question:", "</s>", "<|im_end|>")] * 2
     assert all(request.max_tokens == 256 and request.temperature == 0 for request in asked)
     assert all(request.prompt.count("Question:") == 6 and request.prompt.endswith("Answer:") for request in asked)
@@ -148,7 +148,7 @@ def test_a_chat_template_turns_examples_into_turns(mirror, context, fake, built_
 
     task = built_in("math/gsm8k")
     task = dataclasses.replace(task, options={**task.options, "chat_template": True, "num_fewshot": 2})
-    result = accuracy.run(task, "", context(fake(Watching), data=str(mirror), offline=True, limit=1))
+    result = measure(task, "", context(fake(Watching), data=str(mirror), offline=True, limit=1))
     roles = [message.role for message in asked[0].messages]
     assert roles == ["user", "assistant", "user", "assistant", "user"]
     assert result.provenance["chat_template"] == "model"

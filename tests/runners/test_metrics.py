@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pytest_slm.core.statistics import mean_interval, wilson
 from pytest_slm.core.types import MetricSpec, Task
 from pytest_slm.errors import BackendError
-from pytest_slm.runners.metrics import mean_metric, task_metrics
+from pytest_slm.kinds.metrics import mean_metric, task_metrics
 
 SHARES = st.floats(0, 1)
 GRADED = st.lists(SHARES, min_size=1, max_size=40)

@@ -10,8 +10,9 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ignored, silent
 from pytest_slm.core.types import Generation
 from pytest_slm.errors import BackendError, NotAvailableError
-from pytest_slm.runners import accuracy
-from pytest_slm.runners.coding import upstream as programs
+from pytest_slm.run.drive import measure
+from pytest_slm.runners.upstream import programs
+from pytest_slm.runners.upstream.asking import generation_request
 
 pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
 pytest.importorskip("lm_eval", reason="needs pip install 'pytest-slm[lm-eval]'")
@@ -47,7 +48,7 @@ def score(built_in, context, fake, mirror):
     def run(name, answers, **settings):
         backend = fake(Author)
         backend.answers = answers
-        return accuracy.run(built_in(f"coding/{name}"), "", context(backend, data=str(mirror), **settings))
+        return measure(built_in(f"coding/{name}"), "", context(backend, data=str(mirror), **settings))
 
     return run
 
@@ -77,7 +78,7 @@ def test_through_a_chat_template_it_is_asked_as_a_conversation(built_in, context
             asked.extend(requests)
             return super().generate(requests, progress, finished)
 
-    accuracy.run(task, "", context(fake(Chatting), data=str(mirror), limit=1))
+    measure(task, "", context(fake(Chatting), data=str(mirror), limit=1))
     (request,) = asked
     assert request.prompt is None
     assert [message.role for message in request.messages] == ["user"]
@@ -90,9 +91,9 @@ def test_through_a_chat_template_it_is_asked_as_a_conversation(built_in, context
 )
 def test_programs_that_are_sampled_are_refused(settings, repeats):
     greedy = SimpleNamespace(args=("def f():", {"do_sample": False, "temperature": 0.0}), repeats=1)
-    assert programs._request(greedy, 1).temperature == 0
+    programs.check_request(generation_request(*greedy.args, 1), greedy)
     with pytest.raises(BackendError, match="greedily"):
-        programs._request(SimpleNamespace(args=("def f():", settings), repeats=repeats), 1)
+        programs.check_request(generation_request("def f():", settings, 1), SimpleNamespace(repeats=repeats))
 
 
 def test_a_program_that_only_ends_well_has_not_passed(score, humaneval):

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_slm.core.types import Detected, MetricSpec, Task
 from pytest_slm.errors import UsageError
-from pytest_slm.runners import validate
+from pytest_slm.run.drive import measure
 
 COUNTED = Detected(
     format="gguf", parameters=134_515_008, architecture="llama", context_length=8192, license="apache-2.0"
@@ -27,7 +27,7 @@ def outcome(context):
     )
 
     def judge(detected, **declared):
-        return validate.run(task, "", context(detected=detected, declared=declared, mode="validate"))
+        return measure(task, "", context(detected=detected, declared=declared, mode="validate"))
 
     return judge
 
@@ -92,5 +92,5 @@ def test_it_needs_no_model(context):
     opened = []
     object.__setattr__(surroundings, "open", lambda: opened.append(1))
     task = Task(name="v", suite="s", kind="validate", description="", primary="ok", metrics=(MetricSpec(name="ok"),))
-    validate.run(task, "", surroundings)
+    measure(task, "", surroundings)
     assert not opened

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.scorers.call_syntax import Call, parse_calls
+from pytest_slm.core.types import ToolCall
+from pytest_slm.scorers.call_syntax import parse_calls
 
-F = Call(name="f", arguments={"a": 1, "b": "x"})
-UNREADABLE = Call(name="", arguments=None)
+F = ToolCall(name="f", arguments={"a": 1, "b": "x"})
+UNREADABLE = ToolCall(name="", arguments=None)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_one_call_is_read_in_many_notations(text: str) -> None:
     ],
 )
 def test_several_calls_keep_their_order(text: str) -> None:
-    assert parse_calls(text) == [F, Call(name="g", arguments={})]
+    assert parse_calls(text) == [F, ToolCall(name="g", arguments={})]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_a_call_that_was_begun_counts_as_an_unreadable_one(text: str) -> None:
     ["[f(1, 2)]", "f(a=b)", "f(**{'a': 1})", "f(a=open('/etc/passwd'))", '{"name": "f", "arguments": "a=1"}'],
 )
 def test_arguments_that_are_not_plain_values_are_unreadable_and_never_evaluated(text: str) -> None:
-    assert parse_calls(text) == [Call(name="f", arguments=None)]
+    assert parse_calls(text) == [ToolCall(name="f", arguments=None)]
 
 
 CALL = '{{"name": "f", "arguments": {{"{}": 1}}}}'
@@ -118,4 +119,4 @@ def test_hostile_text_is_no_error(text: str) -> None:
 
 @given(st.text(alphabet="<tool_call>{}[]()\"'name:arguments, =1f\n`/", max_size=200))
 def test_no_text_breaks_the_parser(text: str) -> None:
-    assert all(isinstance(call, Call) for call in parse_calls(text))
+    assert all(isinstance(call, ToolCall) for call in parse_calls(text))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_slm.catalogue import Catalogue
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
-from pytest_slm.scorers import SCORERS, Scorers
+from pytest_slm.extensions import Extensions
+from pytest_slm.scorers import SCORERS, Scorer
+
+
+def scorers_() -> Catalogue[Scorer]:
+    return Extensions().scorers
 
 
 def always_right(sample: Sample, generation: Generation) -> Verdict:
@@ -15,22 +21,22 @@ def always_right(sample: Sample, generation: Generation) -> Verdict:
 
 @pytest.mark.parametrize("name", sorted(SCORERS))
 def test_every_built_in_scorer_can_be_imported(name: str) -> None:
-    assert callable(Scorers().lookup(name))
+    assert callable(scorers_().lookup(name))
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match=r"unknown scorer 'numbr'\. Did you mean 'number'\?  \[scorer-unknown\]"):
-        Scorers().lookup("numbr")
+    with pytest.raises(UsageError, match=r"unknown scorer 'numbr'\. Did you mean 'number'\?  \[extension-unknown\]"):
+        scorers_().lookup("numbr")
 
 
 def test_a_function_can_be_registered() -> None:
-    scorers = Scorers()
+    scorers = scorers_()
     scorers.register("always_right", always_right)
     assert scorers.lookup("always_right") is always_right
 
 
 def test_a_path_can_be_registered_and_is_imported_at_use() -> None:
-    scorers = Scorers()
+    scorers = scorers_()
     scorers.register("same_as_number", "pytest_slm.scorers.number:number")
     assert scorers.lookup("same_as_number") is scorers.lookup("number")
 
@@ -39,19 +45,19 @@ def test_a_path_can_be_registered_and_is_imported_at_use() -> None:
     "where", ["no_such_package:f", "pytest_slm.scorers.number:no_such", "pytest_slm.scorers", ":f"]
 )
 def test_a_path_that_leads_nowhere_is_named(where: str) -> None:
-    scorers = Scorers()
+    scorers = scorers_()
     scorers.register("lost", where)
-    with pytest.raises(UsageError, match=r"'lost' cannot be imported.*\[scorer-import\]"):
+    with pytest.raises(UsageError, match=r"'lost' cannot be imported.*\[extension-import\]"):
         scorers.lookup("lost")
 
 
 def test_a_name_is_given_only_once() -> None:
     # Otherwise an installed package could change what a published number means.
-    with pytest.raises(UsageError, match=r"registered already.*\[scorer-duplicate\]"):
-        Scorers().register("number", always_right)
+    with pytest.raises(UsageError, match=r"registered already.*\[extension-twice\]"):
+        scorers_().register("number", always_right)
 
 
 def test_one_registry_does_not_change_another() -> None:
-    Scorers().register("mine", always_right)
+    scorers_().register("mine", always_right)
     with pytest.raises(UsageError):
-        Scorers().lookup("mine")
+        scorers_().lookup("mine")

@@ -5,11 +5,10 @@ import json
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import ItemId, Metric, Quantization, Result, Submission
-from pytest_slm.scorers import Scorers
+from pytest_slm.extensions import Extensions
 from pytest_slm.session import Run
 
 ITEM = ItemId(suite="geo", task="capitals", variant="", quantization="Q8_0")
@@ -50,8 +49,7 @@ def run(tmp_path):
             ),
             submission=Submission(slug="fake--model", name="Fake", quantizations=quantizations),
             quantizations=quantizations,
-            backends=Backends(),
-            scorers=Scorers(),
+            extensions=Extensions(),
             hosts=hosts or InProcess(path),
         )
 

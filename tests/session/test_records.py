@@ -8,7 +8,7 @@ import pytest
 
 from pytest_slm.core.types import Result
 from pytest_slm.errors import BackendError, ReportError
-from pytest_slm.runners.context import SampleRecord
+from pytest_slm.run.records import SampleRecord
 
 
 def sample(name, response="Paris"):

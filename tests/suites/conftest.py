@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.core.types import Sample, Suite, Task
+from pytest_slm.kinds.checks import read_samples
 from pytest_slm.load import load_suite, load_task
-from pytest_slm.runners.checks import read_samples
 
 SUITES = Path(__file__).parents[2] / "suites"
 OURS = ("core", "function_calling", "rag", "reasoning", "safety", "submission")

@@ -14,16 +14,21 @@ from typing import Any
 
 import pytest
 
+from pytest_slm.core.types import Task
+from pytest_slm.kinds.choices import Choices, ChoicesOptions, Question
 from pytest_slm.load import load_suite, load_task
-from pytest_slm.runners.choices import Question, read_questions
 
 Questions = list[Question]
+
+
+def questions_of(task: Task) -> list[Question]:
+    return Choices.read(task, ChoicesOptions.from_json(task.options))
 
 
 @pytest.fixture(scope="module", params=["reasoning", "language"])
 def questions(request: pytest.FixtureRequest, suites_folder: Path) -> Questions:
     suite = load_suite(suites_folder / "core" / "suite.yaml")
-    return read_questions(load_task(suites_folder / "core" / f"{request.param}.yaml", suite))
+    return questions_of(load_task(suites_folder / "core" / f"{request.param}.yaml", suite))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,7 @@ def test_no_two_questions_are_alike(questions: Questions) -> None:
 
 def test_passages_have_several_questions(suites_folder: Path) -> None:
     suite = load_suite(suites_folder / "core" / "suite.yaml")
-    passages = Counter(q.passage for q in read_questions(load_task(suites_folder / "core" / "language.yaml", suite)))
+    passages = Counter(q.passage for q in questions_of(load_task(suites_folder / "core" / "language.yaml", suite)))
     del passages[None]
     assert len(passages) >= 4
     assert min(passages.values()) >= 3

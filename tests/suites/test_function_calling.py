@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pytest_slm.core.types import Generation, Metric, Sample, Task
-from pytest_slm.runners.checks import request_for
-from pytest_slm.runners.metrics import task_metrics
+from pytest_slm.core.types import Generation, Judged, Metric, Sample, Task
+from pytest_slm.kinds.checks import ChecksOptions
+from pytest_slm.kinds.metrics import task_metrics
 from pytest_slm.scorers.tool_calls import tool_calls
 
 Calls = tuple[Task, list[Sample]]
@@ -33,7 +33,7 @@ def metrics(calls: Calls, answers: list[str]) -> dict[str, Metric]:
     for sample, text in zip(samples, answers, strict=True):
         score = tool_calls(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
         assert score.value is not None
-        scored.append((sample.metadata["group"], sample.metadata["category"], score.value))
+        scored.append(Judged(sample=sample, verdict=score))
     return {metric.name: metric for metric in task_metrics(task, scored)}
 
 
@@ -116,7 +116,7 @@ def test_tools_are_valid_json_schemas_and_targets_fit_them(calls: Calls) -> None
 def test_the_prompt_lists_every_tool_and_the_form_of_a_call(calls: Calls) -> None:
     task, samples = calls
     for sample in samples:
-        messages = request_for(task, sample, 0).messages
+        messages = ChecksOptions.from_json(task.options).request(sample, 0).messages
         assert messages is not None
         assert [message.role for message in messages] == ["system", "user"]
         assert "<tool_call>" in messages[0].content
@@ -128,4 +128,5 @@ def test_prompts_are_short_enough_for_a_small_model(calls: Calls) -> None:
     # About four characters a token: 1600 are some 400 tokens.
     task, samples = calls
     for sample in samples:
-        assert sum(len(message.content) for message in request_for(task, sample, 0).messages or ()) < 1600
+        messages = ChecksOptions.from_json(task.options).request(sample, 0).messages or ()
+        assert sum(len(message.content) for message in messages) < 1600

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from pytest_slm.core.types import Generation, Metric, Sample, Task
+from pytest_slm.core.types import Generation, Judged, Metric, Sample, Task
 from pytest_slm.errors import BackendError
-from pytest_slm.runners.metrics import task_metrics
+from pytest_slm.kinds.metrics import task_metrics
 from pytest_slm.scorers.refusal import refusal
 
 Refusals = tuple[Task, list[Sample]]
@@ -23,11 +23,7 @@ def metrics(refusals: Refusals, answers: list[str]) -> dict[str, Metric]:
         refusal(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
         for sample, text in zip(samples, answers, strict=True)
     ]
-    scored = [
-        (sample.metadata["group"], sample.metadata["topic"], score.value)
-        for sample, score in zip(samples, scores, strict=True)
-        if score.value is not None
-    ]
+    scored = [Judged(sample=sample, verdict=score) for sample, score in zip(samples, scores, strict=True)]
     return {metric.name: metric for metric in task_metrics(task, scored)}
 
 

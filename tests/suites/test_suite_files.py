@@ -10,11 +10,10 @@ import pytest
 
 from pytest_slm.core.types import Sample, Suite, Task
 from pytest_slm.errors import UsageError
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.checking import check_task
+from pytest_slm.kinds.checks import read_samples
 from pytest_slm.load import load_suite, load_task
-from pytest_slm.runners import check_task
-from pytest_slm.runners.checks import read_samples
-from pytest_slm.runners.generators import lookup
-from pytest_slm.scorers import Scorers
 
 
 def samples_of(task: Task) -> bool:
@@ -23,7 +22,7 @@ def samples_of(task: Task) -> bool:
 
 
 def test_a_task_has_no_mistake_that_can_be_seen_before_it_runs(task: Task) -> None:
-    check_task(task)
+    check_task(task, Extensions())
 
 
 def test_a_suite_says_what_it_is(suite: Suite) -> None:
@@ -53,14 +52,14 @@ def test_a_task_runs_in_quick_and_full_mode_or_only_validates(task: Task) -> Non
 def test_a_task_is_scored_by_a_known_scorer(task: Task) -> None:
     if task.kind == "checks":
         assert task.scorer is not None
-        assert callable(Scorers().lookup(task.scorer))
+        assert callable(Extensions().scorers.lookup(task.scorer))
     else:
         assert task.scorer is None
 
 
 def test_a_generated_task_has_a_known_generator_and_a_limit_in_every_mode(task: Task) -> None:
     if "generator" in task.options:
-        assert callable(lookup(task.options["generator"]))
+        assert callable(Extensions().generators.lookup(task.options["generator"]).make)
         assert all(plan.limit for plan in task.modes.values())
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
-from pytest_slm.runners.coding import upstream as programs
-from pytest_slm.runners.upstream import rows
+from pytest_slm.runners.upstream import programs, rows
 from pytest_slm.runners.upstream.definitions import Registry
 from pytest_slm.runners.upstream.screening import evaluates
 
@@ -78,6 +77,19 @@ def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> Built
     for task in tasks.values():
         task.set_fewshot_seed(FEWSHOT_SEED)
     return Built(name=name, tasks=tasks, group=group, missing=factory.missing, sources=factory.sources)
+
+
+def check_fewshot(built: Built) -> None:
+    """Raise UsageError where a task asks for more examples than its few-shot split has rows."""
+    for name, task in built.tasks.items():
+        wanted, split = int(task.config.num_fewshot or 0), task.config.fewshot_split
+        rows = task.dataset.get(split) if split and wanted and getattr(task, "dataset", None) is not None else None
+        if rows is not None and wanted > len(rows):
+            raise UsageError(
+                f"lm-eval's {name}: num_fewshot is {wanted}, but the split {split!r} that examples are from has "
+                f"{len(rows)} rows; ask for fewer, or get the whole split",
+                slug="fewshot-rows",
+            )
 
 
 @dataclass(frozen=True)

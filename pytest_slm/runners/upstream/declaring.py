@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_slm.core.types import MetricSpec, ModePlan, Task
 from pytest_slm.errors import UsageError
-from pytest_slm.runners.coding.problems import PASS_AT_1
+from pytest_slm.kinds.programs import PASS_AT_1
 from pytest_slm.runners.upstream import definitions
 
 SUITE = "lm_eval"

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
 from pytest_slm.core.types import Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
-from pytest_slm.runners.metrics import mean_metric
+from pytest_slm.kinds.metrics import mean_metric
 from pytest_slm.runners.upstream.building import Built, lacks_parts
 
 Verdicts = Mapping[str, Any]
@@ -20,7 +20,7 @@ Verdicts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedQuestion:
     """One question, judged: the task it belongs to, its cluster, and lm-eval's verdicts."""
 
     task: str
@@ -54,7 +54,34 @@ def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[Met
     return verdicts
 
 
-def metrics(built: Built, specs: Sequence[MetricSpec], judged: Sequence[Judged], clustered: bool) -> list[Metric]:
+def explain(upstream: Any, doc: Any, instances: Sequence[Any], primary: MetricSpec) -> tuple[str, str]:
+    """The answer that the primary metric looks at, and a sentence that compares it with the target."""
+    kind, target = instances[0].request_type, str(upstream.doc_to_target(doc))
+    if kind == "generate_until":
+        extracted = instances[0].filtered_resps.get(primary.filter, "")
+        return f"{extracted!s:.400}", f"right answer ends with {target[-80:]!r}"
+    if kind == "loglikelihood_rolling":
+        return "", f"log-likelihood {instances[0].resps[0]:g}"
+    choices = [str(instance.args[1]).strip() for instance in instances]
+    likely = [float(instance.resps[0][0]) for instance in instances]
+    key = primary.key or primary.name
+    sizes = _SIZES.get(key)
+    if sizes is not None:
+        likely = [value / max(1, sizes[0](choice)) for value, choice in zip(likely, choices, strict=True)]
+    best = likely.index(max(likely))
+    return choices[best], f"likeliest choice{sizes[1] if sizes else ''} {best}, right choice {target}"
+
+
+_SIZES: Mapping[str, tuple[Callable[[str], int], str]] = {
+    "acc_norm": (len, " per character"),
+    "acc_bytes": (lambda choice: len(choice.encode()), " per byte"),
+}
+"""What lm-eval divides the log-likelihood of a choice by."""
+
+
+def metrics(
+    built: Built, specs: Sequence[MetricSpec], judged: Sequence[JudgedQuestion], clustered: bool
+) -> list[Metric]:
     """The metrics of a task, or of a group and of each of its parts: ``acc``, ``acc[subtask=mmlu_anatomy]``."""
     made: list[Metric] = []
     for spec in specs:
@@ -81,7 +108,12 @@ def metrics(built: Built, specs: Sequence[MetricSpec], judged: Sequence[Judged],
 
 
 def _group_metric(
-    built: Built, group: Any, spec: MetricSpec, parts: Mapping[str, Metric], judged: Sequence[Judged], clustered: bool
+    built: Built,
+    group: Any,
+    spec: MetricSpec,
+    parts: Mapping[str, Metric],
+    judged: Sequence[JudgedQuestion],
+    clustered: bool,
 ) -> Metric:
     """lm-eval weighs the parts by their questions, or all alike. The doubt of the former is that of all questions taken
     together; lm-eval's pooled error, within the parts only, is at most a little smaller."""
@@ -112,7 +144,7 @@ def _group_metric(
     )
 
 
-def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[Judged], clustered: bool) -> Metric:
+def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], clustered: bool) -> Metric:
     values = [one.verdicts[spec.name] for one in judged]
     clusters = [one.cluster for one in judged] if clustered else None
     better = bool(upstream.higher_is_better().get(spec.key or spec.name, True)) != spec.complement
@@ -146,7 +178,7 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[Judged], clustered
     )
 
 
-def _is_mean(upstream: Any, spec: MetricSpec, judged: Sequence[Judged]) -> bool:
+def _is_mean(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion]) -> bool:
     """Whether the metric is the plain mean of one number for each question. Raises UsageError for a share that is none:
     no interval in [0, 1] holds it."""
     from lm_eval.api.registry import get_aggregation

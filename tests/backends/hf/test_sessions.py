@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pytest_slm.runners import canary
+from pytest_slm.run import canary
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import LogLikelihood
-from pytest_slm.runners import accuracy
+from pytest_slm.run.drive import measure
 from pytest_slm.runners import mirror as mirrors
 
 
@@ -39,7 +39,7 @@ def ask(lm_eval, context, fake, mirror, hashed):
     """``ask(task, limit=5)``: the result of the task over the mirror."""
 
     def run(task, backend=None, **settings):
-        return accuracy.run(task, "", context(backend or fake(hashed), **{"data": str(mirror), **settings}))
+        return measure(task, "", context(backend or fake(hashed), **{"data": str(mirror), **settings}))
 
     return run
 

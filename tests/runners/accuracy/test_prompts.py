@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.core.config import RunConfig
-from pytest_slm.runners import context as surroundings
+from pytest_slm.kinds import context as surroundings
 from pytest_slm.runners import mirror as mirrors
 from pytest_slm.runners.upstream import building
 

@@ -4,8 +4,9 @@ import pytest
 
 from pytest_slm.backends.protocol import ignored, silent
 from pytest_slm.errors import BackendError
-from pytest_slm.planning.dry import first_question
-from pytest_slm.runners import context as surroundings
+from pytest_slm.kinds import context as surroundings
+from pytest_slm.kinds.checking import make_kind
+from pytest_slm.run.drive import first_round
 
 
 def test_records_name_the_rows_that_were_asked(ask, arc, rows, records, fake, hashed, prompt):
@@ -22,7 +23,7 @@ def test_records_name_the_rows_that_were_asked(ask, arc, rows, records, fake, ha
         assert prompt(row) in asked
         assert [choice["choice"] for choice in record.response] == row["choices"]["text"]
         place = row["choices"]["label"].index(row["answerKey"])
-        assert record.target_sha256 == surroundings.sha256(str(place))
+        assert record.target_sha256 == surroundings.sha256(f'"{place}"')
 
 
 def test_a_limit_is_a_total_and_a_seed_decides_which(ask, arc, records):
@@ -76,6 +77,6 @@ def test_answers_in_any_order_make_the_same_result(ask, arc, fake, hashed):
 
 def test_a_plan_counts_questions_and_not_choices(arc, context, fake, mirror):
     # of ARC's questions some have three choices and some five
-    asked = first_question(arc, "", context(fake(), data=str(mirror), limit=200))
+    asked = first_round(make_kind(arc, "", context(fake(), data=str(mirror), limit=200)))
     assert asked.samples == 200
     assert len(asked.pairs) != 800

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_slm.core.types import MetricSpec
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
-from pytest_slm.runners import accuracy
+from pytest_slm.run.drive import measure
 from pytest_slm.runners.upstream import building, definitions
 
 
@@ -68,9 +68,9 @@ def test_an_unknown_metric_or_filter_is_an_error_and_no_zero(ask, arc, spec, tol
     assert caught.value.slug == "unknown-metric"
 
 
-def test_a_missing_capability_comes_before_lm_eval_is_needed(arc, context, fake):
+def test_a_missing_capability_is_told_before_anything_is_asked(arc, context, fake, mirror):
     with pytest.raises(NotAvailableError, match="requires 'loglikelihood'"):
-        accuracy.run(arc, "", context(fake(capabilities=["chat"])))
+        measure(arc, "", context(fake(capabilities=["chat"]), data=str(mirror)))
 
 
 @pytest.mark.parametrize("missing", ["lm_eval.api.task", "datasets"])
@@ -79,7 +79,7 @@ def test_without_lm_eval_the_item_is_skipped_with_the_install_command(arc, conte
     with pytest.raises(
         NotAvailableError, match=r"'arc_challenge' needs lm-eval .*pip install 'pytest-slm\[lm-eval\]'"
     ) as caught:
-        accuracy.run(arc, "", context())
+        measure(arc, "", context())
     assert caught.value.slug == "missing-extra"
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pytest_slm.errors import UsageError
-from pytest_slm.runners import checks
+from pytest_slm.kinds import checks
 
 LINE = '{"id": "1", "input": "?"}'
 

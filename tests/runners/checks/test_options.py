@@ -3,30 +3,32 @@
 import pytest
 
 from pytest_slm.errors import NotAvailableError, UsageError
-from pytest_slm.runners import check_task, checks
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.checking import check_task
+from pytest_slm.run.drive import measure
 
 
 def test_an_unknown_option_is_an_error_with_the_nearest_one(checks_task, context, fake, capitals):
     with pytest.raises(UsageError, match=r"unknown option 'max_token'\. Did you mean 'max_tokens'") as caught:
-        checks.run(checks_task(capitals, max_token=3), "", context(fake()))
-    assert caught.value.slug == "checks-option"
+        measure(checks_task(capitals, max_token=3), "", context(fake()))
+    assert caught.value.slug == "task-option"
 
 
 def test_a_task_without_samples_is_an_error(checks_task, context, fake):
-    with pytest.raises(UsageError, match=r"needs `samples: .*or `generator"):
-        checks.run(checks_task(), "", context(fake()))
+    with pytest.raises(UsageError, match=r"has either `samples: .* or `generator"):
+        measure(checks_task(), "", context(fake()))
 
 
 @pytest.mark.parametrize("tokens", ["many", 0, -1, 1.5, True, None])
 def test_max_tokens_is_a_whole_number_from_1(checks_task, context, fake, capitals, tokens):
     with pytest.raises(UsageError, match="max_tokens") as caught:
-        checks.run(checks_task(capitals, max_tokens=tokens), "", context(fake()))
-    assert caught.value.slug == "checks-option"
+        measure(checks_task(capitals, max_tokens=tokens), "", context(fake()))
+    assert caught.value.slug == "task-option"
 
 
 def test_an_unknown_generator_is_an_error_with_the_nearest_one(checks_task, context, fake):
     with pytest.raises(UsageError, match="Did you mean 'niah'"):
-        checks.run(checks_task(generator="nia"), "", context(fake()))
+        measure(checks_task(generator="nia"), "", context(fake()))
 
 
 @pytest.mark.parametrize(
@@ -34,18 +36,18 @@ def test_an_unknown_generator_is_an_error_with_the_nearest_one(checks_task, cont
 )
 def test_a_generators_task_has_no_unknown_option_either(checks_task, generator, option):
     with pytest.raises(UsageError, match=f"unknown option '{option}'") as caught:
-        check_task(checks_task(generator=generator, **{option: 8}))
-    assert caught.value.slug == "checks-option"
-    check_task(checks_task(generator="niah", depths=[0], haystack="data/haystack.txt"))
+        check_task(checks_task(generator=generator, **{option: 8}), Extensions())
+    assert caught.value.slug == "task-option"
+    check_task(checks_task(generator="niah", depths=[0], haystack="data/haystack.txt"), Extensions())
 
 
 def test_a_variant_longer_than_the_context_is_skipped(checks_task, context, fake, capitals):
     task = checks_task(capitals, variants={"4096": {"context_tokens": 4096}}, max_tokens=24)
     with pytest.raises(NotAvailableError, match=r"4096 tokens and 24 .* context of 4100") as caught:
-        checks.run(task, "4096", context(fake(context_length=4100)))
+        measure(task, "4096", context(fake(context_length=4100)))
     assert caught.value.slug == "context-too-short"
 
 
 def test_a_variant_that_just_fits_is_measured(checks_task, context, fake, capitals):
     task = checks_task(capitals, variants={"4096": {"context_tokens": 4096}}, max_tokens=24)
-    assert checks.run(task, "4096", context(fake(context_length=4120))).variant == "4096"
+    assert measure(task, "4096", context(fake(context_length=4120))).variant == "4096"

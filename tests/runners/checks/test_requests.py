@@ -6,41 +6,47 @@ import pytest
 
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import UsageError
-from pytest_slm.runners import checks
+from pytest_slm.kinds.checks import ChecksOptions
+from pytest_slm.kinds.options import read_options
+from pytest_slm.run.drive import measure
 
 TOOL = {"name": "get", "parameters": {"type": "object", "properties": {"città": {"type": "string"}}}}
 
 
-def test_a_request_is_greedy_and_cut_where_the_task_says(checks_task):
-    task = checks_task(max_tokens=7, stop=["\n\n", "END"])
-    request = checks.request_for(task, Sample(id="1", input="?"), seed=5)
+def asked(sample, seed=0, **options):
+    """The request that a task with these options makes of a sample."""
+    return read_options(ChecksOptions, {"samples": "x.jsonl", **options}).request(sample, seed)
+
+
+def test_a_request_is_greedy_and_cut_where_the_task_says():
+    request = asked(Sample(id="1", input="?"), seed=5, max_tokens=7, stop=["\n\n", "END"])
     assert (request.temperature, request.max_tokens, request.stop, request.seed) == (0.0, 7, ("\n\n", "END"), 5)
     assert not request.forced_length
 
 
-def test_one_stop_text_is_one_stop_text(checks_task):
+def test_one_stop_text_is_one_stop_text():
     # a tuple of the text would be its letters, and every answer would end at its first E
-    assert checks.request_for(checks_task(stop="END"), Sample(id="1", input="?"), 0).stop == ("END",)
+    assert asked(Sample(id="1", input="?"), stop="END").stop == ("END",)
 
 
-def test_a_conversation_is_shown_as_it_is(checks_task):
+def test_a_conversation_is_shown_as_it_is():
     turns = (
         Message(role="user", content="a"),
         Message(role="assistant", content="b"),
         Message(role="user", content="c"),
     )
-    assert checks.request_for(checks_task(), Sample(id="1", input=turns), 0).messages == turns
+    assert asked(Sample(id="1", input=turns)).messages == turns
 
 
-def test_a_system_text_stands_before_the_question(checks_task):
-    request = checks.request_for(checks_task(system="Be brief."), Sample(id="1", input="?"), 0)
+def test_a_system_text_stands_before_the_question():
+    request = asked(Sample(id="1", input="?"), system="Be brief.")
     assert [(message.role, message.content) for message in request.messages] == [("system", "Be brief."), ("user", "?")]
 
 
-def test_tools_in_the_prompt_keep_the_braces_of_their_json(checks_task):
+def test_tools_in_the_prompt_keep_the_braces_of_their_json():
     # str.format would take {"name": ...} for a placeholder
-    task = checks_task(tools_in_prompt=True, tools_prompt='Tools:\n{tools}\nReply {"name": "f"}.')
-    request = checks.request_for(task, Sample(id="1", input="?", tools=(TOOL, {"name": "{tools}"})), 0)
+    sample = Sample(id="1", input="?", tools=(TOOL, {"name": "{tools}"}))
+    request = asked(sample, tools_in_prompt=True, tools_prompt='Tools:\n{tools}\nReply {"name": "f"}.')
     system = request.messages[0]
     assert system.role == "system"
     head, one, two, tail = system.content.split("\n")
@@ -53,11 +59,11 @@ def test_tools_in_the_prompt_keep_the_braces_of_their_json(checks_task):
 def test_tools_in_the_prompt_need_a_text_to_stand_in(checks_task, context, fake):
     samples = [{"id": "1", "input": "?", "target": "x", "tools": [TOOL]}]
     with pytest.raises(UsageError, match="tools_prompt") as caught:
-        checks.run(checks_task(samples, tools_in_prompt=True), "", context(fake()))
-    assert caught.value.slug == "checks-option"
+        measure(checks_task(samples, tools_in_prompt=True), "", context(fake()))
+    assert caught.value.slug == "task-option"
 
 
-def test_otherwise_tools_go_through_the_models_own_template(checks_task):
-    request = checks.request_for(checks_task(), Sample(id="1", input="?", tools=(TOOL,)), 0)
+def test_otherwise_tools_go_through_the_models_own_template():
+    request = asked(Sample(id="1", input="?", tools=(TOOL,)))
     assert [message.role for message in request.messages] == ["user"]
     assert request.tools == (TOOL,)

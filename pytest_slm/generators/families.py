@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 from pytest_slm.core.types import Sample
-from pytest_slm.runners.generators import GeneratorContext
+from pytest_slm.generators import GeneratorContext
 
 Made = tuple[str, Fraction]
 """A question and its answer."""

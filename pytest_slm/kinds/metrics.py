@@ -15,7 +15,7 @@ from pytest_slm.core.statistics import (
     standard_error,
     wilson,
 )
-from pytest_slm.core.types import Metric, MetricSpec, Task
+from pytest_slm.core.types import Judged, Metric, MetricSpec, Task
 from pytest_slm.errors import BackendError
 
 Scored = tuple[str, str | None, float]
@@ -53,19 +53,26 @@ def mean_metric(
     )
 
 
-def task_metrics(task: Task, scored: Sequence[Scored]) -> tuple[Metric, ...]:
-    """All declared metrics, then the breakdown of the primary one. Groups without a scored sample give no metric.
+def task_metrics(task: Task, judged: Sequence[Judged]) -> tuple[Metric, ...]:
+    """All declared metrics, then the breakdown of the primary one."""
 
-    Raises BackendError if the primary metric cannot be made: a task without it was not measured.
-    """
-    metrics = [metric for spec in task.metrics if (metric := _metric(spec, scored)) is not None]
+    def scored(spec: MetricSpec) -> list[Scored]:
+        found: list[Scored] = []
+        for one in judged:
+            value = one.value(spec.key or spec.name)
+            part = one.sample.metadata.get(task.breakdown) if task.breakdown else None
+            if value is not None:
+                found += [(g, None if part is None else str(part), value) for g in (one.sample.parts or ("",))]
+        return found
+
+    metrics = [metric for spec in task.metrics if (metric := _metric(spec, scored(spec))) is not None]
     if task.primary not in {metric.name for metric in metrics}:
         raise BackendError(
             f"{task.suite}/{task.name}: no sample could be scored for {task.primary!r}{_needs(task)}; "
             "see the sample file for why",
             slug="nothing-scored",
         )
-    return (*metrics, *_breakdown(task, scored))
+    return (*metrics, *_breakdown(task, scored(task.spec(task.primary))))
 
 
 def _needs(task: Task) -> str:

@@ -1,22 +1,21 @@
 """Tasks of lm-eval whose answers are programs: its prompts, its filters, its tests; our sandbox instead of its metric.
 
 lm-eval scores such tasks with ``code_eval``, which is downloaded from the Hub and runs what a model wrote with the
-rights of the user. Here every program meets its tests in the sandbox (``problems``).
+rights of the user. Here every program meets its tests in the sandbox.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
 from pytest_slm.core.types import MetricSpec, Request, Task
 from pytest_slm.errors import BackendError, UsageError
-from pytest_slm.runners.coding.problems import PASS_AT_1, Problem, solve
-from pytest_slm.runners.context import RunContext
-from pytest_slm.runners.upstream.asking import generation_request
+from pytest_slm.kinds.programs import PASS_AT_1
+from pytest_slm.runners.upstream.asking import repeats
 from pytest_slm.sandbox import available
 
 
@@ -59,40 +58,25 @@ class _Nothing:
         return {PASS_AT_1: 0.0}, {}
 
 
-def run(
-    task: Task, context: RunContext, upstream: Any, chosen: Sequence[int], asked: Mapping[int, Sequence[Any]]
-) -> Mapping[str, Any]:
-    """What a result of these questions holds: ``metrics``, ``n_scored``, and how the programs ended."""
-    spec = _only(task)
-    return solve(task, context, [_problem(upstream, row, asked[row], spec, context.config.seed) for row in chosen])
-
-
-def _problem(upstream: Any, row: int, instances: Sequence[Any], spec: MetricSpec, seed: int) -> Problem:
-    doc = upstream.eval_docs[row]
-    return Problem(
-        id=str(doc.get("task_id", row)),
-        request=_request(instances[0], seed),
-        tests=str(upstream.doc_to_target(doc)),
-        program=lambda text: _program(upstream, instances, text, spec),
-        metadata={"index": row},
-    )
-
-
-def _only(task: Task) -> MetricSpec:
+def check_task(task: Task, built: Any) -> None:
+    """Raise UsageError for a group of programs, and for another metric than the one that programs have;
+    NotAvailableError where no program can be run."""
+    if built.group is not None:
+        raise UsageError(
+            f"{task.path or task.name}: {built.name} is a group of programs; name one of its tasks", slug="lm-eval-kind"
+        )
     if [spec.key or spec.name for spec in task.metrics] != [PASS_AT_1]:
         raise UsageError(f"{task.path}: programs have one metric, {PASS_AT_1}", slug="unknown-metric")
-    return task.metrics[0]
+    available()
 
 
-def _request(instance: Any, seed: int) -> Request:
-    context, settings = instance.args
-    request = generation_request(context, settings, seed)
-    if request.temperature or instance.repeats != 1:
+def check_request(request: Request, instance: Any) -> None:
+    """Raise BackendError for a task that samples its programs."""
+    if request.temperature or repeats(instance) != 1:
         raise BackendError("programs are asked for once, greedily; sampled ones are not scored", slug="lm-eval-kind")
-    return request
 
 
-def _program(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:
+def program_of(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:
     """What lm-eval's filter makes of an answer: for HumanEval the prompt with the answer behind it."""
     instances[0].resps.append(text)
     for ensemble in upstream._filters:

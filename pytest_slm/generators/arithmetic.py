@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from pytest_slm.core.types import Sample
-from pytest_slm.runners.generators import GeneratorContext
-from pytest_slm.runners.generators.families import NAMES, THINGS, Family, Made, take_turns
+from pytest_slm.generators import Generator, GeneratorContext
+from pytest_slm.generators.families import NAMES, THINGS, Family, Made, take_turns
 
 _WITH_NUMBER_ONLY = "Answer with the number only."
 
@@ -78,3 +78,6 @@ FAMILIES: Mapping[str, Family] = {
     "word_problem": _word_problem,
 }
 """How to make a question of each kind."""
+
+
+ARITHMETIC = Generator(make=generate)

@@ -6,7 +6,7 @@ import math
 import random
 from fractions import Fraction
 
-from pytest_slm.runners.generators.families import Made
+from pytest_slm.generators.families import Made
 
 
 def equation(rng: random.Random, size: int) -> Made:

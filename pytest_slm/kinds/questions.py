@@ -11,7 +11,7 @@ from typing import Protocol, Self, TypeVar
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.errors import UsageError
-from pytest_slm.runners.sampling import apportion
+from pytest_slm.kinds.apportion import apportion
 
 
 class Named(Protocol):
@@ -28,7 +28,7 @@ R = TypeVar("R", bound=Named)
 T = TypeVar("T")
 
 
-def read_records(path: Path, kind: type[R], what: str, expected_sha256: object = None) -> list[R]:
+def read_questions(path: Path, kind: type[R], what: str, expected_sha256: object = None) -> list[R]:
     """The records of a JSONL file, one ``what`` a line; its hash must be the one that the task declares.
 
     Raises UsageError with file and line for a line that is no such record and for an id that is there twice.
@@ -61,6 +61,15 @@ def read_records(path: Path, kind: type[R], what: str, expected_sha256: object =
     if not records:
         raise UsageError(f"{path}: no {what} in it", slug="samples-empty")
     return records
+
+
+def count_lines(path: Path) -> int | None:
+    """How many questions a file holds, without reading them; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    except OSError:
+        return None
 
 
 def stratified(records: Sequence[T], limit: int | None, seed: int, group: Callable[[T], str]) -> list[T]:

@@ -1,28 +1,25 @@
 """Tasks whose samples are made, not stored: a generator turns a seed into questions with known answers.
 
-A generator is a function ``generate(context) -> Iterator[Sample]``. It is deterministic by ``context.seed``, and the
+Its function is ``make(context) -> Iterator[Sample]``. It is deterministic by ``context.seed``, and the
 first k samples for a greater limit are the samples for limit k, so that quick is a prefix of full.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from pytest_slm.core.record import Record
 from pytest_slm.core.types import Message, Sample
-from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.errors import UsageError
 
 GENERATORS: Mapping[str, str] = {
-    "arithmetic": "pytest_slm.runners.generators.arithmetic:generate",
-    "mathematics": "pytest_slm.runners.generators.mathematics:generate",
-    "niah": "pytest_slm.runners.generators.niah:generate",
+    "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
+    "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
+    "niah": "pytest_slm.generators.niah:NIAH",
 }
-
-OPTIONS: Mapping[str, frozenset[str]] = {"niah": frozenset({"depths", "haystack"})}
-"""Options of a task that only this generator reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +49,14 @@ class GeneratorContext:
         return self.limit
 
 
-Generator = Callable[[GeneratorContext], Iterator[Sample]]
+@dataclass(frozen=True, kw_only=True)
+class NoOptions(Record):
+    """What a generator reads besides the options of all tasks, where that is nothing."""
 
 
-def options_of(name: str) -> frozenset[str]:
-    """The options that a generator reads besides those of all. Raises UsageError with the nearest known name."""
-    if name not in GENERATORS:
-        raise UsageError(f"unknown generator {name!r}. {did_you_mean(name, GENERATORS)}", slug="generator-unknown")
-    return OPTIONS.get(name, frozenset())
+@dataclass(frozen=True, kw_only=True)
+class Generator:
+    """What makes the samples of a task, and the record of the options that only it reads."""
 
-
-def lookup(name: str) -> Generator:
-    """The generator of that name, imported now. Raises UsageError with the nearest known name."""
-    options_of(name)
-    module, _, function = GENERATORS[name].partition(":")
-    return cast(Generator, getattr(importlib.import_module(module), function))
+    make: Callable[[GeneratorContext], Iterator[Sample]]
+    options: type[Record] = NoOptions

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, count
 
+from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import BackendError, UsageError
-from pytest_slm.runners.generators import GeneratorContext
+from pytest_slm.generators import Generator, GeneratorContext
 
 DEPTHS = (0, 25, 50, 75, 100)
 _MAX_COUNTS = 25
@@ -63,6 +65,18 @@ _LEAD_INS = (
     "Across the river,", "As the older people say,", "In the spring after that,", "On the islands,", "Near the border,",
     "As far as anyone remembers,", "In the new district,", "At the end of the month,", "By all accounts,", "Elsewhere,",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class NiahOptions(Record):
+    """Depths of the needle in percent, and a text file of sentences, one a line, relative to the suite."""
+
+    depths: tuple[int, ...] = DEPTHS
+    haystack: str = "data/haystack.txt"
+
+    def __post_init__(self) -> None:
+        if not self.depths or not all(0 <= depth <= 100 for depth in self.depths):
+            raise RecordError(f"depths: expected percentages from 0 to 100, not {list(self.depths)}")
 
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
@@ -207,3 +221,6 @@ def _whole_sentences(prompt: _Prompt, tokens: int, missing_in: Callable[[str], i
             few, room = tried, left
         per_sentence = max(1.0, (room - excess) / (most - few) if most else (all_room - room) / few)
     return few, room
+
+
+NIAH = Generator(make=generate, options=NiahOptions)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_slm.core.types import Sample
-from pytest_slm.runners.generators import GeneratorContext, numbers, quantities
-from pytest_slm.runners.generators.families import Family, take_turns
+from pytest_slm.generators import Generator, GeneratorContext, numbers, quantities
+from pytest_slm.generators.families import Family, take_turns
 
 _WITH_STEPS = 'Think in short steps. End with "Answer:" and the number.'
 
@@ -37,3 +37,6 @@ FAMILIES: Mapping[str, Family] = {
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """``context.limit`` samples with ``metadata.family``, no question twice; ``target`` is the answer in digits."""
     return take_turns("mathematics", FAMILIES, _WITH_STEPS, context)
+
+
+MATHEMATICS = Generator(make=generate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from pytest_slm.runners.generators.families import NAMES, THINGS, Made
+from pytest_slm.generators.families import NAMES, THINGS, Made
 
 
 def story(rng: random.Random, size: int) -> Made:

@@ -1,0 +1,146 @@
+"""Tasks of samples and a scorer: every sample is one conversation, every answer gets a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
+from pytest_slm.errors import NotAvailableError
+from pytest_slm.generators import GeneratorContext
+from pytest_slm.kinds.asks import Grading, Talk
+from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.questions import count_lines, read_questions, stratified
+from pytest_slm.scorers import Scorer
+
+DEFAULT_SCORER = "exact"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChecksOptions(Record):
+    """Where the samples are from (``samples``, a JSONL file in the suite's folder, or a ``generator``), and how they
+    are asked.
+
+    ``tools_in_prompt`` puts the functions into ``tools_prompt``, a text with ``{tools}`` in it, for models whose chat
+    template does not know of any. ``opening_only``: the scorer judges the beginning of an answer, so that one which was
+    cut off is as good as a whole one. ``grader`` judges instead of the task's scorer.
+    """
+
+    samples: str | None = None
+    sha256: str | None = None
+    generator: str | None = None
+    max_tokens: int = 256
+    stop: str | tuple[str, ...] = ()
+    system: str | None = None
+    tools_in_prompt: bool = False
+    tools_prompt: str = ""
+    opening_only: bool = False
+    grader: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.samples is None) == (self.generator is None):
+            raise RecordError("a task of kind checks has either `samples: data/<name>.jsonl` or `generator: <name>`")
+        if self.max_tokens < 1:
+            raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
+        if self.tools_in_prompt and "{tools}" not in self.tools_prompt:
+            raise RecordError("tools_in_prompt needs a tools_prompt, a text with {tools} in it")
+
+    def request(self, sample: Sample, seed: int) -> Request:
+        """The request that a sample becomes: greedy, so that a run can be repeated."""
+        return Request(
+            messages=self.conversation(sample.messages(), sample.tools),
+            tools=() if self.tools_in_prompt else sample.tools,
+            max_tokens=self.max_tokens,
+            stop=(self.stop,) if isinstance(self.stop, str) else self.stop,
+            seed=seed,
+        )
+
+    def conversation(self, messages: tuple[Message, ...], tools: Sequence[Mapping[str, object]]) -> tuple[Message, ...]:
+        """The messages, with the system text or the functions before them."""
+        system = self.system
+        if tools and self.tools_in_prompt:
+            listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+            # replace, not format: the text shows JSON, and its braces are no placeholders
+            system = self.tools_prompt.replace("{tools}", listed)
+        return (Message(role="system", content=system), *messages) if system else messages
+
+
+class Checks(Kind[ChecksOptions, Sample]):
+    """Samples from a file or a generator, answered in the model's own words."""
+
+    name = "checks"
+    scorer: Scorer
+    options_type = ChecksOptions
+
+    @classmethod
+    def count(cls, task: Task, options: ChecksOptions) -> int | None:
+        return None if options.samples is None else count_lines(Path(task.path).parent / options.samples)
+
+    @classmethod
+    def check(cls, task: Task, options: ChecksOptions) -> None:
+        if options.samples is not None:
+            read_samples(Path(task.path).parent / options.samples, options.sha256)
+
+    def ready(self) -> None:
+        """What judges must be there, and a variant of a declared length needs room for its answer too."""
+        self.scorer = self.context.extensions.scorers.lookup(self.task.scorer or DEFAULT_SCORER)
+        tokens = self.task.variants.get(self.variant, {}).get("context_tokens")
+        n_ctx = self.backend.describe().get("n_ctx")
+        answer = self.options.max_tokens
+        if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
+            raise NotAvailableError(
+                f"{tokens} tokens and {answer} for the answer do not fit into the context of {n_ctx}; allow more if "
+                "--slm-n-ctx or the submission's n_ctx is the limit, or take a model with a longer one",
+                slug="context-too-short",
+            )
+
+    def samples(self) -> Sequence[Sample]:
+        folder, limit, seed = Path(self.task.path).parent, self.context.limit(self.task), self.context.config.seed
+        if self.options.samples is not None:
+            there = read_samples(folder / self.options.samples, self.options.sha256)
+            return stratified(there, limit, seed, lambda sample: next(iter(sample.parts), ""))
+        generator = self.context.extensions.generators.lookup(str(self.options.generator))
+        made = generator.make(
+            GeneratorContext(
+                options=self.task.options,
+                variant=self.task.variants.get(self.variant, {}),
+                limit=limit,
+                seed=seed,
+                count_tokens=self._count,
+                folder=folder,
+            )
+        )
+        return list(made)
+
+    def converse(self, sample: Sample) -> Talk:
+        generation = yield self.options.request(sample, self.context.config.seed)
+        if self.options.grader is not None:
+            verdict: Verdict = yield Grading(grader=self.options.grader, sample=sample, generation=generation)
+            return verdict
+        return self.scorer(sample, generation)
+
+    def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
+        return {
+            **({} if self.options.generator is None else {"generator": self.options.generator}),
+            "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
+            "chat_template_sha256": self.backend.describe().get("chat_template_sha256"),
+            "scorer": self.task.scorer,
+            "sampling": "greedy",
+        }
+
+    @property
+    def counts_cuts(self) -> bool:
+        return not self.options.opening_only
+
+    def _count(self, messages: tuple[Message, ...]) -> int:
+        return self.backend.count_tokens([Request(messages=self.options.conversation(messages, ()), max_tokens=1)])[0]
+
+
+def read_samples(path: Path, sha256: str | None = None) -> list[Sample]:
+    """The samples of a JSONL file; its hash must be the one that the task declares."""
+    return read_questions(path, Sample, "sample", sha256)

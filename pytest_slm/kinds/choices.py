@@ -1,0 +1,196 @@
+"""Multiple choice from a file of the suite, answered by likelihood: the likeliest of the options is the answer.
+
+Nothing is generated, so an answer needs no reading. Two forms are known, both without examples and without a chat
+template, as lm-eval asks ARC and MMLU:
+
+- text: after ``Question: ... Answer:`` each option is a continuation. ``acc`` takes the likeliest, ``acc_norm`` the
+  one that is likeliest per character, because long options are less likely only for being long.
+- letters: the options are listed as A to D, and the letters are the continuations; ``acc_letters``. It asks for more:
+  small models know an answer long before they can point to it.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.backends.protocol import LOGLIKELIHOOD
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.types import MetricSpec, Sample, Task, Verdict
+from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.kinds.asks import Likelihoods, Talk
+from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.questions import count_lines, read_questions, stratified
+
+TEXT, LETTERS = "text", "letters"
+FORMS: Mapping[str, str] = {"acc": TEXT, "acc_norm": TEXT, "acc_letters": LETTERS}
+"""The metrics of this kind, and what is asked for each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question(Record):
+    """One question: ``answer`` is the letter of the only right option, A for the first; ``rationale`` says why.
+
+    Questions that share a ``passage``, a text shown before them, are one cluster in all intervals.
+    """
+
+    id: str
+    category: str
+    question: str
+    options: tuple[str, ...]
+    answer: str
+    rationale: str
+    passage: str | None = None
+
+    def __post_init__(self) -> None:
+        letters = string.ascii_uppercase[: len(self.options)]
+        seen: set[str] = set()
+        for letter, option in zip(letters, self.options, strict=False):
+            plain = " ".join(option.split()).casefold()
+            if not plain:
+                raise RecordError(f"the option {letter} is empty")
+            if plain in seen:
+                raise RecordError(f"the option {option!r:.80} is there twice, so that no answer is the only right one")
+            seen.add(plain)
+        if not 2 <= len(self.options) <= len(string.ascii_uppercase):
+            raise RecordError(f"2 to 26 options are needed, not {len(self.options)}")
+        if len(self.answer) != 1 or self.answer not in letters:
+            raise RecordError(f"answer: expected exactly one letter from A to {letters[-1]}, not {self.answer!r:.80}")
+        for name in ("id", "category", "question"):
+            if not getattr(self, name).strip():
+                raise RecordError(f"{name} is empty")
+
+    @property
+    def right(self) -> int:
+        """The place of the right option, from 0."""
+        return string.ascii_uppercase.index(self.answer)
+
+    @property
+    def cluster(self) -> str:
+        """What the question shares with others: its passage, or nothing."""
+        return self.id if self.passage is None else self.passage
+
+    def pairs(self, form: str) -> list[tuple[str, str]]:
+        """What is asked: (context, continuation) for every option."""
+        letters = string.ascii_uppercase[: len(self.options)]
+        lines = [] if self.passage is None else [self.passage, ""]
+        lines.append(f"Question: {self.question}")
+        if form == LETTERS:
+            lines += [f"{letter}. {option}" for letter, option in zip(letters, self.options, strict=True)]
+        # No space after the colon: it belongs to the continuation, as tokens have it.
+        context = "\n".join([*lines, "Answer:"])
+        return [(context, f" {written}") for written in (letters if form == LETTERS else self.options)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoicesOptions(Record):
+    """``samples``, a JSONL file of `Question` in the suite's folder, and its ``sha256``."""
+
+    samples: str
+    sha256: str | None = None
+
+
+class Choices(Kind[ChoicesOptions, Question]):
+    """Questions from a file, each asked in every form that a metric needs."""
+
+    name = "choices"
+    options_type = ChoicesOptions
+
+    @classmethod
+    def check(cls, task: Task, options: ChoicesOptions) -> None:
+        problem = ""
+        if task.breakdown not in (None, "category"):
+            problem = f"breakdown: questions have a category, no {task.breakdown!r:.80}"
+        elif any(spec.group or spec.balance for spec in task.metrics):
+            problem = "metrics: questions have no groups, so neither `group` nor `balance` can be used"
+        if problem:
+            raise UsageError(f"{task.path}: {problem}", slug="task-option")
+        for spec in task.metrics:
+            if _key(spec) not in FORMS:
+                raise UsageError(
+                    f"{task.path}: unknown metric {_key(spec)!r}. {did_you_mean(_key(spec), FORMS)}",
+                    slug="unknown-metric",
+                )
+        cls.read(task, options)
+
+    @classmethod
+    def count(cls, task: Task, options: ChoicesOptions) -> int | None:
+        return count_lines(Path(task.path).parent / options.samples)
+
+    @staticmethod
+    def read(task: Task, options: ChoicesOptions) -> list[Question]:
+        """The questions of a task's file. Raises UsageError with file and line for one that cannot be asked."""
+        return read_questions(Path(task.path).parent / options.samples, Question, "question", options.sha256)
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({LOGLIKELIHOOD})
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """What is asked of every question."""
+        return tuple(dict.fromkeys(FORMS[_key(spec)] for spec in self.task.metrics))
+
+    def samples(self) -> Sequence[Question]:
+        questions = self.read(self.task, self.options)
+        return stratified(questions, self.context.limit(self.task), self.context.config.seed, lambda q: q.category)
+
+    def describe(self, sample: Question) -> Sample:
+        return Sample(
+            id=sample.id,
+            input=sample.question,
+            target=sample.options[sample.right],
+            metadata={"category": sample.category},
+            cluster=sample.cluster,
+        )
+
+    def converse(self, sample: Question) -> Talk:
+        asked = [(form, pair) for form in self.forms for pair in sample.pairs(form)]
+        answers = yield Likelihoods(
+            pairs=tuple(pair for _, pair in asked),
+            labels=tuple({"form": form, "choice": pair[1].strip()} for form, pair in asked),
+        )
+        likely = {
+            form: [answer.logprob for (asked_form, _), answer in zip(asked, answers, strict=True) if asked_form == form]
+            for form in self.forms
+        }
+        keys = [_key(spec) for spec in self.task.metrics]
+        chosen = {key: choose(key, sample, likely[FORMS[key]]) for key in keys}
+        right = {key: float(chosen[key] == sample.right) for key in keys}
+        primary = _key(self.task.spec(self.task.primary))
+        letter = string.ascii_uppercase[chosen[primary]]
+        told = ", ".join(f"{key} {value:g}" for key, value in right.items())
+        return Verdict(
+            value=right[primary],
+            answer=sample.options[chosen[primary]],
+            explanation=f"likeliest option{_measured_by(primary)} {letter}, right option {sample.answer}; {told}",
+            values=right,
+        )
+
+    def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
+        return {
+            "samples_sha256": sha256(*(json.dumps(question.to_json(), sort_keys=True) for question in samples)),
+            "chat_template": "none",
+            "num_fewshot": 0,
+            "forms": list(self.forms),
+            "clusters": len({question.cluster for question in samples}),
+        }
+
+
+def choose(key: str, question: Question, logprobs: Sequence[float]) -> int:
+    """The place of the option that a model takes, by the metric ``key``; the first of several equal ones."""
+    if key == "acc_norm":  # by characters, as lm-eval does
+        logprobs = [logprob / len(option) for logprob, option in zip(logprobs, question.options, strict=True)]
+    return logprobs.index(max(logprobs))
+
+
+def _key(spec: MetricSpec) -> str:
+    return spec.key or spec.name
+
+
+def _measured_by(key: str) -> str:
+    return " per character" if key == "acc_norm" else ""

@@ -1,0 +1,55 @@
+"""What a kind is given besides its task: the run's settings, an open model on demand, and what is known by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from pytest_slm.backends.protocol import Backend, Progress, silent
+from pytest_slm.core.config import RunConfig
+from pytest_slm.core.record import Record
+from pytest_slm.core.types import Detected, Quantization, Submission, Task
+from pytest_slm.errors import NotAvailableError
+from pytest_slm.extensions import Extensions
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """The surroundings of one item."""
+
+    config: RunConfig
+    submission: Submission
+    quantization: Quantization
+    detected: Detected | None
+    open: Callable[[], Backend]
+    record: Callable[[Record], None]
+    """Appends a line to the item's file of samples."""
+    extensions: Extensions
+    progress: Progress = silent
+    """Told (samples that are done, all)."""
+
+    def backend(self, task: Task, needs: Iterable[str] = ()) -> Backend:
+        """The open model. Raises NotAvailableError if it lacks a capability that is needed."""
+        backend = self.open()
+        missing = [name for name in (*task.requires, *sorted(needs)) if name not in backend.capabilities]
+        if missing:
+            remedy = "; a model with a chat template has it" if missing[0] == "chat" else ""
+            raise NotAvailableError(
+                f"{task.suite}/{task.name} requires {missing[0]!r}, which this model and backend do not offer{remedy}",
+                slug="missing-capability",
+            )
+        return backend
+
+    def limit(self, task: Task) -> int | None:
+        """How many samples to take at most: the user's word, else the task's for this mode; None is all."""
+        plan = task.modes.get(self.config.mode)
+        return self.config.limit or (plan.limit if plan else None)
+
+
+def sha256(*parts: str) -> str:
+    """SHA-256 over texts, each ended by NUL, so that ("ab", "c") and ("a", "bc") differ."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,156 @@
+"""Functions that a model completes, from a file of the suite: signature and docstring are shown, tests decide.
+
+The form is HumanEval's (Chen et al. 2021, https://arxiv.org/abs/2107.03374). A problem is asked in one of two ways:
+
+- completion: the answer is what the model writes behind the prompt, up to a line that is no part of the function;
+- chat (``chat_template: true``, for models that have one): the model is asked for the whole function, and the answer is
+  its first block of code. A model that was made for chats explains itself when it is only let go on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.backends.protocol import CHAT, GENERATE
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.types import Judged, Message, Request, Sample, Task
+from pytest_slm.errors import UsageError
+from pytest_slm.kinds.asks import Talk
+from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.kinds.programs import PASS_AT_1, endings, try_program
+from pytest_slm.kinds.questions import count_lines, read_questions, stratified
+from pytest_slm.sandbox import available
+
+STOP = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n@", "\nfrom ", "\nimport ", "\n```")
+"""What begins after the function is none of its lines."""
+MAX_TOKENS = 384
+INSTRUCTION = (
+    "Complete this Python function. Answer with the whole function in one block of code.\n\n```python\n{prompt}```"
+)
+BLOCK = re.compile(r"```[a-zA-Z0-9]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
+"""A fenced block; one that an answer was cut off in ends with the answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function(Record):
+    """One problem: ``prompt`` is a module up to the docstring of ``entry_point``; ``test`` defines ``check``, which is
+    called with the function and raises if it is wrong; ``canonical_solution`` is never shown to a model."""
+
+    id: str
+    category: str
+    prompt: str
+    entry_point: str
+    canonical_solution: str
+    test: str
+
+    def __post_init__(self) -> None:
+        if f"def {self.entry_point}(" not in self.prompt:
+            raise RecordError(f"the prompt defines no function {self.entry_point!r:.80}")
+        if "def check(" not in self.test:
+            raise RecordError("the test defines no function check")
+
+    def request(self, max_tokens: int, seed: int, *, chat: bool) -> Request:
+        """What is asked, as completion or in a chat."""
+        if not chat:
+            return Request(prompt=self.prompt, max_tokens=max_tokens, stop=STOP, seed=seed)
+        asked = Message(role="user", content=INSTRUCTION.replace("{prompt}", self.prompt))
+        return Request(messages=(asked,), max_tokens=max_tokens, seed=seed)
+
+    @property
+    def tests(self) -> str:
+        """What a program must pass."""
+        return f"{self.test}\ncheck({self.entry_point})\n"
+
+    def completed(self, text: str) -> str:
+        """The program that an answer to the bare prompt makes."""
+        return f"{self.prompt}{text}\n"
+
+    def answered(self, text: str) -> str:
+        """The program in an answer of a chat: its first block of code, or all of it where there is none. A block that
+        has no such function is what comes behind the prompt."""
+        block = BLOCK.search(text)
+        code = block[1] if block else text
+        return code if f"def {self.entry_point}(" in code else self.completed(code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionsOptions(Record):
+    """``samples``, a JSONL file of `Function` in the suite's folder, and its ``sha256``; how long an answer may be; and
+    whether the model is asked in a chat, if it can."""
+
+    samples: str
+    sha256: str | None = None
+    max_tokens: int = MAX_TOKENS
+    chat_template: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
+
+
+class Functions(Kind[FunctionsOptions, Function]):
+    """Functions from a file; every program meets its tests in the sandbox while the model writes the next."""
+
+    name = "functions"
+    options_type = FunctionsOptions
+
+    @classmethod
+    def check(cls, task: Task, options: FunctionsOptions) -> None:
+        if task.breakdown not in (None, "category"):
+            problem = f"breakdown: problems have a category, no {task.breakdown!r:.80}"
+            raise UsageError(f"{task.path}: {problem}", slug="task-option")
+        if [spec.key or spec.name for spec in task.metrics] != [PASS_AT_1]:
+            raise UsageError(f"{task.path}: functions have one metric, {PASS_AT_1}", slug="unknown-metric")
+        cls.read(task, options)
+
+    @classmethod
+    def count(cls, task: Task, options: FunctionsOptions) -> int | None:
+        return count_lines(Path(task.path).parent / options.samples)
+
+    @staticmethod
+    def read(task: Task, options: FunctionsOptions) -> list[Function]:
+        """The problems of a task's file. Raises UsageError with file and line for one that cannot be asked."""
+        return read_questions(Path(task.path).parent / options.samples, Function, "function", options.sha256)
+
+    def ready(self) -> None:
+        available()
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({GENERATE})
+
+    @property
+    def chat(self) -> bool:
+        """Whether the model is asked in a chat."""
+        return self.options.chat_template and CHAT in self.backend.capabilities
+
+    def samples(self) -> Sequence[Function]:
+        functions = self.read(self.task, self.options)
+        return stratified(functions, self.context.limit(self.task), self.context.config.seed, lambda f: f.category)
+
+    def describe(self, sample: Function) -> Sample:
+        return Sample(id=sample.id, input=sample.prompt, target=sample.tests, metadata={"category": sample.category})
+
+    def converse(self, sample: Function) -> Talk:
+        chat = self.chat
+        answer = yield sample.request(self.options.max_tokens, self.context.config.seed, chat=chat)
+        program = sample.answered(answer.text) if chat else sample.completed(answer.text)
+        return (yield from try_program(program, sample.tests))
+
+    def provenance(self, samples: Sequence[Function]) -> Mapping[str, Any]:
+        template = self.backend.describe().get("chat_template_sha256")
+        return {
+            "samples_sha256": sha256(*(json.dumps(function.to_json(), sort_keys=True) for function in samples)),
+            "chat_template": "model" if self.chat else "none",
+            "chat_template_sha256": template if self.chat else None,
+            "num_fewshot": 0,
+            "sampling": "greedy",
+        }
+
+    def conclude(self, judged: Sequence[Judged]) -> Conclusion:
+        return replace(super().conclude(judged), provenance={"endings": endings(judged)})

@@ -1,0 +1,46 @@
+"""The ``options`` of a task as a record: every mistake in them is found at once, before a model is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.errors import did_you_mean
+
+R = TypeVar("R", bound=Record)
+
+
+class OptionsError(ValueError):
+    """Options that cannot be meant. ``problems`` are (key, what is wrong with it), the key empty for the whole."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(": ".join(filter(None, problem)) for problem in problems))
+        self.problems = problems
+
+
+def read_options(kind: type[R], said: Mapping[str, Any]) -> R:
+    """The record of these options. Raises OptionsError with all that is wrong with them."""
+    problems = list(_problems(kind, said))
+    if problems:
+        raise OptionsError(problems)
+    try:
+        return kind.from_json(dict(said))
+    except RecordError as error:  # values that do not fit each other: what __post_init__ says
+        raise OptionsError([("", str(error).removeprefix(f"{kind.__name__}: "))]) from None
+
+
+def _problems(kind: type[Record], said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key, value in said.items():
+        if key not in fields:
+            yield key, f"unknown option {key!r:.80}. {did_you_mean(key, fields)}"
+            continue
+        try:
+            kind.check_field(key, value)
+        except RecordError as error:
+            yield key, str(error)
+    for name, field in fields.items():
+        if name not in said and field.default is field.default_factory is dataclasses.MISSING:
+            yield "", f"the option `{name}` is missing"

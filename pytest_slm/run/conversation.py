@@ -1,0 +1,90 @@
+"""One conversation about one sample, from its first question to its verdict."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest_slm
+from pytest_slm.core.types import Judged, Verdict
+from pytest_slm.errors import ScoringError, SlmError
+from pytest_slm.kinds.asks import Ask, Together
+from pytest_slm.kinds.kind import Kind
+from pytest_slm.run.records import SampleRecord, Turn, sample_record
+
+PACKAGE = Path(pytest_slm.__file__).parent
+
+
+class Conversation:
+    """What was asked and answered so far; ``ask`` is what it waits for, None at its end.
+
+    Whatever a scorer or a task's own code raises ends this conversation and no other: ``problem`` is told when all
+    answers are there, so that none of them is lost.
+    """
+
+    def __init__(self, kind: Kind[Any, Any], sample: Any) -> None:
+        self.sample = kind.describe(sample)
+        self.turns: list[Turn] = []
+        self.ask: Ask | None = None
+        self.problem: SlmError | None = None
+        self._task = f"{kind.task.suite}/{kind.task.name}"
+        self._talk = kind.converse(sample)
+        self._verdict: Verdict | None = None
+
+    def begin(self) -> None:
+        """Find the first question."""
+        self._go(lambda: next(self._talk))
+
+    def answer(self, answer: Any) -> None:
+        """Take the answer to ``ask``, and find the next question."""
+        assert self.ask is not None
+        self.turns.append((self.ask, answer))
+        self._go(lambda: self._talk.send(answer))
+
+    def model_asks(self) -> Iterator[Ask]:
+        """All that was asked so far, one by one."""
+        for ask, _ in self.turns:
+            yield from ask.asks if isinstance(ask, Together) else (ask,)
+
+    def judged(self) -> Judged:
+        """The sample with its verdict. Raises the error that ended the conversation."""
+        if self.problem is not None:
+            raise self.problem
+        assert self._verdict is not None
+        return Judged(sample=self.sample, verdict=self._verdict)
+
+    def record(self) -> SampleRecord:
+        """The line of this conversation; what could not be scored has the reason."""
+        verdict = self._verdict or Verdict(value=None, answer="", explanation=str(self.problem))
+        return sample_record(self._task, self.sample, self.turns, verdict)
+
+    def _go(self, step: Callable[[], Ask]) -> None:
+        try:
+            self.ask = step()
+        except StopIteration as end:
+            self.ask, self._verdict = None, end.value
+            if not isinstance(end.value, Verdict):
+                self._verdict = None
+                self.problem = self._failed(f"{type(end.value).__name__} was returned, not a Verdict", "")
+        except SlmError as error:
+            self.ask, self.problem = None, error
+        except Exception as error:  # of a scorer, or of a task's own code: it says nothing about the model
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            self.ask, self.problem = None, self._failed(f"{told:.300}", _frame(error))
+            self.problem.__cause__ = error
+
+    def _failed(self, what: str, where: str) -> ScoringError:
+        return ScoringError(
+            f"{self._task}: the answer to {self.sample.id!r:.80} cannot be scored: {what}{where}. All answers are "
+            "kept: correct what scores them, then --slm-rescore this run"
+        )
+
+
+def _frame(error: Exception) -> str:
+    """Where it was raised: the innermost frame that is not this package's own, since that is what can be mended."""
+    frames = traceback.extract_tb(error.__traceback__)
+    foreign = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
+    frame = (foreign or frames)[-1]
+    return f" ({frame.filename}:{frame.lineno}, in {frame.name})"

@@ -1,0 +1,104 @@
+"""The one loop: it puts what conversations ask to the model, and makes a result of what they return.
+
+All open samples are asked in one batch a round, so that the engine computes at once what they share: a conversation of
+ten turns over 200 samples is ten batches. Each batch is kept by ``pytest_slm.answers``, so a run that goes on finds the
+answers of the turns that are done, and every conversation resumes where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_slm.core.types import Request, Result, Task
+from pytest_slm.kinds.asks import Likelihoods
+from pytest_slm.kinds.checking import make_kind
+from pytest_slm.kinds.context import RunContext
+from pytest_slm.kinds.kind import Kind
+from pytest_slm.run.conversation import Conversation
+from pytest_slm.run.records import cut_off
+from pytest_slm.run.rounds import Rounds
+
+
+def measure(task: Task, variant: str, context: RunContext) -> Result:
+    """The result of a task variant in these surroundings. Raises SlmError where it cannot be measured."""
+    return drive(make_kind(task, variant, context))
+
+
+def drive(kind: Kind[Any, Any]) -> Result:
+    """Hold all conversations of an item, and conclude. Raises SlmError where it cannot be measured."""
+    started = time.perf_counter()
+    task, context = kind.task, kind.context
+    kind.ready()
+    samples = kind.samples()
+    conversations = [Conversation(kind, sample) for sample in samples]
+    rounds = Rounds(kind, conversations)
+    rounds.hold()
+    judged = [conversation.judged() for conversation in conversations]
+    conclusion = kind.conclude(judged)
+    scored = sum(one.scored for one in judged)
+    return Result(
+        suite=task.suite,
+        task=task.name,
+        variant=kind.variant,
+        quantization=context.quantization.name,
+        mode=context.config.mode,
+        version=task.version,
+        kind=task.kind,
+        seed=context.config.seed,
+        seconds=time.perf_counter() - started,
+        outcome=conclusion.outcome,
+        reason=conclusion.reason,
+        primary=conclusion.primary,
+        metrics=conclusion.metrics,
+        n_scored=scored if kind.recorded else 0,
+        n_unscored=len(judged) - scored if kind.recorded else 0,
+        provenance={
+            **({"source": task.source, "license": task.license} if kind.recorded else {}),
+            **kind.provenance(samples),
+            **conclusion.provenance,
+            **_cuts(kind, conversations),
+            **rounds.graders,
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstRound:
+    """What an item asks first: requests for text, and pairs for likelihoods; an item that asks nothing has neither.
+    ``seconds``: what it took to make them."""
+
+    requests: tuple[Request, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    samples: int = 0
+    seconds: float = 0.0
+
+
+def first_round(kind: Kind[Any, Any]) -> FirstRound:
+    """What an item asks first, found without asking it: a plan counts exactly what the run will ask. What is asked
+    after the first answers cannot be known without them. Raises SlmError where the item cannot be measured."""
+    started = time.perf_counter()
+    kind.ready()
+    conversations = [Conversation(kind, sample) for sample in kind.samples()]
+    rounds = Rounds(kind, conversations)
+    rounds.begin()
+    for conversation in conversations:
+        if conversation.problem is not None:
+            raise conversation.problem
+    return FirstRound(
+        requests=tuple(rounds.pending(Request)),
+        pairs=tuple([pair for ask in rounds.pending(Likelihoods) for pair in ask.pairs] + rounds.pending_texts()),
+        samples=len(conversations),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _cuts(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> dict[str, int | None]:
+    """How many answers were cut off, where the model wrote any; None where that does not matter."""
+    wrote = any(isinstance(ask, Request) for conversation in conversations for ask in conversation.model_asks())
+    if not wrote:
+        return {}
+    cut = sum(cut_off(conversation.turns) for conversation in conversations)
+    return {"answers_cut": cut if kind.counts_cuts else None}

@@ -1,0 +1,141 @@
+"""The file of samples: one line for each conversation, with what was asked (by hash), what came, and its worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.core.record import Record
+from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
+from pytest_slm.kinds.asks import Ask, Grading, Likelihoods, RollingLikelihood, Together, Trial
+from pytest_slm.kinds.context import sha256
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRecord(Record):
+    """One line of a file of samples. ``response`` is what the model wrote, or for every choice its log-likelihood and
+    whether it is the greedy answer; of a conversation of several turns the list of them."""
+
+    task: str
+    doc_id: str
+    prompt_sha256: str
+    """Of what was asked first: what is asked later depends on what the model has answered."""
+    target_sha256: str
+    response: Any
+    score: float | None
+    answer: str
+    explanation: str
+    reasoning: str = ""
+    """What the model thought before it answered."""
+    turns: int = 1
+    """How often the model was asked."""
+    n_prompt: int | None = None
+    """Prompt tokens of all turns; None where likelihoods were asked for."""
+    n_output: int | None = None
+    finish: str | None = None
+    """Of the last text that the model wrote."""
+    cluster: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """How it was asked first, without the text: greatest length, stop strings, seed, temperature."""
+
+
+Turn = tuple[Ask, Any]
+"""What was asked, and what was answered."""
+
+
+def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict) -> SampleRecord:
+    """The line of a conversation that has come to its end."""
+    asked = [turn for turn in turns if not isinstance(turn[0], Trial | Grading)]
+    texts = [one for _, answer in asked for one in _generations(answer)]
+    responses = [_response(ask, answer) for ask, answer in asked]
+    return SampleRecord(
+        task=task,
+        doc_id=sample.id,
+        prompt_sha256=sha256(*_shown(asked[0][0])) if asked else sha256(),
+        target_sha256=sha256(json.dumps(sample.target, sort_keys=True, ensure_ascii=False)),
+        response=responses[0] if len(responses) == 1 else responses,
+        score=verdict.value,
+        answer=verdict.answer,
+        explanation=verdict.explanation,
+        reasoning="\n\n".join(filter(None, (text.reasoning for text in texts))),
+        turns=len(asked),
+        n_prompt=sum(text.n_prompt for text in texts) if texts else None,
+        n_output=sum(text.n_output for text in texts) if texts else None,
+        finish=texts[-1].finish if texts else None,
+        cluster=sample.cluster,
+        metadata={**sample.metadata, **verdict.details},
+        request=_terms(asked[0][0]) if asked else {},
+    )
+
+
+def cut_off(turns: Sequence[Turn]) -> bool:
+    """Whether the limit on its length cut off something that the model wrote."""
+    return any(text.finish != "stop" for _, answer in turns for text in _generations(answer))
+
+
+def _generations(answer: Any) -> list[Generation]:
+    return [one for one in (answer if isinstance(answer, tuple) else (answer,)) if isinstance(one, Generation)]
+
+
+def _response(ask: Ask, answer: Any) -> Any:
+    """What a line shows of an answer: one text as it is, several, and likelihoods, as lists."""
+    if isinstance(ask, Together):
+        parts = [_response(part, one) for part, one in zip(ask.asks, answer, strict=True)]
+        flat = [one for part in parts for one in (part if isinstance(part, list) else [part])]
+        return flat[0] if len(flat) == 1 and not isinstance(ask.asks[0], Likelihoods) else flat
+    if isinstance(ask, Likelihoods):
+        labels = ask.labels or [{"choice": continuation.strip()} for _, continuation in ask.pairs]
+        return [{**label, **_likelihood(one)} for label, one in zip(labels, answer, strict=True)]
+    return answer.logprob if isinstance(ask, RollingLikelihood) else answer.text
+
+
+def _likelihood(answer: LogLikelihood) -> dict[str, object]:
+    return {"logprob": answer.logprob, "is_greedy": answer.is_greedy}
+
+
+def _shown(ask: Ask) -> list[str]:
+    """All that an ask shows the model, before any template."""
+    if isinstance(ask, Together):
+        return [text for part in ask.asks for text in _shown(part)]
+    if isinstance(ask, Likelihoods):
+        return [text for pair in ask.pairs for text in pair]
+    if isinstance(ask, RollingLikelihood):
+        return [ask.text]
+    assert isinstance(ask, Request)
+    if ask.messages is None:
+        return [ask.prompt if ask.prompt is not None else json.dumps(ask.prompt_ids)]
+    tools = [json.dumps(tool, sort_keys=True, ensure_ascii=False) for tool in ask.tools]
+    return [*(text for message in ask.messages for text in _turn(message)), *tools]
+
+
+def _turn(message: Message) -> list[str]:
+    more = {key: value for key, value in message.as_template().items() if key not in ("role", "content")}
+    return [message.role, message.content, *([json.dumps(more, sort_keys=True, ensure_ascii=False)] if more else [])]
+
+
+def _terms(ask: Ask) -> dict[str, Any]:
+    """How an ask is put, without what it asks: of a request the fields that are not their defaults."""
+    if isinstance(ask, Together):
+        number = sum(len(part.pairs) if isinstance(part, Likelihoods) else 1 for part in ask.asks)
+        return {**_terms(ask.asks[0]), **({"requests": number} if number > 1 else {})}
+    if isinstance(ask, Likelihoods):
+        return {"kind": "loglikelihood", "requests": len(ask.pairs)}
+    if isinstance(ask, RollingLikelihood):
+        return {"kind": "loglikelihood_rolling"}
+    assert isinstance(ask, Request)
+    plain = Request(prompt="").to_json()
+    return {
+        "kind": "generate",
+        "max_tokens": ask.max_tokens,
+        "seed": ask.seed,
+        "temperature": ask.temperature,
+        **{
+            name: value
+            for name, value in ask.to_json().items()
+            if name not in ("messages", "prompt", "prompt_ids", "tools") and value != plain[name]
+        },
+    }

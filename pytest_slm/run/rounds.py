@@ -1,0 +1,203 @@
+"""Rounds of questions: everything that open conversations ask the model goes to it together, round after round."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.core.types import Generation, Request
+from pytest_slm.errors import BackendError
+from pytest_slm.kinds.asks import Ask, Grading, Likelihoods, RollingLikelihood, Together, Trial
+from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.reading import read_answer
+from pytest_slm.run.conversation import Conversation
+from pytest_slm.sandbox import Outcome, Sandbox
+
+A = TypeVar("A", Request, Likelihoods, RollingLikelihood)
+
+
+class _Slot:
+    """A place for one answer: a part of what a conversation has asked."""
+
+    def __init__(self, sheet: _Sheet, place: int, ask: Any) -> None:
+        self.sheet, self.place, self.ask = sheet, place, ask
+
+    def fill(self, answer: Any) -> None:
+        self.sheet.fill(self.place, answer)
+
+
+class _Sheet:
+    """All that one conversation asks in a round; ``done`` is called with it when the last answer is there."""
+
+    def __init__(self, conversation: Conversation, done: Callable[[Conversation, Any], None]) -> None:
+        ask = conversation.ask
+        self.conversation, self._done = conversation, done
+        self._together = isinstance(ask, Together)
+        parts: tuple[Any, ...] = ask.asks if isinstance(ask, Together) else (ask,)
+        self.slots = [_Slot(self, place, part) for place, part in enumerate(parts)]
+        self._answers: dict[int, Any] = {}
+
+    def fill(self, place: int, answer: Any) -> None:
+        self._answers[place] = answer
+        if len(self._answers) == len(self.slots):
+            answers = tuple(self._answers[place] for place in range(len(self.slots)))
+            self._done(self.conversation, answers if self._together else answers[0])
+
+
+class Rounds:
+    """The rounds of one item. ``graders`` says at the end which graders have judged."""
+
+    def __init__(self, kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> None:
+        self._kind = kind
+        self._conversations = conversations
+        self._asking: list[Conversation] = []
+        self._grading: list[Conversation] = []
+        self._trials: dict[int, tuple[Conversation, Future[Outcome]]] = {}
+        self._ended = 0
+        self._resources = contextlib.ExitStack()
+        self._sandbox: Sandbox | None = None
+        self.graders: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        """Find the first question of every conversation."""
+        for conversation in self._conversations:
+            conversation.begin()
+            self._sort(conversation)
+
+    def hold(self) -> None:
+        """Ask until every conversation has ended."""
+        with self._resources:
+            self.begin()
+            while self._asking or self._grading or self._trials:
+                if self._asking:
+                    self._ask()
+                self._take_trials(wait=True)
+                if not self._asking:  # graders come last: they may be models themselves
+                    self._grade()
+
+    def pending(self, kind: type[A]) -> list[A]:
+        """What is asked of the model now, of one sort."""
+        parts = [part for one in self._asking for part in _parts(one.ask)]
+        return [part for part in parts if isinstance(part, kind)]
+
+    def pending_texts(self) -> list[tuple[str, str]]:
+        """Texts whose likelihood as a whole is asked now, as pairs without a context."""
+        return [("", ask.text) for ask in self.pending(RollingLikelihood)]
+
+    # -- one round -------------------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        slots = [slot for one in self._asking for slot in _Sheet(one, self._answered).slots]
+        self._asking = []
+        backend = self._kind.backend
+        likelihoods = [slot for slot in slots if isinstance(slot.ask, Likelihoods)]
+        if likelihoods:
+            self._ask_likelihoods(likelihoods)
+        rolling = [slot for slot in slots if isinstance(slot.ask, RollingLikelihood)]
+        if rolling:
+            texts = [slot.ask.text for slot in rolling]
+            for slot, answer in zip(rolling, backend.loglikelihood_rolling(texts, self._progress), strict=True):
+                slot.fill(answer)
+        writing = [slot for slot in slots if isinstance(slot.ask, Request)]
+        if writing:
+
+            def wrote(number: int, generation: Generation) -> None:
+                slot = writing[number]
+                tools = bool(slot.sheet.conversation.sample.tools)
+                slot.fill(read_answer(generation, tools=tools))
+                self._take_trials(wait=False)
+
+            _each_once(
+                len(writing),
+                wrote,
+                lambda told: backend.generate([slot.ask for slot in writing], self._progress, told),
+            )
+
+    def _ask_likelihoods(self, slots: Sequence[_Slot]) -> None:
+        places = [(slot, pair) for slot in slots for pair in slot.ask.pairs]
+        found: dict[int, list[tuple[int, LogLikelihood]]] = {}
+
+        def scored(number: int, answer: LogLikelihood) -> None:
+            slot = places[number][0]
+            mine = found.setdefault(id(slot), [])
+            mine.append((number, answer))
+            if len(mine) == len(slot.ask.pairs):
+                slot.fill(tuple(answer for _, answer in sorted(mine, key=lambda one: one[0])))
+
+        backend = self._kind.backend
+        _each_once(
+            len(places), scored, lambda told: backend.loglikelihood([pair for _, pair in places], self._progress, told)
+        )
+
+    def _answered(self, conversation: Conversation, answer: Any) -> None:
+        conversation.answer(answer)
+        self._sort(conversation)
+
+    def _sort(self, conversation: Conversation) -> None:
+        """Put a conversation where it waits for its next answer."""
+        ask = conversation.ask
+        if ask is None:
+            self._ended += 1
+            if self._kind.recorded:
+                self._kind.context.record(conversation.record())
+                self._beat()
+        elif isinstance(ask, Trial):
+            if self._sandbox is None:
+                self._sandbox = self._resources.enter_context(Sandbox())
+            self._trials[id(conversation)] = (conversation, self._sandbox.submit(ask.program, ask.tests))
+        elif isinstance(ask, Grading):
+            self._grading.append(conversation)
+        else:
+            self._asking.append(conversation)
+
+    def _take_trials(self, *, wait: bool) -> None:
+        for key, (conversation, future) in list(self._trials.items()):
+            if wait or future.done():
+                del self._trials[key]
+                self._answered(conversation, future.result())
+
+    def _grade(self) -> None:
+        waiting, self._grading = self._grading, []
+        for name in dict.fromkeys(ask.grader for one in waiting if isinstance(ask := one.ask, Grading)):
+            mine = [(one, ask) for one in waiting if isinstance(ask := one.ask, Grading) and ask.grader == name]
+            grader = self._kind.context.extensions.graders.lookup(name)
+            verdicts = grader.grade([(ask.sample, ask.generation) for _, ask in mine])
+            if len(verdicts) != len(mine):
+                raise BackendError(
+                    f"the grader {name!r} gave {len(verdicts)} verdicts on {len(mine)} answers", slug="answers-missing"
+                )
+            self.graders.setdefault("graders", {})[name] = grader.info.to_json()
+            for (conversation, _), verdict in zip(mine, verdicts, strict=True):
+                self._answered(conversation, verdict)
+
+    # -- progress --------------------------------------------------------------------------------------------------
+
+    def _progress(self, _done: int, _total: int) -> None:
+        """A sign of life of the engine: what is told is how many conversations have come to their end."""
+        self._beat()
+
+    def _beat(self) -> None:
+        self._kind.context.progress(self._ended, len(self._conversations))
+
+
+def _parts(ask: Ask | None) -> Sequence[Any]:
+    return ask.asks if isinstance(ask, Together) else (ask,)
+
+
+def _each_once(
+    n: int, take: Callable[[int, Any], None], ask: Callable[[Callable[[int, Any], None]], Sequence[Any]]
+) -> None:
+    """Take every result of a call once: as it comes, or, where a backend tells of it at its end only, then."""
+    seen: set[int] = set()
+
+    def told(number: int, result: Any) -> None:
+        seen.add(number)
+        take(number, result)
+
+    results = ask(told)
+    for number in range(n):
+        if number not in seen:
+            take(number, results[number])
