@@ -6,12 +6,13 @@ import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import MODES
-from pytest_slm.errors import UsageError
+from pytest_slm.errors import ReportError, UsageError
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -67,6 +68,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="go on with the newest unfinished run of the same model and options in the reports folder (or the one "
         "that --slm-run-id names); a new run if there is none",
     )
+    add(
+        "--slm-rescore",
+        metavar="RUN",
+        help="score the answers of a finished run again (its folder, or its report.json), with today's scorers and "
+        "tasks, and ask no model; model, quantization, mode, seed and limit are those of the run",
+    )
     add("--slm-data", metavar="DIR", help="a folder that mirrors the Hub's layout: DIR/<org>/<name>/ is a data set")
     add("--slm-offline", action="store_true", default=None, help="never use the network: local files and caches only")
     add("--slm-reports", metavar="DIR", help="where run folders go (default: ./reports)")
@@ -112,7 +119,18 @@ LARGEST = 1 << 31
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
-    *("threads", "n_ctx", "exact", "start_timeout", "request_timeout", "resume", "plan", "budget", "interleave"),
+    *(
+        "threads",
+        "n_ctx",
+        "exact",
+        "start_timeout",
+        "request_timeout",
+        "resume",
+        "plan",
+        "budget",
+        "interleave",
+        "rescore",
+    ),
 )
 
 
@@ -123,6 +141,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     """
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
+    if given["rescore"] is not None:
+        model = _rescored(given, model)
     if model is None:
         alone = [name for name, value in given.items() if value is not None]
         if alone:
@@ -159,12 +179,36 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),
+        "rescore": given["rescore"],
         "budget": None if given["budget"] is None else duration(given["budget"]),
     }
     optional = {name: given[name] for name in ("seed", "start_timeout", "request_timeout") if given[name] is not None}
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
+
+
+def _rescored(given: dict[str, Any], model: str | None) -> str:
+    """Take the settings of the run whose answers are scored again; return its model. Raises UsageError."""
+    from pytest_slm.run.recorded import RecordedRun  # reads a report: most sessions need none
+
+    path = Path(given["rescore"]).absolute()
+    try:
+        report = RecordedRun(path).report
+    except ReportError as error:
+        raise UsageError(f"--slm-rescore={given['rescore']}: {error.args[0]}", slug="rescore-run") from None
+    theirs = {"mode": report.mode, "quant": report.quantization, "seed": report.seed, "limit": report.limit}
+    for name, value in theirs.items():
+        if given[name] not in (None, value):
+            raise UsageError(
+                f"--slm-{name}={given[name]}: the run that is scored again has {value}; leave the option out",
+                slug="rescore-run",
+            )
+    for name in ("resume", "plan", "budget", "interleave"):
+        if given[name]:
+            raise UsageError(f"--slm-{name} asks a model, --slm-rescore does not: leave out one", slug="rescore-run")
+    given.update(theirs, rescore=str(path))
+    return model or report.submission.origin
 
 
 def duration(text: str) -> float:

@@ -39,6 +39,7 @@ from pytest_slm.kinds.kind import Kind
 from pytest_slm.models import check_declared, check_quantization, detect, locate
 from pytest_slm.run import canary
 from pytest_slm.run.drive import drive
+from pytest_slm.run.recorded import RecordedRun
 
 
 def unheard_line(_line: Record) -> None:
@@ -54,6 +55,8 @@ class Run:
     quantizations: tuple[Quantization, ...]
     extensions: Extensions
     hosts: HostSource | None = None
+    recorded: RecordedRun | None = None
+    """The run whose answers are scored again."""
     tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that each suite's score is the mean of."""
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -147,7 +150,7 @@ class Run:
         if self.hosts is None:
             raise RuntimeError("no hosts were given to this run")
         backend = self.hosts.open(quantization)
-        if backend is not self._sound.get(quantization):
+        if self.recorded is None and backend is not self._sound.get(quantization):
             canary.check(backend)
             self._sound[quantization] = backend
         return backend
@@ -169,7 +172,7 @@ class Run:
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         keeper = self.keeper(identity, task, kept)
         with self.recorder(identity) as (record, path):
-            kind = self.kind(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
+            kind = self.kind(task, identity, lambda: self._kept(keeper, quantization), record, progress)
             result = drive(kind)
         declared: dict[str, object] = {
             "suite_tasks": list(self.tasks_of.get(task.suite, ())),
@@ -177,12 +180,19 @@ class Run:
         }
         if kind.recorded:
             declared["answers"] = keeper.told()
+        if self.recorded is not None:
+            declared["rescored_run"] = self.recorded.report.run_id
         return dataclasses.replace(
             result,
             gate=task.gate,
             provenance={**result.provenance, **declared},
             samples=path() if kind.recorded else None,
         )
+
+    def _kept(self, keeper: Keeper, quantization: str) -> Backend:
+        """The open model with a memory for its answers; answers that are recorded need none."""
+        backend = self.open(quantization)
+        return backend if self.recorded else keeper.watch(backend)
 
     def kind(
         self,
@@ -193,14 +203,17 @@ class Run:
         progress: Progress = silent,
     ) -> Kind[Any, Any]:
         """The work of an item. Raises UsageError if its task cannot be meant."""
+        recorded = self.recorded.answers(item) if self.recorded else None
+        limit = recorded.samples if recorded else self.limits.get(str(item), self.config.limit)
         context = RunContext(
-            config=dataclasses.replace(self.config, limit=self.limits.get(str(item), self.config.limit)),
+            config=dataclasses.replace(self.config, limit=limit),
             submission=self.submission,
             quantization=self.quantization(item.quantization),
             detected=self.detected(item.quantization) if task.kind == "validate" else None,
             open=open_,
             record=record,
             extensions=self.extensions,
+            recorded=recorded,
             progress=progress,
         )
         return make_kind(task, item.variant, context)
@@ -270,7 +283,13 @@ class Run:
             version=task.version if task else 1,
             kind=task.kind if task else "",
             seed=self.config.seed,
+            samples=self._samples_of(identity),
         )
+
+    def _samples_of(self, identity: ItemId) -> str | None:
+        """The file of samples of an item that ended without a result, if it wrote any."""
+        name = f"samples/{answers.file_name(identity)}.jsonl"
+        return name if (self.folder(identity.quantization) / name).is_file() else None
 
     # -- the run folder ------------------------------------------------------------------------------------------
 

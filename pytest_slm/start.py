@@ -20,6 +20,7 @@ from pytest_slm.models import resolve, select
 from pytest_slm.options import new_run_id
 from pytest_slm.progress import live_line
 from pytest_slm.reporter import Reporter
+from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.session import Run
 from pytest_slm.timing import WithoutBenchmark, check_interleave
 
@@ -52,9 +53,10 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     if distribution.is_worker(config):
         config.stash[LIVE] = live_line(config)
         distribution.join(config, run)
+        _rescore(run)
         return
     if not config.option.collectonly:
-        if settings.mode != "validate" and not settings.plan:
+        if settings.mode != "validate" and not settings.plan and not settings.rescore:
             for quantization in run.quantizations:
                 run.backend_entry(quantization.name)
         if settings.interleave and not settings.plan:  # it locates the weights, and a plan downloads and makes none
@@ -66,12 +68,20 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
             alone=not (distribution.is_controller(config) or settings.interleave),
         )
         distribution.prepare(config, run, hosts)
+        _rescore(run)
         _end_politely(config)
     if settings.plan or settings.budget is not None:
         _plan(config, run)
     if not config.pluginmanager.has_plugin("benchmark"):
         config.pluginmanager.register(WithoutBenchmark(), "slm-without-benchmark")
     config.pluginmanager.register(Reporter(config, run), "slm-reporter")
+
+
+def _rescore(run: Run) -> None:
+    """Let the answers of a finished run stand in for the model, if that is what was asked for."""
+    if run.config.rescore is not None and run.hosts is not None:
+        run.recorded = RecordedRun(Path(run.config.rescore))
+        run.hosts = RecordedHosts(run.recorded, run.hosts)
 
 
 def _plan(config: pytest.Config, run: Run) -> None:

@@ -33,6 +33,8 @@ class RunConfig(Record):
     n_ctx: int | None = None
     resume: bool = False
     """Go on with the newest unfinished run of the same settings, if there is one."""
+    rescore: str | None = None
+    """The folder of a run whose answers are scored again, instead of asking a model."""
     plan: bool = False
     """Say what would be measured, and what it would take, instead of measuring."""
     budget: float | None = None

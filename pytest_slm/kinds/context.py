@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_slm.backends.protocol import Backend, Progress, silent
 from pytest_slm.core.config import RunConfig
@@ -26,6 +27,8 @@ class RunContext:
     record: Callable[[Record], None]
     """Appends a line to the item's file of samples."""
     extensions: Extensions
+    recorded: Callable[[Any, Any], Any] | None = None
+    """Answers a conversation's ask from an earlier run, where that is scored again."""
     progress: Progress = silent
     """Told (samples that are done, all)."""
 

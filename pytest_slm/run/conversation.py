@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest_slm
-from pytest_slm.core.types import Judged, Verdict
+from pytest_slm.core.types import Judged, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
-from pytest_slm.kinds.asks import Ask, Together
+from pytest_slm.kinds.asks import Ask, Grading, Together, Trial
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.records import SampleRecord, Turn, sample_record
 
@@ -43,10 +43,15 @@ class Conversation:
         self.turns.append((self.ask, answer))
         self._go(lambda: self._talk.send(answer))
 
-    def model_asks(self) -> Iterator[Ask]:
-        """All that was asked so far, one by one."""
-        for ask, _ in self.turns:
-            yield from ask.asks if isinstance(ask, Together) else (ask,)
+    @property
+    def model_turns(self) -> list[Turn]:
+        """The turns that were the model's."""
+        return [turn for turn in self.turns if not isinstance(turn[0], Trial | Grading)]
+
+    def wrote(self) -> bool:
+        """Whether the model was asked for a text."""
+        parts = [part for ask, _ in self.turns for part in (ask.asks if isinstance(ask, Together) else (ask,))]
+        return any(isinstance(part, Request) for part in parts)
 
     def judged(self) -> Judged:
         """The sample with its verdict. Raises the error that ended the conversation."""

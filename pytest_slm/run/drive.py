@@ -97,8 +97,7 @@ def first_round(kind: Kind[Any, Any]) -> FirstRound:
 
 def _cuts(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> dict[str, int | None]:
     """How many answers were cut off, where the model wrote any; None where that does not matter."""
-    wrote = any(isinstance(ask, Request) for conversation in conversations for ask in conversation.model_asks())
-    if not wrote:
+    if not any(conversation.wrote() for conversation in conversations):
         return {}
     cut = sum(cut_off(conversation.turns) for conversation in conversations)
     return {"answers_cut": cut if kind.counts_cuts else None}

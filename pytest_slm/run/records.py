@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_slm.backends.protocol import LogLikelihood
-from pytest_slm.core.record import Record
+from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
 from pytest_slm.kinds.asks import Ask, Grading, Likelihoods, RollingLikelihood, Together, Trial
 from pytest_slm.kinds.context import sha256
@@ -17,7 +17,8 @@ from pytest_slm.kinds.context import sha256
 @dataclass(frozen=True, kw_only=True)
 class SampleRecord(Record):
     """One line of a file of samples. ``response`` is what the model wrote, or for every choice its log-likelihood and
-    whether it is the greedy answer; of a conversation of several turns the list of them."""
+    whether it is the greedy answer; where more than one text was asked for, a list of what came, and of a conversation
+    of several turns a list of such lists."""
 
     task: str
     doc_id: str
@@ -52,12 +53,13 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
     asked = [turn for turn in turns if not isinstance(turn[0], Trial | Grading)]
     texts = [one for _, answer in asked for one in _generations(answer)]
     responses = [_response(ask, answer) for ask, answer in asked]
+    plain = len(asked) == len(texts) == 1
     return SampleRecord(
         task=task,
         doc_id=sample.id,
         prompt_sha256=sha256(*_shown(asked[0][0])) if asked else sha256(),
         target_sha256=sha256(json.dumps(sample.target, sort_keys=True, ensure_ascii=False)),
-        response=responses[0] if len(responses) == 1 else responses,
+        response=texts[0].text if plain else responses[0] if len(responses) == 1 else responses,
         score=verdict.value,
         answer=verdict.answer,
         explanation=verdict.explanation,
@@ -81,20 +83,56 @@ def _generations(answer: Any) -> list[Generation]:
     return [one for one in (answer if isinstance(answer, tuple) else (answer,)) if isinstance(one, Generation)]
 
 
-def _response(ask: Ask, answer: Any) -> Any:
-    """What a line shows of an answer: one text as it is, several, and likelihoods, as lists."""
+def _response(ask: Ask, answer: Any) -> list[dict[str, Any]]:
+    """What a line keeps of the answers of one turn: each text with how it ended, each likelihood with what it is of."""
     if isinstance(ask, Together):
-        parts = [_response(part, one) for part, one in zip(ask.asks, answer, strict=True)]
-        flat = [one for part in parts for one in (part if isinstance(part, list) else [part])]
-        return flat[0] if len(flat) == 1 and not isinstance(ask.asks[0], Likelihoods) else flat
+        return [one for part, its in zip(ask.asks, answer, strict=True) for one in _response(part, its)]
     if isinstance(ask, Likelihoods):
         labels = ask.labels or [{"choice": continuation.strip()} for _, continuation in ask.pairs]
         return [{**label, **_likelihood(one)} for label, one in zip(labels, answer, strict=True)]
-    return answer.logprob if isinstance(ask, RollingLikelihood) else answer.text
+    if isinstance(ask, RollingLikelihood):
+        return [_likelihood(answer)]
+    assert isinstance(answer, Generation)
+    kept = ("text", "reasoning", "finish", "n_prompt", "n_output")
+    return [{name: getattr(answer, name) for name in kept}]
 
 
 def _likelihood(answer: LogLikelihood) -> dict[str, object]:
-    return {"logprob": answer.logprob, "is_greedy": answer.is_greedy}
+    return {"logprob": answer.logprob, "is_greedy": answer.is_greedy, "n_tokens": answer.n_tokens}
+
+
+def restored(line: Mapping[str, Any], turn: int, ask: Ask) -> Any:
+    """The answer to the ``turn``-th ask of a conversation, from its line. Raises LookupError where the line has none,
+    or where it is of another question."""
+    if turn == 0 and line.get("prompt_sha256") != sha256(*_shown(ask)):
+        raise LookupError("another question was asked then")
+    response = line["response"]
+    if line.get("turns") == 1 and isinstance(response, str):
+        response = [{"text": response, **{name: line.get(name) for name in ("reasoning", "finish", *_COUNTS)}}]
+    elif line.get("turns") != 1:
+        response = response[turn]
+    try:
+        left = iter(response)
+        return _answer(ask, left)
+    except (StopIteration, KeyError, TypeError, RecordError) as error:
+        raise LookupError(f"its line has no such answer ({error!r:.80})") from None
+
+
+_COUNTS = ("n_prompt", "n_output")
+
+
+def _answer(ask: Ask, left: Iterator[Any]) -> Any:
+    if isinstance(ask, Together):
+        return tuple(_answer(part, left) for part in ask.asks)
+    if isinstance(ask, Likelihoods):
+        return tuple(_restored_likelihood(next(left)) for _ in ask.pairs)
+    if isinstance(ask, RollingLikelihood):
+        return _restored_likelihood(next(left))
+    return Generation.from_json(next(left))
+
+
+def _restored_likelihood(one: Mapping[str, Any]) -> LogLikelihood:
+    return LogLikelihood(logprob=one["logprob"], is_greedy=one["is_greedy"], n_tokens=one["n_tokens"])
 
 
 def _shown(ask: Ask) -> list[str]:

@@ -90,6 +90,13 @@ class Rounds:
     # -- one round -------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
+        recorded = self._kind.context.recorded
+        if recorded is not None:
+            asking, self._asking = self._asking, []
+            for conversation in asking:
+                assert conversation.ask is not None
+                self._answered(conversation, recorded(conversation, conversation.ask))
+            return
         slots = [slot for one in self._asking for slot in _Sheet(one, self._answered).slots]
         self._asking = []
         backend = self._kind.backend
