@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 Interval = tuple[float, float]
 
@@ -19,7 +19,7 @@ NOISY = 0.05
 Z95 = statistics.NormalDist().inv_cdf(0.975)
 
 
-def wilson(successes: float, n: int, z: float = Z95) -> Interval | None:
+def wilson(successes: float, n: float, z: float = Z95) -> Interval | None:
     """Score interval of a share, ``successes`` out of ``n`` (Wilson 1927): sound at 0 %, at 100 % and for small n."""
     if n <= 0:
         return None
@@ -162,22 +162,29 @@ def percentile(values: Sequence[float], q: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
-def combine(parts: Sequence[tuple[float, float, Interval | None]]) -> tuple[float, Interval | None]:
-    """A weighted sum of independent estimates and its interval: MOVER (Zou and Donner 2008).
+def combine(
+    parts: Sequence[tuple[float, float, Interval | None]], correlations: Mapping[tuple[int, int], float] | None = None
+) -> tuple[float, Interval | None]:
+    """A weighted sum of estimates and its interval: MOVER (Zou and Donner 2008).
 
     ``parts`` holds (weight, estimate, interval); weights may be any non-negative numbers and are used as they are.
+    ``correlations`` are those of two estimates, by their places; what is not in it is independent (Zou 2007).
     The interval is ``None`` as soon as one part with weight has none: doubt does not vanish by averaging.
     """
     value = sum(weight * estimate for weight, estimate, _ in parts)
-    low = high = 0.0
+    below, above = [], []
     for weight, estimate, interval in parts:
-        if weight == 0:
-            continue
-        if interval is None:
+        if weight and interval is None:
             return value, None
-        low += (weight * (estimate - interval[0])) ** 2
-        high += (weight * (interval[1] - estimate)) ** 2
-    return value, (value - math.sqrt(low), value + math.sqrt(high))
+        ends = interval or (estimate, estimate)
+        below.append(weight * (estimate - ends[0]))
+        above.append(weight * (ends[1] - estimate))
+
+    def length(sides: Sequence[float]) -> float:
+        shared = sum(2 * r * sides[one] * sides[other] for (one, other), r in (correlations or {}).items())
+        return math.sqrt(max(0.0, sum(side**2 for side in sides) + shared))
+
+    return value, (value - length(below), value + length(above))
 
 
 def t_quantile(p: float, df: int) -> float:

@@ -8,15 +8,27 @@ from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
 
+PARAMETERS: Mapping[str, Mapping[str, int]] = {
+    "mean": {},
+    "twins": {},
+    "expected_maximum": {"k": 1},
+    "macro_f1": {},
+    "auroc": {},
+    "brier": {},
+    "calibration_error": {"bins": 10},
+}
+"""How the scores of samples become one number (``core.metrics``), with the parameters of each and their defaults."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec(Record):
     """How one metric is made from the scores of a task.
 
-    With no more than a name it is the mean of all scores. ``group`` takes the samples whose ``metadata.group`` is
-    that; ``complement`` turns a share p into 1 - p (lower is then better); ``balance`` averages the means of several
-    groups with equal weight; ``key`` is the upstream name where an adapter computes it (lm-eval: ``acc_norm``), with
-    ``filter`` its filter.
+    With no more than a name it is the mean of all scores. ``group`` takes the samples that count in that group;
+    ``key`` names the entry of ``Verdict.values`` that it is made of, or the upstream name where an adapter computes it
+    (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
+    1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
+    is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
     """
 
     name: str
@@ -26,11 +38,26 @@ class MetricSpec(Record):
     key: str | None = None
     filter: str = "none"
     unit: str = "share"
+    aggregate: str = "mean"
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = PARAMETERS.get(self.aggregate)
+        if known is None:
+            raise RecordError(f"{self.name}: {self.aggregate!r:.80} is no aggregate; known: {', '.join(PARAMETERS)}")
+        for name, value in self.parameters.items():
+            if name not in known:
+                raise RecordError(f"{self.name}: {self.aggregate} has no parameter {name!r:.80}")
+            if value < 1:
+                raise RecordError(f"{self.name}: {name} must be at least 1, not {value}")
+        if self.aggregate != "mean" and (self.complement or self.balance):
+            raise RecordError(f"{self.name}: complement and balance are for means, not for {self.aggregate}")
+        object.__setattr__(self, "parameters", {**known, **self.parameters})
 
     @property
     def higher_is_better(self) -> bool:
-        """A complement counts what should not happen."""
-        return not self.complement
+        """A complement counts what should not happen, and errors are better small."""
+        return not self.complement and self.aggregate not in ("brier", "calibration_error")
 
 
 @dataclass(frozen=True, kw_only=True)

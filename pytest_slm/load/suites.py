@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.core.task import PARAMETERS
 from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, Suite, Task
-from pytest_slm.load.document import read
+from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields, plain
 
 KINDS = ("checks", "choices", "functions", "lm_eval", "validate")
@@ -19,7 +20,7 @@ TASK_KEYS = (
     *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "primary", "metrics"),
     *("breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
 )
-METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit")
+METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters")
 PATH_OPTIONS = ("samples", "haystack", "file")
 
 TAG = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
@@ -94,6 +95,11 @@ def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:
         elif isinstance(value.data, dict):
             entry = fields.below(value, where, METRIC_KEYS)
             entry.required("name")
+            aggregate = entry.one_of("aggregate", PARAMETERS) if "aggregate" in entry else "mean"
+            if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
+                entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
+            given = entry.values.get("parameters", Value(data={}, line=value.line))
+            parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
             metric = MetricSpec(
                 name=entry.text("name"),
                 group=entry.optional_text("group"),
@@ -102,6 +108,8 @@ def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:
                 key=entry.optional_text("key"),
                 filter=entry.text("filter", "none"),
                 unit=entry.text("unit", "share"),
+                aggregate=aggregate,
+                parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
             )
         else:
             fields.wrong(where, value, "the name of a metric, or a mapping with a name")

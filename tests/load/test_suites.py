@@ -63,6 +63,8 @@ def test_a_task_with_everything(task: Loader) -> None:
           - exact
           - {name: found, group: needle, key: exact_match, filter: strict, unit: share}
           - {name: refusals, complement: true}
+          - {name: best, aggregate: expected_maximum, parameters: {k: 3}}
+          - {name: calibration, aggregate: calibration_error}
           - {name: balanced, balance: [a, b]}
         breakdown: depth
         variants: {1024: {length: 1024}, 2048: {length: 2048}}
@@ -75,6 +77,8 @@ def test_a_task_with_everything(task: Loader) -> None:
     assert (full.name, full.version, full.primary, full.breakdown) == ("needle", 3, "found", "depth")
     assert full.spec("found") == MetricSpec(name="found", group="needle", key="exact_match", filter="strict")
     assert full.spec("refusals").complement
+    assert (full.spec("best").aggregate, full.spec("best").parameters) == ("expected_maximum", {"k": 3})
+    assert full.spec("calibration").parameters == {"bins": 10}
     assert full.spec("balanced").balance == ("a", "b")
     assert full.variants == {"1024": {"length": 1024}, "2048": {"length": 2048}}
     assert full.modes == {"quick": ModePlan(limit=10, variants=("1024",)), "full": ModePlan()}
@@ -153,6 +157,20 @@ def test_a_mistake_in_a_task_names_file_line_key_and_value(
         ("kind: checks\nmetrics: [1]", "metrics[0]: expected the name of a metric"),
         ("kind: checks\nmetrics: [{group: a}]", "missing key 'metrics[0].name'"),
         ("kind: checks\nmetrics: [{name: a, grup: b}]", "Did you mean 'group'?"),
+        ("kind: checks\nmetrics: [{name: a, aggregate: twin}]", "'twin' is not known. Did you mean 'twins'"),
+        (
+            "kind: checks\nmetrics: [{name: a, aggregate: expected_maximum, parameters: {n: 2}}]",
+            "unknown key 'metrics[0].parameters.n'",
+        ),
+        ("kind: checks\nmetrics: [{name: a, parameters: {k: 2}}]", "unknown key 'metrics[0].parameters.k'"),
+        (
+            "kind: checks\nmetrics: [{name: a, aggregate: expected_maximum, parameters: {k: 0}}]",
+            "expected a whole number of at least 1",
+        ),
+        (
+            "kind: checks\nmetrics: [{name: a, aggregate: auroc, complement: true}]",
+            "complement and balance are for means, not for auroc",
+        ),
         ("kind: checks\nmetrics: [{name: a, complement: 1}]", "expected true or false, got the number 1"),
         ("- a", "expected a mapping (key: value), got a list"),
     ],

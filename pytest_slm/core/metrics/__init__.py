@@ -1,0 +1,69 @@
+"""From samples and their verdicts to the metrics that a task declares, each with its interval and its direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_slm.core.metrics.classes import macro_f1
+from pytest_slm.core.metrics.clusters import expected_maximum, twins
+from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
+from pytest_slm.core.metrics.means import mean, mean_metric
+from pytest_slm.core.types import Judged, Metric, MetricSpec, Task
+
+__all__ = ["AGGREGATES", "NothingScoredError", "mean_metric", "task_metrics"]
+
+AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[Judged]], Metric | None]] = {
+    "mean": mean,
+    "twins": twins,
+    "expected_maximum": expected_maximum,
+    "macro_f1": macro_f1,
+    "auroc": auroc,
+    "brier": brier,
+    "calibration_error": calibration_error,
+}
+"""What ``MetricSpec.aggregate`` names: a function that gives None where nothing could be scored for it."""
+
+
+class NothingScoredError(ValueError):
+    """No sample could be scored for the primary metric: the task was not measured."""
+
+
+def task_metrics(task: Task, judged: Sequence[Judged]) -> tuple[Metric, ...]:
+    """All declared metrics, then the breakdown of the primary one. Groups without a scored sample give no metric.
+
+    Raises NothingScoredError if the primary metric cannot be made.
+    """
+    metrics = [metric for spec in task.metrics if (metric := AGGREGATES[spec.aggregate](spec, judged)) is not None]
+    if task.primary not in {metric.name for metric in metrics}:
+        groups = task.spec(task.primary).balance
+        needs = f", which needs samples of {' and of '.join(groups)}" if groups else ""
+        raise NothingScoredError(
+            f"{task.suite}/{task.name}: no sample could be scored for {task.primary!r}{needs}; "
+            "see the sample file for why"
+        )
+    return (*metrics, *_breakdown(task, judged))
+
+
+def _breakdown(task: Task, judged: Sequence[Judged]) -> list[Metric]:
+    if task.breakdown is None:
+        return []
+    parts: dict[str, list[Judged]] = {}
+    for one in judged:
+        if (part := one.sample.metadata.get(task.breakdown)) is not None:
+            parts.setdefault(str(part), []).append(one)
+    spec = task.spec(task.primary)
+    # A part is not balanced by anything: of a balanced metric it is the plain accuracy.
+    name = "accuracy" if spec.balance else spec.name
+    found = (
+        AGGREGATES[spec.aggregate](replace(spec, name=f"{name}[{task.breakdown}={part}]", balance=()), parts[part])
+        for part in sorted(parts, key=_natural)
+    )
+    return [metric for metric in found if metric is not None]
+
+
+def _natural(text: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text

@@ -1,0 +1,50 @@
+"""Metrics of tasks that sort samples into classes."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+from pytest_slm.core.metrics.scored import of_group
+from pytest_slm.core.statistics import Z95, standard_error, t_quantile, wilson
+from pytest_slm.core.types import Judged, Metric, MetricSpec
+
+
+def macro_f1(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+    """The mean over classes of F1, the harmonic mean of precision and recall: ``verdict.label`` against the target.
+
+    Classes are the targets that occur. A label that is none of them, or none at all, is a miss and no class of its own.
+    The standard error is that of the infinitesimal jackknife over clusters (Jaeckel 1972; for independent samples it is
+    the delta method of Takahashi et al. 2022, https://doi.org/10.1007/s10489-021-02635-5): unlike a bootstrap or a
+    jackknife that leaves samples out it never loses a rare class on the way, and it needs no seed. The interval is
+    Wilson's with the effective number of samples, so that it is of some width where every label is right.
+    """
+    samples = [one for one in of_group(spec, judged) if one.value is not None]
+    if not samples:
+        return None
+    pairs = [(str(one.judged.sample.target), one.judged.verdict.label) for one in samples]
+    targets, labels = Counter(target for target, _ in pairs), Counter(label for _, label in pairs)
+    hits = Counter(target for target, label in pairs if target == label)
+    f1 = {name: 2 * hits[name] / (count + labels[name]) for name, count in targets.items()}
+    value = statistics.fmean(f1.values())
+
+    def share(name: str | None, right: bool) -> float:
+        """What a sample does to the F1 of the class that it is in or is said to be in."""
+        return (right - f1[name]) / (targets[name] + labels[name]) if name in f1 else 0.0
+
+    # n times what each sample does to the value: their mean is 0, and the error of their mean is the value's
+    pulls = [len(pairs) / len(f1) * (share(t, t == label) + share(label, t == label)) for t, label in pairs]
+    clusters = [one.cluster for one in samples]
+    error = standard_error(pulls, clusters)
+    interval = None
+    if error is not None:
+        n_clusters = len(set(clusters))
+        # Each class is judged by its own samples: a rare one counts as much as the others and is known less well.
+        most = len(f1) ** 2 / sum(1 / count for count in targets.values())
+        # Where nothing varies, what clusters do cannot be seen, and they count instead of samples.
+        n = min(most, value * (1 - value) / error**2) if error else most * n_clusters / len(pairs)
+        quantile = Z95 if n_clusters == len(pairs) else t_quantile(0.975, n_clusters - 1)
+        low, high = wilson(min(n, value * n), n, quantile) or (0.0, 1.0)
+        interval = min(low, value), max(high, value)
+    return Metric(name=spec.name, value=value, n=len(pairs), interval=interval, stderr=error)
