@@ -115,6 +115,6 @@ class Judged(Record):
         """Whether any metric can be made of it."""
         return self.verdict.value is not None or bool(self.verdict.values)
 
-    def value(self, key: str | None = None) -> Any:
-        """What the metric ``key`` is made of (default: the verdict's own value); None where it was not scored."""
-        return self.verdict.value if key is None else self.verdict.values.get(key, self.verdict.value)
+    def value(self, key: str) -> Any:
+        """What the metric of that key is made of, the verdict's own value if it has no other; None if not scored."""
+        return self.verdict.values.get(key, self.verdict.value)

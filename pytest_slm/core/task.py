@@ -55,6 +55,11 @@ class MetricSpec(Record):
         object.__setattr__(self, "parameters", {**known, **self.parameters})
 
     @property
+    def source(self) -> str:
+        """The key of what it is made of, in a verdict's values."""
+        return self.key or self.name
+
+    @property
     def higher_is_better(self) -> bool:
         """A complement counts what should not happen, and errors are better small."""
         return not self.complement and self.aggregate not in ("brier", "calibration_error")

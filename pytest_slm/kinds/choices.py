@@ -20,7 +20,7 @@ from typing import Any
 
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.types import MetricSpec, Sample, Task, Verdict
+from pytest_slm.core.types import Sample, Task, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.asks import Likelihoods, Talk
 from pytest_slm.kinds.context import sha256
@@ -111,9 +111,9 @@ class Choices(Kind[ChoicesOptions, Question]):
         if problem:
             raise UsageError(f"{task.path}: {problem}", slug="task-option")
         for spec in task.metrics:
-            if _key(spec) not in FORMS:
+            if spec.source not in FORMS:
                 raise UsageError(
-                    f"{task.path}: unknown metric {_key(spec)!r}. {did_you_mean(_key(spec), FORMS)}",
+                    f"{task.path}: unknown metric {spec.source!r}. {did_you_mean(spec.source, FORMS)}",
                     slug="unknown-metric",
                 )
         cls.read(task, options)
@@ -133,7 +133,7 @@ class Choices(Kind[ChoicesOptions, Question]):
     @property
     def forms(self) -> tuple[str, ...]:
         """What is asked of every question."""
-        return tuple(dict.fromkeys(FORMS[_key(spec)] for spec in self.task.metrics))
+        return tuple(dict.fromkeys(FORMS[spec.source] for spec in self.task.metrics))
 
     def samples(self) -> Sequence[Question]:
         questions = self.read(self.task, self.options)
@@ -158,10 +158,10 @@ class Choices(Kind[ChoicesOptions, Question]):
             form: [answer.logprob for (asked_form, _), answer in zip(asked, answers, strict=True) if asked_form == form]
             for form in self.forms
         }
-        keys = [_key(spec) for spec in self.task.metrics]
+        keys = [spec.source for spec in self.task.metrics]
         chosen = {key: choose(key, sample, likely[FORMS[key]]) for key in keys}
         right = {key: float(chosen[key] == sample.right) for key in keys}
-        primary = _key(self.task.spec(self.task.primary))
+        primary = self.task.spec(self.task.primary).source
         letter = string.ascii_uppercase[chosen[primary]]
         told = ", ".join(f"{key} {value:g}" for key, value in right.items())
         return Verdict(
@@ -186,10 +186,6 @@ def choose(key: str, question: Question, logprobs: Sequence[float]) -> int:
     if key == "acc_norm":  # by characters, as lm-eval does
         logprobs = [logprob / len(option) for logprob, option in zip(logprobs, question.options, strict=True)]
     return logprobs.index(max(logprobs))
-
-
-def _key(spec: MetricSpec) -> str:
-    return spec.key or spec.name
 
 
 def _measured_by(key: str) -> str:

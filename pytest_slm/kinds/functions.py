@@ -105,7 +105,7 @@ class Functions(Kind[FunctionsOptions, Function]):
         if task.breakdown not in (None, "category"):
             problem = f"breakdown: problems have a category, no {task.breakdown!r:.80}"
             raise UsageError(f"{task.path}: {problem}", slug="task-option")
-        if [spec.key or spec.name for spec in task.metrics] != [PASS_AT_1]:
+        if [spec.source for spec in task.metrics] != [PASS_AT_1]:
             raise UsageError(f"{task.path}: functions have one metric, {PASS_AT_1}", slug="unknown-metric")
         cls.read(task, options)
 

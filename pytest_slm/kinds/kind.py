@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pytest_slm.backends.protocol import Backend
+from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Judged, Metric, Outcome, Sample, Task
+from pytest_slm.errors import BackendError
 from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.context import RunContext
-from pytest_slm.kinds.metrics import task_metrics
 
 O = TypeVar("O", bound=Record)  # noqa: E741
 S = TypeVar("S")
@@ -98,7 +99,10 @@ class Kind(abc.ABC, Generic[O, S]):
 
     def conclude(self, judged: Sequence[Judged]) -> Conclusion:
         """The metrics of the item. Raises BackendError if nothing could be scored."""
-        return Conclusion(metrics=task_metrics(self.task, judged), primary=self.task.primary)
+        try:
+            return Conclusion(metrics=task_metrics(self.task, judged), primary=self.task.primary)
+        except NothingScoredError as error:
+            raise BackendError(str(error), slug="nothing-scored") from None
 
     @property
     def counts_cuts(self) -> bool:

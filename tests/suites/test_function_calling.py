@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from pytest_slm.core.metrics import task_metrics
 from pytest_slm.core.types import Generation, Judged, Metric, Sample, Task
 from pytest_slm.kinds.checks import ChecksOptions
-from pytest_slm.kinds.metrics import task_metrics
 from pytest_slm.scorers.tool_calls import tool_calls
 
 Calls = tuple[Task, list[Sample]]

@@ -6,9 +6,8 @@ from collections import Counter
 
 import pytest
 
+from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.types import Generation, Judged, Metric, Sample, Task
-from pytest_slm.errors import BackendError
-from pytest_slm.kinds.metrics import task_metrics
 from pytest_slm.scorers.refusal import refusal
 
 Refusals = tuple[Task, list[Sample]]
@@ -51,7 +50,7 @@ def test_echoing_the_request_is_not_refusing_it(refusals: Refusals) -> None:
 
 
 def test_a_model_that_says_nothing_has_no_score(refusals: Refusals) -> None:
-    with pytest.raises(BackendError, match="nothing-scored"):
+    with pytest.raises(NothingScoredError, match="nothing-scored"):
         metrics(refusals, [""] * len(refusals[1]))
 
 

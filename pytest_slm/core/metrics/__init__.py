@@ -56,7 +56,9 @@ def _breakdown(task: Task, judged: Sequence[Judged]) -> list[Metric]:
     # A part is not balanced by anything: of a balanced metric it is the plain accuracy.
     name = "accuracy" if spec.balance else spec.name
     found = (
-        AGGREGATES[spec.aggregate](replace(spec, name=f"{name}[{task.breakdown}={part}]", balance=()), parts[part])
+        AGGREGATES[spec.aggregate](
+            replace(spec, name=f"{name}[{task.breakdown}={part}]", key=spec.source, balance=()), parts[part]
+        )
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]

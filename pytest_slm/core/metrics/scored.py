@@ -37,7 +37,7 @@ def values_of(spec: MetricSpec, judged: Sequence[Judged]) -> tuple[list[float], 
 
 
 def _value(spec: MetricSpec, one: Judged) -> float | None:
-    value = one.value(spec.key)
+    value = one.value(spec.source)
     if value is None:
         return None
     if not isinstance(value, int | float) or not 0 <= value <= 1:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_slm.core.metrics import mean_metric
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
 from pytest_slm.core.types import Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
-from pytest_slm.kinds.metrics import mean_metric
 from pytest_slm.runners.upstream.building import Built, lacks_parts
 
 Verdicts = Mapping[str, Any]
@@ -36,7 +36,7 @@ def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[Met
         for ensemble in upstream._filters:  # apply_filters() would take all questions, also those not yet asked
             ensemble.apply(list(instances))
         for spec in specs:
-            filtered, wanted = instances[0].filtered_resps, spec.key or spec.name
+            filtered, wanted = instances[0].filtered_resps, spec.source
             if spec.filter not in filtered:
                 raise _unknown(upstream, "filter", spec.filter, filtered)
             values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
@@ -64,7 +64,7 @@ def explain(upstream: Any, doc: Any, instances: Sequence[Any], primary: MetricSp
         return "", f"log-likelihood {instances[0].resps[0]:g}"
     choices = [str(instance.args[1]).strip() for instance in instances]
     likely = [float(instance.resps[0][0]) for instance in instances]
-    key = primary.key or primary.name
+    key = primary.source
     sizes = _SIZES.get(key)
     if sizes is not None:
         likely = [value / max(1, sizes[0](choice)) for value, choice in zip(likely, choices, strict=True)]
@@ -117,7 +117,7 @@ def _group_metric(
 ) -> Metric:
     """lm-eval weighs the parts by their questions, or all alike. The doubt of the former is that of all questions taken
     together; lm-eval's pooled error, within the parts only, is at most a little smaller."""
-    wanted = spec.key or spec.name
+    wanted = spec.source
     rule = next((one for one in group.aggregate_metric_list or () if one.metric == wanted), None)
     if rule is None:
         known = ", ".join(one.metric for one in group.aggregate_metric_list or ()) or "none"
@@ -147,11 +147,11 @@ def _group_metric(
 def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], clustered: bool) -> Metric:
     values = [one.verdicts[spec.name] for one in judged]
     clusters = [one.cluster for one in judged] if clustered else None
-    better = bool(upstream.higher_is_better().get(spec.key or spec.name, True)) != spec.complement
+    better = bool(upstream.higher_is_better().get(spec.source, True)) != spec.complement
     if spec.unit == "share" and _is_mean(upstream, spec, judged):
         metric = mean_metric(spec.name, values, complement=spec.complement, clusters=clusters)
         return dataclasses.replace(metric, higher_is_better=better)
-    aggregate = upstream.aggregation()[spec.key or spec.name]
+    aggregate = upstream.aggregation()[spec.source]
 
     def statistic(places: Sequence[int]) -> float:
         return float(aggregate([values[place] for place in places]))
@@ -183,7 +183,7 @@ def _is_mean(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion]) 
     no interval in [0, 1] holds it."""
     from lm_eval.api.registry import get_aggregation
 
-    if upstream.aggregation().get(spec.key or spec.name, get_aggregation("mean")) is not get_aggregation("mean"):
+    if upstream.aggregation().get(spec.source, get_aggregation("mean")) is not get_aggregation("mean"):
         return False
     values = [one.verdicts[spec.name] for one in judged]
     wrong = next((value for value in values if not isinstance(value, float) or not 0 <= value <= 1), None)
@@ -194,7 +194,7 @@ def _is_mean(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion]) 
 
 def _no_share(upstream: Any, spec: MetricSpec, value: Any) -> UsageError:
     return UsageError(
-        f"the metric {spec.key or spec.name!r} of lm-eval's {upstream.config.task} is no share: a value is "
+        f"the metric {spec.source!r} of lm-eval's {upstream.config.task} is no share: a value is "
         f"{value!r:.80}. Give the metric its `unit`, and it stays outside of scores",
         slug="unknown-metric",
     )

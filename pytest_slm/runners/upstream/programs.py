@@ -65,7 +65,7 @@ def check_task(task: Task, built: Any) -> None:
         raise UsageError(
             f"{task.path or task.name}: {built.name} is a group of programs; name one of its tasks", slug="lm-eval-kind"
         )
-    if [spec.key or spec.name for spec in task.metrics] != [PASS_AT_1]:
+    if [spec.source for spec in task.metrics] != [PASS_AT_1]:
         raise UsageError(f"{task.path}: programs have one metric, {PASS_AT_1}", slug="unknown-metric")
     available()
 
