@@ -50,7 +50,7 @@ def test_echoing_the_request_is_not_refusing_it(refusals: Refusals) -> None:
 
 
 def test_a_model_that_says_nothing_has_no_score(refusals: Refusals) -> None:
-    with pytest.raises(NothingScoredError, match="nothing-scored"):
+    with pytest.raises(NothingScoredError, match="no sample could be scored"):
         metrics(refusals, [""] * len(refusals[1]))
 
 
