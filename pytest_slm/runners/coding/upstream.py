@@ -16,6 +16,7 @@ from pytest_slm.core.types import MetricSpec, Request, Task
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.runners.coding.problems import PASS_AT_1, Problem, solve
 from pytest_slm.runners.context import RunContext
+from pytest_slm.runners.upstream import seam
 from pytest_slm.runners.upstream.asking import generation_request
 from pytest_slm.sandbox import available
 
@@ -95,8 +96,7 @@ def _request(instance: Any, seed: int) -> Request:
 def _program(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:
     """What lm-eval's filter makes of an answer: for HumanEval the prompt with the answer behind it."""
     instances[0].resps.append(text)
-    for ensemble in upstream._filters:
-        ensemble.apply(instances)
+    seam.filter_answers(upstream, instances)
     filtered = instances[0].filtered_resps
     if spec.filter not in filtered:
         raise UsageError(
