@@ -19,11 +19,12 @@ RULES = {
     "scorers": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml", "psutil", "numpy"}),
     "machine": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "load": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "psutil"}),
-    "models": ({"core", "errors", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "hub": ({"errors"}, ENGINES | {"pytest", "jinja2", "yaml", "numpy", "psutil"}),
+    "models": ({"core", "errors", "hub", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "backends": ({"core", "errors", "machine"}, ENGINES | {"pytest", "yaml"}),
     "sandbox": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml", "numpy", "psutil"}),
     "runners": (
-        {"core", "errors", "scorers", "machine", "models", "backends", "sandbox"},
+        {"core", "errors", "hub", "scorers", "machine", "models", "backends", "sandbox"},
         {"pytest", "yaml", "llama_cpp", "torch"},
     ),
     # which devices a model fits on is told by the table of devices
@@ -33,8 +34,7 @@ RULES = {
     # titles of devices stand in the table of devices
     "site": ({"core", "errors", "registry", "load", "machine"}, ENGINES | {"pytest", "yaml"}),
     "assembly": ({"core", "errors", "machine", "models", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
-    # which rows a task reads stands in lm-eval's files
-    "data": ({"core", "errors", "load", "builtin", "runners"}, (ENGINES - {"lm_eval"}) | {"pytest", "yaml", "jinja2"}),
+    "data": ({"core", "errors", "hub", "load", "builtin", "runners"}, ENGINES | {"pytest", "yaml", "jinja2"}),
     "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
     "answers": ({"core", "errors", "backends"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "planning": (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_slm.builtin import suites_folder
 from pytest_slm.core.types import Task
-from pytest_slm.errors import NotAvailableError, UsageError, did_you_mean
+from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
 
 
@@ -57,15 +57,10 @@ def _tasks(names: Sequence[str], folder: Path | None, others: Sequence[str]) -> 
 
 
 def _rows_of(name: str) -> Iterable[tuple[str, str | None]]:
-    try:
-        import lm_eval.tasks  # noqa: F401
-    except ImportError as error:
-        raise NotAvailableError(
-            f"which data {name} reads stands in lm-eval ({error}): pip install 'pytest-slm[lm-eval]'",
-            slug="missing-extra",
-        ) from None
     from pytest_slm.runners.upstream.definitions import leaves
+    from pytest_slm.runners.upstream.seam import check_installed
 
+    check_installed(f"which data {name} reads")
     for settings in leaves(name):
         if settings.get("dataset_path") and not settings.get("custom_dataset"):
             yield str(settings["dataset_path"]), settings.get("dataset_name")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from pytest_slm import hub
 from pytest_slm.data.manifest import DatasetEntry, entry_of, read_manifest
-from pytest_slm.errors import NotAvailableError, SlmError, UsageError
-
-TIMEOUT_S = 10.0
+from pytest_slm.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class Source(Protocol):
     name: str
 
     def offered(self, dataset: str) -> Offered:
-        """Its files. Raises UsageError if there is no such data set, NotAvailableError if it cannot be asked."""
+        """Its files. Raises UsageError if there is no such data set, or if it cannot be asked."""
         ...
 
     def fetch(self, dataset: str, revision: str | None, file: str, folder: Path) -> Path:
@@ -62,24 +61,14 @@ class Hub:
     """The Hugging Face Hub, or what ``HF_ENDPOINT`` names."""
 
     def __init__(self, revision: str | None = None) -> None:
-        try:
-            import huggingface_hub
-        except ImportError:
-            raise NotAvailableError(
-                "pulling from the Hub needs the package huggingface_hub; run `pip install 'pytest-slm[hub]'`",
-                slug="hub-client-missing",
-            ) from None
-        self._client: Any = huggingface_hub
-        self._endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+        self._client = hub.client("pulling from the Hub")
         self._revision = revision
-        self.name = self._endpoint
+        self.name = hub.endpoint()
 
     def offered(self, dataset: str) -> Offered:
-        api = self._client.HfApi(endpoint=self._endpoint)
-        try:
-            info = api.dataset_info(dataset, revision=self._revision, files_metadata=True, timeout=TIMEOUT_S)
-        except Exception as error:  # the client hides neither its own errors nor those of its transport
-            raise self._told(dataset, error) from None
+        asked = self._client.HfApi(endpoint=self.name).dataset_info
+        question = partial(asked, dataset, revision=self._revision, files_metadata=True, timeout=hub.TIMEOUT_S)
+        info = self._asked(dataset, self._revision, question)
         card = info.card_data or {}
         licence = card.get("license")
         return Offered(
@@ -94,31 +83,13 @@ class Hub:
         )
 
     def fetch(self, dataset: str, revision: str | None, file: str, folder: Path) -> Path:
-        try:
-            path = self._client.hf_hub_download(
-                dataset, file, repo_type="dataset", revision=revision, local_dir=folder, endpoint=self._endpoint
-            )
-        except Exception as error:
-            raise self._told(f"{dataset}/{file}", error) from None
-        return Path(path)
+        where = {"repo_type": "dataset", "revision": revision, "local_dir": folder, "endpoint": self.name}
+        question = partial(self._client.hf_hub_download, dataset, file, **where)
+        return Path(self._asked(dataset, revision, question))
 
-    def _told(self, what: str, error: Exception) -> SlmError:
-        from huggingface_hub import errors
-
-        if isinstance(error, errors.GatedRepoError):
-            return UsageError(
-                f"{what}: its owner gives access on request; accept the terms at {self._endpoint}/datasets/{what}, "
-                "then `hf auth login` or set HF_TOKEN",
-                slug="hub-gated",
-            )
-        if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
-            return UsageError(f"{what}: not at {self._endpoint}, or private; check the name", slug="hub-not-found")
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-        return NotAvailableError(
-            f"{what}: cannot be fetched from {self._endpoint} ({why}); run the same command again, it goes on where it "
-            "stopped, or take another mirror with --from DIR",
-            slug="hub-unreachable",
-        )
+    def _asked(self, dataset: str, revision: str | None, question: Callable[[], Any]) -> Any:
+        way_out = "run the same command again, it goes on where it stopped, or take another mirror with --from DIR"
+        return hub.asked(dataset, revision, question, page=f"datasets/{dataset}", way_out=way_out)
 
 
 class Folder:

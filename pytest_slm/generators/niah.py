@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count
 
@@ -18,10 +18,10 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.generators import Generator, GeneratorContext
+from pytest_slm.generators.fitting import fit_sentences, fit_words, missing_of
 
 DEPTHS = (0, 25, 50, 75, 100)
 _MAX_COUNTS = 25
-_LEAST_ROOM, _MOST_ROOM = 12, 60
 
 _ADJECTIVES = ("amber", "brisk", "copper", "dusty", "emerald", "frosty", "golden", "hollow", "ivory", "jagged", "lilac")
 _NOUNS = (
@@ -166,61 +166,28 @@ def _endless(sentences: Sequence[str], rng: random.Random) -> Iterator[str]:
 
 
 def _fit(prompt: _Prompt, tokens: int, context: GeneratorContext, rng: random.Random) -> str:
-    """The text whose whole prompt has exactly ``tokens`` tokens: first by whole sentences, then by single words."""
-    counts = 0
-
-    def missing_in(text: str) -> int:
-        nonlocal counts
-        counts += 1
-        if counts > _MAX_COUNTS:
-            raise BackendError(
-                f"niah: no prompt of exactly {tokens} tokens found in {_MAX_COUNTS} counts (depth {prompt.depth}): the "
-                "tokenizer does not take the padding words one by one. Choose another context_tokens",
-                slug="niah-fit",
-            )
-        return tokens - context.count_tokens((Message(role="user", content=text),))
-
-    n_sentences, missing = _whole_sentences(prompt, tokens, missing_in)
-    room, padding = missing, list[str]()
-    while missing:
-        # The words so far say how many tokens one of them takes; the first guess is one.
-        per_word = max(1.0, (room - missing) / len(padding)) if padding else 1.0
-        if abs(missing) < per_word - 0.5:
-            # Less than a word is missing or too much: a longer or shorter one in its place may take just that.
-            place = rng.randrange(len(padding))
-            fitting = [word for word in _PADDING if 0 < (len(word) - len(padding[place])) * missing <= missing**2]
-            padding[place] = rng.choice(fitting or _PADDING)
-        elif missing > 0:
-            padding += [rng.choice(_PADDING) for _ in range(max(1, int(missing / per_word)))]
-        else:
-            del padding[min(-1, int(missing / per_word)) :]
-        missing = missing_in(prompt.text(n_sentences, padding))
-    return prompt.text(n_sentences, padding)
-
-
-def _whole_sentences(prompt: _Prompt, tokens: int, missing_in: Callable[[str], int]) -> tuple[int, int]:
-    """A number of sentences that leaves a little room, and that room in tokens: bisection, guided by proportion."""
-    few, room = 0, missing_in(prompt.text(0, ()))
+    """The text whose whole prompt has exactly ``tokens`` tokens."""
+    failure = BackendError(
+        f"niah: no prompt of exactly {tokens} tokens found in {_MAX_COUNTS} counts (depth {prompt.depth}): the "
+        "tokenizer does not take the padding words one by one. Choose another context_tokens",
+        slug="niah-fit",
+    )
+    missing_in = missing_of(
+        tokens,
+        lambda text: context.count_tokens((Message(role="user", content=text),)),
+        most=_MAX_COUNTS,
+        failure=failure,
+    )
+    room = missing_in(prompt.text(0, ()))
     if room < 0:
         raise BackendError(
             f"niah: needle and question alone take {tokens - room} tokens, more than the {tokens} of the whole prompt. "
             "Choose a greater context_tokens",
             slug="niah-fit",
         )
-    all_room, per_sentence = room, 20.0
-    most, excess = 0, 0  # 0: not known yet
-    while room > _MOST_ROOM and most - few != 1:
-        step = int((room - _MOST_ROOM / 2) / per_sentence)
-        tried = few + max(1, step)
-        if most:
-            tried = min(tried, most - 1)
-        left = missing_in(prompt.text(tried, ()))
-        if left < _LEAST_ROOM:
-            most, excess = tried, left
-        else:
-            few, room = tried, left
-        per_sentence = max(1.0, (room - excess) / (most - few) if most else (all_room - room) / few)
-    return few, room
+    n_sentences, room = fit_sentences(lambda n: missing_in(prompt.text(n, ())), room)
+    padding = fit_words(lambda words: missing_in(prompt.text(n_sentences, words)), room, rng, _PADDING)
+    return prompt.text(n_sentences, padding)
 
 
 NIAH = Generator(make=generate, options=NiahOptions)

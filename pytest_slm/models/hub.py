@@ -1,4 +1,4 @@
-"""Models on the Hugging Face Hub, through its own client (``pip install 'pytest-slm[hub]'``).
+"""Models on the Hugging Face Hub, through its own client.
 
 A question to the Hub is asked once and given up after ten seconds; a download comes only after the Hub has answered,
 because the client would try an unreachable one for minutes. What lies in the client's cache at a pinned revision is
@@ -7,7 +7,6 @@ used without asking.
 
 from __future__ import annotations
 
-import errno
 import math
 import re
 from collections import Counter
@@ -16,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from pytest_slm import hub
 from pytest_slm.core.types import Quantization, Submission
-from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import PICKLES
 from pytest_slm.models.naming import SPLIT, models_among, part_names, plain_quantization, repo_slug
 from pytest_slm.models.safetensors import read_table, weight_files
 
-TIMEOUT_S = 10.0
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SMALL_FILES = (".json", ".jinja", ".model", ".txt")
 """Beside the weights a folder of safetensors needs its configuration and its tokenizer; never its Python files."""
@@ -52,7 +51,7 @@ def listing(repo: str, revision: str | None = None, *, offline: bool = False) ->
         return _cached_listing(client, repo, revision)
     api = client.HfApi()
     info = _asked(
-        repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
+        repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=hub.TIMEOUT_S)
     )
     files = tuple(sorted(sibling.rfilename for sibling in info.siblings or ()))
     config = getattr(info, "config", None) or {}
@@ -218,73 +217,32 @@ def _cached_listing(client: Any, repo: str, revision: str | None) -> Listing:
 
 
 def _client() -> Any:
-    try:
-        import huggingface_hub  # an extra, and slow to import
-        import huggingface_hub.constants
-        import huggingface_hub.errors
-    except ImportError:
-        raise NotAvailableError(
-            "a model on the Hub needs the package huggingface_hub; run `pip install 'pytest-slm[hub]'`",
-            slug="hub-client-missing",
-        ) from None
-    return huggingface_hub
+    return hub.client("a model on the Hub")
 
 
 def _asked(repo: str, revision: str | None, question: Callable[[], T], *, offline: bool = False) -> T:
     """The answer to ``question``; the client's own errors become one line with a remedy, bugs keep their traceback."""
-    try:
-        return question()
-    except Exception as error:
-        told = _told(repo, revision, error, offline=offline)
-        if told is None:
-            raise
-        raise told from None
-
-
-def _told(repo: str, revision: str | None, error: Exception, *, offline: bool) -> SlmError | None:
     from huggingface_hub import constants, errors
 
-    if isinstance(error, errors.GatedRepoError):
-        return UsageError(
-            f"{repo}: its owner gives access on request; accept the terms at {constants.ENDPOINT}/{repo}, then log in "
-            "with `hf auth login` or set HF_TOKEN",
-            slug="hub-gated",
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return UsageError(f"{repo}: has no revision {revision!r}; check the submission", slug="hub-not-found")
-    if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-        return UsageError(
-            f"{repo}: no such model at {constants.ENDPOINT}, or it is private; check the spelling, and for a private "
-            "one log in with `hf auth login` or set HF_TOKEN",
-            slug="hub-not-found",
-        )
-    if isinstance(error, errors.OfflineModeIsEnabled) or (
-        offline and isinstance(error, errors.LocalEntryNotFoundError)
-    ):
-        return _offline_error(repo, revision)
-    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return UsageError(f"{repo}: a listed file is gone at {revision}; try again", slug="hub-not-found")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
-        return UsageError(
+    def answered() -> T:
+        try:
+            return question()
+        except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
+            if not offline and isinstance(error, errors.LocalEntryNotFoundError):
+                raise
+            raise _offline_error(repo, revision) from None
+
+    way_out = "check network and HF_ENDPOINT and try again, or use what is already downloaded with --slm-offline"
+    try:
+        return hub.asked(repo, revision, answered, page=repo, way_out=way_out)
+    except OSError as error:
+        if not hub.is_of_disk(error):
+            raise
+        raise UsageError(
             f"{repo}: the download cannot be written to {constants.HF_HUB_CACHE} ({error.strerror}); free some space, "
             "or choose another folder with HF_HOME",
             slug="hub-download",
-        )
-    if not _is_transport(error):
-        return None
-    response = getattr(error, "response", None)
-    why = f"it answered {response.status_code}" if response is not None else type(error.__cause__ or error).__name__
-    return UsageError(
-        f"{repo}: the Hub at {constants.ENDPOINT} cannot be reached ({why}); check network and HF_ENDPOINT and try "
-        "again, or use what is already downloaded with --slm-offline",
-        slug="hub-unreachable",
-    )
-
-
-def _is_transport(error: Exception) -> bool:
-    """Errors of the network: the client has used requests, httpx and httpx2, and hides none of them."""
-    roots = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return bool(roots & {"requests", "urllib3", "httpx", "httpx2", "httpcore"}) or isinstance(error, OSError)
+        ) from None
 
 
 def _offline_error(repo: str, revision: str | None) -> UsageError:

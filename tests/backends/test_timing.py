@@ -107,11 +107,21 @@ def test_a_depth_whose_filling_was_interrupted_is_computed_anew(backend):
     assert told == [(0, 570), (512, 570)]
 
 
-def test_long_texts_take_the_memory_of_a_depth_back(llama):
-    llama.time(EngineTest(n_gen=1, n_depth=30))
-    assert llama._timer._handle is not None
-    llama.loglikelihood_rolling(["Once upon a time"])
-    assert llama._timer._handle is None
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda backend: backend.generate([GREETING]),
+        lambda backend: backend.loglikelihood([("Once upon", " a time")]),
+        lambda backend: backend.loglikelihood_rolling(["Once upon a time"]),
+    ],
+    ids=["generate", "loglikelihood", "rolling"],
+)
+def test_every_other_call_takes_the_memory_of_a_depth_back(backend, call):
+    told = []
+    for _ in range(2):
+        backend.time(EngineTest(n_gen=1, n_depth=550), lambda done, _: told.append(done))
+        call(backend)
+    assert told == [0, 512] * 2
 
 
 def test_another_depth_is_computed_anew(backend):

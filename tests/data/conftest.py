@@ -46,7 +46,7 @@ class Hub:
         self.root = root
         self.fetched: list[str] = []
         self.damage: dict[str, bytes] = {}
-        self.down = False
+        self.down = self.gated = False
 
 
 @pytest.fixture
@@ -81,6 +81,8 @@ def _handler(hub: Hub) -> Callable[..., Any]:
             if path.startswith("/api/datasets/"):
                 dataset = "/".join(path.removeprefix("/api/datasets/").split("/")[:2])
                 return self._send(200, self._info(dataset), body) if (hub.root / dataset).is_dir() else self._gone(body)
+            if hub.gated:
+                return self._send(403, b"{}", body, **{"X-Error-Code": "GatedRepo"})
             parts = path.removeprefix("/datasets/").split("/")
             file = hub.root / "/".join(parts[:2]) / "/".join(parts[4:])
             if not file.is_file():

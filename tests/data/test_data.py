@@ -12,7 +12,7 @@ from pytest_slm.data.manifest import Manifest, entry_of, problems, read_manifest
 from pytest_slm.data.needs import Need, needs
 from pytest_slm.data.pull import PARTIAL, pull
 from pytest_slm.data.sources import Folder, Hub
-from pytest_slm.errors import UsageError
+from pytest_slm.errors import ReportError, UsageError
 
 pytest.importorskip("huggingface_hub", reason="needs pip install 'pytest-slm[hub]'")
 ONE = [Need(dataset="org/set", configs=("one",), tasks=("suite/task",))]
@@ -168,6 +168,21 @@ def test_a_hub_that_is_down_is_told_with_a_way_out(target, hub):
     (error,) = fetch(target, ONE, Hub())
     assert error.slug == "hub-unreachable"
     assert "--from DIR" in str(error)
+
+
+def test_a_disk_that_cannot_be_written_is_not_a_hub_that_is_down(target, hub):
+    target.mkdir()
+    (target / PARTIAL).write_text("a file where downloads would go")
+    with pytest.raises(ReportError) as caught:
+        fetch(target, ONE, Hub())
+    assert caught.value.slug == "report-write"
+
+
+def test_a_gated_data_set_names_its_own_page(target, hub):
+    hub.gated = True
+    (error,) = fetch(target, ONE, Hub())
+    assert error.slug == "hub-gated"
+    assert f"/datasets/{ONE[0].dataset}," in str(error)
 
 
 def test_a_broken_manifest_and_none_are_told(target, repo, capsys):

@@ -23,8 +23,9 @@ Make = Callable[..., bytes]
 PROGRAM = """
 import json, sys
 from pathlib import Path
+from pytest_slm import hub
 from pytest_slm.errors import SlmError
-from pytest_slm.models import detect, hub, locate, resolve, select
+from pytest_slm.models import detect, locate, resolve, select
 
 order = json.loads(sys.argv[1])
 hub.TIMEOUT_S = order.get("timeout", hub.TIMEOUT_S)

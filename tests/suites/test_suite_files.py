@@ -107,11 +107,11 @@ def test_an_lm_eval_task_is_one_of_lm_evals_with_metrics_that_it_has(task: Task)
     if task.kind != "lm_eval":
         pytest.skip("no task of lm-eval")
     pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
-    from pytest_slm.runners.upstream import definitions
+    from pytest_slm.runners.upstream import definitions, seam
 
     path = definitions.find(task.options["task"])
     assert path is not None
-    settings = definitions.read(path)
+    settings = seam.read(path)
     listed = settings.get("metric_list") or settings.get("aggregate_metric_list")
     assert {spec.key or spec.name for spec in task.metrics} <= {one["metric"] for one in listed}
     filters = {one["name"] for one in settings.get("filter_list", [])} or {"none"}

@@ -3,61 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 import transformers
 
-from pytest_slm.backends import template
-from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.hf import generation, scoring, weights, workload
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
-from pytest_slm.backends.pairs import Ids, rolling_windows, shown_of, split_pairs
-from pytest_slm.backends.protocol import (
-    CHAT,
-    GENERATE,
-    LOGLIKELIHOOD,
-    TIMING,
-    TOKENS,
-    EngineTest,
-    EngineTimes,
-    Finished,
-    LogLikelihood,
-    ModelSpec,
-    Progress,
-    Workload,
-    ignored,
-    silent,
-)
+from pytest_slm.backends.hf.tokenizer import Tokenizer
+from pytest_slm.backends.local import Collected, LocalBackend
+from pytest_slm.backends.pairs import Ids
+from pytest_slm.backends.protocol import LogLikelihood, ModelSpec, Workload
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.errors import BackendError
 
 BATCH = {"cpu": 512, "cuda": 4096}
 """Tokens that go through the model at once when texts are scored; see docs/backends.md for what was measured."""
 
 
-class Transformers:
+class Transformers(LocalBackend):
     """A folder with safetensors, or a GGUF file as float32, opened by transformers."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        if spec.path is None:
-            raise BackendError("the hf backend needs a folder with safetensors, or a GGUF file", slug="model-load")
-        self._path = spec.path
-        self._exact = spec.exact
-        self._model: Model | None = Model(spec.path, spec.settings)
+        super().__init__(spec, "the hf backend needs a folder with safetensors, or a GGUF file")
+        self._model: Model | None = Model(self._path, spec.settings)
+        self._n_ctx, self._n_vocab = self._model.n_ctx, self._model.n_vocab
         self._n_batch = spec.settings.n_batch or BATCH[self._model.device.type]
         self._timer = EngineTimer(lambda: self._open)
         self._kv_bytes: int | None = None
         self._packs = can_pack(self._model)
-        self._sha256: str | None = None
-        chat = {CHAT} if self._model.tokenizer.chat_template else set()
-        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
+        self.capabilities = self._capabilities()
 
     def describe(self) -> Mapping[str, Any]:
         model = self._open
@@ -85,64 +63,14 @@ class Transformers:
             **model.describe(),
         }
 
-    def count_tokens(self, requests: Sequence[Request]) -> list[int]:
-        return [len(self._prompt_ids(request)) for request in requests]
-
-    def generate(
-        self,
-        requests: Sequence[Request],
-        progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
-    ) -> list[Generation]:
-        self._timer.release()
-        found = Collected(len(requests), progress, finished)
-        for number, request in enumerate(requests):
-            found.add(number, generation.generate(self._open, self._prompt(request), found.beat, self._seen))
-        return found.results()
-
-    def loglikelihood(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
-    ) -> list[LogLikelihood]:
-        tokenizer = self._open.tokenizer
-        split = split_pairs(tokenizer, pairs)
-        return self._scored(split, Collected(len(pairs), progress, finished))
-
-    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
-        tokenizer = self._open.tokenizer
-        windows: list[tuple[Ids, Ids]] = []
-        owners: list[int] = []
-        for number, text in enumerate(texts):
-            ids = tokenizer.tokenize(text, add_special=False, parse_special=False)
-            mine = rolling_windows(ids, tokenizer.start, self._open.n_ctx)
-            windows += mine
-            owners += [number] * len(mine)
-        parts: list[list[LogLikelihood]] = [[] for _ in texts]
-        for owner, part in zip(owners, self._scored(windows, Collected(len(windows), progress, ignored)), strict=True):
-            parts[owner].append(part)
-        return [
-            LogLikelihood(
-                logprob=math.fsum(part.logprob for part in mine),
-                is_greedy=all(part.is_greedy for part in mine),
-                n_tokens=sum(part.n_tokens for part in mine),
-            )
-            for mine in parts
-        ]
-
     def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
         """What ``generate`` would compute."""
-        return workload.of_prompts([(self._prompt_ids(request), request.max_tokens) for request in requests])
+        return workload.of_prompts([(self._shown(request), request.max_tokens) for request in requests])
 
     def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
         """What ``loglikelihood`` would compute."""
-        split = split_pairs(self._open.tokenizer, pairs)
+        split = self._split(pairs)
         return workload.of_pairs(self._open, split, n_batch=self._n_batch, packs=self._packs, exact=self._exact)
-
-    def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
-        """One round of the network alone."""
-        return self._timer.run(test, progress)
 
     def buffers(self) -> dict[str, int]:
         """Bytes of the weights, and of the KV memory after the last text that was written; torch does not say what it
@@ -160,10 +88,19 @@ class Transformers:
             raise BackendError(f"{self._path}: the model was closed")
         return self._model
 
+    @property
+    def _tokenizer(self) -> Tokenizer:
+        return self._open.tokenizer
+
     def _seen(self, memory: Any) -> None:
         self._kv_bytes = cache_bytes(memory)
 
-    def _scored(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> list[LogLikelihood]:
+    def _write(self, requests: Sequence[Request], found: Collected[Generation]) -> None:
+        for number, request in enumerate(requests):
+            prompt = self._prompt(number, request)
+            found.add(number, generation.generate(self._open, prompt, found.beat, self._seen))
+
+    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> None:
         scoring.loglikelihoods(
             self._open,
             pairs,
@@ -173,43 +110,3 @@ class Transformers:
             packs=self._packs,
             exact=self._exact,
         )
-        return found.results()
-
-    def _prompt(self, request: Request) -> generation.Prompt:
-        started = time.perf_counter()
-        ids = self._prompt_ids(request)
-        if not ids:
-            raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-        return generation.Prompt(request=request, ids=ids, started=started)
-
-    def _prompt_ids(self, request: Request) -> list[int]:
-        """The tokens that are shown."""
-        return shown_of(self._ids(request), request, self._open.n_ctx)
-
-    def _ids(self, request: Request) -> list[int]:
-        model = self._open
-        if request.prompt_ids is not None:
-            foreign = [token for token in request.prompt_ids if not 0 <= token < model.n_vocab]
-            if foreign:
-                raise BackendError(f"{foreign[0]} is no token id of this model (0 to {model.n_vocab - 1})")
-            return list(request.prompt_ids)
-        tokenizer = model.tokenizer
-        if request.prompt is not None:
-            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False)
-        source = tokenizer.chat_template
-        if source is None:
-            raise NotAvailableError(
-                f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
-                slug="no-chat-template",
-            )
-        messages = request.messages or ()
-        # A character of the private use area that no message holds.
-        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if all(mark not in m.content for m in messages))
-        text = template.render(
-            source,
-            [replace(message, content=tokenizer.marked(message.content, mark)) for message in messages],
-            tools=request.tools,
-            bos_token=tokenizer.spelled(tokenizer.bos),
-            eos_token=tokenizer.spelled(tokenizer.eos),
-        )
-        return tokenizer.tokenize_template(text, mark)

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.sampling import Sampler
+from pytest_slm.backends.local import Prompt
 from pytest_slm.backends.text import GrowingText
-from pytest_slm.core.types import Generation, Request, Timings
+from pytest_slm.core.types import Generation, Timings
 from pytest_slm.errors import BackendError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """A request whose prompt is known as token ids; ``started`` is when work on it began, on the monotonic clock."""
-
-    request: Request
-    ids: list[int]
-    started: float
 
 
 def generate(

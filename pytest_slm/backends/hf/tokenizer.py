@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from typing import Any
+
+from pytest_slm.backends.local import ControlTokens
 
 CACHED_TEXTS = 8
 """The choices of a question follow one another: their context is tokenized once."""
@@ -25,10 +26,8 @@ class Tokenizer:
         self._encode = functools.lru_cache(CACHED_TEXTS)(self._encoded)
         self.adds_bos = self.bos >= 0 and self.tokenize("a", add_special=True, parse_special=False)[:1] == [self.bos]
         added = source.added_tokens_decoder.values()
-        special = {*source.all_special_tokens, *(str(token) for token in added if token.special)} - {""}
-        # Longest first: of two that begin alike the longer one is meant.
-        self._spellings = sorted(special, key=lambda text: (-len(text), text))
-        self._special = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
+        special = (str(token) for token in added if token.special)
+        self.control = ControlTokens([*source.all_special_tokens, *special])
 
     @property
     def start(self) -> int:
@@ -55,26 +54,6 @@ class Tokenizer:
     def _encoded(self, text: str, add_special: bool, parse_special: bool) -> Sequence[int]:
         ids = self._source.encode(text, add_special_tokens=add_special, split_special_tokens=not parse_special)
         return tuple(ids)
-
-    def marked(self, content: str, mark: str) -> str:
-        """``content`` with ``mark`` inside of every control token that it spells, so that it spells none."""
-        return self._special.sub(lambda spelled: spelled[0][0] + mark + spelled[0][1:], content)
-
-    def tokenize_template(self, text: str, mark: str) -> list[int]:
-        """Token ids of a rendered template: its own control tokens count, those that hold ``mark`` are plain text.
-
-        BOS comes once: either the template has written it, or the model wants it added.
-        """
-        words = "|".join(re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
-        parts = re.split(f"({words})", text) if mark in text else [text]
-        ids: list[int] = []
-        for number, part in enumerate(parts):
-            plain = number % 2 == 1
-            if part:
-                ids += self.tokenize(
-                    part.replace(mark, "") if plain else part, add_special=False, parse_special=not plain
-                )
-        return [self.bos, *ids] if self.adds_bos and ids[:1] != [self.bos] else ids
 
     # -- tokens to text ------------------------------------------------------------------------------------------
 

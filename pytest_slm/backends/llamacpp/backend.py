@@ -3,58 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import llama_cpp as llama
 
-from pytest_slm.backends import template
-from pytest_slm.backends.collected import Collected
 from pytest_slm.backends.llamacpp import limits, scoring, workload
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
-from pytest_slm.backends.llamacpp.generation import Batcher, Prompt
+from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.timing import EngineTimer
-from pytest_slm.backends.pairs import Ids, rolling_windows, shown_of, split_pairs
-from pytest_slm.backends.protocol import (
-    CHAT,
-    GENERATE,
-    LOGLIKELIHOOD,
-    TIMING,
-    TOKENS,
-    EngineTest,
-    EngineTimes,
-    Finished,
-    LogLikelihood,
-    ModelSpec,
-    Progress,
-    Workload,
-    ignored,
-    silent,
-)
+from pytest_slm.backends.local import Collected, LocalBackend
+from pytest_slm.backends.pairs import Ids
+from pytest_slm.backends.protocol import EngineTest, EngineTimes, LogLikelihood, ModelSpec, Progress, Workload, silent
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.errors import BackendError, NotAvailableError
 
 
-class LlamaCpp:
+class LlamaCpp(LocalBackend):
     """A GGUF file opened by llama.cpp on the CPU."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        if spec.path is None:
-            raise BackendError("the llama.cpp backend needs the path of a GGUF file", slug="model-load")
-        self._path = spec.path
-        self._model = Model(spec.path)
+        super().__init__(spec, "the llama.cpp backend needs the path of a GGUF file")
+        self._model = Model(self._path)
         self._limits = limits.choose(self._model, spec.settings)
+        self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
         self._timer = EngineTimer(self._model, self._limits)
-        self._exact = spec.exact
-        self._sha256: str | None = None
-        chat = {CHAT} if self._model.chat_template else set()
-        self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
+        self.capabilities = self._capabilities()
 
     @property
     def kv_bytes(self) -> int:
@@ -92,65 +68,10 @@ class LlamaCpp:
             **self._model.describe(),
         }
 
-    def count_tokens(self, requests: Sequence[Request]) -> list[int]:
-        return [len(self._prompt_ids(request)) for request in requests]
-
-    def generate(
-        self,
-        requests: Sequence[Request],
-        progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
-    ) -> list[Generation]:
-        self._timer.release()
-        found = Collected(len(requests), progress, finished)
-        if self._exact or not self._limits.shares:
-            for number, request in enumerate(requests):
-                Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
-        else:
-            prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
-            Batcher(self._context, prompts, drafts=True).run(found.add, found.beat)
-        return found.results()
-
-    def loglikelihood(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
-    ) -> list[LogLikelihood]:
-        self._timer.release()
-        split = split_pairs(self._model, pairs, self._limits.threads)
-        found = Collected(len(pairs), progress, finished)
-        scoring.loglikelihoods(self._context, split, found.add, found.beat, exact=self._exact)
-        return found.results()
-
-    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
-        self._timer.release()
-        start = self._model.start
-        windows: list[tuple[Ids, Ids]] = []
-        owners: list[int] = []
-        for number, text in enumerate(texts):
-            ids = self._model.tokenize(text, add_special=False, parse_special=False)
-            mine = rolling_windows(ids, start, self._limits.n_ctx)
-            windows += mine
-            owners += [number] * len(mine)
-        found: Collected[LogLikelihood] = Collected(len(windows), progress, ignored)
-        scoring.loglikelihoods(self._context, windows, found.add, found.beat, exact=self._exact)
-        parts: list[list[LogLikelihood]] = [[] for _ in texts]
-        for owner, part in zip(owners, found.results(), strict=True):
-            parts[owner].append(part)
-        return [
-            LogLikelihood(
-                logprob=math.fsum(part.logprob for part in mine),
-                is_greedy=all(part.is_greedy for part in mine),
-                n_tokens=sum(part.n_tokens for part in mine),
-            )
-            for mine in parts
-        ]
-
     def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
         """One round of the engine alone; the KV memory of other calls is freed for it."""
         self._context.release()
-        return self._timer.run(test, progress)
+        return super().time(test, progress)
 
     def buffers(self) -> dict[str, int]:
         """Bytes of weights, KV memory and compute buffers that are open now."""
@@ -163,53 +84,27 @@ class LlamaCpp:
 
     def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
         """What ``loglikelihood`` would compute."""
-        split = split_pairs(self._model, pairs, self._limits.threads)
-        return workload.of_pairs(self._context, split, exact=self._exact)
+        return workload.of_pairs(self._context, self._split(pairs), exact=self._exact)
 
     def close(self) -> None:
         self._timer.release()
         self._context.close()
         self._model.close()
 
-    def _prompt(self, number: int, request: Request) -> Prompt:
-        started = time.perf_counter()
-        ids = self._prompt_ids(request)
-        if not ids:
-            raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-        return Prompt(number=number, request=request, ids=ids, started=started)
+    @property
+    def _tokenizer(self) -> Model:
+        return self._model
 
-    def _prompt_ids(self, request: Request) -> list[int]:
-        """The tokens that are shown."""
-        return shown_of(self._ids(request), request, self._limits.n_ctx)
+    def _write(self, requests: Sequence[Request], found: Collected[Generation]) -> None:
+        if self._exact or not self._limits.shares:
+            for number, request in enumerate(requests):
+                Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
+        else:
+            prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
+            Batcher(self._context, prompts, drafts=True).run(found.add, found.beat)
 
-    def _ids(self, request: Request) -> list[int]:
-        if request.prompt_ids is not None:
-            foreign = [token for token in request.prompt_ids if not 0 <= token < self._model.n_vocab]
-            if foreign:
-                raise BackendError(f"{foreign[0]} is no token id of this model (0 to {self._model.n_vocab - 1})")
-            return list(request.prompt_ids)
-        if request.prompt is not None:
-            return self._model.tokenize(request.prompt, add_special=True, parse_special=False)
-        source = self._model.chat_template
-        if source is None:
-            raise NotAvailableError(
-                f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
-                slug="no-chat-template",
-            )
-        messages = request.messages or ()
-        # A character of the private use area that no message holds.
-        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if all(mark not in m.content for m in messages))
-        text = template.render(
-            source,
-            [replace(message, content=self._model.marked(message.content, mark)) for message in messages],
-            tools=request.tools,
-            bos_token=self._spelled(self._model.bos),
-            eos_token=self._spelled(self._model.eos),
-        )
-        return self._model.tokenize_template(text, mark)
-
-    def _spelled(self, token: int) -> str:
-        return self._model.piece(token).decode("utf-8", "replace") if token >= 0 else ""
+    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> None:
+        scoring.loglikelihoods(self._context, pairs, found.add, found.beat, exact=self._exact)
 
 
 def _sha256(files: Sequence[Path]) -> str:

@@ -17,9 +17,10 @@ from typing import Literal
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
+from pytest_slm.backends.local import Prompt
 from pytest_slm.backends.packing import Row, common
 from pytest_slm.backends.text import GrowingText
-from pytest_slm.core.types import Generation, Request, Timings
+from pytest_slm.core.types import Generation, Timings
 from pytest_slm.errors import BackendError
 
 AT_ONCE = 32
@@ -30,16 +31,6 @@ ROWS = 64
 
 WORTH = 32
 """Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Prompt:
-    """A request whose prompt is known as token ids; ``started`` is when work on it began, on the monotonic clock."""
-
-    number: int
-    request: Request
-    ids: list[int]
-    started: float
 
 
 @dataclass(slots=True, kw_only=True)

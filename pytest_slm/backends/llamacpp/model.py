@@ -11,6 +11,7 @@ from pathlib import Path
 
 import llama_cpp as llama
 
+from pytest_slm.backends.local import ControlTokens
 from pytest_slm.errors import BackendError
 
 _LOG: deque[str] = deque(maxlen=20)
@@ -76,11 +77,7 @@ class Model:
         self.adds_bos = bool(llama.llama_vocab_get_add_bos(self.vocab))
         self._adds_eos = bool(llama.llama_vocab_get_add_eos(self.vocab))
         self.chat_template = self.metadata("tokenizer.chat_template")
-        special = [
-            self.piece(token).decode("utf-8", "replace") for token in range(self.n_vocab) if self._control(token)
-        ]
-        self._spellings = [text for text in special if text]
-        self._special = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
+        self.control = ControlTokens(self.spelled(token) for token in range(self.n_vocab) if self._control(token))
 
     @property
     def start(self) -> int:
@@ -148,26 +145,6 @@ class Model:
                 raise BackendError(f"a text of {len(data)} bytes cannot be tokenized", slug="tokenize")
             capacity = -n
 
-    def marked(self, content: str, mark: str) -> str:
-        """``content`` with ``mark`` inside of every control token that it spells, so that it spells none."""
-        return self._special.sub(lambda spelled: spelled[0][0] + mark + spelled[0][1:], content)
-
-    def tokenize_template(self, text: str, mark: str) -> list[int]:
-        """Token ids of a rendered template: its own control tokens count, those that hold ``mark`` are plain text.
-
-        A user's message that spells ``<|im_end|>`` must not end the user's turn. Marks are set before the template is
-        rendered, because afterwards nobody can tell the template's words from the user's. Where there is none (nearly
-        always) the text is tokenized in one piece, exactly as other engines do it. BOS comes once: either the template
-        has written it, or the model wants it added.
-        """
-        words = "|".join(re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
-        parts = re.split(f"({words})", text) if mark in text else [text]
-        ids: list[int] = []
-        for number, part in enumerate(parts):
-            plain = number % 2 == 1
-            ids += self.tokenize(part.replace(mark, "") if plain else part, add_special=False, parse_special=not plain)
-        return [self.bos, *ids] if self.adds_bos and ids[:1] != [self.bos] else ids
-
     # -- tokens to text ------------------------------------------------------------------------------------------
 
     def piece(self, token: int) -> bytes:
@@ -179,6 +156,10 @@ class Model:
             if length >= 0:
                 return buffer.raw[:length]
             size = -length
+
+    def spelled(self, token: int) -> str:
+        """How a special token is written in templates; empty for a token that the model does not have."""
+        return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
 
     def ends(self, token: int) -> bool:
         """Whether the model says with this token that it is done."""

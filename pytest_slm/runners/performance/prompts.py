@@ -7,8 +7,9 @@ import random
 from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError
+from pytest_slm.generators.fitting import fit_words, missing_of
 
-MOST_TRIES = 50
+MOST_COUNTS = 50
 
 
 class Prompts:
@@ -21,33 +22,18 @@ class Prompts:
 
     def next(self) -> tuple[Message, ...]:
         """One more. Raises BackendError (prompt-length) if there is none of this length."""
-        words = self._words(self._n_tokens)
-        template = self._count("")
-        for _ in range(MOST_TRIES):
-            text = " ".join(words)
-            count = self._count(text)
-            missing = self._n_tokens - count
-            if missing == 0:
-                return (Message(role="user", content=text),)
-            # Most words are one token, with some tokenizers two or more: those so far say how many.
-            per_word = max(1.0, (count - template) / max(1, len(words)))
-            if words and abs(missing) < per_word - 0.5:
-                words[self._random.randrange(len(words))] = self._random.choice(WORDS + SHORT_WORDS)
-            elif missing > 0:
-                words += self._words(max(1, int(missing / per_word)))
-            else:
-                del words[min(-1, int(missing / per_word)) :]
-        raise BackendError(
+        failure = BackendError(
             f"no prompt of exactly {self._n_tokens} tokens was found: the chat template alone may be longer",
             slug="prompt-length",
         )
+        missing_in = missing_of(self._n_tokens, self._count, most=MOST_COUNTS, failure=failure)
+        room = missing_in("")
+        words = fit_words(lambda words: missing_in(" ".join(words)), room, self._random, WORDS, SHORT_WORDS)
+        return (Message(role="user", content=" ".join(words)),)
 
     def _count(self, text: str) -> int:
         request = Request(messages=(Message(role="user", content=text),), max_tokens=1)
         return self._backend.count_tokens([request])[0]
-
-    def _words(self, n: int) -> list[str]:
-        return [self._random.choice(WORDS) for _ in range(n)]
 
 
 WORDS = tuple(

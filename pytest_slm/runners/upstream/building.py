@@ -10,11 +10,12 @@ import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
-from pytest_slm.runners.upstream import programs, rows
+from pytest_slm.runners.upstream import programs, rows, seam
 from pytest_slm.runners.upstream.definitions import Registry
 from pytest_slm.runners.upstream.screening import evaluates
 
@@ -50,19 +51,11 @@ class Built:
 def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> Built:
     """The task or group of lm-eval of this name. Raises UsageError if there is none, NotAvailableError if no data of it
     can be had, BackendError if they cannot be read or the task fails on them."""
-    try:
-        # lm_eval.tasks first: its private modules import each other in a circle.
-        import datasets  # noqa: F401
-        import lm_eval.tasks  # noqa: F401
-        from lm_eval.api.task import ConfigurableTask  # noqa: F401
-    except ImportError as error:
-        raise NotAvailableError(
-            f"lm-eval's task {name!r} needs lm-eval ({error}): pip install 'pytest-slm[lm-eval]'", slug="missing-extra"
-        ) from None
-    factory = _factory(config)
+    seam.check_installed(f"lm-eval's task {name!r}")
+    factory = _Factory(config)
     registry = Registry()
     overrides = {} if num_fewshot is None else {"num_fewshot": num_fewshot}
-    made = factory.build(registry[name], overrides=overrides, registry=registry)
+    made = seam.build(name, registry, overrides, factory.task, partial(factory.members, registry))
     if isinstance(made, list):
         raise UsageError(
             f"{name!r} is a tag of lm-eval, which has no score of its own: name one of its tasks "
@@ -106,39 +99,35 @@ def lacks_parts(group: Any) -> bool:
     )
 
 
-def _factory(config: RunConfig) -> Any:
-    from lm_eval.tasks._factory import TaskFactory
+class _Factory:
+    """What lm-eval's factory makes, with rows of ours, and with groups that may miss a part."""
 
-    class Factory(TaskFactory):  # type: ignore[misc]  # lm-eval has no types
-        """lm-eval's factory, with rows of ours, and with groups that may miss a part."""
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        self.missing: dict[str, NotAvailableError] = {}
+        self.sources: dict[str, Mapping[str, Any]] = {}
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.missing: dict[str, NotAvailableError] = {}
-            self.sources: dict[str, Mapping[str, Any]] = {}
+    def task(self, entry: Any, load: Callable[[], dict[str, Any]]) -> Any:
+        # Importing the functions of a task whose answers are programs imports the metric that would run them.
+        unsafe = entry.yaml_path is not None and bool(seam.read(entry.yaml_path).get("unsafe_code"))
+        with programs.without_code_eval(unsafe):
+            settings = _loaded(entry.name, load)
+        for structural in ("tag", "group", "task_list"):
+            settings.pop(structural, None)
+        task, source = _task(settings, self._config)
+        self.sources[str(settings["task"])] = source
+        return task
 
-        def _build_task(self, entry: Any, overrides: Mapping[str, Any] | None) -> Any:
-            # Importing the functions of a task whose answers are programs imports the metric that would run them.
-            with programs.without_code_eval(_unsafe(entry)):
-                settings = _loaded(entry.name, lambda: self._load_full_config(entry, overrides))
-            for structural in ("tag", "group", "task_list"):
-                settings.pop(structural, None)
-            task, source = _task(settings, config)
-            self.sources[str(settings["task"])] = source
-            return task
-
-        def _build_group_members(self, members: Any, group: str, overrides: Any, registry: Any) -> Any:
-            children = []
-            for member in _without_tags(members, registry):
-                try:
-                    children += super()._build_group_members([member], group, overrides, registry)
-                except NotAvailableError as error:
-                    name = str(member.get("task") or member.get("group") if isinstance(member, dict) else member)
-                    self.missing[name] = error
-                    children.append(_Missing(name))
-            return children
-
-    return Factory()
+    def members(self, registry: Registry, members: Iterable[Any], make: Callable[[Any], list[Any]]) -> list[Any]:
+        children = []
+        for member in _without_tags(members, registry):
+            try:
+                children += make(member)
+            except NotAvailableError as error:
+                name = str(member.get("task") or member.get("group") if isinstance(member, dict) else member)
+                self.missing[name] = error
+                children.append(_Missing(name))
+        return children
 
 
 def _loaded(name: str, load: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -177,13 +166,6 @@ def _seeded() -> Iterator[None]:
         np.random.set_state(other)
 
 
-def _unsafe(entry: Any) -> bool:
-    from lm_eval.tasks._yaml_loader import load_yaml
-
-    path = getattr(entry, "yaml_path", None)
-    return path is not None and bool(load_yaml(path, resolve_func=False).get("unsafe_code"))
-
-
 def _without_tags(members: Iterable[Any], registry: Registry) -> Iterator[Any]:
     """The members of a group, with the tasks of a tag in its place: one of them may be missing."""
     for member in members:
@@ -192,8 +174,6 @@ def _without_tags(members: Iterable[Any], registry: Registry) -> Iterator[Any]:
 
 
 def _task(settings: dict[str, Any], config: RunConfig) -> tuple[Any, Mapping[str, Any]]:
-    from lm_eval.api.task import ConfigurableTask
-
     name = str(settings.get("task"))
     if "class" in settings:
         raise UsageError(
@@ -216,35 +196,9 @@ def _task(settings: dict[str, Any], config: RunConfig) -> tuple[Any, Mapping[str
         )
         _check_rows(name, settings, found, source)
 
-    class Handed(ConfigurableTask):  # type: ignore[misc]
-        """lm-eval's task over rows that it does not look for itself."""
-
-        def download(self, *arguments: Any, **named: Any) -> None:
-            if found is None:
-                super().download(*arguments, **named)
-            else:
-                self.dataset = found
-
-        def training_docs(self) -> Any:
-            return self._once("training", super().training_docs)
-
-        def validation_docs(self) -> Any:
-            return self._once("validation", super().validation_docs)
-
-        def test_docs(self) -> Any:
-            return self._once("test", super().test_docs)
-
-        def _once(self, split: str, made: Callable[[], Any]) -> Any:
-            """A split, processed the first time that it is wanted: lm-eval processes it whenever it is, and functions
-            that shuffle the choices would ask one order and judge by another."""
-            kept: dict[str, Any] = self.__dict__.setdefault("_slm_docs", {})
-            if split not in kept:
-                kept[split] = made()
-            return kept[split]
-
     try:
         with _seeded():
-            task = Handed(config=settings)
+            task = seam.task(settings, found)
             _ = task.eval_docs
     except SlmError:
         raise

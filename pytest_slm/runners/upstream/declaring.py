@@ -10,7 +10,7 @@ from typing import Any
 from pytest_slm.core.types import MetricSpec, ModePlan, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.programs import PASS_AT_1
-from pytest_slm.runners.upstream import definitions
+from pytest_slm.runners.upstream import definitions, seam
 
 SUITE = "lm_eval"
 """What tasks that are named on the command line belong to; no suite, so they enter no score."""
@@ -28,13 +28,7 @@ def declare(name: str) -> Task:
     The first share is the primary metric; what is not known to be a share has the metric's name as its unit. Raises
     UsageError if lm-eval is not installed or has no task or group of that name.
     """
-    try:
-        import lm_eval.tasks  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            f"--slm-task=lm_eval:{name} needs lm-eval ({error}): pip install 'pytest-slm[lm-eval]'",
-            slug="missing-extra",
-        ) from None
+    seam.check_installed(f"--slm-task=lm_eval:{name}", UsageError)
     entry = definitions.Registry()[name]
     if entry.yaml_path is None:
         raise UsageError(
@@ -42,7 +36,7 @@ def declare(name: str) -> Task:
             + ",".join(f"lm_eval:{member}" for member in sorted(entry.tags)[:4]),
             slug="lm-eval-task",
         )
-    settings = definitions.read(Path(entry.yaml_path))
+    settings = seam.read(Path(entry.yaml_path))
     specs = tuple(_specs(name, settings))
     primary = min(specs, key=_rank)
     return Task(
@@ -60,11 +54,9 @@ def declare(name: str) -> Task:
 
 
 def _specs(name: str, settings: Mapping[str, Any]) -> Iterator[MetricSpec]:
-    from lm_eval.api.registry import DEFAULT_METRIC_REGISTRY
-
     listed = settings.get("aggregate_metric_list") or settings.get("metric_list")
     if listed is None:
-        listed = [{"metric": metric} for metric in DEFAULT_METRIC_REGISTRY.get(settings.get("output_type"), ())]
+        listed = [{"metric": metric} for metric in seam.default_metrics(settings.get("output_type"))]
     keys = [_key(entry["metric"]) for entry in ([listed] if isinstance(listed, Mapping) else listed)]
     if settings.get("unsafe_code"):  # tried in the sandbox, whatever lm-eval would call the result
         keys = [PASS_AT_1]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.runners.upstream import seam
 
 _DECLARES = re.compile(r"""^["']?(?:task|group)["']?: *(["']?)([^"'\n\[{#]+?)\1 *(?:#.*)?$""", re.MULTILINE)
 _BLOCK = r"""^["']?{key}["']?:(.*(?:\n[ \t-].*)*)"""
@@ -30,8 +31,6 @@ class Registry(dict[str, Any]):
         return super().__contains__(name) or (isinstance(name, str) and _known(name))
 
     def __missing__(self, name: str) -> Any:
-        from lm_eval.tasks._index import Entry, Kind, TaskIndex
-
         path = find(name)
         if path is None:
             members = tag_members(name)
@@ -41,10 +40,9 @@ class Registry(dict[str, Any]):
                     f"{_hint(name, _index().declared)}",
                     slug="lm-eval-task",
                 )
-            self[name] = Entry(name=name, kind=Kind.TAG, yaml_path=None, tags=set(members))
+            self[name] = seam.tag_entry(name, members)
         else:
-            kind = TaskIndex._kind_of(read(path))
-            self[name] = Entry(name=name, kind=kind, yaml_path=path)
+            self[name] = seam.entry(name, path)
         return self[name]
 
 
@@ -76,18 +74,11 @@ def tag_members(tag: str) -> tuple[str, ...]:
         carriers = {path for path, included in index.includes.items() if included & names}
     members = set()
     for path in found:
-        settings = read(Path(path)) if path.endswith(".yaml") else {}
+        settings = seam.read(Path(path)) if path.endswith(".yaml") else {}
         tags = settings.get("tag") or ()
         if isinstance(settings.get("task"), str) and tag in ([tags] if isinstance(tags, str) else tags):
             members.add(settings["task"])
     return tuple(sorted(members))
-
-
-def read(path: Path) -> dict[str, Any]:
-    """What a file and those that it includes say, functions left as text."""
-    from lm_eval.tasks._yaml_loader import load_yaml
-
-    return dict(load_yaml(path, resolve_func=False))
 
 
 @dataclass(frozen=True)
@@ -122,9 +113,7 @@ def _files() -> tuple[str, ...]:
 
     As text: a ``Path`` for each of 14,000 takes longer than to read them.
     """
-    import lm_eval
-
-    return tuple(sorted(_walk(str(Path(lm_eval.__file__).parent / "tasks"))))
+    return tuple(sorted(_walk(str(seam.package() / "tasks"))))
 
 
 def _walk(root: str) -> Iterator[str]:
@@ -150,7 +139,7 @@ def leaves(name: str, registry: Registry | None = None) -> Iterator[Mapping[str,
     """What the files say of the task of this name, or of every task in the group or tag. Raises UsageError."""
     registry = registry or Registry()
     entry = registry[name]
-    settings = read(Path(entry.yaml_path)) if entry.yaml_path else {}
+    settings = seam.read(Path(entry.yaml_path)) if entry.yaml_path else {}
     if not entry.yaml_path:
         members: Any = sorted(entry.tags)
     elif isinstance(settings.get("task"), list):

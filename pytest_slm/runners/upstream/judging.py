@@ -13,6 +13,7 @@ from pytest_slm.core.metrics import mean_metric
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
 from pytest_slm.core.types import Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
+from pytest_slm.runners.upstream import seam
 from pytest_slm.runners.upstream.building import Built, lacks_parts
 
 Verdicts = Mapping[str, Any]
@@ -33,8 +34,7 @@ def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[Met
     BackendError if lm-eval itself fails on it; ``where`` names the question."""
     verdicts: dict[str, Any] = {}
     try:
-        for ensemble in upstream._filters:  # apply_filters() would take all questions, also those not yet asked
-            ensemble.apply(list(instances))
+        seam.filter_answers(upstream, instances)
         for spec in specs:
             filtered, wanted = instances[0].filtered_resps, spec.source
             if spec.filter not in filtered:
@@ -181,9 +181,7 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], c
 def _is_mean(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion]) -> bool:
     """Whether the metric is the plain mean of one number for each question. Raises UsageError for a share that is none:
     no interval in [0, 1] holds it."""
-    from lm_eval.api.registry import get_aggregation
-
-    if upstream.aggregation().get(spec.source, get_aggregation("mean")) is not get_aggregation("mean"):
+    if not seam.is_mean(upstream, spec.source):
         return False
     values = [one.verdicts[spec.name] for one in judged]
     wrong = next((value for value in values if not isinstance(value, float) or not 0 <= value <= 1), None)

@@ -15,6 +15,7 @@ from typing import Any
 from pytest_slm.core.types import MetricSpec, Request, Task
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.kinds.programs import PASS_AT_1
+from pytest_slm.runners.upstream import seam
 from pytest_slm.runners.upstream.asking import repeats
 from pytest_slm.sandbox import available
 
@@ -79,8 +80,7 @@ def check_request(request: Request, instance: Any) -> None:
 def program_of(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:
     """What lm-eval's filter makes of an answer: for HumanEval the prompt with the answer behind it."""
     instances[0].resps.append(text)
-    for ensemble in upstream._filters:
-        ensemble.apply(instances)
+    seam.filter_answers(upstream, instances)
     filtered = instances[0].filtered_resps
     if spec.filter not in filtered:
         raise UsageError(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pytest_slm import hub
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
 from pytest_slm.runners import mirror
@@ -75,7 +76,7 @@ def hub_answers(timeout: float = 3.0) -> bool:
     """Whether the Hub can be connected to at all. Its own client would try for half a minute before it says no."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True  # then the proxy knows, and the client knows how to ask it
-    endpoint = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    endpoint = urllib.parse.urlsplit(hub.endpoint())
     port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
     try:
         socket.create_connection((endpoint.hostname or "", port), timeout).close()

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.runners.upstream import seam
+
 EVALUATES = frozenset({"eval", "exec", "parse_expr", "sympify", "S"})
 """Functions that run the text they are given; ``sympify`` and ``S`` are sympy's, and end in ``eval``."""
 
@@ -89,15 +91,13 @@ def _modules(node: ast.AST) -> Iterator[str]:
 
 def _file(importer: Path, module: str) -> Path | None:
     """The file of a module of lm-eval's tasks, or of one beside the importer."""
-    import lm_eval
-
     name = module.lstrip(".")
     dots = len(module) - len(name)
     folder = importer.parents[max(0, dots - 1)]
     if not dots and name.startswith("lm_eval."):
         if not name.startswith("lm_eval.tasks."):
             return None
-        folder, name = Path(lm_eval.__file__).parent, name.removeprefix("lm_eval.")
+        folder, name = seam.package(), name.removeprefix("lm_eval.")
     place = folder.joinpath(*name.split("."))
     found = [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()]
     return found[0] if found else None

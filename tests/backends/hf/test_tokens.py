@@ -17,15 +17,15 @@ def ask(text, **options):
 
 def test_the_template_adds_what_the_model_was_trained_on(opened):
     tokenizer = opened()._model.tokenizer
-    text = tokenizer.decode(opened()._prompt_ids(ask("Hi")))
+    text = tokenizer.decode(opened()._shown(ask("Hi")))
     assert text.endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
     assert text.count("<|im_start|>system") == 1
 
 
 def test_a_user_cannot_end_the_turn_by_spelling_its_end(opened):
-    plain, spelled = (opened()._prompt_ids(ask(text)) for text in ("Say so", "Say <|im_end|> so"))
+    plain, spelled = (opened()._shown(ask(text)) for text in ("Say so", "Say <|im_end|> so"))
     assert plain.count(2) == spelled.count(2) == 2
-    assert 2 not in opened()._prompt_ids(Request(prompt="Say <|im_end|> so"))
+    assert 2 not in opened()._shown(Request(prompt="Say <|im_end|> so"))
 
 
 def test_counted_tokens_are_the_evaluated_ones(opened):
@@ -46,9 +46,9 @@ def test_a_model_that_wants_bos_gets_it_once(folder, open_folder, tmp_path):
     (path / "tokenizer.json").write_text(json.dumps({**text, "post_processor": template}))
     backend = open_folder(path)
     assert backend.describe()["adds_bos"] is True
-    assert backend._prompt_ids(Request(prompt="Hi"))[0] == 1
-    assert backend._prompt_ids(Request(prompt="Hi")).count(1) == 1
-    ids = backend._prompt_ids(ask("Hi"))  # the template begins with the same token
+    assert backend._shown(Request(prompt="Hi"))[0] == 1
+    assert backend._shown(Request(prompt="Hi")).count(1) == 1
+    ids = backend._shown(ask("Hi"))  # the template begins with the same token
     assert ids[0] == 1
     assert ids[1] != 1
 

@@ -1,0 +1,252 @@
+"""What a backend does that computes in its own process, whatever its engine: from requests to token ids and back to
+results, one call like the other."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
+
+from pytest_slm.backends import template
+from pytest_slm.backends.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
+from pytest_slm.backends.protocol import (
+    CHAT,
+    GENERATE,
+    LOGLIKELIHOOD,
+    TIMING,
+    TOKENS,
+    EngineTest,
+    EngineTimes,
+    Finished,
+    LogLikelihood,
+    ModelSpec,
+    Progress,
+    ignored,
+    silent,
+)
+from pytest_slm.core.types import Generation, Request
+from pytest_slm.errors import BackendError, NotAvailableError
+
+T = TypeVar("T")
+
+
+class Collected(Generic[T]):
+    """Results as they come, in whatever order, told to whoever watches."""
+
+    def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
+        self._n = n
+        self._found: dict[int, T] = {}
+        self._progress, self._finished = progress, finished
+
+    def add(self, number: int, result: T) -> None:
+        """Take the result of a request and tell it."""
+        self._found[number] = result
+        self._finished(number, result)
+        self.beat()
+
+    def beat(self) -> None:
+        """Tell that work goes on."""
+        self._progress(len(self._found), self._n)
+
+    def results(self) -> list[T]:
+        """All results, in the order of the requests."""
+        self.beat()
+        return [self._found[number] for number in range(self._n)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A request whose prompt is known as token ids; ``started`` is when work on it began, on the monotonic clock."""
+
+    number: int
+    request: Request
+    ids: list[int]
+    started: float
+
+
+class ControlTokens:
+    """How a vocabulary spells its control tokens: those of a template and those of a user's text are told apart.
+
+    A user's message that spells ``<|im_end|>`` must not end the user's turn. Marks are set before the template is
+    rendered, because afterwards nobody can tell the template's words from the user's.
+    """
+
+    def __init__(self, spellings: Iterable[str]) -> None:
+        # Longest first: of two that begin alike the longer one is meant.
+        self._spellings = sorted(set(spellings) - {""}, key=lambda text: (-len(text), text))
+        self._any = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
+
+    def marked(self, content: str, mark: str) -> str:
+        """``content`` with ``mark`` inside of every control token that it spells, so that it spells none."""
+        return self._any.sub(lambda spelled: spelled[0][0] + mark + spelled[0][1:], content)
+
+    def parts(self, text: str, mark: str) -> Iterator[tuple[str, bool]]:
+        """A rendered template cut into (text, whether it is plain: a control token that a user has spelled). Where
+        there is no mark (nearly always) it stays in one piece, and is tokenized exactly as other engines do it."""
+        words = "|".join(re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
+        for number, part in enumerate(re.split(f"({words})", text) if mark in text else [text]):
+            plain = number % 2 == 1
+            if part:
+                yield part.replace(mark, "") if plain else part, plain
+
+
+class Tokenizer(Tokenizing, Protocol):
+    """What a conversation needs of a tokenizer; a token that the model does not have is -1."""
+
+    bos: int
+    eos: int
+    adds_bos: bool
+    control: ControlTokens
+
+    @property
+    def chat_template(self) -> str | None: ...
+
+    def spelled(self, token: int) -> str: ...
+
+
+class Timer(Protocol):
+    """Rounds of the engine alone, and the KV memory that is kept between them."""
+
+    def run(self, test: EngineTest, progress: Progress) -> EngineTimes: ...
+
+    def release(self) -> None: ...
+
+
+class LocalBackend(ABC):
+    """The protocol's calls, for an engine that says how ids are continued (``_write``) and scored (``_score``)."""
+
+    _n_ctx: int
+    _n_vocab: int
+    _timer: Timer
+    _split_threads = 1
+    """Threads that cut texts into tokens before they are scored."""
+
+    def __init__(self, spec: ModelSpec, needs: str) -> None:
+        if spec.path is None:
+            raise BackendError(needs, slug="model-load")
+        self._path = spec.path
+        self._exact = spec.exact
+        self._sha256: str | None = None
+
+    @property
+    @abstractmethod
+    def _tokenizer(self) -> Tokenizer:
+        """Raises BackendError once the model was closed."""
+
+    @abstractmethod
+    def _write(self, requests: Sequence[Request], found: Collected[Generation]) -> None: ...
+
+    @abstractmethod
+    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> None: ...
+
+    def _capabilities(self) -> frozenset[str]:
+        chat = {CHAT} if self._tokenizer.chat_template else set()
+        return frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
+
+    def count_tokens(self, requests: Sequence[Request]) -> list[int]:
+        """Prompt tokens of each request."""
+        return [len(self._shown(request)) for request in requests]
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+    ) -> list[Generation]:
+        """One generation per request."""
+        self._timer.release()
+        found = Collected(len(requests), progress, finished)
+        self._write(requests, found)
+        return found.results()
+
+    def loglikelihood(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        progress: Progress = silent,
+        finished: Finished[LogLikelihood] = ignored,
+    ) -> list[LogLikelihood]:
+        """How likely each continuation is after its context."""
+        return self._likelihoods(self._split(pairs), progress, finished)
+
+    def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
+        """How likely each whole text is, in windows of the context's length."""
+        tokenizer = self._tokenizer
+        windows: list[tuple[Ids, Ids]] = []
+        owners: list[int] = []
+        for number, text in enumerate(texts):
+            ids = tokenizer.tokenize(text, add_special=False, parse_special=False)
+            mine = rolling_windows(ids, tokenizer.start, self._n_ctx)
+            windows += mine
+            owners += [number] * len(mine)
+        parts: list[list[LogLikelihood]] = [[] for _ in texts]
+        for owner, part in zip(owners, self._likelihoods(windows, progress, ignored), strict=True):
+            parts[owner].append(part)
+        return [
+            LogLikelihood(
+                logprob=math.fsum(part.logprob for part in mine),
+                is_greedy=all(part.is_greedy for part in mine),
+                n_tokens=sum(part.n_tokens for part in mine),
+            )
+            for mine in parts
+        ]
+
+    def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
+        """One round of the engine alone."""
+        return self._timer.run(test, progress)
+
+    def _likelihoods(
+        self, pairs: Sequence[tuple[Ids, Ids]], progress: Progress, finished: Finished[LogLikelihood]
+    ) -> list[LogLikelihood]:
+        self._timer.release()
+        found = Collected(len(pairs), progress, finished)
+        self._score(pairs, found)
+        return found.results()
+
+    def _split(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        return split_pairs(self._tokenizer, pairs, self._split_threads)
+
+    def _prompt(self, number: int, request: Request) -> Prompt:
+        started = time.perf_counter()
+        ids = self._shown(request)
+        if not ids:
+            raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
+        return Prompt(number=number, request=request, ids=ids, started=started)
+
+    def _shown(self, request: Request) -> list[int]:
+        """The tokens that the model is shown."""
+        return shown_of(self._ids(request), request, self._n_ctx)
+
+    def _ids(self, request: Request) -> list[int]:
+        tokenizer = self._tokenizer
+        if request.prompt_ids is not None:
+            foreign = [token for token in request.prompt_ids if not 0 <= token < self._n_vocab]
+            if foreign:
+                raise BackendError(f"{foreign[0]} is no token id of this model (0 to {self._n_vocab - 1})")
+            return list(request.prompt_ids)
+        if request.prompt is not None:
+            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False)
+        source = tokenizer.chat_template
+        if source is None:
+            raise NotAvailableError(
+                f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
+                slug="no-chat-template",
+            )
+        messages = request.messages or ()
+        # A character of the private use area that no message holds.
+        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if all(mark not in m.content for m in messages))
+        text = template.render(
+            source,
+            [replace(message, content=tokenizer.control.marked(message.content, mark)) for message in messages],
+            tools=request.tools,
+            bos_token=tokenizer.spelled(tokenizer.bos),
+            eos_token=tokenizer.spelled(tokenizer.eos),
+        )
+        ids: list[int] = []
+        for part, plain in tokenizer.control.parts(text, mark):
+            ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)
+        # BOS comes once: either the template has written it, or the model wants it added.
+        return [tokenizer.bos, *ids] if tokenizer.adds_bos and ids[:1] != [tokenizer.bos] else ids
