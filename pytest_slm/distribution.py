@@ -48,11 +48,10 @@ def _told(config: pytest.Config) -> dict[str, Any]:
     return cast(dict[str, Any], config.workerinput[INPUT])  # type: ignore[attr-defined]
 
 
-def prepare(config: pytest.Config, run: Run) -> None:
-    """In a controller: let workers ask for models."""
+def prepare(config: pytest.Config, run: Run, hosts: Hosts) -> None:
+    """In a controller: let workers ask for its models."""
     if is_controller(config):
-        assert isinstance(run.hosts, Hosts)
-        config.pluginmanager.register(Controller(run, Broker(run.hosts)), "slm-controller")
+        config.pluginmanager.register(Controller(run, Broker(hosts)), "slm-controller")
 
 
 class Controller:

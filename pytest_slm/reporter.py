@@ -15,7 +15,6 @@ import pytest
 
 from pytest_slm import answers
 from pytest_slm.assembly import Known, assemble, drop_torn_off, unchecked_gates, write_report
-from pytest_slm.backends.hosts import Hosts
 from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError
 from pytest_slm.items import LIVE, planned
@@ -158,7 +157,7 @@ class Reporter:
         controller = self._config.pluginmanager.get_plugin("slm-controller")
         if controller is not None:  # the workers have collected, and told it
             self._known.planned = controller.planned
-        if isinstance(self._run.hosts, Hosts):
+        if self._run.hosts is not None:
             self._known.backends = self._run.hosts.descriptions
         finished = time.time()
         self._reports = assemble(
@@ -180,7 +179,7 @@ class Reporter:
         wall = finished - self._known.began
         hosts = self._run.hosts
         # Workers wait for the model in processes of their own, several at a time: then there is no share to tell.
-        waited = hosts.model_s if alone and isinstance(hosts, Hosts) else None
+        waited = hosts.model_s if alone and hosts is not None else None
         return {
             "wall_s": wall,
             "startup_s": self._first_item - self._known.began if self._first_item else None,

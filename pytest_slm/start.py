@@ -58,13 +58,13 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
                 run.backend_entry(quantization.name)
         if settings.interleave and not settings.plan:  # it locates the weights, and a plan downloads and makes none
             check_interleave(run)
-        run.hosts = Hosts(
+        run.hosts = hosts = Hosts(
             run.openings(),
             start_timeout=settings.start_timeout,
             request_timeout=settings.request_timeout,
             alone=not (distribution.is_controller(config) or settings.interleave),
         )
-        distribution.prepare(config, run)
+        distribution.prepare(config, run, hosts)
         _end_politely(config)
     if settings.plan or settings.budget is not None:
         _plan(config, run)

@@ -140,13 +140,21 @@ class Host:
             raise otherwise
         return function
 
-    def serve(self, connection: Connection, key: bytes) -> None:
-        """Answer one client until it goes away, if it knows the key."""
+    def close(self) -> None:
+        """Free the model."""
+        self._backend.close()
+
+    def welcome(self, connection: Connection, key: bytes) -> None:
+        """Serve a client if it knows the key."""
         try:
             frames.welcome(connection, key)
         except Exception as error:  # a stranger without the key must not end the service
             print(f"host: connection refused: {error!r}", file=sys.stderr)
             return
+        self.serve(connection)
+
+    def serve(self, connection: Connection) -> None:
+        """Answer one client until it goes away."""
         with connection:
             while True:
                 try:
@@ -244,7 +252,7 @@ def main() -> None:
         except Exception as error:  # it hung up again, say
             print(f"host: no connection: {error!r}", file=sys.stderr)
             continue
-        threading.Thread(target=host.serve, args=(connection, key), daemon=True).start()
+        threading.Thread(target=host.welcome, args=(connection, key), daemon=True).start()
 
 
 def _leash(folder: str) -> None:

@@ -6,13 +6,14 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection, Listener, Pipe
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pytest_slm.backends import frames
-from pytest_slm.backends.host import error_json
+from pytest_slm.backends.host import Host, error_json
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.process import HostProcess, raise_error
 from pytest_slm.backends.protocol import ModelSpec
@@ -38,22 +39,55 @@ class HostSource(Protocol):
         """Hang up, and end the processes that this object started."""
         ...
 
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """By quantization, what was said of itself by each that was opened."""
+        ...
 
-class Hosts:
+    @property
+    def model_s(self) -> float:
+        """Seconds that this process waited for models, in all."""
+        ...
+
+
+class _Lines:
+    """What every source of models keeps: its lines to them, what was said over each, and how long it waited."""
+
+    def __init__(self) -> None:
+        self._remotes: dict[str, RemoteBackend] = {}
+        self._descriptions: dict[str, Mapping[str, Any]] = {}
+        self._waited_s = 0.0
+
+    @property
+    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """By quantization, what was said of itself by each that was opened."""
+        return dict(self._descriptions)
+
+    @property
+    def model_s(self) -> float:
+        """Seconds that this process waited for models, in all."""
+        return self._waited_s + sum(remote.waited_s for remote in self._remotes.values())
+
+    def _hang_up(self, quantization: str | None) -> None:
+        for name in [name for name in self._remotes if quantization in (None, name)]:
+            remote = self._remotes.pop(name)
+            self._waited_s += remote.waited_s
+            remote.close()
+
+
+class Hosts(_Lines):
     """Starts one process per quantization. With ``alone`` the others end first, so that one model is in memory."""
 
     def __init__(
         self, openings: Mapping[str, Opening], *, start_timeout: float, request_timeout: float, alone: bool = True
     ) -> None:
+        super().__init__()
         self._openings = openings
         self._start_timeout = start_timeout
         self._request_timeout = request_timeout
         self._alone = alone
         self._processes: dict[str, HostProcess] = {}
-        self._remotes: dict[str, RemoteBackend] = {}
-        self._descriptions: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
-        self.waited_s = 0.0
 
     def process(self, quantization: str) -> HostProcess:
         """The living process of a quantization, started now if there is none."""
@@ -94,11 +128,6 @@ class Hosts:
             if process is not None:
                 process.stop()
 
-    @property
-    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the process of each quantization said of itself, of those that were started."""
-        return dict(self._descriptions)
-
     def why_dead(self, quantization: str) -> HostDiedError:
         """What became of the process that was last started for a quantization."""
         process = self._processes.get(quantization)
@@ -116,16 +145,49 @@ class Hosts:
             while self._processes:
                 self._processes.popitem()[1].stop()
 
-    def _hang_up(self, quantization: str | None) -> None:
-        for name in [name for name in self._remotes if quantization in (None, name)]:
-            remote = self._remotes.pop(name)
-            self.waited_s += remote.waited_s
-            remote.close()
 
-    @property
-    def model_s(self) -> float:
-        """Seconds that this process waited for models, in all."""
-        return self.waited_s + sum(remote.waited_s for remote in self._remotes.values())
+class InProcessHosts(_Lines):
+    """Opens models in this very process, for tests and scripts: nothing is started, but an engine that crashes takes
+    this process with it, memory is that of the whole process, and a call that hangs can be left but not ended."""
+
+    def __init__(self, openings: Mapping[str, Opening], *, request_timeout: float = 300.0) -> None:
+        super().__init__()
+        self._openings = openings
+        self._request_timeout = request_timeout
+        self._hosts: dict[str, Host] = {}
+
+    def open(self, quantization: str) -> RemoteBackend:
+        remote = self._remotes.get(quantization)
+        if remote is not None and remote.usable:
+            return remote
+        self._hang_up(quantization)
+        if quantization not in self._hosts:
+            began = time.perf_counter()
+            host = self._hosts[quantization] = Host(*self._openings[quantization]())
+            self._descriptions[quantization] = {**host.describe(), "start_s": time.perf_counter() - began}
+        ours, theirs = Pipe()
+        threading.Thread(target=self._hosts[quantization].serve, args=(theirs,), daemon=True).start()
+        remote = self._remotes[quantization] = RemoteBackend(
+            ours,
+            self._descriptions[quantization],
+            timeout=self._request_timeout,
+            why_dead=lambda: HostDiedError(f"{quantization} was closed"),
+            give_up=lambda: self._leave(quantization),
+        )
+        return remote
+
+    def end(self, quantization: str) -> None:
+        self._hang_up(quantization)
+        host = self._hosts.pop(quantization, None)
+        if host is not None:
+            host.close()
+
+    def close(self) -> None:
+        for quantization in [*self._remotes, *self._hosts]:
+            self.end(quantization)
+
+    def _leave(self, quantization: str) -> None:
+        self._hosts.pop(quantization, None)  # not closed: its engine may still be at work
 
 
 class Broker:
@@ -184,38 +246,39 @@ class Broker:
                     "address": process.address,
                     "key": process.key.hex(),
                     "describe": dict(process.description),
-                    "pid": process.pid,
                 }
             }
         except Exception as error:
             return {"error": error_json(error)}
 
 
-class WorkerHosts:
+class WorkerHosts(_Lines):
     """The hosts as a worker of pytest-xdist sees them."""
 
     def __init__(self, address: frames.Address, key: bytes, *, request_timeout: float) -> None:
+        super().__init__()
         self._broker = frames.connect(address, key)
         self._request_timeout = request_timeout
-        self._remotes: dict[str, tuple[int, RemoteBackend]] = {}
 
     def open(self, quantization: str) -> RemoteBackend:
         there = self._ask("open", quantization)
-        pid, remote = self._remotes.get(quantization, (0, None))
-        if remote is not None and remote.usable and pid == there["pid"]:
-            return remote
+        description = there["describe"]
+        remote = self._remotes.get(quantization)
+        if remote is not None and remote.usable and description == self._descriptions[quantization]:
+            return remote  # the number of the process is in it
+        self._hang_up(quantization)
         try:
             connection = frames.connect(there["address"], bytes.fromhex(there["key"]))
         except (OSError, EOFError):
             raise self._why_dead(quantization) from None
-        remote = RemoteBackend(
+        self._descriptions[quantization] = description
+        remote = self._remotes[quantization] = RemoteBackend(
             connection,
-            there["describe"],
+            description,
             timeout=self._request_timeout,
             why_dead=lambda: self._why_dead(quantization),
             give_up=lambda: self._ask("give_up", quantization),
         )
-        self._remotes[quantization] = (there["pid"], remote)
         return remote
 
     def end(self, quantization: str) -> None:
@@ -225,8 +288,7 @@ class WorkerHosts:
         )
 
     def close(self) -> None:
-        for _, remote in self._remotes.values():
-            remote.close()
+        self._hang_up(None)
         self._broker.close()
 
     def _why_dead(self, quantization: str) -> HostDiedError:
