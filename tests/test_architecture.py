@@ -1,181 +1,180 @@
-"""Who may import whom (docs/architecture.md), and other things that hold for every file."""
+"""Who may import whom (the table in docs/architecture.md), and other things that hold for every file.
+
+One test per rule, which names all that break it.
+"""
 
 import ast
 import re
+import sys
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pytest_slm"
-STDLIB_PLUS_NUMPY = {"numpy"}
-
-ENGINES = {"torch", "transformers", "llama_cpp", "lm_eval", "datasets"}
-
-# room: (our rooms it may import, other packages it may not)
-RULES = {
-    "errors": (set(), ENGINES | {"pytest", "numpy", "jinja2", "yaml", "psutil"}),
-    "core": (set(), ENGINES | {"pytest", "jinja2", "yaml", "psutil"}),
-    "scorers": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml", "psutil", "numpy"}),
-    "machine": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml"}),
-    "load": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "psutil"}),
-    "hub": ({"errors"}, ENGINES | {"pytest", "jinja2", "yaml", "numpy", "psutil"}),
-    "models": ({"core", "errors", "hub", "load"}, ENGINES | {"pytest", "jinja2", "yaml"}),
-    "backends": ({"core", "errors", "machine"}, ENGINES | {"pytest", "yaml"}),
-    "sandbox": ({"core", "errors"}, ENGINES | {"pytest", "jinja2", "yaml", "numpy", "psutil"}),
-    "runners": (
-        {"core", "errors", "hub", "scorers", "machine", "models", "backends", "sandbox"},
-        {"pytest", "yaml", "llama_cpp", "torch"},
-    ),
-    # which devices a model fits on is told by the table of devices
-    "registry": ({"core", "errors", "load", "machine"}, ENGINES | {"pytest", "jinja2", "yaml"}),
-    # the fingerprint's recipe tells in what two machines differ
-    "comparing": ({"core", "errors", "machine", "registry"}, ENGINES | {"pytest", "jinja2", "yaml"}),
-    # titles of devices stand in the table of devices
-    "site": ({"core", "errors", "registry", "load", "machine"}, ENGINES | {"pytest", "yaml"}),
-    "assembly": ({"core", "errors", "machine", "models", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
-    "data": ({"core", "errors", "hub", "load", "builtin", "runners"}, ENGINES | {"pytest", "yaml", "jinja2"}),
-    "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
-    "answers": ({"core", "errors", "backends"}, ENGINES | {"pytest", "jinja2", "yaml"}),
-    "planning": (
-        {"core", "errors", "answers", "backends", "machine", "models", "runners", "session"},
-        ENGINES | {"pytest", "jinja2", "yaml"},
-    ),
-    "session": (
-        {"core", "errors", "answers", "backends", "models", "runners", "scorers"},
-        ENGINES | {"pytest", "jinja2", "yaml"},
-    ),
-}
-OWN_ENGINE = {"backends/llamacpp": {"llama_cpp"}, "backends/hf": {"torch", "transformers"}}
-"""Folders that may import an engine which their room may not."""
-
 GUEST = PACKAGE / "sandbox" / "guest"
-
-TOP = ENGINES | {"jinja2", "yaml"}
-"""What the pytest side (plugin, options, items, reporter, ...) may not import."""
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def files():
-    return sorted(PACKAGE.rglob("*.py"))
+def where(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__")
 
 
 def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return where(path).partition("/")[0]
 
 
-def imports(path: Path):
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def calls(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+
+
+@cache
+def imports(path: Path) -> list[tuple[int, str]]:
     """(line, module) of every import in a file, wherever it stands; those for type checkers only are left out."""
-    tree = ast.parse(path.read_text("utf-8"))
     guarded = {
         inner
-        for node in ast.walk(tree)
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
-        if node in guarded:
-            continue
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+    found = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import) and node not in guarded:
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node not in guarded:
+            found += [(node.lineno, f"{'.' * node.level}{node.module}.{alias.name}") for alias in node.names]
+    return found
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_rooms_import_only_what_they_may(path):
-    mine = room(path)
-    allowed, forbidden = RULES.get(mine, (None, TOP))
-    forbidden = forbidden - OWN_ENGINE.get(path.parent.relative_to(PACKAGE).as_posix(), set())
-    for line, name in imports(path):
-        top, _, rest = name.partition(".")
-        if top == "pytest_slm":
-            other = rest.partition(".")[0]
-            assert allowed is None or other in allowed | {mine, "__version__"}, f"{path}:{line}: {mine} imports {other}"
-        assert top not in forbidden, f"{path}:{line}: {mine} imports {top}"
-        assert top != "_pytest", f"{path}:{line}: pytest's private modules"
+# -- who may import whom ----------------------------------------------------------------------------------------------
 
 
-def test_runners_know_backends_by_their_protocol_only():
-    # performance asks for memory, which only the remote backend has
-    known = {"pytest_slm.backends.protocol", "pytest_slm.backends.remote"}
-    for path in (PACKAGE / "runners").rglob("*.py"):
+def table() -> dict[str, tuple[set[str], set[str]]]:
+    """Of docs/architecture.md: by room, what it may import of ours and of others."""
+    text = (
+        (ROOT / "docs/architecture.md").read_text("utf-8").partition("## Who may import whom")[2].partition("\n## ")[0]
+    )
+    rows = re.findall(r"^\| ([a-z_/]+) \|(.*)\|(.*)\|$", text, re.MULTILINE)
+    cells = {name: [set(re.findall(r"[\w/]+", re.sub(r"\(.*?\)", "", cell))) for cell in row] for name, *row in rows}
+    assert len(cells) == len(rows), "a room has two rows"
+    return {name: (ours, others) for name, (ours, others) in cells.items() if name != "room"}
+
+
+def test_every_room_has_its_row_in_the_table():
+    rooms = {room(path) for path in FILES} - {"__init__"}
+    folders = {name for name in table() if "/" in name}
+    assert set(table()) - folders == rooms
+    assert [name for name in folders if not (PACKAGE / name).is_dir()] == []
+    named = {name for ours, _ in table().values() for name in ours}
+    known = rooms | {where(path) for path in FILES}
+    assert named - known == set(), "named in the table, but not there"
+
+
+def test_rooms_import_only_what_they_may():
+    rules, wrong = table(), []
+    for path in FILES:
+        rows = [rules[name] for name in rules if where(path) == name or where(path).startswith(f"{name}/")]
+        ours = {"__init__", room(path)}.union(*(row[0] for row in rows))
+        others = sys.stdlib_module_names.union(*(row[1] for row in rows))
         for line, name in imports(path):
-            if name.startswith("pytest_slm.backends"):
-                assert name.rpartition(".")[0] in known, f"{path}:{line}: {name}"
+            top, *rest = name.split(".")
+            if top == "pytest_slm":
+                inner = rest[0] if (PACKAGE / rest[0]).is_dir() or (PACKAGE / f"{rest[0]}.py").exists() else "__init__"
+                fine = bool(ours & {inner, "/".join(rest[:2])})
+            else:
+                fine = top in others
+            if not fine:
+                wrong.append(f"{where(path)}:{line}: {name}")
+    assert wrong == []
+
+
+def test_nothing_is_in_the_table_that_nobody_imports():
+    used = {(room(path), name) for path in FILES for _, name in imports(path)}
+    tops = {(mine, name.split(".")[1 if name.startswith("pytest_slm.") else 0]) for mine, name in used}
+    stale = [
+        (name, other)
+        for name, row in table().items()
+        for other in row[0] | row[1]
+        if (name.partition("/")[0], other.partition("/")[0]) not in tops
+    ]
+    assert stale == []
 
 
 def test_nothing_imports_what_runs_in_the_sandbox():
-    for path in (path for path in files() if path.parent != GUEST):
-        assert not [name for _, name in imports(path) if name.startswith("pytest_slm.sandbox.guest")], path
+    wrong = [
+        f"{where(path)}:{line}"
+        for path in FILES
+        if path.parent != GUEST
+        for line, name in imports(path)
+        if name.startswith("pytest_slm.sandbox.guest")
+    ]
+    assert GUEST.is_dir()
+    assert wrong == []
 
 
-def test_only_load_reads_yaml():
-    readers = {room(path) for path in files() for _, name in imports(path) if name.partition(".")[0] == "yaml"}
-    assert readers == {"load"}
+def test_options_are_read_in_three_places():
+    readers = {where(path) for path in FILES if "getoption(" in path.read_text("utf-8")}
+    assert readers == {"options", "distribution", "reporter"}
 
 
-def test_only_options_reads_options():
-    for path in files():
-        if path.name not in ("options.py", "distribution.py", "reporter.py"):
-            assert "getoption(" not in path.read_text(), path
+# -- what no file does ------------------------------------------------------------------------------------------------
 
-
-def test_the_core_needs_the_standard_library_and_numpy_at_use():
-    import sys
-
-    for path in (PACKAGE / "core").rglob("*.py"):
-        for line, name in imports(path):
-            top = name.partition(".")[0]
-            fine = top in sys.stdlib_module_names or top in {"pytest_slm", "numpy"}
-            assert fine, f"{path}:{line}: {name}"
-        tree = ast.parse(path.read_text())
-        at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        assert "numpy" not in ast.dump(ast.Module(body=at_import, type_ignores=[]))
-
-
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_dangerous(path):
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            inside = path.parent == GUEST and name == "exec"  # started by the interpreter in the sandbox only
-            assert inside or name not in {"eval", "exec", "pickle.loads", "pickle.load", "yaml.load", "os.system"}, (
-                node.lineno
-            )
-            assert not any(keyword.arg == "shell" for keyword in node.keywords), node.lineno
-            trusts = [keyword for keyword in node.keywords if keyword.arg == "trust_remote_code"]
-            assert all(ast.unparse(keyword.value) == "False" for keyword in trusts), node.lineno
-
-
+DANGEROUS = {"eval", "exec", "pickle.loads", "pickle.load", "yaml.load", "os.system"}
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "time.clock_gettime"}
 
 
+def test_nothing_dangerous():
+    wrong = []
+    for path in FILES:
+        for call in calls(path):
+            name = ast.unparse(call.func)
+            inside = path.parent == GUEST and name == "exec"  # started by the interpreter in the sandbox only
+            trusts = [one for one in call.keywords if one.arg == "trust_remote_code"]
+            if (
+                (name in DANGEROUS and not inside)
+                or any(keyword.arg == "shell" for keyword in call.keywords)
+                or any(ast.unparse(keyword.value) != "False" for keyword in trusts)
+            ):
+                wrong.append(f"{where(path)}:{call.lineno}: {ast.unparse(call)}")
+    assert wrong == []
+
+
 def test_durations_are_of_a_clock_that_does_not_go_backwards():
-    measuring = [path for path in files() if room(path) in ("backends", "runners", "machine", "core", "timing")]
+    measuring = [path for path in FILES if room(path) in ("backends", "runners", "machine", "core", "timing")]
     assert len(measuring) > 50
-    for path in measuring:
-        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
-        assert not [call.lineno for call in calls if ast.unparse(call.func) in WALL_CLOCK], path
+    wrong = [
+        (where(path), call.lineno) for path in measuring for call in calls(path) if ast.unparse(call.func) in WALL_CLOCK
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_are_short_and_public_things_are_explained(path):
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= 330, "which idea could have a room of its own?"
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree), f"{path} does not say what it is for"
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-            hook = node.name.startswith("pytest_")
-            assert hook or ast.get_docstring(node), f"{path}:{node.lineno}: {node.name} has no docstring"
+# -- what a reader needs ----------------------------------------------------------------------------------------------
 
 
-def test_rooms_are_small():
-    for folder in (folder for folder in PACKAGE.rglob("*") if folder.is_dir() and folder.name != "__pycache__"):
-        python = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-        assert len(python) <= 13, f"{folder}: {len(python)} files"
+def test_files_are_short():
+    long = {where(path): n for path in FILES if (n := len(path.read_text("utf-8").splitlines())) > 330}
+    assert not long, "which idea could have a room of its own?"
+
+
+def test_folders_are_small():
+    folders = {path.parent for path in FILES} - {PACKAGE}
+    n = {folder: len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) for folder in folders}
+    assert len(n) > 15
+    assert not {where(folder): files for folder, files in n.items() if files > 13}
+
+
+def test_public_things_are_explained():
+    wrong = [where(path) for path in FILES if not ast.get_docstring(tree(path))]
+    for path in FILES:
+        for node in tree(path).body:
+            public = isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith(("_", "pytest_"))
+            if public and not ast.get_docstring(node):
+                wrong.append(f"{where(path)}:{node.lineno}: {node.name}")
+    assert wrong == []
 
 
 # Slugs that are put together, or written where no error is raised.
@@ -187,7 +186,7 @@ BUILT = {
 
 def slugs(path):
     """What errors are given as ``slug=``, as third argument (load.document), or as the class's own."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree(path)):
         said = []
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error"):
             said = [*node.args[2:3], *(keyword.value for keyword in node.keywords if keyword.arg == "slug")]
@@ -197,19 +196,22 @@ def slugs(path):
 
 
 def test_every_slug_is_in_the_docs():
-    documented = re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
-    used = {slug for path in files() for slug in slugs(path)} | BUILT
+    documented = re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs/errors.md").read_text("utf-8"), re.MULTILINE)
+    used = {slug for path in FILES for slug in slugs(path)} | BUILT
     assert sorted(documented) == sorted(used)
 
 
 def test_every_option_is_in_the_docs():
-    text = (ROOT / "docs/options.md").read_text()
-    options = set(re.findall(r'"(--slm-[a-z-]+)"', (PACKAGE / "options.py").read_text()))
+    text = (ROOT / "docs/options.md").read_text("utf-8")
+    options = set(re.findall(r'"(--slm-[a-z-]+)"', (PACKAGE / "options.py").read_text("utf-8")))
     assert options
-    missing = {option for option in options if f"`{option}" not in text}
-    assert not missing
+    assert not {option for option in options if f"`{option}" not in text}
 
 
 def test_suites_and_docs_name_no_foreign_place():
-    for path in [*ROOT.glob("docs/**/*.md"), ROOT / "README.md", *files(), *ROOT.glob("suites/**/*.yaml")]:
-        assert not re.search(r"(\.\./shared|/work/|/root/|/tmp/)", path.read_text("utf-8")), path
+    pages = [*ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
+    suites = [*ROOT.glob("suites/**/*.yaml")]
+    assert pages
+    assert suites
+    foreign = re.compile(r"(\.\./shared|/work/|/root/|/tmp/)")
+    assert not [path for path in [*pages, *FILES, *suites] if foreign.search(path.read_text("utf-8"))]

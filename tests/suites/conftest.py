@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,21 +13,51 @@ from pytest_slm.kinds.checks import read_samples
 from pytest_slm.load import load_suite, load_task
 
 SUITES = Path(__file__).parents[2] / "suites"
-OURS = ("core", "function_calling", "rag", "reasoning", "safety", "submission")
+
+SELECTIONS: dict[str, Callable[[Task], bool]] = {
+    "task": lambda task: True,
+    "checked": lambda task: task.kind == "checks",
+    "sampled": lambda task: task.kind == "checks" and "samples" in task.options,
+    "generated": lambda task: "generator" in task.options,
+    "with_data": lambda task: bool({"samples", "haystack"} & set(task.options)),
+    "upstream": lambda task: task.kind == "lm_eval",
+    "unscored": lambda task: task.kind != "checks",
+}
+"""Names of arguments, and which tasks each of them is in turn."""
+
+
+@cache
+def all_suites() -> list[Suite]:
+    return [load_suite(path) for path in sorted(SUITES.glob("*/suite.yaml"))]
+
+
+@cache
+def all_tasks() -> list[Task]:
+    return [
+        load_task(path, suite)
+        for suite in all_suites()
+        for path in sorted(Path(suite.path).parent.glob("*.yaml"))
+        if path.name != "suite.yaml"
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``suite`` is every suite once, ``task`` every task file once."""
+    """``suite`` is every suite once, ``task`` every task file once, the others of SELECTIONS some of them."""
     if "suite" in metafunc.fixturenames:
-        suites = [load_suite(SUITES / name / "suite.yaml") for name in OURS]
-        metafunc.parametrize("suite", suites, ids=lambda suite: suite.name)
-    if "task" in metafunc.fixturenames:
-        tasks = [load_task(path, load_suite(path.parent / "suite.yaml")) for name in OURS for path in task_files(name)]
-        metafunc.parametrize("task", tasks, ids=lambda task: f"{task.suite}/{task.name}")
+        metafunc.parametrize("suite", all_suites(), ids=lambda suite: suite.name)
+    for name in set(SELECTIONS) & set(metafunc.fixturenames):
+        chosen = [task for task in all_tasks() if SELECTIONS[name](task)]
+        metafunc.parametrize(name, chosen, ids=lambda task: f"{task.suite}/{task.name}")
 
 
-def task_files(suite: str) -> list[Path]:
-    return sorted(path for path in (SUITES / suite).glob("*.yaml") if path.name != "suite.yaml")
+@pytest.fixture(scope="session")
+def suites() -> list[Suite]:
+    return all_suites()
+
+
+@pytest.fixture(scope="session")
+def tasks() -> list[Task]:
+    return all_tasks()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from pathlib import Path
@@ -15,10 +16,34 @@ from pytest_slm.kinds.checking import check_task
 from pytest_slm.kinds.checks import read_samples
 from pytest_slm.load import load_suite, load_task
 
+# Which tasks `sampled`, `generated`, `upstream` and so on are stands in conftest.py.
 
-def samples_of(task: Task) -> bool:
-    """Whether a task has a file of samples; multiple choice has questions instead, which `check_task` reads."""
-    return task.kind == "checks" and "samples" in task.options
+
+def test_every_file_of_the_folder_suites_is_looked_at(
+    suites_folder: Path, suites: list[Suite], tasks: list[Task]
+) -> None:
+    # by the names of files alone, so that what is not loaded is noticed
+    folders = {path for path in suites_folder.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))}
+    yaml = {path for path in suites_folder.glob("**/*.y*ml") if path.name != "suite.yaml"}
+    python = set(suites_folder.glob("**/*.py"))
+    assert {Path(suite.path).parent for suite in suites} == folders
+    assert {Path(task.path) for task in tasks} == yaml
+    assert python == set(measuring_files(suites_folder))
+    assert (len(folders), len(yaml), len(python)) >= (9, 20, 8)  # a lost folder is no smaller test
+
+
+def measuring_files(suites_folder: Path) -> list[Path]:
+    return sorted(suites_folder.glob("*/test_*.py"))
+
+
+def test_a_test_that_measures_has_the_name_of_its_file(suites_folder: Path) -> None:
+    # --slm-suite=performance/decode finds it by its file, the report by its marker
+    for path in measuring_files(suites_folder):
+        tests = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+        marks = [ast.unparse(mark) for test in tests for mark in test.decorator_list]
+        assert [test.name for test in tests] == [path.stem]
+        assert [mark for mark in marks if mark.startswith(f"pytest.mark.slm_task('{path.stem.removeprefix('test_')}'")]
+        assert "pytest.mark.slm_timing" in marks
 
 
 def test_a_task_has_no_mistake_that_can_be_seen_before_it_runs(task: Task) -> None:
@@ -49,80 +74,72 @@ def test_a_task_runs_in_quick_and_full_mode_or_only_validates(task: Task) -> Non
     assert set(task.modes) in ({"quick", "full"}, {"validate"})
 
 
-def test_a_task_is_scored_by_a_known_scorer(task: Task) -> None:
-    if task.kind == "checks":
-        assert task.scorer is not None
-        assert callable(Extensions().scorers.lookup(task.scorer))
-    else:
-        assert task.scorer is None
+def test_a_checked_task_is_scored_by_a_known_scorer(checked: Task) -> None:
+    assert checked.scorer is not None
+    assert callable(Extensions().scorers.lookup(checked.scorer))
 
 
-def test_a_generated_task_has_a_known_generator_and_a_limit_in_every_mode(task: Task) -> None:
-    if "generator" in task.options:
-        assert callable(Extensions().generators.lookup(task.options["generator"]).make)
-        assert all(plan.limit for plan in task.modes.values())
+def test_other_tasks_name_no_scorer(unscored: Task) -> None:
+    assert unscored.scorer is None
 
 
-def test_data_have_the_declared_checksum(task: Task) -> None:
-    name = task.options.get("samples") or task.options.get("haystack")
-    if name:
-        data = (Path(task.path).parent / name).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == task.options["sha256"]
+def test_a_generated_task_has_a_known_generator_and_a_limit_in_every_mode(generated: Task) -> None:
+    assert callable(Extensions().generators.lookup(generated.options["generator"]).make)
+    assert [plan.limit for plan in generated.modes.values() if not plan.limit] == []
 
 
-def test_every_data_file_is_declared_by_a_task(suites_folder: Path) -> None:
-    declared = "".join(path.read_text(encoding="utf-8") for path in suites_folder.glob("*/*.yaml"))
-    for path in suites_folder.glob("*/data/*"):
-        assert f"data/{path.name}" in declared, path
+def test_data_have_the_declared_checksum(with_data: Task) -> None:
+    name = with_data.options.get("samples") or with_data.options["haystack"]
+    data = (Path(with_data.path).parent / name).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == with_data.options["sha256"]
 
 
-def test_samples_come_back_from_json_unchanged(task: Task) -> None:
-    if samples_of(task):
-        samples = read_samples(Path(task.path).parent / task.options["samples"], task.options["sha256"])
-        assert [Sample.from_json(json.loads(json.dumps(sample.to_json()))) for sample in samples] == samples
+def test_every_data_file_is_declared_by_a_task(suites_folder: Path, tasks: list[Task]) -> None:
+    declared = {
+        Path(task.path).parent / task.options[key]
+        for task in tasks
+        for key in ("samples", "haystack")
+        if key in task.options
+    }
+    assert set(suites_folder.glob("*/data/*")) == declared
 
 
-def test_ids_and_questions_are_unique(task: Task) -> None:
-    if samples_of(task):
-        samples = read_samples(Path(task.path).parent / task.options["samples"])
-        assert len({sample.id for sample in samples}) == len({sample.input for sample in samples}) == len(samples)
+def read(task: Task) -> list[Sample]:
+    return read_samples(Path(task.path).parent / task.options["samples"], task.options["sha256"])
 
 
-def test_groups_of_metrics_and_samples_are_the_same(task: Task) -> None:
+def test_samples_come_back_from_json_unchanged(sampled: Task) -> None:
+    samples = read(sampled)
+    assert [Sample.from_json(json.loads(json.dumps(sample.to_json()))) for sample in samples] == samples
+
+
+def test_there_are_enough_samples_with_ids_and_questions_of_their_own(sampled: Task) -> None:
+    samples = read(sampled)
+    assert len({sample.id for sample in samples}) == len({sample.input for sample in samples}) == len(samples) >= 30
+
+
+def test_groups_of_metrics_and_samples_are_the_same(sampled: Task) -> None:
     # A metric of a misspelt group would silently have no samples.
-    if samples_of(task):
-        samples = read_samples(Path(task.path).parent / task.options["samples"])
-        named = {group for spec in task.metrics for group in (*spec.balance, spec.group) if group}
-        assert named == {sample.metadata["group"] for sample in samples}
+    named = {group for spec in sampled.metrics for group in (*spec.balance, spec.group) if group}
+    assert named == {sample.metadata["group"] for sample in read(sampled)}
 
 
-def test_the_breakdown_is_a_key_of_every_sample(task: Task) -> None:
-    if samples_of(task):
-        samples = read_samples(Path(task.path).parent / task.options["samples"])
-        assert task.breakdown is not None
-        assert all(task.breakdown in sample.metadata for sample in samples)
+def test_the_breakdown_is_a_key_of_every_sample(sampled: Task) -> None:
+    assert [sample.id for sample in read(sampled) if sampled.breakdown not in sample.metadata] == []
 
 
-def test_an_lm_eval_task_is_one_of_lm_evals_with_metrics_that_it_has(task: Task) -> None:
-    if task.kind != "lm_eval":
-        pytest.skip("no task of lm-eval")
+def test_an_lm_eval_task_is_one_of_lm_evals_with_metrics_that_it_has(upstream: Task) -> None:
     pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
-    from pytest_slm.runners.upstream import definitions, seam
+    from pytest_slm.runners.upstream.declaring import declare
 
-    path = definitions.find(task.options["task"])
-    assert path is not None
-    settings = seam.read(path)
-    listed = settings.get("metric_list") or settings.get("aggregate_metric_list")
-    assert {spec.key or spec.name for spec in task.metrics} <= {one["metric"] for one in listed}
-    filters = {one["name"] for one in settings.get("filter_list", [])} or {"none"}
-    assert {spec.filter for spec in task.metrics} <= filters
+    theirs = {(spec.key or spec.name, spec.filter) for spec in declare(upstream.options["task"]).metrics}
+    assert {(spec.key or spec.name, spec.filter) for spec in upstream.metrics} <= theirs
 
 
-def test_an_lm_eval_task_declares_how_it_is_asked(task: Task) -> None:
+def test_an_lm_eval_task_declares_how_it_is_asked(upstream: Task) -> None:
     # what lm-eval, or a later release of it, has by default must not decide what our number means
-    if task.kind == "lm_eval":
-        assert task.options["num_fewshot"] >= 0
-        assert task.options["chat_template"] in (True, False)
+    assert upstream.options["num_fewshot"] >= 0
+    assert upstream.options["chat_template"] in (True, False)
 
 
 def test_the_haystack_is_long_varied_and_free_of_needles(suites_folder: Path) -> None:
