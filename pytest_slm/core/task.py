@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pytest_slm.core.record import Record, RecordError
 
@@ -17,7 +17,7 @@ class MetricSpec(Record):
     With no more than a name it is the mean of all scores. ``group`` takes the samples whose ``metadata.group`` is
     that; ``complement`` turns a share p into 1 - p (lower is then better); ``balance`` averages the means of several
     groups with equal weight; ``key`` is the upstream name where an adapter computes it (lm-eval: ``acc_norm``), with
-    ``filter`` its filter.
+    ``filter`` its filter. ``chance`` is what a model without any skill gets; None where nobody says.
     """
 
     name: str
@@ -27,6 +27,11 @@ class MetricSpec(Record):
     key: str | None = None
     filter: str = "none"
     unit: str = "share"
+    chance: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.chance is not None and not 0 <= self.chance <= 1:
+            raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
 
     @property
     def higher_is_better(self) -> bool:
@@ -95,11 +100,39 @@ class Task(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateSource(Record):
+    """The metric of a task of the suite that is a rate of the registry."""
+
+    task: str
+    metric: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteFacts(Record):
+    """What a report must know of a suite to make scores of its results."""
+
+    title: str
+    scored: bool = True
+    """Whether its results are made to a score; speeds and checks are not."""
+    use_case: str | None = None
+    """The name of its score among the use cases; None if it is none of them."""
+    domain: str | None = None
+    """The line of work that its questions come from: ``legal``."""
+    rates: Mapping[str, RateSource] = field(default_factory=dict)
+    """Rates of the registry's section ``safety``, by name."""
+
+    @classmethod
+    def of(cls, suite: str) -> Self:
+        """The facts of a suite that says nothing of itself."""
+        return cls(title=suite, use_case=suite)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suite(Record):
     """A folder of tasks. ``tags`` become pytest markers; ``tasks`` names what its score is the mean of."""
 
     name: str
-    title: str
+    facts: SuiteFacts
     description: str = ""
     tags: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()

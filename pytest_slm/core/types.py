@@ -17,7 +17,20 @@ from pytest_slm.core.result import (
     Score,
 )
 from pytest_slm.core.submission import Derivation, Detected, Quantization, Submission
-from pytest_slm.core.task import Gate, Generation, Message, MetricSpec, ModePlan, Request, Sample, Suite, Task, Timings
+from pytest_slm.core.task import (
+    Gate,
+    Generation,
+    Message,
+    MetricSpec,
+    ModePlan,
+    RateSource,
+    Request,
+    Sample,
+    Suite,
+    SuiteFacts,
+    Task,
+    Timings,
+)
 
 __all__ = [
     "MEASURED",
@@ -39,6 +52,7 @@ __all__ = [
     "ModePlan",
     "Outcome",
     "Quantization",
+    "RateSource",
     "Request",
     "Result",
     "RunReport",
@@ -46,6 +60,7 @@ __all__ = [
     "Score",
     "Submission",
     "Suite",
+    "SuiteFacts",
     "Task",
     "Timings",
 ]
