@@ -39,7 +39,10 @@ def check_suites(names: tuple[str, ...], root: Path) -> None:
             raise UsageError(f"--slm-suite={name}: unknown suite. {did_you_mean(suite, known)}", slug="unknown-suite")
         tasks = {path.stem.removeprefix("test_") for path in _task_files(known[suite])}
         if task and task not in tasks:
-            raise UsageError(f"--slm-suite={name}: unknown task. {did_you_mean(task, tasks)}", slug="unknown-suite")
+            raise UsageError(
+                f"--slm-suite={name}: unknown task. {did_you_mean(task.removeprefix('test_'), tasks)}",
+                slug="unknown-suite",
+            )
 
 
 def suite_keys() -> Iterator[str]:

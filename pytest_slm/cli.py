@@ -206,7 +206,7 @@ def _suites(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{folder}: no suite.yaml in it, nor in a folder of it; see docs/suites.md", slug="no-suites")
     for path in found:
         suite = load_suite(path)
-        print(f"{suite.name}: {suite.description or suite.title}")
+        print(f"{suite.name}: {suite.description or suite.facts.title}")
         for file in sorted(path.parent.glob("*.yaml")):
             if file != path:
                 task = load_task(file, suite)

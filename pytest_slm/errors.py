@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from operator import ne
 
 
 class SlmError(Exception):
@@ -29,6 +30,27 @@ class UsageError(SlmError):
     """The command line, a submission or a suite is wrong: nothing can start (exit code 4)."""
 
     slug = "usage"
+
+
+class TaskError(UsageError):
+    """A task that cannot be meant: ``mistakes`` are (dotted key of its file, what is wrong there), all at once."""
+
+    slug = "task-option"
+
+    def __init__(self, path: str, mistakes: Sequence[tuple[str, str]], lines: Mapping[str, int] | None = None) -> None:
+        super().__init__(f"{path}: {': '.join(mistakes[0])}")
+        self.path = path
+        self.mistakes = tuple(mistakes)
+        self.lines = lines or {}
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{self._place(key)}: {': '.join(filter(None, (key, why)))}  [{self.slug}]" for key, why in self.mistakes
+        )
+
+    def _place(self, key: str) -> str:
+        line = self.lines.get(key) or self.lines.get(key.partition(".")[0])
+        return f"{self.path}:{line}" if line else self.path
 
 
 class NotAvailableError(SlmError):
@@ -67,13 +89,54 @@ class ReportError(SlmError):
     slug = "report"
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """A sentence that offers the nearest known word, or lists them all: ``Did you mean 'limits'?``"""
+SAME_MEANING: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("n_shot", "nshot", "shots", "few_shot", "num_few_shot", "num_few_shots"), ("num_fewshot",)),
+    **dict.fromkeys(("max_new_tokens", "max_length", "max_gen_toks", "n_predict"), ("max_tokens",)),
+    **dict.fromkeys(("prompt", "prompts", "questions", "data"), ("samples",)),
+    **dict.fromkeys(("dataset", "dataset_name", "dataset_path"), ("samples", "task")),
+    **dict.fromkeys(("system_prompt", "system_message"), ("system",)),
+    **dict.fromkeys(("stop_sequences", "until"), ("stop",)),
+    **dict.fromkeys(("threshold", "minimum"), ("gate", "limit")),
+    **dict.fromkeys(("quants", "quantization", "files"), ("quantizations",)),
+    **dict.fromkeys(("repo", "repo_id", "model_id"), ("hf_repo", "source")),
+    **dict.fromkeys(("author", "submitter"), ("submitted_by",)),
+}
+"""Words of other tools, and ours for the same thing."""
+FEW = 400
+"""Letters in a list of words that somebody still reads."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str], *, page: str = "") -> str:
+    """A sentence that offers the known word which is meant or hardly differs: ``Did you mean 'limits'?`` Otherwise it
+    lists the known words if they are few, or sends to the ``page`` of the documents that explains them."""
     words = sorted(known)
-    near = difflib.get_close_matches(wrong, words, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    return f"Known: {', '.join(words)}." if words else "None are known."
+    folded = {_folded(word): word for word in words}
+    same = next((word for word in SAME_MEANING.get(wrong.lower(), ()) if word in words), None)
+    near = difflib.get_close_matches(
+        _folded(wrong), [key for key in folded if _hardly_differ(_folded(wrong), key)], n=1
+    )
+    # The beginning of one word only is meant as that word: sample for samples.
+    longer = [key for key in folded if len(wrong) > 1 and key.startswith(_folded(wrong))]
+    meant = same or next((folded[key] for key in (*near, *longer[: len(longer) == 1])), None)
+    if meant:
+        return f"Did you mean {meant!r}?"
+    if not words:
+        return "There is nothing to choose from."
+    listed = ", ".join(words)
+    if len(listed) <= FEW:
+        return f"Known: {listed}."
+    return f"See {page}." if page else f"Known: {listed[:FEW].rpartition(', ')[0]} and more."
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("-", "_").replace(" ", "_")
+
+
+def _hardly_differ(one: str, two: str) -> bool:
+    """Whether one is the other with a typing mistake: a fifth of their letters, two that changed places, or one."""
+    if len(one) == len(two) > 2 and (sum(map(ne, one, two)) == 1 or sorted(one) == sorted(two)):
+        return True
+    return difflib.SequenceMatcher(None, one, two).ratio() >= 0.8
 
 
 def writing_failed(path: object, error: OSError) -> ReportError:

@@ -12,9 +12,9 @@ import pytest
 
 from pytest_slm.builtin import check_own_name, suite_keys
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
-from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.errors import NotAvailableError, SlmError, TaskError, UsageError, did_you_mean
 from pytest_slm.kinds.checking import check_task, count_samples
-from pytest_slm.load import load_suite, load_task
+from pytest_slm.load import load_suite, load_task, task_lines
 from pytest_slm.marks import mark_of, parameters
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class TaskFile(pytest.File):
         try:
             task = load_task(self.path, parent.suite)
             check_task(task, run.extensions)
+        except TaskError as error:
+            raise self.CollectError(str(TaskError(error.path, error.mistakes, task_lines(self.path)))) from None
         except SlmError as error:
             raise self.CollectError(str(error)) from None
         for quantization in run.quantizations:

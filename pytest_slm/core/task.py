@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from pytest_slm.core.record import Record, RecordError
 
@@ -29,6 +29,7 @@ class MetricSpec(Record):
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
     1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
     is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
+    ``chance`` is what a model without any skill gets; None where nobody says.
     """
 
     name: str
@@ -40,8 +41,11 @@ class MetricSpec(Record):
     unit: str = "share"
     aggregate: str = "mean"
     parameters: Mapping[str, int] = field(default_factory=dict)
+    chance: float | None = None
 
     def __post_init__(self) -> None:
+        if self.chance is not None and not 0 <= self.chance <= 1:
+            raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
         known = PARAMETERS.get(self.aggregate)
         if known is None:
             raise RecordError(f"{self.name}: {self.aggregate!r:.80} is no aggregate; known: {', '.join(PARAMETERS)}")
@@ -126,11 +130,39 @@ class Task(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateSource(Record):
+    """The metric of a task of the suite that is a rate of the registry."""
+
+    task: str
+    metric: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteFacts(Record):
+    """What a report must know of a suite to make scores of its results."""
+
+    title: str
+    scored: bool = True
+    """Whether its results are made to a score; speeds and checks are not."""
+    use_case: str | None = None
+    """The name of its score among the use cases; None if it is none of them."""
+    domain: str | None = None
+    """The line of work that its questions come from: ``legal``."""
+    rates: Mapping[str, RateSource] = field(default_factory=dict)
+    """Rates of the registry's section ``safety``, by name."""
+
+    @classmethod
+    def of(cls, suite: str) -> Self:
+        """The facts of a suite that says nothing of itself."""
+        return cls(title=suite, use_case=suite)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suite(Record):
     """A folder of tasks. ``tags`` become pytest markers; ``tasks`` names what its score is the mean of."""
 
     name: str
-    title: str
+    facts: SuiteFacts
     description: str = ""
     tags: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from pytest_slm.core.result import (
 )
 from pytest_slm.core.sample import Judged, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, Quantization, Submission
-from pytest_slm.core.task import Gate, MetricSpec, ModePlan, Suite, Task
+from pytest_slm.core.task import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 
 __all__ = [
     "MEASURED",
@@ -41,12 +41,14 @@ __all__ = [
     "ModePlan",
     "Outcome",
     "Quantization",
+    "RateSource",
     "Request",
     "Result",
     "RunReport",
     "Sample",
     "Submission",
     "Suite",
+    "SuiteFacts",
     "Task",
     "Timings",
     "ToolCall",

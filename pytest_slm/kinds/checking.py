@@ -8,7 +8,7 @@ from typing import Any
 from pytest_slm.backends.protocol import CAPABILITIES
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Task
-from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.errors import TaskError, UsageError, did_you_mean
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
@@ -29,16 +29,14 @@ def check_task(task: Task, extensions: Extensions) -> None:
     try:
         options = _options(task, kind, extensions)
     except OptionsError as error:
-        problems += [(f"options.{key}" if key else "options", problem) for key, problem in error.problems]
+        problems += _keyed(error)
     except UsageError as error:
         problems.append(("options.generator", error.args[0]))
     if options is not None:
         grader = getattr(options, "grader", None)
         _note(problems, "options.grader", lambda: grader and extensions.graders.lookup(grader))
     if problems:
-        raise UsageError(
-            "\n".join(f"{task.path or task.name}: {key}: {problem}" for key, problem in problems), slug="task-option"
-        )
+        raise TaskError(task.path or task.name, problems)
     assert options is not None
     kind.check(task, options)
 
@@ -49,7 +47,7 @@ def make_kind(task: Task, variant: str, context: RunContext) -> Kind[Any, Any]:
     try:
         options = _options(task, kind, context.extensions)
     except OptionsError as error:
-        raise UsageError(f"{task.path or task.name}: options: {error}", slug="task-option") from None
+        raise TaskError(task.path or task.name, _keyed(error)) from None
     return kind(task, options, variant, context)
 
 
@@ -60,6 +58,10 @@ def count_samples(task: Task, extensions: Extensions) -> int | None:
         return kind.count(task, _options(task, kind, extensions))
     except (OptionsError, UsageError):
         return None  # the item will tell of it
+
+
+def _keyed(error: OptionsError) -> list[tuple[str, str]]:
+    return [(f"options.{key}" if key else "options", problem) for key, problem in error.problems]
 
 
 def _kind(task: Task, extensions: Extensions) -> type[Kind[Any, Any]]:

@@ -9,6 +9,17 @@ from typing import Any, TypeVar
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.errors import did_you_mean
 
+HINTS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("temperature", "top_p", "top_k"), "Answers are greedy, so that they can be made again; leave it out."
+    ),
+    **dict.fromkeys(("max_new_tokens", "max_length"), "It is called `max_tokens`."),
+    **dict.fromkeys(("n_shot", "num_few_shots", "fewshot"), "It is called `num_fewshot`, in tasks of kind lm_eval."),
+    **dict.fromkeys(("limit",), "It belongs under `modes:`, as in `quick: {limit: 100}`."),
+    **dict.fromkeys(("prompt", "questions", "dataset", "data"), "They stand in a file: `samples: data/FILE.jsonl`."),
+}
+"""What people look for among the options of a task, and where it is."""
+
 R = TypeVar("R", bound=Record)
 
 
@@ -35,12 +46,12 @@ def _problems(kind: type[Record], said: Mapping[str, Any]) -> Iterator[tuple[str
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for key, value in said.items():
         if key not in fields:
-            yield key, f"unknown option {key!r:.80}. {did_you_mean(key, fields)}"
+            yield key, f"unknown option. {HINTS.get(key) or did_you_mean(key, fields)}"
             continue
         try:
             kind.check_field(key, value)
         except RecordError as error:
-            yield key, str(error)
+            yield key, str(error).removeprefix(f"{key}: ")
     for name, field in fields.items():
         if name not in said and field.default is field.default_factory is dataclasses.MISSING:
             yield "", f"the option `{name}` is missing"

@@ -1,11 +1,11 @@
 """From YAML files to Submission, Suite and Task. Nothing else in the project reads YAML.
 
 A file from a pull request is read with the same care as any other: size, depth and aliases are limited, tags that build
-Python objects do not exist, and every mistake is a ``UsageError`` with file, line and key.
+Python objects do not exist, and a ``UsageError`` tells all mistakes of a file, each with file, line and key.
 """
 
 from pytest_slm.load.submissions import FORMATS, PICKLES, REQUIRED, load_submission, submission_problems
-from pytest_slm.load.suites import KINDS, load_suite, load_task
+from pytest_slm.load.suites import KINDS, load_suite, load_task, task_lines
 
 __all__ = [
     "FORMATS",
@@ -16,4 +16,5 @@ __all__ = [
     "load_suite",
     "load_task",
     "submission_problems",
+    "task_lines",
 ]

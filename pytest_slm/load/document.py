@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pytest_slm.errors import UsageError
+from pytest_slm.load.mistakes import Mistakes
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
@@ -21,12 +22,26 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """One YAML value: ``data`` is a scalar, a list of values or a dict of values; ``line`` counts from 1."""
+    """One YAML value: ``data`` is a scalar, a list of values or a dict of values; ``line``, counted from 1, is that of
+    its key where it has one."""
 
     data: Scalar | list[Value] | dict[str, Value]
     line: int
     written: str = ""
     """A scalar as it stands in the file: dates and revisions are wanted as text, not as what YAML makes of them."""
+    broken: bool = False
+    """Whether the value could not be read, which has been told already."""
+
+    def lines(self, name: str = "") -> dict[str, int]:
+        """The line of every value in it, by dotted key: ``metrics[0].name``."""
+        found: dict[str, int] = {name: self.line} if name else {}
+        if isinstance(self.data, dict):
+            for key, item in self.data.items():
+                found |= item.lines(f"{name}.{key}" if name else key)
+        elif isinstance(self.data, list):
+            for index, item in enumerate(self.data):
+                found |= item.lines(f"{name}[{index}]")
+        return found
 
     def plain(self) -> Any:
         """The same without lines: dicts, lists and scalars."""
@@ -37,8 +52,9 @@ class Value:
         return self.data
 
 
-def read(path: Path) -> Value:
-    """The only document of the file. Raises UsageError (``yaml-...``) for everything that is not plain, small YAML."""
+def read(path: Path, mistakes: Mistakes | None = None) -> Value:
+    """The only document of the file. Raises UsageError (``yaml-...``) for everything that is not plain, small YAML;
+    what leaves the rest readable (a key that stands there twice, say) is added to ``mistakes`` where they are given."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -52,18 +68,19 @@ def read(path: Path) -> Value:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8", slug="yaml-syntax") from None
-    return parse(text, path)
+    return parse(text, path, mistakes)
 
 
-def parse(text: str, path: Path) -> Value:
+def parse(text: str, path: Path, mistakes: Mistakes | None = None) -> Value:
     """``read`` for text that is already there; ``path`` is for the messages."""
+    found = Mistakes(path) if mistakes is None else mistakes
     try:
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 raise UsageError(f"{path}:1: the file is empty", slug="yaml-syntax")
-            return _Builder(path, loader).build(node, 1)
+            value = _Builder(loader, found).build(node, 1)
         finally:
             loader.dispose()
     except _RefusedError as error:
@@ -79,6 +96,9 @@ def parse(text: str, path: Path) -> Value:
     except (yaml.YAMLError, ValueError, IndexError, OverflowError) as error:
         # PyYAML's scanner lets the errors of int() and chr() for odd escapes through.
         raise UsageError(f"{path}:1: no valid YAML: {error}", slug="yaml-syntax") from None
+    if mistakes is None:
+        found.check()
+    return value
 
 
 class _RefusedError(Exception):
@@ -115,11 +135,11 @@ class _Loader(yaml.SafeLoader):
 class _Builder:
     """Nodes to values. Counts every visit: an alias makes one node appear many times."""
 
-    def __init__(self, path: Path, loader: _Loader) -> None:
-        self.path, self.loader, self.count = path, loader, 0
+    def __init__(self, loader: _Loader, mistakes: Mistakes) -> None:
+        self.loader, self.mistakes, self.count = loader, mistakes, 0
 
-    def build(self, node: yaml.Node, depth: int) -> Value:
-        line = node.start_mark.line + 1
+    def build(self, node: yaml.Node, depth: int, name: str = "", key_line: int | None = None) -> Value:
+        line = node.start_mark.line + 1 if key_line is None else key_line
         self.count += 1
         if self.count > MAX_VALUES:
             raise _RefusedError(line, f"more than {MAX_VALUES} values once aliases are followed", "yaml-alias")
@@ -128,29 +148,43 @@ class _Builder:
                 line, f"nested deeper than {MAX_DEPTH} levels; an alias may not hold itself", "yaml-alias"
             )
         if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
-            return Value(data=[self.build(item, depth + 1) for item in node.value], line=line)
+            items = [self.build(item, depth + 1, f"{name}[{index}]") for index, item in enumerate(node.value)]
+            return Value(data=items, line=line)
         if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
-            return Value(data=self._mapping(node, depth), line=line)
-        if isinstance(node, yaml.ScalarNode):
-            return Value(data=self._scalar(node, line), line=line, written=node.value)
-        raise _RefusedError(line, f"the tag {node.tag!r:.80} is not allowed; remove it", "yaml-tag")
+            return Value(data=self._mapping(node, depth, name), line=line)
+        try:
+            if isinstance(node, yaml.ScalarNode):
+                return Value(data=self._scalar(node, line), line=line, written=node.value)
+            raise _RefusedError(line, f"the tag {node.tag!r:.80} is not allowed; remove it", "yaml-tag")
+        except _RefusedError as error:
+            self.mistakes.add(error.line, f"{name}: {error}" if name else str(error), error.slug)
+            return Value(data=None, line=line, broken=True)
 
-    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Value]:
+    def _mapping(self, node: yaml.MappingNode, depth: int, within: str) -> dict[str, Value]:
         items: dict[str, Value] = {}
         for key, item in node.value:
             line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                raise _RefusedError(line, "a key must be plain text", "yaml-key")
-            if key.tag == "tag:yaml.org,2002:merge":
-                raise _RefusedError(line, "merge keys (<<) are not supported; write the keys out", "yaml-key")
-            # Keys are taken as written: a variant called 4096 or no is a name, not a number or a boolean.
-            name = _sound(key.value, line)
+            try:
+                name = self._key(key, line)
+            except _RefusedError as error:
+                self.mistakes.add(error.line, str(error), error.slug)
+                continue
+            dotted = f"{within}.{name:.80}" if within else f"{name:.80}"
+            value = self.build(item, depth + 1, dotted, line)
             if name in items:
-                raise _RefusedError(
-                    line, f"the key {name!r:.80} stands here a second time; keep one", "yaml-duplicate-key"
-                )
-            items[name] = self.build(item, depth + 1)
+                problem = f"{dotted}: this key stands in line {items[name].line} already; keep one of the two"
+                self.mistakes.add(line, problem, "yaml-duplicate-key")
+            else:
+                items[name] = value
         return items
+
+    def _key(self, key: yaml.Node, line: int) -> str:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _RefusedError(line, "a key must be plain text", "yaml-key")
+        if key.tag == "tag:yaml.org,2002:merge":
+            raise _RefusedError(line, "merge keys (<<) are not supported; write the keys out", "yaml-key")
+        # Keys are taken as written: a variant called 4096 or no is a name, not a number or a boolean.
+        return _sound(str(key.value), line)
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Scalar:
         kind = node.tag.removeprefix("tag:yaml.org,2002:")

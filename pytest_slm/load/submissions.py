@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 from pytest_slm.core.engine import CHOICES, ENGINE_KEYS, WHOLE_NUMBERS
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError
 from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields
+from pytest_slm.load.mistakes import Mistakes
 
 MODEL_KEYS = (
     *("name", "family", "hf_repo", "revision", "parameters", "architecture", "context_length", "license"),
     *("quantizations", "categories", "tags", "submitted_by", "submitted_date", "contact"),
     *("engine", "derive"),
 )
+MODEL_HINTS: Mapping[str, str] = {"trust_remote_code": "Code from a model's repository is never run; remove the key."}
 QUANTIZATION_KEYS = ("name", "format", "source", "file", "engine")
 FORMATS = ("gguf", "safetensors")
 REQUIRED = ("name", "family", "hf_repo", "parameters", "architecture", "license", "submitted_by")
@@ -32,28 +35,24 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def load_submission(path: Path) -> Submission:
-    """The submission that a YAML file declares; the file's name is its slug. Raises UsageError with line and key."""
+    """The submission that a YAML file declares; the file's name is its slug. Raises UsageError with a line
+    for every mistake."""
     if not SLUG.fullmatch(path.stem):
         raise UsageError(
             f"{path}:1: the file name is the slug of the model, and {path.stem!r:.80} is none; rename the file "
             "(lower-case letters, digits, '.', '_', '-')",
             slug="submission-bad-value",
         )
-    outer = Fields(read(path), path=path, what="submission", known=("model",))
-    value = outer.required("model")
-    if isinstance(value.data, dict) and "trust_remote_code" in value.data:
-        outer_line = value.data["trust_remote_code"].line
-        raise UsageError(
-            f"{path}:{outer_line}: unknown key 'model.trust_remote_code': code from a model's repository is never run; "
-            "remove the key",
-            slug="submission-unknown-key",
-        )
-    fields = outer.below(value, "model", MODEL_KEYS)
+    mistakes = Mistakes(path)
+    outer = Fields(read(path, mistakes), mistakes=mistakes, what="submission", known=("model",))
+    value = outer.required("model") or Value(data=None, line=1, broken=True)
+    fields = outer.below(value, "model", MODEL_KEYS, MODEL_HINTS)
     hf_repo = _matching(fields, "hf_repo", REPO, "a Hub repo id (org/name)")
-    quantizations = _quantizations(fields, hf_repo)
-    if hf_repo is None and not quantizations:
+    quantizations = _quantizations(fields)
+    nothing = hf_repo is None and not quantizations
+    if nothing and not (fields.told or mistakes.at("model.hf_repo") or mistakes.at("model.quantizations")):
         fields.fail(None, "model: needs 'hf_repo', or 'quantizations' that each name a 'source'; add one of them")
-    return Submission(
+    submission = Submission(
         slug=path.stem,
         name=fields.optional_text("name") or (hf_repo.split("/")[1] if hf_repo else path.stem),
         quantizations=quantizations,
@@ -73,6 +72,8 @@ def load_submission(path: Path) -> Submission:
         derive=fields.flag("derive"),
         origin=str(path),
     )
+    mistakes.check()
+    return submission
 
 
 def submission_problems(submission: Submission) -> tuple[str, ...]:
@@ -85,41 +86,45 @@ def submission_problems(submission: Submission) -> tuple[str, ...]:
 
 def _matching(fields: Fields, key: str, pattern: re.Pattern[str], wanted: str) -> str | None:
     text = fields.written(key)
-    if text is not None and (not pattern.fullmatch(text) or ".." in text):
-        fields.wrong(f"model.{key}", fields.values[key], wanted)
-    return text
+    if text is None or (pattern.fullmatch(text) and ".." not in text):
+        return text
+    fields.wrong(f"model.{key}", fields.values[key], wanted)
+    return None
 
 
-def _quantizations(fields: Fields, hf_repo: str | None) -> tuple[Quantization, ...]:
+def _quantizations(fields: Fields) -> tuple[Quantization, ...]:
     found: list[Quantization] = []
     for index, value in enumerate(fields.items("quantizations")):
-        quantization = _quantization(fields, value, f"model.quantizations[{index}]", hf_repo)
+        quantization = _quantization(fields, value, f"model.quantizations[{index}]")
         if quantization.name.casefold() in (known.name.casefold() for known in found):
-            fields.fail("quantizations", f"model.quantizations[{index}]: {quantization.name!r:.80} is declared twice")
+            fields.add(
+                value,
+                f"model.quantizations[{index}]: {quantization.name!r:.80} is declared twice; rename or remove one",
+            )
         found.append(quantization)
     return tuple(found)
 
 
-def _quantization(fields: Fields, value: Value, where: str, hf_repo: str | None) -> Quantization:
+def _quantization(fields: Fields, value: Value, where: str) -> Quantization:
     entry = fields.below(value, where, QUANTIZATION_KEYS)
+    name, source, file = entry.text("name", where), entry.optional_text("source"), entry.optional_text("file")
     entry.required("name")
     if entry.text("format").lower() in ("pickle", "pytorch", "bin", "pt", "pth", "ckpt"):
         _refuse_pickle(entry, "format")
-    source, file = entry.optional_text("source"), entry.optional_text("file")
-    if source is None and hf_repo is None:
-        entry.fail(None, f"{where}: needs a 'source', because the model has no 'hf_repo'")
+        format_ = None
+    else:
+        format_ = entry.one_of("format", FORMATS)
+    if "source" not in entry and "hf_repo" not in fields and not entry.told:
+        entry.fail(None, f"{where}: needs a 'source', because the model has no 'hf_repo'; add one of them")
     if source is not None:
         _check_source(entry, source)
     if file is not None:
         entry.relative_path("file", file)
         if PurePosixPath(file).suffix.lower() in PICKLES:
             _refuse_pickle(entry, "file")
-    name = entry.text("name")
-    if not re.fullmatch(r"[\w.+-]{1,64}", name, re.ASCII):
+    if "name" in entry and not re.fullmatch(r"[\w.+-]{1,64}", name, re.ASCII):
         entry.wrong(f"{where}.name", entry.values["name"], "a name such as Q4_K_M or BF16")
-    return Quantization(
-        name=name, format=entry.one_of("format", FORMATS), source=source, file=file, engine=_engine(entry)
-    )
+    return Quantization(name=name, format=format_ or "", source=source, file=file, engine=_engine(entry))
 
 
 def _engine(fields: Fields) -> EngineSettings:
@@ -145,7 +150,7 @@ def _check_source(entry: Fields, source: str) -> None:
         entry.relative_path("source", source)
 
 
-def _refuse_pickle(entry: Fields, key: str) -> NoReturn:
+def _refuse_pickle(entry: Fields, key: str) -> None:
     entry.fail(
         key,
         f"{entry.within}.{key}: pickled weights can run code when they are loaded and are refused; "

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.task import PARAMETERS
-from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, Suite, Task
+from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.errors import did_you_mean
 from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields, plain
+from pytest_slm.load.mistakes import Mistakes
 
 KINDS = ("checks", "choices", "functions", "lm_eval", "validate")
 """Who runs a task: samples and a scorer, our own multiple choice, the lm-eval adapter, or the submission checks."""
 
-SUITE_KEYS = ("suite", "title", "description", "tags", "tasks")
+SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates")
 TASK_KEYS = (
     *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "primary", "metrics"),
-    *("breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
+    *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
 )
 METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters")
 PATH_OPTIONS = ("samples", "haystack", "file")
 
+_OPTION = "It belongs under `options:`."
+_QUESTIONS = (
+    "Questions stand in a file, `options: {samples: data/FILE.jsonl}`, or come from lm-eval, `options: {task: NAME}`."
+)
+TASK_HINTS: Mapping[str, str] = {
+    **dict.fromkeys(("prompt", "prompts", "questions", "dataset", "dataset_path", "data", "input"), _QUESTIONS),
+    **dict.fromkeys(("samples", "sha256", "generator", "haystack", "max_tokens", "num_fewshot", "stop"), _OPTION),
+    **dict.fromkeys(("n_shot", "num_few_shots", "fewshot"), "It is called `num_fewshot`, under `options:`."),
+    **dict.fromkeys(("max_new_tokens", "max_length"), "It is called `max_tokens`, under `options:`."),
+    **dict.fromkeys(
+        ("temperature", "top_p", "top_k"), "Answers are greedy, so that they can be made again; leave it out."
+    ),
+    **dict.fromkeys(("title", "tags", "suite", "scored", "use_case", "domain", "rates"), "It belongs into suite.yaml."),
+    "limit": "It belongs under `modes:`, as in `quick: {limit: 100}`, or under `gate:`.",
+    "name": "The name of a task is its key `task`.",
+}
+"""What people look for at the top of a task file, and where it is."""
+GATE_HINTS: Mapping[str, str] = dict.fromkeys(
+    ("threshold", "minimum", "min", "least", "value"),
+    "It is called `limit`: below it (above, where less is better) the item fails.",
+)
+UNREADABLE = MetricSpec(name="?")
+
+WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""A name in the registry, and in addresses of pages."""
 TAG = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 TAKEN = (
     *("parametrize", "skip", "skipif", "xfail", "usefixtures", "filterwarnings", "slm_task", "slm_timing"),
@@ -34,47 +62,82 @@ DEFAULT_MODES: Mapping[str, ModePlan] = {"quick": ModePlan(limit=100), "full": M
 
 
 def load_suite(path: Path) -> Suite:
-    """The suite that ``path``, a ``suite.yaml``, declares. Its name is the folder's unless the file says otherwise."""
-    fields = Fields(read(path), path=path, what="suite", known=SUITE_KEYS)
-    for index, tag in enumerate(fields.texts("tags")):
-        if not TAG.fullmatch(tag) or tag in TAKEN:
+    """The suite that ``path``, a ``suite.yaml``, declares. Its name is the folder's unless the file says otherwise.
+    Raises UsageError with a line for every mistake."""
+    mistakes = Mistakes(path)
+    fields = Fields(read(path, mistakes), mistakes=mistakes, what="suite", known=SUITE_KEYS)
+    for index, tag in enumerate(fields.items("tags")):
+        if isinstance(tag.data, str) and (not TAG.fullmatch(tag.data.strip()) or tag.data.strip() in TAKEN):
             wanted = "a marker's name (letters, digits, '_', '.', '-'; a letter first) that pytest does not use itself"
-            fields.wrong(f"tags[{index}]", fields.items("tags")[index], wanted)
+            fields.wrong(f"tags[{index}]", tag, wanted)
     name = fields.text("suite", path.absolute().parent.name)
-    return Suite(
+    tasks = fields.texts("tasks")
+    # "use_case:" with nothing behind it says that there is none, where no key at all says that it is the suite's name.
+    unnamed = "use_case" in fields.values and "use_case" not in fields
+    suite = Suite(
         name=name,
-        title=fields.text("title", name),
+        facts=SuiteFacts(
+            title=fields.text("title", name),
+            scored=fields.flag("scored", default=True),
+            use_case=None if unnamed else _word(fields, "use_case") or name,
+            domain=_word(fields, "domain"),
+            rates=_rates(fields, tasks),
+        ),
         description=fields.text("description"),
         tags=fields.texts("tags"),
-        tasks=fields.texts("tasks"),
+        tasks=tasks,
         path=str(path),
     )
+    mistakes.check()
+    return suite
+
+
+def _word(fields: Fields, key: str) -> str | None:
+    text = fields.optional_text(key)
+    if text is not None and not WORD.fullmatch(text):
+        fields.wrong(key, fields.values[key], "a name in small letters, digits and '_'")
+    return text
+
+
+def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:
+    rates: dict[str, RateSource] = {}
+    for name, value in fields.mapping("rates").items():
+        where = f"rates.{name:.80}"
+        if not WORD.fullmatch(name):
+            fields.add(value, f"{where}: expected a name in small letters, digits and '_'")
+        entry = fields.below(value, where, ("task", "metric"))
+        rates[name] = RateSource(task=entry.one_of("task", tasks) or "", metric=entry.text("metric", name))
+    return rates
 
 
 def load_task(path: Path, suite: Suite) -> Task:
-    """The task that a YAML file of ``suite`` declares. Raises UsageError with file, line and key."""
-    fields = Fields(read(path), path=path, what="suite", known=TASK_KEYS)
+    """The task that a YAML file of ``suite`` declares. Raises UsageError with a line for every mistake."""
+    mistakes = Mistakes(path)
+    fields = Fields(read(path, mistakes), mistakes=mistakes, what="suite", known=TASK_KEYS, hints=TASK_HINTS)
+    name = fields.text("task", path.stem)
     metrics = _metrics(fields)
-    names = [metric.name for metric in metrics]
-    primary = fields.one_of("primary", names) if "primary" in fields else names[0]
+    # A metric without a name may be the one that is meant: then nothing is said of those who name it.
+    names = None if UNREADABLE in metrics else [metric.name for metric in metrics]
+    primary = (fields.one_of("primary", names) if names and "primary" in fields else None) or metrics[0].name
+    _check_rates(fields, suite, name, names)
     variants = _variants(fields)
     options = fields.mapping("options")
     inside = fields.below(fields.values["options"], "options", options) if options else fields
     for key in PATH_OPTIONS:
         if key in options and isinstance(options[key].data, str):
             inside.relative_path(key, str(options[key].data))
-    return Task(
-        name=fields.text("task", path.stem),
+    task = Task(
+        name=name,
         suite=suite.name,
         version=fields.whole("version", 1) or 1,
-        kind=fields.one_of("kind", KINDS),
+        kind=fields.one_of("kind", KINDS) or "",
         description=fields.text("description"),
         source=fields.text("source"),
         license=fields.text("license"),
         requires=fields.texts("requires"),
         scorer=fields.optional_text("scorer"),
         primary=primary,
-        metrics=metrics,
+        metrics=_with_chance(fields, metrics, names),
         breakdown=fields.optional_text("breakdown"),
         variants=variants,
         modes=_modes(fields, variants),
@@ -83,42 +146,80 @@ def load_task(path: Path, suite: Suite) -> Task:
         options=plain(options),
         path=str(path),
     )
+    mistakes.check()
+    return task
+
+
+def task_lines(path: Path) -> Mapping[str, int]:
+    """The line of every key of a task file, by dotted name (``options.samples``, ``metrics[0].name``), for errors that
+    are found after it was read. Raises UsageError where it cannot be read."""
+    return read(path).lines()
 
 
 def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:
+    """The metrics, never none; ``UNREADABLE`` stands for what has been told already."""
     fields.required("metrics")
     metrics: list[MetricSpec] = []
     for index, value in enumerate(fields.items("metrics")):
         where = f"metrics[{index}]"
-        if isinstance(value.data, str) and value.data.strip():
-            metric = MetricSpec(name=value.data.strip())
-        elif isinstance(value.data, dict):
-            entry = fields.below(value, where, METRIC_KEYS)
-            entry.required("name")
-            aggregate = entry.one_of("aggregate", PARAMETERS) if "aggregate" in entry else "mean"
-            if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
-                entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
-            given = entry.values.get("parameters", Value(data={}, line=value.line))
-            parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
-            metric = MetricSpec(
-                name=entry.text("name"),
-                group=entry.optional_text("group"),
-                complement=entry.flag("complement"),
-                balance=entry.texts("balance"),
-                key=entry.optional_text("key"),
-                filter=entry.text("filter", "none"),
-                unit=entry.text("unit", "share"),
-                aggregate=aggregate,
-                parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
+        metric = _metric(fields, value, where)
+        if metric.name not in (known.name for known in metrics):
+            metrics.append(metric)
+        elif metric is not UNREADABLE:
+            fields.add(value, f"{where}: the metric {metric.name!r:.80} is declared twice; keep one")
+    if not metrics and "metrics" in fields and not fields.mistakes.at("metrics"):
+        fields.fail("metrics", "metrics: at least one metric is needed; name it, as in [accuracy]")
+    return tuple(metrics) or (UNREADABLE,)
+
+
+def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
+    if isinstance(value.data, str) and value.data.strip():
+        return MetricSpec(name=value.data.strip())
+    if not isinstance(value.data, dict):
+        fields.wrong(where, value, "the name of a metric, or a mapping with a name")
+        return UNREADABLE
+    entry = fields.below(value, where, METRIC_KEYS)
+    aggregate = (entry.one_of("aggregate", PARAMETERS) if "aggregate" in entry else None) or "mean"
+    if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
+        entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
+        return UNREADABLE
+    given = entry.values.get("parameters", Value(data={}, line=value.line))
+    parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
+    metric = MetricSpec(
+        name=entry.text("name", UNREADABLE.name),
+        group=entry.optional_text("group"),
+        complement=entry.flag("complement"),
+        balance=entry.texts("balance"),
+        key=entry.optional_text("key"),
+        filter=entry.text("filter", "none"),
+        unit=entry.text("unit", "share"),
+        aggregate=aggregate,
+        parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
+    )
+    return metric if entry.required("name") and not fields.mistakes.at(f"{where}.name") else UNREADABLE
+
+
+def _with_chance(fields: Fields, metrics: tuple[MetricSpec, ...], names: list[str] | None) -> tuple[MetricSpec, ...]:
+    if "chance" not in fields:
+        return metrics
+    value = fields.values["chance"]
+    levels: dict[str, float | None]
+    if isinstance(value.data, dict):
+        entry = fields.below(value, "chance", names or value.data)
+        levels = {name: fields.real(f"chance.{name:.80}", item, share=True) for name, item in entry.values.items()}
+    else:
+        level = fields.real("chance", value, share=True)
+        levels = {metric.name: level for metric in metrics if metric.unit == "share"}
+    return tuple(replace(metric, chance=levels.get(metric.name)) for metric in metrics)
+
+
+def _check_rates(fields: Fields, suite: Suite, task: str, names: list[str] | None) -> None:
+    for rate, source in suite.facts.rates.items():
+        if source.task == task and names and source.metric not in names:
+            hint = did_you_mean(source.metric[:80], names)
+            fields.fail(
+                "metrics", f"metrics: suite.yaml takes the rate {rate} from {source.metric!r:.80}, none of them. {hint}"
             )
-        else:
-            fields.wrong(where, value, "the name of a metric, or a mapping with a name")
-        if metric.name in (known.name for known in metrics):
-            fields.fail("metrics", f"{where}: the metric {metric.name!r:.80} is declared twice")
-        metrics.append(metric)
-    if not metrics:
-        fields.fail("metrics", "metrics: at least one metric is needed")
-    return tuple(metrics)
 
 
 def _variants(fields: Fields) -> dict[str, dict[str, Any]]:
@@ -139,19 +240,17 @@ def _modes(fields: Fields, variants: Mapping[str, Any]) -> dict[str, ModePlan]:
         chosen = tuple(item.written for item in entry.items("variants"))
         for name in chosen:
             if name not in variants:
-                known = ", ".join(repr(variant) for variant in variants)
-                entry.fail(
-                    "variants", f"modes.{mode}.variants: {name!r:.80} is no variant of this task. Known: {known}."
+                known = (
+                    did_you_mean(name[:80], variants) if any(variants) else "It has none: declare them in `variants:`."
                 )
+                entry.fail("variants", f"modes.{mode}.variants: {name!r:.80} is no variant of this task. {known}")
         plans[mode] = ModePlan(limit=entry.whole("limit", None), variants=chosen if "variants" in entry else None)
     return plans
 
 
-def _gate(fields: Fields, names: list[str], primary: str) -> Gate | None:
+def _gate(fields: Fields, names: list[str] | None, primary: str) -> Gate | None:
     if "gate" not in fields:
         return None
-    entry = fields.below(fields.values["gate"], "gate", ("metric", "limit"))
-    return Gate(
-        metric=entry.one_of("metric", names) if "metric" in entry else primary,
-        limit=entry.number("limit"),
-    )
+    entry = fields.below(fields.values["gate"], "gate", ("metric", "limit"), GATE_HINTS)
+    metric = entry.one_of("metric", names) if names and "metric" in entry else None
+    return Gate(metric=metric or primary, limit=entry.number("limit"))

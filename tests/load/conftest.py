@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm.core.types import Suite, Task
+from pytest_slm.core.types import Suite, SuiteFacts, Task
 from pytest_slm.load import load_task
 
 Write = Callable[..., Path]
@@ -27,4 +27,4 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def task(write: Write) -> Callable[[str], Task]:
     """Load a task of the suite ``rag`` from text."""
-    return lambda text: load_task(write(text, "niah.yaml"), Suite(name="rag", title="RAG"))
+    return lambda text: load_task(write(text, "niah.yaml"), Suite(name="rag", facts=SuiteFacts.of("rag")))

@@ -89,9 +89,9 @@ def test_code_from_a_repo_cannot_be_asked_for(write: Write) -> None:
     ("text", "slug", "words"),
     [
         ("modle: {}", "submission-unknown-key", "Did you mean 'model'?"),
-        ("model: {hf_rep: a/b}", "submission-unknown-key", "'model.hf_rep'. Did you mean 'hf_repo'?"),
+        ("model: {hf_rep: a/b}", "submission-unknown-key", "model.hf_rep: unknown key. Did you mean 'hf_repo'?"),
         ("model: {name: x}", "submission-bad-value", "needs 'hf_repo'"),
-        ("model:", "submission-bad-value", "missing key 'model'"),
+        ("model:", "submission-bad-value", "model: missing key"),
         ("model: {hf_repo: justaname}", "submission-bad-value", "model.hf_repo: expected a Hub repo id"),
         ("model: {hf_repo: a/..}", "submission-bad-value", "model.hf_repo: expected a Hub repo id"),
         ("model: {hf_repo: a/b, parameters: many}", "submission-bad-value", "got the text 'many'"),
@@ -160,7 +160,7 @@ model:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("engine: {thread: 2}", r":3: unknown key 'model\.engine\.thread'\. Did you mean 'threads'"),
+        ("engine: {thread: 2}", r":3: model\.engine\.thread: unknown key\. Did you mean 'threads'"),
         ("engine: {threads: 0}", r":3: model\.engine\.threads: expected a whole number of at least 1"),
         ("engine: {kv_type: F17}", r":3: model\.engine\.kv_type: 'F17' is not known\. Did you mean"),
         ("engine: {flash_attention: 1}", r":3: model\.engine\.flash_attention: expected true or false"),

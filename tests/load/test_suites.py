@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.types import Gate, MetricSpec, ModePlan, Suite, Task
+from pytest_slm.core.types import Gate, MetricSpec, ModePlan, Suite, SuiteFacts, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.suites import TASK_KEYS
@@ -21,7 +21,9 @@ LEAST = "kind: checks\nmetrics: [exact]\n"
 
 def test_a_suite_is_called_after_its_folder(write: Callable[..., Path]) -> None:
     path = write("tasks: [niah]\ntags: [rag, offline]\n", "rag/suite.yaml")
-    assert load_suite(path) == Suite(name="rag", title="rag", tasks=("niah",), tags=("rag", "offline"), path=str(path))
+    assert load_suite(path) == Suite(
+        name="rag", facts=SuiteFacts.of("rag"), tasks=("niah",), tags=("rag", "offline"), path=str(path)
+    )
 
 
 @pytest.mark.parametrize("tag", ["_x", "a b", "a:b", "a(b)", "parametrize", "not"])
@@ -33,7 +35,7 @@ def test_a_tag_must_be_the_name_of_a_marker(write: Callable[..., Path], tag: str
 
 def test_a_suite_may_have_another_name(write: Callable[..., Path]) -> None:
     suite = load_suite(write("suite: retrieval\ntitle: Retrieval\ndescription: Long texts.\n", "rag/suite.yaml"))
-    assert (suite.name, suite.title, suite.description) == ("retrieval", "Retrieval", "Long texts.")
+    assert (suite.name, suite.facts.title, suite.description) == ("retrieval", "Retrieval", "Long texts.")
 
 
 def test_a_task_with_the_least_gets_the_defaults(task: Loader) -> None:
@@ -103,9 +105,9 @@ def test_declared_modes_are_all_modes(task: Loader) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "slug", "words"),
     [
-        ("limts: 1", 3, "suite-unknown-key", "unknown key 'limts'"),
+        ("limts: 1", 3, "suite-unknown-key", "limts: unknown key. "),
         ("varients: {}", 3, "suite-unknown-key", "Did you mean 'variants'?"),
-        ("modes:\n  quick: {limt: 1}", 4, "suite-unknown-key", "'modes.quick.limt'. Did you mean 'limit'?"),
+        ("modes:\n  quick: {limt: 1}", 4, "suite-unknown-key", "modes.quick.limt: unknown key. Did you mean 'limit'?"),
         ("modes: {quik: {}}", 3, "suite-unknown-key", "Did you mean 'quick'?"),
         (
             "modes: {quick: {limit: 0}}",
@@ -122,7 +124,7 @@ def test_declared_modes_are_all_modes(task: Loader) -> None:
         ("requires: [a, a]", 3, "suite-bad-value", "'a' is listed twice"),
         ("primary: exat", 3, "suite-bad-value", "Did you mean 'exact'?"),
         ("gate: {metric: other, limit: 1}", 3, "suite-bad-value", "gate.metric: 'other' is not known"),
-        ("gate: {metric: exact}", 3, "suite-bad-value", "missing key 'gate.limit'"),
+        ("gate: {metric: exact}", 3, "suite-bad-value", "gate.limit: missing key"),
         ("gate: {limit: high}", 3, "suite-bad-value", "gate.limit: expected a number, got the text 'high'"),
         ("gate: 0.5", 3, "suite-bad-value", "gate: expected a mapping"),
         ("variants: [a]", 3, "suite-bad-value", "variants: expected a mapping"),
@@ -149,13 +151,13 @@ def test_a_mistake_in_a_task_names_file_line_key_and_value(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("metrics: [a]", "missing key 'kind'"),
+        ("metrics: [a]", "kind: missing key"),
         ("kind: chekcs\nmetrics: [a]", "Did you mean 'checks'?"),
-        ("kind: checks", "missing key 'metrics'"),
+        ("kind: checks", "metrics: missing key"),
         ("kind: checks\nmetrics: []", "at least one metric"),
         ("kind: checks\nmetrics: [a, a]", "declared twice"),
         ("kind: checks\nmetrics: [1]", "metrics[0]: expected the name of a metric"),
-        ("kind: checks\nmetrics: [{group: a}]", "missing key 'metrics[0].name'"),
+        ("kind: checks\nmetrics: [{group: a}]", "metrics[0].name: missing key"),
         ("kind: checks\nmetrics: [{name: a, grup: b}]", "Did you mean 'group'?"),
         ("kind: checks\nmetrics: [{name: a, aggregate: twin}]", "'twin' is not known. Did you mean 'twins'"),
         (
@@ -206,7 +208,7 @@ def test_known_keys_with_any_values_are_a_task_or_a_usage_error(
     path = tmp_path_factory.getbasetemp() / "any-task.yaml"
     path.write_text(json.dumps({"kind": "checks", "metrics": ["a"]} | content))  # JSON is YAML
     with contextlib.suppress(UsageError):
-        task = load_task(path, Suite(name="s", title="S"))
+        task = load_task(path, Suite(name="s", facts=SuiteFacts.of("s")))
         assert Task.from_json(task.to_json()) == task
 
 

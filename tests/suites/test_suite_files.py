@@ -51,7 +51,7 @@ def test_a_task_has_no_mistake_that_can_be_seen_before_it_runs(task: Task) -> No
 
 
 def test_a_suite_says_what_it_is(suite: Suite) -> None:
-    assert suite.title
+    assert suite.facts.title
     assert suite.description.endswith(".")
     assert suite.name in suite.tags  # -m safety selects the suite safety
 
