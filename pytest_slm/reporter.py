@@ -24,6 +24,9 @@ from pytest_slm.progress import live_line
 from pytest_slm.session import Run
 from pytest_slm.summary import result_line, summarize
 
+REPORTS: pytest.StashKey[tuple[RunReport, ...]] = pytest.StashKey()
+"""The reports of a session that has ended."""
+
 
 class Reporter:
     """One per session, in the controller."""
@@ -172,6 +175,7 @@ class Reporter:
         complete = all(written) and all(report.complete for report in self._reports)
         for report in self._reports:
             answers.close(self._run.folder(report.quantization), complete=complete)
+        self._config.stash[REPORTS] = self._reports
         for line in unchecked_gates(self._run.config.gates, self._reports):
             self._problem(line)
 

@@ -53,7 +53,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
     asked = [turn for turn in turns if not isinstance(turn[0], Trial | Grading)]
     texts = [one for _, answer in asked for one in _generations(answer)]
     responses = [_response(ask, answer) for ask, answer in asked]
-    plain = len(asked) == len(texts) == 1
+    plain = len(asked) == 1 and isinstance(asked[0][1], Generation)
     return SampleRecord(
         task=task,
         doc_id=sample.id,
@@ -109,12 +109,9 @@ def restored(line: Mapping[str, Any], turn: int, ask: Ask) -> Any:
     response = line["response"]
     if line.get("turns") == 1 and isinstance(response, str):
         response = [{"text": response, **{name: line.get(name) for name in ("reasoning", "finish", *_COUNTS)}}]
-    elif line.get("turns") != 1:
-        response = response[turn]
     try:
-        left = iter(response)
-        return _answer(ask, left)
-    except (StopIteration, KeyError, TypeError, RecordError) as error:
+        return _answer(ask, iter(response if line.get("turns") == 1 else response[turn]))
+    except (StopIteration, LookupError, TypeError, RecordError) as error:
         raise LookupError(f"its line has no such answer ({error!r:.80})") from None
 
 

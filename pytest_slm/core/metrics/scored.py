@@ -37,6 +37,9 @@ def values_of(spec: MetricSpec, judged: Sequence[Judged]) -> tuple[list[float], 
 
 
 def _value(spec: MetricSpec, one: Judged) -> float | None:
+    if spec.key is not None and one.verdict.values and spec.key not in one.verdict.values:
+        known = ", ".join(one.verdict.values)
+        raise RecordError(f"{spec.name}: the verdict on {one.sample.id!r:.80} has no {spec.key!r:.80}, but {known}")
     value = one.value(spec.source)
     if value is None:
         return None

@@ -1,0 +1,87 @@
+"""Measuring from Python: one call, a run report back. The work is that of the command line, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_slm.errors import SlmError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_slm.core.types import RunReport
+
+
+class _Listener:
+    """A plugin of the session that keeps its reports."""
+
+    def __init__(self) -> None:
+        self.reports: tuple[RunReport, ...] = ()
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        from pytest_slm.reporter import REPORTS
+
+        self.reports = config.stash.get(REPORTS, ())
+
+
+def measure(
+    model: str,
+    *,
+    suites: Iterable[str] = (),
+    paths: Iterable[str | os.PathLike[str]] = (),
+    mode: str = "quick",
+    quant: str | None = None,
+    limit: int | None = None,
+    reports: str | os.PathLike[str] = "reports",
+    plugins: Sequence[object] = (),
+    quiet: bool = True,
+    **options: Any,
+) -> RunReport:
+    """Measure a model and return the report of the run, in a script or in a notebook.
+
+    ``model`` is a reference as ``--slm-model`` takes it, ``suites`` are suites or single tasks (none: all), ``paths``
+    folders with suites of your own, ``plugins`` objects or modules with the hooks of docs/plugins.md. ``options`` are
+    the other ``--slm-*`` options by their names: ``data="mirror"``, ``n_ctx=2048``, ``offline=True``, ``exact=True``.
+
+    An item that could not be measured is in the report, with its reason, and raises nothing. Raises UsageError for
+    wrong arguments, SlmError if there is no report.
+    """
+    import pytest
+
+    from pytest_slm.options import NAMES
+
+    arguments = ["-c", os.devnull, "--rootdir", str(Path.cwd()), "--import-mode=importlib", "-p", "no:cacheprovider"]
+    arguments += ["-q", "--no-header"] if quiet else []
+    said = {"model": model, "mode": mode, "quant": quant, "limit": limit, "reports": os.fspath(reports), **options}
+    if suites := ",".join(suites):
+        said["suite"] = suites
+    unknown = sorted(set(options) - set(NAMES))
+    if unknown:
+        raise UsageError(f"measure() has no argument {unknown[0]!r:.80}. {did_you_mean(unknown[0], NAMES)}")
+    arguments += [argument for name, value in said.items() for argument in _option(name, value)]
+    listener, errors = _Listener(), io.StringIO()
+    with contextlib.redirect_stderr(errors), _still(quiet):
+        code = pytest.main([*arguments, *(os.fspath(path) for path in paths)], plugins=[listener, *plugins])
+    if code == pytest.ExitCode.USAGE_ERROR:
+        message, _, slug = errors.getvalue().strip().removeprefix("ERROR: ").rpartition("  [")
+        raise UsageError(message or slug, slug=slug.rstrip("]") if message else None)
+    if len(listener.reports) != 1:
+        n = len(listener.reports)
+        raise SlmError(f"{model}: {n} reports were made; measure one quantization at a time, of what can be measured")
+    return listener.reports[0]
+
+
+def _option(name: str, value: Any) -> list[str]:
+    option = f"--slm-{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    return [option] if value is True else [f"{option}={value}"]
+
+
+def _still(quiet: bool) -> contextlib.AbstractContextManager[Any]:
+    return contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext()
