@@ -6,12 +6,13 @@ test throws that away: with it p = .08 where the paired one finds .008.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pytest_slm.comparing.timings import ALPHA, name_of
-from pytest_slm.core.comparison import holm, mcnemar, paired_difference
+from pytest_slm.core.comparison import holm, mcnemar, paired_difference, score_difference, sign_flips
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import Result
@@ -23,8 +24,8 @@ Question = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreDifference(Record):
-    """One item that both were asked: of ``n`` common questions the share that each got right, and how many only one of
-    them did. ``difference`` is B less A, as a share, with its 95 % interval."""
+    """One item that both were asked: the mean score of each in ``n`` common questions, the share that is right, and in
+    how many only one of them was right, or more of it. ``difference`` is B less A, with its 95 % interval."""
 
     item: str
     n: int
@@ -68,14 +69,23 @@ def _difference(
     common = [question for question in scores_a if question in scores_b]
     if not common:
         return "both runs have no question in common"
-    both = [(one, other) for q in common if (one := scores_a[q]) is not None and (other := scores_b[q]) is not None]
-    if not both:
+    named = {_question(line): cluster for line in (*lines_b, *lines_a) if (cluster := line.get("cluster")) is not None}
+    pairs = [
+        (one, other, str(named.get(q, q)))
+        for q in common
+        if (one := scores_a[q]) is not None and (other := scores_b[q]) is not None
+    ]
+    if not pairs:
         return "no question was scored in both runs"
-    if any(score not in (0, 1) for pair in both for score in pair):
-        return "answers that are partly right have no paired test here"
+    both, clusters = [pair[:2] for pair in pairs], [pair[2] for pair in pairs]
     only_a = sum(one > other for one, other in both)
     only_b = sum(one < other for one, other in both)
     n = len(both)
+    differences = [other - one for one, other in both]
+    if len(set(clusters)) == n and all(score in (0, 1) for pair in both for score in pair):
+        interval, p = paired_difference(only_a, only_b, n), mcnemar(only_a, only_b)
+    else:
+        interval, p = score_difference(differences, clusters), sign_flips(differences, clusters)
     return ScoreDifference(
         item=name_of(a),
         n=n,
@@ -83,32 +93,35 @@ def _difference(
         b=sum(other for _, other in both) / n,
         only_a=only_a,
         only_b=only_b,
-        difference=(only_b - only_a) / n,
-        interval=paired_difference(only_a, only_b, n),
-        p=mcnemar(only_a, only_b),
+        difference=math.fsum(differences) / n,
+        interval=interval,
+        p=p,
         p_corrected=1.0,
         verdict="no difference",
-        notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), n)),
+        notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), n, bool(named))),
     )
+
+
+def _question(line: Mapping[str, Any]) -> Question:
+    return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256"))
 
 
 def _scores(lines: Sequence[Mapping[str, Any]]) -> dict[Question, float | None]:
     """The score of each question; one that stands there twice is asked twice, and then no pair."""
     scores: dict[Question, float | None] = {}
     for line in lines:
-        question = (str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256")))
-        score = line.get("score")
-        if question in scores or isinstance(score, bool) or not isinstance(score, int | float):
+        question, score = _question(line), line.get("score")
+        if question in scores or isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
             scores[question] = None
         else:
             scores[question] = float(score)
     return scores
 
 
-def _notes(a: Result, b: Result, asked: int, n: int) -> list[str]:
+def _notes(a: Result, b: Result, asked: int, n: int, known: bool) -> list[str]:
     notes = [] if n == asked else [f"{n} of {asked} questions are scored in both"]
-    clusters = [result.provenance.get("clusters") for result in (a, b)]
-    if any(isinstance(count, int) and count < result.n_scored for count, result in zip(clusters, (a, b), strict=True)):
+    clusters = [] if known else [result.provenance.get("clusters") for result in (a, b)]
+    if any(isinstance(count, int) and count < result.n_scored for count, result in zip(clusters, (a, b), strict=False)):
         notes.append("questions share passages, so the test is surer than it should be")
     return notes
 

@@ -40,7 +40,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield ""
         if comparison.scores:
             yield "A, B: the share of the same questions that is right; the metric of a run may weigh them otherwise"
-        yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are"
+        yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are;"
+        yield "   sign flips for answers that are partly right or in clusters"
     for line in comparison.refused:
         yield f"not compared: {line}"
 

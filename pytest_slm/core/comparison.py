@@ -11,10 +11,12 @@ import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pytest_slm.core.statistics import Z95, Interval
+from pytest_slm.core.statistics import Z95, Interval, standard_error, t_quantile
 
 EXACT = 60
 """Up to so many values in both samples together the rank tests are exact."""
+FLIPS = 12
+"""Up to so many pairs that differ the test of their signs is exact: 4,096 ways."""
 _BITS = 64  # of one count; the greatest is C(60, 30) = 1.2e17
 
 
@@ -91,6 +93,77 @@ def paired_difference(only_a: int, only_b: int, n: int) -> Interval:
     share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
     half = Z95 * math.sqrt((share_a + share_b - (share_b - share_a) ** 2) / (n + 2))
     return max(-1.0, share_b - share_a - half), min(1.0, share_b - share_a + half)
+
+
+def sign_flips(differences: Sequence[float], clusters: Sequence[object]) -> float:
+    """Two-sided p value that two models score equally, from the differences of their scores in the same questions.
+
+    If they do, each difference might as well have the other sign, and those of a cluster all together (Fisher 1935,
+    21): p is the share of all ways to set the signs whose sum is at least as far from 0. It is exact for up to
+    ``FLIPS`` clusters that differ, where it is McNemar's test if all differences are 1; beyond it is the saddlepoint
+    approximation of that share (Robinson 1982; Lugannani and Rice 1980), which needs no seed and is good for small p
+    too, where a normal distribution is not; of sums exactly as far from 0 it counts half (the mid-p value).
+    """
+    sums: dict[object, float] = {}
+    for difference, cluster in zip(differences, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + difference
+    sizes = [abs(part) for part in sums.values() if abs(part) > 1e-12]
+    distance, most = abs(math.fsum(differences)), math.fsum(sizes)
+    if distance <= 1e-12 * (1 + most):
+        return 1.0
+    if len(sizes) <= FLIPS:
+        ways = [0.0]
+        for size in sizes:
+            ways = [way + signed for way in ways for signed in (size, -size)]
+        return sum(abs(way) >= distance - 1e-9 * most for way in ways) / len(ways)
+    least = 2.0 ** (1 - len(sizes))
+    return max(least, min(1.0, 2 * _flips_beyond(distance, sizes))) if distance < most * (1 - 1e-9) else least
+
+
+def _flips_beyond(distance: float, sizes: Sequence[float]) -> float:
+    """The chance that a sum with random signs is ``distance`` or more, by Lugannani and Rice's formula."""
+
+    def slope(t: float) -> float:
+        return math.fsum(size * math.tanh(t * size) for size in sizes)
+
+    low, high = 0.0, 1 / max(sizes)
+    while slope(high) < distance:
+        low, high = high, 2 * high
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < distance else (low, middle)
+    # log cosh, written so that nothing overflows
+    cumulant = math.fsum(high * s + math.log1p(math.exp(-2 * high * s)) - math.log(2) for s in sizes)
+    curvature = math.fsum((size * (1 - math.tanh(high * size))) * size * (1 + math.tanh(high * size)) for size in sizes)
+    w, u = math.sqrt(max(0.0, 2 * (high * distance - cumulant))), high * math.sqrt(curvature)
+    normal = statistics.NormalDist()
+    # Near the middle both terms of the correction grow beyond what a float can subtract; it is nothing there.
+    correction = normal.pdf(w) * (1 / u - 1 / w) if w > 1e-3 and u > 0 else 0.0
+    return normal.cdf(-w) + correction
+
+
+def score_difference(differences: Sequence[float], clusters: Sequence[object]) -> Interval:
+    """95 % interval of the mean difference of two models' scores in the same questions, B less A.
+
+    It is ``paired_difference`` for scores that may be partly right: Bonett and Price add one question that only A has
+    right and one that only B has, and here these two differ by as much as any of the others does (by 1 where none
+    differ). Clusters widen it by their design effect, with Student's t for their number.
+    """
+    n, n_clusters = len(differences), len(set(clusters))
+    largest = max(map(abs, differences)) or 1.0
+    centre = math.fsum(differences) / (n + 2)
+    squares = math.fsum(difference**2 for difference in differences) + 2 * largest**2
+    error = math.sqrt((squares / (n + 2) - centre**2) / (n + 2))
+    if n_clusters == n:
+        quantile = Z95
+    elif n_clusters < 2:
+        return -1.0, 1.0
+    else:
+        quantile = t_quantile(0.975, n_clusters - 1)
+        plain, robust = standard_error(differences), standard_error(differences, clusters)
+        # Where nothing varies, what clusters do cannot be seen, and they count instead of questions.
+        error *= max(1.0, robust / plain) if plain and robust else math.sqrt(n / n_clusters)
+    return max(-1.0, centre - quantile * error), min(1.0, centre + quantile * error)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -35,7 +35,7 @@ def timed(factory):
 def answered(factory):
     """A run with one item and lines of answers, right or wrong as a text of 1, 0 and ? says."""
 
-    def make(marks, *, ids=None, **changes):
+    def make(marks, *, ids=None, clusters=None, **changes):
         result = factory.scored("core", "math", "", "Q8_0", "full", factory.share("accuracy", 1, 2), **changes)
         lines = [
             {
@@ -43,9 +43,12 @@ def answered(factory):
                 "doc_id": str(number),
                 "target_sha256": "b" * 64,
                 "prompt_sha256": f"{number}{marks}",  # another template, another prompt
-                "score": {"1": 1.0, "0": 0.0, "½": 0.5}.get(mark),
+                "score": {"1": 1.0, "0": 0.0, "½": 0.5, "!": 1e9}.get(mark),
+                **({"cluster": cluster} if cluster else {}),
             }
-            for number, mark in zip(ids or range(len(marks)), marks, strict=True)
+            for number, mark, cluster in zip(
+                ids or range(len(marks)), marks, clusters or [None] * len(marks), strict=True
+            )
         ]
         return Read(path=Path("run"), run=factory.make_run(results=[result]), samples={result.samples: lines})
 
@@ -227,9 +230,45 @@ def test_a_question_that_stands_there_twice_is_no_pair(answered):
     assert one.n == 1
 
 
-def test_partly_right_answers_are_refused(answered):
-    with pytest.raises(ReportError, match="partly right have no paired test"):
-        compare(answered("1½"), answered("11"))
+def test_partly_right_answers_are_compared_by_their_mean_scores(answered):
+    (one,) = compare(answered("½" * 10 + "10"), answered("1" * 10 + "01")).scores
+    assert (one.a, one.b, one.only_a, one.only_b) == (0.5, pytest.approx(11 / 12), 1, 11)
+    assert one.difference == pytest.approx(5 / 12)
+    # The signs of ten halves and two ones make 5 or more in 58 ways: both ones and 8 halves up (56), or one and 10 (2).
+    assert one.p == pytest.approx(2 * 58 / 2**12)
+    assert one.verdict == "better"
+    assert 0 < one.interval[0] < one.difference < one.interval[1] <= 1
+
+
+def test_half_a_point_for_both_makes_no_difference_and_no_certainty(answered):
+    (one,) = compare(answered("½" * 20), answered("½" * 20)).scores
+    assert (one.difference, one.p, one.verdict) == (0, 1, "no difference")
+    assert one.interval[0] < 0 < one.interval[1]
+
+
+def test_a_score_that_is_no_share_is_no_score(answered):
+    (one,) = compare(answered("1!0"), answered("110")).scores
+    assert one.n == 2
+
+
+def test_twenty_questions_about_four_passages_do_not_count_as_twenty(answered):
+    passages = [str(number // 5) for number in range(20)]
+    (alone,) = compare(answered("0" * 20), answered("1" * 20)).scores
+    (together,) = compare(answered("0" * 20, clusters=passages), answered("1" * 20, clusters=passages)).scores
+    assert alone.verdict == "better"
+    assert (together.p, together.verdict) == (pytest.approx(2 / 2**4), "no difference")
+    assert together.interval[0] < alone.interval[0]
+
+
+def test_clusters_that_one_run_names_are_enough_and_then_no_passages_are_told(answered):
+    named = answered("1100", clusters=["a", "a", "b", "b"], provenance={"clusters": 2})
+    (one,) = compare(answered("0000"), named).scores
+    assert (one.p, one.notes) == (1.0, ())
+
+
+def test_clusters_of_one_question_each_are_none(answered):
+    plain, named = answered("1" * 10 + "0" * 5), answered("0" * 15, clusters=[str(number) for number in range(15)])
+    assert compare(plain, named).scores == compare(plain, answered("0" * 15)).scores
 
 
 def test_questions_about_one_passage_are_told(answered):

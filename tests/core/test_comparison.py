@@ -10,7 +10,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pytest_slm.core.comparison import holm, mann_whitney, mcnemar, paired_difference, ratio_interval, smallest_p
+from pytest_slm.core.comparison import (
+    FLIPS,
+    holm,
+    mann_whitney,
+    mcnemar,
+    paired_difference,
+    ratio_interval,
+    score_difference,
+    sign_flips,
+    smallest_p,
+)
 
 # Hollander and Wolfe 1999, p. 69f: permeability of the membrane at term and at 12 to 26 weeks.
 TERM = (0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46)
@@ -138,6 +148,121 @@ def test_the_paired_interval_holds_the_difference_and_turns_with_the_sides(only_
 def test_more_discordant_questions_than_questions_is_a_mistake():
     with pytest.raises(ValueError, match="3 and 2 of 4"):
         paired_difference(3, 2, 4)
+
+
+differences = st.lists(st.integers(-8, 8).map(lambda eighths: eighths / 8), min_size=1, max_size=9)
+
+
+def every_flip(values, clusters):
+    """All ways to set the signs of the clusters, one by one."""
+    sums = [sum(v for v, c in zip(values, clusters, strict=True) if c == name) for name in sorted(set(clusters))]
+    flipped = [
+        sum(s * part for s, part in zip(signs, sums, strict=True))
+        for signs in itertools.product((1, -1), repeat=len(sums))
+    ]
+    return sum(abs(one) >= abs(sum(sums)) - 1e-9 for one in flipped) / len(flipped)
+
+
+@given(differences, st.integers(1, 3))
+def test_p_is_what_flipping_every_sign_gives_clusters_together(values, size):
+    clusters = [place // size for place in range(len(values))]
+    assert sign_flips(values, clusters) == pytest.approx(every_flip(values, clusters))
+
+
+@given(st.integers(0, FLIPS // 2), st.integers(0, FLIPS // 2), st.integers(0, 20))
+def test_right_or_wrong_it_is_mcnemars_test(only_a, only_b, both):
+    values = [-1.0] * only_a + [1.0] * only_b + [0.0] * both
+    assert sign_flips(values, range(len(values))) == pytest.approx(mcnemar(only_a, only_b))
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(6, 9), (3, 17), (20, 31), (200, 260), (900, 1100)])
+def test_beyond_it_is_the_mid_p_value_of_mcnemars_test(only_a, only_b):
+    n = only_a + only_b
+    mid = mcnemar(only_a, only_b) - math.comb(n, only_a) / 2**n
+    p = sign_flips([-1.0] * only_a + [1.0] * only_b, range(n))
+    assert mid == pytest.approx(p, rel=0.2, abs=0.01)
+    assert p < mcnemar(only_a, only_b)
+
+
+def test_the_approximation_takes_over_where_the_exact_test_ends():
+    # 13 differences: all 8,192 ways against the formula, in the middle and in the tail
+    rng = random.Random(3)
+    for shift in (0.0, 0.2, 0.4, 0.6):
+        values = [rng.uniform(-1, 1) + shift for _ in range(FLIPS + 1)]
+        exact = every_flip(values, range(len(values)))
+        assert sign_flips(values, range(len(values))) == pytest.approx(exact, rel=0.15)
+
+
+def test_all_on_one_side_is_one_way_in_many():
+    assert sign_flips([0.25] * 40, range(40)) == 2.0**-39
+    assert sign_flips([0.25] * 5000, range(5000)) == 0.0  # less than a float can say
+
+
+def test_no_difference_and_differences_that_cancel_are_no_evidence():
+    assert sign_flips([0.0] * 9, range(9)) == 1
+    assert sign_flips([0.1, 0.2, -0.3], range(3)) == 1  # 0.1 + 0.2 - 0.3 is 5.6e-17
+    assert sign_flips([1.0, -1.0] * 30, ["one"] * 60) == 1
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=40), st.integers(1, 3), st.randoms())
+def test_p_is_a_chance_and_has_no_side_no_order_and_no_unit(values, size, rng):
+    clusters = [place // size for place in range(len(values))]
+    p = sign_flips(values, clusters)
+    assert 0 < p <= 1
+    assert sign_flips([-value for value in values], clusters) == pytest.approx(p, abs=1e-9)
+    order = rng.sample(range(len(values)), len(values))
+    assert sign_flips([values[i] for i in order], [clusters[i] for i in order]) == pytest.approx(p, abs=1e-6)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 200))
+def test_right_or_wrong_the_interval_is_that_of_shares(only_a, only_b, both):
+    assume(only_a + only_b + both)
+    values = [-1.0] * only_a + [1.0] * only_b + [0.0] * both
+    assert score_difference(values, range(len(values))) == pytest.approx(
+        paired_difference(only_a, only_b, len(values)), abs=1e-12
+    )
+
+
+@given(differences, st.integers(1, 3))
+def test_the_interval_of_scores_holds_their_mean_and_turns_with_the_sides(values, size):
+    clusters = [place // size for place in range(len(values))]
+    low, high = score_difference(values, clusters)
+    assert -1 <= low < high <= 1
+    assert low <= math.fsum(values) / len(values) <= high
+    assert score_difference([-value for value in values], clusters) == pytest.approx((-high, -low))
+
+
+def test_questions_of_one_passage_say_nothing_about_others():
+    assert score_difference([0.5, 0.5], ["a", "a"]) == (-1, 1)
+
+
+def test_clusters_that_agree_everywhere_count_as_many_as_they_are():
+    narrow, wide = (score_difference([0.0] * 40, [place // size for place in range(40)]) for size in (1, 4))
+    assert wide[0] < narrow[0] < 0 < narrow[1] < wide[1]
+
+
+def scores_of_equals(rng, n, size):
+    """Differences of two models that are equally good, question by question or passage by passage."""
+    found = []
+    for _ in range(n // size):
+        hard = rng.gauss(0, 0.2) if size > 1 else 0.0
+        for _ in range(size):
+            share = rng.random()
+            one, other = (min(1.0, max(0.0, share + rng.gauss(side * hard, 0.2))) for side in (0, 1))
+            found.append(other - one)
+    return found, [place // size for place in range(n)]
+
+
+@pytest.mark.parametrize(("n", "size"), [(10, 1), (60, 1), (40, 4), (120, 4)])
+def test_equal_models_differ_at_5_percent_in_5_of_100_runs_and_their_interval_holds_0(n, size):
+    rng = random.Random(n)
+    runs = [scores_of_equals(rng, n, size) for _ in range(400)]
+    p_values = [sign_flips(*run) for run in runs]
+    for level in (0.05, 0.1, 0.5, 0.9):
+        error = math.sqrt(level * (1 - level) / 400)
+        assert sum(p <= level for p in p_values) / 400 == pytest.approx(level, abs=3.5 * error)
+    held = sum(low <= 0 <= high for low, high in (score_difference(*run) for run in runs))
+    assert held / 400 >= 0.92
 
 
 def test_holm_by_hand():
