@@ -39,7 +39,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     if comparison.timings or comparison.scores:
         yield ""
         if comparison.scores:
-            yield "A, B: the share of the same questions that is right; the metric of a run may weigh them otherwise"
+            yield "A, B: the mean score of the same questions, the share that is right; a metric may weigh otherwise"
         yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are;"
         yield "   sign flips for answers that are partly right or in clusters"
     for line in comparison.refused:
