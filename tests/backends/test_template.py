@@ -223,7 +223,7 @@ TURNS = """{% for m in messages %}[{{ m.role }}{% if m.name is defined %} {{ m.n
 {% endfor %}{% endif %}{% if m.tool_call_id is defined %}({{ m.tool_call_id }}){% endif %}{% endfor %}"""
 
 
-def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said()
+def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said():
     # many templates test `is defined`, and a None field is defined
     call = ToolCall(name="f", arguments={"x": "a"}, id="7")
     turns = [
@@ -234,7 +234,7 @@ def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said()
     assert template.render(TURNS, turns) == '[user]q[assistant]<f:{"x": "a"}>[tool f]3(7)'
 
 
-def test_every_text_of_a_message_is_rewritten()
+def test_every_text_of_a_message_is_rewritten():
     call = ToolCall(name="f", arguments={"x": ["a", {"y": "a", "n": 1}]})
     message = Message(role="assistant", content="a", tool_calls=(call,)).rewritten(str.upper)
     assert (message.content, message.tool_calls[0].name) == ("A", "F")
@@ -245,6 +245,6 @@ def test_every_text_of_a_message_is_rewritten()
     "wrong",
     [{"role": "user", "tool_calls": (ToolCall(name="f"),)}, {"role": "assistant", "tool_call_id": "1"}],
 )
-def test_only_an_assistant_calls_and_only_a_tool_answers(wrong)
+def test_only_an_assistant_calls_and_only_a_tool_answers(wrong):
     with pytest.raises(RecordError, match="only a"):
         Message(content="", **wrong)
