@@ -30,7 +30,8 @@ RULES = {
     # which devices a model fits on is told by the table of devices
     "registry": ({"core", "errors", "load", "machine"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     # the fingerprint's recipe tells in what two machines differ
-    "comparing": ({"core", "errors", "machine", "registry"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    "terminal": (set(), ENGINES | {"pytest", "jinja2", "yaml", "numpy", "psutil"}),
+    "comparing": ({"core", "errors", "machine", "registry", "terminal"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     # titles of devices stand in the table of devices
     "site": ({"core", "errors", "registry", "load", "machine"}, ENGINES | {"pytest", "yaml"}),
     "assembly": ({"core", "errors", "machine", "models", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
@@ -38,7 +39,7 @@ RULES = {
     "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
     "answers": ({"core", "errors", "backends"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "planning": (
-        {"core", "errors", "answers", "backends", "machine", "models", "runners", "session"},
+        {"core", "errors", "answers", "backends", "machine", "models", "runners", "session", "terminal"},
         ENGINES | {"pytest", "jinja2", "yaml"},
     ),
     "session": (
