@@ -28,6 +28,7 @@ from pytest_slm.core.types import (
     Quantization,
     Result,
     Submission,
+    SuiteFacts,
     Task,
 )
 from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
@@ -49,6 +50,8 @@ class Run:
     hosts: HostSource | None = None
     tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that each suite's score is the mean of."""
+    suites: dict[str, SuiteFacts] = field(default_factory=dict)
+    """What each suite that was collected says of itself."""
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     """The version of each task (its suite and its name) that was collected."""
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -163,11 +166,9 @@ class Run:
         keeper = self.keeper(identity, task, kept)
         with self.recorder(identity) as (record, path):
             context = self.context(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
-            result = runner_for(task)(task, variant, context)
-        declared: dict[str, object] = {
-            "suite_tasks": list(self.tasks_of.get(task.suite, ())),
-            "task_variants": list(task.variants),
-        }
+            result = runner_for(task)(task, variant, context).with_chance(task)
+        tasks = list(self.tasks_of.get(task.suite, ()))
+        declared: dict[str, object] = {"suite_tasks": tasks, "task_variants": list(task.variants)}
         recorded = task.kind != "validate"
         if recorded:
             declared["answers"] = keeper.told()

@@ -15,7 +15,9 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     """Write what was measured, what was not and why, and the aggregates with their coverage."""
     terminal.write_sep("=", f"{run.submission.name} · {run.quantization} · {run.mode}")
     terminal.write_line(_set_up(run))
-    rows = [_row(result) for result in sorted(run.results, key=lambda r: (r.suite == "performance", r.suite, r.task))]
+    rows = [
+        _row(result) for result in sorted(run.results, key=lambda r: (not run.facts(r.suite).scored, r.suite, r.task))
+    ]
     widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
     for row in [HEAD, *rows]:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
@@ -50,7 +52,7 @@ def _set_up(run: RunReport) -> str:
 def _timings(run: RunReport) -> list[str]:
     """What the table has no room for: other rates of an item, why rounds are noisy, and why there is no energy."""
     lines, energy = [], ""
-    for result in (result for result in run.results if result.suite == "performance" and result.outcome in MEASURED):
+    for result in (result for result in run.results if result.measurements and result.outcome in MEASURED):
         others = [metric for metric in result.metrics if metric.name != result.primary]
         if others:
             told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)

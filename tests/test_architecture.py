@@ -26,8 +26,8 @@ RULES = {
         {"core", "errors", "scorers", "machine", "models", "backends", "sandbox"},
         {"pytest", "yaml", "llama_cpp", "torch"},
     ),
-    # which devices a model fits on is told by the table of devices
-    "registry": ({"core", "errors", "load", "machine"}, ENGINES | {"pytest", "jinja2", "yaml"}),
+    # which devices a model fits on is told by the table of devices, what is made of scores by the built-in profiles
+    "registry": ({"core", "errors", "builtin", "load", "machine"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     # the fingerprint's recipe tells in what two machines differ
     "comparing": ({"core", "errors", "machine", "registry"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     # titles of devices stand in the table of devices
@@ -35,7 +35,7 @@ RULES = {
     "assembly": ({"core", "errors", "machine", "models", "registry", "session", "site"}, ENGINES | {"pytest", "yaml"}),
     # which rows a task reads stands in lm-eval's files
     "data": ({"core", "errors", "load", "builtin", "runners"}, (ENGINES - {"lm_eval"}) | {"pytest", "yaml", "jinja2"}),
-    "builtin": ({"errors"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
+    "builtin": ({"core", "errors", "load"}, ENGINES | {"pytest", "yaml", "jinja2", "numpy"}),
     "answers": ({"core", "errors", "backends"}, ENGINES | {"pytest", "jinja2", "yaml"}),
     "planning": (
         {"core", "errors", "answers", "backends", "machine", "models", "runners", "session"},
