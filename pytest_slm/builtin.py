@@ -16,7 +16,7 @@ def suites_folder() -> Path:
     """Where the built-in suites are: in the installed package, or at the top of a checkout."""
     here = Path(__file__).parent
     for folder in (here / "suites", here.parent / "suites"):
-        if (folder / "core" / "suite.yaml").is_file():
+        if (folder / "profiles.yaml").is_file():
             return folder
     raise UsageError(f"{here}: the built-in suites are missing; install pytest-slm again", slug="suites-missing")
 
