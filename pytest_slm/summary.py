@@ -16,7 +16,8 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     """Write what was measured, what was not and why, and the aggregates with their coverage."""
     terminal.write_sep("=", shown(f"{run.submission.name} · {run.quantization} · {run.mode}"))
     terminal.write_line(shown(_set_up(run)))
-    rows = [_row(result) for result in sorted(run.results, key=lambda r: (r.suite == "performance", r.suite, r.task))]
+    in_order = sorted(run.results, key=lambda r: (not run.facts(r.suite).scored, r.suite, r.task))
+    rows = [_row(result) for result in in_order]
     for number, line in enumerate(aligned([HEAD, *rows])):
         terminal.write_line(line, bold=number == 0)
     reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
@@ -47,7 +48,7 @@ def _set_up(run: RunReport) -> str:
 def _timings(run: RunReport) -> list[str]:
     """What the table has no room for: other rates of an item, why rounds are noisy, and why there is no energy."""
     lines, energy = [], ""
-    for result in (result for result in run.results if result.suite == "performance" and result.outcome in MEASURED):
+    for result in (result for result in run.results if result.measurements and result.outcome in MEASURED):
         others = [metric for metric in result.metrics if metric.name != result.primary]
         if others:
             told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)
