@@ -12,9 +12,9 @@ import pytest
 
 from pytest_slm.builtin import check_own_name, suite_keys
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
-from pytest_slm.errors import NotAvailableError, SlmError, TaskError, UsageError, did_you_mean
-from pytest_slm.kinds.checking import check_task, count_samples
-from pytest_slm.load import load_suite, load_task, task_lines
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes
+from pytest_slm.load import load_suite, load_task
 from pytest_slm.marks import mark_of, parameters
 
 if TYPE_CHECKING:
@@ -71,10 +71,8 @@ class TaskFile(pytest.File):
         parent = self.parent
         assert isinstance(parent, SuiteDir)
         try:
-            task = load_task(self.path, parent.suite)
+            task = load_task(self.path, parent.suite, lambda task: find_mistakes(task, run.extensions))
             check_task(task, run.extensions)
-        except TaskError as error:
-            raise self.CollectError(str(TaskError(error.path, error.mistakes, task_lines(self.path)))) from None
         except SlmError as error:
             raise self.CollectError(str(error)) from None
         for quantization in run.quantizations:

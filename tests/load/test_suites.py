@@ -131,10 +131,6 @@ def test_declared_modes_are_all_modes(task: Loader) -> None:
         ("variants: [a]", 3, "suite-bad-value", "variants: expected a mapping"),
         ("variants: {a: 1}", 3, "suite-bad-value", "variants.a: expected a mapping"),
         ("options: [a]", 3, "suite-bad-value", "options: expected a mapping"),
-        ("options: {samples: ../secret}", 3, "suite-bad-value", "inside this folder, got '../secret'"),
-        ("options: {samples: /etc/passwd}", 3, "suite-bad-value", "options.samples: expected a relative path"),
-        ("options: {samples: 'C:\\secret'}", 3, "suite-bad-value", "options.samples: expected a relative path"),
-        ("options: {haystack: 'a\\..\\..\\b'}", 3, "suite-bad-value", "options.haystack: expected a relative path"),
         ("description: [a]", 3, "suite-bad-value", "description: expected a text, got a list"),
         ("scorer: ''", 3, "suite-bad-value", "scorer: expected a text"),
     ],
@@ -153,7 +149,6 @@ def test_a_mistake_in_a_task_names_file_line_key_and_value(
     ("text", "words"),
     [
         ("metrics: [a]", "kind: missing key"),
-        ("kind: chekcs\nmetrics: [a]", "Did you mean 'checks'?"),
         ("kind: checks", "metrics: missing key"),
         ("kind: checks\nmetrics: []", "at least one metric"),
         ("kind: checks\nmetrics: [a, a]", "declared twice"),
@@ -163,9 +158,9 @@ def test_a_mistake_in_a_task_names_file_line_key_and_value(
         ("kind: checks\nmetrics: [{name: a, aggregate: twin}]", "'twin' is not known. Did you mean 'twins'"),
         (
             "kind: checks\nmetrics: [{name: a, aggregate: expected_maximum, parameters: {n: 2}}]",
-            "unknown key 'metrics[0].parameters.n'",
+            "metrics[0].parameters.n: unknown key",
         ),
-        ("kind: checks\nmetrics: [{name: a, parameters: {k: 2}}]", "unknown key 'metrics[0].parameters.k'"),
+        ("kind: checks\nmetrics: [{name: a, parameters: {k: 2}}]", "metrics[0].parameters.k: unknown key"),
         (
             "kind: checks\nmetrics: [{name: a, aggregate: expected_maximum, parameters: {k: 0}}]",
             "expected a whole number of at least 1",
