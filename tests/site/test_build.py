@@ -67,6 +67,13 @@ def home(*runs):
     return group.rows
 
 
+def pages(site: Path) -> list[Path]:
+    """All pages of a site: the home page, one for each model, and more."""
+    found = sorted(site.rglob("*.html"))
+    assert len(found) > 3
+    return found
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -83,7 +90,7 @@ def test_every_model_has_a_page(site):
 
 
 def test_every_link_is_relative_and_leads_somewhere(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         for link in parsed(page).links:
             parts = urlsplit(link)
             if parts.scheme:
@@ -97,18 +104,18 @@ def test_every_link_is_relative_and_leads_somewhere(site):
 
 
 def test_ids_are_unique(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         ids = parsed(page).ids
         assert len(ids) == len(set(ids)), page.name
 
 
 def test_no_page_has_inline_style_or_handlers(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         assert parsed(page).handlers == []
 
 
 def test_every_page_forbids_inline_scripts(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page.read_text())
         assert policy
         assert "unsafe" not in policy[1]
