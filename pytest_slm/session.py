@@ -31,7 +31,7 @@ from pytest_slm.core.types import (
     Task,
 )
 from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
-from pytest_slm.models import check_declared, check_quantization, detect, locate
+from pytest_slm.models import check_declared, check_quantization, detect, known_sha256, locate
 from pytest_slm.runners import canary, runner_for
 from pytest_slm.runners.context import RunContext, SampleRecord
 from pytest_slm.scorers import Scorers
@@ -76,10 +76,8 @@ class Run:
         """The local file or folder of a quantization, downloaded now if need be; None for models without files."""
         if quantization not in self._paths:
             chosen = self.quantization(quantization)
-            local = None
-            if chosen.source or chosen.file:
-                local = locate(self.submission, chosen, offline=self.config.offline)
-            self._paths[quantization] = local
+            stored = bool(chosen.source or chosen.file)
+            self._paths[quantization] = locate(self.submission, chosen, offline=self.config.offline) if stored else None
         return self._paths[quantization]
 
     def detected(self, quantization: str) -> Detected | None:
@@ -121,6 +119,7 @@ class Run:
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
+                sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:
                 self.check(name, detected)
@@ -223,8 +222,9 @@ class Run:
         )
 
     def judged(self, result: Result) -> Result:
-        """The result with its verdict: failed, with the reason, if the primary metric misses the gate."""
-        gate = self._gate(result)
+        """The result with its machine and its verdict: failed, and why, if the primary metric misses the gate."""
+        there = self.hosts.descriptions.get(result.quantization) if self.hosts else None
+        gate, result = self._gate(result), dataclasses.replace(result, machine=there.machine_id if there else None)
         metric = result.metric(gate.metric) if gate else None
         if gate is None or result.outcome != "passed":
             return dataclasses.replace(result, gate=gate)

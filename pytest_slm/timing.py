@@ -144,9 +144,8 @@ class Timer:
     def _look_around(self) -> Quiet:
         """Once in a session: wait while other programs keep the machine busy, but not for long; then warn."""
         if self._shared.quiet is None:
-            pid = self._run.open(self._identity.quantization).describe().get("host_pid")
             limit = QUIET_S.get(self._run.config.mode, 0.0)
-            self._shared.quiet = wait_until_quiet(limit, pids=[int(pid)] if pid else [])
+            self._shared.quiet = wait_until_quiet(limit, self._run.open(self._identity.quantization).foreign_cores)
             if self._shared.quiet.warning:
                 self._item.warn(pytest.PytestWarning(self._shared.quiet.warning))
         return self._shared.quiet

@@ -25,9 +25,6 @@ def unheard() -> None:
     """The callback of those who do not ask what was done before."""
 
 
-OF_THIS_PROCESS = ("host_pid", "load_s", "start_s", "thread_wait")
-"""What a backend says of its process. Everything else that it says of itself is part of the key."""
-
 CHARACTERS = 4
 """Of a token, roughly: what the longest answer adds to the weight of a request."""
 
@@ -82,8 +79,7 @@ class Keeper:
 def key_of(description: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The hash of all that answers depend on besides the requests: weights, engine and its settings, chat template,
     pytest-slm, task, its version, and the seed."""
-    engine = {name: value for name, value in description.items() if name not in OF_THIS_PROCESS}
-    return digest({"engine": engine, "pytest_slm": __version__, "about": dict(about)})
+    return digest({"engine": dict(description), "pytest_slm": __version__, "about": dict(about)})
 
 
 class Keeping:

@@ -42,10 +42,12 @@ def ignored(_number: int, _result: object) -> None:
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Record):
     """What a backend needs to open a model. Settings that are None the backend decides and describes; ``exact`` asks
-    it to compute every request in a way that does not depend on the other requests."""
+    it to compute every request in a way that does not depend on the other requests. ``sha256``: which weights they
+    must be, where that is known; the process that opens them looks."""
 
     path: str | None
     format: str
+    sha256: str | None = None
     settings: EngineSettings = EngineSettings()
     exact: bool = False
 

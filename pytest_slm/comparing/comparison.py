@@ -9,19 +9,20 @@ from typing import Literal
 
 from pytest_slm.comparing.answers import Samples, ScoreDifference, compare_answers
 from pytest_slm.comparing.timings import SMALLEST, TimingDifference, compare_timings, name_of
+from pytest_slm.core.backend_info import device_facts
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.errors import ReportError
 from pytest_slm.machine.hardware import FINGERPRINT
 from pytest_slm.registry.performance import SUITE
-from pytest_slm.registry.scores import device_of, engine_of, machine_of
+from pytest_slm.registry.scores import engine_of, machine_of
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 
 SHAPE = ("profile", "depth", "prompt", "output", "context", "page_cache")
 """What a timing is a timing of, where its name does not say it."""
 
 SETTINGS = (
-    *("device", "dtype", "threads", "thread_wait", "n_batch", "n_ctx", "n_seq"),
+    *("device", "dtype", "threads", "n_batch", "n_ctx", "n_seq"),
     *("kv_type", "flash_attention", "exact", "chat_template_sha256"),
 )
 """What a backend says of itself that is told where it differs."""
@@ -129,12 +130,12 @@ def _machines(a: RunReport, b: RunReport) -> str:
     if one == other:
         return ""
     facts = [(key, a.machine.get(key), b.machine.get(key)) for key in (*FINGERPRINT, "cores_usable")]
-    mine, its = device_of(a), device_of(b)
+    mine, its = device_facts(a.backend), device_facts(b.backend)
     # Two GPUs may both be called cuda: then the engine's build has their names.
     key = "device" if mine.get("device") != its.get("device") else "engine_build"
     facts.append((key, mine.get(key, "cpu"), its.get(key, "cpu")))
     apart = [fact for fact in facts if fact[1] != fact[2]]
-    apart = apart or [("fingerprint", a.machine["fingerprint"], b.machine["fingerprint"])]
+    apart = apart or [("fingerprint", one, other)]
     told = "; ".join(f"{key} is {here!r} and {there!r}" for key, here, there in apart)
     return f"timings: of two machines, and never compared: {told}"
 
@@ -151,7 +152,8 @@ def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
             "seed": str(run.seed),
             "engine": str(engine_of(run)),
         }
-        return told | {key: str(backend.get(key)) for key in SETTINGS}
+        told |= {key: str(backend.get(key)) for key in SETTINGS}
+        return told | {"thread_wait": str(run.host.thread_wait if run.host else None)}
 
     one, other = described(a), described(b)
     return {key: (one[key], other[key]) for key in one if one[key] != other[key]}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from pytest_slm.core.backend_info import HostInfo
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
@@ -111,6 +112,8 @@ class Result(Record):
     gate: Gate | None = None
     samples: str | None = None
     """Path of the per-sample JSONL file, relative to the report."""
+    machine: str | None = None
+    """The machine that the model was on; None if it was never opened, or that machine has no fingerprint."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Task source, data set and its fingerprint, template, versions: whatever the number depends on."""
 
@@ -151,7 +154,10 @@ class RunReport(Record):
     submission: Submission
     detected: Detected | None
     backend: Mapping[str, Any]
+    host: HostInfo | None = None
+    """The process that held the model; None if it was never opened."""
     machine: Mapping[str, Any]
+    """Of the process that held the model; of the session where none was started."""
     versions: Mapping[str, str]
     planned: tuple[ItemId, ...]
     results: tuple[Result, ...]

@@ -22,6 +22,28 @@ ROUND_LIMIT = "round limit"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conditions(Record):
+    """What went on around one round; every field None where the system does not tell.
+
+    ``steal_share``: of the CPU time that was asked for (by anybody, on all CPUs), what the hypervisor gave to another
+    machine. ``foreign_cores``: CPU of other programs, in cores. ``throttled``: times that a CPU was slowed for heat.
+    ``voluntary_switches`` and ``involuntary_switches``: how often the threads of the model's process gave a CPU up, and
+    lost one. ``frequency_mhz``: the fastest core's clock when the round ended. ``quota_waits``: times that the CPU
+    limit of the process's control group made it wait.
+    """
+
+    seconds: float
+    steal_share: float | None
+    foreign_cores: float | None
+    load_1m: float | None
+    throttled: int | None
+    voluntary_switches: int | None
+    involuntary_switches: int | None
+    frequency_mhz: float | None
+    quota_waits: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundRule(Record):
     """How many rounds are made. Times are seconds of the rounds together, with what they need around them.
 

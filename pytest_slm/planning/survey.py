@@ -73,7 +73,7 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
                 raise NotAvailableError(f"the weights are not on this machine ({here.reason})", slug="plan-unknown")
             tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items")
             backend = run.open(quantization)
-            started += float(backend.describe().get("start_s") or 0.0)
+            started += backend.host.start_s or 0.0
             survey_ = _Model(run, backend)
             measured.append((quantization, survey_.rates))
         except SlmError as error:

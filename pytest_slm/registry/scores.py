@@ -6,14 +6,12 @@ A score is made inside one stratum only, and of one version of each task (docs/s
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.core.aggregation import PROFILES, RECOMMENDED, aggregate, goodness, suite_score
-from pytest_slm.core.engine import accelerator
+from pytest_slm.core.backend_info import device_facts, machine_id
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, ItemId, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
@@ -81,25 +79,15 @@ def engine_of(run: RunReport) -> str | None:
     return (version if " " in version else f"{name} {version}".strip()) or None
 
 
-def device_of(run: RunReport) -> dict[str, Any]:
-    """The device that a run computed on, with the engine's build, in which the GPU has its name; nothing for the CPU,
-    which the fingerprint knows."""
-    device = accelerator(run.backend)
-    return {} if device is None else {"device": device, "engine_build": run.backend.get("engine_build")}
-
-
 def machine_of(run: RunReport) -> str | None:
-    """The fingerprint of the machine, with a hash of the device where that is not the CPU (docs/machine.md); None if
-    the report does not say: two unknown machines are never the same one."""
-    fingerprint, device = run.machine.get("fingerprint"), device_of(run)
-    if fingerprint is None or not device:
-        return None if fingerprint is None else str(fingerprint)
-    return f"{fingerprint}-{hashlib.sha256(json.dumps(device, sort_keys=True).encode()).hexdigest()[:8]}"
+    """The machine that the results of a run name, or else the one in its head; None if it says none, or several."""
+    named = {result.machine for result in run.results if result.machine}
+    return named.pop() if len(named) == 1 else None if named else machine_id(run.machine, run.backend)
 
 
 def machine_facts(run: RunReport) -> dict[str, Any]:
     """What a report says of the machine that ``machine_of`` names."""
-    return {**run.machine, **device_of(run)}
+    return {**run.machine, **device_facts(run.backend)}
 
 
 def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:

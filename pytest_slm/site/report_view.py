@@ -253,6 +253,7 @@ def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
         ("Time budget", facts(run.budget or {}, hidden=("rates",))),
         ("Machine", facts(run.machine)),
         ("Engine", facts(run.backend)),
+        ("Process", facts(run.host.to_json() if run.host else {}, hidden=("starting",))),
         ("Found in the weights", facts(found, hidden=("chat_template",))),
         ("Versions", facts(run.versions, names=False)),
         ("Harness", facts(run.harness)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.engine import accelerator
+from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
@@ -135,7 +135,7 @@ def sized(rows: list[tuple[str, Quantity]]) -> list[tuple[str, Quantity]]:
 def machine_name(machine: Mapping[str, Any]) -> str:
     """``AMD EPYC 9R14, 2 cores``; with the device where that is not the CPU."""
     name = str(machine.get("cpu") or "an unknown CPU")
-    return ", ".join(filter(None, (name, cores(machine), accelerator(machine))))
+    return ", ".join(filter(None, (name, cores(machine), accelerator(machine.get("device")))))
 
 
 def cores(machine: Mapping[str, Any]) -> str:
@@ -151,7 +151,7 @@ def caution(machine: Mapping[str, Any], backend: Mapping[str, Any] | None = None
     device, a report's backend has it."""
     place = str(machine.get("cpu") or "an unknown CPU") + (f" with {cores(machine)}" if cores(machine) else "")
     told = backend or machine
-    device = accelerator(told)
+    device = accelerator(told.get("device"))
     if device or told.get("n_gpu_layers"):
         return f"Measured with {device or 'cpu'} on {place}. For relative comparison on this machine only."
     return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_slm.answers.keeping import Keeper, key_of
+from pytest_slm.answers.keeping import Keeper
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import Message, Request
@@ -160,11 +160,6 @@ def test_text_and_likelihood_of_the_same_words_are_two_questions(keeper):
     (score,) = keeper().watch(model).loglikelihood_rolling(["words"])
     assert score.n_tokens == 1
     assert keeper().watch(model) is not model
-
-
-def test_the_process_of_a_model_is_no_part_of_the_key():
-    description = Counting().describe()
-    assert key_of({**description, "host_pid": 1, "load_s": 2.0}, ABOUT) == key_of({**description, "host_pid": 3}, ABOUT)
 
 
 def test_a_backend_that_hides_its_weights_is_not_remembered(keeper):

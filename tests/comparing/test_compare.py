@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_slm.comparing import compare, read_run, told
 from pytest_slm.comparing.comparison import Read
 from pytest_slm.comparing.timings import compare_timings
+from pytest_slm.core.backend_info import HostInfo
 from pytest_slm.errors import ReportError
 
 CALM = (100.0, 100.4, 99.7, 100.2, 99.9, 100.1, 99.8)
@@ -276,7 +277,9 @@ def test_two_runs_of_the_same_are_told_as_that(timed):
 
 
 def test_how_threads_waited_is_told_where_it_differs(timed):
-    found = compare(timed(CALM), timed(CALM, backend={"thread_wait": "GOMP_SPINCOUNT=1000"}))
+    found = compare(
+        timed(CALM), timed(CALM, host=HostInfo(pid=1, capabilities=(), load_s=1.0, thread_wait="GOMP_SPINCOUNT=1000"))
+    )
     assert found.differs == {"thread_wait": ("None", "GOMP_SPINCOUNT=1000")}
 
 

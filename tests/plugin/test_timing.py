@@ -174,8 +174,8 @@ def test_a_quantization_that_fails_does_not_end_the_other(run, documents, pytest
         played = Prefill.run
         pids = []
         def run(self):
-            pids.append(self.pid) if self.pid not in pids else None
-            if len(pids) == 2 and self.pid == pids[1]:
+            pids.append(self.observed.host.pid) if self.observed.host.pid not in pids else None
+            if len(pids) == 2 and self.observed.host.pid == pids[1]:
                 raise BackendError("lost", slug="host-died")
             return played(self)
         Prefill.run = run

@@ -244,3 +244,17 @@ def test_runs_of_other_engine_settings_are_never_put_together(factory, setting, 
         for n, other in enumerate((backend, backend, {**backend, setting: value}))
     ]
     assert sorted(len(stratum.runs) for stratum in strata(runs)) == [1, 2]
+
+
+def test_the_machine_is_that_which_the_results_name(factory):
+    run = factory.make_run()
+    head = machine_of(run)
+    assert head
+
+    def on(*names):
+        return replace(run, results=tuple(replace(r, machine=names[n % len(names)]) for n, r in enumerate(run.results)))
+
+    assert machine_of(on("a")) == "a"
+    assert machine_of(on("a", None)) == "a"
+    assert machine_of(on(None)) == head
+    assert machine_of(on("a", "b")) is None  # never put together with anything

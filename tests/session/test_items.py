@@ -1,5 +1,6 @@
 """An item is measured, or its result says why it could not be."""
 
+import dataclasses
 import json
 
 import pytest
@@ -87,3 +88,11 @@ def test_the_reason_has_the_slug_or_the_class_of_the_bug(run, item):
         "no data  [data-unreachable]"
     )
     assert run().unmeasured(item, ZeroDivisionError("division by zero")).reason == "ZeroDivisionError: division by zero"
+
+
+def test_a_result_names_the_machine_that_the_model_was_on(run, result):
+    it = run("Q8_0", "Q4_0")
+    backend = it.open("Q8_0")
+    measured = result(0.5)
+    assert it.judged(measured).machine == backend.machine()["fingerprint"]
+    assert it.judged(dataclasses.replace(measured, quantization="Q4_0")).machine is None  # it was never opened

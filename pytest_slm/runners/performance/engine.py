@@ -30,8 +30,7 @@ class EngineRounds(Rounds):
     def __init__(self, backend: Any) -> None:
         if TIMING not in backend.capabilities:
             raise NotAvailableError("this backend does not time its engine alone", slug="no-timing")
-        self.about(backend)
-        self._backend = backend
+        self.observed = self._backend = backend
         self._random = random.Random(1)
         self._inside: list[float] = []
 

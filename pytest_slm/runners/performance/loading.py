@@ -25,9 +25,9 @@ class Load(Rounds):
         self._kind = kind
 
     def run(self) -> Round:
-        description = self._subject.reopen(self._between).describe()
-        seconds = float(description["load_s"])
-        return Round(values={"load_s": seconds, "start_s": float(description["start_s"])}, seconds=seconds)
+        host = self._subject.reopen(self._between).host
+        values = {"load_s": host.load_s} | ({} if host.start_s is None else {"start_s": host.start_s})
+        return Round(values=values, seconds=host.load_s, conditions=host.starting)
 
     def provenance(self) -> Mapping[str, Any]:
         return {"page_cache": self._kind}

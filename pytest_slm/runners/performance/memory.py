@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_slm.core.engine import accelerator
+from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.types import Measurement, Request
 from pytest_slm.errors import NotAvailableError
-from pytest_slm.machine.memory import MemorySampler
 from pytest_slm.runners.performance.prompts import Prompts
 from pytest_slm.runners.performance.rounds import Subject, require_context
 
@@ -31,7 +30,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
     prompt = Prompts(backend, n_ctx - WRITTEN, seed=1).next()
     opened = backend.memory()
     reset = backend.reset_peak()
-    with MemorySampler(pid=description["host_pid"]) as sampler:
+    with backend.watch(memory=True) as sight:
         backend.generate([Request(messages=prompt, max_tokens=WRITTEN, forced_length=True)])
     used = backend.memory()["now"]
     buffers = _buffers(backend)
@@ -42,7 +41,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
         "kv_cache": buffers.get("kv_cache"),
         "compute_buffers": _sum(buffers.get("compute_buffers"), buffers.get("outputs")),
     }
-    gpu = accelerator(description)
+    gpu = accelerator(description.get("device"))
     # While a model is loaded there is neither KV memory nor a compute buffer: that peak has other parts.
     running = None if gpu else used.peak
     rest = None if running is None else running - sum(size for size in parts.values() if size is not None)
@@ -54,7 +53,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
         "private_now": used.private,
         "peak_rss": peak,
         "peak_rss_2k": running if n_ctx == CONTEXT else None,
-        "peak_pss": sampler.peak_pss,
+        "peak_pss": sight.seen.peak_pss,
         "peak_rss_run": run_peak,
         **parts,
         # Buffers are told as they were asked for; pages that were never touched are no memory yet.
@@ -71,7 +70,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Mapping[str, Any]
             f"weights and KV memory are in the memory of {gpu}: the process does not say what a device must have "
             "(no peak_rss_2k, no other)"
         )
-    return (*_measurements(numbers), _one("load_s", "s", description["load_s"])), provenance
+    return (*_measurements(numbers), _one("load_s", "s", backend.host.load_s)), provenance
 
 
 def _buffers(backend: Any) -> Mapping[str, int]:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_slm.backends.remote import RemoteBackend
-from pytest_slm.core.rounds import RoundRule, Verdict
+from pytest_slm.core.rounds import Conditions, RoundRule, Verdict
 from pytest_slm.core.statistics import median, median_interval
 from pytest_slm.core.types import Measurement, Metric
 from pytest_slm.errors import NotAvailableError, SlmError
-from pytest_slm.machine.conditions import Conditions, Watch, disturbance
-from pytest_slm.machine.energy import EnergyMeter
+from pytest_slm.machine.conditions import disturbance
 
 Profile = Literal["engine", "user"]
 ENERGY = "energy_per_token"
@@ -42,6 +41,8 @@ class Round:
 
     values: Mapping[str, float]
     seconds: float
+    conditions: Conditions | None = None
+    """What went on around it, where somebody has looked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +65,10 @@ class Rounds(abc.ABC):
     quantities: tuple[Quantity, ...]
     energy_tokens: int | None = None
     """Tokens of a round that its energy is divided by; None where energy is not told."""
-    pid: int | None = None
-    """The process whose CPU time is the model's own; None if it is another one in every round."""
-    gpu = False
+    observed: RemoteBackend | None = None
+    """Observes the rounds, as the process of its model. None where every round has one of its own: its starter does."""
     fresh = False
     """Whether every round has a process of its own: then nothing but the file gets warm, and one warm-up is enough."""
-
-    def about(self, backend: Any) -> None:
-        """Note what the conditions of a round need to know of a backend."""
-        description = backend.describe()
-        self.pid = description.get("host_pid")
-        self.gpu = description.get("device") == "cuda"
 
     def setup(self) -> None:
         """What all rounds need, once before the first; its time is none of theirs."""
@@ -115,11 +109,10 @@ class Player:
     def __init__(self, rounds: Rounds, rule: RoundRule) -> None:
         self._rounds = rounds
         self._rule = rule
-        self._meter = EnergyMeter(gpu=rounds.gpu) if rounds.energy_tokens else None
         self._warmups: list[Round] = []
         self._values: list[Round] = []
         self._seconds: tuple[list[float], list[float]] = ([], [])
-        self._conditions: list[Conditions] = []
+        self._energy = ""
         self._warm = False
         self._agreed: bool | None = None
         self._reason = ""
@@ -137,7 +130,7 @@ class Player:
                 self._rounds.setup()
             began = time.perf_counter()
             self._rounds.prepare()
-            round_ = self._watched()
+            round_ = self._observed()
         except SlmError as error:
             self.error = error
             return
@@ -157,8 +150,7 @@ class Player:
             raise self.error
         measurements = tuple(self._measurement(q) for q in self._quantities() if q.name in self._values[0].values)
         told = [m for m in measurements if m.name in self._deciding()]
-        rounds = self._conditions[len(self._warmups) :]
-        verdict, why = self._rule.verdict([m.values for m in told], disturbance(rounds))
+        verdict, why = self._rule.verdict([m.values for m in told], disturbance(_conditions(self._values)))
         return Measured(
             warmups=tuple(self._warmups),
             rounds=tuple(self._values),
@@ -168,22 +160,17 @@ class Player:
             provenance=self._provenance(verdict, why),
         )
 
-    def _watched(self) -> Round:
-        pid = self._rounds.pid
-        watch = Watch(pid)
-        if self._meter:
-            self._meter.start()
-        watch.start()
-        round_ = self._rounds.run()
-        conditions = watch.stop()
-        joules = self._meter.stop() if self._meter else None
-        if pid is None:
-            # The model's own process is not known, so its CPU time would be taken for that of others.
-            conditions = dataclasses.replace(conditions, foreign_cores=None)
-        self._conditions.append(conditions)
-        if joules is None or not self._rounds.energy_tokens:
-            return round_
-        return dataclasses.replace(round_, values={**round_.values, ENERGY: joules / self._rounds.energy_tokens})
+    def _observed(self) -> Round:
+        backend, tokens = self._rounds.observed, self._rounds.energy_tokens
+        if backend is None:
+            return self._rounds.run()
+        with backend.watch(energy=tokens is not None) as sight:
+            round_ = self._rounds.run()
+        seen, values = sight.seen, dict(round_.values)
+        self._energy = seen.energy
+        if seen.joules is not None and tokens:
+            values[ENERGY] = seen.joules / tokens
+        return dataclasses.replace(round_, values=values, conditions=seen.conditions)
 
     def _quantities(self) -> tuple[Quantity, ...]:
         return (*self._rounds.quantities, Quantity(name=ENERGY, unit="J"))
@@ -204,11 +191,6 @@ class Player:
         )
 
     def _provenance(self, verdict: Verdict, why: str) -> dict[str, Any]:
-        energy = {}
-        if self._meter is not None:
-            readable = ENERGY in self._values[0].values
-            reason = self._meter.reason or "the counter could not be read"
-            energy = {"energy": self._meter.source if readable else reason}
         return {
             "profile": self._rounds.profile,
             "verdict": verdict,
@@ -216,10 +198,14 @@ class Player:
             "rounds_reason": self._reason,
             "warmups_agree": self._agreed,
             "rule": self._rule.to_json(),
-            "conditions": [conditions.to_json() for conditions in self._conditions],
-            **energy,
+            "conditions": [one.to_json() for one in _conditions([*self._warmups, *self._values])],
+            **({"energy": self._energy} if self._energy else {}),
             **self._rounds.provenance(),
         }
+
+
+def _conditions(rounds: Iterable[Round]) -> list[Conditions]:
+    return [one.conditions for one in rounds if one.conditions is not None]
 
 
 def play(players: Sequence[Player]) -> None:
