@@ -61,7 +61,7 @@ def assemble(
                 quantization=name,
                 submission=run.submission,
                 detected=_detected(run, name, opened=there is not None),
-                backend=there.backend if there else {},
+                backend=there.backend if there else None,
                 host=there.host if there else None,
                 machine=there.machine if there else known.machine,
                 versions=installed_versions(VERSIONS),

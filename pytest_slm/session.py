@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pytest_slm import answers
 from pytest_slm.answers import Keeper, Kept, unheard
@@ -19,6 +20,7 @@ from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import (
+    Declaration,
     Detected,
     EngineSettings,
     Gate,
@@ -96,9 +98,8 @@ class Run:
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
-        asked = EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx)
         declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
-        return declared.overridden_by(asked)
+        return declared.overridden_by(EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx))
 
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""
@@ -163,15 +164,13 @@ class Run:
         with self.recorder(identity) as (record, path):
             context = self.context(task, identity, lambda: keeper.watch(self.open(quantization)), record, progress)
             result = runner_for(task)(task, variant, context)
-        declared: dict[str, object] = {
-            "suite_tasks": list(self.tasks_of.get(task.suite, ())),
-            "task_variants": list(task.variants),
-        }
         recorded = task.kind != "validate"
-        if recorded:
-            declared["answers"] = keeper.told()
         return dataclasses.replace(
-            result, gate=task.gate, provenance={**result.provenance, **declared}, samples=path() if recorded else None
+            result,
+            gate=task.gate,
+            declared=Declaration(suite_tasks=self.tasks_of.get(task.suite, ()), task_variants=tuple(task.variants)),
+            answers=keeper.told() if recorded else None,
+            samples=path() if recorded else None,
         )
 
     def context(
@@ -207,8 +206,9 @@ class Run:
         metrics: tuple[Metric, ...],
         primary: str | None,
         provenance: Mapping[str, object],
+        **known: Any,
     ) -> Result:
-        """The result of a test function that measured something itself."""
+        """The result of a test function that measured something itself; ``timing`` and ``shape`` where it has them."""
         return Result.of(
             identity,
             mode=self.config.mode,
@@ -219,6 +219,7 @@ class Run:
             metrics=metrics,
             primary=primary,
             provenance=provenance,
+            **known,
         )
 
     def judged(self, result: Result) -> Result:

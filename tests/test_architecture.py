@@ -149,6 +149,21 @@ def test_nothing_dangerous(path):
             assert all(ast.unparse(keyword.value) == "False" for keyword in trusts), node.lineno
 
 
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_provenance_is_for_people(path):
+    # what a program decides by has a field of its own, which a typing mistake cannot miss
+    def provenance(node):
+        return getattr(node, "attr", getattr(node, "id", "")) == "provenance"
+
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        read = (
+            (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and provenance(node.value))
+            or (isinstance(node, ast.Attribute) and node.attr in ("get", "pop", "items") and provenance(node.value))
+            or (isinstance(node, ast.Compare) and any(map(provenance, node.comparators)))
+        )
+        assert not read, f"{path}:{node.lineno}: a key of provenance is read"
+
+
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "time.clock_gettime"}
 
 

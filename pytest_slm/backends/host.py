@@ -29,7 +29,7 @@ from pytest_slm.backends import frames
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
-from pytest_slm.core.record import Record, jsonable
+from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
@@ -64,7 +64,7 @@ class Host:
         self._backend: Backend = factory(spec)
         load_s = time.perf_counter() - started
         self._loaded = memory_use()
-        self.description = HostDescription(
+        said = HostDescription(
             backend=self._backend.describe(),
             host=HostInfo(
                 pid=os.getpid(),
@@ -74,7 +74,8 @@ class Host:
             ),
             machine=machine,
         )
-        _check_weights(spec, self.description.backend.get("weights_sha256"))
+        self.description = _checked(entry.name, said)
+        _check_weights(spec, self.description.backend.weights_sha256)
         self._own = () if starter is None else (starter,)
         self._observers: dict[int, Observer] = {}
         self._numbers = itertools.count()
@@ -107,7 +108,7 @@ class Host:
 
     def watch_start(self, asked: Mapping[str, bool]) -> int:
         """Begin to observe the machine and this process; the number ends it. Asked for: ``energy``, ``memory``."""
-        gpu = accelerator(self.description.backend.get("device")) is not None
+        gpu = accelerator(self.description.backend.device) is not None
         observer = Observer(self._own, energy=asked["energy"], memory=asked["memory"], gpu=gpu)
         number = next(self._numbers)
         self._observers[number] = observer
@@ -250,6 +251,16 @@ def _is_want_of_memory(error: Exception) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
     )
+
+
+def _checked(name: str, said: HostDescription) -> HostDescription:
+    """The description, if every field is of its kind. Raises BackendError with the field that is not."""
+    try:
+        return HostDescription.from_json(said.to_json())
+    except RecordError as error:
+        raise BackendError(
+            f"describe() of the backend {name!r}: {error}; it returns a BackendInfo", slug="backend-describe"
+        ) from None
 
 
 def _check_weights(spec: ModelSpec, found: str | None) -> None:

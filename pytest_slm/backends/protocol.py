@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import EngineSettings, Generation, Request
 
@@ -129,7 +130,7 @@ class Backend(Protocol):
 
     capabilities: frozenset[str]
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         """Name, engine version, context length, threads, weights and template hashes: all that a number depends on."""
         ...
 

@@ -20,7 +20,7 @@ from pytest_slm.backends.protocol import (
     ignored,
     silent,
 )
-from pytest_slm.core.backend_info import HostDescription, HostInfo
+from pytest_slm.core.backend_info import BackendInfo, HostDescription, HostInfo
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
@@ -83,7 +83,7 @@ class RemoteBackend:
         self.waited_s = 0.0
         """Seconds spent waiting for the model: what is left of the wall time is the harness's own."""
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         return self._description.backend
 
     @property

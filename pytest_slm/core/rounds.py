@@ -16,6 +16,7 @@ from pytest_slm.core.statistics import median, median_interval
 
 Series = Sequence[float]
 Verdict = Literal["stable", "noisy"]
+Profile = Literal["engine", "user"]
 
 TIME_LIMIT = "time limit"
 ROUND_LIMIT = "round limit"
@@ -130,3 +131,41 @@ class RoundRule(Record):
             elif not disturbance:
                 reasons.append("the rounds disagree")
         return ("noisy", "; ".join(reasons)) if reasons else ("stable", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing(Record):
+    """Whether the rounds of an item can be trusted, and how they came about.
+
+    ``profile``: ``engine`` (what llama-bench measures) or ``user`` (what somebody who asks waits for); ``reason``: why
+    the rounds are noisy; ``rounds_reason``: why there were no more of them; ``warmups_agree``: whether the last two
+    windows of warm-ups did, None where one is made without asking. ``conditions`` of each round, warm-ups first, where
+    somebody has looked; ``energy``: the counter, or why there is none.
+    """
+
+    profile: Profile
+    verdict: Verdict
+    reason: str = ""
+    rounds_reason: str
+    warmups_agree: bool | None
+    rule: RoundRule
+    conditions: tuple[Conditions, ...] = ()
+    energy: str = ""
+
+    @property
+    def noise(self) -> str:
+        """Why the rounds are not to be trusted; '' if they are."""
+        return "" if self.verdict == "stable" else self.reason or "the rounds differ too much"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape(Record):
+    """What was measured, where the name of the item does not say it; two shapes are two measures. In tokens: ``depth``
+    in memory, ``prompt`` and ``output`` read and written there, ``context`` that was filled. ``page_cache``: whether
+    the file was in it (``warm``) or not."""
+
+    depth: int | None = None
+    prompt: int | None = None
+    output: int | None = None
+    context: int | None = None
+    page_cache: Literal["cold", "warm"] | None = None

@@ -10,11 +10,11 @@ import contextlib
 import dataclasses
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_slm.backends.protocol import Backend, Finished, LogLikelihood, Progress, ignored, silent
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Generation, Request, Task
 from pytest_slm.runners import runner_for
 from pytest_slm.runners.context import RunContext
@@ -62,7 +62,7 @@ class Dry:
         self._inner = inner
         self.capabilities = inner.capabilities
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         return self._inner.describe()
 
     def count_tokens(self, requests: Sequence[Request]) -> Sequence[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.core.aggregation import PROFILES, RECOMMENDED, aggregate, goodness, suite_score
-from pytest_slm.core.backend_info import device_facts, machine_id
+from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, ItemId, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
@@ -66,16 +66,11 @@ class Stratum:
         )
 
 
-SETTINGS = (
-    *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
-    *("exact", "kv_type", "flash_attention", "dtype", "device"),
-)
-"""What a backend says of itself that must be equal in reports which are put together."""
-
-
 def engine_of(run: RunReport) -> str | None:
     """Name and version of the engine, ``llama-cpp-python 0.3.36``; None if the report does not say."""
-    name, version = (str(run.backend.get(key) or "") for key in ("name", "engine_version"))
+    if run.backend is None:
+        return None
+    name, version = run.backend.name, run.backend.engine_version
     return (version if " " in version else f"{name} {version}".strip()) or None
 
 
@@ -102,7 +97,7 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
             str(run.limit),
             f"unknown in {stored.path}" if machine is None else f"machine {machine}",
             str(engine_of(run)),
-            *(str(run.backend.get(part)) for part in SETTINGS),
+            *setup_of(run.backend),
         )
         groups.setdefault(key, []).append(stored)
     return tuple(_stratum(groups[key]) for key in sorted(groups))
@@ -145,7 +140,7 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
         result.suite: tasks
         for stored in stratum.runs
         for result in stored.run.results
-        if (tasks := _names(result.provenance.get("suite_tasks")))
+        if (tasks := result.declared.suite_tasks)
     }
     scores = run_scores(stratum.results, stratum.planned, stratum.quantization, stratum.mode, stratum.limit, newest)
     reports: dict[str, set[str]] = {}
@@ -237,18 +232,14 @@ def run_aggregates(run: RunReport) -> dict[str, AggregateScore]:
 
 
 def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> list[str]:
-    recorded = [task for result in results for task in _names(result.provenance.get("suite_tasks"))]
+    recorded = [task for result in results for task in result.declared.suite_tasks]
     return recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]
-
-
-def _names(value: object) -> list[str]:
-    return [str(name) for name in value] if isinstance(value, list | tuple) else []
 
 
 def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId]) -> TaskScore:
     mine = [result for result in results if result.task == task]
     measured = [(r, metric) for r in mine if r.outcome in MEASURED and (metric := r.metric())]
-    variants = {name for result in mine for name in _names(result.provenance.get("task_variants"))}
+    variants = {name for result in mine for name in result.declared.task_variants}
     variants |= {item.variant for item in planned if (item.suite, item.task) == (mine[0].suite, task)}
     variants |= {result.variant for result in mine}
     score, interval = combine([(1 / len(measured), *goodness(metric)) for _, metric in measured])

@@ -146,14 +146,12 @@ def cores(machine: Mapping[str, Any]) -> str:
     return f"{usable:g} core{'' if usable == 1 else 's'}"
 
 
-def caution(machine: Mapping[str, Any], backend: Mapping[str, Any] | None = None) -> str:
-    """What must be said beside every speed, with the platform that was really used. A registry's machine has the
-    device, a report's backend has it."""
+def caution(machine: Mapping[str, Any]) -> str:
+    """What must be said beside every speed, with the platform that was really used (``machine_facts``)."""
     place = str(machine.get("cpu") or "an unknown CPU") + (f" with {cores(machine)}" if cores(machine) else "")
-    told = backend or machine
-    device = accelerator(told.get("device"))
-    if device or told.get("n_gpu_layers"):
-        return f"Measured with {device or 'cpu'} on {place}. For relative comparison on this machine only."
+    device = accelerator(machine.get("device"))
+    if device:
+        return f"Measured with {device} on {place}. For relative comparison on this machine only."
     return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."
 
 

@@ -14,7 +14,10 @@ import psutil
 import pytest
 
 from pytest_slm.backends import frames, remote
-from pytest_slm.backends.host import SPINNING
+from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.host import SPINNING, Host
+from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 from pytest_slm.machine.conditions import Watch
@@ -84,7 +87,7 @@ GENERATION = {"text": "x", "n_prompt": 1, "n_output": 1, "finish": "stop", "timi
 
 def test_it_describes_itself_from_another_process(fake_hosts):
     backend = fake_hosts(Q={}).open("Q")
-    assert backend.describe()["name"] == "fake"
+    assert backend.describe().name == "fake"
     assert backend.host.pid != os.getpid()
     assert backend.host.start_s > backend.host.load_s >= 0
     assert backend.machine()["fingerprint"] == describe_machine()["fingerprint"]
@@ -366,7 +369,7 @@ def test_the_start_of_a_process_has_conditions(fake_hosts):
 def test_other_weights_than_were_asked_for_are_refused(fake_hosts, tmp_path):
     hosts = fake_hosts(Q={})
     entry, spec = hosts._openings["Q"]()
-    right = hosts.open("Q").describe()["weights_sha256"]
+    right = hosts.open("Q").describe().weights_sha256
     hosts.end("Q")
     for sha256 in (right, "0" * 64):
         hosts._openings = {"Q": lambda sha256=sha256: (entry, dataclasses.replace(spec, sha256=sha256))}
@@ -377,3 +380,18 @@ def test_other_weights_than_were_asked_for_are_refused(fake_hosts, tmp_path):
             with pytest.raises(BackendError, match="damaged or replaced") as caught:
                 hosts.open("Q")
             assert caught.value.slug == "weights-changed"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [({"n_ctx": "many"}, "n_ctx: expected int, got 'many'"), ({"extra": {"x": float("nan")}}, "not a finite number")],
+)
+def test_a_backend_that_describes_itself_wrongly_is_told_which_field(monkeypatch, said, message):
+    class Odd(Fake):
+        def describe(self):
+            return dataclasses.replace(super().describe(), **said)
+
+    monkeypatch.setattr(BackendEntry, "load", lambda self: Odd)
+    with pytest.raises(BackendError, match=f"the backend 'odd': .*{message}") as caught:
+        Host(BackendEntry(name="odd", target="x:y", formats=()), ModelSpec(path=None, format="fake"))
+    assert caught.value.slug == "backend-describe"

@@ -139,7 +139,7 @@ def test_buffers_have_sizes(backend):
     backend.generate([GREETING])
     buffers = backend.buffers()
     # llama.cpp keeps a second copy of some quantizations, in an order that suits its kernels.
-    assert 0.99 <= buffers["weights"] / backend.describe()["weights_bytes"] <= 2
+    assert 0.99 <= buffers["weights"] / backend.describe().weights_bytes <= 2
     assert buffers["kv_cache"] > 0
 
 

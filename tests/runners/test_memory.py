@@ -1,6 +1,7 @@
 """Memory of a fresh process: what the system or the engine does not tell is absent, and named."""
 
 import contextlib
+import dataclasses
 import os
 
 import pytest
@@ -35,7 +36,7 @@ class Process(Fake):
         self.device = None
 
     def describe(self):
-        return {**super().describe(), "file_bytes": 40 * MIB, "device": self.device}
+        return dataclasses.replace(super().describe(), file_bytes=40 * MIB, device=self.device)
 
     @contextlib.contextmanager
     def watch(self, *, memory):
@@ -68,8 +69,8 @@ def subject(fake, kind=Process, **script):
 
 
 def told(subject):
-    measurements, provenance = memory(subject)
-    return {one.name: one.values[0] for one in measurements}, provenance
+    measurements, shape, provenance = memory(subject)
+    return {one.name: one.values[0] for one in measurements}, {**provenance, "context": shape.context}
 
 
 def test_parts_and_peaks(fake):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ from pytest_slm.backends.protocol import (
     ignored,
     silent,
 )
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 
@@ -59,31 +60,30 @@ class Transformers:
         chat = {CHAT} if self._model.tokenizer.chat_template else set()
         self.capabilities = frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         model = self._open
         source = model.tokenizer.chat_template
         # Not when the model is opened: reading the files once more is no part of the time that loading takes.
         self._sha256 = self._sha256 or weights.sha256(model.files)
-        return {
-            "name": "hf",
-            "engine": "transformers",
-            "engine_version": f"transformers {transformers.__version__}",
-            "torch_version": torch.__version__,
-            "engine_build": f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+        return BackendInfo(
+            name="hf",
+            engine="transformers",
+            engine_version=f"transformers {transformers.__version__}",
+            engine_build=f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
             + (f", {torch.cuda.get_device_name(model.device)}" if model.device.type == "cuda" else ""),
-            "n_ctx": model.n_ctx,
-            "n_batch": self._n_batch,
-            "packs": self._packs,
-            "threads": model.threads,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "device": model.device.type,
-            "exact": self._exact,
-            "kv_bytes_per_token": model.kv_bytes,
-            "weights_sha256": self._sha256,
-            "file_bytes": sum(file.stat().st_size for file in model.files),
-            "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
+            n_ctx=model.n_ctx,
+            n_batch=self._n_batch,
+            packs=self._packs,
+            threads=model.threads,
+            dtype=str(model.dtype).removeprefix("torch."),
+            device=model.device.type,
+            exact=self._exact,
+            kv_bytes_per_token=model.kv_bytes,
+            weights_sha256=self._sha256,
+            file_bytes=sum(file.stat().st_size for file in model.files),
+            chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
             **model.describe(),
-        }
+        )
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [len(self._prompt_ids(request)) for request in requests]

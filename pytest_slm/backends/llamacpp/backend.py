@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import llama_cpp as llama
 
@@ -36,6 +35,7 @@ from pytest_slm.backends.protocol import (
     ignored,
     silent,
 )
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 
@@ -65,32 +65,32 @@ class LlamaCpp:
         """Whether a text of so many tokens is computed with flash attention."""
         return self._limits.flash_for_text(in_blocks(n_tokens))
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         source = self._model.chat_template
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
         files = self._model.files()
         self._sha256 = self._sha256 or _sha256(files)
-        return {
-            "name": "llamacpp",
-            "engine": "llama.cpp",
-            "engine_version": f"llama-cpp-python {llama.__version__}",
-            "engine_build": llama.llama_print_system_info().decode().strip(" |"),
-            "n_ctx": self._limits.n_ctx,
-            "n_batch": self._limits.n_batch,
-            "n_seq": self._limits.n_seq,
-            "n_outputs": self._limits.n_outputs,
-            "kv_cells": self._limits.kv_cells,
-            "kv_type": self._limits.kv_type,
-            "kv_bytes_per_token": self._limits.kv_bytes,
-            "flash_attention": self._limits.flash_attention,
-            "plain_attention_cells": self._limits.plain_attention_cells,
-            "threads": self._limits.threads,
-            "exact": self._exact,
-            "weights_sha256": self._sha256,
-            "file_bytes": sum(file.stat().st_size for file in files),
-            "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
+        return BackendInfo(
+            name="llamacpp",
+            engine="llama.cpp",
+            engine_version=f"llama-cpp-python {llama.__version__}",
+            engine_build=llama.llama_print_system_info().decode().strip(" |"),
+            n_ctx=self._limits.n_ctx,
+            n_batch=self._limits.n_batch,
+            n_seq=self._limits.n_seq,
+            n_outputs=self._limits.n_outputs,
+            kv_cells=self._limits.kv_cells,
+            kv_type=self._limits.kv_type,
+            kv_bytes_per_token=self._limits.kv_bytes,
+            flash_attention=self._limits.flash_attention,
+            plain_attention_cells=self._limits.plain_attention_cells,
+            threads=self._limits.threads,
+            exact=self._exact,
+            weights_sha256=self._sha256,
+            file_bytes=sum(file.stat().st_size for file in files),
+            chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
             **self._model.describe(),
-        }
+        )
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [len(self._prompt_ids(request)) for request in requests]

@@ -12,16 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytest_slm.backends.remote import RemoteBackend
-from pytest_slm.core.rounds import Conditions, RoundRule, Verdict
+from pytest_slm.core.rounds import Conditions, Profile, RoundRule, Shape, Timing
 from pytest_slm.core.statistics import median, median_interval
 from pytest_slm.core.types import Measurement, Metric
 from pytest_slm.errors import NotAvailableError, SlmError
 from pytest_slm.machine.conditions import disturbance
 
-Profile = Literal["engine", "user"]
 ENERGY = "energy_per_token"
 
 
@@ -86,6 +85,11 @@ class Rounds(abc.ABC):
         """Numbers about all rounds after the warm-ups together, besides the medians."""
         return ()
 
+    @property
+    def shape(self) -> Shape | None:
+        """What is measured, where the name of the item does not say it."""
+        return None
+
     def provenance(self) -> Mapping[str, Any]:
         """What else the numbers depend on."""
         return {}
@@ -100,6 +104,8 @@ class Measured:
     measurements: tuple[Measurement, ...]
     metrics: tuple[Metric, ...]
     primary: str
+    timing: Timing
+    shape: Shape | None
     provenance: Mapping[str, Any]
 
 
@@ -157,7 +163,18 @@ class Player:
             measurements=measurements,
             metrics=(*map(median_metric, told), *self._rounds.metrics(len(self._warmups))),
             primary=self._deciding()[0],
-            provenance=self._provenance(verdict, why),
+            timing=Timing(
+                profile=self._rounds.profile,
+                verdict=verdict,
+                reason=why,
+                rounds_reason=self._reason,
+                warmups_agree=self._agreed,
+                rule=self._rule,
+                conditions=tuple(_conditions([*self._warmups, *self._values])),
+                energy=self._energy,
+            ),
+            shape=self._rounds.shape,
+            provenance=self._rounds.provenance(),
         )
 
     def _observed(self) -> Round:
@@ -190,19 +207,6 @@ class Player:
             higher_is_better=quantity.higher_is_better,
         )
 
-    def _provenance(self, verdict: Verdict, why: str) -> dict[str, Any]:
-        return {
-            "profile": self._rounds.profile,
-            "verdict": verdict,
-            "verdict_reason": why,
-            "rounds_reason": self._reason,
-            "warmups_agree": self._agreed,
-            "rule": self._rule.to_json(),
-            "conditions": [one.to_json() for one in _conditions([*self._warmups, *self._values])],
-            **({"energy": self._energy} if self._energy else {}),
-            **self._rounds.provenance(),
-        }
-
 
 def _conditions(rounds: Iterable[Round]) -> list[Conditions]:
     return [one.conditions for one in rounds if one.conditions is not None]
@@ -229,7 +233,7 @@ def median_metric(measurement: Measurement) -> Metric:
 
 def require_context(backend: Any, n_tokens: int) -> None:
     """Raise NotAvailableError if the model's context cannot hold so many tokens."""
-    n_ctx = int(backend.describe()["n_ctx"])
+    n_ctx = backend.describe().n_ctx
     if n_tokens > n_ctx:
         raise NotAvailableError(
             f"{n_tokens} tokens do not fit into the context of {n_ctx}: there is nothing to measure at this length",

@@ -42,7 +42,7 @@ def test_rates_of_the_engine(fake, one):
 def test_the_depth_of_a_context_is_what_is_left_of_it(fake):
     rounds = Depth(fake(context_length=3000, pace_s=[0.001]), "context")
     assert rounds.depth == 3000 - 512
-    assert rounds.provenance()["depth"] == 2488
+    assert rounds.shape.depth == 2488
 
 
 def test_a_context_that_would_take_too_long_to_fill_is_skipped_with_the_time(fake):
