@@ -73,7 +73,8 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         variant,
         started,
         n_scored=len(judged),
-        provenance={**provenance, "clusters": clusters},
+        clusters=clusters,
+        provenance=provenance,
         **_told(task, built, metrics),
     )
 
@@ -94,8 +95,8 @@ def _programs(
     asked = {row: instances for (_, row), instances in questions.items()}
     scored = dict(programs.run(task, context, upstream, list(asked), asked))
     scored.pop("passed")
-    ends = {name: scored.pop(name) for name in ("endings", "answers_cut")}
-    return {**scored, "provenance": {**provenance, **ends}}
+    endings = scored.pop("endings")
+    return {**scored, "provenance": {**provenance, "endings": endings}}
 
 
 def check_options(task: Task) -> None:
@@ -223,7 +224,7 @@ def _policy(task: Task, built: Built, backend: Backend) -> dict[str, Any]:
         "lm_eval_task_version": built.version,
         "num_fewshot": built.settings.num_fewshot or 0,
         "chat_template": "model" if templated else "none",
-        "chat_template_sha256": backend.describe().get("chat_template_sha256") if templated else None,
+        "chat_template_sha256": backend.describe().chat_template_sha256 if templated else None,
         "metric_filters": {spec.name: spec.filter for spec in task.metrics},
     }
 

@@ -62,11 +62,10 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
         n_scored=len(scored),
         n_unscored=len(samples) - len(scored),
         metrics=task_metrics(task, scored),
-        provenance={
-            **_provenance(task, samples, backend),
-            # Where only the opening is judged, it does not matter that an answer would have gone on.
-            "answers_cut": None if task.options.get("opening_only") else cut,
-        },
+        # Where only the opening is judged, it does not matter that an answer would have gone on.
+        answers_cut=None if task.options.get("opening_only") else cut,
+        seeded="generator" in task.options,
+        provenance=_provenance(task, samples, backend),
     )
 
 
@@ -92,7 +91,7 @@ def check(task: Task) -> None:
 def _require_context(task: Task, variant: str, backend: Backend) -> None:
     """A variant of a declared length needs room for its answer too; without that there is nothing to measure."""
     tokens = task.variants.get(variant, {}).get("context_tokens")
-    n_ctx = backend.describe().get("n_ctx")
+    n_ctx = backend.describe().n_ctx
     answer = int(task.options.get("max_tokens", 256))
     if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
         raise NotAvailableError(
@@ -197,7 +196,7 @@ def _provenance(task: Task, samples: Sequence[Sample], backend: Backend) -> dict
         "license": task.license,
         **({"generator": task.options["generator"]} if "generator" in task.options else {}),
         "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
-        "chat_template_sha256": backend.describe().get("chat_template_sha256"),
+        "chat_template_sha256": backend.describe().chat_template_sha256,
         "scorer": task.scorer,
         "sampling": "greedy",
     }

@@ -148,8 +148,8 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
             "chat_template": "none",
             "num_fewshot": 0,
             "forms": list(forms),
-            "clusters": len({question.cluster for question in questions}),
         },
+        clusters=len({question.cluster for question in questions}),
     )
 
 

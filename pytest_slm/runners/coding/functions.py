@@ -133,12 +133,12 @@ def run(task: Task, variant: str, context: RunContext) -> Result:
             "license": task.license,
             "samples_sha256": sha256(*(json.dumps(function.to_json(), sort_keys=True) for function in functions)),
             "chat_template": "model" if chat else "none",
-            "chat_template_sha256": backend.describe().get("chat_template_sha256") if chat else None,
+            "chat_template_sha256": backend.describe().chat_template_sha256 if chat else None,
             "num_fewshot": 0,
             "sampling": "greedy",
             "endings": found["endings"],
-            "answers_cut": found["answers_cut"],
         },
+        answers_cut=found["answers_cut"],
     )
 
 
