@@ -33,7 +33,7 @@ def main() -> None:
     texts = prompts(options.task, options.questions, options.data)
     requests = [Request(prompt=text, max_tokens=options.max_tokens, forced_length=True) for text in texts]
     about = {"task": options.task, "prompts": len(requests), "max_tokens": options.max_tokens}
-    about |= {"backend": dict(ours.backend.describe())}
+    about |= {"backend": ours.backend.describe().known}
     hf = LmEvalHf(weights(options.model, "F32"), options.threads) if options.peers == "hf" else None
     progress = Progress((3 if hf else 2) * options.rounds)
     ours.backend.generate(requests[:1])

@@ -32,6 +32,7 @@ from pytest_slm.answers import Keeper
 from pytest_slm.answers.store import Store, digest
 from pytest_slm.backends.protocol import GENERATE, Backend, Finished, LogLikelihood, ignored
 from pytest_slm.builtin import suites_folder
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
 from pytest_slm.extensions import Extensions
@@ -75,7 +76,7 @@ def main() -> None:
             keeper = Keeper(_kept(options.out, key, "ours"), {"task": key}, resume=options.resume)
             found[key] = our_scores(_task(key), Listener(keeper.watch(ours.backend)), options)
             progress.step(f"{key}: ours {_short(found[key]['ours'])}")
-        weights_sha256 = ours.backend.describe()["weights_sha256"]
+        weights_sha256 = ours.backend.describe().weights_sha256
         ours.close()
         theirs = LmEvalHf(path, options.threads, options.batch)
         state = digest({"weights": weights_sha256, "versions": installed_versions(PACKAGES)})
@@ -214,8 +215,8 @@ class Writer:
     def __init__(self, theirs: LmEvalHf) -> None:
         self._lm = theirs.lm
 
-    def describe(self) -> Mapping[str, Any]:
-        return {"name": "lm-eval hf"}
+    def describe(self) -> BackendInfo:
+        return BackendInfo(name="lm-eval hf", engine_version="", n_ctx=self._lm.max_length)
 
     def generate(
         self, requests: Sequence[Request], progress: Any = None, finished: Finished[Generation] = ignored

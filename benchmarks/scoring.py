@@ -89,7 +89,7 @@ def measure(task: str, options: Any) -> None:
     asked = questions(task, options.questions, options.data)
     pairs = [pair for question in asked for pair in question.pairs]
     ours = Ours(path, options.threads)
-    flash = bool(ours.backend.describe()["flash_attention"])
+    flash = bool(ours.backend.describe().flash_attention)
     prefill = Prefill(str(path), threads=options.threads, flash_attention=flash)
     slices = [_Slice(path, part) for part in _cut(asked)]
     made: dict[str, Callable[[], Scorer]] = {
@@ -105,7 +105,7 @@ def measure(task: str, options: Any) -> None:
         "requests": len(pairs),
         "trie_tokens": sum(sum(part.depths.values()) for part in slices),
         "logits_rows": sum(part.logits_rows for part in slices),
-        "backend": dict(ours.backend.describe()),
+        "backend": ours.backend.describe().known,
     }
     prefill.rates()
     ours.score(pairs[:16])

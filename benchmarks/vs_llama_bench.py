@@ -106,7 +106,7 @@ def engine_rounds(path: str, threads: int, shape: tuple[int, int, int, int]) -> 
         found[name] = [one.n_evaluated / one.seconds for one in times]
         found[f"{name}_loop"] = max(1 - one.inside_s / one.seconds for one in times)
     description = backend.describe()
-    found["settings"] = {name: description[name] for name in ("kv_type", "threads", "engine_build")}
+    found["settings"] = {name: getattr(description, name) for name in ("kv_type", "threads", "engine_build")}
     found["settings"]["flash_attention"] = {
         "pp": backend.flash_for_text(n_depth + n_prompt),
         "tg": backend.flash_for_text(n_depth + n_gen),

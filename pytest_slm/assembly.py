@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.core.types import MEASURED, PROPERTY, REPORT_SCHEMA, ItemId, Result, RunReport
 from pytest_slm.errors import SlmError
 from pytest_slm.machine.hardware import installed_versions
@@ -25,13 +26,14 @@ class Known:
 
     began: float
     machine: Mapping[str, Any] = field(default_factory=dict)
+    """Of the session, for what no process was started for."""
     planned: dict[str, ItemId] = field(default_factory=dict)
     """Node id to item."""
     results: dict[ItemId, Result] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     """Node id to the reason, for items that ended without a result of their own (their worker died)."""
-    backends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Quantization to what its backend said of itself."""
+    hosts: Mapping[str, HostDescription] = field(default_factory=dict)
+    """Quantization to what the process that held it said."""
 
 
 def assemble(
@@ -47,6 +49,7 @@ def assemble(
         missing = [(node, item) for node, item in planned.items() if item not in known.results]
         if not planned and not results:
             continue
+        there = known.hosts.get(name)
         reports.append(
             RunReport(
                 schema=REPORT_SCHEMA,
@@ -57,9 +60,10 @@ def assemble(
                 seed=run.config.seed,
                 quantization=name,
                 submission=run.submission,
-                detected=_detected(run, name, opened=name in known.backends),
-                backend=known.backends.get(name, {}),
-                machine=known.machine,
+                detected=_detected(run, name, opened=there is not None),
+                backend=there.backend if there else None,
+                host=there.host if there else None,
+                machine=there.machine if there else known.machine,
                 versions=installed_versions(VERSIONS),
                 suites={item.suite: run.suites[item.suite] for item in planned.values() if item.suite in run.suites},
                 planned=tuple(planned.values()),

@@ -151,7 +151,7 @@ def _registry_build(arguments: argparse.Namespace) -> int:
     if errors and (arguments.strict or not found):
         print(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read", file=sys.stderr)
         return 1
-    scripted = [stored for stored in found if stored.run.backend.get("name") == "fake"]
+    scripted = [stored for stored in found if stored.run.backend and stored.run.backend.name == "fake"]
     if scripted:
         print(f"left out: {len(scripted)} reports of scripted models, which are no models", file=sys.stderr)
     found = tuple(stored for stored in found if stored not in scripted)

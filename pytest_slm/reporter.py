@@ -161,7 +161,7 @@ class Reporter:
         if controller is not None:  # the workers have collected, and told it
             self._known.planned = controller.planned
         if self._run.hosts is not None:
-            self._known.backends = self._run.hosts.descriptions
+            self._known.hosts = self._run.hosts.descriptions
         finished = time.time()
         self._reports = assemble(
             self._run,

@@ -20,6 +20,7 @@ from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import (
+    Declaration,
     Detected,
     EngineSettings,
     Gate,
@@ -37,7 +38,7 @@ from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.models import check_declared, check_quantization, detect, locate
+from pytest_slm.models import check_declared, check_quantization, detect, known_sha256, locate
 from pytest_slm.run import canary
 from pytest_slm.run.drive import drive
 from pytest_slm.run.recorded import RecordedRun
@@ -89,10 +90,8 @@ class Run:
         """The local file or folder of a quantization, downloaded now if need be; None for models without files."""
         if quantization not in self._paths:
             chosen = self.quantization(quantization)
-            local = None
-            if chosen.source or chosen.file:
-                local = locate(self.submission, chosen, offline=self.config.offline)
-            self._paths[quantization] = local
+            stored = bool(chosen.source or chosen.file)
+            self._paths[quantization] = locate(self.submission, chosen, offline=self.config.offline) if stored else None
         return self._paths[quantization]
 
     def detected(self, quantization: str) -> Detected | None:
@@ -111,9 +110,8 @@ class Run:
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
-        asked = EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx)
         declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
-        return declared.overridden_by(asked)
+        return declared.overridden_by(EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx))
 
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""
@@ -134,6 +132,7 @@ class Run:
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
+                sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:
                 self.check(name, detected)
@@ -177,18 +176,14 @@ class Run:
         with self.recorder(identity) as (record, path):
             kind = self.kind(task, identity, lambda: self._kept(keeper, quantization), record, progress)
             result = drive(kind).with_chance(task)
-        declared: dict[str, object] = {
-            "suite_tasks": list(self.tasks_of.get(task.suite, ())),
-            "task_variants": list(task.variants),
-        }
-        if kind.recorded:
-            declared["answers"] = keeper.told()
         if self.recorded is not None:
-            declared["rescored_run"] = self.recorded.report.run_id
+            rescored = {**result.provenance, "rescored_run": self.recorded.report.run_id}
+            result = dataclasses.replace(result, provenance=rescored)
         return dataclasses.replace(
             result,
             gate=task.gate,
-            provenance={**result.provenance, **declared},
+            declared=Declaration(suite_tasks=self.tasks_of.get(task.suite, ()), task_variants=tuple(task.variants)),
+            answers=keeper.told() if kind.recorded else None,
             samples=path() if kind.recorded else None,
         )
 
@@ -234,8 +229,9 @@ class Run:
         metrics: tuple[Metric, ...],
         primary: str | None,
         provenance: Mapping[str, object],
+        **known: Any,
     ) -> Result:
-        """The result of a test function that measured something itself."""
+        """The result of a test function that measured something itself; ``timing`` and ``shape`` where it has them."""
         return Result.of(
             identity,
             mode=self.config.mode,
@@ -246,11 +242,13 @@ class Run:
             metrics=metrics,
             primary=primary,
             provenance=provenance,
+            **known,
         )
 
     def judged(self, result: Result) -> Result:
-        """The result with its verdict: failed, with the reason, if the primary metric misses the gate."""
-        gate = self._gate(result)
+        """The result with its machine and its verdict: failed, and why, if the primary metric misses the gate."""
+        there = self.hosts.descriptions.get(result.quantization) if self.hosts else None
+        gate, result = self._gate(result), dataclasses.replace(result, machine=there.machine_id if there else None)
         metric = result.metric(gate.metric) if gate else None
         if gate is None or result.outcome != "passed":
             return dataclasses.replace(result, gate=gate)

@@ -34,12 +34,12 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
 def _set_up(run: RunReport) -> str:
     """What answered: engine, threads, context, and whether the weights are somebody's or made on this machine."""
     backend = run.backend
-    threads, n_ctx = backend.get("threads"), backend.get("n_ctx")
+    threads, n_ctx = (backend.threads, backend.n_ctx) if backend else (None, None)
     said = [
         engine_of(run) or "an engine that was never opened",
         f"{threads} thread{'' if threads == 1 else 's'}" if threads else "",
         f"context {n_ctx}" if n_ctx else "",
-        "exact" if backend.get("exact") else "",
+        "exact" if backend and backend.exact else "",
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))
@@ -53,22 +53,21 @@ def _timings(run: RunReport) -> list[str]:
         if others:
             told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)
             lines.append(f"{_name(result)}: {told}")
-        if result.provenance.get("verdict") == "noisy":
-            lines.append(f"noisy {_name(result)}: {result.provenance.get('verdict_reason') or 'the rounds differ'}")
+        if result.timing and result.timing.noise:
+            lines.append(f"noisy {_name(result)}: {result.timing.noise}")
         per_token = next((m for m in result.measurements if m.name == "energy_per_token"), None)
         if per_token is not None:
             joules = _readable(statistics.median(per_token.values), per_token.unit)
             lines.append(f"{_name(result)}: energy_per_token {joules}")
         else:
-            energy = energy or str(result.provenance.get("energy") or "")
+            energy = energy or (result.timing.energy if result.timing else "")
     return [*lines, f"no energy: {energy}"] if energy else lines
 
 
 def _remarks(run: RunReport) -> list[str]:
     """What else a reader should know: answers from an earlier session of the run, and how a time budget was kept."""
     taken, asked = run.answers
-    kept = [result.provenance.get("answers") or {} for result in run.results]
-    found = list(dict.fromkeys(note for item in kept for note in item.get("notes", ())))
+    found = list(dict.fromkeys(note for result in run.results if result.answers for note in result.answers.notes))
     if taken:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
     if run.budget:
@@ -96,8 +95,8 @@ def _row(result: Result) -> tuple[str, ...]:
     else:
         shown = _shown(metric)
     remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
-    if cut := result.provenance.get("answers_cut"):
-        remarks.append(f"{cut} cut off")
+    if result.answers_cut:
+        remarks.append(f"{result.answers_cut} cut off")
     if noise := _noise(result, metric):
         remarks.append(noise)
     n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")
@@ -107,10 +106,9 @@ def _row(result: Result) -> tuple[str, ...]:
 
 def _noise(result: Result, metric: Metric | None) -> str:
     """``noisy``, if the run has found so or, where it gives no verdict, if the rounds differ too much."""
-    verdict = result.provenance.get("verdict")
     rounds = next((m for m in result.measurements if metric and m.name == metric.name), None)
     variation = coefficient_of_variation(rounds.values) if rounds else None
-    noisy = variation is not None and variation > NOISY if verdict is None else verdict == "noisy"
+    noisy = result.timing.noise if result.timing else variation is not None and variation > NOISY
     if not noisy:
         return ""
     return "noisy" if variation is None else f"noisy, CV {variation:.0%}"

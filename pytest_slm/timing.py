@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from pytest_slm.backends.remote import RemoteBackend
-from pytest_slm.core.rounds import RoundRule
+from pytest_slm.core.rounds import RoundRule, Shape, Timing
 from pytest_slm.core.types import ItemId, Measurement, Metric
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.items import IDENTITY, RUN, report_result, skipping
@@ -65,14 +65,15 @@ class Timer:
         with skipping():
             measured = self._measured(make)
         hand_over(benchmark, measured)
-        self._hand_in(measured.measurements, measured.metrics, measured.primary, measured.provenance)
+        about = {"timing": measured.timing, "shape": measured.shape}
+        self._hand_in(measured.measurements, measured.metrics, measured.primary, measured.provenance, **about)
         return measured
 
-    def once(self, measure: Callable[[Subject], tuple[tuple[Measurement, ...], Mapping[str, Any]]]) -> None:
-        """Hand in what ``measure`` finds out without rounds: measurements, and how they came about."""
+    def once(self, measure: Callable[[Subject], tuple[tuple[Measurement, ...], Shape, Mapping[str, Any]]]) -> None:
+        """Hand in what ``measure`` finds out without rounds: measurements, of what, and how they came about."""
         with skipping():
-            measurements, provenance = measure(self._subject(self._identity.quantization))
-        self._hand_in(measurements, (), None, provenance)
+            measurements, shape, provenance = measure(self._subject(self._identity.quantization))
+        self._hand_in(measurements, (), None, provenance, shape=shape)
 
     def _hand_in(
         self,
@@ -80,8 +81,9 @@ class Timer:
         metrics: tuple[Metric, ...],
         primary: str | None,
         provenance: Mapping[str, Any],
+        **known: Timing | Shape | None,
     ) -> None:
-        result = self._run.timed(self._identity, measurements, metrics, primary, provenance)
+        result = self._run.timed(self._identity, measurements, metrics, primary, provenance, **known)
         report_result(self._item, self._run.judged(result))
 
     def _measured(self, make: Make) -> Measured:
@@ -144,9 +146,8 @@ class Timer:
     def _look_around(self) -> Quiet:
         """Once in a session: wait while other programs keep the machine busy, but not for long; then warn."""
         if self._shared.quiet is None:
-            pid = self._run.open(self._identity.quantization).describe().get("host_pid")
             limit = QUIET_S.get(self._run.config.mode, 0.0)
-            self._shared.quiet = wait_until_quiet(limit, pids=[int(pid)] if pid else [])
+            self._shared.quiet = wait_until_quiet(limit, self._run.open(self._identity.quantization).foreign_cores)
             if self._shared.quiet.warning:
                 self._item.warn(pytest.PytestWarning(self._shared.quiet.warning))
         return self._shared.quiet
@@ -193,8 +194,10 @@ def use_host_clock(item: pytest.Item) -> None:
 def hand_over(benchmark: Any, measured: Measured) -> None:
     """Give the rounds to pytest-benchmark, warm-ups apart, as if it had just called them."""
     seconds = iter([one.seconds for one in (*measured.warmups, *measured.rounds)])
+    timing = measured.timing
     benchmark.extra_info.update(
-        {name: measured.provenance[name] for name in ("profile", "verdict", "verdict_reason", "rounds_reason")}
+        {"profile": timing.profile, "verdict": timing.verdict, "reason": timing.reason}
+        | {"rounds_reason": timing.rounds_reason}
         | {metric.name: metric.value for metric in measured.metrics}
     )
     benchmark.pedantic(

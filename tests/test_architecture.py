@@ -123,6 +123,23 @@ def test_options_are_read_in_three_places():
 
 # -- what no file does ------------------------------------------------------------------------------------------------
 
+
+def test_provenance_is_for_people():
+    # what a program decides by has a field of its own, which a typing mistake cannot miss
+    def provenance(node):
+        return getattr(node, "attr", getattr(node, "id", "")) == "provenance"
+
+    wrong = [
+        f"{where(path)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and provenance(node.value))
+        or (isinstance(node, ast.Attribute) and node.attr in ("get", "pop", "items") and provenance(node.value))
+        or (isinstance(node, ast.Compare) and any(map(provenance, node.comparators)))
+    ]
+    assert wrong == []
+
+
 DANGEROUS = {"eval", "exec", "pickle.loads", "pickle.load", "yaml.load", "os.system"}
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "time.clock_gettime"}
 

@@ -51,8 +51,7 @@ def test_what_answered_is_told_under_the_title(lines):
     backend = {"name": "llamacpp", "engine_version": "llama-cpp-python 0.3.36", "threads": 1, "n_ctx": 8192}
     assert lines(backend=backend)[1] == "llama-cpp-python 0.3.36, 1 thread, context 8192"
     assert lines(backend={**backend, "exact": True})[1].endswith(", exact")
-    nothing = {"name": "", "engine_version": "", "threads": None, "n_ctx": None}
-    assert lines(backend=nothing)[1] == "an engine that was never opened"
+    assert lines(opened=False)[1] == "an engine that was never opened"
 
 
 def test_weights_that_were_made_here_are_called_so(lines, factory):

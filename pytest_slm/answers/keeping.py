@@ -12,8 +12,9 @@ from pytest_slm import __version__
 from pytest_slm.answers.batches import split
 from pytest_slm.answers.store import Store, digest
 from pytest_slm.backends.protocol import Backend, Finished, LogLikelihood, Progress, ignored, silent
+from pytest_slm.core.backend_info import ANSWERS, BackendInfo
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.types import Generation, Request
+from pytest_slm.core.types import AnswerCounts, Generation, Request
 
 R = TypeVar("R", bound=Record)
 
@@ -24,9 +25,6 @@ Kept = Callable[[], None]
 def unheard() -> None:
     """The callback of those who do not ask what was done before."""
 
-
-OF_THIS_PROCESS = ("host_pid", "load_s", "start_s", "thread_wait")
-"""What a backend says of its process. Everything else that it says of itself is part of the key."""
 
 CHARACTERS = 4
 """Of a token, roughly: what the longest answer adds to the weight of a request."""
@@ -66,23 +64,23 @@ class Keeper:
         """The backend, with memory; as it is if it does not say which weights it holds, because then nobody could tell
         its answers from those of another model."""
         description = backend.describe()
-        if not description.get("weights_sha256"):
+        if not description.weights_sha256:
             self._notes = ["this backend does not say which weights it holds, so its answers are not kept"]
             return backend
         key = key_of(description, self._about)
         self._store = Store(self._path, key, resume=self._resume or self._store is not None)
         return Keeping(backend, self._store, key, self)
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> AnswerCounts:
         """For the report: how many answers were taken over, of how many, and what was not taken over, and why."""
         notes = [*self._notes, *(self._store.notes if self._store else ())]
-        return {"asked": self.asked, "taken": self.taken, **({"notes": notes} if notes else {})}
+        return AnswerCounts(asked=self.asked, taken=self.taken, notes=tuple(notes))
 
 
-def key_of(description: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+def key_of(backend: BackendInfo, about: Mapping[str, Any]) -> str:
     """The hash of all that answers depend on besides the requests: weights, engine and its settings, chat template,
     pytest-slm, task, its version, and the seed."""
-    engine = {name: value for name, value in description.items() if name not in OF_THIS_PROCESS}
+    engine = {name: value for name, value in backend.to_json().items() if name in ANSWERS}
     return digest({"engine": engine, "pytest_slm": __version__, "about": dict(about)})
 
 
@@ -96,7 +94,7 @@ class Keeping:
         self._keeper = keeper
         self.capabilities = inner.capabilities
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         return self._inner.describe()
 
     def count_tokens(self, requests: Sequence[Request]) -> Sequence[int]:

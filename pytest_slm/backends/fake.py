@@ -45,6 +45,7 @@ from pytest_slm.backends.protocol import (
     ignored,
     silent,
 )
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Generation, Request, Timings
 from pytest_slm.errors import BackendError
 
@@ -71,16 +72,15 @@ class Fake:
         self._paces = itertools.cycle(self._script["pace_s"]) if self._script.get("pace_s") else None
         self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
 
-    def describe(self) -> Mapping[str, Any]:
-        return {
-            "name": "fake",
-            "engine_version": "1",
-            "n_ctx": self._context,
-            "n_batch": self._context,
-            "vocab_size": self._script.get("vocab_size"),
-            "weights_sha256": self._sha256,
-            "chat_template_sha256": None,
-        }
+    def describe(self) -> BackendInfo:
+        return BackendInfo(
+            name="fake",
+            engine_version="1",
+            n_ctx=self._context,
+            n_batch=self._context,
+            vocab_size=self._script.get("vocab_size"),
+            weights_sha256=self._sha256,
+        )
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [self._n_prompt(request) for request in requests]

@@ -12,6 +12,7 @@ gone, and it ends too. Ctrl-C is the starter's business and is ignored here.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -27,9 +28,12 @@ from typing import Any
 from pytest_slm.backends import frames
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
-from pytest_slm.core.record import Record, jsonable
+from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
+from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
+from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_peak
 
 BEAT_S = 0.2
@@ -51,14 +55,30 @@ STREAMED = ("generate", "loglikelihood")
 class Host:
     """One open backend and the calls that may be made of it, one at a time, whoever asks."""
 
-    def __init__(self, entry: BackendEntry, spec: ModelSpec) -> None:
+    def __init__(self, entry: BackendEntry, spec: ModelSpec, *, starter: int | None = None) -> None:
+        machine = describe_machine()  # now: later its load is our own
         factory = entry.load()
         self._before = memory_use()
         reset_peak()
         started = time.perf_counter()
         self._backend: Backend = factory(spec)
-        self._load_s = time.perf_counter() - started
+        load_s = time.perf_counter() - started
         self._loaded = memory_use()
+        said = HostDescription(
+            backend=self._backend.describe(),
+            host=HostInfo(
+                pid=os.getpid(),
+                capabilities=tuple(sorted(self._backend.capabilities)),
+                load_s=load_s,
+                thread_wait=", ".join(f"{name}={os.environ[name]}" for name in SPINNING if name in os.environ) or None,
+            ),
+            machine=machine,
+        )
+        self.description = _checked(entry.name, said)
+        _check_weights(spec, self.description.backend.weights_sha256)
+        self._own = () if starter is None else (starter,)
+        self._observers: dict[int, Observer] = {}
+        self._numbers = itertools.count()
         self._engine = threading.Lock()
         self._signs = 0
         """Signs of life that the engine has given."""
@@ -74,27 +94,35 @@ class Host:
             "time": lambda args, progress, _: self._timer("time")(EngineTest.from_json(args), progress),
             "buffers": lambda _, __, ___: self._timer("buffers")(),
         }
-
-    def describe(self) -> dict[str, Any]:
-        """What the backend says of itself, and what the process knows."""
-        return {
-            **self._backend.describe(),
-            "capabilities": sorted(self._backend.capabilities),
-            "host_pid": os.getpid(),
-            "load_s": self._load_s,
-            "thread_wait": ", ".join(f"{name}={os.environ[name]}" for name in SPINNING if name in os.environ) or None,
+        self._readings: Mapping[str, Callable[[Any], Any]] = {
+            "memory": lambda _: self.memory(),
+            "reset_peak": lambda _: reset_peak(),
+            "watch_start": self.watch_start,
+            "watch_stop": self.watch_stop,
+            "foreign_cores": lambda seconds: foreign_cores(seconds, self._own),
         }
 
     def memory(self) -> dict[str, MemoryUse]:
         """Memory before the model was loaded, just after, and now; ``peak`` counts from the last reset."""
         return {"before_load": self._before, "after_load": self._loaded, "now": memory_use()}
 
+    def watch_start(self, asked: Mapping[str, bool]) -> int:
+        """Begin to observe the machine and this process; the number ends it. Asked for: ``energy``, ``memory``."""
+        gpu = accelerator(self.description.backend.device) is not None
+        observer = Observer(self._own, energy=asked["energy"], memory=asked["memory"], gpu=gpu)
+        number = next(self._numbers)
+        self._observers[number] = observer
+        observer.start()
+        return number
+
+    def watch_stop(self, number: int) -> Observation:
+        """What was seen since ``watch_start`` gave this number."""
+        return self._observers.pop(number).stop()
+
     def call(self, name: str, args: Any, progress: Progress = silent, finished: Finished[Record] = ignored) -> Any:
-        """Carry out one call. Memory questions are answered at once, the engine works on one call at a time."""
-        if name == "memory":
-            return self.memory()
-        if name == "reset_peak":
-            return reset_peak()
+        """Carry out one call. Readings of the machine are answered at once, the engine works on one call at a time."""
+        if name in self._readings:
+            return self._readings[name](args)
         if name not in self._calls:
             raise BackendError(f"unknown call {name!r}")
         self._wait_for_turn(progress)
@@ -225,6 +253,26 @@ def _is_want_of_memory(error: Exception) -> bool:
     )
 
 
+def _checked(name: str, said: HostDescription) -> HostDescription:
+    """The description, if every field is of its kind. Raises BackendError with the field that is not."""
+    try:
+        return HostDescription.from_json(said.to_json())
+    except RecordError as error:
+        raise BackendError(
+            f"describe() of the backend {name!r}: {error}; it returns a BackendInfo", slug="backend-describe"
+        ) from None
+
+
+def _check_weights(spec: ModelSpec, found: str | None) -> None:
+    """Raise BackendError if these are other weights than were asked for."""
+    if spec.sha256 is not None and found is not None and found != spec.sha256:
+        raise BackendError(
+            f"{spec.path}: its SHA-256 is {found}, and {spec.sha256} was asked for: it was damaged or replaced; delete "
+            "it, and it is downloaded or made again",
+            slug="weights-changed",
+        )
+
+
 def _requests(args: Any) -> list[Request]:
     return [Request.from_json(item) for item in args]
 
@@ -238,10 +286,11 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_leash, args=(order["folder"],), daemon=True).start()
     try:
-        host = Host(BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"]))
+        entry, spec = BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"])
+        host = Host(entry, spec, starter=order["starter"])
         address, key = order["address"], bytes.fromhex(order["key"])
         listener = Listener(address if isinstance(address, str) else tuple(address))
-        ready = {"ready": listener.address, "describe": jsonable(host.describe(), "describe")}
+        ready = {"ready": listener.address, "describe": host.description.to_json()}
     except Exception as error:
         print(json.dumps({"error": error_json(error)}), file=answer, flush=True)
         os._exit(3)

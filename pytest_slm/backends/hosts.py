@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from multiprocessing.connection import Connection, Listener, Pipe
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,6 +19,7 @@ from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.process import HostProcess, raise_error
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.backends.remote import RemoteBackend
+from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import HostDiedError, NotAvailableError
 
 Opening = Callable[[], tuple[BackendEntry, ModelSpec]]
@@ -40,7 +42,7 @@ class HostSource(Protocol):
         ...
 
     @property
-    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+    def descriptions(self) -> Mapping[str, HostDescription]:
         """By quantization, what was said of itself by each that was opened."""
         ...
 
@@ -55,11 +57,11 @@ class _Lines:
 
     def __init__(self) -> None:
         self._remotes: dict[str, RemoteBackend] = {}
-        self._descriptions: dict[str, Mapping[str, Any]] = {}
+        self._descriptions: dict[str, HostDescription] = {}
         self._waited_s = 0.0
 
     @property
-    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
+    def descriptions(self) -> Mapping[str, HostDescription]:
         """By quantization, what was said of itself by each that was opened."""
         return dict(self._descriptions)
 
@@ -164,7 +166,8 @@ class InProcessHosts(_Lines):
         if quantization not in self._hosts:
             began = time.perf_counter()
             host = self._hosts[quantization] = Host(*self._openings[quantization]())
-            self._descriptions[quantization] = {**host.describe(), "start_s": time.perf_counter() - began}
+            info = replace(host.description.host, start_s=time.perf_counter() - began)
+            self._descriptions[quantization] = replace(host.description, host=info)
         ours, theirs = Pipe()
         threading.Thread(target=self._hosts[quantization].serve, args=(theirs,), daemon=True).start()
         remote = self._remotes[quantization] = RemoteBackend(
@@ -245,7 +248,7 @@ class Broker:
                 "ok": {
                     "address": process.address,
                     "key": process.key.hex(),
-                    "describe": dict(process.description),
+                    "describe": process.description.to_json(),
                 }
             }
         except Exception as error:
@@ -262,7 +265,7 @@ class WorkerHosts(_Lines):
 
     def open(self, quantization: str) -> RemoteBackend:
         there = self._ask("open", quantization)
-        description = there["describe"]
+        description = HostDescription.from_json(there["describe"])
         remote = self._remotes.get(quantization)
         if remote is not None and remote.usable and description == self._descriptions[quantization]:
             return remote  # the number of the process is in it

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -23,8 +24,10 @@ from pytest_slm.backends import frames
 from pytest_slm.backends.host import SPINNING
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
 from pytest_slm.machine.child import Child
+from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.hardware import usable_memory
 
 LOG_TAIL = 400
@@ -48,6 +51,8 @@ class HostProcess:
         self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
         self._log = (self._folder / "log.txt").open("w+", encoding="utf-8", errors="replace")
         self._key = secrets.token_bytes(32)
+        watch = Watch()
+        watch.start()
         started = time.perf_counter()
         # -P: the working directory must not be able to replace a module of the process. A session of its own keeps
         # the terminal's Ctrl-C from it.
@@ -70,7 +75,10 @@ class HostProcess:
             self.stop()
             raise
         self.address: frames.Address = ready["ready"] if isinstance(ready["ready"], str) else tuple(ready["ready"])
-        self.description: Mapping[str, Any] = {**ready["describe"], "start_s": time.perf_counter() - started}
+        start_s = time.perf_counter() - started
+        description = HostDescription.from_json(ready["describe"])
+        host = replace(description.host, start_s=start_s, starting=watch.stop(self.pid))
+        self.description = replace(description, host=host)
 
     @property
     def key(self) -> bytes:
@@ -135,6 +143,7 @@ class HostProcess:
             "address": frames.place_to_listen(self._folder),
             "key": self._key.hex(),
             "folder": str(self._folder),
+            "starter": os.getpid(),
         }
         assert self._process.stdin is not None
         try:

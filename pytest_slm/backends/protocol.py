@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import EngineSettings, Generation, Request
 
@@ -42,10 +43,12 @@ def ignored(_number: int, _result: object) -> None:
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Record):
     """What a backend needs to open a model. Settings that are None the backend decides and describes; ``exact`` asks
-    it to compute every request in a way that does not depend on the other requests."""
+    it to compute every request in a way that does not depend on the other requests. ``sha256``: which weights they
+    must be, where that is known; the process that opens them looks."""
 
     path: str | None
     format: str
+    sha256: str | None = None
     settings: EngineSettings = EngineSettings()
     exact: bool = False
 
@@ -127,7 +130,7 @@ class Backend(Protocol):
 
     capabilities: frozenset[str]
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         """Name, engine version, context length, threads, weights and template hashes: all that a number depends on."""
         ...
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
@@ -19,9 +20,11 @@ from pytest_slm.backends.protocol import (
     ignored,
     silent,
 )
+from pytest_slm.core.backend_info import BackendInfo, HostDescription, HostInfo
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
+from pytest_slm.machine.conditions import Observation
 from pytest_slm.machine.memory import MemoryUse
 
 POLL_S = 0.25
@@ -47,6 +50,12 @@ class _Found(Generic[R]):
         return [self._results[number] for number in range(n)]
 
 
+class Sight:
+    """Where an observation is found when its block has ended."""
+
+    seen: Observation
+
+
 class RemoteBackend:
     """Talks to one process over one connection.
 
@@ -57,7 +66,7 @@ class RemoteBackend:
     def __init__(
         self,
         connection: Connection,
-        description: Mapping[str, Any],
+        description: HostDescription,
         *,
         timeout: float,
         why_dead: Callable[[], HostDiedError],
@@ -69,13 +78,18 @@ class RemoteBackend:
         self._why_dead = why_dead
         self._give_up = give_up
         self._number = 0
-        self.capabilities = frozenset(description["capabilities"])
+        self.capabilities = frozenset(description.host.capabilities)
         self.usable = True
         self.waited_s = 0.0
         """Seconds spent waiting for the model: what is left of the wall time is the harness's own."""
 
-    def describe(self) -> Mapping[str, Any]:
-        return self._description
+    def describe(self) -> BackendInfo:
+        return self._description.backend
+
+    @property
+    def host(self) -> HostInfo:
+        """The process that holds the model."""
+        return self._description.host
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         return [int(n) for n in self._call("count_tokens", [request.to_json() for request in requests])]
@@ -128,6 +142,27 @@ class RemoteBackend:
     def reset_peak(self) -> bool:
         """Begin a new high-water mark of memory in the model's process; False where the system cannot."""
         return bool(self._call("reset_peak", None))
+
+    @contextlib.contextmanager
+    def watch(self, *, energy: bool = False, memory: bool = False) -> Iterator[Sight]:
+        """Observe the machine and the model's process while a block runs: its conditions, and where they are asked for
+        energy (for timings) and memory (not for timings, a look at it stops the process for milliseconds)."""
+        number = self._call("watch_start", {"energy": energy, "memory": memory})
+        sight = Sight()
+        try:
+            yield sight
+        finally:
+            if self.usable:
+                sight.seen = Observation.from_json(self._call("watch_stop", number))
+
+    def machine(self) -> Mapping[str, Any]:
+        """The machine that the model is on (docs/machine.md), as its process found it before the model was loaded."""
+        return self._description.machine
+
+    def foreign_cores(self, seconds: float) -> float | None:
+        """CPU that other programs take on the model's machine, in cores, watched for so long."""
+        taken = self._call("foreign_cores", seconds)
+        return None if taken is None else float(taken)
 
     def close(self) -> None:
         """Hang up. The process goes on for others."""

@@ -63,7 +63,7 @@ def _difference(
 ) -> ScoreDifference | str:
     if not lines_a or not lines_b:
         return "its samples are not beside both reports"
-    if a.seed != b.seed and "generator" in a.provenance:  # ids and small answers are alike, the questions are not
+    if a.seed != b.seed and a.seeded:  # ids and small answers are alike, the questions are not
         return f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other"
     scores_a, scores_b = _scores(lines_a), _scores(lines_b)
     common = [question for question in scores_a if question in scores_b]
@@ -120,8 +120,7 @@ def _scores(lines: Sequence[Mapping[str, Any]]) -> dict[Question, float | None]:
 
 def _notes(a: Result, b: Result, asked: int, n: int, known: bool) -> list[str]:
     notes = [] if n == asked else [f"{n} of {asked} questions are scored in both"]
-    clusters = [] if known else [result.provenance.get("clusters") for result in (a, b)]
-    if any(isinstance(count, int) and count < result.n_scored for count, result in zip(clusters, (a, b), strict=False)):
+    if not known and any(result.clusters is not None and result.clusters < result.n_scored for result in (a, b)):
         notes.append("questions share passages, so the test is surer than it should be")
     return notes
 

@@ -9,22 +9,14 @@ from typing import Literal
 
 from pytest_slm.comparing.answers import Samples, ScoreDifference, compare_answers
 from pytest_slm.comparing.timings import SMALLEST, TimingDifference, compare_timings, name_of
+from pytest_slm.core.backend_info import TIMINGS, device_facts
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.errors import ReportError
 from pytest_slm.machine.hardware import FINGERPRINT
 from pytest_slm.registry.performance import SUITE
-from pytest_slm.registry.scores import device_of, engine_of, machine_of
+from pytest_slm.registry.scores import engine_of, machine_of
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
-
-SHAPE = ("profile", "depth", "prompt", "output", "context", "page_cache")
-"""What a timing is a timing of, where its name does not say it."""
-
-SETTINGS = (
-    *("device", "dtype", "threads", "thread_wait", "n_batch", "n_ctx", "n_seq"),
-    *("kv_type", "flash_attention", "exact", "chat_template_sha256"),
-)
-"""What a backend says of itself that is told where it differs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +105,19 @@ def _pairs(a: RunReport, b: RunReport, refused: list[str]) -> Iterator[tuple[Res
 
 def _alike(a: Result, b: Result, refused: list[str]) -> bool:
     """Whether both timed the same thing: the depth ``context`` is another one where the context is."""
-    for key in SHAPE:
-        one, other = a.provenance.get(key), b.provenance.get(key)
-        if one is not None and other is not None and one != other:
+    theirs = _shape(b)
+    for key, one in _shape(a).items():
+        other = theirs.get(key, one)
+        if one != other:
             refused.append(f"{name_of(a)}: {key} {one} and {key} {other} are two measures")
             return False
     return True
+
+
+def _shape(result: Result) -> dict[str, object]:
+    known = {} if result.timing is None else {"profile": result.timing.profile}
+    shape = result.shape.to_json() if result.shape else {}
+    return known | {key: value for key, value in shape.items() if value is not None}
 
 
 def _machines(a: RunReport, b: RunReport) -> str:
@@ -129,12 +128,12 @@ def _machines(a: RunReport, b: RunReport) -> str:
     if one == other:
         return ""
     facts = [(key, a.machine.get(key), b.machine.get(key)) for key in (*FINGERPRINT, "cores_usable")]
-    mine, its = device_of(a), device_of(b)
+    mine, its = device_facts(a.backend), device_facts(b.backend)
     # Two GPUs may both be called cuda: then the engine's build has their names.
     key = "device" if mine.get("device") != its.get("device") else "engine_build"
     facts.append((key, mine.get(key, "cpu"), its.get(key, "cpu")))
     apart = [fact for fact in facts if fact[1] != fact[2]]
-    apart = apart or [("fingerprint", a.machine["fingerprint"], b.machine["fingerprint"])]
+    apart = apart or [("fingerprint", one, other)]
     told = "; ".join(f"{key} is {here!r} and {there!r}" for key, here, there in apart)
     return f"timings: of two machines, and never compared: {told}"
 
@@ -145,13 +144,14 @@ def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
         told = {
             "model": run.submission.name,
             "quantization": f"{run.quantization} made from {run.made_from}" if run.made_from else run.quantization,
-            "weights": str(backend.get("weights_sha256"))[:12],
+            "weights": str(backend and backend.weights_sha256)[:12],
             "mode": run.mode,
             "limit": str(run.limit),
             "seed": str(run.seed),
             "engine": str(engine_of(run)),
         }
-        return told | {key: str(backend.get(key)) for key in SETTINGS}
+        told |= {key: str(getattr(backend, key, None)) for key in TIMINGS if key != "weights_sha256"}
+        return told | {"thread_wait": str(run.host.thread_wait if run.host else None)}
 
     one, other = described(a), described(b)
     return {key: (one[key], other[key]) for key in one if one[key] != other[key]}

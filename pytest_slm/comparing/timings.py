@@ -83,12 +83,11 @@ def _both(a: Result, b: Result, every: bool) -> Iterator[tuple[Measurement, Meas
 
 
 def _noise(result: Result, measurement: Measurement) -> str:
-    """Why these rounds are called noisy, or nothing; reports from before verdicts are judged by their variation."""
-    verdict = result.provenance.get("verdict")
-    if verdict == "noisy":
-        return str(result.provenance.get("verdict_reason") or "noisy")
+    """Why these rounds are called noisy, or nothing; those without a verdict are judged by their variation."""
+    if result.timing is not None:
+        return result.timing.noise
     variation = coefficient_of_variation(measurement.values)
-    if verdict is None and variation is not None and variation > NOISY:
+    if variation is not None and variation > NOISY:
         return f"coefficient of variation {variation:.0%}"
     return ""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
 
@@ -53,9 +51,3 @@ class EngineSettings(Record):
 WHOLE_NUMBERS = ("threads", "n_ctx", "n_batch", "n_seq", "kv_cells")
 CHOICES = {"kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
 ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings))
-
-
-def accelerator(description: Mapping[str, Any]) -> str | None:
-    """The device that a backend's description names; None for the CPU, and where it names none."""
-    device = str(description.get("device") or "cpu")
-    return None if device.casefold() == "cpu" else device

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
+from pytest_slm.core.backend_info import BackendInfo, HostInfo
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
 from pytest_slm.core.task import Gate, SuiteFacts, Task
@@ -76,6 +78,25 @@ class ItemId(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Declaration(Record):
+    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, and
+    the variants of its task."""
+
+    suite_tasks: tuple[str, ...] = ()
+    task_variants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerCounts(Record):
+    """How many answers an item ``asked`` for (one for each sample, or for each choice), how many of them were ``taken``
+    from before an interruption, and ``notes`` on what was there and not taken, and why."""
+
+    asked: int
+    taken: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result(Record):
     """What one item brought. Only items with outcome passed or failed have metrics."""
 
@@ -100,8 +121,23 @@ class Result(Record):
     gate: Gate | None = None
     samples: str | None = None
     """Path of the per-sample JSONL file, relative to the report."""
+    machine: str | None = None
+    """The machine that the model was on; None if it was never opened, or that machine has no fingerprint."""
+    declared: Declaration = Declaration()
+    answers: AnswerCounts | None = None
+    """None for items that ask for none through a runner."""
+    answers_cut: int | None = None
+    """Answers that were ended at their greatest length; None where that does not matter or is not known."""
+    clusters: int | None = None
+    """Groups of samples that share a passage or the like; None where samples are independent."""
+    seeded: bool = False
+    """Whether its questions were made from the seed: with another one they are others."""
+    timing: Timing | None = None
+    """None for what is no timing, and for timings that say no verdict."""
+    shape: Shape | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """Task source, data set and its fingerprint, template, versions: whatever the number depends on."""
+    """Task source, data set and its fingerprint, template, versions: what else the number depends on. It is shown to
+    people, and no program decides by it: what one reads has a field of its own."""
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -144,8 +180,12 @@ class RunReport(Record):
     quantization: str
     submission: Submission
     detected: Detected | None
-    backend: Mapping[str, Any]
+    backend: BackendInfo | None
+    """None if it was never opened."""
+    host: HostInfo | None = None
+    """The process that held the model; None if it was never opened."""
     machine: Mapping[str, Any]
+    """Of the process that held the model; of the session where none was started."""
     versions: Mapping[str, str]
     planned: tuple[ItemId, ...]
     results: tuple[Result, ...]
@@ -181,8 +221,8 @@ class RunReport(Record):
     @property
     def answers(self) -> tuple[int, int]:
         """How many answers were taken from before an interruption, and how many were asked for in all."""
-        kept = [result.provenance.get("answers") or {} for result in self.results]
-        return sum(item.get("taken", 0) for item in kept), sum(item.get("asked", 0) for item in kept)
+        kept = [result.answers for result in self.results if result.answers]
+        return sum(one.taken for one in kept), sum(one.asked for one in kept)
 
     @property
     def complete(self) -> bool:

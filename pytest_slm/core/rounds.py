@@ -16,9 +16,32 @@ from pytest_slm.core.statistics import median, median_interval
 
 Series = Sequence[float]
 Verdict = Literal["stable", "noisy"]
+Profile = Literal["engine", "user"]
 
 TIME_LIMIT = "time limit"
 ROUND_LIMIT = "round limit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions(Record):
+    """What went on around one round; every field None where the system does not tell.
+
+    ``steal_share``: of the CPU time that was asked for (by anybody, on all CPUs), what the hypervisor gave to another
+    machine. ``foreign_cores``: CPU of other programs, in cores. ``throttled``: times that a CPU was slowed for heat.
+    ``voluntary_switches`` and ``involuntary_switches``: how often the threads of the model's process gave a CPU up, and
+    lost one. ``frequency_mhz``: the fastest core's clock when the round ended. ``quota_waits``: times that the CPU
+    limit of the process's control group made it wait.
+    """
+
+    seconds: float
+    steal_share: float | None
+    foreign_cores: float | None
+    load_1m: float | None
+    throttled: int | None
+    voluntary_switches: int | None
+    involuntary_switches: int | None
+    frequency_mhz: float | None
+    quota_waits: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +131,41 @@ class RoundRule(Record):
             elif not disturbance:
                 reasons.append("the rounds disagree")
         return ("noisy", "; ".join(reasons)) if reasons else ("stable", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing(Record):
+    """Whether the rounds of an item can be trusted, and how they came about.
+
+    ``profile``: ``engine`` (what llama-bench measures) or ``user`` (what somebody who asks waits for); ``reason``: why
+    the rounds are noisy; ``rounds_reason``: why there were no more of them; ``warmups_agree``: whether the last two
+    windows of warm-ups did, None where one is made without asking. ``conditions`` of each round, warm-ups first, where
+    somebody has looked; ``energy``: the counter, or why there is none.
+    """
+
+    profile: Profile
+    verdict: Verdict
+    reason: str = ""
+    rounds_reason: str
+    warmups_agree: bool | None
+    rule: RoundRule
+    conditions: tuple[Conditions, ...] = ()
+    energy: str = ""
+
+    @property
+    def noise(self) -> str:
+        """Why the rounds are not to be trusted; '' if they are."""
+        return "" if self.verdict == "stable" else self.reason or "the rounds differ too much"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape(Record):
+    """What was measured, where the name of the item does not say it; two shapes are two measures. In tokens: ``depth``
+    in memory, ``prompt`` and ``output`` read and written there, ``context`` that was filled. ``page_cache``: whether
+    the file was in it (``warm``) or not."""
+
+    depth: int | None = None
+    prompt: int | None = None
+    output: int | None = None
+    context: int | None = None
+    page_cache: Literal["cold", "warm"] | None = None

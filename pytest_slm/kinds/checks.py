@@ -93,7 +93,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
         self.scorer = self.context.extensions.scorers.lookup(self.task.scorer or DEFAULT_SCORER)
         tokens = self.task.variants.get(self.variant, {}).get("context_tokens")
-        n_ctx = self.backend.describe().get("n_ctx")
+        n_ctx = self.backend.describe().n_ctx
         answer = self.options.max_tokens
         if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
             raise NotAvailableError(
@@ -131,7 +131,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         return {
             **({} if self.options.generator is None else {"generator": self.options.generator}),
             "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
-            "chat_template_sha256": self.backend.describe().get("chat_template_sha256"),
+            "chat_template_sha256": self.backend.describe().chat_template_sha256,
             "scorer": self.task.scorer,
             "sampling": "greedy",
         }
@@ -139,6 +139,10 @@ class Checks(Kind[ChecksOptions, Sample]):
     @property
     def counts_cuts(self) -> bool:
         return not self.options.opening_only
+
+    @property
+    def seeded(self) -> bool:
+        return self.options.generator is not None
 
     def _count(self, messages: tuple[Message, ...]) -> int:
         return self.backend.count_tokens([Request(messages=self.options.conversation(messages, ()), max_tokens=1)])[0]

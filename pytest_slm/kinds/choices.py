@@ -181,7 +181,6 @@ class Choices(Kind[ChoicesOptions, Question]):
             "chat_template": "none",
             "num_fewshot": 0,
             "forms": list(self.forms),
-            "clusters": len({question.cluster for question in samples}),
         }
 
 

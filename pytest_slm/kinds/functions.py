@@ -145,7 +145,7 @@ class Functions(Kind[FunctionsOptions, Function]):
         return (yield from try_program(program, sample.tests))
 
     def provenance(self, samples: Sequence[Function]) -> Mapping[str, Any]:
-        template = self.backend.describe().get("chat_template_sha256")
+        template = self.backend.describe().chat_template_sha256
         return {
             "samples_sha256": sha256(*(json.dumps(function.to_json(), sort_keys=True) for function in samples)),
             "chat_template": "model" if self.chat else "none",

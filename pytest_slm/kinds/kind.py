@@ -108,3 +108,8 @@ class Kind(abc.ABC, Generic[O, S]):
     def counts_cuts(self) -> bool:
         """Whether an answer that was cut off is not as good as a whole one."""
         return True
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the samples are made from the seed, so that another seed has other questions by the same ids."""
+        return False

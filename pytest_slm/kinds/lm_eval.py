@@ -134,17 +134,15 @@ class LmEval(Kind[LmEvalOptions, Question]):
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         built, templated = self.built, self.options.chat_template
-        clusters = len({self._cluster(sample) for sample in samples}) if self.options.cluster else None
         return {
             "lm_eval_task": built.name,
             "lm_eval_task_version": built.version,
             "num_fewshot": built.settings.num_fewshot or 0,
             "chat_template": "model" if templated else "none",
-            "chat_template_sha256": self.backend.describe().get("chat_template_sha256") if templated else None,
+            "chat_template_sha256": self.backend.describe().chat_template_sha256 if templated else None,
             "metric_filters": {spec.name: spec.filter for spec in self.task.metrics},
             "docs": sum(len(upstream.eval_docs) for upstream in built.tasks.values()),
             **_data(built),
-            **({} if built.settings.unsafe_code else {"clusters": clusters}),
         }
 
     def conclude(self, judged: Sequence[Judged]) -> Conclusion:

@@ -16,8 +16,11 @@ from pathlib import Path
 import psutil
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.rounds import Conditions
 from pytest_slm.machine import cgroup
+from pytest_slm.machine.energy import EnergyMeter
 from pytest_slm.machine.files import ROOT, read_int, read_keyed, read_text
+from pytest_slm.machine.memory import MemorySampler
 
 SHORT_S = 0.1
 STEAL_SHARE = 0.01
@@ -28,52 +31,31 @@ CLOCK_SHARE = 0.05
 """And a clock that differs by more than this between rounds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Conditions(Record):
-    """What went on around one round; every field None where the system does not tell.
-
-    ``steal_share``: of the CPU time that was asked for (by anybody, on all CPUs), what the hypervisor gave to another
-    machine. ``foreign_cores``: CPU of other programs, in cores. ``throttled``: times that a CPU was slowed for heat.
-    ``voluntary_switches`` and ``involuntary_switches``: how often the threads of the model's process gave a CPU up, and
-    lost one. ``frequency_mhz``: the fastest core's clock when the round ended. ``quota_waits``: times that the CPU
-    limit of the process's control group made it wait.
-    """
-
-    seconds: float
-    steal_share: float | None
-    foreign_cores: float | None
-    load_1m: float | None
-    throttled: int | None
-    voluntary_switches: int | None
-    involuntary_switches: int | None
-    frequency_mhz: float | None
-    quota_waits: int | None = None
-
-
 class Watch:
     """Looks at the system when a round starts and when it stops; costs a millisecond or so, outside of the round.
 
-    ``pid`` is the model's process (default: this one). Its CPU time and that of this process are not foreign.
+    The round is work of this process; its CPU time and that of the processes ``own`` are not foreign.
     """
 
-    def __init__(self, pid: int | None = None, *, root: Path = ROOT) -> None:
-        self._pid = pid or os.getpid()
+    def __init__(self, own: Iterable[int] = (), *, root: Path = ROOT) -> None:
+        self._own = {os.getpid(), *own}
         self._root = root
         self._before: tuple[_Counters, _Cpu] | None = None
 
     def start(self) -> None:
         """The round begins now."""
         # The times are read last here and first in stop(), so that little but the round is between.
-        counters = _Counters(self._pid, self._root)
-        self._before = counters, _Cpu({os.getpid(), self._pid})
+        counters = _Counters(os.getpid(), self._root)
+        self._before = counters, _Cpu(self._own)
 
-    def stop(self) -> Conditions:
-        """The round has ended. RuntimeError if none has begun."""
-        cpu = _Cpu({os.getpid(), self._pid})
+    def stop(self, child: int | None = None) -> Conditions:
+        """The round has ended; it was the work of ``child``, where this process was started meanwhile. RuntimeError if
+        no round has begun."""
+        cpu = _Cpu({*self._own, child or os.getpid()})
         if self._before is None:
             raise RuntimeError("Watch.stop() without start()")
         (counters_before, cpu_before), self._before = self._before, None
-        counters = _Counters(self._pid, self._root)
+        counters = _Counters(child or os.getpid(), self._root)
         voluntary, involuntary = _switched(counters_before.switches, counters.switches)
         return Conditions(
             seconds=cpu.clock - cpu_before.clock,
@@ -88,9 +70,61 @@ class Watch:
         )
 
 
-def foreign_cores(seconds: float = 1.0, pids: Iterable[int] = ()) -> float | None:
-    """CPU that other programs take now, in cores: watched for ``seconds``, own process and ``pids`` left out."""
-    own = {os.getpid(), *pids}
+@dataclass(frozen=True, kw_only=True)
+class Observation(Record):
+    """What was seen. ``joules``: what the round took, None where no counter was read; ``energy``: which counter it was,
+    or why there was none; ``peak_pss``: bytes, where memory was looked at."""
+
+    conditions: Conditions
+    joules: float | None = None
+    energy: str = ""
+    peak_pss: int | None = None
+
+
+class Observer:
+    """Watches one round of this process: its conditions, and energy and memory where they are asked for.
+
+    ``own``: other processes whose work is not foreign; ``gpu``: whether the GPU's counter is the one that counts.
+    """
+
+    def __init__(
+        self, own: Iterable[int] = (), *, energy: bool = False, gpu: bool = False, memory: bool = False
+    ) -> None:
+        self._watch = Watch(own)
+        self._meter = EnergyMeter(gpu=gpu) if energy else None
+        self._sampler = MemorySampler() if memory else None
+
+    def start(self) -> None:
+        """The round begins now."""
+        if self._sampler:
+            self._sampler.__enter__()
+        if self._meter:
+            self._meter.start()
+        self._watch.start()
+
+    def stop(self) -> Observation:
+        """The round has ended."""
+        conditions = self._watch.stop()
+        joules = self._meter.stop() if self._meter else None
+        if self._sampler:
+            self._sampler.__exit__()
+        return Observation(
+            conditions=conditions,
+            joules=joules,
+            energy=self._told(joules),
+            peak_pss=self._sampler.peak_pss if self._sampler else None,
+        )
+
+    def _told(self, joules: float | None) -> str:
+        if self._meter is None:
+            return ""
+        source = self._meter.source if joules is not None else None
+        return source or self._meter.reason or "the counter could not be read"
+
+
+def foreign_cores(seconds: float = 1.0, own: Iterable[int] = ()) -> float | None:
+    """CPU that other programs take now, in cores: watched for ``seconds``; this process and ``own`` left out."""
+    own = {os.getpid(), *own}
     before = _Cpu(own)
     time.sleep(seconds)
     return _foreign(before, _Cpu(own))

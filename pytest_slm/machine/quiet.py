@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_slm.core.record import Record
@@ -11,6 +11,9 @@ from pytest_slm.machine.conditions import FOREIGN_CORES, foreign_cores
 
 WINDOW_S = 1.0
 """CPU time is counted in ticks of 10 ms: a second is 1 % exact."""
+
+Look = Callable[[float], float | None]
+"""Watches for so many seconds what CPU other programs take, in cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +41,16 @@ class Quiet(Record):
 
 
 def wait_until_quiet(
-    limit_s: float, *, pids: Iterable[int] = (), cores: float = FOREIGN_CORES, window_s: float = WINDOW_S
+    limit_s: float, look: Look = foreign_cores, *, cores: float = FOREIGN_CORES, window_s: float = WINDOW_S
 ) -> Quiet:
     """Watch in windows of ``window_s`` seconds until other programs took at most ``cores`` in one of them.
 
-    Gives up after ``limit_s`` seconds, and after one window at the earliest, so that ``limit_s=0`` only looks. ``pids``
-    are processes that are not foreign beside this one.
+    Gives up after ``limit_s`` seconds, and after one window at the earliest, so that ``limit_s=0`` only looks. ``look``
+    watches for so many seconds, where the model is.
     """
-    own = tuple(pids)
     began = time.monotonic()
     while True:
-        taken = foreign_cores(window_s, own)
+        taken = look(window_s)
         waited = time.monotonic() - began
         if taken is None or taken <= cores or waited + window_s > limit_s:
             return Quiet(waited_s=waited, foreign_cores=taken, quiet=None if taken is None else taken <= cores)

@@ -2,7 +2,7 @@
 
 from pytest_slm.models.choose import locate, select
 from pytest_slm.models.derive import best_source, derive, type_named
-from pytest_slm.models.detect import check_declared, check_quantization, detect, too_large
+from pytest_slm.models.detect import check_declared, check_quantization, detect, known_sha256, too_large
 from pytest_slm.models.missing import free, missing
 from pytest_slm.models.resolve import resolve
 
@@ -13,6 +13,7 @@ __all__ = [
     "derive",
     "detect",
     "free",
+    "known_sha256",
     "locate",
     "missing",
     "resolve",

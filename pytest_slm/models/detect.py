@@ -32,6 +32,16 @@ def detect(path: Path) -> Detected:
     return _detect_gguf(path)
 
 
+def known_sha256(path: Path, detected: Detected | None) -> str | None:
+    """The SHA-256 that a file of weights must have: what was noted when it was made, or its name in the Hub's cache,
+    where files are stored by their hash. None where nobody has said it, for folders and for models of several files."""
+    if detected and detected.derivation:
+        return detected.derivation.sha256
+    stored = path.resolve()
+    by_hash = stored.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", stored.name)
+    return stored.name if by_hash and len(split_parts(path)) == 1 else None
+
+
 def _detect_gguf(path: Path) -> Detected:
     headers = [read_header(part) for part in split_parts(path)]
     first = headers[0]

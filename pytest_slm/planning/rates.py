@@ -54,7 +54,7 @@ def measure(backend: Backend, seed: int = 0) -> Rates:
     """The rates of an open model. Raises NotAvailableError for a backend that gives no times or no vocabulary."""
     began = time.perf_counter()
     description = backend.describe()
-    vocabulary, n_ctx = description.get("vocab_size"), int(description.get("n_ctx") or 0)
+    vocabulary, n_ctx = description.vocab_size, description.n_ctx
     if not vocabulary or n_ctx < 4 * ALONE:
         raise NotAvailableError("this backend does not tell its vocabulary, so its rates cannot be measured")
     generator = random.Random(seed)

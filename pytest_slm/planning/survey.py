@@ -75,7 +75,7 @@ def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[st
                 raise NotAvailableError(f"the weights are not on this machine ({here.reason})", slug="plan-unknown")
             tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items")
             backend = run.open(quantization)
-            started += float(backend.describe().get("start_s") or 0.0)
+            started += backend.host.start_s or 0.0
             survey_ = _Model(run, backend)
             measured.append((quantization, survey_.rates))
         except SlmError as error:
@@ -116,8 +116,8 @@ class _Model:
                 raise NotAvailableError(
                     "the test does not say how many tokens it takes (slm_task: prompt=, output=)", slug="plan-unknown"
                 )
-            n_batch = int(self._description.get("n_batch") or wanted.prompt or 1)
-            n_ctx = int(self._description["n_ctx"])
+            n_batch = self._description.n_batch or wanted.prompt or 1
+            n_ctx = self._description.n_ctx
             if wanted.prompt + wanted.output - 1 > n_ctx:
                 raise NotAvailableError(f"does not fit into the context of {n_ctx}", slug="context-too-short")
             cost = costs.of_rounds(wanted.prompt, wanted.output, wanted.rounds, self.rates, n_batch)
@@ -157,16 +157,16 @@ class _Model:
     # -- memory --------------------------------------------------------------------------------------------------
 
     def _peak(self, cost: costs.Cost) -> int | None:
-        cell = self._description.get("kv_bytes_per_token")
+        cell = self._description.kv_bytes_per_token
         if self._base is None or cell is None:
             return None
-        logits = TWICE * LOGIT_BYTES * cost.outputs * int(self._description.get("vocab_size") or 0)
+        logits = TWICE * LOGIT_BYTES * cost.outputs * (self._description.vocab_size or 0)
         return self._base + cost.cells * int(cell) + logits
 
     def _memory_without_cells(self) -> int | None:
         """Memory of the process that holds the model while it reads a prompt, without the KV memory of that."""
-        cell = self._description.get("kv_bytes_per_token")
-        n = min(rates.SHORT, int(self._description["n_ctx"]) - 1)
+        cell = self._description.kv_bytes_per_token
+        n = min(rates.SHORT, self._description.n_ctx - 1)
         request = Request(prompt_ids=tuple(range(100, 100 + n)), max_tokens=1, forced_length=True)
         if cell is None:
             return None

@@ -51,7 +51,7 @@ def quantities(result: Result) -> dict[str, Quantity]:
         metric.name: Quantity(value=metric.value, unit=metric.unit, n=metric.n, interval=metric.interval)
         for metric in result.metrics
     }
-    verdict, reason = result.provenance.get("verdict"), str(result.provenance.get("verdict_reason") or "")
+    timing = result.timing
     for name, measurement in raw.items():
         values = measurement.values
         told = found.get(name)
@@ -64,8 +64,8 @@ def quantities(result: Result) -> dict[str, Quantity]:
         spread = (min(values), max(values)) if len(values) > 1 else None
         found[name] = replace(told, spread=spread, cv=coefficient_of_variation(values))
         # One round cannot be stable, but it can have been disturbed.
-        if verdict == "noisy" or (verdict == "stable" and spread):
-            found[name] = replace(found[name], verdict=verdict, reason=reason)
+        if timing and (timing.noise or spread):
+            found[name] = replace(found[name], verdict=timing.verdict, reason=timing.reason)
     return found
 
 
@@ -138,7 +138,7 @@ class _Sorter:
                 parts = (result.task, result.variant, name.removeprefix(f"{result.task}_"))
                 self.other["-".join(part for part in parts if part)] = quantity
         if numbers and "energy_per_token" not in numbers:
-            self.energy_reason = self.energy_reason or str(result.provenance.get("energy") or "")
+            self.energy_reason = self.energy_reason or (result.timing.energy if result.timing else "")
 
     def lone(self, series: str) -> dict[int, Quantity]:
         """A series of which every point has one number, by setting."""
@@ -191,10 +191,9 @@ def _setting(result: Result) -> int | None:
     """The length, depth or number of sequences of an item: its variant's number, or what the report says that
     ``context`` was."""
     number = re.search(r"\d+", result.variant)
-    depth = result.provenance.get("depth")
-    if number is None and result.task == "depth" and isinstance(depth, int):
-        return depth
-    return int(number.group()) if number else None
+    if number is None:
+        return result.shape.depth if result.shape else None
+    return int(number.group())
 
 
 def _nearest(measured: Mapping[int, Quantity], wanted: int) -> Quantity | None:

@@ -44,14 +44,14 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     )
     runs = by_use([stored for stored in group if stored.run.quantization == name], cases, items)
     # A quantization may have been published twice: what is told of its file is told of that which the scores are of.
-    weights = runs[0].backend.get("weights_sha256")
-    runs = [run for run in runs if run.backend.get("weights_sha256") == weights]
+    weights = _weights(runs[0])
+    runs = [run for run in runs if _weights(run) == weights]
     detected = [run.detected for run in runs if run.detected]
     return QuantizationEntry(
         format=next((q.format for run in runs for q in run.submission.quantizations if q.name == name), "unknown"),
         size_bytes=next((d.file_size for d in detected if d.file_size), None),
         bits_per_weight=next((d.bits_per_weight for d in detected if d.bits_per_weight), None),
-        weights_sha256=str(weights) if weights else None,
+        weights_sha256=weights,
         made_from=next((run.made_from for run in runs if run.detected), None),
         use_cases=cases,
         aggregates={profile: total for profile, (_, total) in sorted(totals.items())},
@@ -136,5 +136,9 @@ def _item(stored: StoredReport, result: Result) -> Item:
         n=metric.n if metric else None,
         n_unscored=result.n_unscored,
         chance=metric.chance if metric else None,
-        answers_cut=result.provenance.get("answers_cut"),
+        answers_cut=result.answers_cut,
     )
+
+
+def _weights(run: RunReport) -> str | None:
+    return run.backend.weights_sha256 if run.backend else None

@@ -6,15 +6,13 @@ A score is made inside one stratum only, and of one version of each task (docs/s
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.builtin import score_rules
 from pytest_slm.core.aggregation import aggregate, clamp, goodness, suite_score
-from pytest_slm.core.engine import accelerator
+from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
@@ -67,38 +65,23 @@ class Stratum:
         )
 
 
-SETTINGS = (
-    *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
-    *("exact", "kv_type", "flash_attention", "dtype", "device"),
-)
-"""What a backend says of itself that must be equal in reports which are put together."""
-
-
 def engine_of(run: RunReport) -> str | None:
     """Name and version of the engine, ``llama-cpp-python 0.3.36``; None if the report does not say."""
-    name, version = (str(run.backend.get(key) or "") for key in ("name", "engine_version"))
+    if run.backend is None:
+        return None
+    name, version = run.backend.name, run.backend.engine_version
     return (version if " " in version else f"{name} {version}".strip()) or None
 
 
-def device_of(run: RunReport) -> dict[str, Any]:
-    """The device that a run computed on, with the engine's build, in which the GPU has its name; nothing for the CPU,
-    which the fingerprint knows."""
-    device = accelerator(run.backend)
-    return {} if device is None else {"device": device, "engine_build": run.backend.get("engine_build")}
-
-
 def machine_of(run: RunReport) -> str | None:
-    """The fingerprint of the machine, with a hash of the device where that is not the CPU (docs/machine.md); None if
-    the report does not say: two unknown machines are never the same one."""
-    fingerprint, device = run.machine.get("fingerprint"), device_of(run)
-    if fingerprint is None or not device:
-        return None if fingerprint is None else str(fingerprint)
-    return f"{fingerprint}-{hashlib.sha256(json.dumps(device, sort_keys=True).encode()).hexdigest()[:8]}"
+    """The machine that the results of a run name, or else the one in its head; None if it says none, or several."""
+    named = {result.machine for result in run.results if result.machine}
+    return named.pop() if len(named) == 1 else None if named else machine_id(run.machine, run.backend)
 
 
 def machine_facts(run: RunReport) -> dict[str, Any]:
     """What a report says of the machine that ``machine_of`` names."""
-    return {**run.machine, **device_of(run)}
+    return {**run.machine, **device_facts(run.backend)}
 
 
 def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
@@ -113,7 +96,7 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
             str(run.limit),
             f"unknown in {stored.path}" if machine is None else f"machine {machine}",
             str(engine_of(run)),
-            *(str(run.backend.get(part)) for part in SETTINGS),
+            *setup_of(run.backend),
         )
         groups.setdefault(key, []).append(stored)
     return tuple(_stratum(groups[key]) for key in sorted(groups))
@@ -156,7 +139,7 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
         result.suite: tasks
         for stored in stratum.runs
         for result in stored.run.results
-        if (tasks := _names(result.provenance.get("suite_tasks")))
+        if (tasks := result.declared.suite_tasks)
     }
     about = (stratum.quantization, stratum.mode, stratum.limit)
     scores = run_scores(stratum.results, stratum.planned, *about, stratum.suites, newest)
@@ -270,18 +253,14 @@ def suite_scores(run: RunReport) -> dict[str, UseCase]:
 
 
 def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> list[str]:
-    recorded = [task for result in results for task in _names(result.provenance.get("suite_tasks"))]
+    recorded = [task for result in results for task in result.declared.suite_tasks]
     return recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]
-
-
-def _names(value: object) -> list[str]:
-    return [str(name) for name in value] if isinstance(value, list | tuple) else []
 
 
 def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId]) -> TaskScore:
     mine = [result for result in results if result.task == task]
     measured = [(r, metric) for r in mine if r.outcome in MEASURED and (metric := r.metric())]
-    variants = {name for result in mine for name in _names(result.provenance.get("task_variants"))}
+    variants = {name for result in mine for name in result.declared.task_variants}
     variants |= {item.variant for item in planned if (item.suite, item.task) == (mine[0].suite, task)}
     variants |= {result.variant for result in mine}
     score, interval = combine([(1 / len(measured), *goodness(metric)) for _, metric in measured])

@@ -17,7 +17,7 @@ def check(backend: Backend) -> None:
     (SmolLM2-135M in Q4_1: -2.4). At or below it weights, quantization kernels or tokenizer are broken. Backends that
     do not tell their vocabulary or give no likelihoods are taken as they are.
     """
-    vocabulary = backend.describe().get("vocab_size")
+    vocabulary = backend.describe().vocab_size
     if LOGLIKELIHOOD not in backend.capabilities or not vocabulary:
         return
     (scored,) = backend.loglikelihood([("", SENTENCE)])

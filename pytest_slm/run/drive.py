@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_slm.core.types import Request, Result, Task
+from pytest_slm.core.types import Judged, Request, Result, Task
 from pytest_slm.kinds.asks import Likelihoods
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
@@ -59,9 +59,11 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **({"source": task.source, "license": task.license} if kind.recorded else {}),
             **kind.provenance(samples),
             **conclusion.provenance,
-            **_cuts(kind, conversations),
             **rounds.graders,
         },
+        answers_cut=_cut(kind, conversations),
+        clusters=_clusters(judged),
+        seeded=kind.seeded,
     )
 
 
@@ -95,9 +97,14 @@ def first_round(kind: Kind[Any, Any]) -> FirstRound:
     )
 
 
-def _cuts(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> dict[str, int | None]:
-    """How many answers were cut off, where the model wrote any; None where that does not matter."""
-    if not any(conversation.wrote() for conversation in conversations):
-        return {}
-    cut = sum(cut_off(conversation.turns) for conversation in conversations)
-    return {"answers_cut": cut if kind.counts_cuts else None}
+def _cut(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> int | None:
+    """How many answers were cut off; None where the model wrote none, or where it does not matter."""
+    if not kind.counts_cuts or not any(conversation.wrote() for conversation in conversations):
+        return None
+    return sum(cut_off(conversation.turns) for conversation in conversations)
+
+
+def _clusters(judged: Sequence[Judged]) -> int | None:
+    """How many clusters there are; None where every sample is by itself."""
+    names = {one.sample.cluster for one in judged}
+    return None if names <= {None} else len(names)

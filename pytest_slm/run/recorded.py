@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from pytest_slm.backends.hosts import HostSource
 from pytest_slm.backends.protocol import CAPABILITIES, TIMING
+from pytest_slm.core.backend_info import BackendInfo, HostDescription
 from pytest_slm.core.types import ItemId, Request, RunReport
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.kinds.asks import Ask
@@ -72,9 +73,13 @@ class RecordedHosts:
         self._inner.close()
 
     @property
-    def descriptions(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the backend said of itself when it was asked."""
-        return {self._run.report.quantization: self._run.report.backend}
+    def descriptions(self) -> Mapping[str, HostDescription]:
+        """What was said of the model, its process and their machine when it was asked."""
+        report = self._run.report
+        if report.backend is None or report.host is None:
+            return {}
+        description = HostDescription(backend=report.backend, host=report.host, machine=report.machine)
+        return {report.quantization: description}
 
     @property
     def model_s(self) -> float:
@@ -92,7 +97,9 @@ class RecordedBackend:
     def __init__(self, report: RunReport, open_: Callable[[], Any]) -> None:
         self._report, self._open = report, open_
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
+        if self._report.backend is None:
+            raise NotAvailableError(f"run {self._report.run_id} never opened its model", slug="rescore-missing")
         return self._report.backend
 
     def count_tokens(self, requests: Sequence[Request]) -> Sequence[int]:

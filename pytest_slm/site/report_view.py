@@ -9,7 +9,7 @@ from typing import Any
 from pytest_slm.core.types import MEASURED, Detected, Result, RunReport
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
-from pytest_slm.registry.scores import engine_of, run_aggregates, suite_scores
+from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
 from pytest_slm.site import numbers
 from pytest_slm.site.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots import LinePlot, Stacks
@@ -109,7 +109,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         noise=tuple(_noise(performance)),
         energy=row.energy_reason if row else "",
         performance_items=tuple(_timing_row(result, word) for result in performance),
-        caution=caution(run.machine, run.backend) if performance else "",
+        caution=caution(machine_facts(run)) if performance else "",
         missing=tuple(
             (words(run.facts(result.suite).title), _row(result, word))
             for result in results
@@ -213,7 +213,7 @@ def _row(result: Result, word: str) -> ItemRow:
         result.reason,
         result.metric(),
         unscored=result.n_unscored,
-        cut=result.provenance.get("answers_cut"),
+        cut=result.answers_cut,
         quick=word,
     )
 
@@ -221,19 +221,19 @@ def _row(result: Result, word: str) -> ItemRow:
 def _timing_row(result: Result, word: str) -> ItemRow:
     """The row of a timing, with its verdict and why its rounds ended."""
     row = _row(result, word)
-    verdict, ended = result.provenance.get("verdict"), result.provenance.get("rounds_reason")
-    if verdict not in ("stable", "noisy") or result.outcome not in MEASURED:
+    timing = result.timing
+    if timing is None or result.outcome not in MEASURED:
         return row
-    why = result.provenance.get("verdict_reason")
-    told = (f"{verdict}: {why}" if why else verdict, f"rounds ended by: {ended}" if ended else "")
-    return replace(row, note="; ".join(filter(None, (row.note, *told))))
+    verdict = f"{timing.verdict}: {timing.reason}" if timing.reason else timing.verdict
+    told = (row.note, verdict, f"rounds ended by: {timing.rounds_reason}")
+    return replace(row, note="; ".join(filter(None, told)))
 
 
 def _noise(results: Iterable[Result]) -> Iterable[str]:
     for result in results:
-        if result.outcome in MEASURED and result.provenance.get("verdict") == "noisy":
+        if result.outcome in MEASURED and result.timing and result.timing.noise:
             variant = f" {result.variant}" if result.variant else ""
-            yield f"{result.task}{variant}: {result.provenance.get('verdict_reason') or 'its rounds differ too much'}"
+            yield f"{result.task}{variant}: {result.timing.noise}"
 
 
 def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
@@ -258,7 +258,8 @@ def _provenance(run: RunReport) -> tuple[FactGroup, ...]:
         ("Run", facts(about, hidden=() if taken else ("answers_from_before_an_interruption",))),
         ("Time budget", facts(run.budget or {}, hidden=("rates",))),
         ("Machine", facts(run.machine)),
-        ("Engine", facts(run.backend)),
+        ("Engine", facts(run.backend.known if run.backend else {})),
+        ("Process", facts(run.host.to_json() if run.host else {}, hidden=("starting",))),
         ("Found in the weights", facts(found, hidden=("chat_template",))),
         ("Versions", facts(run.versions, names=False)),
         ("Harness", facts(run.harness)),

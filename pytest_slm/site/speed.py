@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.engine import accelerator
+from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
@@ -135,7 +135,7 @@ def sized(rows: list[tuple[str, Quantity]]) -> list[tuple[str, Quantity]]:
 def machine_name(machine: Mapping[str, Any]) -> str:
     """``AMD EPYC 9R14, 2 cores``; with the device where that is not the CPU."""
     name = str(machine.get("cpu") or "an unknown CPU")
-    return ", ".join(filter(None, (name, cores(machine), accelerator(machine))))
+    return ", ".join(filter(None, (name, cores(machine), accelerator(machine.get("device")))))
 
 
 def cores(machine: Mapping[str, Any]) -> str:
@@ -146,14 +146,12 @@ def cores(machine: Mapping[str, Any]) -> str:
     return f"{usable:g} core{'' if usable == 1 else 's'}"
 
 
-def caution(machine: Mapping[str, Any], backend: Mapping[str, Any] | None = None) -> str:
-    """What must be said beside every speed, with the platform that was really used. A registry's machine has the
-    device, a report's backend has it."""
+def caution(machine: Mapping[str, Any]) -> str:
+    """What must be said beside every speed, with the platform that was really used (``machine_facts``)."""
     place = str(machine.get("cpu") or "an unknown CPU") + (f" with {cores(machine)}" if cores(machine) else "")
-    told = backend or machine
-    device = accelerator(told)
-    if device or told.get("n_gpu_layers"):
-        return f"Measured with {device or 'cpu'} on {place}. For relative comparison on this machine only."
+    device = accelerator(machine.get("device"))
+    if device:
+        return f"Measured with {device} on {place}. For relative comparison on this machine only."
     return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."
 
 

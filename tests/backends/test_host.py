@@ -1,5 +1,6 @@
 """The process that holds a model: answers, dies, is replaced, and never outlives its session."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -13,9 +14,14 @@ import psutil
 import pytest
 
 from pytest_slm.backends import frames, remote
-from pytest_slm.backends.host import SPINNING
+from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.host import SPINNING, Host
+from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
+from pytest_slm.machine.conditions import Watch
+from pytest_slm.machine.hardware import describe_machine
 
 
 def ask(text, **options):
@@ -80,10 +86,11 @@ GENERATION = {"text": "x", "n_prompt": 1, "n_output": 1, "finish": "stop", "timi
 
 
 def test_it_describes_itself_from_another_process(fake_hosts):
-    described = fake_hosts(Q={}).open("Q").describe()
-    assert described["name"] == "fake"
-    assert described["host_pid"] != os.getpid()
-    assert described["load_s"] >= 0
+    backend = fake_hosts(Q={}).open("Q")
+    assert backend.describe().name == "fake"
+    assert backend.host.pid != os.getpid()
+    assert backend.host.start_s > backend.host.load_s >= 0
+    assert backend.machine()["fingerprint"] == describe_machine()["fingerprint"]
 
 
 def test_the_same_model_is_not_started_twice(fake_hosts):
@@ -93,7 +100,7 @@ def test_the_same_model_is_not_started_twice(fake_hosts):
 
 def test_only_one_quantization_is_in_memory(fake_hosts, no_orphans):
     hosts = fake_hosts(A={}, B={})
-    first = hosts.open("A").describe()["host_pid"]
+    first = hosts.open("A").host.pid
     hosts.open("B")
     assert not psutil.pid_exists(first)
     assert len(no_orphans()) == 1
@@ -102,7 +109,7 @@ def test_only_one_quantization_is_in_memory(fake_hosts, no_orphans):
 def test_memory_is_that_of_the_models_process(fake_hosts):
     backend = fake_hosts(Q={}).open("Q")
     use = backend.memory()["now"]
-    actual = psutil.Process(backend.describe()["host_pid"]).memory_info().rss
+    actual = psutil.Process(backend.host.pid).memory_info().rss
     assert use.rss == pytest.approx(actual, rel=0.05)
     assert use.peak is None or use.peak >= use.rss * 0.99
 
@@ -110,14 +117,14 @@ def test_memory_is_that_of_the_models_process(fake_hosts):
 def test_a_model_killed_in_mid_request_is_an_error_that_says_so_and_the_next_one_is_answered(fake_hosts):
     hosts = fake_hosts(Q={"rules": [{"contains": "wait", "action": "hang"}]})
     backend = hosts.open("Q")
-    pid = backend.describe()["host_pid"]
+    pid = backend.host.pid
     threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
     with pytest.raises(
         HostDiedError, match=rf"pid {pid}\) was killed \(SIGKILL\), peak .* GB: the system gave no reason.*memory"
     ):
         backend.generate([ask("wait")])
     again = hosts.open("Q")
-    assert again.describe()["host_pid"] != pid
+    assert again.host.pid != pid
     assert again.generate([ask("hello")])[0].text == "I do not know."
 
 
@@ -206,7 +213,7 @@ def test_its_threads_sleep_soon_unless_the_user_has_decided_that(fake_hosts, mon
     seen = psutil.Process(process.pid).environ()
     assert {name: seen[name] for name in SPINNING if name in seen} == its
     ((name, value),) = its.items()
-    assert process.description["thread_wait"] == f"{name}={value}"
+    assert process.description.host.thread_wait == f"{name}={value}"
 
 
 def test_it_talks_json_and_never_pickle(fake_hosts):
@@ -237,7 +244,7 @@ def test_the_process_ends_with_whoever_started_it(no_orphans, how):
         path.write_text(json.dumps({{"rules": [{{"contains": "wait", "action": "hang"}}]}}))
         opening = lambda: (Backends().find("fake"), ModelSpec(path=str(path), format="fake"))
         backend = Hosts({{"Q": opening}}, start_timeout=30, request_timeout=60).open("Q")
-        print(backend.describe()["host_pid"], flush=True)
+        print(backend.host.pid, flush=True)
         threading.Thread(target=backend.generate, args=([Request(prompt="wait")],), daemon=True).start()
         import time; time.sleep(0.3)
         how = {how!r}
@@ -305,3 +312,86 @@ def test_numbers_that_json_has_no_word_for_do_not_travel():
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         frames.send(Never(), {"x": float("nan")})
+
+
+# -- it measures itself ---------------------------------------------------------------------------------------------
+
+
+def test_a_round_is_observed_where_the_model_is(fake_hosts):
+    backend = fake_hosts(Q={"rules": [{"contains": "slow", "action": "pause"}]}).open("Q")
+    with backend.watch(memory=True) as sight:
+        backend.generate([ask("slow")])
+    assert sight.seen.conditions.seconds >= 0.3
+    assert sight.seen.energy == ""
+    if sys.platform == "linux":
+        assert sight.seen.peak_pss > 2**20
+        assert sight.seen.conditions.voluntary_switches >= 1
+
+
+def test_several_rounds_may_be_observed_at_once(fake_hosts):
+    backend = fake_hosts(Q={}).open("Q")
+    with backend.watch() as outer, backend.watch(energy=True) as inner:
+        backend.generate([ask("a")])
+    assert inner.seen.conditions.seconds < outer.seen.conditions.seconds
+    assert inner.seen.energy
+    assert not outer.seen.energy
+
+
+def test_a_round_that_fails_is_observed_no_longer(fake_hosts):
+    hosts = fake_hosts(Q={"rules": [{"contains": "boom", "action": "crash"}]})
+    with pytest.raises(HostDiedError), hosts.open("Q").watch():
+        hosts.open("Q").generate([ask("boom")])
+
+
+def test_the_work_of_the_session_is_not_that_of_other_programs(fake_hosts):
+    # it hears and keeps the answers: on a machine of its own it would not be there
+    backend = fake_hosts(Q={}).open("Q")
+    mine = Watch([backend.host.pid])
+    with backend.watch() as sight:
+        mine.start()
+        end = time.perf_counter() + 1
+        while time.perf_counter() < end:
+            pass
+        seen_here = mine.stop()
+    assert sight.seen.conditions.foreign_cores == pytest.approx(seen_here.foreign_cores, abs=0.1)
+
+
+def test_what_others_take_is_asked_where_the_model_is(fake_hosts):
+    taken = fake_hosts(Q={}).open("Q").foreign_cores(0.3)
+    assert taken is None or taken >= 0
+
+
+def test_the_start_of_a_process_has_conditions(fake_hosts):
+    host = fake_hosts(Q={}).open("Q").host
+    assert host.starting.seconds >= host.start_s - 0.1
+
+
+def test_other_weights_than_were_asked_for_are_refused(fake_hosts, tmp_path):
+    hosts = fake_hosts(Q={})
+    entry, spec = hosts._openings["Q"]()
+    right = hosts.open("Q").describe().weights_sha256
+    hosts.end("Q")
+    for sha256 in (right, "0" * 64):
+        hosts._openings = {"Q": lambda sha256=sha256: (entry, dataclasses.replace(spec, sha256=sha256))}
+        if sha256 == right:
+            assert hosts.open("Q").generate([ask("a")])
+            hosts.end("Q")
+        else:
+            with pytest.raises(BackendError, match="damaged or replaced") as caught:
+                hosts.open("Q")
+            assert caught.value.slug == "weights-changed"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [({"n_ctx": "many"}, "n_ctx: expected int, got 'many'"), ({"extra": {"x": float("nan")}}, "not a finite number")],
+)
+def test_a_backend_that_describes_itself_wrongly_is_told_which_field(monkeypatch, said, message):
+    class Odd(Fake):
+        def describe(self):
+            return dataclasses.replace(super().describe(), **said)
+
+    monkeypatch.setattr(BackendEntry, "load", lambda self: Odd)
+    with pytest.raises(BackendError, match=f"the backend 'odd': .*{message}") as caught:
+        Host(BackendEntry(name="odd", target="x:y", formats=()), ModelSpec(path=None, format="fake"))
+    assert caught.value.slug == "backend-describe"

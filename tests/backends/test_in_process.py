@@ -49,8 +49,8 @@ def test_it_offers_what_a_model_in_a_process_of_its_own_does(hosts):
     assert "chat" in backend.capabilities
     assert backend.memory()["now"].rss > 0
     assert backend.reset_peak() in (True, False)
-    assert backend.describe()["host_pid"] == os.getpid()
-    assert it.descriptions["Q"]["start_s"] >= it.descriptions["Q"]["load_s"]
+    assert backend.host.pid == os.getpid()
+    assert it.descriptions["Q"].host.start_s >= it.descriptions["Q"].host.load_s
     assert it.model_s >= backend.waited_s > 0
 
 

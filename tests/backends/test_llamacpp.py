@@ -26,10 +26,10 @@ def ask(text, **options):
 
 def test_it_describes_what_numbers_depend_on(backend, real_model):
     described = backend.describe()
-    assert described["parameters"] == 134_515_008
-    assert described["n_ctx"] == 8192
-    assert described["weights_sha256"] == hashlib.sha256(real_model.read_bytes()).hexdigest()
-    assert len(described["chat_template_sha256"]) == 64
+    assert described.parameters == 134_515_008
+    assert described.n_ctx == 8192
+    assert described.weights_sha256 == hashlib.sha256(real_model.read_bytes()).hexdigest()
+    assert len(described.chat_template_sha256) == 64
 
 
 def test_a_path_need_not_be_utf_8(real_model, tmp_path):
@@ -70,10 +70,10 @@ def test_of_a_split_model_all_parts_count(split_model):
     described = opened.describe()
     opened.close()
     hashes = sorted(hashlib.sha256(part.read_bytes()).hexdigest() for part in parts)
-    assert (len(parts), described["parameters"]) == (3, 134_515_008)
-    assert described["file_bytes"] == sum(part.stat().st_size for part in parts)
+    assert (len(parts), described.parameters) == (3, 134_515_008)
+    assert described.file_bytes == sum(part.stat().st_size for part in parts)
     # as of a folder of safetensors; of a single file it is the file's own
-    assert described["weights_sha256"] == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    assert described.weights_sha256 == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 # -- tokens -------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def ask(text):
 
 def put(hosts, quantization, group):
     backend = hosts.open(quantization)
-    (group / "cgroup.procs").write_text(str(backend.describe()["host_pid"]))
+    (group / "cgroup.procs").write_text(str(backend.host.pid))
     return backend
 
 
@@ -69,7 +69,7 @@ def test_the_peak_of_a_dead_process_is_the_kernels_high_water_mark(fake_hosts):
     backend = hosts.open("Q")
     backend.generate(ask("grow"))
     mark = backend.memory()["now"].peak
-    os.kill(backend.describe()["host_pid"], signal.SIGKILL)
+    os.kill(backend.host.pid, signal.SIGKILL)
     with pytest.raises(HostDiedError, match=r"peak \d") as caught:
         backend.generate(ask("hello"))
     assert peak_gb(str(caught.value)) * 1e9 == pytest.approx(mark, rel=0.02, abs=1e7)
@@ -116,7 +116,7 @@ def test_a_worker_learns_it_from_the_controller(fake_hosts, memory_group):
 
 def test_memory_that_is_refused_is_an_error_of_the_item_and_the_process_lives_on(fake_hosts):
     backend = fake_hosts(Q=grows(4 * LIMIT)).open("Q")
-    process = psutil.Process(backend.describe()["host_pid"])
+    process = psutil.Process(backend.host.pid)
     limit = process.memory_info().vms + LIMIT
     process.rlimit(psutil.RLIMIT_AS, (limit, limit))
     with pytest.raises(BackendError, match=r"^out of memory, peak 0\.\d+ GB: MemoryError") as caught:

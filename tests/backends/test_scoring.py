@@ -103,7 +103,7 @@ def test_models_with_a_running_state_are_scored_one_by_one(opened, monkeypatch):
     wide = sums(opened(), PAIRS)
     monkeypatch.setattr(llama_cpp, "llama_model_is_recurrent", lambda _: True)
     alone = opened()
-    assert alone.describe()["n_seq"] == 1
+    assert alone.describe().n_seq == 1
     assert sums(alone, PAIRS) == pytest.approx(wide, abs=1e-3)
 
 
@@ -169,7 +169,7 @@ def test_a_block_of_an_exact_sum_is_never_cut_for_its_logits(opened, monkeypatch
     from pytest_slm.backends.llamacpp import limits
 
     monkeypatch.setattr(limits, "LOGITS_BYTES", 4 * 49152 * 10)  # as with a vocabulary that is many times as large
-    assert opened(exact=True, n_seq=1).describe()["n_outputs"] == 64
+    assert opened(exact=True, n_seq=1).describe().n_outputs == 64
 
 
 def test_a_long_text_shows_that_work_goes_on(opened):
@@ -185,8 +185,8 @@ def test_a_long_text_shows_that_work_goes_on(opened):
 
 def test_reference_weights_are_computed_precisely_and_others_as_users_do(opened):
     precise, usual = opened().describe(), opened("Q4_1").describe()
-    assert (precise["kv_type"], precise["flash_attention"]) == ("F32", False)
-    assert (usual["kv_type"], usual["flash_attention"]) == ("F16", True)
+    assert (precise.kv_type, precise.flash_attention) == ("F32", False)
+    assert (usual.kv_type, usual.flash_attention) == ("F16", True)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_reference_weights_are_computed_precisely_and_others_as_users_do(opened)
 )
 def test_where_flash_attention_is_slow_for_single_tokens_short_texts_do_without(opened, processor, features, cells):
     processor(features)
-    assert opened("Q4_1").describe()["plain_attention_cells"] == cells
-    assert opened("Q4_1", flash_attention=True).describe()["plain_attention_cells"] == 0
-    assert opened("Q4_1", kv_type="Q8_0").describe()["plain_attention_cells"] == 0
-    assert opened().describe()["plain_attention_cells"] == 0  # F32 has no flash attention at all
+    assert opened("Q4_1").describe().plain_attention_cells == cells
+    assert opened("Q4_1", flash_attention=True).describe().plain_attention_cells == 0
+    assert opened("Q4_1", kv_type="Q8_0").describe().plain_attention_cells == 0
+    assert opened().describe().plain_attention_cells == 0  # F32 has no flash attention at all
 
 
 @pytest.mark.parametrize("asked", [(700, 100, 300), (100, 300, 700, 100)], ids=str)
@@ -231,14 +231,14 @@ def test_text_is_the_same_with_both_kernels(opened, processor):
 def test_what_is_asked_for_is_used_and_told(opened):
     asked = {"n_ctx": 256, "n_batch": 64, "n_seq": 5, "kv_cells": 700, "kv_type": "Q8_0", "flash_attention": True}
     backend = opened("Q4_1", **asked)
-    assert asked.items() <= backend.describe().items()
+    assert asked.items() <= backend.describe().known.items()
     assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy
 
 
 def test_a_quantized_memory_brings_the_attention_that_it_needs(opened):
     backend = opened("F32", kv_type="Q8_0")
     described = backend.describe()
-    assert (described["kv_type"], described["flash_attention"]) == ("Q8_0", True)
+    assert (described.kv_type, described.flash_attention) == ("Q8_0", True)
     assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy
 
 

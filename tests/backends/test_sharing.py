@@ -20,7 +20,7 @@ def test_several_clients_share_one_model(fake_hosts, no_orphans):
     broker = Broker(hosts)
     try:
         workers = [WorkerHosts(broker.address, broker.key, request_timeout=30) for _ in range(3)]
-        pids = {worker.open("Q").describe()["host_pid"] for worker in workers}
+        pids = {worker.open("Q").host.pid for worker in workers}
         assert len(pids) == len(no_orphans()) == 1
         assert all(worker.open("Q").generate([ask("x")]) for worker in workers)
     finally:

@@ -149,7 +149,7 @@ def test_buffers_have_sizes(backend):
     backend.generate([GREETING])
     buffers = backend.buffers()
     # llama.cpp keeps a second copy of some quantizations, in an order that suits its kernels.
-    assert 0.99 <= buffers["weights"] / backend.describe()["weights_bytes"] <= 2
+    assert 0.99 <= buffers["weights"] / backend.describe().weights_bytes <= 2
     assert buffers["kv_cache"] > 0
 
 
@@ -240,8 +240,8 @@ def test_a_backend_that_has_no_times_says_so(monkeypatch):
 
 def test_a_new_process_is_a_new_process(fake_hosts):
     hosts = fake_hosts(A={}, B={}, alone=False)
-    first, other = hosts.open("A").describe()["host_pid"], hosts.open("B").describe()["host_pid"]
+    first, other = hosts.open("A").host.pid, hosts.open("B").host.pid
     hosts.end("A")
-    assert hosts.open("A").describe()["host_pid"] not in (first, other)
-    assert hosts.open("B").describe()["host_pid"] == other
+    assert hosts.open("A").host.pid not in (first, other)
+    assert hosts.open("B").host.pid == other
     hosts.end("C")  # there is none

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pytest_slm.comparing import compare, read_run, told
 from pytest_slm.comparing.comparison import Read
 from pytest_slm.comparing.timings import compare_timings
+from pytest_slm.core.backend_info import HostInfo
+from pytest_slm.core.rounds import Shape
 from pytest_slm.errors import ReportError
 
 CALM = (100.0, 100.4, 99.7, 100.2, 99.9, 100.1, 99.8)
@@ -168,11 +170,10 @@ def test_two_devices_of_one_host_are_refused_with_their_names(timed, build, mess
 
 
 def test_questions_made_from_two_seeds_are_not_the_same_whatever_they_are_called(answered):
-    made = {"generator": "arithmetic"}
-    same = compare(answered("1100", seed=1, provenance=made), answered("1000", seed=1, provenance=made))
+    same = compare(answered("1100", seed=1, seeded=True), answered("1000", seed=1, seeded=True))
     assert same.scores[0].n == 4
     with pytest.raises(ReportError, match="questions are made from the seed, 1 in one run and 2 in the other"):
-        compare(answered("1100", seed=1, provenance=made), answered("1000", seed=2, provenance=made))
+        compare(answered("1100", seed=1, seeded=True), answered("1000", seed=2, seeded=True))
     # questions of a file are the same ones whichever of them a seed has chosen
     assert compare(answered("1100", seed=1), answered("1000", seed=2)).scores[0].n == 4
 
@@ -285,7 +286,7 @@ def test_clusters_of_one_question_each_are_none(answered):
 
 
 def test_questions_about_one_passage_are_told(answered):
-    (one,) = compare(answered("10", provenance={"clusters": 1}), answered("11")).scores
+    (one,) = compare(answered("10", clusters=1), answered("11")).scores
     assert "share passages" in one.notes[0]
 
 
@@ -297,8 +298,10 @@ def test_without_samples_scores_are_not_compared(answered):
 def test_two_depths_are_not_compared_though_both_are_the_context(factory):
     def side(depth):
         rounds = [
-            factory.rounds("depth", "context", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, depth=depth),
-            factory.rounds("depth", "512", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, depth=512),
+            factory.rounds(
+                "depth", "context", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, shape=Shape(depth=depth)
+            ),
+            factory.rounds("depth", "512", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, shape=Shape(depth=512)),
         ]
         return Read(path=Path("run"), run=factory.make_run(results=rounds), samples={})
 
@@ -309,7 +312,7 @@ def test_two_depths_are_not_compared_though_both_are_the_context(factory):
 
 def test_noise_of_an_item_is_told_once_though_it_has_two_rates(factory):
     values = {"prefill_tps": ("tok/s", CALM), "decode_tps": ("tok/s", CALM)}
-    item = factory.rounds("depth", "0", "Q8_0", "full", values, told=2, noise=factory.STEAL, depth=0)
+    item = factory.rounds("depth", "0", "Q8_0", "full", values, told=2, noise=factory.STEAL, shape=Shape(depth=0))
     side = Read(path=Path("run"), run=factory.make_run(results=[item]), samples={})
     assert told(compare(side, side)).count("A is noisy") == 1
 
@@ -328,7 +331,9 @@ def test_two_runs_of_the_same_are_told_as_that(timed):
 
 
 def test_how_threads_waited_is_told_where_it_differs(timed):
-    found = compare(timed(CALM), timed(CALM, backend={"thread_wait": "GOMP_SPINCOUNT=1000"}))
+    found = compare(
+        timed(CALM), timed(CALM, host=HostInfo(pid=1, capabilities=(), load_s=1.0, thread_wait="GOMP_SPINCOUNT=1000"))
+    )
     assert found.differs == {"thread_wait": ("None", "GOMP_SPINCOUNT=1000")}
 
 

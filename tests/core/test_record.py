@@ -138,7 +138,7 @@ def _report(**changes):
     result = Result(suite="s", task="t", variant="", quantization="Q8_0", mode="full", outcome="passed")
     values = {
         "schema": "1.0", "run_id": "r", "created": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:01:00Z",
-        "mode": "full", "seed": 1, "quantization": "Q8_0", "detected": None, "backend": {}, "machine": {},
+        "mode": "full", "seed": 1, "quantization": "Q8_0", "detected": None, "backend": None, "machine": {},
         "versions": {},
         "submission": Submission(slug="m", name="m", quantizations=(Quantization(name="Q8_0", format="gguf"),)),
         "planned": (result.id,), "results": (result,),

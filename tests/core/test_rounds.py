@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.core.record import RecordError
-from pytest_slm.core.rounds import ROUND_LIMIT, TIME_LIMIT, RoundRule
+from pytest_slm.core.rounds import ROUND_LIMIT, TIME_LIMIT, RoundRule, Timing
 from pytest_slm.core.statistics import median, median_interval
 
 RULE = RoundRule(budget_s=10)
@@ -168,3 +168,15 @@ def test_warming_up_takes_a_few_rounds_at_most(values, seconds):
 def test_a_rule_without_rounds_or_limits_is_refused(wrong):
     with pytest.raises(RecordError):
         RoundRule(**{"budget_s": 10.0, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "noise"),
+    [("stable", "", ""), ("noisy", "steal", "steal"), ("noisy", "", "the rounds differ too much")],
+)
+def test_noise_always_has_words(verdict, reason, noise):
+    timing = Timing(
+        profile="user", verdict=verdict, reason=reason, rounds_reason="", warmups_agree=None, rule=RoundRule(budget_s=1)
+    )
+    assert timing.noise == noise
+    assert Timing.from_json(timing.to_json()) == timing

@@ -1,17 +1,18 @@
 """Limits and counters of control groups, as both versions of the interface write them."""
 
+import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_slm.core.rounds import Conditions
 from pytest_slm.machine import cgroup
-from pytest_slm.machine.conditions import Watch, disturbance
+from pytest_slm.machine.conditions import disturbance
 from pytest_slm.machine.hardware import usable_cores, usable_memory
 
 V2 = "sys/fs/cgroup"
@@ -109,17 +110,14 @@ def test_no_text_makes_it_fail_or_leave_the_mount(text):
 
 
 def test_a_real_limit_is_found_and_its_waits_are_counted(cpu_group):
-    program = "import time\nwhile True: pass"
-    busy = subprocess.Popen([sys.executable, "-c", program])
-    try:
-        (cpu_group / "cgroup.procs").write_text(str(busy.pid))
-        assert cgroup.cpu_limit(pid=busy.pid) == 0.2
-        watch = Watch(busy.pid)
-        watch.start()
-        time.sleep(1)
-        found = watch.stop()
-    finally:
-        busy.kill()
-        busy.wait()
+    program = (
+        "import json, time\nfrom pytest_slm.machine.conditions import Watch\ninput()\nwatch = Watch()\nwatch.start()\n"
+        "end = time.perf_counter() + 1\nwhile time.perf_counter() < end: pass\n"
+        "print(json.dumps(watch.stop().to_json()))"
+    )
+    busy = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    (cpu_group / "cgroup.procs").write_text(str(busy.pid))
+    assert cgroup.cpu_limit(pid=busy.pid) == 0.2
+    found = Conditions.from_json(json.loads(busy.communicate("\n")[0]))
     assert found.quota_waits
     assert "control group made the model wait" in disturbance([found])

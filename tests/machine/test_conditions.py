@@ -198,7 +198,7 @@ def test_two_reasons_are_both_told():
 def test_own_work_is_not_foreign_and_another_programs_work_is():
     other = subprocess.Popen([sys.executable, "-c", BURN.format(s=60)])
     try:
-        watch, seen_as_own = Watch(), Watch(other.pid)
+        watch, seen_as_own = Watch(), Watch([other.pid])
         before = psutil.Process(other.pid).cpu_times()
         watch.start()
         seen_as_own.start()
@@ -215,6 +215,23 @@ def test_own_work_is_not_foreign_and_another_programs_work_is():
 
 
 @linux
+def test_a_child_that_was_started_meanwhile_is_not_foreign():
+    program = f"import sys\n{BURN.format(s=1)}\nprint(flush=True)\nsys.stdin.read()"
+    watch, stranger = Watch(), Watch()
+    watch.start()
+    stranger.start()
+    child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        child.stdout.readline()
+        taken = sum(psutil.Process(child.pid).cpu_times()[:2])
+        found, less = watch.stop(child.pid), stranger.stop()
+    finally:
+        child.communicate()
+    assert less.foreign_cores - found.foreign_cores == pytest.approx(taken / found.seconds, abs=0.06)
+    assert found.involuntary_switches is not None
+
+
+@linux
 def test_what_others_take_now():
     other = subprocess.Popen([sys.executable, "-c", BURN.format(s=60)])
     try:
@@ -222,18 +239,18 @@ def test_what_others_take_now():
     finally:
         other.kill()
         other.wait()
-    assert foreign_cores(0.5, pids=[other.pid]) is None  # it has ended: what it took cannot be left out
+    assert foreign_cores(0.5, own=[other.pid]) is None  # it has ended: what it took cannot be left out
 
 
 @linux
 def test_a_process_that_is_gone_leaves_no_number_that_would_be_wrong():
     other = subprocess.Popen([sys.executable, "-c", BURN.format(s=20)])
-    watch = Watch(other.pid)
+    watch = Watch([other.pid])
     watch.start()
     other.kill()
     other.wait()
     burn(0.2)
-    found = watch.stop()
+    found = watch.stop(other.pid)
     assert found.foreign_cores is None
     assert found.voluntary_switches is None
     assert found.seconds >= 0.2

@@ -13,51 +13,42 @@ from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 def windows(monkeypatch):
     """Pretends what other programs take in one window after the other, on a clock that only windows advance."""
     clock = [100.0]
-    asked = []
 
     def script(*taken):
         values = iter(taken)
 
-        def foreign(seconds, pids):
+        def look(seconds):
             clock[0] += seconds
-            asked.append(tuple(pids))
             return next(values)
 
-        monkeypatch.setattr(quiet, "foreign_cores", foreign)
         monkeypatch.setattr(quiet.time, "monotonic", lambda: clock[0])
-        return asked
+        return look
 
     return script
 
 
 def test_a_quiet_machine_is_not_waited_for(windows):
-    windows(0.05)
-    assert wait_until_quiet(60) == Quiet(waited_s=1.0, foreign_cores=0.05, quiet=True)
+    assert wait_until_quiet(60, windows(0.05)) == Quiet(waited_s=1.0, foreign_cores=0.05, quiet=True)
 
 
 def test_it_waits_until_the_others_are_done(windows):
-    asked = windows(1.9, 1.2, 0.1)
-    found = wait_until_quiet(60, pids=iter([7]))
+    found = wait_until_quiet(60, windows(1.9, 1.2, 0.1))
     assert found == Quiet(waited_s=3.0, foreign_cores=0.1, quiet=True)
     assert found.warning == ""
-    assert asked == [(7,)] * 3  # in every window, though it was an iterator
 
 
 def test_it_gives_up_and_says_what_to_do(windows):
-    windows(*[1.5] * 10)
-    found = wait_until_quiet(5)
+    found = wait_until_quiet(5, windows(*[1.5] * 10))
     assert found == Quiet(waited_s=5.0, foreign_cores=1.5, quiet=False)
     assert "other programs take 1.5 cores, after 5 s of waiting" in found.warning
 
 
 def test_no_time_means_one_look(windows):
-    windows(1.5)
-    assert wait_until_quiet(0).quiet is False
+    assert wait_until_quiet(0, windows(1.5)).quiet is False
 
 
 def test_a_system_that_does_not_tell_is_not_waited_for(windows):
-    windows(None)
-    found = wait_until_quiet(60)
+    found = wait_until_quiet(60, windows(None))
     assert found.quiet is None
     assert "not known" in found.warning
 

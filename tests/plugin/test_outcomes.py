@@ -36,7 +36,7 @@ def test_without_pytest_benchmark_times_are_measured_all_the_same(run, report):
 def test_answers_that_were_cut_off_are_counted(run, suite, good, report, results):
     suite(one=good)
     done = run("suites", text="It is well known to be Paris in the end of the day")
-    assert results(report())["geo/one"]["provenance"]["answers_cut"] == 1
+    assert results(report())["geo/one"]["answers_cut"] == 1
     done.stdout.fnmatch_lines(["geo/one*(1 cut off)*"])
 
 

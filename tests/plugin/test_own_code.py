@@ -75,10 +75,11 @@ def test_a_plugin_brings_a_scorer(pytester, run, suite, good, report, results):
 def test_a_plugin_brings_a_backend(pytester, run, suite, good, moody, report):
     pytester.makepyfile(
         mine="""
+        from dataclasses import replace
         from pytest_slm.backends.fake import Fake
         class Mine(Fake):
             def describe(self):
-                return {**super().describe(), "name": "mine"}
+                return replace(super().describe(), name="mine")
         """
     )
     pytester.makeconftest(

@@ -16,7 +16,7 @@ SCRIPT = {"rules": [{"contains": "boom", "action": "error"}], "text": "Paris"}
 @pytest.fixture
 def answers(report, results):
     """Of the report: what became of the answers, by task."""
-    return lambda: {key: item["provenance"].get("answers") for key, item in results(report()).items()}
+    return lambda: {key: item["answers"] for key, item in results(report()).items()}
 
 
 def test_what_was_answered_is_taken_over(run, suite, report, results, answers, pytester):
@@ -29,7 +29,7 @@ def test_what_was_answered_is_taken_over(run, suite, report, results, answers, p
     done.stdout.fnmatch_lines(
         [f"slm: resuming run {run_id}", "resumed: 6 of 6 answers are from before the interruption"]
     )
-    assert answers()["geo/a"] == {"asked": 3, "taken": 3}
+    assert answers()["geo/a"] == {"asked": 3, "taken": 3, "notes": []}
     after = report()
     assert after["slm"]["run_id"] == run_id
     for task in ("geo/a", "geo/c"):
@@ -88,7 +88,7 @@ def test_an_error_in_one_quantization_costs_no_answer_of_another(run, suite, res
     def taken():
         paths = pytester.path.glob("reports/*/*/*/report.json")
         found = {path.parent.parent.name: results(json.loads(path.read_text())) for path in paths}
-        return {name: [item["provenance"]["answers"]["taken"] for item in found[name].values()] for name in found}
+        return {name: [item["answers"]["taken"] for item in found[name].values()] for name in found}
 
     run("suites", "--slm-quant=all", "--slm-resume", **script).assert_outcomes(passed=4)
     assert taken() == {"one": [3, 3], "two": [0, 0]}
@@ -143,7 +143,7 @@ def test_without_the_option_everything_is_asked(run, suite, pytester):
     run("suites", **SCRIPT)
     reports = [json.loads(path.read_text()) for path in pytester.path.glob("reports/*/*/*/report.json")]
     assert len(reports) == 2
-    assert all(r["provenance"]["answers"]["taken"] == 0 for x in reports for r in x["slm"]["results"] if r["metrics"])
+    assert all(r["answers"]["taken"] == 0 for x in reports for r in x["slm"]["results"] if r["metrics"])
 
 
 def test_resuming_needs_a_model(session):
@@ -172,5 +172,5 @@ def test_a_disk_that_fills_up_in_mid_run_costs_what_did_not_fit(run, suite, scri
     # with room again, the run goes on: what had been written is taken over, the rest is asked
     run("suites", "--slm-resume", model=model).assert_outcomes(passed=2)
     found = results(report())
-    assert found["geo/a"]["provenance"]["answers"] == {"asked": 3, "taken": 3}
-    assert found["geo/b"]["provenance"]["answers"] == {"asked": 40, "taken": 0}
+    assert found["geo/a"]["answers"] == {"asked": 3, "taken": 3, "notes": []}
+    assert found["geo/b"]["answers"] == {"asked": 40, "taken": 0, "notes": []}

@@ -24,7 +24,7 @@ def test_the_quick_suite_has_both_profiles_and_says_how_sure_it_is(run, report, 
     done = run("--slm-suite=performance", **STEADY, buffers={"weights": 1000, "kv_cache": 50})
     done.assert_outcomes(passed=6, warnings=None)
     found = results(report())
-    profiles = {name: result["provenance"].get("profile") for name, result in found.items()}
+    profiles = {name: result["timing"] and result["timing"]["profile"] for name, result in found.items()}
     assert profiles == {
         "performance/decode[100]": "user",
         "performance/ttft[512]": "user",
@@ -35,9 +35,9 @@ def test_the_quick_suite_has_both_profiles_and_says_how_sure_it_is(run, report, 
     }
     for name in ("decode[100]", "ttft[512]", "prefill[512]", "generate[128]"):
         result = found[f"performance/{name}"]
-        assert result["provenance"]["rounds_reason"] == "interval within 2 %"
+        assert result["timing"]["rounds_reason"] == "interval within 2 %"
         # whatever else this machine does, it may be told as a disturbance; that the rounds disagree may not
-        assert "disagree" not in result["provenance"]["verdict_reason"]
+        assert "disagree" not in result["timing"]["reason"]
         (primary,) = [metric for metric in result["metrics"] if metric["name"] == result["primary"]]
         assert primary["interval"] is not None
     decode = values(report(), "decode")
@@ -55,9 +55,9 @@ def test_the_quick_suite_has_both_profiles_and_says_how_sure_it_is(run, report, 
 def test_rounds_that_disagree_are_told_as_noisy(run, report, results):
     run(ONE, **UNSTEADY).assert_outcomes(passed=1)
     (result,) = report()["slm"]["results"]
-    assert result["provenance"]["verdict"] == "noisy"
-    assert result["provenance"]["verdict_reason"]
-    assert result["provenance"]["rounds_reason"] == "round limit"
+    assert result["timing"]["verdict"] == "noisy"
+    assert result["timing"]["reason"]
+    assert result["timing"]["rounds_reason"] == "round limit"
     assert len(result["measurements"][0]["values"]) == 30
 
 
@@ -181,8 +181,8 @@ def test_a_quantization_that_fails_does_not_end_the_other(run, documents, pytest
         played = Prefill.run
         pids = []
         def run(self):
-            pids.append(self.pid) if self.pid not in pids else None
-            if len(pids) == 2 and self.pid == pids[1]:
+            pids.append(self.observed.host.pid) if self.observed.host.pid not in pids else None
+            if len(pids) == 2 and self.observed.host.pid == pids[1]:
                 raise BackendError("lost", slug="host-died")
             return played(self)
         Prefill.run = run

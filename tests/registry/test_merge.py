@@ -70,7 +70,7 @@ def test_an_aggregate_never_mixes_quick_and_full(factory, build):
 
 def test_how_many_answers_were_cut_off_comes_along(factory, build):
     run = factory.make_run(suites=("core",))
-    cut = [replace(r, provenance={**r.provenance, "answers_cut": 7}) if r.task == "math" else r for r in run.results]
+    cut = [replace(r, answers_cut=7) if r.task == "math" else r for r in run.results]
     (entry,) = build(replace(run, results=tuple(cut))).models
     told = {item.task: item.answers_cut for item in entry.quantizations["Q8_0"].items if item.suite == "core"}
     assert told == {"reasoning": None, "math": 7}
@@ -267,7 +267,7 @@ def test_what_is_told_of_a_file_is_told_of_the_one_that_the_scores_are_of(factor
     silent = replace(full, detected=replace(full.detected, bits_per_weight=None))
     (entry,) = build(silent, replace(quick, detected=facts)).models
     found = entry.quantizations["Q8_0"]
-    assert found.weights_sha256 == full.backend["weights_sha256"]
+    assert found.weights_sha256 == full.backend.weights_sha256
     assert (found.size_bytes, found.bits_per_weight) == (full.detected.file_size, None)
     assert entry.parameters == full.detected.parameters
 
@@ -277,7 +277,7 @@ def test_of_two_files_that_scores_are_of_the_one_in_full_mode_is_told(factory, b
     quick = factory.make_run(mode="quick", suites=("coding",), day=2, backend={"weights_sha256": "f" * 64})
     (entry,) = build(full, quick).models
     assert sorted(entry.use_cases) == ["coding", "rag"]
-    assert entry.quantizations["Q8_0"].weights_sha256 == full.backend["weights_sha256"]
+    assert entry.quantizations["Q8_0"].weights_sha256 == full.backend.weights_sha256
 
 
 def test_nothing_is_concluded_that_nobody_checked(factory, build):
@@ -312,7 +312,7 @@ def test_a_short_look_does_not_replace_a_measurement(factory, build):
 
 def test_runs_with_other_threads_are_not_mixed(factory):
     one = factory.make_run()
-    other = factory.make_run(day=2, backend={**one.backend, "threads": 64})
+    other = factory.make_run(day=2, backend={"threads": 64})
     runs = [StoredReport(path=str(number), sha256="", run=run) for number, run in enumerate((one, other))]
     assert len(strata(runs)) == 2
 

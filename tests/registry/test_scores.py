@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import ItemId, Metric, Result, SuiteFacts
+from pytest_slm.core.types import Declaration, ItemId, Metric, Result, SuiteFacts
 from pytest_slm.registry.scores import aggregates, machine_of, named, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
 
@@ -17,7 +17,7 @@ def score(factory):
 
     def make(task: str, right: int, n: int = 100, *, suite: str = "rag", variant: str = "", **changes) -> Result:
         result = factory.scored(suite, task, variant, "Q8_0", "full", factory.share("accuracy", right, n))
-        return replace(result, provenance={}, **changes)
+        return replace(result, declared=Declaration(), **changes)
 
     return make
 
@@ -50,7 +50,7 @@ def test_half_of_the_variants_is_half_of_the_task(score):
 
 def test_the_suite_says_which_tasks_belong_to_it(score):
     # A run of one task only (-k niah) planned one item; the suite has three tasks all the same.
-    one = replace(score("niah", 80), provenance={"suite_tasks": ["niah", "ruler", "frames"]})
+    one = replace(score("niah", 80), declared=Declaration(suite_tasks=("niah", "ruler", "frames")))
     case = scores([one])["rag"]
     assert case.declared == ("frames", "niah", "ruler")
     assert case.coverage == pytest.approx(1 / 3)
@@ -197,8 +197,8 @@ def test_an_error_of_a_newer_version_ends_the_number_of_the_older_one(factory, s
 
 def test_a_task_that_was_taken_out_of_its_suite_leaves_the_score(factory, score):
     def run(day, **tasks):
-        declared = {"suite_tasks": sorted(tasks)}
-        results = [replace(score(task, right), provenance=declared) for task, right in tasks.items()]
+        declared = Declaration(suite_tasks=tuple(sorted(tasks)))
+        results = [replace(score(task, right), declared=declared) for task, right in tasks.items()]
         return factory.make_run(results=results, day=day)
 
     (stratum,) = strata([stored(run(1, niah=90, removed=10), "a"), stored(run(2, niah=90, added=90), "b")])
@@ -272,3 +272,17 @@ def test_runs_of_other_engine_settings_are_never_put_together(factory, setting, 
         for n, other in enumerate((backend, backend, {**backend, setting: value}))
     ]
     assert sorted(len(stratum.runs) for stratum in strata(runs)) == [1, 2]
+
+
+def test_the_machine_is_that_which_the_results_name(factory):
+    run = factory.make_run()
+    head = machine_of(run)
+    assert head
+
+    def on(*names):
+        return replace(run, results=tuple(replace(r, machine=names[n % len(names)]) for n, r in enumerate(run.results)))
+
+    assert machine_of(on("a")) == "a"
+    assert machine_of(on("a", None)) == "a"
+    assert machine_of(on(None)) == head
+    assert machine_of(on("a", "b")) is None  # never put together with anything

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.hosts import InProcessHosts
+from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
+from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Detected, MetricSpec, Quantization, Submission, Task
 from pytest_slm.extensions import Extensions
@@ -32,6 +35,23 @@ def fake(tmp_path: Path) -> Callable[..., Any]:
         return kind(ModelSpec(path=str(path), format="fake"))
 
     return make
+
+
+@pytest.fixture
+def hosted(tmp_path: Path) -> Iterator[Callable[..., RemoteBackend]]:
+    """Opens a scripted model in this process behind the calls of a host: ``hosted(text="Paris")``."""
+    made: list[InProcessHosts] = []
+
+    def make(**content: Any) -> RemoteBackend:
+        path = tmp_path / f"hosted-script-{len(made)}.json"
+        path.write_text(json.dumps(content), "utf-8")
+        spec = ModelSpec(path=str(path), format="fake")
+        made.append(InProcessHosts({"Q": lambda: (Backends().find("fake"), spec)}))
+        return made[-1].open("Q")
+
+    yield make
+    for hosts in made:
+        hosts.close()
 
 
 @pytest.fixture

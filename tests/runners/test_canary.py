@@ -1,5 +1,7 @@
 """A model that computes nonsense is an error before it is a score."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_slm.backends.fake import Fake
@@ -17,7 +19,7 @@ class Told(Fake):
         self.nats = nats
 
     def describe(self):
-        return {**super().describe(), "vocab_size": 50_000}
+        return replace(super().describe(), vocab_size=50_000)
 
     def loglikelihood(self, pairs, progress=None):
         return [LogLikelihood(logprob=self.nats * 20, is_greedy=False, n_tokens=20) for _ in pairs]

@@ -1,11 +1,16 @@
 """Memory of a fresh process: what the system or the engine does not tell is absent, and named."""
 
+import contextlib
+import dataclasses
 import os
 
 import pytest
 
 from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.remote import Sight
+from pytest_slm.core.backend_info import HostInfo
 from pytest_slm.errors import NotAvailableError
+from pytest_slm.machine.conditions import Observer
 from pytest_slm.machine.memory import MemoryUse
 from pytest_slm.runners.performance import Subject, memory
 
@@ -21,6 +26,8 @@ def use(rss, peak=None, **known):
 class Process(Fake):
     """A scripted model with a process of which this is known."""
 
+    host = HostInfo(pid=os.getpid(), capabilities=(), load_s=0.5)
+
     def __init__(self, spec):
         super().__init__(spec)
         self.now = [use(100, 150), use(120, 130)]
@@ -29,8 +36,14 @@ class Process(Fake):
         self.device = None
 
     def describe(self):
-        about = {"host_pid": os.getpid(), "load_s": 0.5, "file_bytes": 40 * MIB, "device": self.device}
-        return {**super().describe(), **about}
+        return dataclasses.replace(super().describe(), file_bytes=40 * MIB, device=self.device)
+
+    @contextlib.contextmanager
+    def watch(self, *, memory):
+        sight, observer = Sight(), Observer(memory=memory)
+        observer.start()
+        yield sight
+        sight.seen = observer.stop()
 
     def memory(self):
         return {"before_load": use(20), "after_load": use(100), "now": self.now[min(self.asked, 1)]}
@@ -56,8 +69,8 @@ def subject(fake, kind=Process, **script):
 
 
 def told(subject):
-    measurements, provenance = memory(subject)
-    return {one.name: one.values[0] for one in measurements}, provenance
+    measurements, shape, provenance = memory(subject)
+    return {one.name: one.values[0] for one in measurements}, {**provenance, "context": shape.context}
 
 
 def test_parts_and_peaks(fake):

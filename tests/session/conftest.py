@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.hosts import InProcessHosts
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import ItemId, Metric, Quantization, Result, Submission
@@ -12,21 +12,20 @@ from pytest_slm.extensions import Extensions
 from pytest_slm.session import Run
 
 ITEM = ItemId(suite="geo", task="capitals", variant="", quantization="Q8_0")
+NAMES = ("Q8_0", "Q4_0")
 
 
-class InProcess:
+class InProcess(InProcessHosts):
     """Opens a scripted model in this process, and counts how often."""
 
     def __init__(self, path):
+        spec = ModelSpec(path=str(path), format="fake")
+        super().__init__(dict.fromkeys(NAMES, lambda: (Extensions().backends.find("fake"), spec)))
         self.opened = []
-        self._path = path
 
     def open(self, quantization):
         self.opened.append(quantization)
-        return Fake(ModelSpec(path=str(self._path), format="fake"))
-
-    def close(self):
-        """Nothing is held."""
+        return super().open(quantization)
 
 
 @pytest.fixture(scope="session")

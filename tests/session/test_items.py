@@ -1,5 +1,6 @@
 """An item is measured, or its result says why it could not be."""
 
+import dataclasses
 import json
 
 import pytest
@@ -41,7 +42,7 @@ def test_an_item_is_measured_recorded_and_told_where(run, task, item, lines):
 def test_a_result_tells_what_its_suites_score_is_the_mean_of(run, task):
     started = run()
     started.tasks_of["geo"] = ("capitals", "rivers")
-    assert started.measure(task, "", "Q8_0").provenance["suite_tasks"] == ["capitals", "rivers"]
+    assert started.measure(task, "", "Q8_0").declared.suite_tasks == ("capitals", "rivers")
 
 
 def test_an_item_opens_its_own_quantization(run, task, in_process, tmp_path):
@@ -59,8 +60,8 @@ def test_an_engines_error_goes_up(run, task):
 def test_a_timed_result_has_what_was_measured_and_nothing_else(run, item):
     speed = Measurement(name="decode_tps", unit="tok/s", values=(1.0, 2.0))
     metrics = (Metric(name="decode_tps", value=1.5, n=2, unit="tok/s"),)
-    timed = run().timed(item, (speed,), metrics, "decode_tps", {"profile": "user"})
-    assert timed.provenance == {"profile": "user"}
+    timed = run().timed(item, (speed,), metrics, "decode_tps", {"loop": "mine"})
+    assert timed.provenance == {"loop": "mine"}
     assert (timed.kind, timed.outcome, timed.measurements, timed.seed) == ("function", "passed", (speed,), 7)
     assert timed.n_scored == 0
 
@@ -87,3 +88,11 @@ def test_the_reason_has_the_slug_or_the_class_of_the_bug(run, item):
         "no data  [data-unreachable]"
     )
     assert run().unmeasured(item, ZeroDivisionError("division by zero")).reason == "ZeroDivisionError: division by zero"
+
+
+def test_a_result_names_the_machine_that_the_model_was_on(run, result):
+    it = run("Q8_0", "Q4_0")
+    backend = it.open("Q8_0")
+    measured = result(0.5)
+    assert it.judged(measured).machine == backend.machine()["fingerprint"]
+    assert it.judged(dataclasses.replace(measured, quantization="Q4_0")).machine is None  # it was never opened

@@ -59,7 +59,7 @@ def _poison(run: RunReport, text: str, quantization: str) -> RunReport:
             origin=text,
             architecture=text,
         ),
-        backend={**run.backend, "name": text, text: text, "nested": {text: [text]}},
+        backend=replace(run.backend, name=text, extra={text: text, "nested": {text: [text]}}),
         machine={**run.machine, "cpu": text, "fingerprint": text, text: text},
         versions={text: text},
         results=(

@@ -149,9 +149,10 @@ def test_hostile_names_stay_text_in_plots_and_device_tables(factory, registry_fi
     runs = []
     for name in (hostile, hostile + " "):
         run = factory.make_run(modern=True)
-        told = {"verdict": "noisy", "verdict_reason": hostile, "energy": hostile}
+        told = {"verdict": "noisy", "reason": hostile, "energy": hostile}
         results = tuple(
-            replace(result, quantization=name, provenance={**result.provenance, **told}) for result in run.results
+            replace(result, quantization=name, timing=result.timing and replace(result.timing, **told))
+            for result in run.results
         )
         planned = tuple(replace(item, quantization=name) for item in run.planned)
         runs.append(replace(run, quantization=name, planned=planned, results=results))

@@ -103,9 +103,10 @@ def test_a_quantity_of_zero_or_below_does_not_break_a_chart(factory):
 
 
 def test_unknown_keys_of_machine_and_engine_are_shown(page):
-    text = page(machine={"npu_tops": 45}, backend={"flash_attention": True})
+    text = page(machine={"npu_tops": 45}, backend={"flash_attention": True, "extra": {"prefetch_rows": 7}})
     assert "Npu tops 45" in text
     assert "Flash attention yes" in text
+    assert "Prefetch rows 7" in text
 
 
 def test_null_is_shown_as_not_known(page):
@@ -143,7 +144,7 @@ def test_long_answers_leave_fewer_of_them_and_still_from_the_whole_file(factory)
 def test_answers_that_were_cut_off_are_told(factory):
     run = factory.make_run(suites=("core",))
     first, *rest = run.results
-    cut = replace(first, provenance={**first.provenance, "answers_cut": 59})
+    cut = replace(first, answers_cut=59)
     found = report_view(replace(run, results=(cut, *rest)), {}).suites[0][1]
     assert [row.note for row in found] == ["59 cut off", ""]
 

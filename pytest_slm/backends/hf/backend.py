@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from pytest_slm.backends.hf.tokenizer import Tokenizer
 from pytest_slm.backends.local import Collected, LocalBackend
 from pytest_slm.backends.pairs import Ids
 from pytest_slm.backends.protocol import LogLikelihood, ModelSpec, Workload
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError
 
@@ -37,31 +38,30 @@ class Transformers(LocalBackend):
         self._packs = can_pack(self._model)
         self.capabilities = self._capabilities()
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         model = self._open
         source = model.tokenizer.chat_template
         # Not when the model is opened: reading the files once more is no part of the time that loading takes.
         self._sha256 = self._sha256 or weights.sha256(model.files)
-        return {
-            "name": "hf",
-            "engine": "transformers",
-            "engine_version": f"transformers {transformers.__version__}",
-            "torch_version": torch.__version__,
-            "engine_build": f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+        return BackendInfo(
+            name="hf",
+            engine="transformers",
+            engine_version=f"transformers {transformers.__version__}",
+            engine_build=f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
             + (f", {torch.cuda.get_device_name(model.device)}" if model.device.type == "cuda" else ""),
-            "n_ctx": model.n_ctx,
-            "n_batch": self._n_batch,
-            "packs": self._packs,
-            "threads": model.threads,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "device": model.device.type,
-            "exact": self._exact,
-            "kv_bytes_per_token": model.kv_bytes,
-            "weights_sha256": self._sha256,
-            "file_bytes": sum(file.stat().st_size for file in model.files),
-            "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
+            n_ctx=model.n_ctx,
+            n_batch=self._n_batch,
+            packs=self._packs,
+            threads=model.threads,
+            dtype=str(model.dtype).removeprefix("torch."),
+            device=model.device.type,
+            exact=self._exact,
+            kv_bytes_per_token=model.kv_bytes,
+            weights_sha256=self._sha256,
+            file_bytes=sum(file.stat().st_size for file in model.files),
+            chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
             **model.describe(),
-        }
+        )
 
     def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
         """What ``generate`` would compute."""

@@ -51,7 +51,7 @@ class Model:
         self._selects = "logits_to_keep" in takes
         self._memory = next((name for name in CACHES if name in takes), None)
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         """What the weights say of themselves."""
         tensors = list(self.network.parameters())
         return {

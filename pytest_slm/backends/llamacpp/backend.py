@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import llama_cpp as llama
 
@@ -17,6 +16,7 @@ from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.local import Collected, LocalBackend
 from pytest_slm.backends.pairs import Ids
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, LogLikelihood, ModelSpec, Progress, Workload, silent
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Generation, Request
 
 
@@ -41,32 +41,32 @@ class LlamaCpp(LocalBackend):
         """Whether a text of so many tokens is computed with flash attention."""
         return self._limits.flash_for_text(in_blocks(n_tokens))
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self) -> BackendInfo:
         source = self._model.chat_template
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
         files = self._model.files()
         self._sha256 = self._sha256 or _sha256(files)
-        return {
-            "name": "llamacpp",
-            "engine": "llama.cpp",
-            "engine_version": f"llama-cpp-python {llama.__version__}",
-            "engine_build": llama.llama_print_system_info().decode().strip(" |"),
-            "n_ctx": self._limits.n_ctx,
-            "n_batch": self._limits.n_batch,
-            "n_seq": self._limits.n_seq,
-            "n_outputs": self._limits.n_outputs,
-            "kv_cells": self._limits.kv_cells,
-            "kv_type": self._limits.kv_type,
-            "kv_bytes_per_token": self._limits.kv_bytes,
-            "flash_attention": self._limits.flash_attention,
-            "plain_attention_cells": self._limits.plain_attention_cells,
-            "threads": self._limits.threads,
-            "exact": self._exact,
-            "weights_sha256": self._sha256,
-            "file_bytes": sum(file.stat().st_size for file in files),
-            "chat_template_sha256": hashlib.sha256(source.encode()).hexdigest() if source else None,
+        return BackendInfo(
+            name="llamacpp",
+            engine="llama.cpp",
+            engine_version=f"llama-cpp-python {llama.__version__}",
+            engine_build=llama.llama_print_system_info().decode().strip(" |"),
+            n_ctx=self._limits.n_ctx,
+            n_batch=self._limits.n_batch,
+            n_seq=self._limits.n_seq,
+            n_outputs=self._limits.n_outputs,
+            kv_cells=self._limits.kv_cells,
+            kv_type=self._limits.kv_type,
+            kv_bytes_per_token=self._limits.kv_bytes,
+            flash_attention=self._limits.flash_attention,
+            plain_attention_cells=self._limits.plain_attention_cells,
+            threads=self._limits.threads,
+            exact=self._exact,
+            weights_sha256=self._sha256,
+            file_bytes=sum(file.stat().st_size for file in files),
+            chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
             **self._model.describe(),
-        }
+        )
 
     def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
         """One round of the engine alone; the KV memory of other calls is freed for it."""

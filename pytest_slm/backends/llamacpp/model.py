@@ -8,6 +8,7 @@ import re
 import threading
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 import llama_cpp as llama
 
@@ -115,7 +116,7 @@ class Model:
             found.append(Path(os.fsdecode(part.value)))
         return found
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         """What the weights say of themselves."""
         buffer = ctypes.create_string_buffer(256)
         llama.llama_model_desc(self.handle, buffer, 256)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_slm.backends.protocol import TIMING, EngineTest, EngineTimes
+from pytest_slm.core.rounds import Shape
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.runners.performance.rounds import Quantity, Round, Rounds, require_context
 
@@ -30,8 +31,7 @@ class EngineRounds(Rounds):
     def __init__(self, backend: Any) -> None:
         if TIMING not in backend.capabilities:
             raise NotAvailableError("this backend does not time its engine alone", slug="no-timing")
-        self.about(backend)
-        self._backend = backend
+        self.observed = self._backend = backend
         self._random = random.Random(1)
         self._inside: list[float] = []
 
@@ -87,7 +87,7 @@ class Depth(EngineRounds):
 
     def __init__(self, backend: Any, depth: int | str) -> None:
         super().__init__(backend)
-        n_ctx = int(backend.describe()["n_ctx"])
+        n_ctx = backend.describe().n_ctx
         self.depth = max(0, n_ctx - DEPTH_PROMPT) if depth == CONTEXT else int(depth)
         require_context(backend, self.depth + DEPTH_PROMPT)
         if self.depth > DEEP:
@@ -110,8 +110,9 @@ class Depth(EngineRounds):
             seconds=read.seconds + written.seconds,
         )
 
-    def provenance(self) -> Mapping[str, Any]:
-        return {**super().provenance(), "depth": self.depth, "prompt": DEPTH_PROMPT, "output": DEPTH_OUTPUT}
+    @property
+    def shape(self) -> Shape:
+        return Shape(depth=self.depth, prompt=DEPTH_PROMPT, output=DEPTH_OUTPUT)
 
     def _check_time(self) -> None:
         n = DEPTH_PROMPT
@@ -141,7 +142,7 @@ class Parallel(EngineRounds):
     def __init__(self, backend: Any, n_sequences: int) -> None:
         super().__init__(backend)
         require_context(backend, self.TOKENS)
-        most = backend.describe().get("n_seq")
+        most = backend.describe().n_seq
         if most is not None and n_sequences > most:
             raise NotAvailableError(
                 f"{n_sequences} sequences: this model is set up for {most} at once", slug="too-many-sequences"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
+from pytest_slm.core.rounds import Shape
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.machine.pagecache import drop
 from pytest_slm.runners.performance.rounds import Quantity, Round, Rounds, Subject
@@ -25,12 +25,13 @@ class Load(Rounds):
         self._kind = kind
 
     def run(self) -> Round:
-        description = self._subject.reopen(self._between).describe()
-        seconds = float(description["load_s"])
-        return Round(values={"load_s": seconds, "start_s": float(description["start_s"])}, seconds=seconds)
+        host = self._subject.reopen(self._between).host
+        values = {"load_s": host.load_s} | ({} if host.start_s is None else {"start_s": host.start_s})
+        return Round(values=values, seconds=host.load_s, conditions=host.starting)
 
-    def provenance(self) -> Mapping[str, Any]:
-        return {"page_cache": self._kind}
+    @property
+    def shape(self) -> Shape:
+        return Shape(page_cache=self._kind)
 
     def _between(self) -> None:
         for file in self._subject.files if self._kind == "cold" else ():

@@ -12,17 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytest_slm.backends.remote import RemoteBackend
-from pytest_slm.core.rounds import RoundRule, Verdict
+from pytest_slm.core.rounds import Conditions, Profile, RoundRule, Shape, Timing
 from pytest_slm.core.statistics import median, median_interval
 from pytest_slm.core.types import Measurement, Metric
 from pytest_slm.errors import NotAvailableError, SlmError
-from pytest_slm.machine.conditions import Conditions, Watch, disturbance
-from pytest_slm.machine.energy import EnergyMeter
+from pytest_slm.machine.conditions import disturbance
 
-Profile = Literal["engine", "user"]
 ENERGY = "energy_per_token"
 
 
@@ -42,6 +40,8 @@ class Round:
 
     values: Mapping[str, float]
     seconds: float
+    conditions: Conditions | None = None
+    """What went on around it, where somebody has looked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +64,10 @@ class Rounds(abc.ABC):
     quantities: tuple[Quantity, ...]
     energy_tokens: int | None = None
     """Tokens of a round that its energy is divided by; None where energy is not told."""
-    pid: int | None = None
-    """The process whose CPU time is the model's own; None if it is another one in every round."""
-    gpu = False
+    observed: RemoteBackend | None = None
+    """Observes the rounds, as the process of its model. None where every round has one of its own: its starter does."""
     fresh = False
     """Whether every round has a process of its own: then nothing but the file gets warm, and one warm-up is enough."""
-
-    def about(self, backend: Any) -> None:
-        """Note what the conditions of a round need to know of a backend."""
-        description = backend.describe()
-        self.pid = description.get("host_pid")
-        self.gpu = description.get("device") == "cuda"
 
     def setup(self) -> None:
         """What all rounds need, once before the first; its time is none of theirs."""
@@ -92,6 +85,11 @@ class Rounds(abc.ABC):
         """Numbers about all rounds after the warm-ups together, besides the medians."""
         return ()
 
+    @property
+    def shape(self) -> Shape | None:
+        """What is measured, where the name of the item does not say it."""
+        return None
+
     def provenance(self) -> Mapping[str, Any]:
         """What else the numbers depend on."""
         return {}
@@ -106,6 +104,8 @@ class Measured:
     measurements: tuple[Measurement, ...]
     metrics: tuple[Metric, ...]
     primary: str
+    timing: Timing
+    shape: Shape | None
     provenance: Mapping[str, Any]
 
 
@@ -115,11 +115,10 @@ class Player:
     def __init__(self, rounds: Rounds, rule: RoundRule) -> None:
         self._rounds = rounds
         self._rule = rule
-        self._meter = EnergyMeter(gpu=rounds.gpu) if rounds.energy_tokens else None
         self._warmups: list[Round] = []
         self._values: list[Round] = []
         self._seconds: tuple[list[float], list[float]] = ([], [])
-        self._conditions: list[Conditions] = []
+        self._energy = ""
         self._warm = False
         self._agreed: bool | None = None
         self._reason = ""
@@ -137,7 +136,7 @@ class Player:
                 self._rounds.setup()
             began = time.perf_counter()
             self._rounds.prepare()
-            round_ = self._watched()
+            round_ = self._observed()
         except SlmError as error:
             self.error = error
             return
@@ -157,33 +156,38 @@ class Player:
             raise self.error
         measurements = tuple(self._measurement(q) for q in self._quantities() if q.name in self._values[0].values)
         told = [m for m in measurements if m.name in self._deciding()]
-        rounds = self._conditions[len(self._warmups) :]
-        verdict, why = self._rule.verdict([m.values for m in told], disturbance(rounds))
+        verdict, why = self._rule.verdict([m.values for m in told], disturbance(_conditions(self._values)))
         return Measured(
             warmups=tuple(self._warmups),
             rounds=tuple(self._values),
             measurements=measurements,
             metrics=(*map(median_metric, told), *self._rounds.metrics(len(self._warmups))),
             primary=self._deciding()[0],
-            provenance=self._provenance(verdict, why),
+            timing=Timing(
+                profile=self._rounds.profile,
+                verdict=verdict,
+                reason=why,
+                rounds_reason=self._reason,
+                warmups_agree=self._agreed,
+                rule=self._rule,
+                conditions=tuple(_conditions([*self._warmups, *self._values])),
+                energy=self._energy,
+            ),
+            shape=self._rounds.shape,
+            provenance=self._rounds.provenance(),
         )
 
-    def _watched(self) -> Round:
-        pid = self._rounds.pid
-        watch = Watch(pid)
-        if self._meter:
-            self._meter.start()
-        watch.start()
-        round_ = self._rounds.run()
-        conditions = watch.stop()
-        joules = self._meter.stop() if self._meter else None
-        if pid is None:
-            # The model's own process is not known, so its CPU time would be taken for that of others.
-            conditions = dataclasses.replace(conditions, foreign_cores=None)
-        self._conditions.append(conditions)
-        if joules is None or not self._rounds.energy_tokens:
-            return round_
-        return dataclasses.replace(round_, values={**round_.values, ENERGY: joules / self._rounds.energy_tokens})
+    def _observed(self) -> Round:
+        backend, tokens = self._rounds.observed, self._rounds.energy_tokens
+        if backend is None:
+            return self._rounds.run()
+        with backend.watch(energy=tokens is not None) as sight:
+            round_ = self._rounds.run()
+        seen, values = sight.seen, dict(round_.values)
+        self._energy = seen.energy
+        if seen.joules is not None and tokens:
+            values[ENERGY] = seen.joules / tokens
+        return dataclasses.replace(round_, values=values, conditions=seen.conditions)
 
     def _quantities(self) -> tuple[Quantity, ...]:
         return (*self._rounds.quantities, Quantity(name=ENERGY, unit="J"))
@@ -203,23 +207,9 @@ class Player:
             higher_is_better=quantity.higher_is_better,
         )
 
-    def _provenance(self, verdict: Verdict, why: str) -> dict[str, Any]:
-        energy = {}
-        if self._meter is not None:
-            readable = ENERGY in self._values[0].values
-            reason = self._meter.reason or "the counter could not be read"
-            energy = {"energy": self._meter.source if readable else reason}
-        return {
-            "profile": self._rounds.profile,
-            "verdict": verdict,
-            "verdict_reason": why,
-            "rounds_reason": self._reason,
-            "warmups_agree": self._agreed,
-            "rule": self._rule.to_json(),
-            "conditions": [conditions.to_json() for conditions in self._conditions],
-            **energy,
-            **self._rounds.provenance(),
-        }
+
+def _conditions(rounds: Iterable[Round]) -> list[Conditions]:
+    return [one.conditions for one in rounds if one.conditions is not None]
 
 
 def play(players: Sequence[Player]) -> None:
@@ -243,7 +233,7 @@ def median_metric(measurement: Measurement) -> Metric:
 
 def require_context(backend: Any, n_tokens: int) -> None:
     """Raise NotAvailableError if the model's context cannot hold so many tokens."""
-    n_ctx = int(backend.describe()["n_ctx"])
+    n_ctx = backend.describe().n_ctx
     if n_tokens > n_ctx:
         raise NotAvailableError(
             f"{n_tokens} tokens do not fit into the context of {n_ctx}: there is nothing to measure at this length",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pytest_slm.backends.protocol import Backend
+from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.statistics import percentile
 from pytest_slm.core.types import Metric, Request, Timings
 from pytest_slm.errors import BackendError
@@ -23,10 +23,9 @@ class Requests(Rounds):
 
     profile = "user"
 
-    def __init__(self, backend: Backend, prompt_tokens: int, output_tokens: int) -> None:
+    def __init__(self, backend: RemoteBackend, prompt_tokens: int, output_tokens: int) -> None:
         require_context(backend, prompt_tokens + output_tokens - 1)  # the last token is never shown to the model
-        self.about(backend)
-        self._backend = backend
+        self.observed = self._backend = backend
         self._prompt_tokens = prompt_tokens
         self._output_tokens = output_tokens
         self._prompts = Prompts(backend, prompt_tokens, seed=1000 * prompt_tokens + output_tokens)
@@ -66,7 +65,7 @@ class Decode(Requests):
         Quantity(name="e2e_tps", unit="tok/s", higher_is_better=True),
     )
 
-    def __init__(self, backend: Backend, n_tokens: int) -> None:
+    def __init__(self, backend: RemoteBackend, n_tokens: int) -> None:
         if n_tokens < 2:
             raise ValueError("a rate needs two tokens")
         super().__init__(backend, PROMPT_TOKENS, n_tokens)
@@ -103,7 +102,7 @@ class FirstToken(Requests):
         Quantity(name="ttft_detokenize", unit="s"),
     )
 
-    def __init__(self, backend: Backend, n_tokens: int) -> None:
+    def __init__(self, backend: RemoteBackend, n_tokens: int) -> None:
         super().__init__(backend, n_tokens, 1)
 
     def run(self) -> Round:

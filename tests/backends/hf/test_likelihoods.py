@@ -27,7 +27,7 @@ def test_scores_are_those_of_hflm(opened, hflm, pairs, architecture, n_batch, ex
     assert [score.logprob for score in found] == pytest.approx([logprob for logprob, _ in theirs], abs=1e-3)
     assert [score.is_greedy for score in found] == [greedy for _, greedy in theirs]
     assert [told[number] for number in range(len(pairs))] == found
-    assert backend.describe()["packs"] is PACKED[architecture]
+    assert backend.describe().packs is PACKED[architecture]
 
 
 def test_a_likely_continuation_is_greedy(opened):
@@ -96,8 +96,8 @@ def test_logits_are_asked_for_only_where_something_is_predicted(opened, monkeypa
 
 def test_half_precision_is_what_was_asked_for(opened, pairs):
     backend = opened(dtype="bfloat16")
-    assert backend.describe()["dtype"] == "bfloat16"
-    assert backend.describe()["packs"] is True
+    assert backend.describe().dtype == "bfloat16"
+    assert backend.describe().packs is True
     whole = opened().loglikelihood(pairs)
     for score, reference in zip(backend.loglikelihood(pairs), whole, strict=True):
         assert score.logprob == pytest.approx(reference.logprob, rel=0.1)
@@ -107,7 +107,7 @@ def test_a_checkpoint_keeps_its_own_precision(folder, open_folder, torch, transf
     network = transformers.AutoModelForCausalLM.from_pretrained(folder("llama"), dtype=torch.bfloat16)
     shutil.copytree(folder("llama"), tmp_path / "half")
     network.save_pretrained(tmp_path / "half")
-    assert open_folder(tmp_path / "half").describe()["dtype"] == "bfloat16"
+    assert open_folder(tmp_path / "half").describe().dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("name", ["llama", "recurrent"])

@@ -13,13 +13,13 @@ from pytest_slm.errors import BackendError
 def test_it_describes_what_numbers_depend_on(opened, folder):
     described = opened().describe()
     network = opened()._model.network
-    assert (described["name"], described["engine"]) == ("hf", "transformers")
-    assert described["n_ctx"] == 128
-    assert (described["dtype"], described["device"], described["threads"]) == ("float32", "cpu", 1)
-    assert described["parameters"] == network.num_parameters()
-    assert described["weights_bytes"] == 4 * described["parameters"]
-    assert len(described["weights_sha256"]) == len(described["chat_template_sha256"]) == 64
-    json.dumps(described, allow_nan=False)
+    assert (described.name, described.engine) == ("hf", "transformers")
+    assert described.n_ctx == 128
+    assert (described.dtype, described.device, described.threads) == ("float32", "cpu", 1)
+    assert described.parameters == network.num_parameters()
+    assert described.weights_bytes == 4 * described.parameters
+    assert len(described.weights_sha256) == len(described.chat_template_sha256) == 64
+    json.dumps(described.to_json(), allow_nan=False)
 
 
 def test_shards_are_hashed_together(folder, opened, open_folder, pairs, tmp_path):
@@ -30,7 +30,7 @@ def test_shards_are_hashed_together(folder, opened, open_folder, pairs, tmp_path
     network.save_pretrained(path, max_shard_size="200KB")
     assert len(list(path.glob("*.safetensors"))) > 1
     backend = open_folder(path)
-    assert backend.describe()["weights_sha256"] != opened().describe()["weights_sha256"]
+    assert backend.describe().weights_sha256 != opened().describe().weights_sha256
     scores = [[score.logprob for score in one.loglikelihood(pairs)] for one in (backend, opened())]
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
 

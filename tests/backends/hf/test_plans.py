@@ -36,5 +36,5 @@ def test_memory_of_a_token_is_that_of_its_keys_and_values(opened):
     backend = opened()
     generated = backend._model.step([1, 2, 3], None)[1]
     held = sum(layer.keys.nbytes + layer.values.nbytes for layer in generated.layers)
-    assert backend.describe()["kv_bytes_per_token"] == held / 3
-    assert opened("recurrent").describe()["kv_bytes_per_token"] is None
+    assert backend.describe().kv_bytes_per_token == held / 3
+    assert opened("recurrent").describe().kv_bytes_per_token is None

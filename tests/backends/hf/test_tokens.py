@@ -45,7 +45,7 @@ def test_a_model_that_wants_bos_gets_it_once(folder, open_folder, tmp_path):
     template["pair"] = [*template["single"], {"Sequence": {"id": "B", "type_id": 1}}]
     (path / "tokenizer.json").write_text(json.dumps({**text, "post_processor": template}))
     backend = open_folder(path)
-    assert backend.describe()["adds_bos"] is True
+    assert backend.describe().adds_bos is True
     assert backend._shown(Request(prompt="Hi"))[0] == 1
     assert backend._shown(Request(prompt="Hi")).count(1) == 1
     ids = backend._shown(ask("Hi"))  # the template begins with the same token

@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_slm.core.rounds import Conditions, RoundRule, Shape, Timing
 from pytest_slm.core.statistics import median, median_interval, wilson
-from pytest_slm.core.types import Measurement, Metric, RateSource, Result, SuiteFacts
+from pytest_slm.core.types import Declaration, Measurement, Metric, RateSource, Result, SuiteFacts
+
+CALM = Conditions(
+    **{"seconds": 1.0, "steal_share": 0.0, "foreign_cores": 0.0, "load_1m": 1.0, "throttled": 0},
+    **{"voluntary_switches": 3, "involuntary_switches": 5, "frequency_mhz": None},
+)
 
 TASKS: Mapping[str, tuple[tuple[str, tuple[str, ...], str, bool], ...]] = {
     # suite: (task, variants, primary metric, higher is better)
@@ -58,7 +64,8 @@ def scored(suite: str, task: str, variant: str, quantization: str, mode: str, me
         primary=metric.name,
         metrics=(metric,),
         samples=f"samples/{name}.jsonl",
-        provenance={"dataset": f"{task}-data", "suite_tasks": declared if task in declared else [task]},
+        declared=Declaration(suite_tasks=tuple(declared) if task in declared else (task,)),
+        provenance={"dataset": f"{task}-data"},
     )
     return replace(result, **changes)
 
@@ -102,7 +109,8 @@ def rounds(
     noise: str = "",
     extra: Sequence[Metric] = (),
     told: int = 1,
-    **provenance: Any,
+    energy: str = "",
+    shape: Shape | None = None,
 ) -> Result:
     """A timing with all that the suite says of it: ``values`` by quantity with unit; of the first ``told`` a metric."""
     measurements = tuple(
@@ -131,12 +139,15 @@ def rounds(
         primary=measurements[0].name,
         metrics=(*metrics, *extra),
         measurements=measurements,
-        provenance={
-            "profile": profile,
-            "verdict": "noisy" if noise else "stable",
-            "verdict_reason": noise,
-            "rounds_reason": "round limit" if noise else "interval within 2 %",
-            "conditions": [{"seconds": 1.0, "steal_share": 0.07 if noise else 0.0}] * (1 + len(measurements[0].values)),
-            **provenance,
-        },
+        timing=Timing(
+            profile=profile,
+            verdict="noisy" if noise else "stable",
+            reason=noise,
+            rounds_reason="round limit" if noise else "interval within 2 %",
+            warmups_agree=True,
+            rule=RoundRule(budget_s=30),
+            conditions=(replace(CALM, steal_share=0.07 if noise else 0.0),) * (1 + len(measurements[0].values)),
+            energy=energy,
+        ),
+        shape=shape,
     )

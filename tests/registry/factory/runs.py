@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.types import Detected, ItemId, Quantization, Result, RunReport, Submission
 
 from .pieces import FACTS, TASKS, scored, share
@@ -41,6 +42,7 @@ def make_run(
     results: Sequence[Result] | None = None,
     machine: Mapping[str, Any] | None = None,
     backend: Mapping[str, Any] | None = None,
+    opened: bool = True,
     with_trouble: bool = False,
     modern: bool = False,
     **changes: Any,
@@ -113,21 +115,21 @@ def make_run(
             chat_template="{% for message in messages %}...{% endfor %}",
             chat_template_sha256="c" * 64,
         ),
-        backend={
-            "name": "llamacpp",
-            "engine_version": "0.3.36",
-            "n_ctx": 4096,
-            "threads": 2,
-            "weights_sha256": (quantization.lower() + "0" * 64)[:64],
-            "chat_template_sha256": "c" * 64,
-            "kv_bytes": 94_371_840,
-            "compute_bytes": None,
+        backend=replace(
+            BackendInfo(
+                name="llamacpp",
+                engine_version="0.3.36",
+                n_ctx=4096,
+                threads=2,
+                weights_sha256=(quantization.lower() + "0" * 64)[:64],
+                chat_template_sha256="c" * 64,
+            ),
             **(backend or {}),
-        },
+        ),
         machine={**MACHINE, **(machine or {})},
         versions={"pytest-slm": "0.1.0", "pytest": "9.2.0", "llama-cpp-python": "0.3.36"},
         planned=tuple(planned),
         results=tuple(results),
         harness={"wall_s": 4800.0, "startup_s": 2.1, "host_s": 4700.0, "share": 0.02},
     )
-    return replace(run, **changes)
+    return replace(run, **changes) if opened else replace(run, backend=None, **changes)

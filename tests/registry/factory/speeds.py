@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from pytest_slm.core.rounds import Shape
 from pytest_slm.core.types import Measurement, Metric, Result
 
 from .pieces import rounds, timing
@@ -93,7 +94,7 @@ def timings(quantization: str, mode: str, rng: random.Random, base: float, *, st
             "prefill_tps": ("tok/s", around(reading / (1 + depth / 900))),
             "decode_tps": ("tok/s", around(base / (1 + depth / 3000))),
         }
-        found.append(rounds("depth", variant, *about, values, told=2, depth=depth))
+        found.append(rounds("depth", variant, *about, values, told=2, shape=Shape(depth=depth)))
     for n in (1, 4, 16) if full else ():
         total = around(base * n**0.43)
         values = {"total_tps": ("tok/s", total), "per_sequence_tps": ("tok/s", [one / n for one in total])}

@@ -1,0 +1,145 @@
+"""What is said of an open model: by its backend, by the process that holds it, and of the machine where that runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_slm.core.record import Record
+from pytest_slm.core.rounds import Conditions
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendInfo(Record):
+    """What a backend says of itself and of the model it has opened: all that an answer depends on besides the question.
+
+    ``engine`` is the engine's own name, ``engine_build`` what it was built for and the GPU it computes on. Sizes in
+    tokens and settings are those of ``EngineSettings``; ``n_outputs`` is how many rows of a batch may say something,
+    ``plain_attention_cells`` up to how many tokens attention is not flash, ``packs`` whether texts are packed into one
+    row. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants to be told.
+    """
+
+    name: str
+    engine_version: str
+    n_ctx: int
+    engine: str | None = None
+    engine_build: str | None = None
+    weights_sha256: str | None = None
+    chat_template_sha256: str | None = None
+    threads: int | None = None
+    exact: bool | None = None
+    kv_type: str | None = None
+    flash_attention: bool | None = None
+    dtype: str | None = None
+    device: str | None = None
+    n_batch: int | None = None
+    n_seq: int | None = None
+    n_outputs: int | None = None
+    kv_cells: int | None = None
+    plain_attention_cells: int | None = None
+    packs: bool | None = None
+    model_description: str | None = None
+    parameters: int | None = None
+    weights_bytes: int | None = None
+    file_bytes: int | None = None
+    vocab_size: int | None = None
+    adds_bos: bool | None = None
+    kv_bytes_per_token: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What it says, by name, without what it does not."""
+        said = {name: value for name, value in self.to_json().items() if value is not None}
+        extra = said.pop("extra")
+        return {**said, **extra}
+
+
+# Every field of BackendInfo is in one of these: what numbers may be put together, or compared, is decided here.
+
+ENGINE = ("name", "engine", "engine_version", "engine_build")
+"""Who computed. Reports of two engines, or of two versions, are never put together."""
+
+SETTINGS = (
+    *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
+    *("exact", "kv_type", "flash_attention", "dtype", "device"),
+)
+"""What decides answers and times: reports in which one of these differs are never put together, and a comparison tells
+it beside the difference."""
+
+BATCHING = ("n_batch", "n_seq", "n_outputs", "kv_cells", "plain_attention_cells", "packs")
+"""What is computed together. It moves the last digits of likelihoods, and times: a comparison tells it, and answers are
+taken over from an earlier session only where it is the same."""
+
+CONSEQUENCES = (
+    *("model_description", "parameters", "weights_bytes", "file_bytes", "vocab_size", "adds_bos"),
+    "kv_bytes_per_token",
+)
+"""What follows from the weights and all of the above."""
+
+ANSWERS = (*ENGINE, *SETTINGS, *BATCHING, "extra")
+"""What must be equal for one answer to stand for another."""
+
+TIMINGS = (*SETTINGS, *BATCHING)
+"""What is told, where it differs, beside a difference of times or answers; and how threads wait (``HostInfo``)."""
+
+
+def setup_of(backend: BackendInfo | None) -> tuple[str, ...]:
+    """What must be equal in reports that are put together, besides the engine (its name and version)."""
+    return tuple(str(getattr(backend, name, None)) for name in SETTINGS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostInfo(Record):
+    """The process that holds a model. Nothing that the model answers depends on it; how fast it answers may.
+
+    ``load_s``: seconds to open the model; ``start_s``: from the start of the process until it could be asked, importing
+    the engine and hashing the weights included; ``starting``: what went on around it meanwhile. ``thread_wait``: how
+    long its threads wait for each other before they sleep, where an environment variable says it.
+    """
+
+    pid: int
+    capabilities: tuple[str, ...]
+    load_s: float
+    start_s: float | None = None
+    starting: Conditions | None = None
+    thread_wait: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostDescription(Record):
+    """All that the process with a model says when it is ready; ``machine`` is that of docs/machine.md."""
+
+    backend: BackendInfo
+    host: HostInfo
+    machine: Mapping[str, Any]
+
+    @property
+    def machine_id(self) -> str | None:
+        """Which machine the model is on."""
+        return machine_id(self.machine, self.backend)
+
+
+def device_facts(backend: BackendInfo | None) -> dict[str, Any]:
+    """The device that a backend computes on, with the engine's build, in which a GPU has its name; nothing for the CPU,
+    which the fingerprint knows."""
+    device = accelerator(backend.device) if backend else None
+    return {} if backend is None or device is None else {"device": device, "engine_build": backend.engine_build}
+
+
+def machine_id(machine: Mapping[str, Any], backend: BackendInfo | None) -> str | None:
+    """The fingerprint of a machine, with a hash of the device where that is not the CPU (docs/machine.md); None if it
+    has none: two unknown machines are never the same one."""
+    fingerprint, device = machine.get("fingerprint"), device_facts(backend)
+    if fingerprint is None or not device:
+        return None if fingerprint is None else str(fingerprint)
+    return f"{fingerprint}-{hashlib.sha256(json.dumps(device, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
+def accelerator(device: str | None) -> str | None:
+    """The device by name; None for the CPU, and where none is named."""
+    name = str(device or "cpu")  # of a registry, which anybody may have written
+    return None if name.casefold() == "cpu" else name
