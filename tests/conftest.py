@@ -49,9 +49,9 @@ os.environ[OWNER] = str(os.getpid())
 
 MARKS_OF_FIXTURES = {
     "engine": {"real_model", "fast_model", "torch", "transformers"},
-    "browser": {"browser"},
+    "browser": {"chromium"},
 }
-SLOW = ("end_to_end/",)
+SLOW = ("end_to_end/", "backends/generation/")
 """Where tests stand that take more than plain ``pytest`` has time for."""
 
 

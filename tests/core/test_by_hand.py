@@ -6,7 +6,7 @@ import pytest
 
 from pytest_slm.core.comparison import ratio_interval
 from pytest_slm.core.rounds import RoundRule
-from pytest_slm.core.statistics import t_quantile
+from pytest_slm.core.statistics import clustered_interval, mean_interval, t_quantile
 
 
 def test_the_interval_of_large_samples_is_made_of_the_right_two_ratios():
@@ -33,3 +33,14 @@ def test_no_quantile_of_what_is_no_probability(p, df):
 def test_the_median_is_at_0_whatever_the_degrees_of_freedom():
     assert [t_quantile(0.5, df) for df in (1, 7)] == [0.0, 0.0]
     assert t_quantile(0.75, 1) == pytest.approx(math.tan(math.pi / 4))
+
+
+def test_two_clusters_leave_one_degree_of_freedom():
+    # around 2.5 the sums of the clusters are -2 and 2: sqrt((4 + 4) * 2 / 1) / 4 = 1, and 97.5 % of t with 1 is 12.706
+    low, high = clustered_interval([1.0, 2.0, 3.0, 4.0], ["a", "a", "b", "b"])
+    assert (low, high) == pytest.approx((2.5 - 12.7062, 2.5 + 12.7062), abs=1e-4)
+
+
+def test_clusters_of_one_are_no_clusters():
+    values = [0.1, 0.4, 0.9, 0.2, 0.7]
+    assert clustered_interval(values, range(5)) == pytest.approx(mean_interval(values))
