@@ -70,7 +70,7 @@ class TaskFile(pytest.File):
         parent = self.parent
         assert isinstance(parent, SuiteDir)
         try:
-            task = load_task(self.path, parent.suite)
+            task = load_task(self.path, parent.suite, run.extensions.kinds)
             check_task(task, run.extensions)
         except TaskError as error:
             raise self.CollectError(str(TaskError(error.path, error.mistakes, task_lines(self.path)))) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,9 @@ def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:
     return rates
 
 
-def load_task(path: Path, suite: Suite) -> Task:
-    """The task that a YAML file of ``suite`` declares. Raises UsageError with a line for every mistake."""
+def load_task(path: Path, suite: Suite, kinds: Iterable[str] | None = KINDS) -> Task:
+    """The task that a YAML file of ``suite`` declares, of one of these ``kinds`` (None: of any). Raises UsageError with a
+    line for every mistake."""
     mistakes = Mistakes(path)
     fields = Fields(read(path, mistakes), mistakes=mistakes, what="suite", known=TASK_KEYS, hints=TASK_HINTS)
     name = fields.text("task", path.stem)
@@ -130,7 +131,7 @@ def load_task(path: Path, suite: Suite) -> Task:
         name=name,
         suite=suite.name,
         version=fields.whole("version", 1) or 1,
-        kind=fields.one_of("kind", KINDS) or "",
+        kind=fields.text("kind") if kinds is None else fields.one_of("kind", kinds) or "",
         description=fields.text("description"),
         source=fields.text("source"),
         license=fields.text("license"),

@@ -43,6 +43,12 @@ class Conversation:
         self.turns.append((self.ask, answer))
         self._go(lambda: self._talk.send(answer))
 
+    def refuse(self, error: Exception) -> None:
+        """End with the error that came instead of the answer to ``ask``, unless the conversation goes on without it."""
+        trace = error.__traceback__  # one error may end many conversations, and each would make its traceback longer
+        self._go(lambda: self._talk.throw(error))
+        error.__traceback__ = trace
+
     @property
     def model_turns(self) -> list[Turn]:
         """The turns that were the model's."""
