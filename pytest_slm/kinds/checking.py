@@ -64,7 +64,10 @@ def _keyed(error: OptionsError) -> list[tuple[str, str]]:
 
 
 def _kind(task: Task, extensions: Extensions) -> type[Kind[Any, Any]]:
-    return extensions.kinds.lookup(task.kind)
+    try:
+        return extensions.kinds.lookup(task.kind)
+    except UsageError as error:
+        raise TaskError(task.path or task.name, [("kind", error.args[0])]) from None
 
 
 def _options(task: Task, kind: type[Kind[Any, Any]], extensions: Extensions) -> Record:

@@ -111,8 +111,8 @@ def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:
 
 
 def load_task(path: Path, suite: Suite, kinds: Iterable[str] | None = KINDS) -> Task:
-    """The task that a YAML file of ``suite`` declares, of one of these ``kinds`` (None: of any). Raises UsageError with a
-    line for every mistake."""
+    """The task that a YAML file of ``suite`` declares, of one of these ``kinds`` (None: of any). Raises UsageError with
+    a line for every mistake."""
     mistakes = Mistakes(path)
     fields = Fields(read(path, mistakes), mistakes=mistakes, what="suite", known=TASK_KEYS, hints=TASK_HINTS)
     name = fields.text("task", path.stem)
