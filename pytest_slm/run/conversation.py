@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest_slm
 from pytest_slm.core.types import Judged, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
 from pytest_slm.kinds.asks import Ask, Grading, Together, Trial
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.records import SampleRecord, Turn, sample_record
 
-PACKAGE = Path(pytest_slm.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 class Conversation:
