@@ -23,9 +23,14 @@ ALONE = 48
 def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=50)
-    parser.add_argument("--quantizations", default="F32,Q8_0,Q4_0", help="what is looked at, each with --slm-exact too")
-    options = parser.parse_args()
-    names = arguments.names(options.quantizations)
+    parser.add_argument(
+        "--quantizations",
+        type=arguments.names,
+        default="F32,Q8_0,Q4_0",
+        help="what is looked at, each with --slm-exact too",
+    )
+    options = arguments.checked(parser, ["lm_eval"])
+    names = options.quantizations
     progress = Progress(2 * len(names))
     with recorded(options.out, "exactness", {"questions": options.questions}) as document:
         document["packing"] = {}

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from benchmarks.common import arguments
-from benchmarks.common.data import prompts, weights
+from benchmarks.common.data import TASKS, prompts, weights
 from benchmarks.common.outcome import Progress, bars, ratios, recorded, spread, table
 from benchmarks.common.peers import LmEvalHf, Ours
 from pytest_slm.core.types import Generation, Request
@@ -18,14 +18,17 @@ from pytest_slm.core.types import Generation, Request
 def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=32)
-    parser.add_argument("--task", default="gsm8k_5", help="whose prompts; hellaswag gives short ones")
+    parser.add_argument(
+        "--task", choices=tuple(TASKS), default="gsm8k_5", help="whose prompts; hellaswag gives short ones"
+    )
     parser.add_argument("--quantization", default="Q4_0")
     parser.add_argument("--max-tokens", type=arguments.count, default=128, help="written for each prompt, forced")
-    parser.add_argument("--peers", default="", help="hf, or nothing")
+    parser.add_argument("--peers", choices=("", "hf"), default="", help="hf, or nothing")
     parser.add_argument(
         "--peer-questions", type=arguments.count, default=8, help="prompts that a peer continues each round"
     )
-    options = parser.parse_args()
+    options = arguments.checked(parser, [*arguments.PLOTS, "lm_eval"])
+    arguments.require(parser, arguments.HF if options.peers else ())
     ours = Ours(weights(options.model, options.quantization), options.threads)
     texts = prompts(options.task, options.questions, options.data)
     requests = [Request(prompt=text, max_tokens=options.max_tokens, forced_length=True) for text in texts]

@@ -25,10 +25,12 @@ SCORING = ("hellaswag", "mmlu_5", "arc_challenge_25")
 def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=50)
-    parser.add_argument("--quantizations", default="Q4_0,Q8_0,F32")
+    parser.add_argument("--quantizations", type=arguments.names, default="Q4_0,Q8_0,F32")
     parser.add_argument("--max-tokens", type=arguments.count, default=32, help="written for each prompt of gsm8k_5")
-    options = parser.parse_args()
-    names = arguments.names(options.quantizations)
+    options = arguments.checked(parser, ["lm_eval"])
+    if memory_use().peak is None:
+        parser.error("this system does not tell the most memory that a process has had")
+    names = options.quantizations
     pairs = {
         task: [pair for question in questions(task, options.questions, options.data) for pair in question.pairs]
         for task in SCORING
@@ -68,9 +70,7 @@ def _peak(path: str, threads: int, work: Callable[[LlamaCpp], object]) -> dict[s
     before = memory_use().rss
     backend = LlamaCpp(ModelSpec(path=path, format="gguf", settings=EngineSettings(threads=threads)))
     work(backend)
-    peak = memory_use().peak
-    assert peak is not None, "this system has no high-water mark"
-    return {"peak": peak, "kv": backend.kv_bytes, "before load": before}
+    return {"peak": memory_use().peak or 0, "kv": backend.kv_bytes, "before load": before}
 
 
 def _row(found: dict[str, Any]) -> tuple[str, ...]:

@@ -54,13 +54,16 @@ GOAL = 0.2
 def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=500)
-    parser.add_argument("--tasks", default=TASKS, metavar="T", help="suite/task, with commas")
+    parser.add_argument("--tasks", type=arguments.names, default=TASKS, metavar="T", help="suite/task, with commas")
     parser.add_argument(
         "--batch", type=arguments.count, default=8, metavar="N", help="requests that lm-eval's model takes at once"
     )
     parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run has left in --out")
-    options = parser.parse_args()
-    keys = arguments.names(options.tasks)
+    options = arguments.checked(parser, arguments.HF)
+    keys = options.tasks
+    for key in keys:
+        if key.count("/") != 1 or not _file(key).is_file():
+            parser.error(f"argument --tasks: {key}: no such task")
     progress = Progress(2 * len(keys))
     about = {"questions": options.questions, "goal_points": GOAL, "model": options.model, "quantization": "F32"}
     with recorded(options.out, "parity", about) as document:
@@ -258,9 +261,11 @@ def agreement(samples: Sequence[Mapping[str, Any]], sums: Mapping[tuple[str, str
 
 
 def _task(key: str) -> Task:
-    suite, _, name = key.partition("/")
-    folder = suites_folder() / suite
-    return load_task(folder / f"{name}.yaml", load_suite(folder / "suite.yaml"))
+    return load_task(_file(key), load_suite(_file(key).parent / "suite.yaml"))
+
+
+def _file(key: str) -> Path:
+    return suites_folder() / f"{key}.yaml"
 
 
 def _kept(folder: Path, key: str, whose: str) -> Path:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import arguments
 from benchmarks.common.outcome import Progress, recorded, table
 from pytest_slm.sandbox import Sandbox
 
@@ -20,8 +21,10 @@ def main() -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data sets, laid out as the Hub is")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), metavar="DIR", help="JSON")
-    options = parser.parse_args()
+    options = arguments.checked(arguments.with_out(parser), ["wasmtime", "pyarrow"])
+    for files, _, _ in SETS.values():
+        if len(list(options.data.glob(files))) != 1:
+            parser.error(f"argument --data: {options.data}: expected one file {files}")
     progress = Progress(len(SETS))
     with recorded(options.out, "sandbox", {}) as document:
         for name, (files, program, tests) in SETS.items():

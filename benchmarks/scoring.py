@@ -6,6 +6,7 @@ python -m benchmarks.scoring --data DIR --tasks hellaswag,mmlu_5 --peers hf,serv
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ SLICES = 4
 """The engine's rates are measured again after each: on a shared machine they change within a minute. MMLU's four
 subjects are such slices, so that no beginning is cut."""
 
+CHOICES = tuple(name for name in TASKS if name != "gsm8k_5")
+
 LIMITS = ("limit_ratio", "limit_ratio, logits counted")
 
 
@@ -51,18 +54,32 @@ def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), questions=200)
     parser.add_argument(
-        "--tasks", default="hellaswag,mmlu_5", help=f"of {', '.join(t for t in TASKS if t != 'gsm8k_5')}"
+        "--tasks",
+        type=arguments.among(CHOICES),
+        default="hellaswag,mmlu_5",
+        help=f"of {', '.join(CHOICES)}",
     )
     parser.add_argument("--quantization", default="Q4_0", help="of ours and of peers that read GGUF")
-    parser.add_argument("--peers", default="hf", help="of hf, server, evalution, with commas; empty for none")
+    parser.add_argument(
+        "--peers",
+        type=arguments.among(("hf", "server", "evalution"), none=True),
+        default="hf",
+        help="of hf, server, evalution, with commas; empty for none",
+    )
     parser.add_argument(
         "--peer-questions", type=arguments.count, help="the most that a peer scores a round (default: its own)"
     )
     parser.add_argument("--python", default="python", help="interpreter with llama-cpp-python[server]")
     parser.add_argument("--evalution-python", default="python", help="interpreter with Evalution")
-    parser.add_argument("--llama-perplexity", type=Path, help="its binary: whole processes are compared on HellaSwag")
-    options = parser.parse_args()
-    for task in arguments.names(options.tasks):
+    parser.add_argument(
+        "--llama-perplexity", type=arguments.program, help="its binary: whole processes are compared on HellaSwag"
+    )
+    options = arguments.checked(parser, [*arguments.PLOTS, "lm_eval"])
+    arguments.require(parser, arguments.HF if "hf" in options.peers else ())
+    for name, interpreter in {"server": options.python, "evalution": options.evalution_python}.items():
+        if name in options.peers and shutil.which(interpreter) is None:
+            parser.error(f"{name}: {interpreter}: no program that can be started")
+    for task in options.tasks:
         measure(task, options)
 
 
@@ -96,7 +113,7 @@ def measure(task: str, options: Any) -> None:
         opened.callback(prefill.close)
         opened.callback(ours.close)
         peers: list[Scorer] = []
-        for name in arguments.names(options.peers):
+        for name in options.peers:
             peers.append(made[name]())
             opened.callback(peers[-1].close)
         progress = Progress(options.rounds * (1 + len(peers) + bool(binary)))

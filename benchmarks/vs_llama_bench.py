@@ -32,17 +32,19 @@ QUIET_S = 30.0
 def main() -> None:
     """Measure what the command line names."""
     parser = arguments.parser(str(__doc__), rounds=5)
-    parser.add_argument("--llama-bench", type=Path, required=True, metavar="PATH", help="of the same llama.cpp")
-    parser.add_argument("--quantizations", default="Q4_0,Q8_0,F16")
+    parser.add_argument(
+        "--llama-bench", type=arguments.program, required=True, metavar="PATH", help="of the same llama.cpp"
+    )
+    parser.add_argument("--quantizations", type=arguments.names, default="Q4_0,Q8_0,F16")
     parser.add_argument("--prompt", type=arguments.count, default=512, metavar="N", help="tokens of the prompt (pp)")
     parser.add_argument(
         "--output", type=arguments.count, default=128, metavar="N", help="tokens that are generated (tg)"
     )
-    parser.add_argument("--depth", type=int, default=0, metavar="N", help="tokens in memory before both")
+    parser.add_argument("--depth", type=arguments.depth, default=0, metavar="N", help="tokens in memory before both")
     parser.add_argument("--repetitions", type=arguments.count, default=5, metavar="N", help="in each process")
-    options = parser.parse_args()
+    options = arguments.checked(parser, arguments.PLOTS)
     shape = (options.prompt, options.output, options.depth, options.repetitions)
-    names = arguments.names(options.quantizations)
+    names = options.quantizations
     progress = Progress(2 * len(names) * options.rounds)
     about = {"shape": dict(zip(("prompt", "output", "depth", "repetitions"), shape, strict=True))}
     with recorded(options.out, "vs_llama_bench", about) as document:

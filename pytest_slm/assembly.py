@@ -61,6 +61,7 @@ def assemble(
                 backend=known.backends.get(name, {}),
                 machine=known.machine,
                 versions=installed_versions(VERSIONS),
+                suites={item.suite: run.suites[item.suite] for item in planned.values() if item.suite in run.suites},
                 planned=tuple(planned.values()),
                 results=(*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing)),
                 interrupted=interrupted or bool(missing),

@@ -209,7 +209,7 @@ def _suites(arguments: argparse.Namespace) -> int:
         print(f"{suite.name}: {suite.description or suite.facts.title}")
         for file in sorted(path.parent.glob("*.yaml")):
             if file != path:
-                task = load_task(file, suite, kinds=None)  # a plugin may bring the kind
+                task = load_task(file, suite)
                 modes = ", ".join(f"{mode} {plan.limit or 'all'}" for mode, plan in task.modes.items())
                 print(f"  {suite.name}/{task.name} ({modes}): {task.description}")
         for file in sorted(path.parent.glob("test_*.py")):

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_slm.backends.hosts import Broker, Hosts, WorkerHosts
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import ItemId
+from pytest_slm.core.types import ItemId, SuiteFacts
 from pytest_slm.items import planned
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INPUT = "slm"
 PLANNED = "slm_planned"
 VERSIONS = "slm_versions"
+SUITES = "slm_suites"
 PROBLEM = "slm_problem"
 
 
@@ -78,6 +79,7 @@ class Controller:
         for nodeid, identity in output.get(PLANNED, ()):
             self.planned[nodeid] = ItemId.from_json(identity)
         self._run.versions.update({(suite, task): version for suite, task, version in output.get(VERSIONS, ())})
+        self._run.suites.update({name: SuiteFacts.from_json(facts) for name, facts in output.get(SUITES, {}).items()})
 
     def pytest_unconfigure(self) -> None:
         self._broker.close()
@@ -105,6 +107,7 @@ class Worker:
             output[PROBLEM] = self._problem
         output[PLANNED] = [(nodeid, identity.to_json()) for nodeid, identity, _ in planned(session.items)]
         output[VERSIONS] = [(*task, version) for task, version in self._run.versions.items()]
+        output[SUITES] = {name: facts.to_json() for name, facts in self._run.suites.items()}
 
     def pytest_unconfigure(self) -> None:
         if self._run.hosts is not None:

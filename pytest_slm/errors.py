@@ -37,20 +37,13 @@ class TaskError(UsageError):
 
     slug = "task-option"
 
-    def __init__(self, path: str, mistakes: Sequence[tuple[str, str]], lines: Mapping[str, int] | None = None) -> None:
+    def __init__(self, path: str, mistakes: Sequence[tuple[str, str]]) -> None:
         super().__init__(f"{path}: {': '.join(mistakes[0])}")
         self.path = path
         self.mistakes = tuple(mistakes)
-        self.lines = lines or {}
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{self._place(key)}: {': '.join(filter(None, (key, why)))}  [{self.slug}]" for key, why in self.mistakes
-        )
-
-    def _place(self, key: str) -> str:
-        line = self.lines.get(key) or self.lines.get(key.partition(".")[0])
-        return f"{self.path}:{line}" if line else self.path
+        return "\n".join(f"{self.path}: {key}: {problem}  [{self.slug}]" for key, problem in self.mistakes)
 
 
 class NotAvailableError(SlmError):

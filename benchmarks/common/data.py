@@ -77,4 +77,7 @@ def weights(reference: str, quantization: str) -> Path:
 
 
 def _upstream(task: str, shots: int, data: Path) -> Any:
-    return build(task, RunConfig(model="", data=str(data), offline=True), shots).tasks[task]
+    try:
+        return build(task, RunConfig(model="", data=str(data), offline=True), shots).tasks[task]
+    except SlmError as error:
+        raise SystemExit(str(error)) from error

@@ -63,8 +63,9 @@ class Beginning(Record):
 
     @property
     def going_on(self) -> bool:
-        """Whether the process of that run lives, as far as this computer can know."""
-        if self.computer != platform.node():
+        """Whether the process of that run lives, as far as this computer can know. An earlier run of this very process
+        has ended: a session in it asks."""
+        if self.computer != platform.node() or self.pid == os.getpid():
             return False
         try:
             return abs(psutil.Process(self.pid).create_time() - self.process_began) < 1.0
@@ -91,7 +92,7 @@ def choose(config: RunConfig, places: Sequence[Path]) -> tuple[Beginning | None,
     if not found:
         return None, "nothing to resume, a new run begins"
     newest = max(found, key=lambda beginning: beginning.process_began)
-    if newest.going_on and newest.pid != os.getpid():
+    if newest.going_on:
         raise UsageError(
             f"run {newest.run_id} is still going on (process {newest.pid}): wait for it, or start a run of its own "
             "without --slm-resume",

@@ -3,12 +3,13 @@ results, one call like the other."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from pytest_slm.backends import template
@@ -237,10 +238,11 @@ class LocalBackend(ABC):
             )
         messages = request.messages or ()
         # A character of the private use area that no message holds.
-        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if all(mark not in m.content for m in messages))
+        said = json.dumps([message.to_json() for message in messages], ensure_ascii=False)
+        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if mark not in said)
         text = template.render(
             source,
-            [replace(message, content=tokenizer.control.marked(message.content, mark)) for message in messages],
+            [message.rewritten(lambda text: tokenizer.control.marked(text, mark)) for message in messages],
             tools=request.tools,
             bos_token=tokenizer.spelled(tokenizer.bos),
             eos_token=tokenizer.spelled(tokenizer.eos),

@@ -8,6 +8,7 @@ from pytest_slm.comparing.answers import ScoreDifference
 from pytest_slm.comparing.comparison import Comparison, RunName
 from pytest_slm.comparing.timings import TimingDifference
 from pytest_slm.core.statistics import Interval
+from pytest_slm.terminal import aligned, shown
 
 TIMINGS = ("item", "quantity", "A", "B", "B / A", "95 % interval", "p", "B is")
 SCORES = ("item", "n", "A", "B", "B - A", "95 % interval", "p", "B is")
@@ -18,7 +19,7 @@ SAME = "the same weights, engine and settings as far as the reports say: what di
 
 def told(comparison: Comparison) -> str:
     """Tables of all differences, what else differs, and what was not compared."""
-    return "\n".join(_lines(comparison))
+    return "\n".join(map(shown, _lines(comparison)))
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:
@@ -30,11 +31,11 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield "   " + SAME
     if comparison.timings:
         yield ""
-        yield from _table(TIMINGS, [_timing(one) for one in comparison.timings])
+        yield from aligned([TIMINGS, *map(_timing, comparison.timings)])
         yield from _remarks(comparison.timings)
     if comparison.scores:
         yield ""
-        yield from _table(SCORES, [_score(one) for one in comparison.scores])
+        yield from aligned([SCORES, *map(_score, comparison.scores)])
         yield from (f"{one.item}: {note}" for one in comparison.scores for note in one.notes)
     if comparison.timings or comparison.scores:
         yield ""
@@ -48,12 +49,6 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 
 def _run(name: RunName) -> str:
     return f"{name.model} {name.quantization}, {name.path}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, *rows):
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _timing(one: TimingDifference) -> tuple[str, ...]:

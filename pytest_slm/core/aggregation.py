@@ -14,17 +14,24 @@ from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, Metric, Result
 
-PROFILES: Mapping[str, Mapping[str, float]] = {
-    "marketplace": {"rag": 0.25, "function_calling": 0.20, "coding": 0.15, "reasoning": 0.25, "guardrails": 0.15},
-    # These sum to 1.10 in the definition; aggregate() divides by the sum.
-    "core": {"reasoning": 0.35, "coding": 0.20, "math": 0.15, "language": 0.20, "safety": 0.20},
-}
-"""Weights of the suites in each profile. ``guardrails`` and ``safety`` are two names of one suite."""
 
-ALIASES: Mapping[str, str] = {"guardrails": "safety"}
+@dataclass(frozen=True, kw_only=True)
+class Profile(Record):
+    """Weights of use cases, by name; an aggregate divides by their sum."""
 
-RANKED_COVERAGE = 0.8
-RECOMMENDED = 70.0
+    name: str
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRules(Record):
+    """What is made of the scores of use cases: ``recommended`` and ``not_recommended`` are points, ``ranked_coverage``
+    is the share of a profile's weight that a rank needs. The first profile is the one by which models are ordered."""
+
+    profiles: tuple[Profile, ...]
+    ranked_coverage: float
+    recommended: float
+    not_recommended: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +89,15 @@ def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) 
     )
 
 
-def aggregate(profile: str, scores: Mapping[str, tuple[float, Interval | None]]) -> Aggregate | None:
-    """The profile's aggregate of ``scores`` (suite name to score and interval), or None if nothing was measured."""
-    weights = PROFILES[profile]
-    total = sum(weights.values())
-    measured = {}
-    for part in weights:
-        suite = part if part in scores else ALIASES.get(part, part)
-        if suite in scores:
-            measured[part] = scores[suite]
-    weight = sum(weights[part] for part in measured)
+def aggregate(profile: Profile, scores: Mapping[str, tuple[float, Interval | None]]) -> Aggregate | None:
+    """The profile's aggregate of ``scores`` (use case to score and interval), or None if nothing was measured."""
+    weights = {name: weight for name, weight in profile.weights.items() if name in scores}
+    weight = sum(weights.values())
     if not weight:
         return None
-    score, interval = combine([(weights[part] / weight, *measured[part]) for part in measured])
-    return Aggregate(profile=profile, score=clamp(score), interval=_clamped(interval), coverage=weight / total)
+    score, interval = combine([(weights[name] / weight, *scores[name]) for name in weights])
+    coverage = weight / sum(profile.weights.values())
+    return Aggregate(profile=profile.name, score=clamp(score), interval=_clamped(interval), coverage=coverage)
 
 
 def ranks(scores: Mapping[str, float]) -> dict[str, int]:

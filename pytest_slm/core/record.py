@@ -12,6 +12,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Self
 
 LARGEST = 2**63 - 1
@@ -149,3 +150,10 @@ def _build_record(cls: Any, data: object, where: str) -> object:
 def _demand(condition: bool, where: str, wanted: str, got: object) -> None:
     if not condition:
         raise RecordError(f"{where}: expected {wanted}, got {got!r:.80}")
+
+
+def stays_inside(path: str) -> bool:
+    """Whether a path stays below the folder that it is relative to, on any system; the file system is not asked."""
+    windows = PureWindowsPath(path)
+    leads_out = windows.drive or windows.root or ".." in windows.parts or PurePosixPath(path).is_absolute()
+    return bool(path) and not leads_out and not any(ord(letter) < 32 for letter in path)

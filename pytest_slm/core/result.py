@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
-from pytest_slm.core.task import Gate
+from pytest_slm.core.task import Gate, SuiteFacts, Task
 
 Mode = Literal["quick", "full", "validate"]
 MODES: tuple[Mode, ...] = ("quick", "full", "validate")
@@ -42,7 +42,8 @@ class Metric(Record):
     """A number with its doubt: ``interval`` is the 95 % interval, None where it cannot be known (n = 1, say).
 
     ``stderr`` is the standard error in the unit of the value, of clusters of samples where the task declares them; None
-    where it is not known or the metric is not a mean of samples."""
+    where it is not known or the metric is not a mean of samples. ``chance`` is the value of a model without any skill,
+    where the task declares it."""
 
     name: str
     value: float
@@ -51,6 +52,7 @@ class Metric(Record):
     unit: str = "share"
     higher_is_better: bool = True
     stderr: float | None = None
+    chance: float | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -117,6 +119,11 @@ class Result(Record):
         """The item this result belongs to."""
         return ItemId(suite=self.suite, task=self.task, variant=self.variant, quantization=self.quantization)
 
+    def with_chance(self, task: Task) -> Self:
+        """This result with the chance levels that its task declares."""
+        levels = {spec.name: spec.chance for spec in task.metrics}
+        return replace(self, metrics=tuple(replace(metric, chance=levels.get(metric.name)) for metric in self.metrics))
+
     def metric(self, name: str | None = None) -> Metric | None:
         """The metric of that name (default: the primary one), or None if it was not measured."""
         wanted = self.primary if name is None else name
@@ -142,6 +149,8 @@ class RunReport(Record):
     versions: Mapping[str, str]
     planned: tuple[ItemId, ...]
     results: tuple[Result, ...]
+    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    """What the suites of these results say of themselves, by name."""
     interrupted: bool = False
     limit: int | None = None
     budget: Mapping[str, Any] | None = None
@@ -158,6 +167,10 @@ class RunReport(Record):
         foreign = {result.quantization for result in self.results} - {self.quantization}
         if foreign:
             raise RecordError(f"results of {sorted(foreign)} in the report of {self.quantization}")
+
+    def facts(self, suite: str) -> SuiteFacts:
+        """What a suite says of itself; folders of test functions need not say anything."""
+        return self.suites.get(suite) or SuiteFacts.of(suite)
 
     @property
     def made_from(self) -> str | None:

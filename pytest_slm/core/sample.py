@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
@@ -43,11 +43,31 @@ class Message(Record):
         if self.tool_call_id is not None and self.role != "tool":
             raise RecordError(f"only a tool answers a call, not the role {self.role!r:.40}")
 
+    def rewritten(self, change: Callable[[str], str]) -> Message:
+        """The message with every text in it changed: what is said, and the names and arguments of calls."""
+        return replace(
+            self,
+            content=change(self.content),
+            name=None if self.name is None else change(self.name),
+            tool_calls=tuple(
+                replace(call, name=change(call.name), arguments=_rewritten(call.arguments, change))
+                for call in self.tool_calls
+            ),
+        )
+
     def as_template(self) -> dict[str, Any]:
         """The message as chat templates see it: what is not there is left out, since many test ``is defined``."""
         calls = {"tool_calls": [call.as_template() for call in self.tool_calls]} if self.tool_calls else {}
         named = {key: value for key in ("tool_call_id", "name") if (value := getattr(self, key)) is not None}
         return {"role": self.role, "content": self.content, **calls, **named}
+
+
+def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(str(key)): _rewritten(item, change) for key, item in value.items()}
+    return [_rewritten(item, change) for item in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Record, RecordError, stays_inside
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.generators import Generator, GeneratorContext
@@ -75,6 +75,8 @@ class NiahOptions(Record):
     haystack: str = "data/haystack.txt"
 
     def __post_init__(self) -> None:
+        if not stays_inside(self.haystack):
+            raise RecordError(f"haystack: expected a path inside the suite's folder, not {self.haystack!r:.80}")
         if not self.depths or not all(0 <= depth <= 100 for depth in self.depths):
             raise RecordError(f"depths: expected percentages from 0 to 100, not {list(self.depths)}")
 

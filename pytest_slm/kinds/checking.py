@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_slm.backends.protocol import CAPABILITIES
+from pytest_slm.catalogue import Catalogue
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Task
 from pytest_slm.errors import TaskError, UsageError, did_you_mean
@@ -13,61 +14,59 @@ from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, read_options
 
+T = TypeVar("T")
 
-def check_task(task: Task, extensions: Extensions) -> None:
-    """Raise UsageError with everything that can be seen to be wrong with a task before anything runs."""
-    problems: list[tuple[str, str]] = []
+
+def find_mistakes(task: Task, extensions: Extensions) -> list[tuple[str, str]]:
+    """Everything that the text of a task can be seen to have wrong: (dotted key of its file, what is wrong there)."""
+    found: list[tuple[str, str]] = []
     for capability in task.requires:
         if capability not in CAPABILITIES:
-            problems.append(
-                ("requires", f"unknown capability {capability!r:.80}. {did_you_mean(capability, CAPABILITIES)}")
-            )
-    _note(problems, "scorer", lambda: task.scorer and extensions.scorers.lookup(task.scorer))
-    kind = _kind(task, extensions)
-    options: Record | None = None
+            near = did_you_mean(capability, CAPABILITIES)
+            found.append(("requires", f"unknown capability {capability!r:.80}. {near}"))
+    if task.scorer is not None:
+        _look_up(found, "scorer", extensions.scorers, task.scorer)
+    kind = _look_up(found, "kind", extensions.kinds, task.kind) if task.kind else None
+    if kind is None:
+        return found
     try:
         options = _options(task, kind, extensions)
     except OptionsError as error:
-        problems += _keyed(error)
+        return found + error.mistakes()
     except UsageError as error:
-        problems.append(("options.generator", error.args[0]))
-    if options is not None:
-        grader = getattr(options, "grader", None)
-        _note(problems, "options.grader", lambda: grader and extensions.graders.lookup(grader))
-    if problems:
-        raise TaskError(task.path or task.name, problems)
-    assert options is not None
-    kind.check(task, options)
+        return [*found, ("options.generator", error.args[0])]
+    grader = getattr(options, "grader", None)
+    if grader is not None:
+        _look_up(found, "options.grader", extensions.graders, grader)
+    return found
+
+
+def check_task(task: Task, extensions: Extensions) -> None:
+    """Raise UsageError for a task that cannot be meant, its file of samples included, before anything runs."""
+    found = find_mistakes(task, extensions)
+    if found:
+        raise TaskError(task.path or task.name, found)
+    kind = extensions.kinds.lookup(task.kind)
+    kind.check(task, _options(task, kind, extensions))
 
 
 def make_kind(task: Task, variant: str, context: RunContext) -> Kind[Any, Any]:
     """The work of one task variant in these surroundings. Raises UsageError for wrong options."""
-    kind = _kind(task, context.extensions)
+    kind = context.extensions.kinds.lookup(task.kind)
     try:
         options = _options(task, kind, context.extensions)
     except OptionsError as error:
-        raise TaskError(task.path or task.name, _keyed(error)) from None
+        raise TaskError(task.path or task.name, error.mistakes()) from None
     return kind(task, options, variant, context)
 
 
 def count_samples(task: Task, extensions: Extensions) -> int | None:
     """How many samples a task has in all, without reading them; None where that is not known."""
     try:
-        kind = _kind(task, extensions)
+        kind = extensions.kinds.lookup(task.kind)
         return kind.count(task, _options(task, kind, extensions))
     except (OptionsError, UsageError):
         return None  # the item will tell of it
-
-
-def _keyed(error: OptionsError) -> list[tuple[str, str]]:
-    return [(f"options.{key}" if key else "options", problem) for key, problem in error.problems]
-
-
-def _kind(task: Task, extensions: Extensions) -> type[Kind[Any, Any]]:
-    try:
-        return extensions.kinds.lookup(task.kind)
-    except UsageError as error:
-        raise TaskError(task.path or task.name, [("kind", error.args[0])]) from None
 
 
 def _options(task: Task, kind: type[Kind[Any, Any]], extensions: Extensions) -> Record:
@@ -76,8 +75,9 @@ def _options(task: Task, kind: type[Kind[Any, Any]], extensions: Extensions) -> 
     return read_options(kind.options_type, task.options, more)
 
 
-def _note(problems: list[tuple[str, str]], key: str, look: Any) -> None:
+def _look_up(found: list[tuple[str, str]], key: str, catalogue: Catalogue[T], name: str) -> T | None:
     try:
-        look()
+        return catalogue.lookup(name)
     except UsageError as error:
-        problems.append((key, error.args[0]))
+        found.append((key, error.args[0]))
+        return None

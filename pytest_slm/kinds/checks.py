@@ -15,6 +15,7 @@ from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.asks import Grading, Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import count_lines, read_questions, stratified
 from pytest_slm.scorers import Scorer
 
@@ -45,6 +46,8 @@ class ChecksOptions(Record):
     def __post_init__(self) -> None:
         if (self.samples is None) == (self.generator is None):
             raise RecordError("a task of kind checks has either `samples: data/<name>.jsonl` or `generator: <name>`")
+        if self.samples is not None:
+            check_inside("samples", self.samples)
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
         if self.tools_in_prompt and "{tools}" not in self.tools_prompt:

@@ -25,6 +25,7 @@ from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.asks import Likelihoods, Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import count_lines, read_questions, stratified
 
 TEXT, LETTERS = "text", "letters"
@@ -93,6 +94,9 @@ class ChoicesOptions(Record):
 
     samples: str
     sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        check_inside("samples", self.samples)
 
 
 class Choices(Kind[ChoicesOptions, Question]):

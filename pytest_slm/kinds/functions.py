@@ -23,6 +23,7 @@ from pytest_slm.errors import UsageError
 from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.programs import PASS_AT_1, endings, try_program
 from pytest_slm.kinds.questions import count_lines, read_questions, stratified
 from pytest_slm.sandbox import available
@@ -90,6 +91,7 @@ class FunctionsOptions(Record):
     chat_template: bool = False
 
     def __post_init__(self) -> None:
+        check_inside("samples", self.samples)
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Record, RecordError, stays_inside
 from pytest_slm.errors import did_you_mean
 
 HINTS: Mapping[str, str] = {
@@ -29,6 +29,10 @@ class OptionsError(ValueError):
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(": ".join(filter(None, problem)) for problem in problems))
         self.problems = problems
+
+    def mistakes(self) -> list[tuple[str, str]]:
+        """The problems with the keys that a task's file has for them."""
+        return [(f"options.{key}" if key else "options", problem) for key, problem in self.problems]
 
 
 def read_options(kind: type[R], said: Mapping[str, Any], more: type[Record] | None = None) -> R:
@@ -62,3 +66,9 @@ def _problems(
     for name, (_, field) in fields.items():
         if name not in said and field.default is field.default_factory is dataclasses.MISSING:
             yield "", f"the option `{name}` is missing"
+
+
+def check_inside(name: str, path: str) -> None:
+    """Raise RecordError for a path that leads out of the suite's folder."""
+    if not stays_inside(path):
+        raise RecordError(f"{name}: expected a relative path inside the suite's folder, not {path!r:.80}")

@@ -4,17 +4,17 @@ A file from a pull request is read with the same care as any other: size, depth 
 Python objects do not exist, and a ``UsageError`` tells all mistakes of a file, each with file, line and key.
 """
 
+from pytest_slm.load.profiles import load_profiles
 from pytest_slm.load.submissions import FORMATS, PICKLES, REQUIRED, load_submission, submission_problems
-from pytest_slm.load.suites import KINDS, load_suite, load_task, task_lines
+from pytest_slm.load.suites import load_suite, load_task
 
 __all__ = [
     "FORMATS",
-    "KINDS",
     "PICKLES",
     "REQUIRED",
+    "load_profiles",
     "load_submission",
     "load_suite",
     "load_task",
     "submission_problems",
-    "task_lines",
 ]

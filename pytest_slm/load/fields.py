@@ -7,9 +7,9 @@ reads calls ``Mistakes.check`` before the values are used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from pytest_slm.core.record import stays_inside
 from pytest_slm.errors import did_you_mean
 from pytest_slm.load.document import Value
 from pytest_slm.load.mistakes import Mistakes
@@ -178,14 +178,7 @@ class Fields:
 
     def relative_path(self, key: str, text: str) -> None:
         """Demand that ``text`` stays below the folder it is relative to; the file system is not asked."""
-        windows = PureWindowsPath(text)
-        if (
-            windows.drive
-            or windows.root
-            or ".." in windows.parts
-            or PurePosixPath(text).is_absolute()
-            or any(ord(letter) < 32 for letter in text)
-        ):
+        if not stays_inside(text):
             self.fail(key, f"{self._name(key)}: expected a relative path inside this folder, got {text!r:.80}")
 
     def _name(self, key: str) -> str:

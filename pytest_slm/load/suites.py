@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,15 @@ from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields, plain
 from pytest_slm.load.mistakes import Mistakes
 
-KINDS = ("checks", "choices", "functions", "lm_eval", "validate")
-"""Who runs a task: samples and a scorer, our own multiple choice, the lm-eval adapter, or the submission checks."""
-
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates")
 TASK_KEYS = (
     *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "primary", "metrics"),
     *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
 )
 METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters")
-PATH_OPTIONS = ("samples", "haystack", "file")
+
+FindMistakes = Callable[[Task], Iterable[tuple[str, str]]]
+"""What else is wrong with a task: (dotted key of its file, the problem)."""
 
 _OPTION = "It belongs under `options:`."
 _QUESTIONS = (
@@ -110,11 +109,12 @@ def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:
     return rates
 
 
-def load_task(path: Path, suite: Suite, kinds: Iterable[str] | None = KINDS) -> Task:
-    """The task that a YAML file of ``suite`` declares, of one of these ``kinds`` (None: of any). Raises UsageError with
-    a line for every mistake."""
+def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = None) -> Task:
+    """The task that a YAML file of ``suite`` declares. Raises UsageError with a line for every mistake; what
+    ``find_mistakes`` says of the task is told with them."""
     mistakes = Mistakes(path)
-    fields = Fields(read(path, mistakes), mistakes=mistakes, what="suite", known=TASK_KEYS, hints=TASK_HINTS)
+    document = read(path, mistakes)
+    fields = Fields(document, mistakes=mistakes, what="suite", known=TASK_KEYS, hints=TASK_HINTS)
     name = fields.text("task", path.stem)
     metrics = _metrics(fields)
     # A metric without a name may be the one that is meant: then nothing is said of those who name it.
@@ -123,15 +123,12 @@ def load_task(path: Path, suite: Suite, kinds: Iterable[str] | None = KINDS) -> 
     _check_rates(fields, suite, name, names)
     variants = _variants(fields)
     options = fields.mapping("options")
-    inside = fields.below(fields.values["options"], "options", options) if options else fields
-    for key in PATH_OPTIONS:
-        if key in options and isinstance(options[key].data, str):
-            inside.relative_path(key, str(options[key].data))
+    fields.required("kind")
     task = Task(
         name=name,
         suite=suite.name,
         version=fields.whole("version", 1) or 1,
-        kind=fields.text("kind") if kinds is None else fields.one_of("kind", kinds) or "",
+        kind=fields.text("kind"),
         description=fields.text("description"),
         source=fields.text("source"),
         license=fields.text("license"),
@@ -147,14 +144,13 @@ def load_task(path: Path, suite: Suite, kinds: Iterable[str] | None = KINDS) -> 
         options=plain(options),
         path=str(path),
     )
+    lines = document.lines()
+    found = find_mistakes(task) if find_mistakes else ()
+    for key, problem in [one for one in found if not mistakes.at(one[0])]:  # chosen before the first of them is added
+        line = lines.get(key) or lines.get(key.partition(".")[0]) or document.line
+        mistakes.add(line, f"{key}: {problem}", "task-option")
     mistakes.check()
     return task
-
-
-def task_lines(path: Path) -> Mapping[str, int]:
-    """The line of every key of a task file, by dotted name (``options.samples``, ``metrics[0].name``), for errors that
-    are found after it was read. Raises UsageError where it cannot be read."""
-    return read(path).lines()
 
 
 def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_slm.planning.plan import PlannedItem, RunPlan, size
+from pytest_slm.terminal import aligned, shown
 
 HEAD = ("item", "samples", "requests", "prompt tokens", "computed", "output", "seconds", "memory")
 UNKNOWN = "?"
@@ -12,14 +13,11 @@ UNKNOWN = "?"
 
 def lines(plan: RunPlan) -> Iterator[str]:
     """The lines of the table, its remarks and its sums."""
-    rows = [HEAD, *(_row(item) for item in plan.items)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    for row in rows:
-        first, *rest = (
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join([first, *rest]).rstrip()
+    yield from aligned([HEAD, *(_row(item) for item in plan.items)], right=range(1, len(HEAD)))
+    yield from map(shown, _remarks(plan))
+
+
+def _remarks(plan: RunPlan) -> Iterator[str]:
     for item in plan.items:
         if item.reason:
             yield f"{item.item}: {'not known' if item.seconds is None else 'will not be measured'}: {item.reason}"

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
+from pytest_slm.core.types import SuiteFacts
 
-REGISTRY_SCHEMA = "2.1.0"
+REGISTRY_SCHEMA = "3.0.0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,8 @@ class TaskScore(Record):
     n: int
     measured_variants: int
     planned_variants: int
+    chance: float | None = None
+    """What a model without any skill gets, in points; None where the task does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,8 @@ class UseCase(Record):
     declared: tuple[str, ...]
     benchmarks: tuple[TaskScore, ...]
     limit: int | None = None
+    chance: float | None = None
+    """The mean of the chance levels of its tasks, in points; None where one of them does not say."""
     recommended: bool | None = None
     engine: str | None = None
     machine: str | None = None
@@ -88,6 +94,7 @@ class Item(Record):
     higher_is_better: bool | None = None
     n: int | None = None
     n_unscored: int = 0
+    chance: float | None = None
     answers_cut: int | None = None
     """Answers that were ended at their greatest length; None where that is not known, or does not matter."""
 
@@ -184,6 +191,7 @@ class Rate(Record):
     tasks: tuple[str, ...]
     mode: str
     limit: int | None = None
+    higher_is_better: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,13 +240,6 @@ class Provenance(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compliance(Record):
-    """Nothing about laws is concluded from a benchmark."""
-
-    status: Literal["not_assessed"] = "not_assessed"
-
-
-@dataclass(frozen=True, kw_only=True)
 class RegistryEntry(Record):
     """Everything that is known about one model."""
 
@@ -265,8 +266,9 @@ class RegistryEntry(Record):
     performance_elsewhere: tuple[Performance, ...] = ()
     safety: Mapping[str, Rate] = field(default_factory=dict)
     domain_scores: Mapping[str, float] = field(default_factory=dict)
+    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    """What the suites of its items say of themselves."""
     deployment_targets: tuple[DeploymentTarget, ...] = ()
-    compliance: Compliance = field(default_factory=Compliance)
     best_for: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()
     quantizations: Mapping[str, QuantizationEntry] = field(default_factory=dict)
@@ -277,7 +279,7 @@ class RegistryEntry(Record):
 class RegistryMetadata(Record):
     """``last_updated`` is when the newest report was finished, so that building twice gives the same bytes."""
 
-    schema_version: Literal["2.1.0"] = "2.1.0"
+    schema_version: Literal["3.0.0"] = "3.0.0"
     last_updated: str | None
     total_models: int
     platform: str | None
@@ -288,4 +290,5 @@ class Registry(Record):
     """The document: what the site and all other pages are made from."""
 
     metadata: RegistryMetadata
+    rules: ScoreRules
     models: tuple[RegistryEntry, ...]

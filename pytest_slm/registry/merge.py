@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from pytest_slm.core.aggregation import PROFILES, RANKED_COVERAGE, RECOMMENDED, ranks
-from pytest_slm.core.types import MEASURED, RunReport
+from pytest_slm.builtin import score_rules
+from pytest_slm.core.aggregation import ranks
+from pytest_slm.core.types import MEASURED, RunReport, SuiteFacts
 from pytest_slm.registry.entry import (
     AggregateScore,
     Provenance,
@@ -23,8 +24,6 @@ from pytest_slm.registry.entry import (
 from pytest_slm.registry.performance import performances
 from pytest_slm.registry.quantization import build_quantization, by_use, safety_rates, width
 from pytest_slm.registry.scores import (
-    NOT_RECOMMENDED,
-    USE_CASES,
     Stratum,
     engine_of,
     machine_facts,
@@ -33,8 +32,6 @@ from pytest_slm.registry.scores import (
 )
 from pytest_slm.registry.store import StoredReport, utc
 from pytest_slm.registry.targets import deployment_targets
-
-DOMAINS = ("finance", "healthcare", "legal", "coding")
 
 
 def build_registry(reports: Iterable[StoredReport], kept: Registry | None = None) -> Registry:
@@ -77,6 +74,8 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
     headline = max(quantizations, key=lambda name: (*width(quantizations[name]), name))
     measured = performances(sorted_runs, {name: entry.size_bytes for name, entry in quantizations.items()})
     best = quantizations[headline]
+    suites = {name: facts for stored in current for name, facts in stored.run.suites.items()}
+    rules = score_rules()
     submission = newest.run.submission
     detected = [run.detected for run in by_use(current, best.use_cases, best.items) if run.detected]
     return RegistryEntry(
@@ -101,17 +100,15 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
         performance=measured[0] if measured else None,
         performance_elsewhere=measured[1:],
         safety=safety_rates(sorted_runs, headline),
-        # A bare number cannot say that it is of a quick or limited run.
-        domain_scores={
-            name: best.use_cases[name].score
-            for name in DOMAINS
-            if name in best.use_cases and best.use_cases[name].recommended is not None
-        },
+        domain_scores=_domain_scores(best.use_cases.values(), suites),
+        suites=suites,
         deployment_targets=deployment_targets(
             measured, {name: entry.bits_per_weight for name, entry in quantizations.items()}
         ),
-        best_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, RECOMMENDED, None)),
-        not_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, None, NOT_RECOMMENDED)),
+        best_for=tuple(name for name, case in sorted(best.use_cases.items()) if _whole(case, rules.recommended, None)),
+        not_for=tuple(
+            name for name, case in sorted(best.use_cases.items()) if _whole(case, None, rules.not_recommended)
+        ),
         quantizations=quantizations,
         provenance=_provenance(group, current, sorted_runs),
     )
@@ -159,9 +156,10 @@ def why_unranked(total: AggregateScore) -> str:
         return f"measured with a limit of {total.limit} samples a task"
     if not total.complete:
         return "a run of it did not finish, or had errors"
+    needed = score_rules().ranked_coverage
     # 0.2 + 0.2 + 0.4 is a little less than 0.8 for a computer.
-    if total.coverage < RANKED_COVERAGE - 1e-9:
-        return f"{total.coverage:.0%} of the profile measured, {RANKED_COVERAGE:.0%} are needed"
+    if total.coverage < needed - 1e-9:
+        return f"{total.coverage:.0%} of the profile measured, {needed:.0%} are needed"
     return "" if total.machine else "the report does not say which machine it ran on"
 
 
@@ -182,7 +180,8 @@ def _outdated(profile: str, entries: Sequence[RegistryEntry]) -> dict[str, str]:
 
 def _versions(entry: RegistryEntry, total: AggregateScore) -> dict[str, int]:
     """The versions of the tasks in the scores that an aggregate is the mean of."""
-    cases = (entry.use_cases.get(USE_CASES.get(part, part)) for part in PROFILES[total.profile])
+    weights = next((profile.weights for profile in score_rules().profiles if profile.name == total.profile), {})
+    cases = (entry.use_cases.get(name) for name in weights)
     return {
         f"{case.suite}/{task.task}": task.version
         for case in cases
@@ -190,6 +189,16 @@ def _versions(entry: RegistryEntry, total: AggregateScore) -> dict[str, int]:
         if case and (case.mode, case.limit, case.machine) == (total.mode, total.limit, total.machine)
         for task in case.benchmarks
     }
+
+
+def _domain_scores(cases: Iterable[UseCase], suites: Mapping[str, SuiteFacts]) -> dict[str, float]:
+    """The mean score of the suites of each domain. A bare number cannot say that it is of a quick or limited run."""
+    found: dict[str, list[float]] = {}
+    for case in cases:
+        domain = suites[case.suite].domain if case.suite in suites else None
+        if domain and case.recommended is not None:
+            found.setdefault(domain, []).append(case.score)
+    return {domain: sum(scores) / len(scores) for domain, scores in sorted(found.items())}
 
 
 def _whole(case: UseCase, low: float | None, high: float | None) -> bool:
@@ -238,6 +247,7 @@ def _document(entries: Sequence[RegistryEntry]) -> Registry:
             total_models=len(entries),
             platform=_platform(machines),
         ),
+        rules=score_rules(),
         models=tuple(entries),
     )
 

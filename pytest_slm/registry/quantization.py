@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
-from pytest_slm.registry.scores import USE_CASES, Stratum, aggregates, use_cases
+from pytest_slm.registry.scores import Stratum, aggregates, named, use_cases
 from pytest_slm.registry.store import StoredReport, utc
-
-SAFETY_RATES = ("hallucination_rate", "bias", "toxicity_rate", "attack_success_rate", "over_refusal_rate")
 
 
 def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:
@@ -21,9 +19,8 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     totals: dict[str, tuple[tuple[float, ...], AggregateScore]] = {}
     for stratum in mine:
         cases = use_cases(stratum)
-        by_suite = {case.suite: case for case in cases.values()}
         for suite in {result.suite for result in stratum.results}:
-            case = by_suite.get(suite)
+            case = cases.get(suite)
             measured = sum(result.suite == suite and result.outcome in MEASURED for result in stratum.results)
             coverage, n = (case.coverage, case.n) if case else (0.0, 0)
             key = (
@@ -37,7 +34,8 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
             width = (stratum.full, stratum.limit is None, total.coverage, total.complete, n, stratum.finished)
             if profile not in totals or totals[profile][0] < width:
                 totals[profile] = (width, total)
-    cases = {USE_CASES.get(suite, suite): case for suite, (_, _, case) in sorted(best.items()) if case}
+    facts = {suite: stratum.suites[suite] for suite, (_, stratum, _) in best.items() if suite in stratum.suites}
+    cases = named({suite: case for suite, (_, _, case) in best.items() if case}, facts)
     items = tuple(
         _item(stored, result)
         for suite, (_, stratum, _) in sorted(best.items())
@@ -86,9 +84,10 @@ def safety_rates(runs: Iterable[Stratum], quantization: str) -> dict[str, Rate]:
     else the most samples, else the newest."""
     found: dict[str, tuple[tuple[float, ...], Rate]] = {}
     for stratum in runs:
-        for name in SAFETY_RATES if stratum.quantization == quantization else ():
-            rate = _rate(stratum, name)
-            if rate is not None:
+        if stratum.quantization != quantization:
+            continue
+        for name in sorted({name for facts in stratum.suites.values() for name in facts.rates}):
+            if (rate := _rate(stratum, name)) is not None:
                 key = (stratum.full, stratum.limit is None, rate.n, stratum.finished)
                 if name not in found or found[name][0] < key:
                     found[name] = (key, rate)
@@ -96,11 +95,14 @@ def safety_rates(runs: Iterable[Stratum], quantization: str) -> dict[str, Rate]:
 
 
 def _rate(stratum: Stratum, name: str) -> Rate | None:
-    metrics = [
-        (result.task, metric)
-        for result in stratum.results
-        if result.outcome in MEASURED and (metric := result.metric(name)) and metric.unit == "share"
-    ]
+    metrics = []
+    for result in stratum.results:
+        facts = stratum.suites.get(result.suite)
+        source = facts.rates.get(name) if facts else None
+        if source and source.task == result.task and result.outcome in MEASURED:
+            metric = result.metric(source.metric)
+            if metric and metric.unit == "share":
+                metrics.append((result.task, metric))
     if not metrics:
         return None
     value, interval = combine([(1 / len(metrics), metric.value, metric.interval) for _, metric in metrics])
@@ -111,6 +113,7 @@ def _rate(stratum: Stratum, name: str) -> Rate | None:
         tasks=tuple(sorted({task for task, _ in metrics})),
         mode=stratum.mode,
         limit=stratum.limit,
+        higher_is_better=metrics[0][1].higher_is_better,
     )
 
 
@@ -132,5 +135,6 @@ def _item(stored: StoredReport, result: Result) -> Item:
         higher_is_better=metric.higher_is_better if metric else None,
         n=metric.n if metric else None,
         n_unscored=result.n_unscored,
+        chance=metric.chance if metric else None,
         answers_cut=result.provenance.get("answers_cut"),
     )

@@ -38,6 +38,7 @@ _NARROWED: Mapping[tuple[type, str], Mapping[str, Any]] = {
     (UseCase, "score"): _SCORE,
     (UseCase, "coverage"): _SHARE,
     (UseCase, "n"): {"type": "integer", "minimum": 1},
+    (Metric, "chance"): {"anyOf": [_SHARE, {"type": "null"}]},
 }
 
 

@@ -12,19 +12,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.aggregation import PROFILES, RECOMMENDED, aggregate, goodness, suite_score
+from pytest_slm.builtin import score_rules
+from pytest_slm.core.aggregation import aggregate, clamp, goodness, suite_score
 from pytest_slm.core.engine import accelerator
 from pytest_slm.core.statistics import combine
-from pytest_slm.core.types import MEASURED, ItemId, Result, RunReport
+from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
 from pytest_slm.registry.store import StoredReport, utc
-
-NOT_RECOMMENDED = 40.0
-UNSCORED_SUITES = frozenset({"performance", "submission", "lm_eval"})
-"""Suites that never enter a score: how fast a model is does not make it good, and what the command line names
-(``--slm-task=lm_eval:NAME``) is no suite."""
-USE_CASES: Mapping[str, str] = {"safety": "guardrails"}
-"""Suites whose use case has another name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +47,11 @@ class Stratum:
     def results(self) -> tuple[Result, ...]:
         """The results that count, without their reports."""
         return tuple(result for _, result in self.chosen)
+
+    @property
+    def suites(self) -> dict[str, SuiteFacts]:
+        """What the suites say of themselves, as the newest run has it."""
+        return {name: facts for stored in self.runs for name, facts in stored.run.suites.items()}
 
     @property
     def planned(self) -> tuple[ItemId, ...]:
@@ -151,7 +150,7 @@ def _knows_version(result: Result) -> bool:
 
 
 def use_cases(stratum: Stratum) -> dict[str, UseCase]:
-    """The scored use cases of one stratum by name, each with the reports it was made from."""
+    """The scores of one stratum by suite, each with the reports it was made from."""
     # The newest report knows best of which tasks a suite is made; to all reports together it would never lose one.
     newest = {
         result.suite: tasks
@@ -159,7 +158,8 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
         for result in stored.run.results
         if (tasks := _names(result.provenance.get("suite_tasks")))
     }
-    scores = run_scores(stratum.results, stratum.planned, stratum.quantization, stratum.mode, stratum.limit, newest)
+    about = (stratum.quantization, stratum.mode, stratum.limit)
+    scores = run_scores(stratum.results, stratum.planned, *about, stratum.suites, newest)
     reports: dict[str, set[str]] = {}
     for stored, result in stratum.chosen:
         if result.outcome in MEASURED:
@@ -178,15 +178,17 @@ def run_scores(
     quantization: str,
     mode: str,
     limit: int | None,
+    suites: Mapping[str, SuiteFacts],
     suite_tasks: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, UseCase]:
-    """The use-case scores of results that belong together. Suites of which nothing was measured are not in it.
+    """The score of each suite in results that belong together, where anything of it was measured and it is scored.
 
     ``suite_tasks`` are the tasks of suites whose results do not all say the same of them."""
-    scored = [result for result in results if result.suite not in UNSCORED_SUITES]
     cases: dict[str, UseCase] = {}
-    for suite in sorted({result.suite for result in scored}):
-        mine = [result for result in scored if result.suite == suite]
+    for suite in sorted({result.suite for result in results}):
+        if suite in suites and not suites[suite].scored:
+            continue
+        mine = [result for result in results if result.suite == suite]
         # A perplexity or a duration cannot be averaged with shares: such a task is shown, but not part of the score.
         foreign = {result.task for result in mine if (metric := result.metric()) and metric.unit != "share"}
         mine = [result for result in mine if result.task not in foreign]
@@ -198,7 +200,8 @@ def run_scores(
         tasks = [_task_score(task, mine, planned) for task in score.measured]
         covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
         full = mode == "full" and limit is None
-        cases[USE_CASES.get(suite, suite)] = UseCase(
+        levels = [task.chance for task in tasks if task.chance is not None]
+        cases[suite] = UseCase(
             suite=suite,
             score=score.score,
             interval=score.interval,
@@ -209,27 +212,40 @@ def run_scores(
             quantization=quantization,
             declared=declared,
             benchmarks=tuple(tasks),
-            recommended=score.score >= RECOMMENDED if full else None,
+            chance=sum(levels) / len(levels) if len(levels) == len(tasks) else None,
+            recommended=score.score >= score_rules().recommended if full else None,
         )
     return cases
 
 
-def aggregates(stratum: Stratum, cases: Mapping[str, UseCase]) -> dict[str, AggregateScore]:
-    """The aggregate of each profile over use cases of one stratum; profiles of which nothing was measured are left out.
+def named(cases: Mapping[str, UseCase], suites: Mapping[str, SuiteFacts]) -> dict[str, UseCase]:
+    """The scores of ``cases`` (by suite) by the names of their use cases; suites that have none are left out. Where two
+    suites claim one name, the second keeps its own."""
+    found: dict[str, UseCase] = {}
+    for suite, case in sorted(cases.items()):
+        name = suites[suite].use_case if suite in suites else suite
+        if name:
+            found[suite if name in found else name] = case
+    return dict(sorted(found.items()))
+
+
+def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, AggregateScore]:
+    """The aggregate of each profile over scores of one stratum; profiles of which nothing was measured are left out.
 
     ``coverage`` is the weight that was measured: a suite with half of its tasks brings half of its weight.
     """
-    by_suite = {case.suite: case for case in cases.values()}
+    cases = named(by_suite, stratum.suites)
     found: dict[str, AggregateScore] = {}
-    for profile, weights in PROFILES.items():
-        total = aggregate(profile, {suite: (case.score, case.interval) for suite, case in by_suite.items()})
+    for profile in score_rules().profiles:
+        total = aggregate(profile, {name: (case.score, case.interval) for name, case in cases.items()})
         if total is None:
             continue
-        parts = {part: cases.get(USE_CASES.get(part, part)) for part in weights}
-        covered = sum(weights[part] * case.coverage for part, case in parts.items() if case) / sum(weights.values())
-        complete = stratum.complete({case.suite for case in parts.values() if case})
-        found[profile] = AggregateScore(
-            profile=profile,
+        parts = {name: cases[name] for name in profile.weights if name in cases}
+        weight = sum(profile.weights[name] * case.coverage for name, case in parts.items())
+        covered = weight / sum(profile.weights.values())
+        complete = stratum.complete({case.suite for case in parts.values()})
+        found[profile.name] = AggregateScore(
+            profile=profile.name,
             score=total.score,
             interval=total.interval,
             coverage=covered,
@@ -245,7 +261,12 @@ def aggregates(stratum: Stratum, cases: Mapping[str, UseCase]) -> dict[str, Aggr
 def run_aggregates(run: RunReport) -> dict[str, AggregateScore]:
     """The aggregates of one run by itself."""
     (stratum,) = strata([StoredReport(path="", sha256="", run=run)])
-    return aggregates(stratum, run_scores(run.results, run.planned, run.quantization, run.mode, run.limit))
+    return aggregates(stratum, suite_scores(run))
+
+
+def suite_scores(run: RunReport) -> dict[str, UseCase]:
+    """The scores of one run by itself, by suite."""
+    return run_scores(run.results, run.planned, run.quantization, run.mode, run.limit, run.suites)
 
 
 def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> list[str]:
@@ -268,9 +289,16 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
         task=task,
         version=measured[0][0].version,
         metric=measured[0][1].name,
-        score=min(100.0, max(0.0, score)),
-        interval=interval and (max(0.0, interval[0]), min(100.0, interval[1])),
+        score=clamp(score),
+        interval=interval and (clamp(interval[0]), clamp(interval[1])),
         n=sum(metric.n for _, metric in measured),
+        chance=_chance([metric for _, metric in measured]),
         measured_variants=len(measured),
         planned_variants=len(variants),
     )
+
+
+def _chance(metrics: Sequence[Metric]) -> float | None:
+    """The mean chance level of metrics in points where more is better; None if one has none."""
+    levels = [goodness(replace(metric, value=metric.chance))[0] for metric in metrics if metric.chance is not None]
+    return sum(levels) / len(levels) if len(levels) == len(metrics) else None

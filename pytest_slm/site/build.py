@@ -8,19 +8,49 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.schema import read_registry
 from pytest_slm.registry.store import write_text
+from pytest_slm.site import numbers
 from pytest_slm.site.home_view import home_view
 from pytest_slm.site.model_view import items_view, model_view
 from pytest_slm.site.render import linked_page, single_page, static
+from pytest_slm.site.views import words
 
 STATIC = ("style.css", "home.js")
 MARKER = ".pytest-slm-site"
 """Lies in every folder that was made here: no other folder is ever replaced."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodologyView:
+    """What the page is told: each profile with its weights in words, and the thresholds."""
+
+    profiles: tuple[tuple[str, str], ...]
+    ranked: str
+    recommended: str
+    not_recommended: str
+
+
+def methodology_view(rules: ScoreRules) -> MethodologyView:
+    """The view of the rules that a registry was made by."""
+    return MethodologyView(
+        profiles=tuple(
+            (
+                words(profile.name),
+                ", ".join(f"{words(name).lower()} {100 * weight:g}" for name, weight in profile.weights.items()),
+            )
+            for profile in rules.profiles
+        ),
+        ranked=numbers.percent(rules.ranked_coverage),
+        recommended=f"{rules.recommended:g}",
+        not_recommended=f"{rules.not_recommended:g}",
+    )
 
 
 def build_site(registry_path: Path, out_dir: Path) -> tuple[str, ...]:
@@ -64,7 +94,7 @@ def site_pages(registry: Registry) -> Mapping[str, str]:
     home = home_view(registry, addresses)
     pages = {
         "index.html": linked_page("home.html", root="", script="home.js", view=home),
-        "methodology.html": linked_page("methodology.html", root=""),
+        "methodology.html": linked_page("methodology.html", root="", view=methodology_view(registry.rules)),
         # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html"),
     }
@@ -72,7 +102,7 @@ def site_pages(registry: Registry) -> Mapping[str, str]:
         items = {
             name: f"items/{entry.id}/{file_name(name)}" for name in entry.quantizations if name != entry.quantization
         }
-        view = model_view(entry, {name: f"../{address}" for name, address in items.items()})
+        view = model_view(entry, {name: f"../{address}" for name, address in items.items()}, registry.rules)
         pages[addresses[entry.id]] = linked_page("model.html", root="../", view=view, updated=home.updated)
         for name, address in items.items():
             back = f"../../{addresses[entry.id]}"

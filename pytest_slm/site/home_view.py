@@ -10,9 +10,7 @@ from pytest_slm.registry.entry import Quantity, Registry, RegistryEntry
 from pytest_slm.registry.performance import STANDARD_CONTEXT, STANDARD_DECODE
 from pytest_slm.site import numbers
 from pytest_slm.site.speed import machine_name
-from pytest_slm.site.views import Plot, sampled, score_plot, words
-
-PROFILE = "marketplace"
+from pytest_slm.site.views import Plot, sampled, score_plot, title_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +57,9 @@ class MachineGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class HomeView:
-    """The whole page."""
+    """The whole page. ``profile`` is the one that the models are ordered by."""
 
+    profile: str
     total: int
     updated: str
     groups: tuple[MachineGroup, ...]
@@ -72,52 +71,54 @@ def home_view(registry: Registry, addresses: Mapping[str, str]) -> HomeView:
     """What the home page shows; ``addresses`` holds the page of each model by id."""
     groups: dict[str, list[RegistryEntry]] = {}
     for entry in registry.models:
-        groups.setdefault(machine_of(entry), []).append(entry)
-    cases = sorted({name for entry in registry.models for name in entry.use_cases})
+        groups.setdefault(machine_of(entry, registry.rules.profiles[0].name), []).append(entry)
+    cases = {name: title_of(entry, name) for entry in registry.models for name in entry.use_cases}
+    profile = registry.rules.profiles[0].name
     return HomeView(
+        profile=profile,
         total=len(registry.models),
         updated=numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else "",
         groups=tuple(
-            _group(key, groups[key], addresses)
+            _group(key, groups[key], addresses, profile)
             for key in sorted(groups, key=lambda key: (not key, -len(groups[key]), key))
         ),
-        cases=tuple((name, words(name)) for name in cases),
+        cases=tuple(sorted(cases.items())),
         licenses=tuple(sorted({entry.license for entry in registry.models if entry.license})),
     )
 
 
-def machine_of(entry: RegistryEntry) -> str:
+def machine_of(entry: RegistryEntry, profile: str) -> str:
     """The fingerprint of the machine that an entry's headline numbers are from; empty if not known."""
-    total = entry.aggregates.get(PROFILE)
+    total = entry.aggregates.get(profile)
     if total is not None:
         return total.machine or ""
     found = [case.machine for case in entry.use_cases.values() if case.machine]
     return found[0] if found else entry.performance.machine if entry.performance else ""
 
 
-def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, str]) -> MachineGroup:
+def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, str], profile: str) -> MachineGroup:
     hardware = next((e.provenance.machines[key] for e in entries if key in e.provenance.machines), {})
 
     def place(entry: RegistryEntry) -> tuple[float, float, str, str]:
-        total = entry.aggregates.get(PROFILE)
+        total = entry.aggregates.get(profile)
         rank = total.rank if total and total.rank else math.inf
         return rank, -total.score if total else math.inf, entry.name.casefold(), entry.id
 
     return MachineGroup(
         title=machine_name(hardware) if key else "Machine not known",
         fingerprint=key,
-        rows=tuple(_row(entry, addresses[entry.id]) for entry in sorted(entries, key=place)),
+        rows=tuple(_row(entry, addresses[entry.id], profile) for entry in sorted(entries, key=place)),
     )
 
 
-def _row(entry: RegistryEntry, href: str) -> ModelRow:
-    total = entry.aggregates.get(PROFILE)
+def _row(entry: RegistryEntry, href: str, profile: str) -> ModelRow:
+    total = entry.aggregates.get(profile)
     sampled_cases = {name: sampled(case.mode, case.limit) for name, case in entry.use_cases.items()}
     # Without an aggregate the model's scores are those of its use cases.
     quick = sampled(total.mode, total.limit) if total else ", ".join(sorted({*sampled_cases.values()} - {""}))
     score = numbers.points(total.score, total.interval) if total else (numbers.MISSING, "")
     # Speeds belong to the machine of the group; those of another machine stand on the model's page only.
-    here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry) else None
+    here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry, profile) else None
     speed = here.quantizations.get(entry.quantization) if here else None
     size = entry.quantizations[entry.quantization].size_bytes
     cells = {
@@ -149,7 +150,7 @@ def _row(entry: RegistryEntry, href: str) -> ModelRow:
         coverage=numbers.percent(total.coverage) if total else "",
         cases=tuple(
             (
-                words(name),
+                title_of(entry, name),
                 numbers.points(case.score, case.interval)[0],
                 sampled_cases[name] if sampled_cases[name] != quick else "",
             )

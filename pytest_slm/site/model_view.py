@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_slm.core.aggregation import PROFILES
+from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
 from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.entry import Item, Performance, RegistryEntry, UseCase
@@ -24,6 +24,7 @@ from pytest_slm.site.views import (
     item_row,
     sampled,
     score_row,
+    title_of,
     words,
 )
 
@@ -117,15 +118,15 @@ class ModelView:
     hardware: tuple[tuple[str, tuple[Fact, ...]], ...]
 
 
-def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
+def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreRules) -> ModelView:
     """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit)]
     # What is not from full runs may stand beside a rank that full runs have.
-    some = ", ".join(words(name) for name, case in entry.use_cases.items() if case in quick)
+    some = ", ".join(title_of(entry, name) for name, case in entry.use_cases.items() if case in quick)
     part = f" ({some})" if len(quick) < len(entry.use_cases) else ""
     most = max((task.n for case in quick for task in case.benchmarks), default=0)
-    expected = {words(name) for profile in PROFILES.values() for name in profile if name != "safety"}
+    expected = {name for profile in rules.profiles for name in profile.weights}
     machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
     return ModelView(
         name=entry.name,
@@ -134,22 +135,22 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str]) -> ModelView:
         quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
         aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
-        not_run=tuple(sorted(expected - {words(name) for name in entry.use_cases})),
-        scores=tuple(score_row(name, case) for name, case in entry.use_cases.items()),
-        best_for=tuple(map(words, entry.best_for)),
-        not_for=tuple(map(words, entry.not_for)),
+        not_run=tuple(sorted(map(words, expected - set(entry.use_cases)))),
+        scores=tuple(score_row(title_of(entry, name), case) for name, case in entry.use_cases.items()),
+        best_for=tuple(title_of(entry, name) for name in entry.best_for),
+        not_for=tuple(title_of(entry, name) for name in entry.not_for),
         safety=tuple(
             item_row(
                 words(name),
                 "",
                 "passed",
                 "",
-                Metric(name=name, value=r.value, n=r.n, interval=r.interval, higher_is_better=False),
+                Metric(name=name, value=r.value, n=r.n, interval=r.interval, higher_is_better=r.higher_is_better),
                 quick=sampled(r.mode, r.limit),
             )
             for name, r in entry.safety.items()
         ),
-        columns=tuple(words(name) for name in columns),
+        columns=tuple(title_of(entry, name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in _ordered(entry)),
         machines=tuple(_machine(entry, performance) for performance in machines),
         devices=_devices(entry),
@@ -187,7 +188,10 @@ def _facts(entry: RegistryEntry) -> tuple[Fact, ...]:
         ("Family", entry.family),
         ("Submitted by", entry.submitted_by),
         ("Listed since", entry.date_added),
-        ("Compliance", entry.compliance.status.replace("_", " ")),
+        (
+            "Domains",
+            ", ".join(f"{words(name)} {numbers.points(s, None)[0]}" for name, s in entry.domain_scores.items()),
+        ),
     )
     found = [Fact(label=label, value=value) for label, value in pairs if value]
     if entry.hf_repo:
@@ -203,7 +207,7 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
     for column in columns:
         case = one.use_cases.get(column)
         text = numbers.points(case.score, case.interval) if case else ("not run", "")
-        scores.append((words(column), *text))
+        scores.append((title_of(entry, column), *text))
     return QuantizationRow(
         name=name,
         headline=name == entry.quantization,
@@ -258,7 +262,10 @@ def items_view(entry: RegistryEntry, name: str) -> ItemsView:
         quantization=name,
         count=len(one.items),
         groups=tuple(
-            (words(suite), tuple(_item(item, limits.get(item.report)) for item in one.items if item.suite == suite))
+            (
+                words(entry.suites[suite].title if suite in entry.suites else suite),
+                tuple(_item(item, limits.get(item.report)) for item in one.items if item.suite == suite),
+            )
             for suite in suites
         ),
     )
@@ -274,6 +281,7 @@ def _item(item: Item, limit: int | None) -> ItemRow:
             interval=item.interval,
             unit=item.unit or "",
             higher_is_better=item.higher_is_better is not False,
+            chance=item.chance,
         )
     return item_row(
         item.task,

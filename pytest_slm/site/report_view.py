@@ -9,7 +9,7 @@ from typing import Any
 from pytest_slm.core.types import MEASURED, Detected, Result, RunReport
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
-from pytest_slm.registry.scores import engine_of, run_aggregates, run_scores
+from pytest_slm.registry.scores import engine_of, run_aggregates, suite_scores
 from pytest_slm.site import numbers
 from pytest_slm.site.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots import LinePlot, Stacks
@@ -77,9 +77,10 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
     """What the report page shows of a run."""
     word = sampled(run.mode, run.limit)
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
-    cases = run_scores(run.results, run.planned, run.quantization, run.mode, run.limit)
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
-    grouped = ((words(suite), _metrics((r for r in results if r.suite == suite), word)) for suite in suites)
+    grouped = (
+        (words(run.facts(suite).title), _metrics((r for r in results if r.suite == suite), word)) for suite in suites
+    )
     metrics = tuple((title, rows) for title, rows in grouped if rows)
     performance = [result for result in results if result.suite == PERFORMANCE]
     row = speed(performance, run.mode, engine_of(run), "", None)
@@ -94,9 +95,12 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         interrupted=run.interrupted,
         facts=_headline(run),
         counts=_counts(results),
-        scores=tuple(score_row(name, case) for name, case in cases.items()),
+        scores=tuple(score_row(run.facts(suite).title, case) for suite, case in suite_scores(run).items()),
         aggregates=tuple(aggregate_row(total) for total in run_aggregates(run).values()),
-        suites=tuple((words(suite), tuple(_row(r, word) for r in results if r.suite == suite)) for suite in suites),
+        suites=tuple(
+            (words(run.facts(suite).title), tuple(_row(r, word) for r in results if r.suite == suite))
+            for suite in suites
+        ),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),
         charts=speed_charts(row),
@@ -107,7 +111,9 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         performance_items=tuple(_timing_row(result, word) for result in performance),
         caution=caution(run.machine, run.backend) if performance else "",
         missing=tuple(
-            (words(result.suite), _row(result, word)) for result in results if result.outcome not in MEASURED
+            (words(run.facts(result.suite).title), _row(result, word))
+            for result in results
+            if result.outcome not in MEASURED
         ),
         samples=sample_groups(run.results, samples),
         provenance=_provenance(run),

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, Metric
-from pytest_slm.registry.entry import AggregateScore, UseCase
+from pytest_slm.registry.entry import AggregateScore, RegistryEntry, UseCase
 from pytest_slm.site import numbers
 
 STATES: Mapping[str, str] = {
@@ -93,7 +93,7 @@ def score_plot(score: float, interval: Interval | None) -> Plot:
     )
 
 
-def score_row(name: str, case: UseCase, note: str = "") -> ScoreRow:
+def score_row(title: str, case: UseCase) -> ScoreRow:
     """The row of a use case."""
     score, interval = numbers.points(case.score, case.interval)
     variants = sum(task.measured_variants for task in case.benchmarks)
@@ -101,12 +101,12 @@ def score_row(name: str, case: UseCase, note: str = "") -> ScoreRow:
     done, declared = len(case.benchmarks), len(case.declared)
     tasks = f"{done} of {declared} tasks" if done < declared else f"{done} task{'' if done == 1 else 's'}"
     return ScoreRow(
-        name=words(name),
+        name=words(title),
         score=score,
         interval=interval,
         n=numbers.number(case.n, 0),
         coverage=numbers.percent(case.coverage),
-        note=note or tasks + several,
+        note=tasks + several + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}"),
         plot=score_plot(case.score, case.interval),
         quick=sampled(case.mode, case.limit),
         recommended=bool(case.recommended),
@@ -158,6 +158,8 @@ def item_row(
             notes.append("lower is better")
     if metric is None and outcome in MEASURED and not notes:
         notes.append("its values are in the charts")
+    if metric is not None and metric.chance is not None and outcome in MEASURED:
+        notes.append(f"chance {numbers.points(100 * metric.chance, None)[0]}{numbers.NBSP}%")
     if unscored:
         notes.append(f"{unscored} could not be scored")
     if cut:
@@ -193,10 +195,15 @@ def split_reason(reason: str) -> tuple[str, str]:
     return (found.group(1), found.group(2)) if found else (reason.strip(), "")
 
 
+def title_of(entry: RegistryEntry, use_case: str) -> str:
+    """The title of the suite that a use case is the score of."""
+    facts = next((facts for facts in entry.suites.values() if facts.scored and facts.use_case == use_case), None)
+    facts = facts or entry.suites.get(use_case)
+    return words(facts.title if facts else use_case)
+
+
 def words(name: str) -> str:
-    """``function_calling`` -> ``Function calling``; short names that are initials stay capitals."""
-    if name in ("rag", "mmlu"):
-        return name.upper()
+    """``function_calling`` -> ``Function calling``."""
     return (name[:1].upper() + name[1:]).replace("_", " ")
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 
+import psutil
 import pytest
 
 from pytest_slm.answers import FOLDER, begin, choose, close
@@ -85,8 +86,6 @@ def test_a_run_that_was_named_goes_on_or_is_an_error(killed, place):
 
 def test_a_run_that_is_still_going_on_is_left_alone(killed, place):
     folder = killed("r1")
-    import psutil
-
     parent = psutil.Process(os.getppid())  # surely alive, and not this process
     path = folder / FOLDER / NAME
     content = json.loads(path.read_text())
@@ -99,6 +98,14 @@ def test_a_run_that_is_still_going_on_is_left_alone(killed, place):
     path.write_text(
         json.dumps({**content, "pid": parent.pid, "process_began": parent.create_time(), "computer": "elsewhere"})
     )
+    assert choose(CONFIG, [place])[0].run_id == "r1"
+
+
+def test_an_earlier_session_of_this_very_process_has_ended(killed, place):
+    # as in a notebook, or where a script calls pytest.main twice
+    path = killed("r1") / FOLDER / NAME
+    me = psutil.Process()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "pid": me.pid, "process_began": me.create_time()}))
     assert choose(CONFIG, [place])[0].run_id == "r1"
 
 

@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 
 from pytest_slm.backends import template
-from pytest_slm.core.types import Message
+from pytest_slm.core.record import RecordError
+from pytest_slm.core.types import Message, ToolCall
 from pytest_slm.errors import BackendError
 
 HELLO = (Message(role="user", content="Hello"),)
@@ -215,3 +216,35 @@ def test_a_width_that_is_a_field_is_refused():
     # it may be put together from several values
     with pytest.raises(BackendError, match="not supported"):
         template.render("{{ '{:>{a}{b}}'.format(1, a='3', b='00000000') }}", HELLO)
+
+
+TURNS = """{% for m in messages %}[{{ m.role }}{% if m.name is defined %} {{ m.name }}{% endif %}]{{ m.content }}\
+{% if m.tool_calls is defined %}{% for c in m.tool_calls %}<{{ c.function.name }}:{{ c.function.arguments | tojson }}>\
+{% endfor %}{% endif %}{% if m.tool_call_id is defined %}({{ m.tool_call_id }}){% endif %}{% endfor %}"""
+
+
+def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said():
+    # many templates test `is defined`, and a None field is defined
+    call = ToolCall(name="f", arguments={"x": "a"}, id="7")
+    turns = [
+        Message(role="user", content="q"),
+        Message(role="assistant", content="", tool_calls=(call,)),
+        Message(role="tool", content="3", tool_call_id="7", name="f"),
+    ]
+    assert template.render(TURNS, turns) == '[user]q[assistant]<f:{"x": "a"}>[tool f]3(7)'
+
+
+def test_every_text_of_a_message_is_rewritten():
+    call = ToolCall(name="f", arguments={"x": ["a", {"y": "a", "n": 1}]})
+    message = Message(role="assistant", content="a", tool_calls=(call,)).rewritten(str.upper)
+    assert (message.content, message.tool_calls[0].name) == ("A", "F")
+    assert message.tool_calls[0].arguments == {"X": ["A", {"Y": "A", "N": 1}]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"role": "user", "tool_calls": (ToolCall(name="f"),)}, {"role": "assistant", "tool_call_id": "1"}],
+)
+def test_only_an_assistant_calls_and_only_a_tool_answers(wrong):
+    with pytest.raises(RecordError, match="only a"):
+        Message(content="", **wrong)

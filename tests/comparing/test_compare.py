@@ -218,6 +218,19 @@ def test_a_paired_test_finds_what_an_unpaired_one_does_not(answered):
     assert one.p == pytest.approx(2 / 2**8)
 
 
+def test_the_text_has_the_shares_of_both_sides(answered):
+    words = told(compare(answered("1" * 60 + "0" * 40), answered("1" * 68 + "0" * 32))).split()
+    assert "60.0" in words
+    assert "68.0" in words
+    assert "+8.0" in words
+
+
+def test_bytes_are_told_as_megabytes(timed):
+    found = compare(timed((250e6,), unit="B", name="peak_rss"), timed((500e6,), unit="B", name="peak_rss"))
+    assert "250 MB" in told(found)
+    assert "500 MB" in told(found)
+
+
 def test_unscored_answers_are_left_out_and_told(answered):
     (one,) = compare(answered("11?0"), answered("1?00")).scores
     assert (one.n, one.only_a) == (2, 0)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import pytest_slm
+from pytest_slm.backends.hosts import InProcessHosts, Opening
 
 SUITE = "suite: {name}\ntitle: {name}\ntags: [{name}]\ntasks: [{tasks}]\n"
 TASK = """\
@@ -21,14 +27,54 @@ options: {{samples: data/{name}.jsonl, max_tokens: 8}}
 """
 
 
+class InThisProcess(InProcessHosts):
+    """What a session gets in place of ``Hosts``: the same models, behind the same protocol, without a child process."""
+
+    def __init__(self, openings: Mapping[str, Opening], *, request_timeout: float, **_: Any) -> None:
+        super().__init__(openings, request_timeout=request_timeout)
+
+
+ENGINES = ("backends.hf", "backends.llamacpp", "sandbox.machine", "sandbox.guest")
+"""Modules of ours that bring an engine along, and what runs inside of the sandbox only."""
+
+
+@pytest.fixture(scope="session")
+def _loaded() -> None:
+    """Every module of ours, imported once: pytester takes away what its sessions import, and the next one would import
+    it again (half a second each), as other classes under the same names."""
+    for path in Path(pytest_slm.__path__[0]).rglob("*.py"):
+        name = ".".join(path.relative_to(pytest_slm.__path__[0]).with_suffix("").parts).removesuffix(".__init__")
+        if not name.startswith(ENGINES):
+            importlib.import_module(f"pytest_slm.{name}")
+    with contextlib.suppress(ImportError):  # its plugin imports it at the end of every session
+        importlib.import_module("hypothesis")
+
+
 @pytest.fixture
-def run(pytester: pytest.Pytester, script: Callable[..., str], no_orphans: object) -> Callable[..., pytest.RunResult]:
-    """Runs pytest in a subprocess with a scripted model: ``run("-x", text="Paris")``."""
+def session(
+    request: pytest.FixtureRequest,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    _loaded: None,
+    no_orphans: object,
+) -> Callable[..., pytest.RunResult]:
+    """Runs pytest in the test's folder: in this process, or in one of its own if the test has the marker
+    ``subprocess`` (the model dies, a signal comes, modules or the environment are looked at, workers are started)."""
+    if request.node.get_closest_marker("subprocess"):
+        return pytester.runpytest_subprocess
+    monkeypatch.setattr("pytest_slm.start.Hosts", InThisProcess)
+    # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
+    return partial(pytester.runpytest_inprocess, "-p", "no:faulthandler")
+
+
+@pytest.fixture
+def run(session: Callable[..., pytest.RunResult], script: Callable[..., str]) -> Callable[..., pytest.RunResult]:
+    """A session with a scripted model: ``run("-x", text="Paris")``."""
 
     def start(*arguments: str, model: str | None = None, **content: Any) -> pytest.RunResult:
         reference = model or script(**content)
         cache = [] if "cacheprovider" in arguments else ["-p", "no:cacheprovider"]
-        return pytester.runpytest_subprocess(f"--slm-model={reference}", *cache, *arguments)
+        return session(f"--slm-model={reference}", *cache, *arguments)
 
     return start
 

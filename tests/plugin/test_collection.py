@@ -5,6 +5,7 @@ import pytest
 PAIRS = [("Capital of France?", "Paris")]
 
 
+@pytest.mark.subprocess
 def test_without_a_model_other_peoples_sessions_are_left_alone(pytester, suite):
     suite(one=PAIRS)
     pytester.makepyfile("def test_ok(): pass")
@@ -14,6 +15,7 @@ def test_without_a_model_other_peoples_sessions_are_left_alone(pytester, suite):
     assert not (pytester.path / "reports").exists()
 
 
+@pytest.mark.subprocess
 def test_without_a_model_the_engines_and_our_rooms_are_not_imported(pytester):
     pytester.makepyfile(
         """
@@ -28,9 +30,9 @@ def test_without_a_model_the_engines_and_our_rooms_are_not_imported(pytester):
     pytester.runpytest_subprocess(*quiet).assert_outcomes(passed=1)
 
 
-def test_a_fixture_without_a_model_skips_and_says_what_is_missing(pytester):
+def test_a_fixture_without_a_model_skips_and_says_what_is_missing(pytester, session):
     pytester.makepyfile("def test_it(slm_backend): pass\ndef test_that(slm_submission): pass")
-    done = pytester.runpytest_subprocess("-rs", "-p", "no:cacheprovider")
+    done = session("-rs", "-p", "no:cacheprovider")
     done.assert_outcomes(skipped=2)
     done.stdout.fnmatch_lines(["*needs a model: pytest --slm-model=REF*"])
 
@@ -56,6 +58,7 @@ def test_one_node_id_runs_one_item(run, suite, report):
     assert [r["task"] for r in report()["slm"]["results"]] == ["two"]
 
 
+@pytest.mark.subprocess
 def test_collecting_needs_no_engine_and_writes_nothing(pytester, run, suite):
     suite(one=PAIRS)
     done = run("--collect-only", "suites", start="crash")
@@ -63,6 +66,7 @@ def test_collecting_needs_no_engine_and_writes_nothing(pytester, run, suite):
     assert not (pytester.path / "reports").exists()
 
 
+@pytest.mark.subprocess
 def test_collecting_a_gguf_works_without_llama_cpp(pytester, tmp_path, monkeypatch):
     (tmp_path / "llama_cpp.py").write_text("raise ImportError('no engine here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -223,7 +227,7 @@ def test_validate_runs_the_submissions_checks_alone_and_gives_no_score(run, real
     done.stdout.fnmatch_lines(["  submission/validate?Q4_1? passed, *"])
 
 
-def test_help_teaches_every_option(pytester):
-    text = pytester.runpytest_subprocess("--help").stdout.str()
+def test_help_teaches_every_option(session):
+    text = session("--help").stdout.str()
     for option in ("model", "mode", "quant", "suite", "limit", "data", "offline", "reports", "seed", "gate"):
         assert f"--slm-{option}" in text

@@ -4,6 +4,8 @@ import pytest
 
 pytest.importorskip("xdist", reason="needs pytest-xdist")
 
+pytestmark = pytest.mark.subprocess
+
 GOOD = [("Capital of France?", "Paris")]
 
 

@@ -56,12 +56,12 @@ def plugin(pytester):
 
 
 @pytest.fixture
-def told(plugin, pytester, suite, good):
+def told(plugin, session, suite, good):
     """What a session says of a task: the lines that end with a slug."""
 
     def of(text):
         (suite(one=good) / "one.yaml").write_text(text)
-        done = pytester.runpytest_inprocess("--slm-model=fake", "-p", "no:cacheprovider", "suites")
+        done = session("--slm-model=fake", "-p", "no:cacheprovider", "suites")
         assert done.ret == pytest.ExitCode.INTERRUPTED  # while collecting: nothing was measured
         lines = [
             line.partition("suites/geo/")[2] for line in done.outlines if line.endswith("]") and "one.yaml" in line
@@ -72,12 +72,12 @@ def told(plugin, pytester, suite, good):
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_name_that_is_taken_is_refused(pytester, hook):
+def test_a_name_that_is_taken_is_refused(pytester, session, hook):
     again = 'register("mine", print)' if hook == "graders" else ""
     pytester.makeconftest(
         f"def pytest_slm_register_{hook}(register):\n    {again}\n    register({TAKEN[hook]!r}, 'mine:thing')\n"
     )
-    done = pytester.runpytest_inprocess("--slm-model=fake", "-p", "no:cacheprovider")
+    done = session("--slm-model=fake", "-p", "no:cacheprovider")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in done.errlines if line.startswith("ERROR")]
     noun = hook.removesuffix("s")
@@ -87,7 +87,7 @@ def test_a_name_that_is_taken_is_refused(pytester, hook):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("kind: trns\nmetrics: [a]\n", "1: kind: 'trns' is not known. Did you mean 'turns'?  [suite-bad-value]"),
+        ("kind: trns\nmetrics: [a]\n", "1: kind: unknown kind 'trns'. Did you mean 'turns'?  [task-option]"),
         (
             "kind: checks\nmetrics: [a]\nscorer: exct\noptions: {samples: data/one.jsonl}\n",
             "3: scorer: unknown scorer 'exct'. Did you mean 'exact'?  [task-option]",
@@ -115,9 +115,9 @@ def test_a_kind_that_cannot_be_imported_is_told(told):
 def test_every_mistake_in_the_options_of_a_kind_has_its_line(told):
     lines = told("kind: turns\nmetrics: [a]\noptions:\n  qestion: What?\n  question: 3\n")
     assert lines == [
+        "one.yaml:3: options: the option `turns` is missing  [task-option]",
         "one.yaml:4: options.qestion: unknown option. Did you mean 'question'?  [task-option]",
         "one.yaml:5: options.question: expected a text, got 3  [task-option]",
-        "one.yaml:3: options: the option `turns` is missing  [task-option]",
     ]
 
 

@@ -23,6 +23,7 @@ def _start(pytester, model):
     )
 
 
+@pytest.mark.subprocess
 def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, moody, report, results):
     suite(a=crash, b=good)
     ended = run("suites", "-x", **moody)
@@ -34,6 +35,7 @@ def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, 
     assert report()["slm"]["interrupted"]
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "xdist"])
 def test_what_was_not_run_has_the_version_of_its_task(run, suite, good, crash, moody, report, results, workers):
     if workers:
@@ -45,6 +47,7 @@ def test_what_was_not_run_has_the_version_of_its_task(run, suite, good, crash, m
     assert (last["outcome"], last["version"]) == ("not_run", 3)
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
     pytester, suite, script, good, moody, no_orphans, report, results, how
@@ -67,6 +70,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(
     assert not no_orphans()
 
 
+@pytest.mark.subprocess
 def test_even_kill_9_leaves_the_results_that_were_there(pytester, suite, script, good, moody, no_orphans):
     suite(a=good, b=[("wait", "Paris")])
     child = _start(pytester, script(**moody))
@@ -80,6 +84,7 @@ def test_even_kill_9_leaves_the_results_that_were_there(pytester, suite, script,
     assert json.loads(line)["metrics"][0]["value"] == 1
 
 
+@pytest.mark.subprocess
 def test_a_run_that_is_interrupted_in_its_first_item_tells_what_answered(pytester, suite, script, report):
     # the first question is answered late, so that its answer is told with a sign of life before the second one hangs
     suite(a=[("slow", "Paris"), ("wait", "Paris")])

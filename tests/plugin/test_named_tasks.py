@@ -7,17 +7,14 @@ pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-ev
 from pytest_slm.runners.upstream.declaring import declare
 
 
-def test_a_named_task_is_collected_alone_and_found_again_by_its_name(pytester, script):
-    model = f"--slm-model={script(quantizations=['Q8_0'])}"
-    done = pytester.runpytest_inprocess(model, "--slm-task=lm_eval:arc_easy,lm_eval:piqa", "--collect-only", "-q")
+def test_a_named_task_is_collected_alone_and_found_again_by_its_name(run):
+    done = run("--slm-task=lm_eval:arc_easy,lm_eval:piqa", "--collect-only", "-q", quantizations=["Q8_0"])
     done.stdout.fnmatch_lines(["lm_eval:arc_easy*Q8_0*", "lm_eval:piqa*Q8_0*"])
     done.stdout.no_fnmatch_line("*niah*")
 
 
-def test_it_is_measured_with_all_of_lm_evals_metrics(pytester, script, mirror):
-    done = pytester.runpytest_inprocess(
-        f"--slm-model={script()}", "--slm-task=lm_eval:piqa", "--slm-limit=5", f"--slm-data={mirror}", "--slm-offline"
-    )
+def test_it_is_measured_with_all_of_lm_evals_metrics(run, mirror):
+    done = run("--slm-task=lm_eval:piqa", "--slm-limit=5", f"--slm-data={mirror}", "--slm-offline")
     done.assert_outcomes(passed=1)
     done.stdout.fnmatch_lines(["*lm_eval/piqa*acc_norm*"])
 
@@ -30,8 +27,8 @@ def test_it_is_measured_with_all_of_lm_evals_metrics(pytester, script, mirror):
         ("arc_easy", "*expected lm_eval:NAME*"),
     ],
 )
-def test_what_does_not_exist_is_the_users_mistake(pytester, script, name, told):
-    done = pytester.runpytest_inprocess(f"--slm-model={script()}", f"--slm-task={name}")
+def test_what_does_not_exist_is_the_users_mistake(run, name, told):
+    done = run(f"--slm-task={name}")
     assert done.ret == 4
     done.stderr.fnmatch_lines([told])
 
@@ -47,15 +44,11 @@ def test_programs_are_tried_in_the_sandbox_whatever_lm_eval_calls_their_metric(n
     assert (spec.name, spec.unit, spec.key, spec.filter) == ("pass@1", "share", "pass@1", place)
 
 
-def test_programs_are_measured_without_a_file(pytester, script, mirror):
+@pytest.mark.subprocess
+def test_programs_are_measured_without_a_file(run, mirror):
     pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
     # Not in this process: the sandbox answers signals, and pytest's faulthandler takes them over when a session ends.
-    done = pytester.runpytest_subprocess(
-        f"--slm-model={script(text='    return 1')}",
-        "--slm-task=lm_eval:humaneval,lm_eval:mbpp",
-        "--slm-limit=2",
-        f"--slm-data={mirror}",
-        "--slm-offline",
-    )
+    tasks = ("--slm-task=lm_eval:humaneval,lm_eval:mbpp", "--slm-limit=2", f"--slm-data={mirror}", "--slm-offline")
+    done = run(*tasks, text="    return 1")
     done.assert_outcomes(passed=2)
     done.stdout.fnmatch_lines(["*lm_eval/humaneval*pass@1*0.0 %*"])

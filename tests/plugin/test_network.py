@@ -5,6 +5,8 @@ import pytest
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.sandbox import available
 
+pytestmark = pytest.mark.subprocess
+
 GUARD = """
 import os, socket
 LOG = {log!r}

@@ -19,6 +19,7 @@ def pytest_runtest_logfinish():  # the next one may have more
 """
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform != "linux", reason="needs control groups")
 def test_the_kernel_kills_one_quantization_and_the_next_one_is_measured(run, suite, pytester, memory_group):
     suite(one=[("capital of France?", "Paris")])

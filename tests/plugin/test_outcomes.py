@@ -59,6 +59,7 @@ def test_an_error_of_the_engine_is_an_error_and_no_score(run, suite, good, moody
     assert done.ret == 1
 
 
+@pytest.mark.subprocess
 def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measured(
     run, suite, good, crash, moody, report, results
 ):
@@ -72,12 +73,14 @@ def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measure
     assert found["geo/b"]["metrics"][0]["value"] == 1
 
 
+@pytest.mark.subprocess
 def test_a_model_that_hangs_is_one_error(run, suite, good, moody, report, results):
     suite(a=[("wait", "Paris")], b=good)
     run("suites", "--slm-request-timeout=3", **moody).assert_outcomes(errors=1, passed=1)
     assert "--slm-request-timeout" in results(report())["geo/a"]["reason"]
 
 
+@pytest.mark.subprocess
 def test_samples_before_the_crash_are_kept(run, suite, pytester, crash, moody):
     # chunks of 8: the crash in the second chunk loses the second only
     suite(a=[(f"question {n}", "Paris") for n in range(8)] + crash)
@@ -107,6 +110,7 @@ def test_what_could_not_be_scored_is_counted_apart(run, suite, report, results):
     assert (result["n_scored"], result["n_unscored"], result["metrics"][0]["n"]) == (1, 1, 1)
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize("capture", ["-s", "--capture=fd", "--capture=sys"])
 def test_progress_is_told_whatever_is_captured(pytester, suite, script, good, moody, capture, monkeypatch):
     suite(a=good)

@@ -1,5 +1,7 @@
 """Tests, scorers and backends of a user's own are measured with like ours, and a bug in them is an error."""
 
+import pytest
+
 
 def test_a_result_without_a_name_is_refused(pytester, run):
     pytester.makepyfile("def test_it(slm_backend, slm_result): slm_result()")
@@ -52,6 +54,7 @@ def test_a_plugin_brings_a_scorer(pytester, run, suite, good, report, results):
     assert results(report())["geo/one"]["metrics"][0]["value"] == 1
 
 
+@pytest.mark.subprocess
 def test_a_plugin_brings_a_backend(pytester, run, suite, good, moody, report):
     pytester.makepyfile(
         mine="""

@@ -2,32 +2,23 @@
 
 import pytest
 
+from pytest_slm.planning import survey
+
 GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
 SCRIPT = {"text": "Paris", "vocab_size": 1000, "rules": [{"contains": "boom", "action": "error"}]}
 
-PATCH = """
-import pytest_slm.planning.survey as survey
-survey.{name} = lambda *_: {value}
-"""
 
-
-def test_a_task_that_raises_is_told_in_the_plan_and_the_others_are_planned(run, suite, pytester):
+def test_a_task_that_raises_is_told_in_the_plan_and_the_others_are_planned(run, suite, monkeypatch):
     suite(a=GOOD, b=GOOD[:1])
-    pytester.makeconftest(
-        """
-        import pytest_slm.planning.survey as survey
-        real = survey.first_round
-        def first_round(task, *more):
-            return 1 / 0 if task.name == "a" else real(task, *more)
-        survey.first_round = first_round
-        """
-    )
+    real = survey.first_round
+    monkeypatch.setattr(survey, "first_round", lambda kind: 1 / 0 if kind.task.name == "a" else real(kind))
     done = run("suites", "--slm-plan", **SCRIPT)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*geo/a*ZeroDivisionError*"])
     done.stdout.re_match_lines([r"geo/b\[scripted\] +1 +1 +6 +6 +1 +\d"])
 
 
+@pytest.mark.subprocess  # how old the process is counts as the time to start
 def test_a_plan_has_a_line_for_every_item_and_measures_none(run, suite, pytester):
     suite(a=GOOD, b=GOOD[:1])
     done = run("suites", "--slm-plan", **SCRIPT)
@@ -117,8 +108,8 @@ def test_a_backend_without_times_is_no_reason_to_invent_some(run, suite):
         ("free", 1_000, "does not fit: disk: * for the reports, 1 kB are free: *"),
     ],
 )
-def test_what_does_not_fit_is_refused(run, suite, pytester, name, value, told):
-    pytester.makeconftest(PATCH.format(name=name, value=value))
+def test_what_does_not_fit_is_refused(run, suite, monkeypatch, name, value, told):
+    monkeypatch.setattr(survey, name, lambda *_: value)
     suite(a=GOOD)
     done = run("suites", "--slm-plan", **SCRIPT)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
@@ -142,17 +133,14 @@ def test_a_budget_with_room_takes_all_and_says_so(run, suite, report, results):
     done.stdout.fnmatch_lines(["slm: up to 3 samples an item, about * s of 3600 s*", "budget: 3600 s asked, *"])
 
 
-def test_a_budget_chooses_samples(run, suite, report, results, pytester):
-    pytester.makeconftest(
-        "import pytest_slm.planner as planner\n"
-        "real = planner.allocate\n"
-        "planner.allocate = lambda demands, seconds: ({d.item: 2 for d in demands}, 1.0)\n"
-    )
+def test_a_budget_chooses_samples(run, suite, report, results, monkeypatch):
+    monkeypatch.setattr("pytest_slm.planner.allocate", lambda demands, _: ({d.item: 2 for d in demands}, 1.0))
     suite(a=GOOD)
     run("suites", "--slm-budget=1h", **SCRIPT).assert_outcomes(passed=1)
     assert results(report())["geo/a"]["n_scored"] == 2
 
 
+@pytest.mark.subprocess  # how old the process is counts as the time to start
 def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pytester):
     suite(a=GOOD, b=GOOD)
     done = run("suites", "--slm-budget=0.1s", **SCRIPT)
@@ -183,6 +171,7 @@ def test_a_budget_is_a_time(run, text):
     done.stderr.fnmatch_lines([f"*--slm-budget={text}: expected a time such as 90s, 10m or 1h30m*"])
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize("option", ["--slm-plan", "--slm-budget=1h"])
 def test_workers_cannot_plan(run, suite, option):
     pytest.importorskip("xdist")

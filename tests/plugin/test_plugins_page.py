@@ -43,6 +43,7 @@ def lines(pytester, task):
     return sorted(found, key=lambda line: line["doc_id"])
 
 
+@pytest.mark.subprocess
 def test_kind_generator_and_grader(written, pytester, run, report, results):
     written("conftest", "my_", "suites/mine")
     made = list(runpy.run_path(str(pytester.path / "my_generators.py"))["BACKWARDS"].make(_context()))
@@ -74,6 +75,7 @@ def _context():
     return GeneratorContext(options={"letters": 6}, variant={}, limit=2, seed=1234, count_tokens=len)
 
 
+@pytest.mark.subprocess
 def test_backend_and_scorer(written, run, report, results):
     written("conftest", "my_scorers", "echo_engine", "suites/geo")
     run("suites/geo", "--slm-backend=echo", model="fake").assert_outcomes(passed=1)
@@ -88,6 +90,7 @@ def test_tests_written_by_hand(written, run, mode, n):
     run("test_model.py", f"--slm-mode={mode}", text="I do not know.").assert_outcomes(passed=n)
 
 
+@pytest.mark.subprocess
 def test_a_script_that_measures(written, pytester, report):
     written("conftest", "my_scorers", "suites/geo", "measure_it")
     done = pytester.runpython("measure_it.py")
@@ -95,6 +98,7 @@ def test_a_script_that_measures(written, pytester, report):
     assert report()["slm"]["limit"] == 10
 
 
+@pytest.mark.subprocess
 def test_a_notebook_with_hooks_in_an_object(written, pytester, report):
     written("suites/geo", "notebook")
     assert pytester.runpython("notebook.py").ret == 0

@@ -34,15 +34,24 @@ def scorer(pytester, suite):
 
 
 @pytest.fixture
-def again(pytester, script):
+def first(script, session):
+    """Measures for the first time: ``first("suites", text="Paris")``."""
+
+    def start(*arguments, **content):
+        model = script(**(content or {"text": "I do not know.", "rules": RULES}))
+        return session("-p", "no:cacheprovider", f"--slm-model={model}", "--slm-run-id=first", *arguments)
+
+    return start
+
+
+@pytest.fixture
+def again(pytester, script, session):
     """Scores the run ``first`` again, with a model that cannot be opened: ``again("--slm-run-id=second")``."""
 
     def start(*arguments, run_id="second"):
-        script(start="crash")
+        script(start="error")
         (folder,) = pytester.path.glob("reports/*/*/first")
-        return pytester.runpytest_inprocess(
-            *("-p", "no:cacheprovider", f"--slm-rescore={folder}", f"--slm-run-id={run_id}"), *arguments
-        )
+        return session(*("-p", "no:cacheprovider", f"--slm-rescore={folder}", f"--slm-run-id={run_id}"), *arguments)
 
     return start
 
@@ -64,16 +73,9 @@ def lines(pytester, run_id, name="geo.one"):
     return path
 
 
-def first(pytester, script, *arguments, **content):
-    model = script(**(content or {"text": "I do not know.", "rules": RULES}))
-    return pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", f"--slm-model={model}", "--slm-run-id=first", *arguments
-    )
-
-
-def test_a_scorer_that_fails_is_corrected_and_the_run_is_scored_again(scorer, again, found, script, pytester):
+def test_a_scorer_that_fails_is_corrected_and_the_run_is_scored_again(scorer, again, found, pytester, first):
     scorer(BROKEN)
-    done = first(pytester, script, "suites")
+    done = first("suites")
     done.assert_outcomes(errors=1)
     assert len(done.outlines) < 60
     assert not [line for line in done.outlines if "Traceback" in line or "pluggy/" in line]
@@ -102,9 +104,9 @@ def test_a_scorer_that_fails_is_corrected_and_the_run_is_scored_again(scorer, ag
     assert lines(pytester, "third").read_bytes() == lines(pytester, "second").read_bytes()
 
 
-def test_a_run_that_was_scored_again_can_be_scored_again(scorer, again, found, script, pytester):
+def test_a_run_that_was_scored_again_can_be_scored_again(scorer, again, found, pytester, first):
     scorer(RIGHT)
-    first(pytester, script, "suites").assert_outcomes(passed=1)
+    first("suites").assert_outcomes(passed=1)
     again("suites").assert_outcomes(passed=1)
     shutil.rmtree(lines(pytester, "first").parents[1])
     (folder,) = pytester.path.glob("reports/*/*/second")
@@ -113,13 +115,14 @@ def test_a_run_that_was_scored_again_can_be_scored_again(scorer, again, found, s
     assert found("third")[0]["geo/one"]["metrics"][0]["value"] == pytest.approx(2 / 3)
 
 
-def test_two_workers_score_a_run_again(scorer, again, found, script, pytester):
+@pytest.mark.subprocess
+def test_two_workers_score_a_run_again(scorer, again, found, script, pytester, first, session):
     pytest.importorskip("xdist", reason="needs pytest-xdist")
     scorer(RIGHT)
-    first(pytester, script, "suites").assert_outcomes(passed=1)
-    script(start="crash")
+    first("suites").assert_outcomes(passed=1)
+    script(start="error")
     (folder,) = pytester.path.glob("reports/*/*/first")
-    done = pytester.runpytest_subprocess(f"--slm-rescore={folder}", "--slm-run-id=second", "-n2", "suites")
+    done = session(f"--slm-rescore={folder}", "--slm-run-id=second", "-n2", "suites")
     done.assert_outcomes(passed=1)
     results, _ = found("second")
     assert results["geo/one"]["metrics"] == found("first")[0]["geo/one"]["metrics"]
@@ -142,10 +145,10 @@ def test_two_workers_score_a_run_again(scorer, again, found, script, pytester):
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_what_contradicts_the_run_is_refused(suite, again, script, pytester, arguments, told):
+def test_what_contradicts_the_run_is_refused(suite, again, pytester, arguments, told, first):
     suite(one=QUESTIONS)
     if not list(pytester.path.glob("reports/*/*/first")):
-        first(pytester, script, "suites").assert_outcomes(passed=1)
+        first("suites").assert_outcomes(passed=1)
     done = again("suites", *arguments)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in done.errlines if line.startswith("ERROR")]
@@ -153,9 +156,9 @@ def test_what_contradicts_the_run_is_refused(suite, again, script, pytester, arg
     assert line.endswith("  [rescore-run]")
 
 
-def test_an_item_that_was_not_asked_then_is_skipped(suite, again, found, script, pytester):
+def test_an_item_that_was_not_asked_then_is_skipped(suite, again, found, pytester, first):
     suite(one=QUESTIONS)
-    first(pytester, script, "suites").assert_outcomes(passed=1)
+    first("suites").assert_outcomes(passed=1)
     task = pytester.path / "suites" / "geo" / "one.yaml"
     task.with_name("new.yaml").write_text(task.read_text())
     again("suites").assert_outcomes(passed=1, skipped=1)
@@ -174,10 +177,10 @@ def other(kept):
 
 @pytest.mark.parametrize(("change", "why"), [(drop, "'0'"), (other, "another question was asked then")])
 def test_an_answer_that_is_missing_or_of_another_question_is_an_error(
-    suite, again, found, script, pytester, change, why
+    suite, again, found, pytester, change, why, first
 ):
     suite(one=QUESTIONS)
-    first(pytester, script, "suites").assert_outcomes(passed=1)
+    first("suites").assert_outcomes(passed=1)
     path = lines(pytester, "first")
     kept = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     path.write_text("".join(json.dumps(line) + "\n" for line in change(kept)))
@@ -188,19 +191,19 @@ def test_an_answer_that_is_missing_or_of_another_question_is_an_error(
     assert reason.endswith("[rescore-missing]")
 
 
-def test_as_many_samples_are_scored_again_as_were_asked(suite, again, found, script, pytester):
+def test_as_many_samples_are_scored_again_as_were_asked(suite, again, found, first):
     suite(one=QUESTIONS)
-    first(pytester, script, "suites", "--slm-limit=2", text="Lima").assert_outcomes(passed=1)
+    first("suites", "--slm-limit=2", text="Lima").assert_outcomes(passed=1)
     again("suites").assert_outcomes(passed=1)
     results, section = found("second")
     assert (results["geo/one"]["n_scored"], section["limit"]) == (2, 2)
     assert results["geo/one"]["metrics"] == found("first")[0]["geo/one"]["metrics"]
 
 
-def test_choices_and_programs_come_out_the_same_to_the_last_digit(again, found, script, pytester):
+def test_choices_and_programs_come_out_the_same_to_the_last_digit(again, found, pytester, first):
     pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
     chosen = "--slm-suite=core/language,core/coding"
-    first(pytester, script, chosen, "--slm-limit=6", text="    return 1").assert_outcomes(passed=2)
+    first(chosen, "--slm-limit=6", text="    return 1").assert_outcomes(passed=2)
     again(chosen).assert_outcomes(passed=2)
     before, after = found("first")[0], found("second")[0]
     assert set(before) == {"core/language", "core/coding"}
@@ -215,9 +218,9 @@ def test_choices_and_programs_come_out_the_same_to_the_last_digit(again, found, 
         assert second_lines == first_lines
 
 
-def test_what_measures_time_cannot_be_scored_again(again, found, script, pytester):
+def test_what_measures_time_cannot_be_scored_again(again, found, first):
     chosen = "--slm-suite=core/arithmetic,performance"
-    first(pytester, script, chosen, "--slm-limit=2", "-k", "arithmetic").assert_outcomes(passed=1)
+    first(chosen, "--slm-limit=2", "-k", "arithmetic").assert_outcomes(passed=1)
     again(chosen).assert_outcomes(passed=1, skipped=6)
     results = found("second")[0]
     assert [name for name, result in results.items() if result["outcome"] == "passed"] == ["core/arithmetic"]

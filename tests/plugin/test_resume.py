@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from pytest_slm.progress import LiveLine
+
 GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
 BAD = [("boom", "x")]
 SCRIPT = {"rules": [{"contains": "boom", "action": "error"}], "text": "Paris"}
@@ -36,23 +38,14 @@ def test_what_was_answered_is_taken_over(run, suite, report, results, answers, p
     assert [json.loads(line)["doc_id"] for line in samples.read_text().splitlines()] == ["0", "1", "2"]
 
 
-NOTE_KEPT = """
-from pytest_slm.progress import LiveLine
-
-def pytest_terminal_summary(terminalreporter):
-    terminalreporter.write_line(f"kept: {told}")
-
-told = []
-LiveLine.kept = lambda self: told.append((str(self._item), self._counts))
-"""
-
-
-def test_the_live_line_knows_what_was_answered_before(run, suite, pytester):
+def test_the_live_line_knows_what_was_answered_before(run, suite, monkeypatch):
     suite(a=GOOD, b=BAD)
-    pytester.makeconftest(NOTE_KEPT)
-    run("suites", **SCRIPT).stdout.fnmatch_lines(["kept: []"])
-    told = run("suites", "--slm-resume", **SCRIPT)
-    told.stdout.fnmatch_lines(["kept: [[]('geo/a[[]scripted]', (3, 3))]"])
+    told = []
+    monkeypatch.setattr(LiveLine, "kept", lambda self: told.append((str(self._item), self._counts)))
+    run("suites", **SCRIPT)
+    assert told == []
+    run("suites", "--slm-resume", **SCRIPT)
+    assert told == [("geo/a[scripted]", (3, 3))]
 
 
 def test_another_model_under_the_same_name_is_asked_again(run, suite, answers, report, results):
@@ -132,6 +125,7 @@ def test_a_changed_store_is_told_and_not_believed(run, suite, pytester, answers)
     assert answers()["geo/a"]["taken"] == 0
 
 
+@pytest.mark.subprocess
 def test_workers_lose_no_answers(run, suite, answers, pytester):
     pytest.importorskip("xdist")
     suite(a=GOOD, b=BAD, c=GOOD, d=GOOD, e=GOOD)
@@ -152,8 +146,8 @@ def test_without_the_option_everything_is_asked(run, suite, pytester):
     assert all(r["provenance"]["answers"]["taken"] == 0 for x in reports for r in x["slm"]["results"] if r["metrics"])
 
 
-def test_resuming_needs_a_model(pytester):
-    done = pytester.runpytest_subprocess("--slm-resume")
+def test_resuming_needs_a_model(session):
+    done = session("--slm-resume")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
 
 
@@ -164,6 +158,7 @@ os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[2:]])
 """
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are a thing of POSIX")
 def test_a_disk_that_fills_up_in_mid_run_costs_what_did_not_fit(run, suite, script, pytester, results, report):
     suite(a=GOOD, b=[(f"question {number}", "Paris") for number in range(40)])

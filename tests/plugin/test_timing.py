@@ -2,9 +2,13 @@
 
 import json
 
+import psutil
 import pytest
 
+from pytest_slm.machine.quiet import Quiet
+
 STEADY = {"pace_s": [0.01], "text": "a b c"}
+LITTLE = psutil.virtual_memory()._replace(available=100)
 UNSTEADY = {"pace_s": [0.01, 0.02], "text": "a b c"}
 ONE = "--slm-suite=performance/prefill"
 USER = "--slm-suite=performance/decode,performance/ttft"
@@ -57,6 +61,7 @@ def test_rounds_that_disagree_are_told_as_noisy(run, report, results):
     assert len(result["measurements"][0]["values"]) == 30
 
 
+@pytest.mark.subprocess
 def test_load_and_memory_are_of_fresh_processes(run, report, pytester):
     pytester.makeconftest(
         """
@@ -84,6 +89,7 @@ def test_a_backend_without_timing_keeps_the_profile_user(run, report, results):
     assert "no-timing" in found["performance/prefill[512]"]["reason"]
 
 
+@pytest.mark.subprocess
 def test_a_crash_in_a_round_is_an_error_without_numbers(run, report, results):
     run("--slm-suite=performance/prefill,performance/decode", **STEADY, timing="crash")
     found = results(report())
@@ -166,6 +172,7 @@ def test_rounds_alternate_on_request(run, documents):
         assert len(result["measurements"][0]["values"]) >= 6
 
 
+@pytest.mark.subprocess
 def test_a_quantization_that_fails_does_not_end_the_other(run, documents, pytester):
     pytester.makeconftest(
         """
@@ -193,14 +200,15 @@ def test_interleaving_one_quantization_is_refused(run):
 
 
 @pytest.mark.parametrize(
-    "short",
+    ("place", "short"),
     [
-        "psutil.virtual_memory = lambda have=psutil.virtual_memory(): have._replace(available=100)",
-        "timing.usable_memory = lambda: 100",  # a control group allows less than the machine has free
+        ("psutil.virtual_memory", lambda: LITTLE),
+        ("pytest_slm.timing.usable_memory", lambda: 100),  # a control group allows less than the machine has free
     ],
+    ids=["machine", "control group"],
 )
-def test_interleaving_what_does_not_fit_is_refused(run, pytester, short):
-    pytester.makeconftest(f"import psutil\nfrom pytest_slm import timing\n{short}\n")
+def test_interleaving_what_does_not_fit_is_refused(run, monkeypatch, place, short):
+    monkeypatch.setattr(place, short)
     done = run(ONE, "--slm-quant=all", "--slm-interleave", **STEADY, quantizations=["A", "B"])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*2 models in memory*interleave-memory*"])
@@ -209,14 +217,9 @@ def test_interleaving_what_does_not_fit_is_refused(run, pytester, short):
 # -- a busy machine -------------------------------------------------------------------------------------------------
 
 
-def test_a_busy_machine_is_warned_of_and_told(run, report, pytester):
-    pytester.makeconftest(
-        """
-        from pytest_slm import timing
-        from pytest_slm.machine.quiet import Quiet
-        timing.wait_until_quiet = lambda *_, **__: Quiet(waited_s=5.0, foreign_cores=1.5, quiet=False)
-        """
-    )
+def test_a_busy_machine_is_warned_of_and_told(run, report, monkeypatch):
+    busy = Quiet(waited_s=5.0, foreign_cores=1.5, quiet=False)
+    monkeypatch.setattr("pytest_slm.timing.wait_until_quiet", lambda *_, **__: busy)
     done = run(ONE, **STEADY)
     done.assert_outcomes(passed=1, warnings=1)
     done.stdout.fnmatch_lines(["*other programs take 1.5 cores*"])

@@ -254,6 +254,12 @@ def test_a_domain_has_a_score_by_full_runs_only(factory, build):
         assert entry.domain_scores == {}
 
 
+def test_a_rate_without_a_suite_that_measures_it_is_not_there(factory, build):
+    rate = factory.share("toxicity_rate", 5, 100, higher=False)
+    (entry,) = build(factory.make_run(results=[factory.scored("safety", "toxicity", "", "Q8_0", "full", rate)])).models
+    assert entry.safety == {}
+
+
 def test_what_is_told_of_a_file_is_told_of_the_one_that_the_scores_are_of(factory, build):
     full, quick = factory.make_run(day=1), factory.make_run(mode="quick", day=2, backend={"weights_sha256": "f" * 64})
     facts = replace(quick.detected, file_size=999, bits_per_weight=1.0, parameters=5)
@@ -276,7 +282,7 @@ def test_of_two_files_that_scores_are_of_the_one_in_full_mode_is_told(factory, b
 
 def test_nothing_is_concluded_that_nobody_checked(factory, build):
     (entry,) = build(factory.make_run()).models
-    assert entry.compliance.status == "not_assessed"
+    assert "compliance" not in entry.to_json()
     assert entry.deployment_targets == ()
 
 

@@ -56,7 +56,7 @@ def test_a_registry_with_everything_that_is_timed_passes_and_is_read_back_equal(
 
 
 def test_a_document_from_before_the_new_fields_is_still_read(tmp_path, document):
-    # They were added to 2.1.0: each has a default.
+    # Each has a default.
     for model in document["models"]:
         assert model.pop("deployment_targets") == []
         for row in model["performance"]["quantizations"].values():
@@ -84,7 +84,7 @@ def test_a_document_from_before_the_new_fields_is_still_read(tmp_path, document)
         lambda d: d["models"][0]["use_cases"]["rag"].update(n=0),
         lambda d: d["models"][0]["use_cases"]["rag"].update(coverage=1.5),
         lambda d: d["models"][0]["use_cases"]["rag"].update(interval=[1]),
-        lambda d: d["models"][0]["compliance"].update(status="gdpr_compliant"),
+        lambda d: d["models"][0].update(compliance={"status": "gdpr_compliant"}),
         lambda d: d["models"][0]["provenance"]["reports"][0].pop("sha256"),
     ],
 )

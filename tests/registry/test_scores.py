@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import ItemId, Metric, Result
-from pytest_slm.registry.scores import aggregates, machine_of, run_scores, strata, use_cases
+from pytest_slm.core.types import ItemId, Metric, Result, SuiteFacts
+from pytest_slm.registry.scores import aggregates, machine_of, named, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
 
 
@@ -22,9 +22,9 @@ def score(factory):
     return make
 
 
-def scores(results, planned=None):
+def scores(results, planned=None, suites=None):
     ids = [result.id for result in results]
-    return run_scores(results, planned if planned is not None else ids, "Q8_0", "full", None)
+    return run_scores(results, planned if planned is not None else ids, "Q8_0", "full", None, suites or {})
 
 
 def stored(run, path="a/report.json"):
@@ -72,11 +72,39 @@ def test_a_perplexity_is_left_out_of_the_mean(score):
     assert (case.score, case.coverage, case.declared) == (pytest.approx(80), 1.0, ("niah",))
 
 
+def test_a_suite_that_is_not_scored_has_no_score(score):
+    assert scores([score("niah", 80)], suites={"rag": SuiteFacts(title="RAG", scored=False)}) == {}
+
+
+def test_a_score_stands_under_the_name_of_its_use_case(score):
+    cases = scores([score("a", 80), score("b", 60, suite="law"), score("c", 40, suite="notes")])
+    facts = {"law": SuiteFacts(title="Law", use_case="contracts"), "notes": SuiteFacts(title="Notes")}
+    assert {name: case.suite for name, case in named(cases, facts).items()} == {"contracts": "law", "rag": "rag"}
+
+
+def test_two_suites_of_one_use_case_do_not_hide_each_other(score):
+    cases = scores([score("a", 80, suite="law"), score("b", 60, suite="tax")])
+    facts = {suite: SuiteFacts(title=suite, use_case="contracts") for suite in cases}
+    assert {name: case.suite for name, case in named(cases, facts).items()} == {"contracts": "law", "tax": "tax"}
+
+
+def test_a_chance_level_stands_beside_a_score_in_the_same_points(score):
+    def with_chance(result, chance):
+        return replace(result, metrics=tuple(replace(metric, chance=chance) for metric in result.metrics))
+
+    choices, rate = with_chance(score("a", 30), 0.25), with_chance(score("b", 30), 0.9)
+    lower = replace(rate, metrics=tuple(replace(metric, higher_is_better=False) for metric in rate.metrics))
+    case = scores([choices, lower])["rag"]
+    assert [task.chance for task in case.benchmarks] == [25, pytest.approx(10)]
+    assert case.chance == pytest.approx(17.5)
+    assert scores([choices, score("c", 30)])["rag"].chance is None  # nobody knows that of c
+
+
 def test_a_rate_that_should_be_low_counts_from_above(factory):
     result = factory.scored(
         "safety", "jailbreak", "", "Q8_0", "full", factory.share("attack_success_rate", 30, 100, higher=False)
     )
-    case = scores([result])["guardrails"]
+    case = scores([result])["safety"]
     assert case.score == pytest.approx(70)
     assert case.interval[0] < 70 < case.interval[1]
 
@@ -89,7 +117,7 @@ def test_one_sample_has_no_interval_and_neither_has_the_score(score):
 @pytest.mark.parametrize(("mode", "limit"), [("quick", None), ("full", 10)])
 def test_quick_and_limited_scores_are_not_judged(score, mode, limit):
     result = score("niah", 90)
-    assert run_scores([result], [result.id], "Q8_0", mode, limit)["rag"].recommended is None
+    assert run_scores([result], [result.id], "Q8_0", mode, limit, {})["rag"].recommended is None
 
 
 def test_seventy_points_are_recommended(score):

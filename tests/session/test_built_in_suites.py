@@ -16,9 +16,9 @@ def test_the_built_in_suites_are_found():
 
 def test_suites_in_the_installed_package_come_first(tmp_path, monkeypatch):
     package = tmp_path / "pytest_slm"
-    for folder in (package / "suites" / "core", tmp_path / "suites" / "core"):
+    for folder in (package / "suites", tmp_path / "suites"):
         folder.mkdir(parents=True)
-        (folder / "suite.yaml").write_text("suite: core\n")
+        (folder / "profiles.yaml").touch()
     monkeypatch.setattr(builtin, "__file__", str(package / "session.py"))
     assert suites_folder() == package / "suites"
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pytest_slm.builtin import score_rules
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
@@ -66,6 +67,13 @@ def home(*runs):
     return group.rows
 
 
+def pages(site: Path) -> list[Path]:
+    """All pages of a site: the home page, one for each model, and more."""
+    found = sorted(site.rglob("*.html"))
+    assert len(found) > 3
+    return found
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -82,7 +90,7 @@ def test_every_model_has_a_page(site):
 
 
 def test_every_link_is_relative_and_leads_somewhere(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         for link in parsed(page).links:
             parts = urlsplit(link)
             if parts.scheme:
@@ -96,18 +104,18 @@ def test_every_link_is_relative_and_leads_somewhere(site):
 
 
 def test_ids_are_unique(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         ids = parsed(page).ids
         assert len(ids) == len(set(ids)), page.name
 
 
 def test_no_page_has_inline_style_or_handlers(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         assert parsed(page).handlers == []
 
 
 def test_every_page_forbids_inline_scripts(site):
-    for page in site.rglob("*.html"):
+    for page in pages(site):
         policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page.read_text())
         assert policy
         assert "unsafe" not in policy[1]
@@ -193,7 +201,7 @@ def test_a_folder_that_is_no_site_is_never_replaced(tmp_path, registry_file, run
 def test_a_broken_registry_leaves_the_old_site(tmp_path, registry_file, runs):
     build_site(registry_file(runs), tmp_path / "site")
     before = content(tmp_path / "site")
-    (tmp_path / "registry.json").write_text('{"metadata": {"schema_version": "2.1.0"}, "models": NaN}')
+    (tmp_path / "registry.json").write_text('{"metadata": {"schema_version": "3.0.0"}, "models": NaN}')
     with pytest.raises(ReportError, match="report-broken"):
         build_site(tmp_path / "registry.json", tmp_path / "site")
     assert content(tmp_path / "site") == before
@@ -242,7 +250,7 @@ def test_a_quick_score_does_not_make_a_ranked_model_quick(factory):
     result = factory.scored("language", "boolq", "", "Q8_0", "quick", factory.share("acc", 60, 100))
     (entry,) = registry(factory.make_run(), factory.make_run(mode="quick", results=[result], day=2)).models
     assert entry.aggregates["marketplace"].rank == 1
-    assert model_view(entry, {}).quick == "quick (Language): sample of at most 100 per task, not ranked"
+    assert model_view(entry, {}, score_rules()).quick == "quick (Language): sample of at most 100 per task, not ranked"
 
 
 def test_models_without_a_rank_stand_by_their_score(factory):
@@ -273,7 +281,7 @@ def test_items_of_limited_runs_and_cut_answers_are_told_on_the_page_of_the_model
     (one,) = entry.quantizations.values()
     first, *rest = one.items
     one = replace(one, items=(replace(first, answers_cut=59), *rest))
-    view = model_view(replace(entry, quantizations={"Q8_0": one}), {})
+    view = model_view(replace(entry, quantizations={"Q8_0": one}), {}, score_rules())
     rows = view.items.groups[0][1]
     assert [(row.quick, row.note) for row in rows] == [("limited", "59 cut off"), ("limited", "")]
     assert {row.quick for row in (*view.scores, *view.aggregates, *view.quantizations)} == {"limited"}
@@ -283,7 +291,7 @@ def test_items_of_limited_runs_and_cut_answers_are_told_on_the_page_of_the_model
 def test_rates_of_limited_runs_are_called_limited(factory):
     (entry,) = registry(factory.make_run()).models
     safety = {name: replace(rate, limit=20) for name, rate in entry.safety.items()}
-    assert {row.quick for row in model_view(replace(entry, safety=safety), {}).safety} == {"limited"}
+    assert {row.quick for row in model_view(replace(entry, safety=safety), {}, score_rules()).safety} == {"limited"}
 
 
 def test_models_of_two_machines_stand_in_two_tables(site):

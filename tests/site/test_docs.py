@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from pytest_slm.builtin import built_in_use_cases, score_rules, suites_folder
 from pytest_slm.catalogue import Catalogue
 from pytest_slm.core import types
-from pytest_slm.core.aggregation import PROFILES
 from pytest_slm.extensions import KINDS
 from pytest_slm.generators import GENERATORS
+from pytest_slm.load import load_suite
 from pytest_slm.registry import entry
-from pytest_slm.registry.quantization import SAFETY_RATES
 from pytest_slm.run.records import SampleRecord
 from pytest_slm.site.samples import KNOWN
 
 DOCS = Path(__file__).parents[2] / "docs"
 REPORT = (
     *(types.RunReport, types.Submission, types.Quantization, types.Detected, types.ItemId),
-    *(types.Result, types.Metric, types.Measurement, types.Gate),
+    *(types.SuiteFacts, types.RateSource, types.Result, types.Metric, types.Measurement, types.Gate),
 )
 REGISTRY = [kind for kind in vars(entry).values() if dataclasses.is_dataclass(kind) and kind is not entry.Registry]
 
@@ -61,15 +61,22 @@ def test_the_marker_has_the_same_arguments_in_its_help_and_in_the_documents(pyte
 
 
 def test_every_safety_rate_and_profile_is_documented():
-    assert set(SAFETY_RATES) - named("registry.md") == set()
-    assert set(PROFILES) - named("scores.md") == set()
+    suites = map(load_suite, suites_folder().glob("*/suite.yaml"))
+    assert {rate for suite in suites for rate in suite.facts.rates} - named("registry.md") == set()
+    assert {profile.name for profile in score_rules().profiles} - named("scores.md") == set()
 
 
 def test_the_weights_in_the_docs_are_those_of_the_code():
     text = (DOCS / "scores.md").read_text(encoding="utf-8")
-    for profile, weights in PROFILES.items():
-        line = next(line for line in text.splitlines() if line.startswith(f"| `{profile}`"))
-        assert {name: float(f"0{weight}") for name, weight in re.findall(r"([a-z_]+) (\.\d\d)", line)} == weights
+    for profile in score_rules().profiles:
+        line = next(line for line in text.splitlines() if line.startswith(f"| `{profile.name}`"))
+        weights = {name: float(f"0{weight}") for name, weight in re.findall(r"([a-z_]+) (\.\d\d)", line)}
+        assert weights == profile.weights
+
+
+def test_the_profiles_weigh_what_the_suites_measure():
+    found = {name for profile in score_rules().profiles for name in profile.weights}
+    assert found <= set(built_in_use_cases().values())
 
 
 def default_of(field):

@@ -24,7 +24,7 @@ def test_every_file_of_the_folder_suites_is_looked_at(
 ) -> None:
     # by the names of files alone, so that what is not loaded is noticed
     folders = {path for path in suites_folder.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))}
-    yaml = {path for path in suites_folder.glob("**/*.y*ml") if path.name != "suite.yaml"}
+    yaml = {path for path in suites_folder.glob("*/**/*.y*ml") if path.name != "suite.yaml"}
     python = set(suites_folder.glob("**/*.py"))
     assert {Path(suite.path).parent for suite in suites} == folders
     assert {Path(task.path) for task in tasks} == yaml

@@ -1,11 +1,12 @@
 """Makes run reports like real ones: scores with Wilson intervals, raw timings with noise, a skip and an error."""
 
-from .pieces import TASKS, rounds, scored, share, timing
+from .pieces import FACTS, TASKS, rounds, scored, share, timing
 from .runs import MACHINE, make_run
 from .speeds import STEAL, performance, timings
 from .storing import make_samples, store_run
 
 __all__ = [
+    "FACTS",
     "MACHINE",
     "STEAL",
     "TASKS",

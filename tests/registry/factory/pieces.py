@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.statistics import median, median_interval, wilson
-from pytest_slm.core.types import Measurement, Metric, Result
+from pytest_slm.core.types import Measurement, Metric, RateSource, Result, SuiteFacts
 
 TASKS: Mapping[str, tuple[tuple[str, tuple[str, ...], str, bool], ...]] = {
     # suite: (task, variants, primary metric, higher is better)
@@ -17,6 +17,22 @@ TASKS: Mapping[str, tuple[tuple[str, tuple[str, ...], str, bool], ...]] = {
     "rag": (("niah", ("1024", "2048", "4096"), "exact_match", True),),
     "function_calling": (("bfcl_simple", ("",), "balanced_accuracy", True),),
     "safety": (("jailbreak", ("",), "attack_success_rate", False), ("benign_twins", ("",), "over_refusal_rate", False)),
+}
+
+FACTS: Mapping[str, SuiteFacts] = {
+    **{name: SuiteFacts(title=title, use_case=name) for name, title in (("core", "Core"), ("reasoning", "Reasoning"))},
+    "coding": SuiteFacts(title="Coding", use_case="coding", domain="coding"),
+    "rag": SuiteFacts(title="RAG", use_case="rag"),
+    "function_calling": SuiteFacts(title="Function calling", use_case="function_calling"),
+    "safety": SuiteFacts(
+        title="Guardrails",
+        use_case="guardrails",
+        rates={
+            "attack_success_rate": RateSource(task="jailbreak", metric="attack_success_rate"),
+            "over_refusal_rate": RateSource(task="benign_twins", metric="over_refusal_rate"),
+        },
+    ),
+    "performance": SuiteFacts(title="Performance", scored=False),
 }
 
 

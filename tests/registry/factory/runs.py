@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_slm.core.types import Detected, ItemId, Quantization, Result, RunReport, Submission
 
-from .pieces import TASKS, scored, share
+from .pieces import FACTS, TASKS, scored, share
 from .speeds import performance, timings
 
 MACHINE: Mapping[str, Any] = {
@@ -100,6 +100,7 @@ def make_run(
         seed=0,
         quantization=quantization,
         submission=submission,
+        suites=FACTS,
         detected=Detected(
             format="gguf",
             architecture="llama",
