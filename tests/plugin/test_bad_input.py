@@ -255,7 +255,7 @@ def test_a_variant_longer_than_the_context_is_skipped_with_the_reason(run):
 def test_changed_samples_are_noticed(run, suite):
     folder = suite(one=GOOD)
     task = folder / "one.yaml"
-    task.write_text(task.read_text().replace("max_tokens: 8", f"max_tokens: 8, sha256: {'0' * 64}"))
+    task.write_text(task.read_text().replace("max_tokens: 8", f"max_tokens: 8, sha256: {'a' * 64}"))
     done = run("suites", text="Paris")
     assert done.ret == pytest.ExitCode.INTERRUPTED  # while collecting: nothing was measured
     done.stdout.fnmatch_lines(["*one.jsonl: SHA-256 is *samples-changed*"])
