@@ -41,8 +41,11 @@ class Active:
             config.hook.pytest_deselected(items=left_out)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if item.get_closest_marker("slm_timing") and hasattr(item.config, "workerinput"):
-            pytest.skip("times mean nothing while other workers run: measure without -n  [timing-alone]")
+        if item.get_closest_marker("slm_timing"):
+            if hasattr(item.config, "workerinput"):
+                pytest.skip("times mean nothing while other workers run: measure without -n  [timing-alone]")
+            if item.config.stash[RUN].recorded:
+                pytest.skip("times are no answers that could be scored: leave out --slm-rescore  [rescore-missing]")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -55,7 +55,9 @@ def measure(
 
     from pytest_slm.options import NAMES
 
-    arguments = ["-c", os.devnull, "--rootdir", str(Path.cwd()), "--import-mode=importlib", "-p", "no:cacheprovider"]
+    here = str(Path.cwd())
+    arguments = ["-c", os.devnull, "--rootdir", here, "--confcutdir", here, "--import-mode=importlib"]
+    arguments += ["-p", "no:cacheprovider"]
     arguments += ["-q", "--no-header"] if quiet else []
     said = {"model": model, "mode": mode, "quant": quant, "limit": limit, "reports": os.fspath(reports), **options}
     if suites := ",".join(suites):

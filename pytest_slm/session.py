@@ -202,7 +202,7 @@ class Run:
     ) -> Kind[Any, Any]:
         """The work of an item. Raises UsageError if its task cannot be meant."""
         recorded = self.recorded.answers(item) if self.recorded else None
-        limit = recorded.samples if recorded else self.limits.get(str(item), self.config.limit)
+        limit = self.limits.get(str(item), self.config.limit)
         context = RunContext(
             config=dataclasses.replace(self.config, limit=limit),
             submission=self.submission,

@@ -82,6 +82,7 @@ def _rescore(run: Run) -> None:
     if run.config.rescore is not None and run.hosts is not None:
         run.recorded = RecordedRun(Path(run.config.rescore))
         run.hosts = RecordedHosts(run.recorded, run.hosts)
+        run.limits = (run.recorded.report.budget or {}).get("samples", {})
 
 
 def _plan(config: pytest.Config, run: Run) -> None:

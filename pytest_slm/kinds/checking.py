@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pytest_slm.backends.protocol import CAPABILITIES
@@ -71,14 +70,9 @@ def count_samples(task: Task, extensions: Extensions) -> int | None:
 
 
 def _options(task: Task, kind: type[Kind[Any, Any]], extensions: Extensions) -> Record:
-    said: Mapping[str, Any] = task.options
-    generator = said.get("generator") if "generator" in kind.options_type.__dataclass_fields__ else None
-    if isinstance(generator, str):
-        own = set(kind.options_type.__dataclass_fields__)
-        theirs = {key: value for key, value in said.items() if key not in own}
-        read_options(extensions.generators.lookup(generator).options, theirs)
-        said = {key: value for key, value in said.items() if key in own}
-    return read_options(kind.options_type, said)
+    generator = task.options.get("generator") if "generator" in kind.options_type.__dataclass_fields__ else None
+    more = extensions.generators.lookup(generator).options if isinstance(generator, str) else None
+    return read_options(kind.options_type, task.options, more)
 
 
 def _look_up(found: list[tuple[str, str]], key: str, catalogue: Catalogue[T], name: str) -> T | None:

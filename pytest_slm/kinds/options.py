@@ -35,28 +35,35 @@ class OptionsError(ValueError):
         return [(f"options.{key}" if key else "options", problem) for key, problem in self.problems]
 
 
-def read_options(kind: type[R], said: Mapping[str, Any]) -> R:
-    """The record of these options. Raises OptionsError with all that is wrong with them."""
-    problems = list(_problems(kind, said))
+def read_options(kind: type[R], said: Mapping[str, Any], more: type[Record] | None = None) -> R:
+    """The record of these options; those that it does not have are of the record ``more``, where there is one. Raises
+    OptionsError with all that is wrong with them."""
+    fields = {field.name: (record, field) for record in (more, kind) if record for field in dataclasses.fields(record)}
+    problems = list(_problems(fields, said))
+    for record in () if problems else (kind, more):
+        if record is None:
+            continue
+        try:
+            record.from_json({key: value for key, value in said.items() if fields[key][0] is record})
+        except RecordError as error:  # values that do not fit each other: what __post_init__ says
+            problems.append(("", str(error).removeprefix(f"{record.__name__}: ")))
     if problems:
         raise OptionsError(problems)
-    try:
-        return kind.from_json(dict(said))
-    except RecordError as error:  # values that do not fit each other: what __post_init__ says
-        raise OptionsError([("", str(error).removeprefix(f"{kind.__name__}: "))]) from None
+    return kind.from_json({key: value for key, value in said.items() if fields[key][0] is kind})
 
 
-def _problems(kind: type[Record], said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+def _problems(
+    fields: Mapping[str, tuple[type[Record], dataclasses.Field[Any]]], said: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
     for key, value in said.items():
         if key not in fields:
             yield key, f"unknown option. {HINTS.get(key) or did_you_mean(key, fields)}"
             continue
         try:
-            kind.check_field(key, value)
+            fields[key][0].check_field(key, value)
         except RecordError as error:
             yield key, str(error).removeprefix(f"{key}: ")
-    for name, field in fields.items():
+    for name, (_, field) in fields.items():
         if name not in said and field.default is field.default_factory is dataclasses.MISSING:
             yield "", f"the option `{name}` is missing"
 

@@ -145,10 +145,10 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         path=str(path),
     )
     lines = document.lines()
-    for key, problem in find_mistakes(task) if find_mistakes else ():
-        if not mistakes.at(key):
-            line = lines.get(key) or lines.get(key.partition(".")[0]) or document.line
-            mistakes.add(line, f"{key}: {problem}", "task-option")
+    found = find_mistakes(task) if find_mistakes else ()
+    for key, problem in [one for one in found if not mistakes.at(one[0])]:  # chosen before the first of them is added
+        line = lines.get(key) or lines.get(key.partition(".")[0]) or document.line
+        mistakes.add(line, f"{key}: {problem}", "task-option")
     mistakes.check()
     return task
 

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest_slm
 from pytest_slm.core.types import Judged, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
 from pytest_slm.kinds.asks import Ask, Grading, Together, Trial
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.records import SampleRecord, Turn, sample_record
 
-PACKAGE = Path(pytest_slm.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 class Conversation:
@@ -42,6 +41,12 @@ class Conversation:
         assert self.ask is not None
         self.turns.append((self.ask, answer))
         self._go(lambda: self._talk.send(answer))
+
+    def refuse(self, error: Exception) -> None:
+        """End with the error that came instead of the answer to ``ask``, unless the conversation goes on without it."""
+        trace = error.__traceback__  # one error may end many conversations, and each would make its traceback longer
+        self._go(lambda: self._talk.throw(error))
+        error.__traceback__ = trace
 
     @property
     def model_turns(self) -> list[Turn]:

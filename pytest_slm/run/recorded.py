@@ -38,10 +38,9 @@ class RecordedRun:
 
 
 class RecordedAnswers:
-    """The answers of one item: to so many samples, and to no others."""
+    """The answers of one item, to its samples and to no others."""
 
     def __init__(self, where: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        self.samples = len(lines)
         self._where = where
         self._lines = {str(line.get("doc_id")): line for line in lines}
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pytest_slm.backends.protocol import LogLikelihood
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.errors import BackendError
+from pytest_slm.errors import ScoringError
 from pytest_slm.kinds.asks import Ask, Grading, Likelihoods, RollingLikelihood, Together, Trial
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer
@@ -170,13 +170,18 @@ class Rounds:
         waiting, self._grading = self._grading, []
         for name in dict.fromkeys(ask.grader for one in waiting if isinstance(ask := one.ask, Grading)):
             mine = [(one, ask) for one in waiting if isinstance(ask := one.ask, Grading) and ask.grader == name]
-            grader = self._kind.context.extensions.graders.lookup(name)
-            verdicts = grader.grade([(ask.sample, ask.generation) for _, ask in mine])
-            if len(verdicts) != len(mine):
-                raise BackendError(
-                    f"the grader {name!r} gave {len(verdicts)} verdicts on {len(mine)} answers", slug="answers-missing"
-                )
-            self.graders.setdefault("graders", {})[name] = grader.info.to_json()
+            try:
+                grader = self._kind.context.extensions.graders.lookup(name)
+                verdicts = grader.grade([(ask.sample, ask.generation) for _, ask in mine])
+                if len(verdicts) != len(mine):
+                    problem = f"the grader {name!r} gave {len(verdicts)} verdicts on {len(mine)} answers"
+                    raise ScoringError(problem, slug="answers-missing")
+                self.graders.setdefault("graders", {})[name] = grader.info.to_json()
+            except Exception as error:  # whatever it is, what the model has answered is kept
+                for conversation, _ in mine:
+                    conversation.refuse(error)
+                    self._sort(conversation)
+                continue
             for (conversation, _), verdict in zip(mine, verdicts, strict=True):
                 self._answered(conversation, verdict)
 

@@ -38,23 +38,6 @@ def test_an_item_of_which_nothing_could_be_scored_is_an_error(pytester, run, sui
     assert "nothing-scored" in results(report())["geo/one"]["reason"]
 
 
-def test_a_bug_in_a_scorer_is_an_error_with_its_traceback(pytester, run, suite, good, moody, report, results):
-    pytester.makeconftest(
-        """
-        def broken(sample, generation):
-            return 1 / 0
-        def pytest_slm_register_scorers(register):
-            register("broken", broken)
-        """
-    )
-    folder = suite(one=good)
-    (folder / "one.yaml").write_text((folder / "one.yaml").read_text().replace("contains", "broken"))
-    done = run("suites", **moody)
-    done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*ZeroDivisionError*"])
-    assert results(report())["geo/one"]["reason"].startswith("ZeroDivisionError")
-
-
 def test_a_plugin_brings_a_scorer(pytester, run, suite, good, report, results):
     pytester.makeconftest(
         """

@@ -163,15 +163,26 @@ def test_graders_judge_in_one_batch_after_all_answers_and_stand_in_the_result(wr
     assert result.provenance["graders"] == {"strict": {"name": "strict", "version": "1", "sha256": None}}
 
 
-def test_a_grader_with_too_few_verdicts_is_an_error(written):
-    class Lazy(Strict):
-        def grade(self, answers):
-            return super().grade(answers)[:1]
+class Lazy(Strict):
+    def grade(self, answers):
+        return super().grade(answers)[:1]
 
+
+class Broken(Strict):
+    def grade(self, answers):
+        return {}["no such word"]
+
+
+@pytest.mark.parametrize(
+    ("grader", "told"),
+    [(Lazy(), "1 verdicts on 2 answers"), (Broken(), r"KeyError: 'no such word' \(.*test_drive.py:\d+, in grade\)")],
+)
+def test_a_grader_that_fails_is_an_error_and_loses_no_answer(written, lines, grader, told):
     extensions = Extensions()
-    extensions.graders.register("strict", Lazy())
-    with pytest.raises(BackendError, match="1 verdicts on 2 answers"):
+    extensions.graders.register("strict", grader)
+    with pytest.raises(ScoringError, match=told):
         drive(written(Echo(), samples("a", "b"), graded, extensions=extensions))
+    assert [(line.response, line.score) for line in lines] == [("A", None), ("B", None)]
 
 
 def test_a_scorer_that_raises_is_one_line_with_its_frame_and_all_answers_are_recorded(written, lines):

@@ -292,7 +292,7 @@ def test_a_changed_file_is_refused(task: Tasks) -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"options": {"smaples": 1}}, r"unknown option 'smaples'. Did you mean 'samples'.*\[task-option\]"),
+        ({"options": {"smaples": 1}}, r"options.smaples: unknown option. Did you mean 'samples'.*\[task-option\]"),
         ({"metrics": (MetricSpec(name="acc_nrom"),), "primary": "acc_nrom"}, r"'acc_norm'.*\[unknown-metric\]"),
         ({"breakdown": "topic"}, r"questions have a category, no 'topic'.*\[task-option\]"),
         ({"metrics": (MetricSpec(name="acc", group="x"),), "primary": "acc"}, r"have no groups.*\[task-option\]"),

@@ -157,7 +157,7 @@ def test_without_a_sandbox_it_is_not_measured(task, author, context, monkeypatch
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stop": "x"}, "unknown option 'stop'"),
+        ({"stop": "x"}, "options.stop: unknown option"),
         ({"max_tokens": 0}, "max_tokens: expected a whole number"),
         ({"chat_template": "yes"}, "chat_template: expected true or false"),
         ({"max_tokens": True}, "max_tokens: expected a whole number"),

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from pytest_slm.builtin import built_in_use_cases, score_rules, suites_folder
+from pytest_slm.catalogue import Catalogue
 from pytest_slm.core import types
+from pytest_slm.extensions import KINDS
+from pytest_slm.generators import GENERATORS
 from pytest_slm.load import load_suite
 from pytest_slm.registry import entry
+from pytest_slm.run.records import SampleRecord
 from pytest_slm.site.samples import KNOWN
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -72,3 +77,42 @@ def test_the_weights_in_the_docs_are_those_of_the_code():
 def test_the_profiles_weigh_what_the_suites_measure():
     found = {name for profile in score_rules().profiles for name in profile.weights}
     assert found <= set(built_in_use_cases().values())
+
+
+def default_of(field):
+    if field.default is field.default_factory is dataclasses.MISSING:
+        return "must be given"
+    if field.default in (None, "", ()):
+        return "none"
+    listed = field.default if isinstance(field.default, tuple) else (field.default,)
+    return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in listed)
+
+
+def test_the_options_of_every_kind_and_generator_are_in_the_table_with_their_defaults():
+    records = {name: Catalogue("kind", KINDS).lookup(name).options_type for name in KINDS}
+    records |= {f"generator {name}": Catalogue("generator", GENERATORS).lookup(name).options for name in GENERATORS}
+    table = (DOCS / "suites.md").read_text("utf-8").partition("### Options of each kind")[2].partition("\n### ")[0]
+    said = re.findall(r"^\| ([a-z_ ]+) \| `(\w+)` \| (.*?) \|", table, re.MULTILINE)
+    there = [
+        (name, field.name, default_of(field))
+        for name, record in records.items()
+        for field in dataclasses.fields(record)
+    ]
+    assert len(there) > 20
+    assert said == there
+
+
+def test_the_keys_of_a_sample_are_in_the_table():
+    text = (DOCS / "suites.md").read_text("utf-8").partition("| key | what it says |")[2].partition("\n\n")[0]
+    fields = sorted(field.name for field in dataclasses.fields(types.Sample))
+    assert sorted(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == fields
+
+
+def test_the_conversation_in_the_documents_is_a_sample():
+    text = (DOCS / "suites.md").read_text("utf-8").partition("this is one line:\n\n```json\n")[2].partition("```")[0]
+    question, call, result = types.Sample.from_json(json.loads(text)).messages()
+    assert (question.role, call.tool_calls[0].arguments, result.tool_call_id) == ("user", {"city": "Oslo"}, "a")
+
+
+def test_every_field_of_a_sample_line_is_documented():
+    assert {field.name for field in dataclasses.fields(SampleRecord)} - named("report.md") == set()
