@@ -53,7 +53,7 @@ def test_a_suite_of_ones_own_is_measured_and_reported(capitals, here, script):
         0.5,
         2,
     )
-    assert (report.mode, report.complete, report.backend["name"]) == ("quick", True, "fake")
+    assert (report.mode, report.complete, report.backend.name) == ("quick", True, "fake")
     (path,) = here.glob("reports/fake/scripted/*/report.json")
     assert read_report(path) == report
 

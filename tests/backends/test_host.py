@@ -384,7 +384,10 @@ def test_other_weights_than_were_asked_for_are_refused(fake_hosts, tmp_path):
 
 @pytest.mark.parametrize(
     ("said", "message"),
-    [({"n_ctx": "many"}, "n_ctx: expected int, got 'many'"), ({"extra": {"x": float("nan")}}, "not a finite number")],
+    [
+        ({"n_ctx": "many"}, "n_ctx: expected a whole number, got 'many'"),
+        ({"extra": {"x": float("nan")}}, "not a finite number"),
+    ],
 )
 def test_a_backend_that_describes_itself_wrongly_is_told_which_field(monkeypatch, said, message):
     class Odd(Fake):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import EngineSettings, Message, Request
 from pytest_slm.errors import NotAvailableError
@@ -75,8 +76,11 @@ def test_a_backend_that_does_not_plan_says_so(fake_hosts, monkeypatch):
     from pytest_slm.backends.host import Host
     from pytest_slm.backends.lookup import BackendEntry
 
+    class Plain(Fake):
+        workload_of_pairs = None
+
     entry = BackendEntry(name="plain", target="tests_plain:Plain", formats=("fake",))
-    monkeypatch.setattr(BackendEntry, "load", lambda self: lambda spec: object())
+    monkeypatch.setattr(BackendEntry, "load", lambda self: Plain)
     host = Host(entry, ModelSpec(path=None, format="fake"))
     with pytest.raises(NotAvailableError, match="no-workload"):
         host.call("workload_of_pairs", [["a", "b"]])

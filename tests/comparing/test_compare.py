@@ -37,8 +37,9 @@ def timed(factory):
 def answered(factory):
     """A run with one item and lines of answers, right or wrong as a text of 1, 0 and ? says."""
 
-    def make(marks, *, ids=None, clusters=None, **changes):
+    def make(marks, *, ids=None, clusters=None, n_clusters=None, **changes):
         result = factory.scored("core", "math", "", "Q8_0", "full", factory.share("accuracy", 1, 2), **changes)
+        result = replace(result, clusters=n_clusters)
         lines = [
             {
                 "task": "core/math",
@@ -275,7 +276,7 @@ def test_twenty_questions_about_four_passages_do_not_count_as_twenty(answered):
 
 
 def test_clusters_that_one_run_names_are_enough_and_then_no_passages_are_told(answered):
-    named = answered("1100", clusters=["a", "a", "b", "b"], provenance={"clusters": 2})
+    named = answered("1100", clusters=["a", "a", "b", "b"], n_clusters=2)
     (one,) = compare(answered("0000"), named).scores
     assert (one.p, one.notes) == (1.0, ())
 
@@ -286,7 +287,7 @@ def test_clusters_of_one_question_each_are_none(answered):
 
 
 def test_questions_about_one_passage_are_told(answered):
-    (one,) = compare(answered("10", clusters=1), answered("11")).scores
+    (one,) = compare(answered("10", n_clusters=1), answered("11")).scores
     assert "share passages" in one.notes[0]
 
 

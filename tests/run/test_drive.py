@@ -1,6 +1,7 @@
 """Conversations of one turn and of several: what is asked together, recorded, counted and kept."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -24,7 +25,7 @@ class Echo(Fake):
         self.calls = []
 
     def describe(self):
-        return {**super().describe(), "weights_sha256": "0" * 64}
+        return replace(super().describe(), weights_sha256="0" * 64)
 
     def generate(self, requests, progress=silent, finished=ignored):
         self.calls.append([request.prompt for request in requests])
@@ -120,7 +121,7 @@ def test_answers_that_were_cut_off_are_counted_once_a_conversation(written):
         yield Request(prompt=sample.id)
         return Verdict(value=0.0, answer="", explanation="")
 
-    assert drive(written(Echo(), samples("long", "short"), talk)).provenance["answers_cut"] == 1
+    assert drive(written(Echo(), samples("long", "short"), talk)).answers_cut == 1
 
 
 def test_a_program_is_tried_while_the_model_goes_on(written):

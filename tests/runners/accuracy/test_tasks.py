@@ -36,9 +36,9 @@ def test_an_unknown_task_is_told(ask, arc, with_options, name):
 
 
 def test_an_unknown_option_is_told_with_the_known_ones(ask, arc, with_options):
-    with pytest.raises(UsageError, match=r"unknown option 'fewshot'; options are .*num_fewshot") as caught:
+    with pytest.raises(UsageError, match="fewshot: unknown option. .*num_fewshot") as caught:
         ask(with_options(arc, fewshot=3))
-    assert caught.value.slug == "lm-eval-option"
+    assert caught.value.slug == "task-option"
 
 
 def test_a_missing_task_is_told(ask, arc):
@@ -46,11 +46,11 @@ def test_a_missing_task_is_told(ask, arc):
         ask(dataclasses.replace(arc, options={}))
 
 
-@pytest.mark.parametrize("wrong", ["five", -1, 1.5, True, None])
+@pytest.mark.parametrize("wrong", ["five", -1, 1.5, True])
 def test_a_number_of_examples_is_a_whole_number(ask, arc, with_options, wrong):
     with pytest.raises(UsageError, match="num_fewshot") as caught:
         ask(with_options(arc, num_fewshot=wrong), limit=1)
-    assert caught.value.slug == "lm-eval-option"
+    assert caught.value.slug == "task-option"
 
 
 @pytest.mark.parametrize(
