@@ -36,7 +36,7 @@ def test_an_unknown_task_is_told(ask, arc, with_options, name):
 
 
 def test_an_unknown_option_is_told_with_the_known_ones(ask, arc, with_options):
-    with pytest.raises(UsageError, match="fewshot: unknown option. .*num_fewshot") as caught:
+    with pytest.raises(UsageError, match=r"fewshot: unknown option\. .*num_fewshot") as caught:
         ask(with_options(arc, fewshot=3))
     assert caught.value.slug == "task-option"
 
