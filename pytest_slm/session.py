@@ -41,6 +41,7 @@ from pytest_slm.kinds.kind import Kind
 from pytest_slm.models import check_declared, check_quantization, detect, known_sha256, locate
 from pytest_slm.run import canary
 from pytest_slm.run.drive import drive
+from pytest_slm.run.gates import judge
 from pytest_slm.run.recorded import RecordedRun
 
 
@@ -248,23 +249,8 @@ class Run:
     def judged(self, result: Result) -> Result:
         """The result with its machine and its verdict: failed, and why, if the primary metric misses the gate."""
         there = self.hosts.descriptions.get(result.quantization) if self.hosts else None
-        gate, result = self._gate(result), dataclasses.replace(result, machine=there.machine_id if there else None)
-        metric = result.metric(gate.metric) if gate else None
-        if gate is None or result.outcome != "passed":
-            return dataclasses.replace(result, gate=gate)
-        if metric is None:
-            reason = f"the gate is on {gate.metric}, which was not measured"
-            return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
-        if metric.unit != "share":
-            reason = f"the gate {gate.limit:g} is a share, {metric.name} is in {metric.unit}: they cannot be compared"
-            return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
-        good = metric.value >= gate.limit if metric.higher_is_better else metric.value <= gate.limit
-        if good:
-            return dataclasses.replace(result, gate=gate)
-        doubt = f", 95 % interval {metric.interval[0]:.3f} to {metric.interval[1]:.3f}" if metric.interval else ""
-        side = "below" if metric.higher_is_better else "above"
-        reason = f"{metric.name} {metric.value:.3f} (n={metric.n}{doubt}) is {side} its gate {gate.limit:g}"
-        return dataclasses.replace(result, gate=gate, outcome="failed", reason=reason)
+        result = dataclasses.replace(result, machine=there.machine_id if there else None)
+        return judge(result, self._gate(result))
 
     def _gate(self, result: Result) -> Gate | None:
         for key in (f"{result.suite}/{result.task}", result.suite):

@@ -1,6 +1,5 @@
 """The nouns of the project, from a submission to a run report. Frozen, keyword-only, checked when they are born."""
 
-from pytest_slm.core.engine import EngineSettings
 from pytest_slm.core.request import Generation, Request, Timings
 from pytest_slm.core.result import (
     MEASURED,
@@ -19,7 +18,7 @@ from pytest_slm.core.result import (
     RunReport,
 )
 from pytest_slm.core.sample import Judged, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.submission import Derivation, Detected, Quantization, Submission
+from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
 from pytest_slm.core.task import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 
 __all__ = [

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
-from pytest_slm.data.needs import Need, needs
+from pytest_slm.data.needs import Need
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError
+from pytest_slm.runners.upstream.needs import needs
 
 
 def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_slm.core.engine import CHOICES, ENGINE_KEYS, WHOLE_NUMBERS
+from pytest_slm.core.submission import CHOICES, ENGINE_KEYS, WHOLE_NUMBERS
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError
 from pytest_slm.load.document import Value, read

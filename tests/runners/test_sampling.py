@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.kinds.apportion import apportion
+from pytest_slm.kinds.questions import apportion
 
 SIZES = st.dictionaries(st.text(max_size=3), st.integers(0, 2000), min_size=1, max_size=60)
 
