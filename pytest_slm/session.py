@@ -41,6 +41,7 @@ from pytest_slm.kinds.kind import Kind
 from pytest_slm.models import check_declared, check_quantization, detect, known_sha256, locate
 from pytest_slm.run import canary
 from pytest_slm.run.drive import drive
+from pytest_slm.run.folders import make_folder
 from pytest_slm.run.gates import judge
 from pytest_slm.run.recorded import RecordedRun
 
@@ -305,18 +306,7 @@ class Run:
         run that goes on. Raises UsageError."""
         for quantization in self.quantizations:
             folder = self.folder(quantization.name)
-            try:
-                folder.parent.mkdir(parents=True, exist_ok=True)
-                folder.mkdir(exist_ok=self.resumed)
-            except OSError as error:
-                if isinstance(error, FileExistsError) and folder.is_dir():
-                    raise UsageError(
-                        f"{folder}: this run id is taken, maybe by a run that is still going on. "
-                        "Choose another --slm-run-id, or leave it out",
-                        slug="run-id-taken",
-                    ) from None
-                failure = writing_failed(folder, error)
-                raise UsageError(failure.args[0], slug=failure.slug) from None
+            make_folder(folder, resumed=self.resumed)
             self._folders.append(folder)
             if self.config.mode != "validate":
                 with contextlib.suppress(ReportError):  # then it cannot be resumed; its items will tell of the disk
