@@ -30,18 +30,19 @@ from benchmarks.common.outcome import PACKAGES, Progress, recorded, table
 from benchmarks.common.peers import LmEvalHf, Ours
 from pytest_slm.answers import Keeper
 from pytest_slm.answers.store import Store, digest
-from pytest_slm.backends.protocol import GENERATE, Backend, Finished, LogLikelihood, ignored
-from pytest_slm.builtin import suites_folder
+from pytest_slm.backends.protocol import GENERATE, Backend, Finished, ignored
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import RunContext
+from pytest_slm.lm_eval.building import build
 from pytest_slm.load import load_suite, load_task
+from pytest_slm.load.builtin import suites_folder
 from pytest_slm.machine.hardware import installed_versions
 from pytest_slm.run.drive import measure
 from pytest_slm.run.records import SampleRecord
-from pytest_slm.runners.upstream.building import build
 
 TASKS = (
     "reasoning/mmlu,reasoning/arc_challenge,reasoning/hellaswag,reasoning/truthfulqa_mc2,math/gsm8k,math/mathqa,"

@@ -19,9 +19,9 @@ from benchmarks.common import arguments
 from benchmarks.common.data import weights
 from benchmarks.common.outcome import Progress, bars, ratios, recorded, table
 from pytest_slm.backends.llamacpp import LlamaCpp
-from pytest_slm.backends.process import environment
 from pytest_slm.backends.protocol import EngineTest, ModelSpec
 from pytest_slm.core.types import EngineSettings
+from pytest_slm.hosts.process import environment
 from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.quiet import wait_until_quiet
 

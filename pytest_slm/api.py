@@ -24,7 +24,7 @@ class _Listener:
         self.reports: tuple[RunReport, ...] = ()
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        from pytest_slm.reporter import REPORTS
+        from pytest_slm.plugin.reporter import REPORTS
 
         self.reports = config.stash.get(REPORTS, ())
 
@@ -53,7 +53,7 @@ def measure(
     """
     import pytest
 
-    from pytest_slm.options import NAMES
+    from pytest_slm.plugin.options import NAMES
 
     here = str(Path.cwd())
     arguments = ["-c", os.devnull, "--rootdir", here, "--confcutdir", here, "--import-mode=importlib"]

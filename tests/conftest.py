@@ -55,6 +55,20 @@ SLOW = ("end_to_end/", "backends/generation/")
 """Where tests stand that take more than plain ``pytest`` has time for."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Fixtures that several folders share stand in a file of their own, which import mode importlib does not find."""
+    config.pluginmanager.register(_module("slm_surroundings", Path(__file__).parent / "surroundings.py"))
+
+
+def _module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a test needs is marked by the fixtures it uses. The longest first, so that no worker waits for another at
@@ -77,7 +91,7 @@ def not_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-HOST_MODULE = "pytest_slm.backends.host"
+HOST_MODULE = "pytest_slm.hosts.host"
 
 
 @pytest.fixture(scope="session")
@@ -114,13 +128,7 @@ def mirror() -> Path:
 @pytest.fixture(scope="session")
 def factory() -> ModuleType:
     """``tests/registry/factory``, which makes run reports; tests cannot import it by name (import mode importlib)."""
-    name = "slm_report_factory"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "registry" / "factory" / "__init__.py")
-    assert spec
-    assert spec.loader
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+    return _module("slm_report_factory", Path(__file__).parent / "registry" / "factory" / "__init__.py")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from pytest_slm.cli import _parser, main
+from pytest_slm.cli.main import _parser, main
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_validate_of_no_submission_is_a_failure(tmp_path, capsys):
 
 def test_the_command_imports_no_engine_and_no_test_framework():
     # A registry is built where no model can run.
-    code = "import sys, pytest_slm.cli, pytest_slm.registry, pytest_slm.site.build, pytest_slm.site.report\n"
+    code = "import sys, pytest_slm.cli.main, pytest_slm.registry, pytest_slm.site.build, pytest_slm.site.report\n"
     code += "import pytest_slm.comparing\n"
     code += "print({'pytest', 'torch', 'llama_cpp', 'lm_eval', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import SlmError
+from pytest_slm.lm_eval.building import build
 from pytest_slm.models import derive, locate, resolve, select
-from pytest_slm.runners.upstream.building import build
 
 Pair = tuple[str, str]
 

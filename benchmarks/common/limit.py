@@ -16,8 +16,8 @@ import llama_cpp as llama
 import numpy as np
 
 from pytest_slm.backends.llamacpp.model import Model
-from pytest_slm.backends.packing import common, leaves
-from pytest_slm.backends.pairs import split_pairs
+from pytest_slm.prompts.packing import common, leaves
+from pytest_slm.prompts.pairs import split_pairs
 
 CHUNK = 512
 DEPTHS = (0, 512, 1024, 2048)

@@ -41,10 +41,10 @@ class Ours:
     most = sys.maxsize
 
     def __init__(self, path: Path, threads: int, *, exact: bool = False) -> None:
-        from pytest_slm.backends.hosts import Hosts
         from pytest_slm.backends.lookup import Backends
         from pytest_slm.backends.protocol import ModelSpec
         from pytest_slm.core.types import EngineSettings
+        from pytest_slm.hosts.sources import Hosts
 
         self.name = "pytest-slm"
         spec = ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=threads), exact=exact)

@@ -10,7 +10,7 @@ import bisect
 import itertools
 from collections.abc import Sequence
 
-from pytest_slm.backends.packing import common
+from pytest_slm.prompts.packing import common
 
 TOGETHER = 32
 """A batch has so many requests if it can: fewer leave the engine half empty."""

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from pytest_slm import __version__
 from pytest_slm.answers.batches import split
 from pytest_slm.answers.store import Store, digest
-from pytest_slm.backends.protocol import Backend, Finished, LogLikelihood, Progress, ignored, silent
+from pytest_slm.backends.protocol import Backend, Finished, Progress, ignored, silent
 from pytest_slm.core.backend_info import ANSWERS, BackendInfo
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import AnswerCounts, Generation, Request
 
 R = TypeVar("R", bound=Record)

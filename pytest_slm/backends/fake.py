@@ -32,13 +32,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.backends.pairs import shown_of
 from pytest_slm.backends.protocol import (
     CAPABILITIES,
     EngineTest,
     EngineTimes,
     Finished,
-    LogLikelihood,
     ModelSpec,
     Progress,
     Workload,
@@ -46,8 +44,10 @@ from pytest_slm.backends.protocol import (
     silent,
 )
 from pytest_slm.core.backend_info import BackendInfo
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request, Timings
 from pytest_slm.errors import BackendError
+from pytest_slm.prompts.pairs import shown_of
 
 PAUSE_S = 0.3
 """Longer than the time between two words of the host."""

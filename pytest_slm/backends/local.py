@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from pytest_slm.backends import template
-from pytest_slm.backends.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -23,14 +21,16 @@ from pytest_slm.backends.protocol import (
     EngineTest,
     EngineTimes,
     Finished,
-    LogLikelihood,
     ModelSpec,
     Progress,
     ignored,
     silent,
 )
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.prompts import template
+from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import EngineSettings, Generation, Request
 
 CHAT = "chat"
@@ -51,16 +52,6 @@ class ModelSpec(Record):
     sha256: str | None = None
     settings: EngineSettings = EngineSettings()
     exact: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogLikelihood(Record):
-    """Sum of the natural-log probabilities of a continuation, whether greedy decoding would have written it, and the
-    number of its tokens."""
-
-    logprob: float
-    is_greedy: bool
-    n_tokens: int
 
 
 @dataclass(frozen=True, kw_only=True)

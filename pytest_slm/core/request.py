@@ -1,14 +1,14 @@
-"""What is put to a model, and what it answers: one generation, or the likelihoods of given texts."""
+"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.sample import Message, ToolCall
+from pytest_slm.core.sample import Message, Sample, ToolCall, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +85,61 @@ class Generation(Record):
     timings: Timings | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLikelihood(Record):
+    """Sum of the natural-log probabilities of a continuation, whether greedy decoding would have written it, and the
+    number of its tokens."""
+
+    logprob: float
+    is_greedy: bool
+    n_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihoods:
+    """How likely each continuation is after its context: answered with a tuple of ``LogLikelihood``, one a pair.
+
+    ``labels`` say what the pairs are, for the file of samples; without them it shows the continuations.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    labels: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingLikelihood:
+    """How likely a whole text is: answered with a ``LogLikelihood``."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A program and the tests that it must pass: answered with the sandbox's ``Outcome``, while the model goes on."""
+
+    program: str
+    tests: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grading:
+    """An answer for a grader: answered with its ``Verdict``, after the model has answered everything else."""
+
+    grader: str
+    sample: Sample
+    generation: Generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Several questions to the model at once: answered with the tuple of their answers, in their order."""
+
+    asks: tuple[Request | Likelihoods | RollingLikelihood, ...]
+
+
+ModelAsk = Request | Likelihoods | RollingLikelihood | Together
+Ask = ModelAsk | Trial | Grading
+Talk = Generator[Ask, Any, Verdict]
+"""A conversation about one sample: it yields what to ask, is sent the answer, and returns the verdict."""

@@ -53,7 +53,7 @@ def _pull_one(
     mirror: Path, need: Need, source: Source, before: DatasetEntry | None, tell: Tell
 ) -> tuple[DatasetEntry, SlmError | None]:
     """What the manifest says of the data set now, and an error if some of its configurations are not offered."""
-    from pytest_slm.runners.upstream.rows import configurations
+    from pytest_slm.data.rows import configurations
 
     offered = source.offered(need.dataset)
     unsafe = [name for name in offered.files if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]
@@ -133,7 +133,7 @@ def _fetched(mirror: Path, dataset: str, name: str, offered: Offered, source: So
 
 def _missing(folder: Path, configs: Iterable[str | None]) -> list[str]:
     """The files that the card lists for these configurations and that are not there."""
-    from pytest_slm.runners.upstream.rows import data_files
+    from pytest_slm.data.rows import data_files
 
     found: set[str] = set()
     for config in configs:

@@ -129,7 +129,7 @@ def _offer(path: Path, name: str, known: DatasetEntry | None) -> Offer:
 
 
 def _license(card: Path) -> str | None:
-    from pytest_slm.runners.upstream.rows import facts
+    from pytest_slm.data.rows import facts
 
     if not card.is_file():
         return None

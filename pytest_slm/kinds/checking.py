@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from pytest_slm.backends.protocol import CAPABILITIES
-from pytest_slm.catalogue import Catalogue
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Task
 from pytest_slm.errors import TaskError, UsageError, did_you_mean
 from pytest_slm.extensions import Extensions
+from pytest_slm.extensions.catalogue import Catalogue
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, read_options

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.generators import GeneratorContext
-from pytest_slm.kinds.asks import Grading, Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside

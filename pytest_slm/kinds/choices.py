@@ -20,9 +20,9 @@ from typing import Any
 
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Likelihoods, Talk
 from pytest_slm.core.types import Sample, Task, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
-from pytest_slm.kinds.asks import Likelihoods, Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside

@@ -18,15 +18,15 @@ from typing import Any
 
 from pytest_slm.backends.protocol import CHAT, GENERATE
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Judged, Message, Request, Sample, Task
 from pytest_slm.errors import UsageError
-from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.programs import PASS_AT_1, endings, try_program
+from pytest_slm.kinds.programs import endings, try_program
 from pytest_slm.kinds.questions import count_lines, read_questions, stratified
-from pytest_slm.sandbox import available
+from pytest_slm.sandbox import PASS_AT_1, available
 
 STOP = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n@", "\nfrom ", "\nimport ", "\n```")
 """What begins after the function is none of its lines."""

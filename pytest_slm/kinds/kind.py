@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.record import Record
+from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Judged, Metric, Outcome, Sample, Task
 from pytest_slm.errors import BackendError
-from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.context import RunContext
 
 O = TypeVar("O", bound=Record)  # noqa: E741

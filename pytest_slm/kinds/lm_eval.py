@@ -13,15 +13,15 @@ from typing import Any
 
 from pytest_slm.backends.protocol import CHAT
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Judged, Metric, Request, Sample, Verdict
 from pytest_slm.errors import BackendError, SlmError, UsageError, did_you_mean
-from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.programs import endings, try_program
 from pytest_slm.kinds.questions import apportion
-from pytest_slm.runners.upstream import asking, judging, programs
-from pytest_slm.runners.upstream.building import Built, build, check_fewshot
+from pytest_slm.lm_eval import asking, judging, programs
+from pytest_slm.lm_eval.building import Built, build, check_fewshot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Generator, Iterable
 from typing import Any
 
+from pytest_slm.core.request import Trial
 from pytest_slm.core.types import Judged, Verdict
-from pytest_slm.kinds.asks import Trial
-
-PASS_AT_1 = "pass@1"  # noqa: S105
 
 
 def try_program(program: str, tests: str) -> Generator[Trial, Any, Verdict]:

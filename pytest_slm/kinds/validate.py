@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Judged, Sample, Verdict
 from pytest_slm.errors import UsageError
-from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.models import check_declared, check_quantization, too_large
 

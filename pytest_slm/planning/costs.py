@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from pytest_slm.answers.keeping import batches_of_pairs, batches_of_requests
 from pytest_slm.backends.protocol import Backend, Workload
-from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.rounds import RoundRule
 from pytest_slm.core.types import Request
+from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.planning.rates import Rates
 from pytest_slm.run.drive import FirstRound
 

@@ -14,9 +14,9 @@ from typing import Protocol
 import psutil
 
 from pytest_slm.answers.keeping import CHARACTERS
-from pytest_slm.backends.remote import RemoteBackend
 from pytest_slm.core.types import ItemId, Request, Task
 from pytest_slm.errors import NotAvailableError, SlmError
+from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.kinds.checking import count_samples
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.memory import memory_use
@@ -24,7 +24,7 @@ from pytest_slm.models import free, missing
 from pytest_slm.planning import costs, rates
 from pytest_slm.planning.plan import Needs, PlannedItem, RunPlan
 from pytest_slm.run.drive import first_round
-from pytest_slm.session import Run
+from pytest_slm.run.session import Run
 
 LINE_BYTES = 1_500
 """Of a sample's lines, on disk, besides the text that the model writes: hashes, explanation, answer."""

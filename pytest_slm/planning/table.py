@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_slm.planning.plan import PlannedItem, RunPlan, size
-from pytest_slm.terminal import aligned, shown
+from pytest_slm.terminal.table import aligned, shown
 
 HEAD = ("item", "samples", "requests", "prompt tokens", "computed", "output", "seconds", "memory")
 UNKNOWN = "?"

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from pytest_slm.builtin import score_rules
 from pytest_slm.core.aggregation import ranks
 from pytest_slm.core.types import MEASURED, RunReport, SuiteFacts
+from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import (
     AggregateScore,
     Provenance,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.core.request import Ask, Grading, Together, Trial
 from pytest_slm.core.types import Judged, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
-from pytest_slm.kinds.asks import Ask, Grading, Together, Trial
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.records import SampleRecord, Turn, sample_record
 

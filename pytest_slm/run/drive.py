@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_slm.core.request import Likelihoods
 from pytest_slm.core.types import Judged, Request, Result, Task
-from pytest_slm.kinds.asks import Likelihoods
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_slm.backends.hosts import HostSource
 from pytest_slm.backends.protocol import CAPABILITIES, TIMING
 from pytest_slm.core.backend_info import BackendInfo, HostDescription
+from pytest_slm.core.request import Ask
 from pytest_slm.core.types import ItemId, Request, RunReport
 from pytest_slm.errors import BackendError, NotAvailableError
-from pytest_slm.kinds.asks import Ask
+from pytest_slm.hosts.sources import HostSource
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.run.records import restored

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_slm.backends.protocol import LogLikelihood
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Ask, Grading, Likelihoods, LogLikelihood, RollingLikelihood, Together, Trial
 from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
-from pytest_slm.kinds.asks import Ask, Grading, Likelihoods, RollingLikelihood, Together, Trial
 from pytest_slm.kinds.context import sha256
 
 

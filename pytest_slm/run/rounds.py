@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.core.request import Ask, Grading, Likelihoods, LogLikelihood, RollingLikelihood, Together, Trial
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import ScoringError
-from pytest_slm.kinds.asks import Ask, Grading, Likelihoods, RollingLikelihood, Together, Trial
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer
 from pytest_slm.run.conversation import Conversation

@@ -5,7 +5,7 @@ it does not do.
 """
 
 from pytest_slm.sandbox.image import available
-from pytest_slm.sandbox.outcome import Limits, Outcome
+from pytest_slm.sandbox.outcome import PASS_AT_1, Limits, Outcome
 from pytest_slm.sandbox.runner import Sandbox
 
-__all__ = ["Limits", "Outcome", "Sandbox", "available"]
+__all__ = ["PASS_AT_1", "Limits", "Outcome", "Sandbox", "available"]

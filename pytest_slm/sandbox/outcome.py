@@ -7,6 +7,9 @@ from typing import Literal
 
 from pytest_slm.core.record import Record, RecordError
 
+PASS_AT_1 = "pass@1"  # noqa: S105
+"""The metric of programs: the share of them that pass all of their tests, each tried once."""
+
 Ending = Literal["passed", "failed", "timeout", "out_of_memory", "output_limit", "error"]
 """passed: the tests ran to their end; failed: they, or the program, did not; error: the interpreter itself broke off.
 None but the first is a pass."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_slm.runners import performance
+from pytest_slm import performance
 
 
 @pytest.mark.slm_timing

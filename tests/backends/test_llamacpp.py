@@ -89,7 +89,7 @@ def test_tokens_spell_the_text(backend, text):
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_many_pairs_are_split_as_each_of_them_alone(backend, threads):
-    from pytest_slm.backends.pairs import split_pair, split_pairs
+    from pytest_slm.prompts.pairs import split_pair, split_pairs
 
     shots = "Question: 2 + 2?\nAnswer: 4\n\n" * 5
     pairs = [(f"{shots}{n % 5} ½  \n", f"{choice} the end") for n in range(20) for choice in ("A", " B", "wor", "ld")]
@@ -138,7 +138,7 @@ def test_one_tokens_probabilities_sum_to_one(backend):
     import numpy as np
 
     from pytest_slm.backends.llamacpp import scoring
-    from pytest_slm.backends.packing import Row
+    from pytest_slm.prompts.packing import Row
 
     head = backend._model.tokenize("The sky is", add_special=True, parse_special=False)
     # 200 tokens that between them hold nearly all of the mass, from the model's own ranking
@@ -203,7 +203,7 @@ def test_a_too_long_context_loses_its_left_end(backend, real_model):
 
 
 def test_rolling_windows_predict_every_token_once(backend):
-    from pytest_slm.backends.pairs import rolling_windows
+    from pytest_slm.prompts.pairs import rolling_windows
 
     ids = list(range(10))
     # the example in the docstring of lm-eval's LM.loglikelihood_rolling
@@ -255,7 +255,7 @@ def test_a_stop_string_ends_the_text_before_it(backend):
 
 
 def test_a_stop_string_may_span_tokens():
-    from pytest_slm.backends.text import GrowingText
+    from pytest_slm.prompts.text import GrowingText
 
     text = GrowingText(["END!"])
     assert [text.add(piece) for piece in (b"go E", b"N", b"D", b"! more")] == [False, False, False, True]
@@ -263,7 +263,7 @@ def test_a_stop_string_may_span_tokens():
 
 
 def test_half_a_character_is_no_crash():
-    from pytest_slm.backends.text import GrowingText
+    from pytest_slm.prompts.text import GrowingText
 
     text = GrowingText([])
     for byte in "é🙂".encode()[:-1]:

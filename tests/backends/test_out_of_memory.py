@@ -12,9 +12,9 @@ import textwrap
 import psutil
 import pytest
 
-from pytest_slm.backends.hosts import Broker, WorkerHosts
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError
+from pytest_slm.hosts.sources import Broker, WorkerHosts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and control groups")
 
@@ -89,7 +89,7 @@ def test_a_model_that_is_killed_while_loading_is_told_too(memory_group, tmp_path
     script.write_text(json.dumps({"start": "grow", "bytes": 2 * LIMIT}))
     program = f"""
         import os, pathlib
-        from pytest_slm.backends.hosts import Hosts
+        from pytest_slm.hosts.sources import Hosts
         from pytest_slm.backends.lookup import Backends
         from pytest_slm.backends.protocol import ModelSpec
         pathlib.Path({str(memory_group(LIMIT) / "cgroup.procs")!r}).write_text(str(os.getpid()))
@@ -145,7 +145,7 @@ def test_a_model_that_the_session_has_killed_says_so_to_others(fake_hosts):
     ],
 )
 def test_refused_memory_is_known_by_its_error(error, lacks):
-    from pytest_slm.backends.host import error_json
+    from pytest_slm.hosts.host import error_json
 
     told = error_json(error)
     assert (told["slug"] == "out-of-memory") is lacks

@@ -221,8 +221,8 @@ def test_times_and_buffers_come_through_the_host(fake_hosts):
 
 
 def test_a_backend_that_has_no_times_says_so(monkeypatch):
-    from pytest_slm.backends.host import Host
     from pytest_slm.backends.lookup import BackendEntry
+    from pytest_slm.hosts.host import Host
 
     class Plain:
         capabilities = frozenset({"generate"})

@@ -73,8 +73,8 @@ def test_texts(backend, steps):
 
 
 def test_a_backend_that_does_not_plan_says_so(fake_hosts, monkeypatch):
-    from pytest_slm.backends.host import Host
     from pytest_slm.backends.lookup import BackendEntry
+    from pytest_slm.hosts.host import Host
 
     class Plain(Fake):
         workload_of_pairs = None

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm import cli
-from pytest_slm.data import command
+from pytest_slm.cli.main import data as command
+from pytest_slm.cli.main import main as cli
 from pytest_slm.data.manifest import Manifest, entry_of, problems, read_manifest
 from pytest_slm.data.needs import Need
 from pytest_slm.data.pull import PARTIAL, pull
 from pytest_slm.data.sources import Folder, Hub
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.runners.upstream.needs import needs
+from pytest_slm.lm_eval.needs import needs
 
 pytest.importorskip("huggingface_hub", reason="needs pip install 'pytest-slm[hub]'")
 ONE = [Need(dataset="org/set", configs=("one",), tasks=("suite/task",))]

@@ -196,9 +196,18 @@ def test_the_types_are_those_of_llama_cpp():
 # -- the command --------------------------------------------------------------------------------------------------
 
 
+START = "import sys; from pytest_slm.cli.main import main"
+
+
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "import sys; from pytest_slm.cli import main; sys.exit(main())", "quantize", *arguments],
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pytest_slm.cli.main import main; sys.exit(main())",
+            "quantize",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=False,

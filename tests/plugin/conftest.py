@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pytest_slm
-from pytest_slm.backends.hosts import InProcessHosts, Opening
+from pytest_slm.hosts.sources import InProcessHosts, Opening
 
 SUITE = "suite: {name}\ntitle: {name}\ntags: [{name}]\ntasks: [{tasks}]\n"
 TASK = """\
@@ -62,7 +62,7 @@ def session(
     ``subprocess`` (the model dies, a signal comes, modules or the environment are looked at, workers are started)."""
     if request.node.get_closest_marker("subprocess"):
         return pytester.runpytest_subprocess
-    monkeypatch.setattr("pytest_slm.start.Hosts", InThisProcess)
+    monkeypatch.setattr("pytest_slm.plugin.start.Hosts", InThisProcess)
     # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
     return partial(pytester.runpytest_inprocess, "-p", "no:faulthandler")
 

@@ -162,7 +162,7 @@ def test_a_suite_of_ones_own_cannot_take_a_built_in_name(run, suite):
 def test_a_copy_of_the_built_in_suites_is_welcome(run, pytester):
     import shutil
 
-    from pytest_slm.builtin import suites_folder
+    from pytest_slm.load.builtin import suites_folder
 
     shutil.copytree(suites_folder() / "core", pytester.path / "suites" / "core")
     run("suites/core", "--collect-only", "-q").stdout.fnmatch_lines(["suites/core/arithmetic.yaml::*"])

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
 
-from pytest_slm.runners.upstream.declaring import declare
+from pytest_slm.lm_eval.declaring import declare
 
 
 def test_a_named_task_is_collected_alone_and_found_again_by_its_name(run):

@@ -117,8 +117,8 @@ def test_progress_is_told_whatever_is_captured(pytester, suite, script, good, mo
     monkeypatch.setenv("COLUMNS", "120")
     pytester.makeconftest(
         """
-        import pytest_slm.progress
-        pytest_slm.progress.QUIET_S = 0
+        import pytest_slm.terminal.progress
+        pytest_slm.terminal.progress.QUIET_S = 0
         """
     )
     done = pytester.runpytest_subprocess("suites", capture, f"--slm-model={script(**moody)}")

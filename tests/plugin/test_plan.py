@@ -134,7 +134,7 @@ def test_a_budget_with_room_takes_all_and_says_so(run, suite, report, results):
 
 
 def test_a_budget_chooses_samples(run, suite, report, results, monkeypatch):
-    monkeypatch.setattr("pytest_slm.planner.allocate", lambda demands, _: ({d.item: 2 for d in demands}, 1.0))
+    monkeypatch.setattr("pytest_slm.plugin.planner.allocate", lambda demands, _: ({d.item: 2 for d in demands}, 1.0))
     suite(a=GOOD)
     run("suites", "--slm-budget=1h", **SCRIPT).assert_outcomes(passed=1)
     assert results(report())["geo/a"]["n_scored"] == 2

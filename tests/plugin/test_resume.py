@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pytest_slm.progress import LiveLine
+from pytest_slm.terminal.progress import LiveLine
 
 GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
 BAD = [("boom", "x")]

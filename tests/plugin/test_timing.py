@@ -177,7 +177,7 @@ def test_a_quantization_that_fails_does_not_end_the_other(run, documents, pytest
     pytester.makeconftest(
         """
         from pytest_slm.errors import BackendError
-        from pytest_slm.runners.performance import Prefill
+        from pytest_slm.performance import Prefill
         played = Prefill.run
         pids = []
         def run(self):
@@ -203,7 +203,10 @@ def test_interleaving_one_quantization_is_refused(run):
     ("place", "short"),
     [
         ("psutil.virtual_memory", lambda: LITTLE),
-        ("pytest_slm.timing.usable_memory", lambda: 100),  # a control group allows less than the machine has free
+        (
+            "pytest_slm.plugin.timing.usable_memory",
+            lambda: 100,
+        ),  # a control group allows less than the machine has free
     ],
     ids=["machine", "control group"],
 )
@@ -219,7 +222,7 @@ def test_interleaving_what_does_not_fit_is_refused(run, monkeypatch, place, shor
 
 def test_a_busy_machine_is_warned_of_and_told(run, report, monkeypatch):
     busy = Quiet(waited_s=5.0, foreign_cores=1.5, quiet=False)
-    monkeypatch.setattr("pytest_slm.timing.wait_until_quiet", lambda *_, **__: busy)
+    monkeypatch.setattr("pytest_slm.plugin.timing.wait_until_quiet", lambda *_, **__: busy)
     done = run(ONE, **STEADY)
     done.assert_outcomes(passed=1, warnings=1)
     done.stdout.fnmatch_lines(["*other programs take 1.5 cores*"])
@@ -228,7 +231,7 @@ def test_a_busy_machine_is_warned_of_and_told(run, report, monkeypatch):
 
 
 def test_all_parts_of_a_split_model_are_its_files(tmp_path):
-    from pytest_slm.timing import weight_files
+    from pytest_slm.plugin.timing import weight_files
 
     parts = tuple(tmp_path / f"m-0000{part}-of-00002.gguf" for part in (1, 2))
     for part in parts:

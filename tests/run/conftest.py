@@ -10,9 +10,9 @@ import pytest
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
+from pytest_slm.core.request import Talk
 from pytest_slm.core.types import MetricSpec, Quantization, Request, Sample, Submission, Task
 from pytest_slm.extensions import Extensions
-from pytest_slm.kinds.asks import Talk
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 

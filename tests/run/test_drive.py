@@ -8,11 +8,11 @@ import pytest
 from pytest_slm.answers import Keeper
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ModelSpec, ignored, silent
+from pytest_slm.core.request import Grading, Likelihoods, RollingLikelihood, Together, Trial
 from pytest_slm.core.types import Generation, Message, Request, Sample, ToolCall, Verdict
 from pytest_slm.errors import BackendError, ScoringError
 from pytest_slm.extensions import Extensions
 from pytest_slm.grading import GraderInfo
-from pytest_slm.kinds.asks import Grading, Likelihoods, RollingLikelihood, Together, Trial
 from pytest_slm.run.drive import drive, first_round
 from pytest_slm.run.records import restored
 

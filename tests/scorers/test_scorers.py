@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_slm.catalogue import Catalogue
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.extensions import Extensions
+from pytest_slm.extensions.catalogue import Catalogue
 from pytest_slm.scorers import SCORERS, Scorer
 
 

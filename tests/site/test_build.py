@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_slm.builtin import score_rules
 from pytest_slm.errors import ReportError
+from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm.builtin import built_in_use_cases, score_rules, suites_folder
-from pytest_slm.catalogue import Catalogue
 from pytest_slm.core import types
 from pytest_slm.extensions import KINDS
+from pytest_slm.extensions.catalogue import Catalogue
 from pytest_slm.generators import GENERATORS
 from pytest_slm.load import load_suite
+from pytest_slm.load.builtin import built_in_use_cases, score_rules, suites_folder
 from pytest_slm.registry import entry
 from pytest_slm.run.records import SampleRecord
 from pytest_slm.site.samples import KNOWN

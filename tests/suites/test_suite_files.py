@@ -130,7 +130,7 @@ def test_the_breakdown_is_a_key_of_every_sample(sampled: Task) -> None:
 
 def test_an_lm_eval_task_is_one_of_lm_evals_with_metrics_that_it_has(upstream: Task) -> None:
     pytest.importorskip("lm_eval.tasks", reason="needs pip install 'pytest-slm[lm-eval]'")
-    from pytest_slm.runners.upstream.declaring import declare
+    from pytest_slm.lm_eval.declaring import declare
 
     theirs = {(spec.key or spec.name, spec.filter) for spec in declare(upstream.options["task"]).metrics}
     assert {(spec.key or spec.name, spec.filter) for spec in upstream.metrics} <= theirs

@@ -1,6 +1,6 @@
 """transformers on torch: safetensors folders, and GGUF files as the float32 reference, in process.
 
-Only the process that holds a model imports this package (see ``pytest_slm.backends.host``).
+Only the process that holds a model imports this package (see ``pytest_slm.hosts.host``).
 
 - ``weights``     which files are loaded, and what is refused before anything is
 - ``model``       the network on its device, and its logits

@@ -15,11 +15,12 @@ from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
 from pytest_slm.backends.hf.tokenizer import Tokenizer
 from pytest_slm.backends.local import Collected, LocalBackend
-from pytest_slm.backends.pairs import Ids
-from pytest_slm.backends.protocol import LogLikelihood, ModelSpec, Workload
+from pytest_slm.backends.protocol import ModelSpec, Workload
 from pytest_slm.core.backend_info import BackendInfo
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError
+from pytest_slm.prompts.pairs import Ids
 
 BATCH = {"cpu": 512, "cuda": 4096}
 """Tokens that go through the model at once when texts are scored; see docs/backends.md for what was measured."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.sampling import Sampler
 from pytest_slm.backends.local import Prompt
-from pytest_slm.backends.text import GrowingText
 from pytest_slm.core.types import Generation, Timings
 from pytest_slm.errors import BackendError
+from pytest_slm.prompts.text import GrowingText
 
 
 def generate(

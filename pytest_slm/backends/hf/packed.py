@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from pytest_slm.backends.hf.model import Model
-from pytest_slm.backends.packing import Group, Row, leaves, plan
+from pytest_slm.prompts.packing import Group, Row, leaves, plan
 
 PROBE = ((3, 5, 7, 11), (3, 5, 7, 2, 4), (3, 9, 1))
 """Three short texts with two common beginnings."""

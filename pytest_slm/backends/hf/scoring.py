@@ -15,9 +15,9 @@ from torch import Tensor
 
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import Memory
-from pytest_slm.backends.packing import Leaf, batches, leaves, plan
-from pytest_slm.backends.pairs import Ids, Total, fitted
-from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.core.request import LogLikelihood
+from pytest_slm.prompts.packing import Leaf, batches, leaves, plan
+from pytest_slm.prompts.pairs import Ids, Total, fitted
 
 LOGITS_BYTES = 96 * 2**20
 """No batch asks for more logits (as float32) than this: the vocabulary may have 150,000 tokens."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.scoring import SEQUENCES, outputs_of, similar
-from pytest_slm.backends.packing import batches, leaves, plan
-from pytest_slm.backends.pairs import Ids, fitted
 from pytest_slm.backends.protocol import Workload
+from pytest_slm.prompts.packing import batches, leaves, plan
+from pytest_slm.prompts.pairs import Ids, fitted
 
 
 def of_pairs(model: Model, pairs: Sequence[tuple[Ids, Ids]], *, n_batch: int, packs: bool, exact: bool) -> Workload:

@@ -1,6 +1,6 @@
 """llama.cpp through the low-level functions of llama-cpp-python: any GGUF, any quantization, in process.
 
-Only the process that holds a model imports this package (see ``pytest_slm.backends.host``).
+Only the process that holds a model imports this package (see ``pytest_slm.hosts.host``).
 
 - ``model``       weights, vocabulary, tokens: text to ids and back
 - ``context``     the KV memory and the evaluation of batches

@@ -14,10 +14,11 @@ from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.local import Collected, LocalBackend
-from pytest_slm.backends.pairs import Ids
-from pytest_slm.backends.protocol import EngineTest, EngineTimes, LogLikelihood, ModelSpec, Progress, Workload, silent
+from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Progress, Workload, silent
 from pytest_slm.core.backend_info import BackendInfo
+from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
+from pytest_slm.prompts.pairs import Ids
 
 
 class LlamaCpp(LocalBackend):

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.limits import Limits
 from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, last_words
-from pytest_slm.backends.packing import Row
 from pytest_slm.errors import BackendError
+from pytest_slm.prompts.packing import Row
 
 SMALLEST = 1024
 """KV memory grows in powers of two from here, so that a run of short prompts does not hold that of the longest."""

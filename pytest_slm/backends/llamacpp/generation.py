@@ -18,10 +18,10 @@ from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.local import Prompt
-from pytest_slm.backends.packing import Row, common
-from pytest_slm.backends.text import GrowingText
 from pytest_slm.core.types import Generation, Timings
 from pytest_slm.errors import BackendError
+from pytest_slm.prompts.packing import Row, common
+from pytest_slm.prompts.text import GrowingText
 
 AT_ONCE = 32
 """Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import llama_cpp as llama
 
 from pytest_slm.backends.llamacpp.model import Model
-from pytest_slm.backends.packing import EXACT_BLOCK
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
 from pytest_slm.machine.hardware import usable_cores, usable_memory
+from pytest_slm.prompts.packing import EXACT_BLOCK
 
 BATCH = 512
 SEQUENCES = 64

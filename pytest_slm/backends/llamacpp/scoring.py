@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.limits import Limits
-from pytest_slm.backends.packing import Group, Leaf, batches, leaves, plan, plan_alone
-from pytest_slm.backends.pairs import Ids, Total, fitted
-from pytest_slm.backends.protocol import LogLikelihood
+from pytest_slm.core.request import LogLikelihood
+from pytest_slm.prompts.packing import Group, Leaf, batches, leaves, plan, plan_alone
+from pytest_slm.prompts.pairs import Ids, Total, fitted
 
 Logits = npt.NDArray[np.float32]
 

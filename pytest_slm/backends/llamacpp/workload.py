@@ -8,9 +8,9 @@ from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import WORTH, Batcher
 from pytest_slm.backends.llamacpp.scoring import n_cells, plan_groups
 from pytest_slm.backends.local import Prompt
-from pytest_slm.backends.packing import batches, common, leaves
-from pytest_slm.backends.pairs import Ids, fitted
 from pytest_slm.backends.protocol import Workload
+from pytest_slm.prompts.packing import batches, common, leaves
+from pytest_slm.prompts.pairs import Ids, fitted
 
 
 def of_pairs(context: Context, pairs: Sequence[tuple[Ids, Ids]], *, exact: bool) -> Workload:

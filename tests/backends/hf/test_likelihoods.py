@@ -38,7 +38,7 @@ def test_a_likely_continuation_is_greedy(opened):
 
 
 def test_pairs_are_split_as_lm_eval_splits_them(opened, hflm, pairs):
-    from pytest_slm.backends.pairs import split_pair
+    from pytest_slm.prompts.pairs import split_pair
 
     backend = opened()
     theirs = hflm(backend)

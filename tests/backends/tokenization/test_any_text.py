@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_slm.backends.pairs import split_pair
+from pytest_slm.prompts.pairs import split_pair
 
 NOT_YET_NUMBERS = [  # digits of Unicode 16 and 17, which llama.cpp's tables (Unicode 15) do not have
     *((0x10D40, 0x10D49), (0x116D0, 0x116E3), (0x11BF0, 0x11BF9), (0x11DE0, 0x11DE9), (0x16130, 0x16139)),

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from pytest_slm.backends.pairs import split_pair
+from pytest_slm.prompts.pairs import split_pair
 
 
 def test_eos_is_not_put_behind_what_shall_be_continued(model, bos_file, plain, opened, tmp_path):

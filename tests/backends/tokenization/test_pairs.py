@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_slm.backends.pairs import fitted, split_pair
 from pytest_slm.errors import BackendError
+from pytest_slm.prompts.pairs import fitted, split_pair
 
 ids = st.lists(st.integers(0, 99), min_size=1, max_size=24)
 

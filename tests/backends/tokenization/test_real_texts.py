@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_slm.backends.pairs import split_pair
+from pytest_slm.prompts.pairs import split_pair
 
 STRIDE = int(os.environ.get("SLM_TEST_STRIDE", "20"))
 """Every which string of the mirror is compared; 1 for the figures of docs/tokenization.md."""

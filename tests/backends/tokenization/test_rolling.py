@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_slm.backends.pairs import rolling_windows
+from pytest_slm.prompts.pairs import rolling_windows
 
 
 def rolled(lm, string):

@@ -1,0 +1,1 @@
+"""The command ``pytest-slm``; each command is one call into its room."""

@@ -1,0 +1,123 @@
+"""``pytest-slm data pull|list|verify``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
+from pytest_slm.data.needs import Need
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError
+from pytest_slm.lm_eval.needs import needs
+
+
+def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
+    """Declare the command and its verbs; ``taught`` has the help text of each by its name."""
+    data = commands.add_parser("data", help="fetch and check the data sets that suites read", **taught("data"))
+    verbs = data.add_subparsers(metavar="pull|list|verify", required=True)
+    pull = verbs.add_parser(
+        "pull", help="fetch what suites need into a mirror for --slm-data; again: go on", **taught("data pull")
+    )
+    pull.add_argument("mirror", type=Path, metavar="DIR", help="the mirror, DIR/<org>/<name>/...")
+    pull.add_argument("--from", type=Path, dest="source", metavar="DIR", help="another mirror instead of the Hub")
+    pull.add_argument("--revision", metavar="REV", help="branch, tag or commit on the Hub (default: main)")
+    pull.set_defaults(run=_pull)
+    listing = verbs.add_parser("list", help="what suites need, and what of it a mirror has", **taught("data list"))
+    listing.add_argument("mirror", type=Path, nargs="?", metavar="DIR", help="a mirror")
+    listing.set_defaults(run=_list)
+    for verb in (pull, listing):
+        verb.add_argument("--suite", default="", metavar="S", help="suites or suite/task, with commas (default: all)")
+        verb.add_argument(
+            "--task", default="", metavar="T", help="tasks or groups of lm-eval: lm_eval:NAME, with commas"
+        )
+    verify = verbs.add_parser(
+        "verify", help="compare every file of a mirror with its manifest", **taught("data verify")
+    )
+    verify.add_argument("mirror", type=Path, metavar="DIR", help="the mirror")
+    verify.set_defaults(run=_verify)
+
+
+def _needs(arguments: argparse.Namespace) -> list[Need]:
+    suites = [name for name in arguments.suite.split(",") if name]
+    tasks = [name.removeprefix("lm_eval:") for name in arguments.task.split(",") if name]
+    return needs(suites, tasks)
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from pytest_slm.data.pull import pull
+    from pytest_slm.data.sources import Folder, Hub
+
+    source = Folder(arguments.source) if arguments.source else Hub(arguments.revision)
+    wanted = _needs(arguments)
+    failed = pull(arguments.mirror, wanted, source, lambda line: print(line, flush=True))
+    for error in failed:
+        print(error, file=sys.stderr)
+    print(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
+    return 1 if failed else 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    mirror = arguments.mirror
+    if mirror is not None and not mirror.is_dir():
+        raise UsageError(f"{mirror}: no such folder", slug="data-missing")
+    manifest = (read_manifest(mirror) if mirror is not None else None) or Manifest()
+    for need in _needs(arguments):
+        print(f"{need.dataset}: {_state(mirror, manifest, need)}")
+        print(f"  configurations: {_few([config or 'default' for config in need.configs])}")
+        print(f"  for: {', '.join(need.tasks)}")
+    return 0
+
+
+def _state(mirror: Path | None, manifest: Manifest, need: Need) -> str:
+    if mirror is None:
+        return "needed"
+    folder = mirror / need.dataset
+    if not folder.is_dir():
+        return "missing"
+    try:
+        lacking = [config for config in need.configs if not _has(folder, config)]
+    except SlmError as error:
+        return f"broken, {error}"
+    entry = manifest.datasets.get(need.dataset)
+    size = entry.size if entry else sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    about = f"{size / 1e6:.1f} MB, licence {(entry and entry.license) or 'not recorded'}"
+    about += f", {entry.revision or 'revision not known'}" if entry else ", not in a manifest"
+    if lacking:
+        return f"partial, {len(need.configs) - len(lacking)} of {len(need.configs)} configurations, {about}"
+    return f"there, {about}"
+
+
+def _has(folder: Path, config: str | None) -> bool:
+    from pytest_slm.data.rows import data_files
+
+    try:
+        files = data_files(folder, config)
+    except NotAvailableError:
+        return False
+    if files is None:  # the card does not list them: there is something, or a folder of that name
+        return config is None or (folder / config).is_dir() or any(folder.glob("*.parquet"))
+    return bool(files) and all(listed.there and not listed.missing for listed in files.values())
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    manifest = read_manifest(arguments.mirror)
+    if manifest is None:
+        raise UsageError(
+            f"{arguments.mirror / NAME}: this mirror has no manifest to compare with; "
+            f"`pytest-slm data pull NEW --from {arguments.mirror}` makes a mirror that has one",
+            slug="data-manifest",
+        )
+    found = problems(arguments.mirror, manifest)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    files = sum(len(entry.files) for entry in manifest.datasets.values())
+    told = f"{len(found)} of {files} files are not what they were; `pytest-slm data pull` fetches them again"
+    print(f"{arguments.mirror}: {told if found else f'{files} files of {len(manifest.datasets)} data sets, all right'}")
+    return 1 if found else 0
+
+
+def _few(names: list[str]) -> str:
+    return f"{', '.join(names[:6])}{f' and {len(names) - 6} more' if len(names) > 6 else ''}"

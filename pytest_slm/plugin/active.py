@@ -1,0 +1,81 @@
+"""The hooks of a session that measures a model: each is one call into the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_slm.core.types import PROPERTY
+from pytest_slm.errors import SlmError
+from pytest_slm.plugin.items import LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
+from pytest_slm.plugin.timing import use_host_clock
+
+
+class Active:
+    """The hooks of a session that measures a model."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return SuiteDir.of(parent, path) if (path / SUITE_FILE).is_file() else None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return collect_file(file_path, parent)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "slm_backend" in metafunc.fixturenames:
+            names = [q.name for q in metafunc.config.stash[RUN].quantizations]
+            metafunc.parametrize("slm_backend", names, indirect=True)
+
+    @pytest.hookimpl(tryfirst=True)  # a gate is known even if -k leaves its item out
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        items += named(session)
+        left_out = arrange(items)
+        for item in items:
+            use_host_clock(item)
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if item.get_closest_marker("slm_timing"):
+            if hasattr(item.config, "workerinput"):
+                pytest.skip("times mean nothing while other workers run: measure without -n  [timing-alone]")
+            if item.config.stash[RUN].recorded:
+                pytest.skip("times are no answers that could be scored: leave out --slm-rescore  [rescore-missing]")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        result = unmeasured(item, call)
+        if result is not None:
+            item.user_properties.append((PROPERTY, result.to_json()))
+        report = yield
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, SlmError):
+            report.longrepr = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        return report
+
+    def pytest_report_teststatus(self, report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+        outcome = outcome_of(report)
+        # Another plugin's verdict (expected to fail, run again) goes before ours.
+        foreign = hasattr(report, "wasxfail") or report.outcome not in ("passed", "failed", "skipped")
+        if outcome is None or foreign or (report.when != "call" and report.passed) or report.when == "teardown":
+            return None
+        letter, word = WORDS[outcome]
+        # A finished item gets a line of its own (see progress), which says more than a letter.
+        return outcome, "" if config.stash[LIVE].tells_results else letter, word
+
+
+WORDS = {"passed": (".", "PASSED"), "failed": ("F", "FAILED"), "skipped": ("s", "SKIPPED"), "error": ("E", "ERROR")}
+
+
+def outcome_of(report: pytest.TestReport) -> str | None:
+    """The outcome of the result that a report carries, or None if it carries none."""
+    properties = getattr(report, "user_properties", ())  # reports of collectors have none
+    results = [value for name, value in properties if name == PROPERTY]
+    return str(results[-1]["outcome"]) if results and isinstance(results[-1], dict) else None

@@ -1,0 +1,284 @@
+"""Suites, task files and their items, as pytest collects them: one item per task variant and quantization."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes
+from pytest_slm.load import load_suite, load_task
+from pytest_slm.load.builtin import check_own_name, suite_keys
+from pytest_slm.plugin.marks import mark_of, parameters
+
+if TYPE_CHECKING:
+    from pytest_slm.run.session import Run
+    from pytest_slm.terminal.progress import LiveLine
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+LIVE: pytest.StashKey[LiveLine] = pytest.StashKey()
+IDENTITY: pytest.StashKey[ItemId] = pytest.StashKey()
+COST: pytest.StashKey[float] = pytest.StashKey()
+"""Tokens that an item will take, roughly; only for the ETA."""
+
+SUITE_FILE = "suite.yaml"
+
+
+class SuiteDir(pytest.Directory):
+    """A folder with a ``suite.yaml``. Its tags become markers of everything in it."""
+
+    suite: Suite
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, path: Path) -> SuiteDir:
+        """The collector of that folder; a broken ``suite.yaml`` is a collection error."""
+        node: SuiteDir = cls.from_parent(parent, path=path)
+        try:
+            node.suite = load_suite(path / SUITE_FILE)
+            check_own_name(node.suite)
+        except SlmError as error:
+            node.problem = str(error)
+            return node
+        run = node.config.stash[RUN]
+        run.tasks_of[node.suite.name], run.suites[node.suite.name] = node.suite.tasks, node.suite.facts
+        for tag in node.suite.tags:
+            node.config.addinivalue_line("markers", f"{tag}: items of suites with this tag (pytest-slm)")
+            node.add_marker(tag)
+        return node
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        if self.problem:
+            raise self.CollectError(self.problem)
+        for path in sorted(self.path.iterdir()):
+            if not path.is_file() or path.suffix not in (".yaml", ".py"):
+                continue
+            if not self.ihook.pytest_ignore_collect(collection_path=path, config=self.config):
+                yield from self.ihook.pytest_collect_file(file_path=path, parent=self)
+
+
+class TaskFile(pytest.File):
+    """A task's YAML file."""
+
+    def collect(self) -> Iterable[TaskItem]:
+        run = self.config.stash[RUN]
+        parent = self.parent
+        assert isinstance(parent, SuiteDir)
+        try:
+            task = load_task(self.path, parent.suite, lambda task: find_mistakes(task, run.extensions))
+            check_task(task, run.extensions)
+        except SlmError as error:
+            raise self.CollectError(str(error)) from None
+        for quantization in run.quantizations:
+            for variant in task.variants:
+                inside = "-".join(part for part in (quantization.name, variant) if part)
+                yield TaskItem.of(self, f"{task.name}[{inside}]", task, variant, quantization.name)
+
+
+class TaskItem(pytest.Item):
+    """One task variant on one quantization."""
+
+    task: Task
+    variant: str
+
+    @classmethod
+    def of(cls, parent: TaskFile | pytest.Session, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
+        """The item for a task variant on a quantization."""
+        # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
+        item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}".removeprefix("::"))
+        item.task, item.variant = task, variant
+        item.config.stash[RUN].versions[task.suite, task.name] = task.version
+        identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
+        item.stash[IDENTITY] = identity
+        item.stash[COST] = float(task.tokens_per_sample * (_samples(task, item.config.stash[RUN]) or 1000))
+        return item
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        identity = self.stash[IDENTITY]
+        live = self.config.stash[LIVE]
+        with skipping():
+            result = run.measure(self.task, self.variant, identity.quantization, live.advance, live.kept)
+        report_result(self, run.judged(result))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, str(self.stash[IDENTITY])
+
+    def wanted(self) -> bool:
+        """Whether this mode has the variant."""
+        plan = self.task.modes.get(self.config.stash[RUN].config.mode)
+        return plan is not None and (plan.variants is None or self.variant in plan.variants)
+
+
+@contextlib.contextmanager
+def skipping() -> Iterator[None]:
+    """``with skipping():`` turns what is not available into a skip that names the remedy."""
+    try:
+        yield
+    except NotAvailableError as error:
+        pytest.skip(str(error))
+
+
+def report_result(item: pytest.Item, result: Result) -> None:
+    """Hand a result to the report, before its gate is judged, so that a failed item is data too."""
+    item.user_properties.append((PROPERTY, result.to_json()))
+    if result.outcome == "failed":
+        pytest.fail(result.reason, pytrace=False)
+
+
+def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The collector for a file in a suite: task files, and tests whose names the user's settings do not match."""
+    if not isinstance(parent, SuiteDir):
+        return None
+    if path.suffix == ".yaml" and path.name != SUITE_FILE:
+        node: pytest.Collector = TaskFile.from_parent(parent, path=path)
+        return node
+    patterns = parent.config.getini("python_files")
+    if fnmatch.fnmatch(path.name, "test_*.py") and not any(fnmatch.fnmatch(path.name, p) for p in patterns):
+        module: pytest.Collector = pytest.Module.from_parent(parent, path=path)
+        return module
+    return None
+
+
+def named(session: pytest.Session) -> list[TaskItem]:
+    """The items of ``--slm-task``: tasks of lm-eval without a file of ours. Raises UsageError for an unknown name."""
+    run = session.config.stash[RUN]
+    if not run.config.tasks:
+        return []
+    from pytest_slm.lm_eval.declaring import SUITE, declare  # imports lm-eval
+
+    try:
+        tasks = [declare(name) for name in run.config.tasks]
+    except SlmError as error:
+        raise pytest.UsageError(str(error)) from None
+    run.tasks_of[SUITE], run.suites[SUITE] = run.config.tasks, SuiteFacts(title="lm-eval", scored=False)
+    return [
+        TaskItem.of(session, f"{SUITE}:{task.name}[{quantization.name}]", task, "", quantization.name)
+        for quantization in run.quantizations
+        for task in tasks
+    ]
+
+
+def identify_function(item: pytest.Item) -> None:
+    """Give a test function with the marker ``slm_task`` the identity of the item that it stands for."""
+    values = parameters(item)
+    if "slm_backend" not in values:
+        return
+    mark = mark_of(item)
+    if mark is None:
+        return
+    suite = next((node.suite for node in item.iter_parents() if isinstance(node, SuiteDir)), None)
+    item.stash[IDENTITY] = ItemId(
+        suite=suite.name if suite else item.path.parent.name,
+        task=mark.name,
+        variant=str(values[mark.variant]) if mark.variant else "",
+        quantization=values["slm_backend"],
+    )
+    item.stash[COST] = mark.tokens(item.stash[IDENTITY].variant)
+
+
+def wanted(item: pytest.Item) -> bool:
+    """Whether an item belongs to this run's mode and suites."""
+    run = item.config.stash[RUN]
+    identity = item.stash.get(IDENTITY, None)
+    if identity is None:
+        return True
+    suites = run.config.suites
+    if isinstance(item, TaskItem) and not item.task.path:  # named on the command line
+        return item.wanted()
+    if suites and not {identity.suite, f"{identity.suite}/{identity.task}"} & set(suites):
+        return False
+    if isinstance(item, TaskItem):
+        return item.wanted()
+    mark = mark_of(item)
+    assert mark is not None
+    return mark.is_quick(identity.variant) if run.config.mode == "quick" else run.config.mode == "full"
+
+
+def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Order in place so that each quantization is loaded once; return what this mode leaves out."""
+    for item in items:
+        identify_function(item)
+    if items:
+        check_gates(items, items[0].config.stash[RUN].config.gates)
+    left_out = [item for item in items if not wanted(item)]
+    if not items:
+        return []
+    order = {q.name: index for index, q in enumerate(items[0].config.stash[RUN].quantizations)}
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        identity = item.stash.get(IDENTITY, None)
+        mark = mark_of(item) if identity else None
+        # What looks back on all others (the peak of memory) comes after them, and what ends their process after that.
+        return (order[identity.quantization] if identity else -1, int(mark.last) if mark else 0)
+
+    items[:] = sorted((item for item in items if wanted(item)), key=place)
+    check_identities(items)
+    return left_out
+
+
+def check_identities(items: Iterable[pytest.Item]) -> None:
+    """Of two items that go by one name in the report, one result and its samples would replace the other's: a
+    UsageError names both. The same item may be there twice (a path that was given twice)."""
+    nodes: dict[ItemId, str] = {}
+    for item in items:
+        identity = item.stash.get(IDENTITY, None)
+        other = nodes.setdefault(identity, item.nodeid) if identity else item.nodeid
+        if other != item.nodeid:
+            problem = UsageError(
+                f"{other} and {item.nodeid} are both {identity} in the report, and one result would replace the other; "
+                "give one of them another `task:`, or a variant parameter that tells them apart",
+                slug="item-twice",
+            )
+            raise pytest.UsageError(str(problem))
+
+
+def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:
+    """A gate that no item has would never fail: a UsageError offers the nearest key."""
+    found = [item.stash[IDENTITY] for item in items if IDENTITY in item.stash]
+    known = (
+        set(suite_keys())
+        | {identity.suite for identity in found}
+        | {f"{identity.suite}/{identity.task}" for identity in found}
+    )
+    for key in gates:
+        if key not in known:
+            raise pytest.UsageError(
+                str(
+                    UsageError(f"--slm-gate={key}: no such item was collected. {did_you_mean(key, known)}", slug="gate")
+                )
+            )
+
+
+def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:
+    """The result of an item that ended without one, made from what ended it."""
+    identity = item.stash.get(IDENTITY, None)
+    error = call.excinfo.value if call.excinfo else None
+    if identity is None or error is None or any(name == PROPERTY for name, _ in item.user_properties):
+        return None
+    task = item.task if isinstance(item, TaskItem) else None
+    if isinstance(error, pytest.skip.Exception):
+        message, _, slug = str(error.msg).rpartition("  [")
+        reason = NotAvailableError(message or str(error.msg), slug=slug.rstrip("]") if message else None)
+        return item.config.stash[RUN].unmeasured(identity, reason, task=task)
+    return item.config.stash[RUN].unmeasured(identity, error, task=task)
+
+
+def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]:
+    """Node id, identity and cost of everything that will be measured."""
+    for item in items:
+        if IDENTITY in item.stash:
+            yield item.nodeid, item.stash[IDENTITY], item.stash[COST]
+
+
+def _samples(task: Task, run: Run) -> int | None:
+    plan = task.modes.get(run.config.mode)
+    limit = run.config.limit or (plan.limit if plan else None)
+    known = count_samples(task, run.extensions)
+    return min(limit or known, known) if known else limit

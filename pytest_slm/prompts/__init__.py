@@ -1,0 +1,1 @@
+"""From conversations to tokens, and back to text."""

@@ -1,1 +1,0 @@
-"""Timings and memory (``performance``), and lm-eval as a library (``upstream``)."""

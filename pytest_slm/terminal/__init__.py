@@ -1,0 +1,1 @@
+"""What a person reads on the terminal: the line in between, the summary, tables."""

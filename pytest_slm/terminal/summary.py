@@ -1,0 +1,154 @@
+"""The table at the end of the run."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
+from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
+from pytest_slm.registry.scores import engine_of, run_aggregates
+from pytest_slm.terminal.table import aligned, shown
+
+
+def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
+    """Write what was measured, what was not and why, and the aggregates with their coverage."""
+    terminal.write_sep("=", shown(f"{run.submission.name} · {run.quantization} · {run.mode}"))
+    terminal.write_line(shown(_set_up(run)))
+    in_order = sorted(run.results, key=lambda r: (not run.facts(r.suite).scored, r.suite, r.task))
+    rows = [_row(result) for result in in_order]
+    for number, line in enumerate(aligned([HEAD, *rows])):
+        terminal.write_line(line, bold=number == 0)
+    reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
+    for line in (*reasons, *_timings(run), *_remarks(run)):
+        terminal.write_line(shown(line))
+    note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
+    for total in run_aggregates(run).values():
+        terminal.write_line(
+            f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
+            f"coverage {total.coverage:.0%} of its weight{note}"
+        )
+
+
+def _set_up(run: RunReport) -> str:
+    """What answered: engine, threads, context, and whether the weights are somebody's or made on this machine."""
+    backend = run.backend
+    threads, n_ctx = (backend.threads, backend.n_ctx) if backend else (None, None)
+    said = [
+        engine_of(run) or "an engine that was never opened",
+        f"{threads} thread{'' if threads == 1 else 's'}" if threads else "",
+        f"context {n_ctx}" if n_ctx else "",
+        "exact" if backend and backend.exact else "",
+        f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
+    ]
+    return ", ".join(filter(None, said))
+
+
+def _timings(run: RunReport) -> list[str]:
+    """What the table has no room for: other rates of an item, why rounds are noisy, and why there is no energy."""
+    lines, energy = [], ""
+    for result in (result for result in run.results if result.measurements and result.outcome in MEASURED):
+        others = [metric for metric in result.metrics if metric.name != result.primary]
+        if others:
+            told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)
+            lines.append(f"{_name(result)}: {told}")
+        if result.timing and result.timing.noise:
+            lines.append(f"noisy {_name(result)}: {result.timing.noise}")
+        per_token = next((m for m in result.measurements if m.name == "energy_per_token"), None)
+        if per_token is not None:
+            joules = _readable(statistics.median(per_token.values), per_token.unit)
+            lines.append(f"{_name(result)}: energy_per_token {joules}")
+        else:
+            energy = energy or (result.timing.energy if result.timing else "")
+    return [*lines, f"no energy: {energy}"] if energy else lines
+
+
+def _remarks(run: RunReport) -> list[str]:
+    """What else a reader should know: answers from an earlier session of the run, and how a time budget was kept."""
+    taken, asked = run.answers
+    found = list(dict.fromkeys(note for result in run.results if result.answers for note in result.answers.notes))
+    if taken:
+        found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
+    if run.budget:
+        found.append(
+            f"budget: {run.budget['asked_s']:.0f} s asked, {run.budget['planned_s']:.0f} s planned, "
+            f"{run.budget['took_s']:.0f} s taken"
+        )
+    return found
+
+
+def _bounds(interval: Interval | None) -> str:
+    return f" (95 % interval {interval[0]:.1f} – {interval[1]:.1f})" if interval else ""
+
+
+HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    metric = result.metric() if result.outcome in MEASURED else None
+    if metric is None and result.kind == "lm_eval" and result.metrics:  # a group of which parts are missing
+        metric = result.metrics[0]
+    if metric is None and result.outcome in MEASURED and result.measurements:
+        memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
+        shown = (memory.name, _readable(statistics.median(memory.values), memory.unit), "", "")
+    else:
+        shown = _shown(metric)
+    remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
+    if result.answers_cut:
+        remarks.append(f"{result.answers_cut} cut off")
+    if noise := _noise(result, metric):
+        remarks.append(noise)
+    n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")
+    seconds = f"{result.seconds:.1f}" if result.outcome != "not_run" else ""
+    return (_name(result), *shown[:3], n, seconds, result.outcome)
+
+
+def _noise(result: Result, metric: Metric | None) -> str:
+    """``noisy``, if the run has found so or, where it gives no verdict, if the rounds differ too much."""
+    rounds = next((m for m in result.measurements if metric and m.name == metric.name), None)
+    variation = coefficient_of_variation(rounds.values) if rounds else None
+    noisy = result.timing.noise if result.timing else variation is not None and variation > NOISY
+    if not noisy:
+        return ""
+    return "noisy" if variation is None else f"noisy, CV {variation:.0%}"
+
+
+def result_line(result: Result) -> str:
+    """One line for the moment at which an item is done."""
+    return shown(_result_line(result))
+
+
+def _result_line(result: Result) -> str:
+    if result.outcome not in MEASURED:
+        return f"  {result.id} {result.outcome}: {result.reason}"
+    _, metric, value, interval, n, seconds, _ = _row(result)
+    if not metric:
+        return f"  {result.id} {result.outcome}, {seconds} s{f': {result.reason}' if result.reason else ''}"
+    doubt = f" ({interval})" if interval else ""
+    count = f", n={n}" if n else ""
+    verdict = f", failed: {result.reason}" if result.outcome == "failed" else ""
+    return f"  {result.id} {metric} {value}{doubt}{count}, {seconds} s{verdict}"
+
+
+def _name(result: Result) -> str:
+    return f"{result.suite}/{result.task}" + (f"[{result.variant}]" if result.variant else "")
+
+
+def _shown(metric: Metric | None) -> tuple[str, str, str, str]:
+    if metric is None:
+        return ("", "", "", "")
+    if metric.unit == "share":
+        bounds = f"{100 * metric.interval[0]:.1f} – {100 * metric.interval[1]:.1f} %" if metric.interval else "unknown"
+        return (metric.name, f"{100 * metric.value:.1f} %", bounds, str(metric.n))
+    bounds = " – ".join(_number(bound) for bound in metric.interval) if metric.interval else "unknown"
+    return (metric.name, _readable(metric.value, metric.unit), bounds, str(metric.n))
+
+
+def _readable(value: float, unit: str) -> str:
+    return f"{value / 1e6:.0f} MB" if unit == "B" else f"{_number(value)} {unit}"
+
+
+def _number(value: float) -> str:
+    """Three digits, and never 1.02e+03, which is hard to compare with 998."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,85 @@
+"""lm-eval's tasks over the mirror: how they are asked, a model of which every likelihood is known, and their rows."""
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from pytest_slm.backends.fake import Fake
+from pytest_slm.core.request import LogLikelihood
+from pytest_slm.data import mirror as mirrors
+from pytest_slm.run.drive import measure
+
+
+@pytest.fixture(scope="session")
+def lm_eval():
+    """The package; the test is skipped without it or without datasets."""
+    module = pytest.importorskip("lm_eval", reason="needs pip install 'pytest-slm[lm-eval]'")
+    pytest.importorskip("datasets")
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing that an earlier run left may help."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mirrors.platformdirs, "user_cache_dir", lambda name: str(folder / name))
+        yield
+
+
+@pytest.fixture
+def arc(built_in):
+    """ARC challenge, a task of the suite reasoning."""
+    return built_in("reasoning/arc_challenge")
+
+
+@pytest.fixture
+def ask(lm_eval, context, fake, mirror, hashed):
+    """``ask(task, limit=5)``: the result of the task over the mirror."""
+
+    def run(task, backend=None, **settings):
+        return measure(task, "", context(backend or fake(hashed), **{"data": str(mirror), **settings}))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def rows(mirror):
+    """The rows of ARC challenge's test split, read without lm-eval and without datasets."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    return parquet.read_table(mirror / "allenai" / "ai2_arc" / "ARC-Challenge" / "test.parquet").to_pylist()
+
+
+class Hashed(Fake):
+    """Likelihoods that look random and are the same every time; keeps the pairs it was asked for."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.pairs = []
+
+    def loglikelihood(self, pairs, *progress):
+        self.pairs += pairs
+        return [LogLikelihood(logprob=self.likelihood(*pair), is_greedy=False, n_tokens=1) for pair in pairs]
+
+    def likelihood(self, context, continuation):
+        digest = hashlib.sha256(f"{context}|{continuation}".encode()).digest()
+        return -1 - digest[0] / 4
+
+
+@pytest.fixture(scope="session")
+def hashed():
+    """The class of such models, to be opened with ``fake(hashed)``."""
+    return Hashed
+
+
+@pytest.fixture(scope="session")
+def prompt():
+    """What a row of ARC is asked with."""
+    return lambda row: f"Question: {row['question']}\nAnswer:"
+
+
+@pytest.fixture(scope="session")
+def with_options():
+    """``with_options(arc, num_fewshot=3)``: the task with other options."""
+    return lambda arc, **changes: dataclasses.replace(arc, options={**arc.options, **changes})

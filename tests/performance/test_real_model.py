@@ -1,0 +1,47 @@
+"""A real model: its own tokenizer, its own clock."""
+
+import pytest
+
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.types import EngineSettings
+from pytest_slm.performance import Decode, Depth, FirstToken
+from pytest_slm.performance.prompts import Prompts
+
+
+@pytest.fixture(scope="module")
+def llama(fast_model):
+    """The real model, as Q4_0, opened with one thread."""
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    opened = LlamaCpp(ModelSpec(path=str(fast_model), format="gguf", settings=EngineSettings(threads=1)))
+    yield opened
+    opened.close()
+
+
+def test_a_real_tokenizer_is_fitted_exactly_and_nothing_is_cached(llama, one):
+    rounds = Decode(llama, 4)
+    assert all(one(rounds).values["decode_tps"] > 0 for _ in range(2))
+
+
+@pytest.mark.parametrize("n", [512, 2048])
+def test_the_lengths_of_the_suite_are_hit_with_a_real_tokenizer(llama, n):
+    from pytest_slm.core.types import Request
+
+    assert llama.count_tokens([Request(messages=Prompts(llama, n, n).next(), max_tokens=1)]) == [n]
+
+
+def test_the_time_to_the_first_token_is_the_sum_of_its_parts(llama, one):
+    rounds = FirstToken(llama, 128)
+    for _ in range(3):
+        values = dict(one(rounds).values)
+        total = values.pop("ttft")
+        assert len(values) == 4
+        assert sum(values.values()) == pytest.approx(total, rel=0.01)
+        assert all(value >= 0 for value in values.values())
+
+
+def test_depth_makes_a_real_engine_slower(llama, one):
+    rounds = {depth: Depth(llama, depth) for depth in (0, 1024)}
+    # the better of two in turn: what else the machine does slows one round more than the depth does
+    turns = [{depth: one(one_depth).values["prefill_tps"] for depth, one_depth in rounds.items()} for _ in range(2)]
+    assert max(turn[1024] for turn in turns) < max(turn[0] for turn in turns)

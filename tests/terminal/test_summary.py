@@ -1,0 +1,120 @@
+"""The table at the end: numbers that can be read at a glance, and noise with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.core.types import Derivation
+from pytest_slm.terminal.summary import result_line, summarize
+
+
+class Terminal:
+    """Keeps what is written, as far as the summary uses a terminal."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write_sep(self, sep, title):
+        self.lines.append(title)
+
+    def write_line(self, line, **markup):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def lines(factory):
+    """The lines of a run's summary."""
+
+    def make(**changes):
+        terminal = Terminal()
+        summarize(terminal, factory.make_run(**changes))
+        return terminal.lines
+
+    return make
+
+
+MADE = Derivation(
+    source_file="a.gguf",
+    source_sha256="0" * 64,
+    source_quantization="Q4_1",
+    quantization="Q8_0",
+    sha256="1" * 64,
+    file_size=1,
+    engine="llama-cpp-python 0.3.36",
+    created="2026-11-01T10:00:00Z",
+)
+
+
+def test_what_answered_is_told_under_the_title(lines):
+    backend = {"name": "llamacpp", "engine_version": "llama-cpp-python 0.3.36", "threads": 1, "n_ctx": 8192}
+    assert lines(backend=backend)[1] == "llama-cpp-python 0.3.36, 1 thread, context 8192"
+    assert lines(backend={**backend, "exact": True})[1].endswith(", exact")
+    assert lines(opened=False)[1] == "an engine that was never opened"
+
+
+def test_weights_that_were_made_here_are_called_so(lines, factory):
+    detected = replace(factory.make_run().detected, derivation=MADE)
+    assert lines(detected=detected)[1].endswith("weights made from Q4_1, whose losses stay")
+
+
+def test_every_timing_has_a_row_and_no_number_has_an_exponent(lines):
+    text = "\n".join(lines(modern=True))
+    for item in ("decode[500]", "depth[context]", "parallel[16]", "load[cold]", "prefill[512]", "generate[128]"):
+        assert f"performance/{item}" in text
+    assert "e+0" not in text
+
+
+def test_noise_is_in_the_row_and_its_reason_below(lines, factory):
+    found = lines(modern=True)
+    (row,) = [line for line in found if line.startswith("performance/decode[1000]") and "noisy, CV" in line]
+    assert "tok/s" in row
+    assert f"noisy performance/decode[1000]: {factory.STEAL}" in found
+
+
+def test_a_verdict_of_the_run_counts_and_not_our_own_of_its_rounds(factory):
+    wild = (100, 150, 80, 120, 90, 140)
+    stable = factory.rounds("decode", "500", "Q8_0", "full", {"decode_tps": ("tok/s", wild)})
+    assert "noisy" not in result_line(stable)
+    old = factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", wild)
+    assert "noisy, CV 25%" in result_line(old)
+
+
+def test_both_rates_at_a_depth_and_percentiles_are_told(lines):
+    found = lines(modern=True)
+    assert any(line.startswith("performance/depth[2048]: decode_tps ") for line in found)
+    assert any(line.startswith("performance/decode[100]: itl_p50 ") for line in found)
+
+
+def test_energy_is_told_or_why_there_is_none(lines, factory):
+    assert "no energy: the counters of energy (RAPL) cannot be read without root" in lines(modern=True)
+    values = {"decode_tps": ("tok/s", (100, 101)), "energy_per_token": ("J", (0.4, 0.5))}
+    found = lines(results=[factory.rounds("decode", "500", "Q8_0", "full", values, energy="RAPL")])
+    assert "performance/decode[500]: energy_per_token 0.45 J" in found
+    assert not any("no energy" in line for line in found)
+
+
+def test_an_older_report_has_no_new_lines(lines):
+    assert not any(line.startswith(("noisy ", "no energy", "performance/decode[500]:")) for line in lines())
+
+
+def test_a_name_from_a_file_cannot_steer_the_terminal(lines, factory):
+    run = factory.make_run()
+    hostile = replace(run.submission, name="tiny\x1b[31m\u202e\nPASSED")
+    found = lines(submission=hostile)
+    assert r"tiny\x1b[31m\u202e\nPASSED" in found[0]
+    assert not [line for line in found if "\x1b" in line or "\n" in line or "\u202e" in line]
+
+
+def test_columns_stand_under_each_other_beside_wide_names(lines, factory):
+    results = tuple(
+        replace(result, task="阅读" if place == 0 else result.task)
+        for place, result in enumerate(factory.make_run().results)
+    )
+    found = lines(results=results)
+    head, row = found[2], next(line for line in found if "/阅读" in line)
+    start = head.index("metric")
+    # two letters that take four columns: the row's second column begins two characters earlier
+    assert row[start - 3] == " "
+    assert row[start - 2] != " "
