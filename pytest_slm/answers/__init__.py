@@ -9,8 +9,8 @@
 See docs/decisions/0011-resume-by-batches.md for why it is batches and not single answers.
 """
 
-from pytest_slm.answers.keeping import Keeper, Kept, unheard
+from pytest_slm.answers.keeping import Keeper, Kept, ignore_kept
 from pytest_slm.answers.lines import file_name, lines
-from pytest_slm.answers.unfinished import FOLDER, Beginning, begin, choose, close
+from pytest_slm.answers.unfinished import FOLDER, RunStart, begin, choose, close
 
-__all__ = ["FOLDER", "Beginning", "Keeper", "Kept", "begin", "choose", "close", "file_name", "lines", "unheard"]
+__all__ = ["FOLDER", "Keeper", "Kept", "RunStart", "begin", "choose", "close", "file_name", "ignore_kept", "lines"]

@@ -23,7 +23,7 @@ Kept = Callable[[], None]
 """Called when so much of the work as was told by now had been done before."""
 
 
-def unheard() -> None:
+def ignore_kept() -> None:
     """The callback of those who do not ask what was done before."""
 
 
@@ -38,7 +38,7 @@ class Keeper:
     item took no time.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, Any], *, resume: bool, kept: Kept = unheard) -> None:
+    def __init__(self, path: Path, about: Mapping[str, Any], *, resume: bool, kept: Kept = ignore_kept) -> None:
         self._path = path
         self._about = about
         self._resume = resume
@@ -70,7 +70,7 @@ class Keeper:
             return backend
         key = key_of(description, self._about)
         self._store = Store(self._path, key, resume=self._resume or self._store is not None)
-        return Keeping(backend, self._store, key, self)
+        return KeepingBackend(backend, self._store, key, self)
 
     def told(self) -> AnswerCounts:
         """For the report: how many answers were taken over, of how many, and what was not taken over, and why."""
@@ -85,7 +85,7 @@ def key_of(backend: BackendInfo, about: Mapping[str, Any]) -> str:
     return digest({"engine": engine, "pytest_slm": __version__, "about": dict(about)})
 
 
-class Keeping:
+class KeepingBackend:
     """A backend that asks in batches, so that a batch is known as a whole or not at all."""
 
     def __init__(self, inner: Backend, store: Store, key: str, keeper: Keeper) -> None:

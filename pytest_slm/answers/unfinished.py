@@ -33,7 +33,7 @@ FREE = ("run_id", "reports", "resume", "plan", "gates", "offline", "start_timeou
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beginning(Record):
+class RunStart(Record):
     """What a run says of itself when it begins: its settings, the process that does it, and, where a time budget has
     decided that, how many samples each item takes at most (``limits``) and why (``budget``, as the report tells it)."""
 
@@ -47,7 +47,7 @@ class Beginning(Record):
     budget: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, config: RunConfig, limits: Mapping[str, int], budget: Mapping[str, object] | None = None) -> Beginning:
+    def of(cls, config: RunConfig, limits: Mapping[str, int], budget: Mapping[str, object] | None = None) -> RunStart:
         """The beginning of this process's run."""
         process = psutil.Process()
         return cls(
@@ -73,7 +73,7 @@ class Beginning(Record):
             return False
 
 
-def choose(config: RunConfig, places: Sequence[Path]) -> tuple[Beginning | None, str]:
+def choose(config: RunConfig, places: Sequence[Path]) -> tuple[RunStart | None, str]:
     """The beginning of the run that goes on, or None for a new run, and a line that says so.
 
     ``places`` are the folders with the run folders of each quantization. A run id in ``config`` is the one that the
@@ -117,7 +117,7 @@ def begin(
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps(Beginning.of(config, limits, budget).to_json(), indent=1), "utf-8")
+        temporary.write_text(json.dumps(RunStart.of(config, limits, budget).to_json(), indent=1), "utf-8")
         temporary.replace(path)
     except OSError as error:
         raise writing_failed(path, error) from None
@@ -131,11 +131,11 @@ def close(folder: Path, *, complete: bool) -> None:
             shutil.rmtree(answers)
 
 
-def _unfinished(places: Sequence[Path]) -> list[Beginning]:
+def _unfinished(places: Sequence[Path]) -> list[RunStart]:
     found = []
     for path in sorted(path for place in places for path in place.glob(f"*/{FOLDER}/{NAME}")):
         try:
-            beginning = Beginning.from_json(json.loads(path.read_text("utf-8")))
+            beginning = RunStart.from_json(json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, RecordError):
             continue  # of another version, or damaged: no run that could be gone on with
         if beginning.schema == SCHEMA and beginning.run_id == path.parent.parent.name:

@@ -45,7 +45,7 @@ from pytest_slm.backends.protocol import (
 )
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
-from pytest_slm.core.types import Generation, Request, Timings
+from pytest_slm.core.types import Generation, GenerationTimes, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.pairs import shown_of
 
@@ -158,7 +158,7 @@ class Fake:
         stamps = []
         for number in range(min(len(words), request.max_tokens)):
             stamps.append(time.perf_counter() - start if pace is None else (n_prompt + number) * pace)
-        timings = Timings(
+        timings = GenerationTimes(
             prepare_s=0.0,
             prefill_s=stamps[0],
             sample_s=0.0,

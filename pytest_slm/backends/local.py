@@ -35,7 +35,7 @@ from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of,
 T = TypeVar("T")
 
 
-class Collected(Generic[T]):
+class ResultCollector(Generic[T]):
     """Results as they come, in whatever order, told to whoever watches."""
 
     def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
@@ -139,10 +139,10 @@ class LocalBackend(ABC):
         """Raises BackendError once the model was closed."""
 
     @abstractmethod
-    def _write(self, requests: Sequence[Request], found: Collected[Generation]) -> None: ...
+    def _write(self, requests: Sequence[Request], found: ResultCollector[Generation]) -> None: ...
 
     @abstractmethod
-    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> None: ...
+    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None: ...
 
     def _capabilities(self) -> frozenset[str]:
         chat = {CHAT} if self._tokenizer.chat_template else set()
@@ -160,7 +160,7 @@ class LocalBackend(ABC):
     ) -> list[Generation]:
         """One generation per request."""
         self._timer.release()
-        found = Collected(len(requests), progress, finished)
+        found = ResultCollector(len(requests), progress, finished)
         self._write(requests, found)
         return found.results()
 
@@ -203,7 +203,7 @@ class LocalBackend(ABC):
         self, pairs: Sequence[tuple[Ids, Ids]], progress: Progress, finished: Finished[LogLikelihood]
     ) -> list[LogLikelihood]:
         self._timer.release()
-        found = Collected(len(pairs), progress, finished)
+        found = ResultCollector(len(pairs), progress, finished)
         self._score(pairs, found)
         return found.results()
 

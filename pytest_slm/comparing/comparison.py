@@ -44,7 +44,7 @@ class Comparison(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Read:
+class StoredRun:
     """A run as it lies on the disk."""
 
     path: Path
@@ -58,14 +58,14 @@ class Read:
         return RunName(path=str(self.path), model=run.submission.name, quantization=run.quantization, run_id=run.run_id)
 
 
-def read_run(path: Path) -> Read:
+def read_run(path: Path) -> StoredRun:
     """The run in a folder, or of a ``report.json`` with its samples beside it. Raises ReportError."""
     file = path / REPORT_NAME if path.is_dir() else path
     run = read_report(file)
-    return Read(path=path, run=run, samples=read_samples(file.parent, run))
+    return StoredRun(path=path, run=run, samples=read_samples(file.parent, run))
 
 
-def compare(a: Read, b: Read, *, smallest: float = SMALLEST, every: bool = False) -> Comparison:
+def compare(a: StoredRun, b: StoredRun, *, smallest: float = SMALLEST, every: bool = False) -> Comparison:
     """What is different between two runs.
 
     ``smallest`` is the share below which a difference of timings is none; ``every`` tells all measurements of an item,

@@ -51,7 +51,7 @@ class Request(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timings(Record):
+class GenerationTimes(Record):
     """Seconds on the monotonic clock of the process that holds the model, counted from the arrival of the request.
 
     ``prepare_s``: template and tokenizer; ``prefill_s``: the prompt through the engine; ``sample_s``: picking the
@@ -82,7 +82,7 @@ class Generation(Record):
     n_prompt: int
     n_output: int
     finish: Literal["stop", "length", "context"]
-    timings: Timings | None = None
+    timings: GenerationTimes | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] | None = None
 

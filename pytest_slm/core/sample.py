@@ -124,7 +124,7 @@ class Verdict(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged(Record):
+class JudgedSample(Record):
     """A sample with its verdict: what metrics are made of."""
 
     sample: Sample

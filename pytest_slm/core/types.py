@@ -1,6 +1,6 @@
 """The nouns of the project, from a submission to a run report. Frozen, keyword-only, checked when they are born."""
 
-from pytest_slm.core.request import Generation, Request, Timings
+from pytest_slm.core.request import Generation, GenerationTimes, Request
 from pytest_slm.core.result import (
     MEASURED,
     MODES,
@@ -17,7 +17,7 @@ from pytest_slm.core.result import (
     Result,
     RunReport,
 )
-from pytest_slm.core.sample import Judged, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
 from pytest_slm.core.task import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 
@@ -34,8 +34,9 @@ __all__ = [
     "EngineSettings",
     "Gate",
     "Generation",
+    "GenerationTimes",
     "ItemId",
-    "Judged",
+    "JudgedSample",
     "Measurement",
     "Message",
     "Metric",
@@ -53,7 +54,6 @@ __all__ = [
     "Suite",
     "SuiteFacts",
     "Task",
-    "Timings",
     "ToolCall",
     "Verdict",
 ]

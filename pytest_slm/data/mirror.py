@@ -12,7 +12,7 @@ from pytest_slm.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class MirrorCopy:
     """A data set in a mirror. ``cache`` is a folder of its own for what ``datasets`` derives from exactly these bytes:
     its cache is keyed by the folder's name, so that two mirrors with one layout would be served each other's rows."""
 
@@ -21,7 +21,7 @@ class Found:
     cache: Path
 
 
-def locate(mirror: str | None, dataset: str, config: str | None) -> Found | None:
+def locate(mirror: str | None, dataset: str, config: str | None) -> MirrorCopy | None:
     """The data set in the mirror, or None if there is no mirror or it does not have it.
 
     The hash is over the names and bytes of the data files, those of ``config`` where that is a folder of its own.
@@ -41,6 +41,6 @@ def locate(mirror: str | None, dataset: str, config: str | None) -> Found | None
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     sha256 = digest.hexdigest()
-    return Found(
+    return MirrorCopy(
         folder=folder, sha256=sha256, cache=Path(platformdirs.user_cache_dir("pytest-slm")) / "datasets" / sha256[:16]
     )

@@ -31,7 +31,7 @@ SHARD = re.compile(r"(?P<number>\d{5})-of-(?P<total>\d{5})")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class SplitFiles:
     """The files that a card lists for a split: those that are there, and names or patterns of those that are not."""
 
     there: tuple[Path, ...]
@@ -85,7 +85,7 @@ def hub_answers(timeout: float = 3.0) -> bool:
     return True
 
 
-def data_files(folder: Path, part: str | None) -> Mapping[str, Listed] | None:
+def data_files(folder: Path, part: str | None) -> Mapping[str, SplitFiles] | None:
     """The files of each split of a configuration, by the data set's card; None where the card does not list them.
 
     Raises NotAvailableError (``data-config``) if the card lists configurations, but not this one, BackendError
@@ -104,7 +104,7 @@ def data_files(folder: Path, part: str | None) -> Mapping[str, Listed] | None:
     listed = configs[wanted]
     if not isinstance(listed, list) or not all(isinstance(entry, dict) and "split" in entry for entry in listed):
         return None
-    files: dict[str, Listed] = {}
+    files: dict[str, SplitFiles] = {}
     for entry in listed:
         patterns = entry.get("path")
         there: list[Path] = []
@@ -113,7 +113,7 @@ def data_files(folder: Path, part: str | None) -> Mapping[str, Listed] | None:
             found = _matches(folder, pattern)
             there += found
             missing += _missing_shards(folder, found, pattern) if found else [pattern]
-        files[str(entry["split"])] = Listed(there=tuple(there), missing=tuple(missing))
+        files[str(entry["split"])] = SplitFiles(there=tuple(there), missing=tuple(missing))
     return files
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from pytest_slm.backends.protocol import CHAT, GENERATE
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import Judged, Message, Request, Sample, Task
+from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
@@ -154,5 +154,5 @@ class Functions(Kind[FunctionsOptions, Function]):
             "sampling": "greedy",
         }
 
-    def conclude(self, judged: Sequence[Judged]) -> Conclusion:
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         return replace(super().conclude(judged), provenance={"endings": endings(judged)})

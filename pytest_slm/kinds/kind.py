@@ -11,7 +11,7 @@ from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import Judged, Metric, Outcome, Sample, Task
+from pytest_slm.core.types import JudgedSample, Metric, Outcome, Sample, Task
 from pytest_slm.errors import BackendError
 from pytest_slm.kinds.context import RunContext
 
@@ -97,7 +97,7 @@ class Kind(abc.ABC, Generic[O, S]):
         """What the numbers depend on besides source and licence, which every task has."""
         return {}
 
-    def conclude(self, judged: Sequence[Judged]) -> Conclusion:
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         """The metrics of the item. Raises BackendError if nothing could be scored."""
         try:
             return Conclusion(metrics=task_metrics(self.task, judged), primary=self.task.primary)

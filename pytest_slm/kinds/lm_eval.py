@@ -14,14 +14,14 @@ from typing import Any
 from pytest_slm.backends.protocol import CHAT
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import Judged, Metric, Request, Sample, Verdict
+from pytest_slm.core.types import JudgedSample, Metric, Request, Sample, Verdict
 from pytest_slm.errors import BackendError, SlmError, UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.programs import endings, try_program
 from pytest_slm.kinds.questions import apportion
 from pytest_slm.lm_eval import asking, judging, programs
-from pytest_slm.lm_eval.building import Built, build, check_fewshot
+from pytest_slm.lm_eval.building import LmEvalTasks, build, check_fewshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class LmEvalOptions(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class LmEvalQuestion:
     """A row of a task of lm-eval, and all that lm-eval asks about it."""
 
     subtask: str
@@ -54,17 +54,17 @@ class Question:
     instances: Sequence[Any]
 
 
-class LmEval(Kind[LmEvalOptions, Question]):
+class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     """A seeded sample of the questions; lm-eval makes the requests and judges each answer."""
 
     name = "lm_eval"
     options_type = LmEvalOptions
 
-    _built: Built | None = None
-    _asked: Sequence[Question] = ()
+    _built: LmEvalTasks | None = None
+    _asked: Sequence[LmEvalQuestion] = ()
 
     @property
-    def built(self) -> Built:
+    def built(self) -> LmEvalTasks:
         """lm-eval's task objects over our rows."""
         if self._built is None:
             self._built = build(self.options.task, self.context.config, self.options.num_fewshot)
@@ -81,7 +81,7 @@ class LmEval(Kind[LmEvalOptions, Question]):
         asked = asking.needs(self.built.name, "loglikelihood" if kind == "multiple_choice" else kind)
         return frozenset({asked, CHAT} if self.options.chat_template else {asked})
 
-    def samples(self) -> Sequence[Question]:
+    def samples(self) -> Sequence[LmEvalQuestion]:
         docs = {name: upstream.eval_docs for name, upstream in self.built.tasks.items()}
         sizes = {name: len(rows) for name, rows in docs.items()}
         chosen = choose(sizes, self.context.limit(self.task), self.context.config.seed)
@@ -89,13 +89,13 @@ class LmEval(Kind[LmEvalOptions, Question]):
             raise BackendError(f"{self.built.name}: there is no question to ask in its data", slug="data-empty")
         _ = self.backend  # what it cannot do is told before thousands of prompts are made
         self._asked = [
-            Question(subtask=name, row=row, doc=docs[name][row], instances=instances)
+            LmEvalQuestion(subtask=name, row=row, doc=docs[name][row], instances=instances)
             for name, rows in chosen.items()
             for row, instances in self._instances(name, rows).items()
         ]
         return self._asked
 
-    def describe(self, sample: Question) -> Sample:
+    def describe(self, sample: LmEvalQuestion) -> Sample:
         grouped = self.built.group is not None
         identity = str(sample.doc.get("id", sample.row) if isinstance(sample.doc, dict) else sample.row)
         if self.built.settings.unsafe_code:
@@ -108,7 +108,7 @@ class LmEval(Kind[LmEvalOptions, Question]):
             cluster=None if self.options.cluster is None else "/".join(map(str, self._cluster(sample))),
         )
 
-    def converse(self, sample: Question) -> Talk:
+    def converse(self, sample: LmEvalQuestion) -> Talk:
         asks = asking.asks_of(sample.instances, self.context.config.seed)
         upstream = self.built.tasks[sample.subtask]
         if self.built.settings.unsafe_code:
@@ -132,7 +132,7 @@ class LmEval(Kind[LmEvalOptions, Question]):
             values=values,
         )
 
-    def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
+    def provenance(self, samples: Sequence[LmEvalQuestion]) -> Mapping[str, Any]:
         built, templated = self.built, self.options.chat_template
         return {
             "lm_eval_task": built.name,
@@ -145,7 +145,7 @@ class LmEval(Kind[LmEvalOptions, Question]):
             **_data(built),
         }
 
-    def conclude(self, judged: Sequence[Judged]) -> Conclusion:
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
         questions = [
@@ -204,7 +204,7 @@ class LmEval(Kind[LmEvalOptions, Question]):
         # lm-eval numbers the questions of a sample 0, 1, 2, ...; what we record is their row in the data set.
         return {rows[place]: instances for place, instances in sorted(by_place.items())}
 
-    def _cluster(self, sample: Question) -> tuple[str, object]:
+    def _cluster(self, sample: LmEvalQuestion) -> tuple[str, object]:
         column = self.options.cluster
         if column is None:
             return sample.subtask, sample.row
@@ -226,7 +226,7 @@ def choose(sizes: Mapping[str, int], limit: int | None, seed: int) -> dict[str, 
     return {name: rows[name] for name in sizes}
 
 
-def _data(built: Built) -> dict[str, Any]:
+def _data(built: LmEvalTasks) -> dict[str, Any]:
     """Where the rows are from: told once for one task, for a group its parts in one hash over theirs."""
     sources = [built.sources[name] for name in built.tasks]
     if built.group is None:

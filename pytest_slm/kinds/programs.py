@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from typing import Any
 
 from pytest_slm.core.request import Trial
-from pytest_slm.core.types import Judged, Verdict
+from pytest_slm.core.types import JudgedSample, Verdict
 
 
 def try_program(program: str, tests: str) -> Generator[Trial, Any, Verdict]:
@@ -22,6 +22,6 @@ def try_program(program: str, tests: str) -> Generator[Trial, Any, Verdict]:
     )
 
 
-def endings(judged: Iterable[Judged]) -> dict[str, int]:
+def endings(judged: Iterable[JudgedSample]) -> dict[str, int]:
     """How the programs ended, in number."""
     return dict(sorted(Counter(str(one.verdict.details["ending"]) for one in judged).items()))

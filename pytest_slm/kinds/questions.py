@@ -13,7 +13,7 @@ from pytest_slm.core.record import RecordError
 from pytest_slm.errors import UsageError
 
 
-class Named(Protocol):
+class HasId(Protocol):
     """A record with an id, as one line of a file has it."""
 
     @property
@@ -23,7 +23,7 @@ class Named(Protocol):
     def from_json(cls, data: object) -> Self: ...
 
 
-R = TypeVar("R", bound=Named)
+R = TypeVar("R", bound=HasId)
 T = TypeVar("T")
 
 

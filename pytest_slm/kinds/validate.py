@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pytest_slm.core.record import Record
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import Judged, Sample, Verdict
+from pytest_slm.core.types import JudgedSample, Sample, Verdict
 from pytest_slm.errors import UsageError
+from pytest_slm.generators import NoOptions
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.models import check_declared, check_quantization, too_large
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoOptions(Record):
-    """A task that has none."""
 
 
 class Validate(Kind[NoOptions, Sample]):
@@ -44,6 +38,6 @@ class Validate(Kind[NoOptions, Sample]):
         return Verdict(value=float(not found), answer="", explanation="; ".join(found))
         yield  # a conversation in which nothing is asked
 
-    def conclude(self, judged: Sequence[Judged]) -> Conclusion:
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         (one,) = judged
         return Conclusion(outcome="passed" if one.verdict.value else "failed", reason=one.verdict.explanation)

@@ -17,7 +17,7 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.data import rows
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
 from pytest_slm.lm_eval import programs, seam
-from pytest_slm.lm_eval.definitions import Registry
+from pytest_slm.lm_eval.definitions import TaskFiles
 from pytest_slm.lm_eval.screening import evaluates
 
 FEWSHOT_SEED = 1234
@@ -27,7 +27,7 @@ RANDOM_SEED, NUMPY_SEED = 0, 1234
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class LmEvalTasks:
     """What a name of lm-eval stands for: its tasks by name, and the group that they are the parts of (None for a task
     by itself). ``missing`` holds the parts that could not be had, ``sources`` where the rows of the others are from."""
 
@@ -49,12 +49,12 @@ class Built:
         return str((metadata or {}).get("version"))
 
 
-def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> Built:
+def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> LmEvalTasks:
     """The task or group of lm-eval of this name. Raises UsageError if there is none, NotAvailableError if no data of it
     can be had, BackendError if they cannot be read or the task fails on them."""
     seam.check_installed(f"lm-eval's task {name!r}")
     factory = _Factory(config)
-    registry = Registry()
+    registry = TaskFiles()
     overrides = {} if num_fewshot is None else {"num_fewshot": num_fewshot}
     made = seam.build(name, registry, overrides, factory.task, partial(factory.members, registry))
     if isinstance(made, list):
@@ -70,10 +70,10 @@ def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> Built
         raise NotAvailableError(f"{name}: no part of it can be had: {first.args[0]}", slug=first.slug)
     for task in tasks.values():
         task.set_fewshot_seed(FEWSHOT_SEED)
-    return Built(name=name, tasks=tasks, group=group, missing=factory.missing, sources=factory.sources)
+    return LmEvalTasks(name=name, tasks=tasks, group=group, missing=factory.missing, sources=factory.sources)
 
 
-def check_fewshot(built: Built) -> None:
+def check_fewshot(built: LmEvalTasks) -> None:
     """Raise UsageError where a task asks for more examples than its few-shot split has rows."""
     for name, task in built.tasks.items():
         wanted, split = int(task.config.num_fewshot or 0), task.config.fewshot_split
@@ -119,7 +119,7 @@ class _Factory:
         self.sources[str(settings["task"])] = source
         return task
 
-    def members(self, registry: Registry, members: Iterable[Any], make: Callable[[Any], list[Any]]) -> list[Any]:
+    def members(self, registry: TaskFiles, members: Iterable[Any], make: Callable[[Any], list[Any]]) -> list[Any]:
         children = []
         for member in _without_tags(members, registry):
             try:
@@ -167,7 +167,7 @@ def _seeded() -> Iterator[None]:
         np.random.set_state(other)
 
 
-def _without_tags(members: Iterable[Any], registry: Registry) -> Iterator[Any]:
+def _without_tags(members: Iterable[Any], registry: TaskFiles) -> Iterator[Any]:
     """The members of a group, with the tasks of a tag in its place: one of them may be missing."""
     for member in members:
         tagged = isinstance(member, str) and member in registry and registry[member].kind.name == "TAG"

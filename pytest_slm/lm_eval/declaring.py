@@ -29,7 +29,7 @@ def declare(name: str) -> Task:
     UsageError if lm-eval is not installed or has no task or group of that name.
     """
     seam.check_installed(f"--slm-task=lm_eval:{name}", UsageError)
-    entry = definitions.Registry()[name]
+    entry = definitions.TaskFiles()[name]
     if entry.yaml_path is None:
         raise UsageError(
             f"--slm-task=lm_eval:{name}: {name!r} is a tag of lm-eval, which has no score of its own; name its tasks: "

@@ -24,7 +24,7 @@ _INCLUDE = re.compile(_BLOCK.format(key="include"), re.MULTILINE)
 _WORD = re.compile(r"""[^\s"',\[\]#]+""")
 
 
-class Registry(dict[str, Any]):
+class TaskFiles(dict[str, Any]):
     """lm-eval's registry of entries, for its ``TaskFactory``: an entry is looked for when it is asked for."""
 
     def __contains__(self, name: object) -> bool:
@@ -135,9 +135,9 @@ def _hint(name: str, known: Mapping[str, str]) -> str:
     return told if told.startswith("Did") else "`lm-eval ls tasks` lists them."
 
 
-def leaves(name: str, registry: Registry | None = None) -> Iterator[Mapping[str, Any]]:
+def leaves(name: str, registry: TaskFiles | None = None) -> Iterator[Mapping[str, Any]]:
     """What the files say of the task of this name, or of every task in the group or tag. Raises UsageError."""
-    registry = registry or Registry()
+    registry = registry or TaskFiles()
     entry = registry[name]
     settings = seam.read(Path(entry.yaml_path)) if entry.yaml_path else {}
     if not entry.yaml_path:

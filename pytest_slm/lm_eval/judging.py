@@ -14,7 +14,7 @@ from pytest_slm.core.statistics import combine, jackknife, t_quantile
 from pytest_slm.core.types import Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
 from pytest_slm.lm_eval import seam
-from pytest_slm.lm_eval.building import Built, lacks_parts
+from pytest_slm.lm_eval.building import LmEvalTasks, lacks_parts
 
 Verdicts = Mapping[str, Any]
 """What lm-eval says of one question, by the names of our metrics: numbers, or what its aggregation takes."""
@@ -80,7 +80,7 @@ _SIZES: Mapping[str, tuple[Callable[[str], int], str]] = {
 
 
 def metrics(
-    built: Built, specs: Sequence[MetricSpec], judged: Sequence[JudgedQuestion], clustered: bool
+    built: LmEvalTasks, specs: Sequence[MetricSpec], judged: Sequence[JudgedQuestion], clustered: bool
 ) -> list[Metric]:
     """The metrics of a task, or of a group and of each of its parts: ``acc``, ``acc[subtask=mmlu_anatomy]``."""
     made: list[Metric] = []
@@ -108,7 +108,7 @@ def metrics(
 
 
 def _group_metric(
-    built: Built,
+    built: LmEvalTasks,
     group: Any,
     spec: MetricSpec,
     parts: Mapping[str, Metric],

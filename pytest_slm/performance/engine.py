@@ -9,10 +9,10 @@ from typing import Any
 from pytest_slm.backends.protocol import TIMING, EngineTest, EngineTimes
 from pytest_slm.core.rounds import Shape
 from pytest_slm.errors import NotAvailableError
-from pytest_slm.performance.rounds import Quantity, Round, Rounds, require_context
+from pytest_slm.performance.rounds import QuantitySpec, Round, Rounds, require_context
 
-PREFILL = Quantity(name="prefill_tps", unit="tok/s", higher_is_better=True, decides=True)
-DECODE = Quantity(name="decode_tps", unit="tok/s", higher_is_better=True, decides=True)
+PREFILL = QuantitySpec(name="prefill_tps", unit="tok/s", higher_is_better=True, decides=True)
+DECODE = QuantitySpec(name="decode_tps", unit="tok/s", higher_is_better=True, decides=True)
 
 DEPTH_PROMPT, DEPTH_OUTPUT = 512, 32
 """Tokens that are read and written at a depth."""
@@ -135,8 +135,8 @@ class Parallel(EngineRounds):
 
     TOKENS = 64
     quantities = (
-        Quantity(name="total_tps", unit="tok/s", higher_is_better=True, decides=True),
-        Quantity(name="per_sequence_tps", unit="tok/s", higher_is_better=True),
+        QuantitySpec(name="total_tps", unit="tok/s", higher_is_better=True, decides=True),
+        QuantitySpec(name="per_sequence_tps", unit="tok/s", higher_is_better=True),
     )
 
     def __init__(self, backend: Any, n_sequences: int) -> None:

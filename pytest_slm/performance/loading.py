@@ -7,7 +7,7 @@ from typing import Literal
 from pytest_slm.core.rounds import Shape
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.machine.pagecache import drop
-from pytest_slm.performance.rounds import Quantity, Round, Rounds, Subject
+from pytest_slm.performance.rounds import QuantitySpec, Round, Rounds, Subject
 
 
 class Load(Rounds):
@@ -16,7 +16,7 @@ class Load(Rounds):
 
     profile = "engine"
     fresh = True
-    quantities = (Quantity(name="load_s", unit="s", decides=True), Quantity(name="start_s", unit="s"))
+    quantities = (QuantitySpec(name="load_s", unit="s", decides=True), QuantitySpec(name="start_s", unit="s"))
 
     def __init__(self, subject: Subject, kind: Literal["cold", "warm"]) -> None:
         if kind == "cold" and not subject.files:

@@ -25,7 +25,7 @@ ENERGY = "energy_per_token"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity:
+class QuantitySpec:
     """Something that every round measures. Those that ``decide`` are told as medians, and end the rounds."""
 
     name: str
@@ -61,7 +61,7 @@ class Rounds(abc.ABC):
     """Rounds of one shape on one model. Times are stamped in the model's process."""
 
     profile: Profile = "user"
-    quantities: tuple[Quantity, ...]
+    quantities: tuple[QuantitySpec, ...]
     energy_tokens: int | None = None
     """Tokens of a round that its energy is divided by; None where energy is not told."""
     observed: RemoteBackend | None = None
@@ -96,7 +96,7 @@ class Rounds(abc.ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class RoundsResult:
     """An item's rounds, and what is told of them."""
 
     warmups: tuple[Round, ...]
@@ -150,14 +150,14 @@ class Player:
             self._warm = self._rounds.fresh or self._rule.warm_enough(series, seconds)
             self._agreed = None if self._rounds.fresh else self._rule.warm(series, seconds)
 
-    def measured(self) -> Measured:
+    def measured(self) -> RoundsResult:
         """What came out. Raises the error that ended the rounds."""
         if self.error is not None:
             raise self.error
         measurements = tuple(self._measurement(q) for q in self._quantities() if q.name in self._values[0].values)
         told = [m for m in measurements if m.name in self._deciding()]
         verdict, why = self._rule.verdict([m.values for m in told], disturbance(_conditions(self._values)))
-        return Measured(
+        return RoundsResult(
             warmups=tuple(self._warmups),
             rounds=tuple(self._values),
             measurements=measurements,
@@ -189,13 +189,13 @@ class Player:
             values[ENERGY] = seen.joules / tokens
         return dataclasses.replace(round_, values=values, conditions=seen.conditions)
 
-    def _quantities(self) -> tuple[Quantity, ...]:
-        return (*self._rounds.quantities, Quantity(name=ENERGY, unit="J"))
+    def _quantities(self) -> tuple[QuantitySpec, ...]:
+        return (*self._rounds.quantities, QuantitySpec(name=ENERGY, unit="J"))
 
     def _deciding(self) -> list[str]:
         return [quantity.name for quantity in self._rounds.quantities if quantity.decides]
 
-    def _measurement(self, quantity: Quantity) -> Measurement:
+    def _measurement(self, quantity: QuantitySpec) -> Measurement:
         def known(rounds: Iterable[Round]) -> tuple[float, ...]:
             return tuple(one.values[quantity.name] for one in rounds if quantity.name in one.values)
 

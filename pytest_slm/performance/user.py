@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pytest_slm.core.statistics import percentile
-from pytest_slm.core.types import Metric, Request, Timings
+from pytest_slm.core.types import GenerationTimes, Metric, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.performance.prompts import Prompts
-from pytest_slm.performance.rounds import Quantity, Round, Rounds, require_context
+from pytest_slm.performance.rounds import QuantitySpec, Round, Rounds, require_context
 
 PROMPT_TOKENS = 64
 """Prompt of the decoding rounds: short, so that they measure decoding at (nearly) no depth."""
@@ -34,7 +34,7 @@ class Requests(Rounds):
     def prepare(self) -> None:
         self._next = Request(messages=self._prompts.next(), max_tokens=self._output_tokens, forced_length=True)
 
-    def timings(self) -> Timings:
+    def timings(self) -> GenerationTimes:
         """Times of one request. Raises BackendError if the engine did not compute every token of the prompt, or wrote
         fewer tokens than were asked."""
         assert self._next is not None
@@ -60,9 +60,9 @@ class Decode(Requests):
     none of it. ``tpot`` is its inverse, ``e2e_tps`` = N / t_last counts the wait for the first token too."""
 
     quantities = (
-        Quantity(name="decode_tps", unit="tok/s", higher_is_better=True, decides=True),
-        Quantity(name="tpot", unit="s"),
-        Quantity(name="e2e_tps", unit="tok/s", higher_is_better=True),
+        QuantitySpec(name="decode_tps", unit="tok/s", higher_is_better=True, decides=True),
+        QuantitySpec(name="tpot", unit="s"),
+        QuantitySpec(name="e2e_tps", unit="tok/s", higher_is_better=True),
     )
 
     def __init__(self, backend: RemoteBackend, n_tokens: int) -> None:
@@ -95,11 +95,11 @@ class FirstToken(Requests):
     """``ttft``: seconds from the request to the first token as text; its four parts add up to it."""
 
     quantities = (
-        Quantity(name="ttft", unit="s", decides=True),
-        Quantity(name="ttft_tokenize", unit="s"),
-        Quantity(name="ttft_prefill", unit="s"),
-        Quantity(name="ttft_sample", unit="s"),
-        Quantity(name="ttft_detokenize", unit="s"),
+        QuantitySpec(name="ttft", unit="s", decides=True),
+        QuantitySpec(name="ttft_tokenize", unit="s"),
+        QuantitySpec(name="ttft_prefill", unit="s"),
+        QuantitySpec(name="ttft_sample", unit="s"),
+        QuantitySpec(name="ttft_detokenize", unit="s"),
     )
 
     def __init__(self, backend: RemoteBackend, n_tokens: int) -> None:

@@ -36,7 +36,7 @@ TWICE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class PlannedDemand:
     """An item that the session has collected: a task's, or a test that measures time with at least ``rounds`` requests
     of one shape. A test that says nothing of its shape has neither."""
 
@@ -57,7 +57,9 @@ class Watcher(Protocol):
     def finish(self, item: ItemId) -> None: ...
 
 
-def survey(run: Run, items: Sequence[Wanted], *, loads: bool, tell: Callable[[str], None], watcher: Watcher) -> RunPlan:
+def survey(
+    run: Run, items: Sequence[PlannedDemand], *, loads: bool, tell: Callable[[str], None], watcher: Watcher
+) -> RunPlan:
     """The plan for these items. Without ``loads`` no model is opened, and what only a model can tell is not known."""
     began = time.perf_counter()
     before = time.time() - psutil.Process().create_time()
@@ -105,7 +107,7 @@ class _Model:
         self.rates = rates.measure(backend, run.config.seed)
         self._base = self._memory_without_cells()
 
-    def item(self, wanted: Wanted) -> PlannedItem:
+    def item(self, wanted: PlannedDemand) -> PlannedItem:
         """The plan of one item; what cannot be known of it has a reason."""
         try:
             if wanted.task is not None:
@@ -177,7 +179,7 @@ class _Model:
         return None if peak is None else peak - self._backend.workload_of_requests([request]).cells * int(cell)
 
 
-def _unknown(run: Run, wanted: Wanted, error: SlmError) -> PlannedItem:
+def _unknown(run: Run, wanted: PlannedDemand, error: SlmError) -> PlannedItem:
     samples = None
     if wanted.task is not None:
         plan = wanted.task.modes.get(run.config.mode)

@@ -17,7 +17,7 @@ DEFAULT_COST = 1000.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark(Record):
+class TaskMark(Record):
     """What the marker says (docs/plugins.md). ``prompt`` and ``output`` are tokens, or the parameter that has them."""
 
     name: str
@@ -55,10 +55,10 @@ class Mark(Record):
         return self.quick is None or variant in map(str, self.quick)
 
 
-MARK: pytest.StashKey[Mark] = pytest.StashKey()
+MARK: pytest.StashKey[TaskMark] = pytest.StashKey()
 
 
-def mark_of(item: pytest.Item) -> Mark | None:
+def mark_of(item: pytest.Item) -> TaskMark | None:
     """What the marker ``slm_task`` of a test says; None without it. Raises pytest.UsageError if it cannot be meant."""
     marker = item.get_closest_marker("slm_task")
     if marker is None:
@@ -73,19 +73,19 @@ def parameters(item: pytest.Item) -> Mapping[str, Any]:
     return getattr(getattr(item, "callspec", None), "params", {})
 
 
-def _read(item: pytest.Item, args: tuple[Any, ...], said: Mapping[str, Any]) -> Mark:
+def _read(item: pytest.Item, args: tuple[Any, ...], said: Mapping[str, Any]) -> TaskMark:
     if len(args) != 1 or not isinstance(args[0], str) or "name" in said:
         raise _wrong(item, 'its first argument is the name of what is measured: slm_task("name", ...)')
-    unknown = sorted(set(said) - Mark.__dataclass_fields__.keys())
+    unknown = sorted(set(said) - TaskMark.__dataclass_fields__.keys())
     if unknown:
-        raise _wrong(item, f"it has no {unknown[0]!r}. {did_you_mean(unknown[0], Mark.__dataclass_fields__)}")
+        raise _wrong(item, f"it has no {unknown[0]!r}. {did_you_mean(unknown[0], TaskMark.__dataclass_fields__)}")
     times = said.get("budget_s")
     if isinstance(times, Mapping):
         said = {**said, "budget_s": {str(name): seconds for name, seconds in times.items()}}
     try:
-        mark = Mark.from_json({**said, "name": args[0]})
+        mark = TaskMark.from_json({**said, "name": args[0]})
     except RecordError as error:
-        raise _wrong(item, str(error).replace(f"{Mark.__name__}.", "").replace("an object", "a dict")) from None
+        raise _wrong(item, str(error).replace(f"{TaskMark.__name__}.", "").replace("an object", "a dict")) from None
     known = [name for name in parameters(item) if name != "slm_backend"]
     if mark.variant and mark.variant not in known:
         raise _wrong(item, f"variant={mark.variant!r} is no parameter of the test. {did_you_mean(mark.variant, known)}")

@@ -13,7 +13,7 @@ import pytest
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
-from pytest_slm.planning.survey import Wanted, survey
+from pytest_slm.planning.survey import PlannedDemand, survey
 from pytest_slm.planning.table import lines
 from pytest_slm.plugin.items import IDENTITY, LIVE, TaskItem
 from pytest_slm.plugin.marks import mark_of, parameters
@@ -130,18 +130,18 @@ class Planner:
                 terminal.write_line(line)
 
 
-def wanted(items: Iterable[pytest.Item]) -> Iterator[Wanted]:
+def wanted(items: Iterable[pytest.Item]) -> Iterator[PlannedDemand]:
     """What the session will measure, as far as the items say it."""
     for item in items:
         identity = item.stash.get(IDENTITY, None)
         if identity is None:
             continue
         if isinstance(item, TaskItem):
-            yield Wanted(item=identity, task=item.task)
+            yield PlannedDemand(item=identity, task=item.task)
             continue
         mark = mark_of(item)
         assert mark is not None
-        yield Wanted(
+        yield PlannedDemand(
             item=identity,
             prompt=_number(item, mark.prompt),
             output=_number(item, mark.output),
@@ -157,7 +157,7 @@ def _number(item: pytest.Item, value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _least(item: Wanted) -> int:
+def _least(item: PlannedDemand) -> int:
     """Samples with which a task can be scored at all: a balanced metric needs one of each group."""
     if item.task is None:
         return 1

@@ -19,7 +19,7 @@ from pytest_slm.errors import ReportError, SlmError
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import memory_use
 from pytest_slm.plugin.items import LIVE, planned
-from pytest_slm.run.assembly import Known, assemble, drop_torn_off, unchecked_gates, write_report
+from pytest_slm.run.assembly import SessionFacts, assemble, drop_torn_off, unchecked_gates, write_report
 from pytest_slm.run.session import Run
 from pytest_slm.terminal.progress import live_line
 from pytest_slm.terminal.summary import result_line, summarize
@@ -34,7 +34,7 @@ class Reporter:
     def __init__(self, config: pytest.Config, run: Run) -> None:
         self._config = config
         self._run = run
-        self._known = Known(began=psutil.Process().create_time())
+        self._known = SessionFacts(began=psutil.Process().create_time())
         self._kept: dict[ItemId, Result] = {}
         self._first_item: float | None = None
         self._reports: tuple[RunReport, ...] = ()

@@ -23,7 +23,7 @@ from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 from pytest_slm.models.naming import split_parts
-from pytest_slm.performance import Measured, Player, Rounds, Subject, play
+from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, play
 from pytest_slm.plugin.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.plugin.marks import mark_of
 from pytest_slm.run.session import Run
@@ -42,7 +42,7 @@ Make = Callable[[Subject], Rounds]
 class Timings:
     """What items that measure time share in one session."""
 
-    kept: dict[ItemId, Measured | SlmError] = field(default_factory=dict)
+    kept: dict[ItemId, RoundsResult | SlmError] = field(default_factory=dict)
     """What was measured together with another item, for the item that it belongs to."""
     quiet: Quiet | None = None
     """What came of waiting for a quiet machine, before the first of them."""
@@ -60,7 +60,7 @@ class Timer:
         self._identity = item.stash[IDENTITY]
         self._shared = item.config.stash.setdefault(TIMINGS, Timings())
 
-    def __call__(self, benchmark: Any, make: Make) -> Measured:
+    def __call__(self, benchmark: Any, make: Make) -> RoundsResult:
         """Play the rounds that ``make`` makes for a quantization, of several ones in turn with ``--slm-interleave``."""
         with skipping():
             measured = self._measured(make)
@@ -86,7 +86,7 @@ class Timer:
         result = self._run.timed(self._identity, measurements, metrics, primary, provenance, **known)
         report_result(self._item, self._run.judged(result))
 
-    def _measured(self, make: Make) -> Measured:
+    def _measured(self, make: Make) -> RoundsResult:
         if self._identity not in self._shared.kept:
             self._play(make, self._look_around())
         kept = self._shared.kept.pop(self._identity)
@@ -191,7 +191,7 @@ def use_host_clock(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.benchmark(timer=host_clock, group=item.stash[IDENTITY].task))
 
 
-def hand_over(benchmark: Any, measured: Measured) -> None:
+def hand_over(benchmark: Any, measured: RoundsResult) -> None:
     """Give the rounds to pytest-benchmark, warm-ups apart, as if it had just called them."""
     seconds = iter([one.seconds for one in (*measured.warmups, *measured.rounds)])
     timing = measured.timing

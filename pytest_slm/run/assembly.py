@@ -21,7 +21,7 @@ VERSIONS = ("pytest-slm", "pytest", "pytest-benchmark", "llama-cpp-python", "lm-
 
 
 @dataclass(kw_only=True)
-class Known:
+class SessionFacts:
     """What was found out during a session; times are seconds since 1970."""
 
     began: float
@@ -37,7 +37,7 @@ class Known:
 
 
 def assemble(
-    run: Run, known: Known, *, finished: float, interrupted: bool, harness: Mapping[str, float | None]
+    run: Run, known: SessionFacts, *, finished: float, interrupted: bool, harness: Mapping[str, float | None]
 ) -> tuple[RunReport, ...]:
     """The reports of a session, for quantizations of which anything was planned. Nothing that was planned is missing
     in them: what has no result is an error or not run."""

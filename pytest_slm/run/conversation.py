@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.request import Ask, Grading, Together, Trial
-from pytest_slm.core.types import Judged, Request, Verdict
+from pytest_slm.core.types import JudgedSample, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.records import SampleRecord, Turn, sample_record
@@ -58,12 +58,12 @@ class Conversation:
         parts = [part for ask, _ in self.turns for part in (ask.asks if isinstance(ask, Together) else (ask,))]
         return any(isinstance(part, Request) for part in parts)
 
-    def judged(self) -> Judged:
+    def judged(self) -> JudgedSample:
         """The sample with its verdict. Raises the error that ended the conversation."""
         if self.problem is not None:
             raise self.problem
         assert self._verdict is not None
-        return Judged(sample=self.sample, verdict=self._verdict)
+        return JudgedSample(sample=self.sample, verdict=self._verdict)
 
     def record(self) -> SampleRecord:
         """The line of this conversation; what could not be scored has the reason."""

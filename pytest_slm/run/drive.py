@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.request import Likelihoods
-from pytest_slm.core.types import Judged, Request, Result, Task
+from pytest_slm.core.types import JudgedSample, Request, Result, Task
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.run.records import cut_off
-from pytest_slm.run.rounds import Rounds
+from pytest_slm.run.rounds import QuestionRounds
 
 
 def measure(task: Task, variant: str, context: RunContext) -> Result:
@@ -34,7 +34,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
     kind.ready()
     samples = kind.samples()
     conversations = [Conversation(kind, sample) for sample in samples]
-    rounds = Rounds(kind, conversations)
+    rounds = QuestionRounds(kind, conversations)
     rounds.hold()
     judged = [conversation.judged() for conversation in conversations]
     conclusion = kind.conclude(judged)
@@ -84,7 +84,7 @@ def first_round(kind: Kind[Any, Any]) -> FirstRound:
     started = time.perf_counter()
     kind.ready()
     conversations = [Conversation(kind, sample) for sample in kind.samples()]
-    rounds = Rounds(kind, conversations)
+    rounds = QuestionRounds(kind, conversations)
     rounds.begin()
     for conversation in conversations:
         if conversation.problem is not None:
@@ -104,7 +104,7 @@ def _cut(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> int | N
     return sum(cut_off(conversation.turns) for conversation in conversations)
 
 
-def _clusters(judged: Sequence[Judged]) -> int | None:
+def _clusters(judged: Sequence[JudgedSample]) -> int | None:
     """How many clusters there are; None where every sample is by itself."""
     names = {one.sample.cluster for one in judged}
     return None if names <= {None} else len(names)

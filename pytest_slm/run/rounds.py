@@ -46,7 +46,7 @@ class _Sheet:
             self._done(self.conversation, answers if self._together else answers[0])
 
 
-class Rounds:
+class QuestionRounds:
     """The rounds of one item. ``graders`` says at the end which graders have judged."""
 
     def __init__(self, kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> None:

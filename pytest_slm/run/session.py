@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm import answers
-from pytest_slm.answers import Keeper, Kept, unheard
+from pytest_slm.answers import Keeper, Kept, ignore_kept
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
 from pytest_slm.core.config import RunConfig
@@ -46,7 +46,7 @@ from pytest_slm.run.gates import judge
 from pytest_slm.run.recorded import RecordedRun
 
 
-def unheard_line(_line: Record) -> None:
+def no_recorder(_line: Record) -> None:
     """The recorder of a plan, which has no samples yet."""
 
 
@@ -78,7 +78,7 @@ class Run:
     _detected: dict[str, Detected | None] = field(default_factory=dict)
     _paths: dict[str, Path | None] = field(default_factory=dict)
     _sound: dict[str, RemoteBackend] = field(default_factory=dict)
-    """The backends that have sung; a new process is asked again."""
+    """The backends that have passed the canary; a new process is tried again."""
     _folders: list[Path] = field(default_factory=list)
     """The run folders that it made itself or goes on with: others may be those of a run that is still going on."""
 
@@ -170,7 +170,7 @@ class Run:
     # -- the items -----------------------------------------------------------------------------------------------
 
     def measure(
-        self, task: Task, variant: str, quantization: str, progress: Progress = silent, kept: Kept = unheard
+        self, task: Task, variant: str, quantization: str, progress: Progress = silent, kept: Kept = ignore_kept
     ) -> Result:
         """Run one task variant on one quantization. Raises SlmError when it cannot be measured."""
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
@@ -199,7 +199,7 @@ class Run:
         task: Task,
         item: ItemId,
         open_: Callable[[], Backend],
-        record: Callable[[Record], None] = unheard_line,
+        record: Callable[[Record], None] = no_recorder,
         progress: Progress = silent,
     ) -> Kind[Any, Any]:
         """The work of an item. Raises UsageError if its task cannot be meant."""
@@ -218,7 +218,7 @@ class Run:
         )
         return make_kind(task, item.variant, context)
 
-    def keeper(self, item: ItemId, task: Task, kept: Kept = unheard) -> Keeper:
+    def keeper(self, item: ItemId, task: Task, kept: Kept = ignore_kept) -> Keeper:
         """What keeps the answers of an item, beside its samples."""
         about = {"task": f"{task.suite}/{task.name}", "version": task.version, "variant": item.variant}
         path = self.folder(item.quantization) / answers.FOLDER / f"{answers.file_name(item)}.jsonl"

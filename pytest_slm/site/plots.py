@@ -53,7 +53,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class PlotCell:
     """A number of the table behind a plot."""
 
     column: str
@@ -75,7 +75,7 @@ class LinePlot:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, tuple[PlotCell, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,19 +216,19 @@ def _line(name: str, number: int, points: Sequence[tuple[float, Quantity]], top:
     )
 
 
-def _cells(points: Sequence[tuple[int, Quantity]], settings: Sequence[int]) -> list[Cell]:
+def _cells(points: Sequence[tuple[int, Quantity]], settings: Sequence[int]) -> list[PlotCell]:
     known = dict(points)
     cells = []
     for at in settings:
         column = numbers.number(at, 0)
         quantity = known.get(at)
         if quantity is None:
-            cells.append(Cell(column=column, value=numbers.MISSING, spread="", n="", verdict=""))
+            cells.append(PlotCell(column=column, value=numbers.MISSING, spread="", n="", verdict=""))
             continue
         pair = quantity.spread or quantity.interval
         value, spread = numbers.estimate(quantity.value, pair)
         n = numbers.number(quantity.n, 0)
-        cells.append(Cell(column=column, value=value, spread=spread, n=n, verdict=noise_of(quantity)))
+        cells.append(PlotCell(column=column, value=value, spread=spread, n=n, verdict=noise_of(quantity)))
     return cells
 
 

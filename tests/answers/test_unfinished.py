@@ -81,7 +81,7 @@ def test_a_run_that_was_named_goes_on_or_is_an_error(killed, place):
     (place / "done").mkdir()
     with pytest.raises(UsageError, match=r"this run is finished.*resume-finished"):
         choose(dataclasses.replace(CONFIG, run_id="done"), [place])
-    assert choose(dataclasses.replace(CONFIG, run_id="unheard-of"), [place])[0] is None
+    assert choose(dataclasses.replace(CONFIG, run_id="ignore_kept-of"), [place])[0] is None
 
 
 def test_a_run_that_is_still_going_on_is_left_alone(killed, place):

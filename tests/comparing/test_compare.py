@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.comparing import compare, read_run, told
-from pytest_slm.comparing.comparison import Read
+from pytest_slm.comparing.comparison import StoredRun
 from pytest_slm.comparing.timings import compare_timings
 from pytest_slm.core.backend_info import HostInfo
 from pytest_slm.core.rounds import Shape
@@ -28,7 +28,7 @@ def timed(factory):
             factory.rounds("decode", variant, "Q8_0", "full", {name: (unit, values)}, noise=noise)
             for variant in variants
         ]
-        return Read(path=Path("run"), run=factory.make_run(results=results, **changes), samples={})
+        return StoredRun(path=Path("run"), run=factory.make_run(results=results, **changes), samples={})
 
     return make
 
@@ -53,7 +53,7 @@ def answered(factory):
                 ids or range(len(marks)), marks, clusters or [None] * len(marks), strict=True
             )
         ]
-        return Read(path=Path("run"), run=factory.make_run(results=[result]), samples={result.samples: lines})
+        return StoredRun(path=Path("run"), run=factory.make_run(results=[result]), samples={result.samples: lines})
 
     return make
 
@@ -139,12 +139,12 @@ def test_noise_is_told_with_its_reason(timed, factory):
 def test_older_reports_without_verdicts_are_judged_by_their_variation(factory):
     values = (100, 150, 80, 120, 90, 140)
     old = factory.make_run(results=[factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", values)])
-    side = Read(path=Path("run"), run=old, samples={})
+    side = StoredRun(path=Path("run"), run=old, samples={})
     assert compare(side, side).timings[0].a.noise == "coefficient of variation 25%"
 
 
 def test_parts_are_told_on_request_only_and_count_then(factory):
-    side = Read(path=Path("run"), run=factory.make_run(modern=True), samples={})
+    side = StoredRun(path=Path("run"), run=factory.make_run(modern=True), samples={})
     few, many = compare(side, side).timings, compare(side, side, every=True).timings
     assert "tpot" not in {one.quantity for one in few}
     assert {"tpot", "ttft_tokenize"} <= {one.quantity for one in many}
@@ -304,7 +304,7 @@ def test_two_depths_are_not_compared_though_both_are_the_context(factory):
             ),
             factory.rounds("depth", "512", "Q8_0", "full", {"decode_tps": ("tok/s", CALM)}, shape=Shape(depth=512)),
         ]
-        return Read(path=Path("run"), run=factory.make_run(results=rounds), samples={})
+        return StoredRun(path=Path("run"), run=factory.make_run(results=rounds), samples={})
 
     found = compare(side(3584), side(1536))
     assert [one.item for one in found.timings] == ["performance/depth[512]"]
@@ -314,7 +314,7 @@ def test_two_depths_are_not_compared_though_both_are_the_context(factory):
 def test_noise_of_an_item_is_told_once_though_it_has_two_rates(factory):
     values = {"prefill_tps": ("tok/s", CALM), "decode_tps": ("tok/s", CALM)}
     item = factory.rounds("depth", "0", "Q8_0", "full", values, told=2, noise=factory.STEAL, shape=Shape(depth=0))
-    side = Read(path=Path("run"), run=factory.make_run(results=[item]), samples={})
+    side = StoredRun(path=Path("run"), run=factory.make_run(results=[item]), samples={})
     assert told(compare(side, side)).count("A is noisy") == 1
 
 

@@ -11,7 +11,7 @@ from pytest_slm.core.metrics import AGGREGATES, NothingScoredError, mean_metric,
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.statistics import mean_interval, wilson
 from pytest_slm.core.task import PARAMETERS
-from pytest_slm.core.types import Judged, MetricSpec, Sample, Task, Verdict
+from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Task, Verdict
 
 SHARES = st.floats(0, 1)
 GRADED = st.lists(SHARES, min_size=1, max_size=40)
@@ -33,7 +33,7 @@ def task(*metrics, primary=None, breakdown=None):
 def judged(*rows, key="depth"):
     """(group, value of the metadata ``key`` or None, score) as samples with their verdicts."""
     return [
-        Judged(
+        JudgedSample(
             sample=Sample(id=str(place), input="", groups=(group,), metadata={} if part is None else {key: part}),
             verdict=Verdict(value=score, answer="", explanation=""),
         )
@@ -221,7 +221,7 @@ def test_the_parts_of_a_balanced_metric_are_accuracies():
 def test_a_breakdown_is_made_the_way_of_its_metric():
     spec = MetricSpec(name="pairs", aggregate="twins")
     scored = [
-        Judged(
+        JudgedSample(
             sample=Sample(id=f"{pair}{twin}", input="", cluster=pair, metadata={"topic": topic}),
             verdict=Verdict(value=value, answer="", explanation=""),
         )
@@ -242,7 +242,7 @@ def test_a_breakdown_is_made_the_way_of_its_metric():
 def twin_groups(pairs):
     """One harmful and one benign sample a pair."""
     return [
-        Judged(
+        JudgedSample(
             sample=Sample(id=f"{pair}{group}", input="", groups=(group,), cluster=str(pair)),
             verdict=Verdict(value=value, answer="", explanation=""),
         )
@@ -259,7 +259,7 @@ def test_a_sample_that_could_not_be_scored_is_left_out():
 def test_clusters_widen_the_interval_of_a_mean():
     alone = samples(a=[1, 1, 1, 0, 0, 0])
     together = [
-        Judged(sample=Sample(id=one.sample.id, input="", cluster=str(place // 3)), verdict=one.verdict)
+        JudgedSample(sample=Sample(id=one.sample.id, input="", cluster=str(place // 3)), verdict=one.verdict)
         for place, one in enumerate(alone)
     ]
     (narrow,), (wide,) = (task_metrics(task(MetricSpec(name="acc")), scored) for scored in (alone, together))
@@ -286,7 +286,7 @@ def test_a_metric_may_be_made_of_another_value_of_the_verdict():
     one, other = (
         Verdict(value=1.0, answer="", explanation="", values=values) for values in ({"f1": 0.5}, {"f1": None})
     )
-    scored = [Judged(sample=Sample(id=v.explanation, input=""), verdict=v) for v in (one, other)]
+    scored = [JudgedSample(sample=Sample(id=v.explanation, input=""), verdict=v) for v in (one, other)]
     (metric,) = task_metrics(task(MetricSpec(name="F1", key="f1")), scored)
     assert (metric.value, metric.n) == (0.5, 1)
 
@@ -295,7 +295,9 @@ def test_a_metric_may_be_made_of_another_value_of_the_verdict():
 def test_a_value_that_is_no_share_is_refused(value):
     verdict = Verdict(value=1.0, answer="", explanation="", values={"f1": value})
     with pytest.raises(RecordError, match=r"F1: sample '7' has .*, no number in \[0, 1\]"):
-        task_metrics(task(MetricSpec(name="F1", key="f1")), [Judged(sample=Sample(id="7", input=""), verdict=verdict)])
+        task_metrics(
+            task(MetricSpec(name="F1", key="f1")), [JudgedSample(sample=Sample(id="7", input=""), verdict=verdict)]
+        )
 
 
 # -- declarations ---------------------------------------------------------------------------------------------------

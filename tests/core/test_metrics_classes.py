@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.core.metrics import AGGREGATES
-from pytest_slm.core.types import Judged, MetricSpec, Sample, Verdict
+from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Verdict
 
 SPEC = MetricSpec(name="macro_f1", aggregate="macro_f1")
 PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "b", "c", "other", None])), min_size=1)
@@ -15,7 +15,7 @@ PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "b", "c
 
 def judged(pairs, clusters=None):
     return [
-        Judged(
+        JudgedSample(
             sample=Sample(id=str(place), input="", target=target, cluster=clusters and clusters[place]),
             verdict=Verdict(value=float(target == label), answer="", explanation="", label=label),
         )
@@ -52,7 +52,7 @@ def test_a_class_that_is_never_answered_counts_as_much_as_the_others():
 
 def test_no_class_at_all_is_a_miss_and_a_sample_without_score_is_none():
     samples = judged([("a", "a"), ("a", None)])
-    unscored = Judged(
+    unscored = JudgedSample(
         sample=Sample(id="x", input="", target="a"), verdict=Verdict(value=None, answer="", explanation="")
     )
     metric = macro_f1([*samples, unscored])

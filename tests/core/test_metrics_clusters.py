@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_slm.core.metrics import AGGREGATES
 from pytest_slm.core.statistics import mean_interval, wilson
-from pytest_slm.core.types import Judged, MetricSpec, Sample, Verdict
+from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Verdict
 
 TWINS = MetricSpec(name="pairs", aggregate="twins")
 BINARY = st.sampled_from([0.0, 1.0])
@@ -21,7 +21,7 @@ def clusters_of(elements, *, size):
 
 def judged(clusters):
     return [
-        Judged(
+        JudgedSample(
             sample=Sample(id=f"{cluster}-{place}", input="", cluster=str(cluster)),
             verdict=Verdict(value=value, answer="", explanation=""),
         )
@@ -55,7 +55,7 @@ def test_a_lone_sample_and_a_pair_that_was_scored_in_part_are_no_pairs():
 
 def test_samples_without_a_cluster_are_no_twins_of_each_other():
     alone = [
-        Judged(sample=Sample(id=str(place), input=""), verdict=Verdict(value=1.0, answer="", explanation=""))
+        JudgedSample(sample=Sample(id=str(place), input=""), verdict=Verdict(value=1.0, answer="", explanation=""))
         for place in range(3)
     ]
     assert make(TWINS, alone) is None

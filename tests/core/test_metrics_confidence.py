@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.core.metrics import AGGREGATES
-from pytest_slm.core.types import Judged, MetricSpec, Sample, Verdict
+from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Verdict
 
 # few different confidences: many ties
 ROWS = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]) | st.floats(0, 1), st.booleans()), min_size=1)
@@ -18,7 +18,7 @@ ROWS = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]) | st.floats
 def judged(rows, clusters=None):
     """(confidence, right) as samples with their verdicts."""
     return [
-        Judged(
+        JudgedSample(
             sample=Sample(id=str(place), input="", cluster=clusters and clusters[place]),
             verdict=Verdict(value=float(right), answer="", explanation="", confidence=confidence),
         )
@@ -34,7 +34,7 @@ def make(aggregate, samples, **parameters):
 def test_what_has_no_score_or_no_confidence_is_left_out(aggregate):
     rows = [(0.2, False), (0.9, True), (0.4, True), (0.5, False)]
     missing = [
-        Judged(
+        JudgedSample(
             sample=Sample(id=f"x{place}", input=""),
             verdict=Verdict(value=value, answer="", explanation="", confidence=confidence),
         )

@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from pytest_slm.core.metrics import AGGREGATES
-from pytest_slm.core.types import Judged, MetricSpec, Sample, Verdict
+from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Verdict
 
 RUNS = 400
 NORMAL = statistics.NormalDist()
@@ -16,7 +16,7 @@ NORMAL = statistics.NormalDist()
 def one(value, *, cluster=None, group=None, target=None, label=None, confidence=None):
     sample = Sample(id="", input="", target=target, cluster=cluster, groups=(group,) if group else ())
     verdict = Verdict(value=float(value), answer="", explanation="", label=label, confidence=confidence)
-    return Judged(sample=sample, verdict=verdict)
+    return JudgedSample(sample=sample, verdict=verdict)
 
 
 def passages(rng):

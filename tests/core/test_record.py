@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_slm.core.record import LARGEST, RecordError, jsonable
 from pytest_slm.core.types import (
     Generation,
+    GenerationTimes,
     Measurement,
     Message,
     Metric,
@@ -19,7 +20,6 @@ from pytest_slm.core.types import (
     RunReport,
     Sample,
     Submission,
-    Timings,
     Verdict,
 )
 
@@ -170,5 +170,5 @@ def test_a_report_with_an_unmeasured_item_is_not_complete():
 
 
 def test_timings_keep_every_token():
-    timings = Timings(prepare_s=0.0, prefill_s=0.1, sample_s=0.0, token_s=(0.1, 0.2), end_s=0.2, n_evaluated=3)
-    assert Timings.from_json(timings.to_json()).token_s == (0.1, 0.2)
+    timings = GenerationTimes(prepare_s=0.0, prefill_s=0.1, sample_s=0.0, token_s=(0.1, 0.2), end_s=0.2, n_evaluated=3)
+    assert GenerationTimes.from_json(timings.to_json()).token_s == (0.1, 0.2)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ModelSpec
-from pytest_slm.core.types import Measurement, Timings
+from pytest_slm.core.types import GenerationTimes, Measurement
 from pytest_slm.performance import Decode, FirstToken, median_metric
 
 
 def stamped(*token_s, **changes):
     plain = {"prepare_s": 0.0, "prefill_s": 0.0, "sample_s": 0.0, "end_s": token_s[-1], "n_evaluated": 64}
-    return Timings(token_s=token_s, **{**plain, **changes})
+    return GenerationTimes(token_s=token_s, **{**plain, **changes})
 
 
 class Stamped(Fake):

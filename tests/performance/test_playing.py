@@ -9,7 +9,7 @@ import pytest
 from pytest_slm.core.rounds import Conditions
 from pytest_slm.errors import BackendError
 from pytest_slm.performance import Decode, Load, Player, Round, Rounds, Subject, play
-from pytest_slm.performance.rounds import Quantity
+from pytest_slm.performance.rounds import QuantitySpec
 
 CALM = Conditions(
     **{"seconds": 1.0, "steal_share": 0.0, "foreign_cores": 0.0, "load_1m": 1.0, "throttled": 0},
@@ -20,7 +20,7 @@ CALM = Conditions(
 class Scripted(Rounds):
     """Rounds that give what they are told to, without a model."""
 
-    quantities = (Quantity(name="tps", unit="tok/s", higher_is_better=True, decides=True),)
+    quantities = (QuantitySpec(name="tps", unit="tok/s", higher_is_better=True, decides=True),)
 
     def __init__(self, values, log=None, name="", fails_at=None):
         self._values, self._log, self._name, self._fails_at = iter(values), log, name, fails_at

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from pytest_slm.core.metrics import task_metrics
-from pytest_slm.core.types import Generation, Judged, Metric, Sample, Task
+from pytest_slm.core.types import Generation, JudgedSample, Metric, Sample, Task
 from pytest_slm.kinds.checks import ChecksOptions
 from pytest_slm.scorers.tool_calls import tool_calls
 
@@ -33,7 +33,7 @@ def metrics(calls: Calls, answers: list[str]) -> dict[str, Metric]:
     for sample, text in zip(samples, answers, strict=True):
         score = tool_calls(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
         assert score.value is not None
-        scored.append(Judged(sample=sample, verdict=score))
+        scored.append(JudgedSample(sample=sample, verdict=score))
     return {metric.name: metric for metric in task_metrics(task, scored)}
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
-from pytest_slm.core.types import Generation, Judged, Metric, Sample, Task
+from pytest_slm.core.types import Generation, JudgedSample, Metric, Sample, Task
 from pytest_slm.scorers.refusal import refusal
 
 Refusals = tuple[Task, list[Sample]]
@@ -22,7 +22,7 @@ def metrics(refusals: Refusals, answers: list[str]) -> dict[str, Metric]:
         refusal(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
         for sample, text in zip(samples, answers, strict=True)
     ]
-    scored = [Judged(sample=sample, verdict=score) for sample, score in zip(samples, scores, strict=True)]
+    scored = [JudgedSample(sample=sample, verdict=score) for sample, score in zip(samples, scores, strict=True)]
     return {metric.name: metric for metric in task_metrics(task, scored)}
 
 

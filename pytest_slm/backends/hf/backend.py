@@ -14,7 +14,7 @@ from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
 from pytest_slm.backends.hf.tokenizer import Tokenizer
-from pytest_slm.backends.local import Collected, LocalBackend
+from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import ModelSpec, Workload
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
@@ -96,12 +96,12 @@ class Transformers(LocalBackend):
     def _seen(self, memory: Any) -> None:
         self._kv_bytes = cache_bytes(memory)
 
-    def _write(self, requests: Sequence[Request], found: Collected[Generation]) -> None:
+    def _write(self, requests: Sequence[Request], found: ResultCollector[Generation]) -> None:
         for number, request in enumerate(requests):
             prompt = self._prompt(number, request)
             found.add(number, generation.generate(self._open, prompt, found.beat, self._seen))
 
-    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> None:
+    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None:
         scoring.loglikelihoods(
             self._open,
             pairs,

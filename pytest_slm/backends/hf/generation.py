@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.sampling import Sampler
 from pytest_slm.backends.local import Prompt
-from pytest_slm.core.types import Generation, Timings
+from pytest_slm.core.types import Generation, GenerationTimes
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.text import GrowingText
 
@@ -66,7 +66,7 @@ def generate(
         n_prompt=len(prompt.ids),
         n_output=len(stamps),
         finish=finish,
-        timings=Timings(
+        timings=GenerationTimes(
             prepare_s=prepared - prompt.started,
             prefill_s=prefilled - prepared,
             sample_s=sampled - prefilled,

@@ -13,7 +13,7 @@ from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.timing import EngineTimer
-from pytest_slm.backends.local import Collected, LocalBackend
+from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Progress, Workload, silent
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
@@ -96,7 +96,7 @@ class LlamaCpp(LocalBackend):
     def _tokenizer(self) -> Model:
         return self._model
 
-    def _write(self, requests: Sequence[Request], found: Collected[Generation]) -> None:
+    def _write(self, requests: Sequence[Request], found: ResultCollector[Generation]) -> None:
         if self._exact or not self._limits.shares:
             for number, request in enumerate(requests):
                 Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
@@ -104,7 +104,7 @@ class LlamaCpp(LocalBackend):
             prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
             Batcher(self._context, prompts, drafts=True).run(found.add, found.beat)
 
-    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: Collected[LogLikelihood]) -> None:
+    def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None:
         scoring.loglikelihoods(self._context, pairs, found.add, found.beat, exact=self._exact)
 
 

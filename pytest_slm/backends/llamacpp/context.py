@@ -10,7 +10,7 @@ import llama_cpp as llama
 import numpy as np
 import numpy.typing as npt
 
-from pytest_slm.backends.llamacpp.limits import Limits
+from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, last_words
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row
@@ -35,7 +35,7 @@ class Context:
     step takes 6 times as long).
     """
 
-    def __init__(self, model: Model, limits: Limits) -> None:
+    def __init__(self, model: Model, limits: EngineLimits) -> None:
         self.model = model
         self.limits = limits
         self._shape = (0, 0, False)

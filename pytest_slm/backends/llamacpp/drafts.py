@@ -22,7 +22,7 @@ LONGEST = 16
 
 
 class Drafter:
-    """Follows a text, beginning with its prompt, and foretells it where it repeats itself."""
+    """Follows a text, beginning with its prompt, and drafts what comes next where it repeats itself."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         self._ids: list[int] = []

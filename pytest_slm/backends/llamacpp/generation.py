@@ -18,7 +18,7 @@ from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.local import Prompt
-from pytest_slm.core.types import Generation, Timings
+from pytest_slm.core.types import Generation, GenerationTimes
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row, common
 from pytest_slm.prompts.text import GrowingText
@@ -144,7 +144,7 @@ class Batcher:
     def _step(self, finished: Callable[[int, Generation], None]) -> None:
         parts: list[tuple[_Stream | _Trunk, list[Row]]] = []
         left = self._limits.n_batch
-        self._foretell()
+        self._draft()
         # Those that speak first: a token each, and drafts. Then prompts, begun and new, as far as the batch has room.
         for stream in sorted(self._streams, key=lambda stream: not stream.speaks):
             if left:
@@ -176,7 +176,7 @@ class Batcher:
         for row, stream in speaking:
             self._speak(stream, row, finished)
 
-    def _foretell(self) -> None:
+    def _draft(self) -> None:
         """Share what a step has room for among the streams that know what they will say."""
         sure = [(stream, drafter) for stream in self._streams if (drafter := stream.drafter) and drafter.sure]
         most = min(ROWS, self._limits.n_batch, self._limits.n_outputs)
@@ -292,7 +292,7 @@ def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -
         n_prompt=len(stream.prompt.ids),
         n_output=len(stream.stamps),
         finish=finish,
-        timings=Timings(
+        timings=GenerationTimes(
             prepare_s=stream.prepared - started,
             prefill_s=stream.prefilled - stream.prepared,
             sample_s=stream.sampled - stream.prefilled,

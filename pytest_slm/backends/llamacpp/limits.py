@@ -52,7 +52,7 @@ F32_FILE = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class EngineLimits:
     """What was chosen. Sizes in tokens, as in EngineSettings; ``n_outputs``: rows of logits that a batch may ask for;
     ``kv_bytes``: KV memory of one token."""
 
@@ -85,7 +85,7 @@ class Limits:
         return self.flash_attention and n_cells > self.plain_attention_cells
 
 
-def choose(model: Model, settings: EngineSettings) -> Limits:
+def choose(model: Model, settings: EngineSettings) -> EngineLimits:
     """The limits for a model. Raises BackendError where the settings contradict each other."""
     precise = model.metadata("general.file_type") == str(F32_FILE)
     kv_type = settings.kv_type or ("F32" if precise else "F16")
@@ -102,7 +102,7 @@ def choose(model: Model, settings: EngineSettings) -> Limits:
     shares = not (llama.llama_model_is_recurrent(model.handle) or llama.llama_model_is_hybrid(model.handle))
     n_seq = min(settings.n_seq or SEQUENCES, n_batch, MOST_SEQUENCES) if shares else 1
     kv_bytes = max(1, int(_kv_values(model) * GGML_TYPES[kv_type][1]))
-    return Limits(
+    return EngineLimits(
         threads=settings.threads or usable_cores(),
         n_ctx=n_ctx,
         n_batch=n_batch,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.context import Context
-from pytest_slm.backends.llamacpp.limits import Limits
+from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.prompts.packing import Group, Leaf, batches, leaves, plan, plan_alone
 from pytest_slm.prompts.pairs import Ids, Total, fitted
@@ -66,12 +66,12 @@ def loglikelihoods(
             context.prune(group.n_leaves, after.shared if after else 0)
 
 
-def n_cells(ordered: Sequence[Leaf], limits: Limits) -> int:
+def n_cells(ordered: Sequence[Leaf], limits: EngineLimits) -> int:
     """Tokens of KV memory: the longest path, and besides it no more than one batch of other branches."""
     return max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
 
 
-def plan_groups(ordered: Sequence[Leaf], limits: Limits, *, exact: bool) -> Iterator[Group]:
+def plan_groups(ordered: Sequence[Leaf], limits: EngineLimits, *, exact: bool) -> Iterator[Group]:
     """The groups in which these leaves are evaluated."""
     if not limits.shares:
         return plan_alone(ordered, block=0)

@@ -17,7 +17,7 @@ from typing import Any
 import llama_cpp as llama
 
 from pytest_slm.backends.llamacpp.context import FLASH, in_blocks, opened
-from pytest_slm.backends.llamacpp.limits import Limits
+from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.model import Model, last_words
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, Progress, silent
 from pytest_slm.errors import BackendError
@@ -29,7 +29,7 @@ N_BATCH, N_UBATCH = 2048, 512
 class EngineTimer:
     """A context for rounds of one shape; what lies at a depth is computed once and kept for the rounds that follow."""
 
-    def __init__(self, model: Model, limits: Limits) -> None:
+    def __init__(self, model: Model, limits: EngineLimits) -> None:
         self._model = model
         self._limits = limits
         self._handle: Any = None

@@ -9,11 +9,11 @@ from pytest_slm.core.metrics.classes import macro_f1
 from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
 from pytest_slm.core.metrics.means import mean, mean_metric
-from pytest_slm.core.types import Judged, Metric, MetricSpec, Task
+from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
 __all__ = ["AGGREGATES", "NothingScoredError", "mean_metric", "task_metrics"]
 
-AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[Judged]], Metric | None]] = {
+AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric | None]] = {
     "mean": mean,
     "twins": twins,
     "expected_maximum": expected_maximum,
@@ -29,7 +29,7 @@ class NothingScoredError(ValueError):
     """No sample could be scored for the primary metric: the task was not measured."""
 
 
-def task_metrics(task: Task, judged: Sequence[Judged]) -> tuple[Metric, ...]:
+def task_metrics(task: Task, judged: Sequence[JudgedSample]) -> tuple[Metric, ...]:
     """All declared metrics, then the breakdown of the primary one. Groups without a scored sample give no metric.
 
     Raises NothingScoredError if the primary metric cannot be made.
@@ -45,10 +45,10 @@ def task_metrics(task: Task, judged: Sequence[Judged]) -> tuple[Metric, ...]:
     return (*metrics, *_breakdown(task, judged))
 
 
-def _breakdown(task: Task, judged: Sequence[Judged]) -> list[Metric]:
+def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     if task.breakdown is None:
         return []
-    parts: dict[str, list[Judged]] = {}
+    parts: dict[str, list[JudgedSample]] = {}
     for one in judged:
         if (part := one.sample.metadata.get(task.breakdown)) is not None:
             parts.setdefault(str(part), []).append(one)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from pytest_slm.core.metrics.scored import of_group
 from pytest_slm.core.statistics import Z95, standard_error, t_quantile, wilson
-from pytest_slm.core.types import Judged, Metric, MetricSpec
+from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
 
 
-def macro_f1(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def macro_f1(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The mean over classes of F1, the harmonic mean of precision and recall: ``verdict.label`` against the target.
 
     Classes are the targets that occur. A label that is none of them, or none at all, is a miss and no class of its own.

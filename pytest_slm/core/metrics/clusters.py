@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from pytest_slm.core.metrics.means import mean_metric
 from pytest_slm.core.metrics.scored import Cluster, of_group
-from pytest_slm.core.types import Judged, Metric, MetricSpec
+from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
 
 
-def twins(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def twins(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The share of clusters in which every sample is right: contrast consistency (Gardner et al. 2020,
     https://arxiv.org/abs/2004.02709), with Wilson's interval.
 
@@ -21,7 +21,7 @@ def twins(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
     return mean_metric(spec.name, [float(all(value == 1 for value in values)) for values in sets]) if sets else None
 
 
-def expected_maximum(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def expected_maximum(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The best score that is to be expected of ``k`` of a cluster's samples, drawn without putting back; the mean over
     clusters, with the interval of a mean.
 
@@ -41,7 +41,7 @@ def _best_of(values: Sequence[float], k: int) -> float:
     return min(1.0, math.fsum(weight * value for weight, value in zip(weights, sorted(values), strict=True)))
 
 
-def _by_cluster(spec: MetricSpec, judged: Sequence[Judged]) -> dict[Cluster, list[float | None]]:
+def _by_cluster(spec: MetricSpec, judged: Sequence[JudgedSample]) -> dict[Cluster, list[float | None]]:
     clusters: dict[Cluster, list[float | None]] = {}
     for one in of_group(spec, judged):
         clusters.setdefault(one.cluster, []).append(one.value)

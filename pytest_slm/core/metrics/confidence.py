@@ -11,10 +11,10 @@ from dataclasses import replace
 from pytest_slm.core.metrics.means import mean_metric
 from pytest_slm.core.metrics.scored import Cluster, of_group
 from pytest_slm.core.statistics import Z95, Interval, standard_error
-from pytest_slm.core.types import Judged, Metric, MetricSpec
+from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
 
 
-def auroc(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def auroc(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """How often the model was surer of a right answer than of a wrong one, ties counted half: the area under the ROC
     curve. None where all answers are right or all are wrong.
 
@@ -46,7 +46,7 @@ def auroc(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
     return Metric(name=spec.name, value=area, n=len(samples), interval=interval, stderr=error)
 
 
-def brier(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def brier(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The mean squared distance of the confidence from what came out, 1 or 0 (Brier 1950): lower is better, and 0.25 is
     what "50 %" everywhere gets. With the interval of a mean."""
     samples = _sure(spec, judged)
@@ -57,7 +57,7 @@ def brier(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
     return replace(metric, higher_is_better=spec.higher_is_better)
 
 
-def calibration_error(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def calibration_error(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The expected calibration error: how far confidence and share of right answers are apart in ``bins`` bins of equal
     width, weighted by their samples (Naeini et al. 2015; Guo et al. 2017, https://arxiv.org/abs/1706.04599).
 
@@ -89,7 +89,7 @@ def calibration_error(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | No
     )
 
 
-def _sure(spec: MetricSpec, judged: Sequence[Judged]) -> list[tuple[float, bool, Cluster]]:
+def _sure(spec: MetricSpec, judged: Sequence[JudgedSample]) -> list[tuple[float, bool, Cluster]]:
     """(confidence, right, cluster) of all samples that have a score and a confidence."""
     return [
         (confidence, one.value == 1, one.cluster)

@@ -17,7 +17,7 @@ from pytest_slm.core.statistics import (
     standard_error,
     wilson,
 )
-from pytest_slm.core.types import Judged, Metric, MetricSpec
+from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
 
 
 def mean_metric(
@@ -54,7 +54,7 @@ def within(interval: Interval | None) -> Interval | None:
     return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))
 
 
-def mean(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def mean(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The mean of all scores, or with ``balance`` of the means of several groups."""
     if spec.balance:
         return _balanced(spec, judged)
@@ -62,7 +62,7 @@ def mean(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
     return mean_metric(spec.name, values, complement=spec.complement, clusters=clusters) if values else None
 
 
-def _balanced(spec: MetricSpec, judged: Sequence[Judged]) -> Metric | None:
+def _balanced(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     parts = [values_of(replace(spec, group=group, balance=()), judged) for group in spec.balance]
     if not all(values for values, _ in parts):
         return None

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from pytest_slm.core.types import ItemId, Quantization, Submission
-from pytest_slm.run.assembly import Known, assemble
+from pytest_slm.run.assembly import SessionFacts, assemble
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def derived(run, real_model, tmp_path, monkeypatch):
 
 def test_what_never_ran_is_not_made_for_its_report(derived, tmp_path):
     items = [ItemId(suite="core", task="a", variant="", quantization=name) for name in ("Q4_1", "Q4_0")]
-    known = Known(began=0.0, planned={str(item): item for item in items})
+    known = SessionFacts(began=0.0, planned={str(item): item for item in items})
     here, absent = assemble(derived, known, finished=1.0, interrupted=True, harness={})
     assert here.detected.quantization == "Q4_1"  # it lies there, so its headers are read
     assert absent.detected is None
