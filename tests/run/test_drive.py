@@ -115,6 +115,17 @@ def test_several_questions_at_once_are_answered_in_their_order(written, lines):
     ]
 
 
+def test_one_text_is_kept_as_it_is_also_where_it_was_asked_for_as_one_of_one(written, lines):
+    def talk(sample):
+        (text,) = yield Together(asks=(Request(prompt="x"),))
+        return Verdict(value=1.0, answer=text.text, explanation="")
+
+    drive(written(Echo(), samples("a"), talk))
+    assert (lines[0].response, lines[0].finish) == ("X", "stop")
+    (again,) = restored(lines[0].to_json(), 0, Together(asks=(Request(prompt="x"),)))
+    assert again.text == "X"
+
+
 def test_answers_that_were_cut_off_are_counted_once_a_conversation(written):
     def talk(sample):
         yield Request(prompt=sample.id)
