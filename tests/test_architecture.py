@@ -76,7 +76,7 @@ def test_every_room_has_its_row_in_the_table():
 
 def test_rooms_import_only_what_they_may():
     rules, wrong = table(), []
-    for path in FILES:
+    for path in [path for path in FILES if where(path) != "__init__"]:  # the package's face shows what the API is
         rows = [rules[name] for name in rules if where(path) == name or where(path).startswith(f"{name}/")]
         ours = {"__init__", room(path)}.union(*(row[0] for row in rows))
         others = sys.stdlib_module_names.union(*(row[1] for row in rows))

@@ -46,10 +46,6 @@ from pytest_slm.run.gates import judge
 from pytest_slm.run.recorded import RecordedRun
 
 
-def no_recorder(_line: Record) -> None:
-    """The recorder of a plan, which has no samples yet."""
-
-
 @dataclass(kw_only=True)
 class Run:
     """The state of one run in one process; ``hosts`` is set when the first item needs a model."""
@@ -69,8 +65,7 @@ class Run:
     """The version of each task (its suite and its name) that was collected."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Samples of single items (``str(ItemId)``), where a time budget or the run that goes on has decided them."""
-    resumed: bool = False
-    """Whether this session goes on with a run that is not finished."""
+    resumed: bool = False  # whether this session goes on with a run that is not finished
     budget: Mapping[str, object] | None = None
     """What was chosen for a time budget, and why."""
     notice: str = ""
@@ -199,7 +194,7 @@ class Run:
         task: Task,
         item: ItemId,
         open_: Callable[[], Backend],
-        record: Callable[[Record], None] = no_recorder,
+        record: Callable[[Record], None] = lambda _line: None,  # a plan has no samples yet
         progress: Progress = silent,
     ) -> Kind[Any, Any]:
         """The work of an item. Raises UsageError if its task cannot be meant."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm.cli.main import data as command
-from pytest_slm.cli.main import main as cli
+from pytest_slm.cli import data as command
+from pytest_slm.cli import main as cli
 from pytest_slm.data.manifest import Manifest, entry_of, problems, read_manifest
 from pytest_slm.data.needs import Need
 from pytest_slm.data.pull import PARTIAL, pull

@@ -160,7 +160,7 @@ def test_a_file_outside_of_the_folder_is_not_there(listed, tmp_path, place):
     outside = tmp_path.parent / "outside.parquet"
     outside.touch()
     pattern = place.format(absolute=outside)
-    assert listed(pattern) == rows_of.Listed(there=(), missing=(pattern,))
+    assert listed(pattern) == rows_of.SplitFiles(there=(), missing=(pattern,))
 
 
 @pytest.mark.parametrize("ending", ["parquet", "jsonl"])

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pytest_slm"
-SEAM = PACKAGE / "runners" / "upstream" / "seam.py"
+SEAM = PACKAGE / "lm_eval" / "seam.py"
 
 # (module, name, the parameters that are given to it, or taken by what overrides it)
 USED = [

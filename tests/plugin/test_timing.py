@@ -65,7 +65,7 @@ def test_rounds_that_disagree_are_told_as_noisy(run, report, results):
 def test_load_and_memory_are_of_fresh_processes(run, report, pytester):
     pytester.makeconftest(
         """
-        from pytest_slm.backends import process
+        from pytest_slm.hosts import process
         started = process.HostProcess.__init__
         def counting(self, *args, **kwargs):
             with open("starts.txt", "a") as file:

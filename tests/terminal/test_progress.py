@@ -5,8 +5,8 @@ import types
 import pytest
 
 from pytest_slm.core.types import ItemId
+from pytest_slm.terminal import progress
 from pytest_slm.terminal.progress import LiveLine, live_line
-from pytest_slm.terminal.table import progress
 
 A, B = (ItemId(suite="core", task=task, variant="", quantization="Q8_0") for task in ("a", "b"))
 

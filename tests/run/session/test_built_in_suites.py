@@ -18,12 +18,12 @@ def test_suites_in_the_installed_package_come_first(tmp_path, monkeypatch):
     for folder in (package / "suites", tmp_path / "suites"):
         folder.mkdir(parents=True)
         (folder / "profiles.yaml").touch()
-    monkeypatch.setattr(builtin, "__file__", str(package / "session.py"))
+    monkeypatch.setattr(builtin, "__file__", str(package / "load" / "builtin.py"))
     assert suites_folder() == package / "suites"
 
 
 def test_a_package_without_suites_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(builtin, "__file__", str(tmp_path / "pytest_slm" / "session.py"))
+    monkeypatch.setattr(builtin, "__file__", str(tmp_path / "pytest_slm" / "load" / "builtin.py"))
     with pytest.raises(UsageError, match="built-in suites are missing") as caught:
         suites_folder()
     assert caught.value.slug == "suites-missing"
