@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm.cli.main import main as cli
+from pytest_slm.cli import main as cli
 
 LIMIT = 2
 SUITES = "core/arithmetic,core/reasoning,reasoning/arc_challenge,language/piqa,rag,function_calling,safety,performance"
