@@ -3,7 +3,7 @@
 The script is a JSON file, named as ``--slm-model=fake:script.json``::
 
     {"context_length": 4096,
-     "capabilities": ["chat", "generate", "loglikelihood", "tokens", "timing"],
+     "capabilities": ["chat", "generate", "loglikelihood", "tokens", "timing", "tools"],
      "rules": [{"contains": "capital of France", "text": "Paris"},
                {"contains": "boom", "action": "crash"}],
      "text": "I do not know.",

@@ -3,6 +3,7 @@ results, one call like the other."""
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -18,6 +19,7 @@ from pytest_slm.backends.protocol import (
     LOGLIKELIHOOD,
     TIMING,
     TOKENS,
+    TOOLS,
     EngineTest,
     EngineTimes,
     Finished,
@@ -29,8 +31,8 @@ from pytest_slm.backends.protocol import (
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
-from pytest_slm.prompts import template
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
+from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
 
 T = TypeVar("T")
 
@@ -88,11 +90,12 @@ class ControlTokens:
     def parts(self, text: str, mark: str) -> Iterator[tuple[str, bool]]:
         """A rendered template cut into (text, whether it is plain: a control token that a user has spelled). Where
         there is no mark (nearly always) it stays in one piece, and is tokenized exactly as other engines do it."""
-        words = "|".join(re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
-        for number, part in enumerate(re.split(f"({words})", text) if mark in text else [text]):
-            plain = number % 2 == 1
-            if part:
-                yield part.replace(mark, "") if plain else part, plain
+        words = (re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
+        # A mark may stand alone, where the template has cut or changed the spelling: what is around it stays apart.
+        marked = "|".join([*words, mark])
+        for number, part in enumerate(re.split(f"({marked})", text) if mark in text else [text]):
+            if part and part != mark:
+                yield part.replace(mark, ""), number % 2 == 1
 
 
 class Tokenizer(Tokenizing, Protocol):
@@ -144,9 +147,25 @@ class LocalBackend(ABC):
     @abstractmethod
     def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None: ...
 
-    def _capabilities(self) -> frozenset[str]:
+    @functools.cached_property
+    def capabilities(self) -> frozenset[str]:
+        """Found at the first look, not when the model is opened: a template is tried for it, which takes time."""
         chat = {CHAT} if self._tokenizer.chat_template else set()
-        return frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
+        tools = {TOOLS} if self._template_facts.tools else set()
+        return frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat | tools)
+
+    @property
+    def _template(self) -> ChatTemplate | None:
+        tokenizer = self._tokenizer
+        source = tokenizer.chat_template
+        if source is None:
+            return None
+        return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos))
+
+    @property
+    def _template_facts(self) -> TemplateFacts:
+        template = self._template
+        return TemplateFacts(tools=False) if template is None else template.facts
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         """Prompt tokens of each request."""
@@ -230,23 +249,22 @@ class LocalBackend(ABC):
             return list(request.prompt_ids)
         if request.prompt is not None:
             return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False)
-        source = tokenizer.chat_template
-        if source is None:
+        template = self._template
+        if template is None:
             raise NotAvailableError(
                 f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
                 slug="no-chat-template",
             )
         messages = request.messages or ()
-        # A character of the private use area that no message holds.
+        # A character of the private use area that no message holds, nor its name in JSON: some templates write that.
         said = json.dumps([message.to_json() for message in messages], ensure_ascii=False)
-        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if mark not in said)
-        text = template.render(
-            source,
-            [message.rewritten(lambda text: tokenizer.control.marked(text, mark)) for message in messages],
-            tools=request.tools,
-            bos_token=tokenizer.spelled(tokenizer.bos),
-            eos_token=tokenizer.spelled(tokenizer.eos),
+        mark, named = next(
+            (chr(code), f"\\u{code:04x}")
+            for code in range(0xE000, 0xF900)
+            if chr(code) not in said and f"\\u{code:04x}" not in said
         )
+        marked = [message.rewritten(lambda text: tokenizer.control.marked(text, mark)) for message in messages]
+        text = template.render(marked, request.tools).replace(named, mark)
         ids: list[int] = []
         for part, plain in tokenizer.control.parts(text, mark):
             ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)

@@ -16,9 +16,11 @@ GENERATE = "generate"
 LOGLIKELIHOOD = "loglikelihood"
 TOKENS = "tokens"
 TIMING = "timing"
-CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS, TIMING})
-"""chat: conversations through the model's own template; generate: text from a prompt; loglikelihood: how likely the
-model finds a given text; tokens: exact token counts; timing: rounds of the engine alone (``time``)."""
+TOOLS = "tools"
+CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS, TIMING, TOOLS})
+"""chat: conversations through the model's own template; tools: that template writes the tools of a request; generate:
+text from a prompt; loglikelihood: how likely the model finds a given text; tokens: exact token counts; timing: rounds
+of the engine alone (``time``)."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work proceeds, often enough to tell a working engine from a hanging one."""
@@ -119,7 +121,10 @@ class Backend(Protocol):
     ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says.
     """
 
-    capabilities: frozenset[str]
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do, of ``CAPABILITIES``."""
+        ...
 
     def describe(self) -> BackendInfo:
         """Name, engine version, context length, threads, weights and template hashes: all that a number depends on."""

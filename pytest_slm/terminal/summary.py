@@ -65,11 +65,13 @@ def _timings(run: RunReport) -> list[str]:
 
 
 def _remarks(run: RunReport) -> list[str]:
-    """What else a reader should know: answers from an earlier session of the run, and how a time budget was kept."""
+    """What else a reader should know: of the prompts, answers from an earlier session of the run, and how a time budget
+    was kept."""
     taken, asked = run.answers
     found = list(dict.fromkeys(note for result in run.results if result.answers for note in result.answers.notes))
     if taken:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
+    found += [f"chat template: {note}" for note in (run.backend.chat_template_notes if run.backend else ())]
     if run.budget:
         found.append(
             f"budget: {run.budget['asked_s']:.0f} s asked, {run.budget['planned_s']:.0f} s planned, "

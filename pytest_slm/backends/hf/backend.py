@@ -37,7 +37,6 @@ class Transformers(LocalBackend):
         self._timer = EngineTimer(lambda: self._open)
         self._kv_bytes: int | None = None
         self._packs = can_pack(self._model)
-        self.capabilities = self._capabilities()
 
     def describe(self) -> BackendInfo:
         model = self._open
@@ -61,6 +60,7 @@ class Transformers(LocalBackend):
             weights_sha256=self._sha256,
             file_bytes=sum(file.stat().st_size for file in model.files),
             chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
+            chat_template_notes=self._template_facts.notes,
             **model.describe(),
         )
 

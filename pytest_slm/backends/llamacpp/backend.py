@@ -31,7 +31,6 @@ class LlamaCpp(LocalBackend):
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
         self._timer = EngineTimer(self._model, self._limits)
-        self.capabilities = self._capabilities()
 
     @property
     def kv_bytes(self) -> int:
@@ -66,6 +65,7 @@ class LlamaCpp(LocalBackend):
             weights_sha256=self._sha256,
             file_bytes=sum(file.stat().st_size for file in files),
             chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
+            chat_template_notes=self._template_facts.notes,
             **self._model.describe(),
         )
 
