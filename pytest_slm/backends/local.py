@@ -31,6 +31,7 @@ from pytest_slm.backends.protocol import (
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
 
@@ -161,6 +162,11 @@ class LocalBackend(ABC):
         if source is None:
             return None
         return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos))
+
+    def _prepare(self) -> None:
+        """Start the process that renders chat templates, where one is needed: it takes a moment until it is ready."""
+        if self._tokenizer.chat_template:
+            process.start()
 
     @property
     def _template_facts(self) -> TemplateFacts:

@@ -67,9 +67,9 @@ class Renderer:
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="chat templates", daemon=True).start()
         self._source: str | None = None
+        self.ready = False
+        """Whether it has ever answered."""
         self._ended = ""
-        if not self._line(START_S):
-            raise failure(f"the process that renders it did not start: it {self._ended}")
 
     @property
     def alive(self) -> bool:
@@ -78,6 +78,9 @@ class Renderer:
 
     def ask(self, source: str, asks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The answer of the process. Raises BackendError if it did not survive."""
+        if not self.ready and not self._line(START_S):
+            raise failure(f"the process that renders it did not start: it {self._ended}")
+        self.ready = True
         order: dict[str, Any] = {"asks": asks, "characters": MAX_RENDERED, "seconds": MAX_SECONDS}
         if source != self._source:
             self._source = order["source"] = source
@@ -160,14 +163,26 @@ def render(source: str, asks: Sequence[Mapping[str, Any]]) -> tuple[list[Renderi
     with _lock:
         if source in _fatal:
             raise _fatal[source]
-        if not _renderers or not _renderers[0].alive:
-            _renderers[:] = [Renderer()]
+        renderer = _running()
         try:
-            answer = _renderers[0].ask(source, asks)
+            answer = renderer.ask(source, asks)
         except BackendError as error:
-            _fatal[source] = error
+            if renderer.ready:
+                _fatal[source] = error
             raise
     return [Rendering(text=text, error=error) for text, error in answer["answers"]], frozenset(answer["uses"])
+
+
+def start() -> None:
+    """Start the process, if none runs, without waiting until it is ready."""
+    with _lock:
+        _running()
+
+
+def _running() -> Renderer:
+    if not _renderers or not _renderers[0].alive:
+        _renderers[:] = [Renderer()]
+    return _renderers[0]
 
 
 @atexit.register

@@ -41,6 +41,7 @@ class Transformers(LocalBackend):
     def describe(self) -> BackendInfo:
         model = self._open
         source = model.tokenizer.chat_template
+        self._prepare()
         # Not when the model is opened: reading the files once more is no part of the time that loading takes.
         self._sha256 = self._sha256 or weights.sha256(model.files)
         return BackendInfo(

@@ -43,6 +43,7 @@ class LlamaCpp(LocalBackend):
 
     def describe(self) -> BackendInfo:
         source = self._model.chat_template
+        self._prepare()
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
         files = self._model.files()
         self._sha256 = self._sha256 or _sha256(files)
