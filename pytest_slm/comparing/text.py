@@ -8,7 +8,8 @@ from pytest_slm.comparing.answers import ScoreDifference
 from pytest_slm.comparing.comparison import Comparison, RunName
 from pytest_slm.comparing.timings import TimingDifference
 from pytest_slm.core.statistics import Interval
-from pytest_slm.terminal.table import aligned, shown
+from pytest_slm.errors import shown
+from pytest_slm.terminal.table import aligned
 
 TIMINGS = ("item", "quantity", "A", "B", "B / A", "95 % interval", "p", "B is")
 SCORES = ("item", "n", "A", "B", "B - A", "95 % interval", "p", "B is")

@@ -8,8 +8,9 @@ import pytest
 
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
+from pytest_slm.errors import shown
 from pytest_slm.registry.scores import engine_of, run_aggregates
-from pytest_slm.terminal.table import aligned, shown
+from pytest_slm.terminal.table import aligned
 
 
 def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
