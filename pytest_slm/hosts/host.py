@@ -6,7 +6,7 @@ the session. See docs/host.md for the protocol.
 
 It reads one JSON line from standard input (what to open, where to listen, the key) and writes one to standard output
 (``ready`` or ``error``). Standard input then stays open as a leash: when it ends, whoever started this process is
-gone, and it ends too. Ctrl-C is the starter's business and is ignored here.
+gone, and it ends too (``leash``). Ctrl-C is the starter's business and is ignored here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import errno
 import itertools
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -31,6 +30,7 @@ from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
 from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
@@ -284,7 +284,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leash, args=(order["folder"],), daemon=True).start()
+    leash.tie(order["folder"])
     try:
         entry, spec = BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"])
         host = Host(entry, spec, starter=order["starter"])
@@ -302,14 +302,6 @@ def main() -> None:
             print(f"host: no connection: {error!r}", file=sys.stderr)
             continue
         threading.Thread(target=host.welcome, args=(connection, key), daemon=True).start()
-
-
-def _leash(folder: str) -> None:
-    while sys.stdin.readline():
-        pass
-    shutil.rmtree(folder, ignore_errors=True)  # whoever started this may have been killed, and cannot tidy up
-    # Not sys.exit: a thread may be deep inside the engine, and must not outlive the session by a single token.
-    os._exit(0)
 
 
 if __name__ == "__main__":

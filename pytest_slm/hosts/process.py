@@ -7,11 +7,9 @@ import json
 import os
 import queue
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -24,7 +22,9 @@ from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
+from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import SPINNING
 from pytest_slm.machine.child import Child
 from pytest_slm.machine.conditions import Watch
@@ -48,8 +48,8 @@ class HostProcess:
 
     def __init__(self, entry: BackendEntry, spec: ModelSpec, *, start_timeout: float) -> None:
         self._what = spec.path or entry.name
-        self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
-        self._log = (self._folder / "log.txt").open("w+", encoding="utf-8", errors="replace")
+        self._folder = TemporaryFolder()
+        self._log = (self._folder.path / "log.txt").open("w+", encoding="utf-8", errors="replace")
         self._key = secrets.token_bytes(32)
         watch = Watch()
         watch.start()
@@ -57,17 +57,20 @@ class HostProcess:
         # -P: the working directory must not be able to replace a module of the process. A session of its own keeps
         # the terminal's Ctrl-C from it.
         self._killed = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pytest_slm.hosts.host"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-            env=environment(os.environ),
+        self._child = Child(
+            lambda: subprocess.Popen(
+                [sys.executable, "-P", "-m", "pytest_slm.hosts.host"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+                env=environment(os.environ),
+            )
         )
-        self._child = Child(self._process)
+        self._process = self._child.process
+        leash.hold(self._process)
         try:
             self._order(entry, spec)
             ready = self._first_line(start_timeout)
@@ -129,7 +132,7 @@ class HostProcess:
         # Only now: a thread may still wait for the first line, and closing would wait for that thread.
         self._process.stdout.close()
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def kill(self, why: str = "was silent for too long") -> None:
         """End the process at once, whatever it does; whoever else was waiting for it is told why."""
@@ -140,9 +143,9 @@ class HostProcess:
         order = {
             "backend": entry.to_json(),
             "spec": spec.to_json(),
-            "address": frames.place_to_listen(self._folder),
+            "address": frames.place_to_listen(self._folder.path),
             "key": self._key.hex(),
-            "folder": str(self._folder),
+            "folder": str(self._folder.path),
             "starter": os.getpid(),
         }
         assert self._process.stdin is not None
