@@ -13,8 +13,9 @@ import json
 import os
 import re
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 MIB = 1 << 20
 TEXT = 64 * MIB
@@ -36,7 +37,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> BufferedReader:
     """An ordinary file of at most ``limit`` bytes (None: of any size), open for reading bytes.
 
     Links are followed, as in caches of models. It never waits, nor opens what is no ordinary file. Raises OSError.

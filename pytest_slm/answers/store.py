@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.errors import writing_failed
+from pytest_slm.files import LINES, parse_json, read_bytes
 
 SCHEMA = 2
 """Of one line. Lines of another schema are told and left alone."""
@@ -78,7 +79,7 @@ class Store:
 
     def _read(self) -> None:
         try:
-            content = self.path.read_bytes()
+            content = read_bytes(self.path, LINES)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -122,7 +123,7 @@ class Store:
 def _entry(line: bytes) -> dict[str, Any] | None:
     """A line that is what was written, or that says it is of another schema; None for anything else."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         if not isinstance(entry, dict):
             return None
         schema = entry["schema"]
@@ -130,7 +131,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
             return entry
         sound = schema == SCHEMA and entry["check"] == digest(entry["answers"]) and _are_pairs(entry["answers"])
         return entry if sound and isinstance(entry["batch"], str) and isinstance(entry["key"], str) else None
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError):
         return None
 
 

@@ -24,12 +24,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import (
@@ -47,6 +45,7 @@ from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, GenerationTimes, Request
 from pytest_slm.errors import BackendError
+from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.prompts.pairs import shown_of
 
 PAUSE_S = 0.3
@@ -63,8 +62,8 @@ class Fake:
     """A scripted backend; see the module's first lines for the script."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        script = Path(spec.path).read_bytes() if spec.path else b"{}"
-        self._script: Mapping[str, Any] = json.loads(script)
+        script = read_bytes(spec.path) if spec.path else b"{}"
+        self._script: Mapping[str, Any] = parse_json(script)
         self._sha256 = hashlib.sha256(script).hexdigest()
         self._held: list[bytes] = []
         self._act(self._script.get("start", "ok"), self._script)

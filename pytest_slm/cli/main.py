@@ -14,6 +14,7 @@ from pytest_slm import __version__
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.errors import SlmError, UsageError
+from pytest_slm.files import read_bytes
 
 EXAMPLES = """\
 Measuring is done by pytest; this command works on what pytest left behind.
@@ -221,7 +222,7 @@ def _first_line(file: Path) -> str:
     import ast
 
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(read_bytes(file))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         problem = f"{file}:{line}: no valid Python ({getattr(error, 'msg', error)}); correct it"

@@ -16,7 +16,7 @@ from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.questions import count_lines, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
 from pytest_slm.scorers import Scorer
 
 DEFAULT_SCORER = "exact"
@@ -82,12 +82,12 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
-        return None if options.samples is None else count_lines(Path(task.path).parent / options.samples)
+        return None if options.samples is None else count_lines(beside(task, options.samples))
 
     @classmethod
     def check(cls, task: Task, options: ChecksOptions) -> None:
         if options.samples is not None:
-            read_samples(Path(task.path).parent / options.samples, options.sha256)
+            read_samples(beside(task, options.samples), options.sha256)
 
     def ready(self) -> None:
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
@@ -105,7 +105,7 @@ class Checks(Kind[ChecksOptions, Sample]):
     def samples(self) -> Sequence[Sample]:
         folder, limit, seed = Path(self.task.path).parent, self.context.limit(self.task), self.context.config.seed
         if self.options.samples is not None:
-            there = read_samples(folder / self.options.samples, self.options.sha256)
+            there = read_samples(beside(self.task, self.options.samples), self.options.sha256)
             return stratified(there, limit, seed, lambda sample: next(iter(sample.parts), ""))
         generator = self.context.extensions.generators.lookup(str(self.options.generator))
         made = generator.make(

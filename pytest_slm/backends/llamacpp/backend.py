@@ -18,6 +18,7 @@ from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Pro
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
+from pytest_slm.files import open_regular
 from pytest_slm.prompts.pairs import Ids
 
 
@@ -112,6 +113,6 @@ def _sha256(files: Sequence[Path]) -> str:
     """The SHA-256 of a file; of several, that of their sorted hashes, one a line."""
     hashes = []
     for path in files:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
