@@ -24,7 +24,7 @@ LOCK = "lock"
 
 
 class TemporaryFolder:
-    """A folder that only this user may enter. It is removed by ``close``, else at the end of this process, and if that was
+    """A folder that only this user may enter. It is removed by ``close``, else at the end of this process; if that was
     killed by the next session."""
 
     def __init__(self) -> None:

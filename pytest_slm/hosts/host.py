@@ -52,6 +52,10 @@ STREAMED = ("generate", "loglikelihood")
 """Calls whose results are sent as they come, so that what was measured is kept when the rest fails."""
 
 
+class _HungUpError(Exception):
+    """The client is gone: nobody waits for what is being done."""
+
+
 class Host:
     """One open backend and the calls that may be made of it, one at a time, whoever asks."""
 
@@ -188,7 +192,7 @@ class Host:
                 try:
                     message = frames.receive(connection)
                     frames.send(connection, self._answer(connection, message))
-                except (EOFError, OSError):
+                except (EOFError, OSError, _HungUpError):
                     return
 
     def _answer(self, connection: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,12 +201,19 @@ class Host:
         sent: set[int] = set()
         waiting: list[list[Any]] = []
 
+        def send(more: Mapping[str, Any]) -> None:
+            message = {"id": number, **more, "results": waiting}
+            try:
+                frames.send(connection, message)
+            except (EOFError, OSError) as error:
+                raise _HungUpError from error
+            waiting.clear()
+
         def finished(place: int, result: Record) -> None:
             waiting.append([place, result.to_json()])
             sent.add(place)
             if len(waiting) >= CHUNK:
-                frames.send(connection, {"id": number, "results": waiting})
-                waiting.clear()
+                send({})
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
@@ -210,8 +221,7 @@ class Host:
             now = time.monotonic()
             if now - last >= BEAT_S:
                 last = now
-                frames.send(connection, {"id": number, "progress": [done, total], "results": waiting})
-                waiting.clear()
+                send({"progress": [done, total]})
 
         try:
             value = self.call(name, message.get("args"), progress, finished)
@@ -219,7 +229,7 @@ class Host:
                 waiting += [[place, result.to_json()] for place, result in enumerate(value) if place not in sent]
                 return {"id": number, "results": waiting, "ok": len(value)}
             return {"id": number, "ok": jsonable(value, "answer")}
-        except (EOFError, OSError):
+        except _HungUpError:
             raise
         except Exception as error:
             return {"id": number, "error": error_json(error), "results": waiting}
@@ -235,6 +245,13 @@ def error_json(error: Exception) -> dict[str, Any]:
         told = f"out of memory, peak {peak / 1e9:.2f} GB" if peak else "out of memory, peak not known"
         message = f"{told}: {type(error).__name__}: {error}"
         return {"kind": "backend", "slug": "out-of-memory", "message": message, "traceback": None}
+    if isinstance(error, OSError):  # a file that is gone, a device that fails: it is the system's word that counts
+        return {
+            "kind": "backend",
+            "slug": "backend",
+            "message": f"the system refused the backend something: {type(error).__name__}: {error}",
+            "traceback": None,
+        }
     return {
         "kind": "bug",
         "slug": "backend-bug",

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import secrets
 import signal
 import subprocess
@@ -32,6 +33,12 @@ from pytest_slm.machine.hardware import usable_memory
 
 LOG_TAIL = 400
 """Characters of the process's error output that a message quotes."""
+REASON = re.compile(
+    r"(?!\s*(#\d|\* |frame #|\[)).*("  # no line of a debugger's, which repeats arguments
+    r"GGML_ASSERT|[Aa]ssert(ion)?\b.* failed|terminate called|what\(\):|Fatal Python error|panicked at"
+    r"|\.(c|cc|cpp|cu|cuh|h|hpp|m|mm|rs):\d+: )"
+)
+"""A line with which C, C++, CUDA, Rust or Python itself says why it gives up."""
 GRACE_S = 2.0
 """How long a process may take to end by itself."""
 
@@ -178,14 +185,22 @@ class HostProcess:
             text = Path(self._log.name).read_text("utf-8", "replace").strip()
         except (OSError, ValueError):
             return ""
-        return f"; its last words: …{text[-LOG_TAIL:]}" if text else ""
+        return f"; its last words: {last_words(text)}" if text else ""
 
 
 def environment(mine: Mapping[str, str]) -> dict[str, str]:
     """The environment of the process: that of the session, and how long its threads wait for each other before they
-    sleep, where the user has not said it."""
+    sleep, where the user has not said it. A debugger is not asked for a backtrace of an engine that gives up: it takes
+    seconds, and what it says buries the reason."""
     decided = any(name in mine for name in SPINNING)
-    return dict(mine) if decided else {**mine, "GOMP_SPINCOUNT": SPINS}
+    return {"GGML_NO_BACKTRACE": "1", **({} if decided else {"GOMP_SPINCOUNT": SPINS}), **mine}
+
+
+def last_words(log: str) -> str:
+    """The end of what a process has printed, and before it the reason that it gave if that stands further up."""
+    tail = f"…{log[-LOG_TAIL:]}"
+    reason = next((line for line in reversed(log.splitlines()) if REASON.match(line)), "").strip()
+    return tail if not reason or reason in tail else f"{reason[:LOG_TAIL]} {tail}"
 
 
 def raise_error(error: Mapping[str, Any]) -> None:

@@ -14,13 +14,15 @@ import psutil
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 from pytest_slm.hosts import remote
 from pytest_slm.hosts import wire as frames
 from pytest_slm.hosts.host import SPINNING, Host
+from pytest_slm.hosts.process import environment, last_words
+from pytest_slm.hosts.sources import InProcessHosts
 from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.hardware import describe_machine
 
@@ -215,6 +217,73 @@ def test_its_threads_sleep_soon_unless_the_user_has_decided_that(fake_hosts, mon
     assert {name: seen[name] for name in SPINNING if name in seen} == its
     ((name, value),) = its.items()
     assert process.description.host.thread_wait == f"{name}={value}"
+
+
+def test_no_debugger_is_asked_for_a_backtrace_unless_the_user_wants_one(fake_hosts, monkeypatch):
+    process = fake_hosts(Q={}).process("Q")
+    assert psutil.Process(process.pid).environ()["GGML_NO_BACKTRACE"] == "1"
+    monkeypatch.setenv("GGML_NO_BACKTRACE", "0")
+    assert environment(os.environ)["GGML_NO_BACKTRACE"] == "0"
+
+
+# As gdb 13 writes it, shortened: the reason stands first, and what its frames repeat is none.
+BACKTRACE = "\n".join(
+    f'#{number}  0x00007fddf654d7de in ggml_abort (file=0x55 "/src/ggml.c", line=12, fmt=0x7 "GGML_ASSERT(%s) failed") '
+    f"at /src/ggml.c:{number}\n{number}\tin /src/ggml.c"
+    for number in range(30)
+)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "/src/llama-context.cpp:2273: GGML_ASSERT(n_outputs_max <= cparams.n_outputs_max) failed",
+        "terminate called after throwing an instance of 'std::out_of_range'",
+        "  what():  vector::_M_range_check: __n (which is 7) >= this->size() (which is 7)",
+        "python: kernel.c:12: compute: Assertion `n > 0' failed.",
+        "Fatal Python error: Segmentation fault",
+        "/src/ggml-cuda.cu:88: CUDA error",
+    ],
+)
+def test_the_reason_of_an_engine_that_gives_up_is_told_whatever_it_prints_behind(reason):
+    log = f"loading\nllama_context: n_ctx = 12\n{reason}\nwarning: auto-loading has been declined\n{BACKTRACE}\n"
+    told = last_words(log)
+    assert told.startswith(reason.strip())
+    assert told.endswith(BACKTRACE[-20:] + "\n")
+    assert len(told) < 1_000
+    # where the end has it, it is told once
+    assert last_words(f"loading\n{reason}").count(reason.strip()) == 1
+    assert last_words("nothing of that kind") == "…nothing of that kind"
+
+
+def in_process():
+    return InProcessHosts({"Q": lambda: (Backends().find("fake"), ModelSpec(path=None, format="fake"))})
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(5, "Input/output error", "weights.bin"), r"OSError: \[Errno 5\] Input/output error: 'weights.bin'"),
+        (BrokenPipeError(32, "Broken pipe"), r"BrokenPipeError: \[Errno 32\] Broken pipe"),
+        (EOFError("Ran out of input"), "EOFError: Ran out of input"),
+    ],
+)
+def test_what_the_system_refuses_a_backend_is_the_backends_error(monkeypatch, error, told):
+    # and not taken for a client that has hung up, which raises the same
+    hosts = in_process()
+    backend = hosts.open("Q")
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fake, "_generate", fail)
+        with pytest.raises(BackendError, match=told) as caught:
+            backend.generate([ask("a")])
+    assert caught.value.slug == ("backend" if isinstance(error, OSError) else "backend-bug")
+    assert "Traceback" not in str(caught.value)
+    assert backend.generate([ask("a")])[0].text, "it goes on"
+    hosts.close()
 
 
 def test_it_talks_json_and_never_pickle(fake_hosts):
