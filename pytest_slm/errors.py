@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from operator import ne
+
+LONG, SHORT = re.compile(r"(\S{150})\S{50,}(\S{100})"), r"\1…\2"
+"""A word that is too long for a line of which a person reads all, and what is left of it."""
 
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
@@ -48,7 +52,7 @@ class SlmError(Exception):
             self.slug = slug
 
     def __str__(self) -> str:
-        return f"{self.args[0]}  [{self.slug}]"
+        return f"{LONG.sub(SHORT, self.args[0])}  [{self.slug}]"
 
 
 class UsageError(SlmError):

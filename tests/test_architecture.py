@@ -170,7 +170,9 @@ READING_OTHERWISE = {
     "lm_eval/screening": "modules that Python has imported",
     "hosts/process": "the log of a process of our own, in a private folder",
     "sandbox/image": "only from folders that nobody else can write to; the interpreter has a known hash",
+    "hosts/folders": "a lock in a folder of this user",
     "cli/main": "the null device, in place of a closed pipe",
+    "plugin/signals": "the null device, in place of a terminal that was closed",
 }
 
 

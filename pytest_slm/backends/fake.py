@@ -14,10 +14,10 @@ The script is a JSON file, named as ``--slm-model=fake:script.json``::
 
 The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
 sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
-never answers, ``pause`` answers late, ``error`` raises, ``grow`` takes ``bytes`` of memory and keeps them. ``start``
-may be one of these too. ``pace_s``: seconds that a token is said to take (nobody waits for them), another one in each
-call, in turn; without it the times are those of this file's own loops. Every one of the ``quantizations`` answers
-alike. Tokens are white-space words.
+never answers, ``spin`` neither, and keeps the interpreter's lock, ``pause`` answers late, ``error`` raises, ``grow``
+takes ``bytes`` of memory and keeps them. ``start`` may be one of these too. ``pace_s``: seconds that a token is said to
+take (nobody waits for them), another one in each call, in turn; without it the times are those of this file's own
+loops. Every one of the ``quantizations`` answers alike. Tokens are white-space words.
 """
 
 from __future__ import annotations
@@ -187,6 +187,8 @@ class Fake:
             os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         if action == "hang":
             time.sleep(3600)
+        if action == "spin":
+            max(itertools.repeat(0))  # a loop in C: no other thread of this process runs from now on
         if action == "pause":
             time.sleep(PAUSE_S)
         if action == "error":

@@ -6,7 +6,7 @@ the session. See docs/host.md for the protocol.
 
 It reads one JSON line from standard input (what to open, where to listen, the key) and writes one to standard output
 (``ready`` or ``error``). Standard input then stays open as a leash: when it ends, whoever started this process is
-gone, and it ends too. Ctrl-C is the starter's business and is ignored here.
+gone, and it ends too (``leash``). Ctrl-C is the starter's business and is ignored here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import errno
 import itertools
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -31,6 +30,7 @@ from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
 from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
@@ -50,6 +50,10 @@ CHUNK = 8
 
 STREAMED = ("generate", "loglikelihood")
 """Calls whose results are sent as they come, so that what was measured is kept when the rest fails."""
+
+
+class _HungUpError(Exception):
+    """The client is gone: nobody waits for what is being done."""
 
 
 class Host:
@@ -188,7 +192,7 @@ class Host:
                 try:
                     message = frames.receive(connection)
                     frames.send(connection, self._answer(connection, message))
-                except (EOFError, OSError):
+                except (EOFError, OSError, _HungUpError):
                     return
 
     def _answer(self, connection: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,12 +201,19 @@ class Host:
         sent: set[int] = set()
         waiting: list[list[Any]] = []
 
+        def send(more: Mapping[str, Any]) -> None:
+            message = {"id": number, **more, "results": waiting}
+            try:
+                frames.send(connection, message)
+            except (EOFError, OSError) as error:
+                raise _HungUpError from error
+            waiting.clear()
+
         def finished(place: int, result: Record) -> None:
             waiting.append([place, result.to_json()])
             sent.add(place)
             if len(waiting) >= CHUNK:
-                frames.send(connection, {"id": number, "results": waiting})
-                waiting.clear()
+                send({})
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
@@ -210,8 +221,7 @@ class Host:
             now = time.monotonic()
             if now - last >= BEAT_S:
                 last = now
-                frames.send(connection, {"id": number, "progress": [done, total], "results": waiting})
-                waiting.clear()
+                send({"progress": [done, total]})
 
         try:
             value = self.call(name, message.get("args"), progress, finished)
@@ -219,7 +229,7 @@ class Host:
                 waiting += [[place, result.to_json()] for place, result in enumerate(value) if place not in sent]
                 return {"id": number, "results": waiting, "ok": len(value)}
             return {"id": number, "ok": jsonable(value, "answer")}
-        except (EOFError, OSError):
+        except _HungUpError:
             raise
         except Exception as error:
             return {"id": number, "error": error_json(error), "results": waiting}
@@ -235,6 +245,13 @@ def error_json(error: Exception) -> dict[str, Any]:
         told = f"out of memory, peak {peak / 1e9:.2f} GB" if peak else "out of memory, peak not known"
         message = f"{told}: {type(error).__name__}: {error}"
         return {"kind": "backend", "slug": "out-of-memory", "message": message, "traceback": None}
+    if isinstance(error, OSError):  # a file that is gone, a device that fails: it is the system's word that counts
+        return {
+            "kind": "backend",
+            "slug": "backend",
+            "message": f"the system refused the backend something: {type(error).__name__}: {error}",
+            "traceback": None,
+        }
     return {
         "kind": "bug",
         "slug": "backend-bug",
@@ -284,7 +301,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leash, args=(order["folder"],), daemon=True).start()
+    leash.tie(order["folder"])
     try:
         entry, spec = BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"])
         host = Host(entry, spec, starter=order["starter"])
@@ -302,14 +319,6 @@ def main() -> None:
             print(f"host: no connection: {error!r}", file=sys.stderr)
             continue
         threading.Thread(target=host.welcome, args=(connection, key), daemon=True).start()
-
-
-def _leash(folder: str) -> None:
-    while sys.stdin.readline():
-        pass
-    shutil.rmtree(folder, ignore_errors=True)  # whoever started this may have been killed, and cannot tidy up
-    # Not sys.exit: a thread may be deep inside the engine, and must not outlive the session by a single token.
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection, Listener, Pipe
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pytest_slm.backends.lookup import BackendEntry
@@ -18,6 +15,7 @@ from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import HostDiedError, NotAvailableError
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import Host, error_json
 from pytest_slm.hosts.process import HostProcess, raise_error
 from pytest_slm.hosts.remote import RemoteBackend
@@ -194,13 +192,15 @@ class InProcessHosts(_Lines):
 
 
 class Broker:
-    """Lets the workers of pytest-xdist share the controller's ``Hosts``: they ask here where the process listens."""
+    """Lets the workers of pytest-xdist share the controller's ``Hosts``: they ask here where the process listens.
+    ``told`` is called, in a thread, with what a worker has to tell."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, told: Callable[[Mapping[str, Any]], None] = lambda _: None) -> None:
         self._hosts = hosts
-        self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
+        self._told = told
+        self._folder = TemporaryFolder()
         self.key = secrets.token_bytes(32)
-        self._listener = Listener(frames.place_to_listen(self._folder))
+        self._listener = Listener(frames.place_to_listen(self._folder.path))
         self._open = True
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -213,7 +213,7 @@ class Broker:
         """Take no more questions."""
         self._open = False
         self._listener.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def _accept(self) -> None:
         while self._open:
@@ -232,18 +232,21 @@ class Broker:
             while True:
                 try:
                     message = frames.receive(connection)
-                    frames.send(connection, self._answer(message["ask"], message["quantization"]))
+                    frames.send(connection, self._answer(message["ask"], message["about"]))
                 except (EOFError, OSError):
                     return
 
-    def _answer(self, ask: str, quantization: str) -> dict[str, Any]:
+    def _answer(self, ask: str, about: Any) -> dict[str, Any]:
         try:
             if ask == "why_dead":
-                return {"ok": error_json(self._hosts.why_dead(quantization))}
+                return {"ok": error_json(self._hosts.why_dead(about))}
             if ask == "give_up":
-                self._hosts.give_up(quantization)
+                self._hosts.give_up(about)
                 return {"ok": None}
-            process = self._hosts.process(quantization)
+            if ask == "tell":
+                self._told(about)
+                return {"ok": None}
+            process = self._hosts.process(about)
             return {
                 "ok": {
                     "address": process.address,
@@ -294,13 +297,17 @@ class WorkerHosts(_Lines):
         self._hang_up(None)
         self._broker.close()
 
+    def tell(self, what: Mapping[str, Any]) -> None:
+        """Tell the controller something now, and not at the end of this worker, which may be killed."""
+        self._ask("tell", what)
+
     def _why_dead(self, quantization: str) -> HostDiedError:
         death = self._ask("why_dead", quantization)
         return HostDiedError(death["message"], slug=death["slug"])
 
-    def _ask(self, ask: str, quantization: str) -> Any:
+    def _ask(self, ask: str, about: Any) -> Any:
         try:
-            frames.send(self._broker, {"ask": ask, "quantization": quantization})
+            frames.send(self._broker, {"ask": ask, "about": about})
             answer = frames.receive(self._broker)
         except (EOFError, OSError):
             raise HostDiedError("the controller of this test run is gone") from None

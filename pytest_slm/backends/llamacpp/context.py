@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.limits import EngineLimits
-from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, last_words
+from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, forget_words, last_words
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row
 
@@ -20,6 +21,9 @@ SMALLEST = 1024
 
 CELL_BLOCK = 256
 """llama.cpp rounds the memory of a sequence to so many cells."""
+
+NO_MEMORY = re.compile(r"alloc|out of memory|no memory", re.IGNORECASE)
+"""What the engine says where the system has refused memory."""
 
 FLASH = {True: 1, False: 0}
 """llama.cpp's words for flash attention on and off."""
@@ -194,11 +198,18 @@ def in_blocks(n_cells: int) -> int:
 
 
 def opened(model: Model, parameters: Any) -> Any:
-    """A new context of the engine. Raises BackendError (context-memory) if the system has no room for it."""
+    """A new context of the engine. Raises BackendError, with the engine's reason: context-memory if the system has no
+    room for it, else context-open."""
     buffer_sizes(forget=True)
+    forget_words()
     handle = llama.llama_init_from_model(model.handle, parameters)
-    if not handle:
-        raise BackendError(
-            f"no memory for a context of {parameters.n_ctx} tokens ({last_words()})", slug="context-memory"
-        )
-    return handle
+    if handle:
+        return handle
+    reason = last_words()
+    if NO_MEMORY.search(reason):
+        raise BackendError(f"no memory for a context of {parameters.n_ctx} tokens ({reason})", slug="context-memory")
+    raise BackendError(
+        f"llama.cpp cannot open a context of {parameters.n_ctx} tokens ({reason}); see `engine:` of the submission, "
+        "--slm-n-ctx and --slm-threads",
+        slug="context-open",
+    )

@@ -50,6 +50,11 @@ def last_words() -> str:
     return "; ".join(list(_LOG)[-3:]) or "the engine gave no reason"
 
 
+def forget_words() -> None:
+    """Let ``last_words`` be of what comes now."""
+    _LOG.clear()
+
+
 def start_engine() -> None:
     """Initialise llama.cpp once per process and keep what it logs."""
     with _lock:
