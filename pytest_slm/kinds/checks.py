@@ -18,7 +18,7 @@ from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
-from pytest_slm.scorers import Scorer
+from pytest_slm.scorers import Scorer, check_samples
 
 DEFAULT_SCORER = "exact"
 
@@ -89,7 +89,10 @@ class Checks(Kind[ChecksOptions, Sample]):
     @classmethod
     def check(cls, task: Task, options: ChecksOptions) -> None:
         if options.samples is not None:
-            read_samples(beside(task, options.samples), options.sha256)
+            path = beside(task, options.samples)
+            samples = read_samples(path, options.sha256)
+            if options.grader is None:
+                check_samples(task.scorer or DEFAULT_SCORER, samples, path)
 
     def ready(self) -> None:
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
