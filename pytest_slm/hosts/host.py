@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
+from pytest_slm.backends.finite import checked
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
@@ -85,10 +86,17 @@ class Host:
         self._calls: Mapping[str, Callable[[Any, Progress, Finished[Record]], Any]] = {
             "count_tokens": lambda args, _, __: self._backend.count_tokens(_requests(args)),
             "generate": lambda args, progress, finished: self._backend.generate(_requests(args), progress, finished),
-            "loglikelihood": lambda args, progress, finished: self._backend.loglikelihood(
-                [(context, continuation) for context, continuation in args], progress, finished
-            ),
-            "loglikelihood_rolling": lambda args, progress, _: self._backend.loglikelihood_rolling(args, progress),
+            "loglikelihood": lambda args, progress, finished: [
+                checked(entry.name, scored)
+                for scored in self._backend.loglikelihood(
+                    [(context, continuation) for context, continuation in args],
+                    progress,
+                    lambda number, scored: finished(number, checked(entry.name, scored)),
+                )
+            ],
+            "loglikelihood_rolling": lambda args, progress, _: [
+                checked(entry.name, scored) for scored in self._backend.loglikelihood_rolling(args, progress)
+            ],
             "workload_of_requests": lambda args, _, __: self._planner("workload_of_requests")(_requests(args)),
             "workload_of_pairs": lambda args, _, __: self._planner("workload_of_pairs")([tuple(pair) for pair in args]),
             "time": lambda args, progress, _: self._timer("time")(EngineTest.from_json(args), progress),

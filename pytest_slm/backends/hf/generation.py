@@ -44,7 +44,7 @@ def generate(
         logits = logits.cpu()  # waits for the device, so that the times below are those of the computation
         if not stamps:
             prefilled = clock()
-        token = sampler.pick(logits)
+        token = sampler.pick(logits, model.favourite(logits, shown[-1]))
         if not stamps:
             sampled = clock()
         if token in model.ends and not request.forced_length:

@@ -8,6 +8,7 @@ exact up to the engine's own arithmetic: logits and their normalising sums are f
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
@@ -58,6 +59,8 @@ def loglikelihoods(
                 context.decode(rows, wanted)
                 logits = [context.logits(index) for index in wanted]
                 for index, values, (top, norm) in zip(wanted, logits, normaliser.normalise(logits), strict=True):
+                    if not math.isfinite(norm):
+                        raise context.broken(float(values[top]), rows[index].token)
                     for request, token in rows[index].wants:
                         done = sums[request].add(float(values[token]) - norm, token == top)
                         if done is not None:
