@@ -8,11 +8,15 @@ some models forbid tokens that way.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
+from pytest_slm.core.record import Record
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.errors import BackendError
 
 SLUG = "not-finite"
+
+R = TypeVar("R", bound=Record)
 
 
 def broken_logits(path: str, value: float, token: str, place: str = "after") -> BackendError:
@@ -26,9 +30,9 @@ def broken_logits(path: str, value: float, token: str, place: str = "after") -> 
     )
 
 
-def checked(backend: str, scored: LogLikelihood) -> LogLikelihood:
-    """What a backend says of a continuation, if it is a number. Raises BackendError (not-finite)."""
-    if not math.isfinite(scored.logprob):
+def checked(backend: str, scored: R) -> R:
+    """What a backend has answered, if it is no likelihood or one that is a number. Raises BackendError (not-finite)."""
+    if isinstance(scored, LogLikelihood) and not math.isfinite(scored.logprob):
         raise BackendError(
             f"the backend {backend!r} gives a continuation of {scored.n_tokens} tokens the log-likelihood "
             f"{scored.logprob}: its weights are damaged, or the engine cannot compute them; get them again, or try "

@@ -33,6 +33,7 @@ from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_peak
@@ -59,6 +60,7 @@ class Host:
     def __init__(self, entry: BackendEntry, spec: ModelSpec, *, starter: int | None = None) -> None:
         machine = describe_machine()  # now: later its load is our own
         factory = entry.load()
+        self._name, self._weights = entry.name, WeightFiles(spec.path)
         self._before = memory_use()
         reset_peak()
         started = time.perf_counter()
@@ -77,6 +79,7 @@ class Host:
         )
         self.description = _checked(entry.name, said)
         _check_weights(spec, self.description.backend.weights_sha256)
+        self._weights.opened(getattr(self._backend, "files", None), self.description.backend.weights_sha256)
         self._own = () if starter is None else (starter,)
         self._observers: dict[int, Observer] = {}
         self._numbers = itertools.count()
@@ -86,16 +89,11 @@ class Host:
         self._calls: Mapping[str, Callable[[Any, Progress, Finished[Record]], Any]] = {
             "count_tokens": lambda args, _, __: self._backend.count_tokens(_requests(args)),
             "generate": lambda args, progress, finished: self._backend.generate(_requests(args), progress, finished),
-            "loglikelihood": lambda args, progress, finished: [
-                checked(entry.name, scored)
-                for scored in self._backend.loglikelihood(
-                    [(context, continuation) for context, continuation in args],
-                    progress,
-                    lambda number, scored: finished(number, checked(entry.name, scored)),
-                )
-            ],
+            "loglikelihood": lambda args, progress, finished: self._backend.loglikelihood(
+                [(context, continuation) for context, continuation in args], progress, finished
+            ),
             "loglikelihood_rolling": lambda args, progress, _: [
-                checked(entry.name, scored) for scored in self._backend.loglikelihood_rolling(args, progress)
+                checked(self._name, scored) for scored in self._backend.loglikelihood_rolling(args, progress)
             ],
             "workload_of_requests": lambda args, _, __: self._planner("workload_of_requests")(_requests(args)),
             "workload_of_pairs": lambda args, _, __: self._planner("workload_of_pairs")([tuple(pair) for pair in args]),
@@ -135,6 +133,7 @@ class Host:
             raise BackendError(f"unknown call {name!r}")
         self._wait_for_turn(progress)
         try:
+            self._weights.check()
             self._signs += 1
             return self._calls[name](args, self._noted(progress), self._noted(finished))
         finally:
@@ -205,12 +204,16 @@ class Host:
         sent: set[int] = set()
         waiting: list[list[Any]] = []
 
+        def hand_over(more: Mapping[str, Any]) -> None:
+            self._weights.check()
+            frames.send(connection, {"id": number, "results": waiting, **more})
+            waiting.clear()
+
         def finished(place: int, result: Record) -> None:
-            waiting.append([place, result.to_json()])
+            waiting.append([place, checked(self._name, result).to_json()])
             sent.add(place)
             if len(waiting) >= CHUNK:
-                frames.send(connection, {"id": number, "results": waiting})
-                waiting.clear()
+                hand_over({})
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
@@ -218,19 +221,22 @@ class Host:
             now = time.monotonic()
             if now - last >= BEAT_S:
                 last = now
-                frames.send(connection, {"id": number, "progress": [done, total], "results": waiting})
-                waiting.clear()
+                hand_over({"progress": [done, total]})
 
         try:
             value = self.call(name, message.get("args"), progress, finished)
+            if name in self._calls:
+                self._weights.check()
             if name in STREAMED:
-                waiting += [[place, result.to_json()] for place, result in enumerate(value) if place not in sent]
+                for place in set(range(len(value))) - sent:
+                    finished(place, value[place])
                 return {"id": number, "results": waiting, "ok": len(value)}
             return {"id": number, "ok": jsonable(value, "answer")}
         except (EOFError, OSError):
             raise
         except Exception as error:
-            return {"id": number, "error": error_json(error), "results": waiting}
+            changed = self._weights.problem()
+            return {"id": number, "error": error_json(changed or error), "results": [] if changed else waiting}
 
 
 def error_json(error: Exception) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def generate(
     return Generation(
         text=text.finish(),
         n_prompt=len(prompt.ids),
+        n_unshown=prompt.n_unshown,
         n_output=len(stamps),
         finish=finish,
         timings=GenerationTimes(

@@ -47,7 +47,7 @@ def loglikelihoods(
     """
     requests = fitted(pairs, model.n_ctx)
     ordered = leaves(requests)
-    totals = [Total(len(tail)) for _, tail in requests]
+    totals = [Total(*both) for both in zip(pairs, requests, strict=True)]
     if packs and not exact:
         parts = _packed(model, ordered, n_batch)
     else:

@@ -292,6 +292,7 @@ def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -
     return Generation(
         text=stream.text.finish(),
         n_prompt=len(stream.prompt.ids),
+        n_unshown=stream.prompt.n_unshown,
         n_output=len(stream.stamps),
         finish=finish,
         timings=GenerationTimes(

@@ -44,7 +44,7 @@ def loglikelihoods(
     ordered = leaves(requests)
     if not ordered:
         return
-    sums = [Total(len(tail)) for _, tail in requests]
+    sums = [Total(*both) for both in zip(pairs, requests, strict=True)]
     alone = exact or not limits.shares
     # Sequence 0 keeps what the next group begins with.
     context.reserve(n_cells(ordered, limits), 2 if alone else limits.n_seq + 1, shared=True)
