@@ -168,7 +168,14 @@ class Fake:
         )
         if len(words) > request.max_tokens:
             text = " ".join(words[: request.max_tokens])
-        return Generation(text=text, n_prompt=n_prompt, n_output=len(stamps), finish=finish, timings=timings)
+        return Generation(
+            text=text,
+            n_prompt=n_prompt,
+            n_output=len(stamps),
+            finish=finish,
+            timings=timings,
+            n_unshown=self._n_words(request) - n_prompt,
+        )
 
     def _score(self, context: str, continuation: str) -> LogLikelihood:
         rule = self._rule(continuation) or self._rule(context)

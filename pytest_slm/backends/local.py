@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from pytest_slm.backends.protocol import (
@@ -64,11 +65,13 @@ class ResultCollector(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A request whose prompt is known as token ids; ``started`` is when work on it began, on the monotonic clock."""
+    """A request whose prompt is known as token ids, ``n_unshown`` at its beginning left out; ``started`` is when work
+    on it began, on the monotonic clock."""
 
     number: int
     request: Request
     ids: list[int]
+    n_unshown: int = 0
     started: float
 
 
@@ -124,6 +127,8 @@ class Timer(Protocol):
 class LocalBackend(ABC):
     """The protocol's calls, for an engine that says how ids are continued (``_write``) and scored (``_score``)."""
 
+    files: Sequence[Path]
+    """Its weights."""
     _n_ctx: int
     _n_vocab: int
     _timer: Timer
@@ -237,10 +242,12 @@ class LocalBackend(ABC):
 
     def _prompt(self, number: int, request: Request) -> Prompt:
         started = time.perf_counter()
-        ids = self._shown(request)
+        whole = self._ids(request)
+        ids = shown_of(whole, request, self._n_ctx)
         if not ids:
             raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-        return Prompt(number=number, request=request, ids=ids, started=started)
+        n_unshown = len(whole) - len(ids)
+        return Prompt(number=number, request=request, ids=ids, n_unshown=n_unshown, started=started)
 
     def _shown(self, request: Request) -> list[int]:
         """The tokens that the model is shown."""

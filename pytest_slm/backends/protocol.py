@@ -118,7 +118,8 @@ class Backend(Protocol):
     ``Workload`` of such a call without computing anything; without them its runs cannot be planned. With the capability
     ``timing`` it has ``time(test, progress)``, which makes one round of an ``EngineTest`` and returns its
     ``EngineTimes``; BackendError (engine-count) if not exactly the tokens of the test were computed. It may have
-    ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says.
+    ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says; and
+    ``files``: those of its weights, of which ``weights_sha256`` is the hash.
     """
 
     @property

@@ -75,7 +75,8 @@ class Generation(Record):
     """What the model wrote. ``finish``: stop (end of turn or a stop string), length (max_tokens) or context.
 
     ``text`` is the answer; what the model thought before it stands apart in ``reasoning``. ``tool_calls`` are the calls
-    in the answer, read by the driver where tools were shown; None where nobody has looked for any.
+    in the answer, read by the driver where tools were shown; None where nobody has looked for any. ``n_unshown`` tokens
+    at the beginning of the prompt were left out, because the context has no room for them.
     """
 
     text: str
@@ -85,16 +86,20 @@ class Generation(Record):
     timings: GenerationTimes | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] | None = None
+    n_unshown: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogLikelihood(Record):
     """Sum of the natural-log probabilities of a continuation, whether greedy decoding would have written it, and the
-    number of its tokens."""
+    number of its tokens; ``n_prompt`` tokens of its context were shown before it (None: not known), and ``n_unshown``
+    at the beginning of that were left out, because there was no room for them."""
 
     logprob: float
     is_greedy: bool
     n_tokens: int
+    n_prompt: int | None = None
+    n_unshown: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

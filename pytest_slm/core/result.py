@@ -97,6 +97,27 @@ class AnswerCounts(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutPrompts(Record):
+    """Samples whose prompt lost its beginning, because the context has no room for it: ``samples`` of ``asked``, which
+    lost so many ``tokens`` in all, and one of them ``most``."""
+
+    samples: int
+    asked: int
+    tokens: int
+    most: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.samples <= self.asked and self.samples <= self.tokens and 0 < self.most <= self.tokens):
+            raise RecordError(
+                f"{self.samples} of {self.asked} prompts cannot lose {self.tokens} tokens, {self.most} one"
+            )
+
+    def __str__(self) -> str:
+        lost = f"{self.tokens} tokens" if self.samples == 1 else f"{self.tokens} tokens, at most {self.most}"
+        return f"{self.samples} of {self.asked} prompts lost their beginning ({lost})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result(Record):
     """What one item brought. Only items with outcome passed or failed have metrics."""
 
@@ -128,6 +149,8 @@ class Result(Record):
     """None for items that ask for none through a runner."""
     answers_cut: int | None = None
     """Answers that were ended at their greatest length; None where that does not matter or is not known."""
+    prompts_cut: CutPrompts | None = None
+    """None where every prompt was shown as a whole. With it nothing is the primary metric: it was another task."""
     clusters: int | None = None
     """Groups of samples that share a passage or the like; None where samples are independent."""
     seeded: bool = False

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
+from pytest_slm.backends.finite import checked
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
@@ -32,6 +33,7 @@ from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError
 from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_peak
@@ -62,6 +64,7 @@ class Host:
     def __init__(self, entry: BackendEntry, spec: ModelSpec, *, starter: int | None = None) -> None:
         machine = describe_machine()  # now: later its load is our own
         factory = entry.load()
+        self._name, self._weights = entry.name, WeightFiles(spec.path)
         self._before = memory_use()
         reset_peak()
         started = time.perf_counter()
@@ -80,6 +83,7 @@ class Host:
         )
         self.description = _checked(entry.name, said)
         _check_weights(spec, self.description.backend.weights_sha256)
+        self._weights.opened(getattr(self._backend, "files", None), self.description.backend.weights_sha256)
         self._own = () if starter is None else (starter,)
         self._observers: dict[int, Observer] = {}
         self._numbers = itertools.count()
@@ -92,7 +96,9 @@ class Host:
             "loglikelihood": lambda args, progress, finished: self._backend.loglikelihood(
                 [(context, continuation) for context, continuation in args], progress, finished
             ),
-            "loglikelihood_rolling": lambda args, progress, _: self._backend.loglikelihood_rolling(args, progress),
+            "loglikelihood_rolling": lambda args, progress, _: [
+                checked(self._name, scored) for scored in self._backend.loglikelihood_rolling(args, progress)
+            ],
             "workload_of_requests": lambda args, _, __: self._planner("workload_of_requests")(_requests(args)),
             "workload_of_pairs": lambda args, _, __: self._planner("workload_of_pairs")([tuple(pair) for pair in args]),
             "time": lambda args, progress, _: self._timer("time")(EngineTest.from_json(args), progress),
@@ -131,6 +137,7 @@ class Host:
             raise BackendError(f"unknown call {name!r}")
         self._wait_for_turn(progress)
         try:
+            self._weights.check()
             self._signs += 1
             return self._calls[name](args, self._noted(progress), self._noted(finished))
         finally:
@@ -201,19 +208,19 @@ class Host:
         sent: set[int] = set()
         waiting: list[list[Any]] = []
 
-        def send(more: Mapping[str, Any]) -> None:
-            message = {"id": number, **more, "results": waiting}
+        def hand_over(more: Mapping[str, Any]) -> None:
+            self._weights.check()
             try:
-                frames.send(connection, message)
+                frames.send(connection, {"id": number, "results": waiting, **more})
             except (EOFError, OSError) as error:
                 raise _HungUpError from error
             waiting.clear()
 
         def finished(place: int, result: Record) -> None:
-            waiting.append([place, result.to_json()])
+            waiting.append([place, checked(self._name, result).to_json()])
             sent.add(place)
             if len(waiting) >= CHUNK:
-                send({})
+                hand_over({})
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
@@ -221,18 +228,22 @@ class Host:
             now = time.monotonic()
             if now - last >= BEAT_S:
                 last = now
-                send({"progress": [done, total]})
+                hand_over({"progress": [done, total]})
 
         try:
             value = self.call(name, message.get("args"), progress, finished)
+            if name in self._calls:
+                self._weights.check()
             if name in STREAMED:
-                waiting += [[place, result.to_json()] for place, result in enumerate(value) if place not in sent]
+                for place in set(range(len(value))) - sent:
+                    finished(place, value[place])
                 return {"id": number, "results": waiting, "ok": len(value)}
             return {"id": number, "ok": jsonable(value, "answer")}
         except _HungUpError:
             raise
         except Exception as error:
-            return {"id": number, "error": error_json(error), "results": waiting}
+            changed = self._weights.problem()
+            return {"id": number, "error": error_json(changed or error), "results": [] if changed else waiting}
 
 
 def error_json(error: Exception) -> dict[str, Any]:

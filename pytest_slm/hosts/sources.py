@@ -53,7 +53,8 @@ class HostSource(Protocol):
 class _Lines:
     """What every source of models keeps: its lines to them, what was said over each, and how long it waited."""
 
-    def __init__(self) -> None:
+    def __init__(self, openings: Mapping[str, Opening]) -> None:
+        self._openings = openings
         self._remotes: dict[str, RemoteBackend] = {}
         self._descriptions: dict[str, HostDescription] = {}
         self._waited_s = 0.0
@@ -68,6 +69,12 @@ class _Lines:
         """Seconds that this process waited for models, in all."""
         return self._waited_s + sum(remote.waited_s for remote in self._remotes.values())
 
+    def _opening(self, quantization: str) -> tuple[BackendEntry, ModelSpec]:
+        """What is opened: the weights that it had before, where it was open before, so that one run has one model."""
+        entry, spec = self._openings[quantization]()
+        before = self._descriptions.get(quantization)
+        return entry, replace(spec, sha256=before.backend.weights_sha256) if before else spec
+
     def _hang_up(self, quantization: str | None) -> None:
         for name in [name for name in self._remotes if quantization in (None, name)]:
             remote = self._remotes.pop(name)
@@ -81,8 +88,7 @@ class Hosts(_Lines):
     def __init__(
         self, openings: Mapping[str, Opening], *, start_timeout: float, request_timeout: float, alone: bool = True
     ) -> None:
-        super().__init__()
-        self._openings = openings
+        super().__init__(openings)
         self._start_timeout = start_timeout
         self._request_timeout = request_timeout
         self._alone = alone
@@ -99,7 +105,7 @@ class Hosts(_Lines):
                 self._processes.pop(quantization).stop()
                 process = None
             if process is None:
-                process = HostProcess(*self._openings[quantization](), start_timeout=self._start_timeout)
+                process = HostProcess(*self._opening(quantization), start_timeout=self._start_timeout)
                 self._processes[quantization] = process
                 self._descriptions[quantization] = process.description
             return process
@@ -151,8 +157,7 @@ class InProcessHosts(_Lines):
     this process with it, memory is that of the whole process, and a call that hangs can be left but not ended."""
 
     def __init__(self, openings: Mapping[str, Opening], *, request_timeout: float = 300.0) -> None:
-        super().__init__()
-        self._openings = openings
+        super().__init__(openings)
         self._request_timeout = request_timeout
         self._hosts: dict[str, Host] = {}
 
@@ -163,7 +168,7 @@ class InProcessHosts(_Lines):
         self._hang_up(quantization)
         if quantization not in self._hosts:
             began = time.perf_counter()
-            host = self._hosts[quantization] = Host(*self._openings[quantization]())
+            host = self._hosts[quantization] = Host(*self._opening(quantization))
             info = replace(host.description.host, start_s=time.perf_counter() - began)
             self._descriptions[quantization] = replace(host.description, host=info)
         ours, theirs = Pipe()
@@ -262,7 +267,7 @@ class WorkerHosts(_Lines):
     """The hosts as a worker of pytest-xdist sees them."""
 
     def __init__(self, address: frames.Address, key: bytes, *, request_timeout: float) -> None:
-        super().__init__()
+        super().__init__({})
         self._broker = frames.connect(address, key)
         self._request_timeout = request_timeout
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
-from pytest_slm.core.types import SuiteFacts
+from pytest_slm.core.types import CutPrompts, SuiteFacts
 
 REGISTRY_SCHEMA = "3.0.0"
 
@@ -97,6 +97,8 @@ class Item(Record):
     chance: float | None = None
     answers_cut: int | None = None
     """Answers that were ended at their greatest length; None where that is not known, or does not matter."""
+    prompts_cut: CutPrompts | None = None
+    """Prompts that lost their beginning; None where each was shown as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,6 +137,7 @@ def _item(stored: StoredReport, result: Result) -> Item:
         n_unscored=result.n_unscored,
         chance=metric.chance if metric else None,
         answers_cut=result.answers_cut,
+        prompts_cut=result.prompts_cut,
     )
 
 

@@ -90,7 +90,8 @@ HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
 
 def _row(result: Result) -> tuple[str, ...]:
     metric = result.metric() if result.outcome in MEASURED else None
-    if metric is None and result.kind == "lm_eval" and result.metrics:  # a group of which parts are missing
+    if metric is None and result.metrics and (result.kind == "lm_eval" or result.prompts_cut):
+        # a group of which parts are missing, or a task whose prompts were cut
         metric = result.metrics[0]
     if metric is None and result.outcome in MEASURED and result.measurements:
         memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
@@ -100,6 +101,8 @@ def _row(result: Result) -> tuple[str, ...]:
     remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
     if result.answers_cut:
         remarks.append(f"{result.answers_cut} cut off")
+    if result.prompts_cut:
+        remarks.append(f"{result.prompts_cut.samples} prompts cut")
     if noise := _noise(result, metric):
         remarks.append(noise)
     n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")

@@ -451,3 +451,17 @@ def test_a_backend_that_describes_itself_wrongly_is_told_which_field(monkeypatch
     with pytest.raises(BackendError, match=f"the backend 'odd': .*{message}") as caught:
         Host(BackendEntry(name="odd", target="x:y", formats=()), ModelSpec(path=None, format="fake"))
     assert caught.value.slug == "backend-describe"
+
+
+@pytest.mark.parametrize("logprob", [float("nan"), float("-inf"), float("inf")])
+def test_a_likelihood_that_is_no_number_is_an_error_of_one_line(fake_hosts, logprob):
+    backend = fake_hosts(Q={"rules": [{"contains": "bad", "logprob": logprob}]}).open("Q")
+    found = {}
+    with pytest.raises(
+        BackendError, match=f"'fake' gives a continuation of 1 tokens the log-likelihood {logprob}"
+    ) as one:
+        backend.loglikelihood([("a", "good"), ("a", "bad")], finished=found.__setitem__)
+    with pytest.raises(BackendError, match="'fake' gives") as rolling:
+        backend.loglikelihood_rolling(["good", "bad"])
+    assert one.value.slug == rolling.value.slug == "not-finite"
+    assert list(found) == [0]  # what came before it is kept

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import Declaration, ItemId, Metric, Result, SuiteFacts
+from pytest_slm.core.types import CutPrompts, Declaration, ItemId, Metric, Result, SuiteFacts
 from pytest_slm.registry.scores import aggregates, machine_of, named, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
+from pytest_slm.run.unshown import without_rank
 
 
 @pytest.fixture
@@ -286,3 +287,9 @@ def test_the_machine_is_that_which_the_results_name(factory):
     assert machine_of(on("a", None)) == "a"
     assert machine_of(on(None)) == head
     assert machine_of(on("a", "b")) is None  # never put together with anything
+
+
+def test_a_task_whose_prompts_were_cut_has_no_score(score):
+    cut = CutPrompts(samples=1, asked=100, tokens=7, most=7)
+    case = scores([score("frames", 80), without_rank(score("niah", 20), cut)])["rag"]
+    assert (case.score, case.coverage) == (pytest.approx(80), 0.5)

@@ -44,7 +44,7 @@ def generate(
         logits = logits.cpu()  # waits for the device, so that the times below are those of the computation
         if not stamps:
             prefilled = clock()
-        token = sampler.pick(logits)
+        token = sampler.pick(logits, model.favourite(logits, shown[-1]))
         if not stamps:
             sampled = clock()
         if token in model.ends and not request.forced_length:
@@ -64,6 +64,7 @@ def generate(
     return Generation(
         text=text.finish(),
         n_prompt=len(prompt.ids),
+        n_unshown=prompt.n_unshown,
         n_output=len(stamps),
         finish=finish,
         timings=GenerationTimes(

@@ -1,14 +1,12 @@
-"""Which files a model is loaded from, what is refused before anything is, and a hash of what was loaded."""
+"""Which files a model is loaded from, and what is refused before anything is."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
 from pytest_slm.errors import BackendError
-from pytest_slm.files import open_regular
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -86,14 +84,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BackendError(f"{path}: its JSON is no object; download it again", slug="model-load")
     return value
-
-
-def sha256(files: list[Path]) -> str:
-    """The SHA-256 of a file; of several, that of their sorted hashes, one a line."""
-    hashes = sorted(_sha256(file) for file in files)
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -202,7 +202,9 @@ class Batcher:
         first = not stream.stamps
         if first:
             stream.prefilled = clock()
-        token = stream.sampler.pick(self._context.logits(row))
+        logits = self._context.logits(row)
+        before = stream.prompt.ids[-1] if first else stream.token
+        token = stream.sampler.pick(logits, self._context.favourite(logits, before))
         if first:
             stream.sampled = clock()
         if self._model.ends(token) and not request.forced_length:
@@ -290,6 +292,7 @@ def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -
     return Generation(
         text=stream.text.finish(),
         n_prompt=len(stream.prompt.ids),
+        n_unshown=stream.prompt.n_unshown,
         n_output=len(stream.stamps),
         finish=finish,
         timings=GenerationTimes(

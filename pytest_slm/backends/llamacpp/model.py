@@ -67,7 +67,7 @@ class Model:
 
     def __init__(self, path: str) -> None:
         start_engine()
-        self._path = os.fsencode(path)
+        self.path, self._path = path, os.fsencode(path)
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = 0
         buffer_sizes(forget=True)
