@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_slm import __version__
+from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.say import say, warn
@@ -32,7 +33,8 @@ examples:
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
 
-exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder)
+exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder);
+of compare --fail-if-worse: 0 no score is worse, 1 one is, 2 not known
 """
 
 
@@ -88,23 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
     report.set_defaults(run=_report)
 
-    compare = commands.add_parser(
-        "compare",
-        help="two runs: what is faster, slower, better, worse, and what makes no difference",
-        **taught("compare"),
-    )
-    compare.add_argument("a", type=Path, metavar="A", help="a run folder, or a report.json: what to compare with")
-    compare.add_argument("b", type=Path, metavar="B", help="another one")
-    compare.add_argument(
-        "--smallest",
-        type=_percent,
-        default=0.03,
-        metavar="PERCENT",
-        help="timings that differ by less are no difference (default: 3, as two runs of one thing may)",
-    )
-    compare.add_argument("--all", action="store_true", help="every measurement of an item, such as the parts of ttft")
-    compare.add_argument("--json", action="store_true", help="the comparison as JSON")
-    compare.set_defaults(run=_compare)
+    add_compare_command(commands, taught)
 
     suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
@@ -180,21 +166,6 @@ def _report(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.report import write_report
 
     say(write_report(arguments.folder))
-    return 0
-
-
-def _percent(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 100:
-        raise argparse.ArgumentTypeError(f"{text}: expected a percentage from 0 to 100")
-    return value / 100
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    from pytest_slm.comparing import compare, read_run, told
-
-    found = compare(read_run(arguments.a), read_run(arguments.b), smallest=arguments.smallest, every=arguments.all)
-    say(json.dumps(found.to_json(), indent=2, sort_keys=True) if arguments.json else told(found))
     return 0
 
 

@@ -12,7 +12,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
-from pytest_slm.core.task import Gate, SuiteFacts, Task
+from pytest_slm.core.task import Gate, MetricSpec, SuiteFacts, Task
 
 Mode = Literal["quick", "full", "validate"]
 MODES: tuple[Mode, ...] = ("quick", "full", "validate")
@@ -79,11 +79,17 @@ class ItemId(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration(Record):
-    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, and
-    the variants of its task."""
+    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, the
+    variants of its task, and how its primary metric is made."""
 
     suite_tasks: tuple[str, ...] = ()
     task_variants: tuple[str, ...] = ()
+    primary: MetricSpec | None = None
+
+    @classmethod
+    def of(cls, task: Task, suite_tasks: tuple[str, ...]) -> Self:
+        """What a task declares, in a suite whose score is made of these tasks."""
+        return cls(suite_tasks=suite_tasks, task_variants=tuple(task.variants), primary=task.spec(task.primary))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,7 @@ class SampleRecord(Record):
     finish: str | None = None
     """Of the last text that the model wrote."""
     cluster: str | None = None
+    groups: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     """How it was asked first, without the text: greatest length, stop strings, seed, temperature."""
@@ -71,6 +72,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
         n_output=sum(text.n_output for text in texts) if texts else None,
         finish=texts[-1].finish if texts else None,
         cluster=sample.cluster,
+        groups=sample.parts,
         metadata={**sample.metadata, **verdict.details},
         request=_terms(asked[0][0]) if asked else {},
     )
