@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_slm.comparing.comparison import Comparison
 from pytest_slm.comparing.timings import ALPHA
-from pytest_slm.terminal.table import shown
+from pytest_slm.errors import shown
 
 NO_WORSE, WORSE, NOT_KNOWN = 0, 1, 2
 

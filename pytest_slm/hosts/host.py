@@ -11,7 +11,6 @@ gone, and it ends too (``leash``). Ctrl-C is the starter's business and is ignor
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import os
@@ -19,7 +18,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Listener
 from typing import Any
@@ -30,13 +28,14 @@ from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpe
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
 from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.errors import BackendError
 from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.failures import error_json
 from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
-from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_peak
+from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
 
 BEAT_S = 0.2
 """No more than one progress message in this time."""
@@ -244,41 +243,6 @@ class Host:
         except Exception as error:
             changed = self._weights.problem()
             return {"id": number, "error": error_json(changed or error), "results": [] if changed else waiting}
-
-
-def error_json(error: Exception) -> dict[str, Any]:
-    """An exception as data: expected failures by their message, bugs with their traceback."""
-    if isinstance(error, SlmError):
-        kind = "not-available" if isinstance(error, NotAvailableError) else "backend"
-        return {"kind": kind, "slug": error.slug, "message": error.args[0], "traceback": None}
-    if _is_want_of_memory(error):
-        peak = peak_rss()
-        told = f"out of memory, peak {peak / 1e9:.2f} GB" if peak else "out of memory, peak not known"
-        message = f"{told}: {type(error).__name__}: {error}"
-        return {"kind": "backend", "slug": "out-of-memory", "message": message, "traceback": None}
-    if isinstance(error, OSError):  # a file that is gone, a device that fails: it is the system's word that counts
-        return {
-            "kind": "backend",
-            "slug": "backend",
-            "message": f"the system refused the backend something: {type(error).__name__}: {error}",
-            "traceback": None,
-        }
-    return {
-        "kind": "bug",
-        "slug": "backend-bug",
-        "message": f"{type(error).__name__}: {error}",
-        "traceback": traceback.format_exc(),
-    }
-
-
-def _is_want_of_memory(error: Exception) -> bool:
-    """Whether the system refused memory. torch says so by a class of its own (GPU), or by words alone (CPU)."""
-    return (
-        isinstance(error, MemoryError)
-        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
-    )
 
 
 def _checked(name: str, said: HostDescription) -> HostDescription:

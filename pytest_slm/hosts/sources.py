@@ -15,8 +15,9 @@ from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import HostDiedError, NotAvailableError
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.failures import error_json
 from pytest_slm.hosts.folders import TemporaryFolder
-from pytest_slm.hosts.host import Host, error_json
+from pytest_slm.hosts.host import Host
 from pytest_slm.hosts.process import HostProcess, raise_error
 from pytest_slm.hosts.remote import RemoteBackend
 
