@@ -28,7 +28,7 @@ from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpe
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
 from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
 from pytest_slm.hosts.failures import error_json
