@@ -26,6 +26,7 @@ from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.programs import endings, program_of, try_program
 from pytest_slm.kinds.questions import count_lines, read_questions, stratified
 from pytest_slm.sandbox import PASS_AT_1, available
+from pytest_slm.scorers.answer import guarded
 
 STOP = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n@", "\nfrom ", "\nimport ", "\n```")
 """What begins after the function is none of its lines."""
@@ -71,7 +72,7 @@ class Function(Record):
 
     def answered(self, text: str) -> str:
         """The program in an answer of a chat."""
-        return program_of(text, self.prompt, self.entry_point)
+        return guarded(text, lambda: program_of(text, self.prompt, self.entry_point), lambda reason: f"# {reason!a}\n")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,6 @@ from pytest_slm.core.request import Trial
 from pytest_slm.core.types import JudgedSample, Verdict
 from pytest_slm.scorers.call_values import statements
 
-LONGEST = 100_000
 _OPEN = re.compile(
     r"(?P<lead>[ \t]*+(?:>[ \t]?)*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?[ \t]*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>.*)"
 )
@@ -28,7 +27,7 @@ _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?")
 _PYTHON = re.compile(r"(?:\{?[ .]*(?:python|py|pycon|ipython|sage)[\d.]*\b|\Z)", re.IGNORECASE)
 _FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 _CODE = re.compile(r"^(?:def|async def|class|import|from|@)\b", re.MULTILINE)
-_TRIES = 8
+_TRIES, _QUOTED = 8, 9
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _closes(opened: re.Match[str], line: str) -> bool:
 def _content(opened: re.Match[str], line: str) -> str:
     """A line of a block without what the block is in: the marks of a quotation, the indentation of a list."""
     lead = opened["lead"]
-    for _ in range(lead.count(">")):
+    for _ in range(min(lead.count(">"), _QUOTED)):
         line = _QUOTE.sub("", line, count=1) if _QUOTE.match(line) else line
     width = len(lead.rpartition(">")[2].removeprefix(" ")) if ">" in lead else len(lead)
     return line[min(width, len(line) - len(line.lstrip(" \t"))) :]
@@ -88,7 +87,6 @@ def program_of(text: str, prompt: str, name: str) -> str:
     The last block that defines the function counts, of those that are whole. To it belong the imports and helpers of
     the prompt, and those of the answer's other blocks. A block without the function is what comes behind the prompt.
     """
-    text = text[:LONGEST]
     blocks = code_blocks(text)
     levels = (blocks, [inner for block in blocks for inner in code_blocks(block.code)])  # in a block of Markdown, say
     for level in levels:

@@ -51,7 +51,7 @@ ANSWERS = {
     "indented by a tab": fenced(CODE, indent="\t"),
     "only the fence indented": f"  ```python\n{CODE}  ```\n",
     "a list": f"1. Here it is:\n\n{fenced(CODE, indent='   ')}\n2. Use it.",
-    "a list, beginning with the fence": f"- ```python\n  def double(n):\n      return 2 * n\n  ```\n",
+    "a list, beginning with the fence": "- ```python\n  def double(n):\n      return 2 * n\n  ```\n",
     "a list whose block is not indented": f"1. Here it is:\n   ```python\n{CODE}   ```\n",
     "a quotation": "".join(f"> {line}\n" for line in fenced(CODE).splitlines()),
     "never closed": f"```python\n{CODE}",
