@@ -58,12 +58,13 @@ def json_values(text: str) -> Iterator[Any]:
             yield value
 
 
-def is_json_at(text: str, position: int) -> bool:
-    """Whether a whole JSON value begins at a place of a text."""
+def json_at(text: str, position: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, or UNREADABLE, and where it ends."""
     try:
-        return is_shallow(_DECODER.raw_decode(text, position)[0])
+        value, end = _DECODER.raw_decode(text, position)
     except (ValueError, RecursionError):
-        return False
+        return UNREADABLE, position
+    return (value if is_shallow(value) else UNREADABLE), end
 
 
 def json_value(text: str) -> Any:
