@@ -8,6 +8,7 @@ from pytest_slm.core.result import (
     PROPERTY,
     REPORT_SCHEMA,
     AnswerCounts,
+    Cuts,
     Declaration,
     ItemId,
     Measurement,
@@ -16,6 +17,7 @@ from pytest_slm.core.result import (
     Outcome,
     Result,
     RunReport,
+    ThinkingCounts,
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
@@ -28,6 +30,7 @@ __all__ = [
     "PROPERTY",
     "REPORT_SCHEMA",
     "AnswerCounts",
+    "Cuts",
     "Declaration",
     "Derivation",
     "Detected",
@@ -54,6 +57,7 @@ __all__ = [
     "Suite",
     "SuiteFacts",
     "Task",
+    "ThinkingCounts",
     "ToolCall",
     "Verdict",
 ]

@@ -261,8 +261,10 @@ def render(
     tools: Sequence[Mapping[str, Any]] = (),
     bos_token: str = "",
     eos_token: str = "",
+    variables: Mapping[str, Any] | None = None,
 ) -> str:
-    """The conversation as the text that the model was trained to see, ready for its answer."""
+    """The conversation as the text that the model was trained to see, ready for its answer; ``variables`` are what the
+    template can know besides."""
     parts = []
     size = 0
     try:
@@ -272,6 +274,7 @@ def render(
             add_generation_prompt=True,
             bos_token=bos_token,
             eos_token=eos_token,
+            **(variables or {}),
         )
         with _within(MAX_SECONDS):
             for part in stream:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Ask, Grading, Likelihoods, LogLikelihood, RollingLikelihood, Together, Trial
+from pytest_slm.core.sample import Ending
 from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
 from pytest_slm.kinds.context import sha256
 
@@ -35,6 +36,8 @@ class SampleRecord(Record):
     n_prompt: int | None = None
     """Prompt tokens of all turns; None where likelihoods were asked for."""
     n_output: int | None = None
+    n_reasoning: int | None = None
+    """Tokens of the output that were thinking, marks included; None where nobody counted them."""
     finish: str | None = None
     """Of the last text that the model wrote."""
     cluster: str | None = None
@@ -66,6 +69,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
         turns=len(asked),
         n_prompt=sum(text.n_prompt for text in texts) if texts else None,
         n_output=sum(text.n_output for text in texts) if texts else None,
+        n_reasoning=_thought_tokens(texts),
         finish=texts[-1].finish if texts else None,
         cluster=sample.cluster,
         metadata={**sample.metadata, **verdict.details},
@@ -73,9 +77,24 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
     )
 
 
-def cut_off(turns: Sequence[Turn]) -> bool:
-    """Whether the limit on its length cut off something that the model wrote."""
-    return any(text.finish != "stop" for _, answer in turns for text in _generations(answer))
+def ending_of(turns: Sequence[Turn], *, opening_only: bool) -> Ending | None:
+    """How much there is of what the model wrote: the worst of all texts, where ``opening_only`` says that one that was
+    cut off is as good as a whole one. None where it wrote nothing."""
+    texts = texts_of(turns)
+    if not texts:
+        return None
+    endings = {text.ending for text in texts}
+    return "censored" if "censored" in endings else "cut" if "cut" in endings and not opening_only else "whole"
+
+
+def texts_of(turns: Sequence[Turn]) -> list[Generation]:
+    """All texts that the model wrote."""
+    return [text for _, answer in turns for text in _generations(answer)]
+
+
+def _thought_tokens(texts: Sequence[Generation]) -> int | None:
+    counts = [text.n_reasoning for text in texts if text.n_reasoning is not None]
+    return sum(counts) if counts and len(counts) == len(texts) else None
 
 
 def _generations(answer: Any) -> list[Generation]:
@@ -92,8 +111,7 @@ def _response(ask: Ask, answer: Any) -> list[dict[str, Any]]:
     if isinstance(ask, RollingLikelihood):
         return [_likelihood(answer)]
     assert isinstance(answer, Generation)
-    kept = ("text", "reasoning", "finish", "n_prompt", "n_output")
-    return [{name: getattr(answer, name) for name in kept}]
+    return [{name: getattr(answer, name) for name in ("text", "reasoning", "finish", *_COUNTS)}]
 
 
 def _likelihood(answer: LogLikelihood) -> dict[str, object]:
@@ -114,7 +132,7 @@ def restored(line: Mapping[str, Any], turn: int, ask: Ask) -> Any:
         raise LookupError(f"its line has no such answer ({error!r:.80})") from None
 
 
-_COUNTS = ("n_prompt", "n_output")
+_COUNTS = ("n_prompt", "n_output", "n_reasoning")
 
 
 def _answer(ask: Ask, left: Iterator[Any]) -> Any:

@@ -32,9 +32,13 @@ def limited(f32_model):
 
     opened = []
 
-    def open_(*, exact=False, **settings):
+    def open_(*, exact=False, thinking="off", **settings):
         spec = ModelSpec(
-            path=str(f32_model), format="gguf", settings=EngineSettings(threads=1, **settings), exact=exact
+            path=str(f32_model),
+            format="gguf",
+            settings=EngineSettings(threads=1, **settings),
+            exact=exact,
+            thinking=thinking,
         )
         opened.append(LlamaCpp(spec))
         return opened[-1]

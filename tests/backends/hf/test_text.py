@@ -144,3 +144,18 @@ def test_a_new_token_is_all_that_is_computed_of_a_growing_text(opened, monkeypat
     monkeypatch.setattr(backend._model, "_run", watching)
     (answer,) = backend.generate([Request(prompt="Once upon a time", max_tokens=4, forced_length=True)])
     assert lengths == [answer.n_prompt, 1, 1, 1]
+
+
+@pytest.mark.parametrize("budget", [0, 6])
+def test_a_thinking_is_ended_when_its_tokens_are_spent(opened, budget):
+    model = opened(thinking=budget)
+    closing = len(model._tokenizer.tokenize("\n</think>\n\n", add_special=False, parse_special=True))
+    (found,) = model.generate([Request(prompt=f"{CAPITAL}\n<think>\n", max_tokens=5)])
+    assert (found.n_output - found.n_reasoning, found.finish) == (5, "length")
+    assert budget + closing <= found.n_reasoning <= budget + closing + 1
+    assert bool(found.reasoning) == bool(budget)
+    assert found.text
+    (plain,) = model.generate([Request(prompt=CAPITAL, max_tokens=5)])
+    assert (plain.n_reasoning, plain.n_output) == (0, 5)
+    (censored,) = opened().generate([Request(prompt=f"{CAPITAL}\n<think>\n", max_tokens=5)])
+    assert (censored.text, censored.n_reasoning, censored.ending) == ("", 5, "censored")
