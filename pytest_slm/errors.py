@@ -8,8 +8,37 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from operator import ne
+
+LONG, SHORT = re.compile(r"(\S{150})\S{50,}(\S{100})"), r"\1…\2"
+"""A word that is too long for a line of which a person reads all, and what is left of it."""
+
+JOINERS = "\u200c\u200d"
+"""Invisible characters that ordinary words and emoji hold."""
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters that look like nothing."""
+
+
+def shown(text: str) -> str:
+    """The text as one line of a terminal, with control characters, ends of lines, marks of direction and invisible
+    characters written out (``\\x1b``, ``\\u202e``): a name from a file can neither colour the terminal nor turn a line
+    around. What is shown already stays as it is."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if char in BLANKS or (unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in JOINERS)
+        else char
+        for char in text
+    )
+
+
+def lines_shown(text: str) -> str:
+    """The same for a text of many lines, which keeps them and its tabs."""
+    return "\n".join("\t".join(map(shown, line.split("\t"))) for line in text.split("\n"))
 
 
 class SlmError(Exception):
@@ -18,12 +47,12 @@ class SlmError(Exception):
     slug = "slm-error"
 
     def __init__(self, message: str, *, slug: str | None = None) -> None:
-        super().__init__(" ".join(message.split("\n")))
+        super().__init__(shown(" ".join(message.split("\n"))))
         if slug is not None:
             self.slug = slug
 
     def __str__(self) -> str:
-        return f"{self.args[0]}  [{self.slug}]"
+        return f"{LONG.sub(SHORT, self.args[0])}  [{self.slug}]"
 
 
 class UsageError(SlmError):
@@ -43,7 +72,7 @@ class TaskError(UsageError):
         self.mistakes = tuple(mistakes)
 
     def __str__(self) -> str:
-        return "\n".join(f"{self.path}: {key}: {problem}  [{self.slug}]" for key, problem in self.mistakes)
+        return "\n".join(shown(f"{self.path}: {key}: {problem}  [{self.slug}]") for key, problem in self.mistakes)
 
 
 class NotAvailableError(SlmError):

@@ -57,7 +57,8 @@ SLOW = ("end_to_end/", "backends/generation/")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fixtures that several folders share stand in a file of their own, which import mode importlib does not find."""
-    config.pluginmanager.register(_module("slm_surroundings", Path(__file__).parent / "surroundings.py"))
+    for name in ("surroundings", "weights"):
+        config.pluginmanager.register(_module(f"slm_{name}", Path(__file__).with_name(f"{name}.py")))
 
 
 def _module(name: str, path: Path) -> ModuleType:

@@ -140,6 +140,59 @@ def test_provenance_is_for_people():
     assert wrong == []
 
 
+def test_foreign_text_is_printed_in_few_places():
+    # say() shows what would steer a terminal; the others write JSON to a pipe, or the repr of an error to a log
+    printing = {where(path) for path in FILES for call in calls(path) if ast.unparse(call.func) == "print"}
+    assert printing == {"cli/say", "hosts/host", "hosts/process", "backends/llamacpp/quantize", "prompts/guest"}
+    # lines of pytest's terminal: what is not written here is shown, or was made of parts that are
+    plain = re.compile(r"^f?['\"][^{]*['\"]$|shown\(|^line$|^text$|^''$|^f'aggregate ")
+    wrong = [
+        f"{where(path)}:{call.lineno}: {ast.unparse(call.args[0])}"
+        for path in FILES
+        for call in calls(path)
+        if ast.unparse(call.func).endswith((".write_line", ".write_sep", ".rewrite"))
+        and not plain.search(ast.unparse(call.args[-1]))
+    ]
+    assert wrong == []
+
+
+READING_OTHERWISE = {
+    "files": "the way in for all others",
+    "machine/files": "what the kernel says of itself has no size",
+    "machine/energy": "the same, and a counter that may not be read is another answer than none",
+    "machine/kills": "the kernel's log, which is asked not to wait",
+    "machine/devices": "ships with the package",
+    "registry/schema": "ships with the package",
+    "site/render": "ships with the package",
+    "sandbox/runner": "ships with the package",
+    "models/packages": "what pip wrote of a distribution",
+    "lm_eval/definitions": "14,000 files of an installed distribution",
+    "lm_eval/screening": "modules that Python has imported",
+    "hosts/process": "the log of a process of our own, in a private folder",
+    "sandbox/image": "only from folders that nobody else can write to; the interpreter has a known hash",
+    "hosts/folders": "a lock in a folder of this user",
+    "cli/main": "the null device, in place of a closed pipe",
+    "plugin/signals": "the null device, in place of a terminal that was closed",
+}
+
+
+def reads(call):
+    """Whether a call opens a file for reading: by ``open`` in its many forms, or a path's own methods."""
+    name = ast.unparse(call.func)
+    said = " ".join(map(ast.unparse, (*call.args, *(keyword.value for keyword in call.keywords))))
+    if name == "os.open":
+        return "O_WRONLY" not in said or "devnull" in said
+    mode = re.search(r"'([rwxabt+]{1,3})'", said)
+    if name in ("open", "io.open", "os.fdopen") or (name.endswith(".open") and mode):
+        return not mode or not set("wxa") & set(mode[1])
+    return name.endswith((".read_text", ".read_bytes")) and not name.startswith("files.")
+
+
+def test_files_are_read_in_one_place():
+    readers = {where(path) for path in FILES if path.parent != GUEST for call in calls(path) if reads(call)}
+    assert readers == set(READING_OTHERWISE), "see pytest_slm/files.py"
+
+
 DANGEROUS = {"eval", "exec", "pickle.loads", "pickle.load", "yaml.load", "os.system"}
 WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "time.clock_gettime"}
 

@@ -1,10 +1,12 @@
-"""A backend that keeps every batch of answers, and takes over the batches that are there already."""
+"""A backend that keeps answers, batch by batch, and takes over those that are there already."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +28,10 @@ Kept = Callable[[], None]
 def ignore_kept() -> None:
     """The callback of those who do not ask what was done before."""
 
+
+PART_S = 10.0
+"""A batch that takes longer is kept in parts, one after so many seconds. One that does not is kept as a whole: a run
+that was killed in it computes the same batch again, and gets the same answers to the last bit."""
 
 CHARACTERS = 4
 """Of a token, roughly: what the longest answer adds to the weight of a request."""
@@ -49,6 +55,8 @@ class Keeper:
         """Requests that were made in all."""
         self.taken = 0
         """Requests of them whose answer was there already."""
+        self._rest = 0
+        self._exact = False
         self._all_kept = True
 
     def take(self, n: int) -> None:
@@ -57,9 +65,10 @@ class Keeper:
         if self._all_kept:
             self._kept()
 
-    def miss(self) -> None:
-        """From now on the model has answered too."""
+    def miss(self, rest: int = 0) -> None:
+        """From now on the model has answered too: so many requests of a batch of which a part was there."""
         self._all_kept = False
+        self._rest += rest
 
     def watch(self, backend: Backend) -> Backend:
         """The backend, with memory; as it is if it does not say which weights it holds, because then nobody could tell
@@ -68,6 +77,7 @@ class Keeper:
         if not description.weights_sha256:
             self._notes = ["this backend does not say which weights it holds, so its answers are not kept"]
             return backend
+        self._exact = bool(description.exact)
         key = key_of(description, self._about)
         self._store = Store(self._path, key, resume=self._resume or self._store is not None)
         return KeepingBackend(backend, self._store, key, self)
@@ -75,6 +85,11 @@ class Keeper:
     def told(self) -> AnswerCounts:
         """For the report: how many answers were taken over, of how many, and what was not taken over, and why."""
         notes = [*self._notes, *(self._store.notes if self._store else ())]
+        if self._rest and not self._exact:
+            notes.append(
+                f"{self._rest} answers were computed without those that an interruption had left of their batch: they "
+                "may be rounded in another way than in a run that nobody interrupts"
+            )
         return AnswerCounts(asked=self.asked, taken=self.taken, notes=tuple(notes))
 
 
@@ -86,7 +101,7 @@ def key_of(backend: BackendInfo, about: Mapping[str, Any]) -> str:
 
 
 class KeepingBackend:
-    """A backend that asks in batches, so that a batch is known as a whole or not at all."""
+    """A backend that asks in batches, so that nearly always a batch is known as a whole or not at all."""
 
     def __init__(self, inner: Backend, store: Store, key: str, keeper: Keeper) -> None:
         self._inner = inner
@@ -146,21 +161,56 @@ class KeepingBackend:
         found: dict[int, R] = {}
         self._keeper.asked += len(asked.items)
         for mine in asked.batches:
-            batch = asked.digest(self._key, mine)
-            known = _records(kind, self._store.get(batch), len(mine))
-            if known is not None:
-                for place, result in zip(mine, known, strict=True):
-                    found[place] = result
-                    finished(place, result)
+            part = _Part(self._store, asked.digest(self._key, mine), mine)
+            for place, result in part.known(kind):
+                found[place] = result
+                finished(place, result)
+            missing = [place for place in mine if place not in found]
+            if taken := len(mine) - len(missing):
                 progress(len(found), len(asked.items))
-                self._keeper.take(len(mine))
+                self._keeper.take(taken)
+            if not missing:
                 continue
-            self._keeper.miss()
-            relay = _Relay(mine, len(found), len(asked.items), progress, finished)
-            results = ask(mine, relay.progress, relay.finished)
-            found.update(zip(mine, results, strict=True))
-            self._store.add(batch, [_lasting(result) for result in results])
+            self._keeper.miss(len(missing) if taken else 0)
+            relay = _Relay(missing, len(found), len(asked.items), progress, finished, part)
+            results = dict(zip(missing, ask(missing, relay.progress, relay.finished), strict=True))
+            found.update(results)
+            part.keep(results)
         return [found[place] for place in range(len(asked.items))]
+
+
+class _Part:
+    """What is kept of one batch, whose requests have the places ``mine`` in the whole call."""
+
+    def __init__(self, store: Store, name: str, mine: Sequence[int]) -> None:
+        self._store, self._name, self._mine = store, name, mine
+        self._numbers = {place: number for number, place in enumerate(mine)}
+        self._last = time.monotonic()
+        self._waiting: dict[int, Record] = {}
+        self._kept: set[int] = set()
+
+    def known(self, kind: type[R]) -> Iterator[tuple[int, R]]:
+        """Place and answer of the requests that were answered before."""
+        for number, answer in sorted(self._store.get(self._name).items()):
+            with contextlib.suppress(RecordError):  # asked again, and then kept in the right form
+                if 0 <= number < len(self._mine):
+                    yield self._mine[number], kind.from_json(answer)
+
+    def add(self, place: int, result: Record) -> None:
+        """An answer has come."""
+        self._waiting[place] = result
+
+    def keep_some(self) -> None:
+        """Keep what has come, if that was long ago."""
+        if self._waiting and time.monotonic() - self._last >= PART_S:
+            self.keep(self._waiting)
+
+    def keep(self, results: Mapping[int, Record]) -> None:
+        """Keep these answers, as far as they are not kept yet."""
+        new = {place: result for place, result in results.items() if place not in self._kept}
+        self._store.add(self._name, {self._numbers[place]: _lasting(result) for place, result in new.items()})
+        self._kept.update(new)
+        self._waiting, self._last = {}, time.monotonic()
 
 
 class _Asked:
@@ -178,17 +228,25 @@ class _Relay:
     """Tells of the requests of a batch by their places in the whole call."""
 
     def __init__(
-        self, mine: Sequence[int], before: int, total: int, progress: Progress, finished: Finished[Any]
+        self,
+        mine: Sequence[int],
+        before: int,
+        total: int,
+        progress: Progress,
+        finished: Finished[Any],
+        part: _Part,
     ) -> None:
         self._mine, self._before, self._total = mine, before, total
-        self._progress, self._finished = progress, finished
+        self._progress, self._finished, self._part = progress, finished, part
 
     def progress(self, done: int, _total: int) -> None:
         """So many of the batch are done."""
+        self._part.keep_some()
         self._progress(self._before + done, self._total)
 
     def finished(self, number: int, result: Any, /) -> None:
         """One of the batch is done."""
+        self._part.add(self._mine[number], result)
         self._finished(self._mine[number], result)
 
 
@@ -217,12 +275,3 @@ def _lasting(result: Record) -> dict[str, Any]:
     if isinstance(result, Generation):
         result = dataclasses.replace(result, timings=None)
     return result.to_json()
-
-
-def _records(kind: type[R], answers: Sequence[Any] | None, n: int) -> list[R] | None:
-    if answers is None or len(answers) != n:
-        return None
-    try:
-        return [kind.from_json(answer) for answer in answers]
-    except RecordError:
-        return None  # asked again, and then kept in the right form

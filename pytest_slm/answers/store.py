@@ -1,11 +1,11 @@
-"""A file of answers: JSON Lines, appended to, one line for each batch that was answered as a whole.
+"""A file of answers: JSON Lines, appended to, one line for each batch, or for each part of one that takes long.
 
-    {"schema": 1, "key": "...", "batch": "...", "answers": [...], "check": "..."}
+    {"schema": 2, "key": "...", "batch": "...", "answers": [[0, ...], [3, ...]], "check": "..."}
 
 ``key`` is the hash of everything that the answers depend on besides what was asked, ``batch`` that of the key and the
-requests, ``check`` that of the answers. A line that ends in mid-write was cut off by a kill or a full disk: that batch
-was not kept. Any other line that does not fit its own check means that somebody or something has changed the file, and
-then nothing in it is believed.
+requests, ``check`` that of the answers, each of which has its place in the batch before it. A line that ends in
+mid-write was cut off by a kill or a full disk: it was not kept. Any other line that does not fit its own check means
+that somebody or something has changed the file, and then nothing in it is believed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.errors import writing_failed
+from pytest_slm.files import LINES, parse_json, read_bytes
 
-SCHEMA = 1
+SCHEMA = 2
 """Of one line. Lines of another schema are told and left alone."""
 
-Answers = Sequence[Any]
+Answers = Mapping[int, Any]
+"""Answers by their place in the batch."""
 
 
 def digest(value: object) -> str:
@@ -38,19 +40,20 @@ class Store:
         self.path = path
         self.notes: list[str] = []
         self._key = key
-        self._known: dict[str, Answers] = {}
+        self._known: dict[str, dict[int, Any]] = {}
         self._size = 0
         """Bytes of the file that are whole lines; what stands behind them is overwritten."""
         if resume:
             self._read()
 
-    def get(self, batch: str) -> Answers | None:
-        """The answers to a batch, or None if it has to be asked."""
-        return self._known.get(batch)
+    def get(self, batch: str) -> Answers:
+        """The answers to a batch, as far as they are there."""
+        return self._known.get(batch, {})
 
     def add(self, batch: str, answers: Answers) -> None:
-        """Append the answers to a batch, all or none. Raises ReportError where the system refuses."""
-        line = {"schema": SCHEMA, "key": self._key, "batch": batch, "answers": answers, "check": digest(answers)}
+        """Append answers to a batch, all or none. Raises ReportError where the system refuses."""
+        pairs = sorted(answers.items())
+        line = {"schema": SCHEMA, "key": self._key, "batch": batch, "answers": pairs, "check": digest(pairs)}
         data = json.dumps(line, allow_nan=False).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,13 +73,13 @@ class Store:
         finally:
             os.close(file)
         self._size += len(data)
-        self._known[batch] = answers
+        self._known.setdefault(batch, {}).update(answers)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
         try:
-            content = self.path.read_bytes()
+            content = read_bytes(self.path, LINES)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -94,15 +97,15 @@ class Store:
             elif entry["key"] != self._key:
                 foreign += 1
             else:
-                self._known[entry["batch"]] = entry["answers"]
+                self._known.setdefault(entry["batch"], {}).update(entry["answers"])
         self._size = len(whole)
         if other:
             self.notes.append(
-                f"{self.path}: {other} batches were written by another version of pytest-slm: they are asked again"
+                f"{self.path}: {other} lines were written by another version of pytest-slm: they are asked again"
             )
         if foreign:
             self.notes.append(
-                f"{self.path}: {foreign} batches are of other weights, another engine or another task: "
+                f"{self.path}: {foreign} lines are of other weights, another engine or another task: "
                 "they are asked again"
             )
 
@@ -120,13 +123,19 @@ class Store:
 def _entry(line: bytes) -> dict[str, Any] | None:
     """A line that is what was written, or that says it is of another schema; None for anything else."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         if not isinstance(entry, dict):
             return None
         schema = entry["schema"]
         if isinstance(schema, int) and schema != SCHEMA:
             return entry
-        sound = schema == SCHEMA and isinstance(entry["answers"], list) and entry["check"] == digest(entry["answers"])
+        sound = schema == SCHEMA and entry["check"] == digest(entry["answers"]) and _are_pairs(entry["answers"])
         return entry if sound and isinstance(entry["batch"], str) and isinstance(entry["key"], str) else None
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError):
         return None
+
+
+def _are_pairs(answers: object) -> bool:
+    return isinstance(answers, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is int for pair in answers
+    )

@@ -20,8 +20,9 @@ from typing import Any
 import psutil
 
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Record
 from pytest_slm.errors import UsageError, writing_failed
+from pytest_slm.files import read_json
 
 FOLDER = "answers"
 """Where a run folder has the answers of a run that is not finished."""
@@ -135,8 +136,8 @@ def _unfinished(places: Sequence[Path]) -> list[RunStart]:
     found = []
     for path in sorted(path for place in places for path in place.glob(f"*/{FOLDER}/{NAME}")):
         try:
-            beginning = RunStart.from_json(json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError, RecordError):
+            beginning = RunStart.from_json(read_json(path))
+        except (OSError, ValueError):
             continue  # of another version, or damaged: no run that could be gone on with
         if beginning.schema == SCHEMA and beginning.run_id == path.parent.parent.name:
             found.append(beginning)

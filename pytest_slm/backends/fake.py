@@ -3,12 +3,12 @@
 The script is a JSON file, named as ``--slm-model=fake:script.json``::
 
     {"context_length": 4096,
-     "capabilities": ["chat", "generate", "loglikelihood", "tokens", "timing"],
+     "capabilities": ["chat", "generate", "loglikelihood", "tokens", "timing", "tools"],
      "rules": [{"contains": "capital of France", "text": "Paris"},
                {"contains": "boom", "action": "crash"}],
      "text": "I do not know.",
      "reasoning": "The user asks something.",
-     "chat_template": "{% if enable_thinking %}<think>\n{% endif %}",
+     "chat_template": "{{ messages[0].content }}{% if enable_thinking %}<think>\\n{% endif %}",
      "start": "ok",
      "pace_s": [0.01, 0.011],
      "buffers": {"weights": 1000},
@@ -18,23 +18,22 @@ The first rule whose ``contains`` is in the last message (or the context, or the
 sets the log-likelihood of a continuation (default: minus one per word). ``reasoning``, of a rule or of the script, is
 thought before the ``text``, in the marks of the ``chat_template`` (else ``<think>``), unless that has a word for
 thinking and it is off; what the template writes is used for nothing but to see whether it has opened the thinking.
-Actions: ``crash`` kills the process, ``hang`` never answers, ``pause`` answers late, ``error`` raises, ``grow`` takes
-``bytes`` of memory and keeps them. ``start`` may be one of these too. ``pace_s``: seconds that a token is said to take
-(nobody waits for them), another one in each call, in turn; without it the times are those of this file's own loops.
-Every one of the ``quantizations`` answers alike. Tokens are white-space words.
+Actions: ``crash`` kills the process, ``hang`` never answers, ``spin`` neither, and keeps the interpreter's lock,
+``pause`` answers late, ``error`` raises, ``grow`` takes ``bytes`` of memory and keeps them. ``start`` may be one of
+these too. ``pace_s``: seconds that a token is said to take (nobody waits for them), another one in each call, in turn;
+without it the times are those of this file's own loops. Every one of the ``quantizations`` answers alike. Tokens are
+white-space words.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import (
@@ -52,8 +51,9 @@ from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, GenerationTimes, Request
 from pytest_slm.errors import BackendError
+from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.prompts.pairs import shown_of
-from pytest_slm.prompts.template import render
+from pytest_slm.prompts.template import chat_template
 from pytest_slm.prompts.thinking import COMMON, Marks, opened_by, variables_of
 from pytest_slm.prompts.writing import ThinkingRules, Writing
 
@@ -71,8 +71,8 @@ class Fake:
     """A scripted backend; see the module's first lines for the script."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        script = Path(spec.path).read_bytes() if spec.path else b"{}"
-        self._script: Mapping[str, Any] = json.loads(script)
+        script = read_bytes(spec.path) if spec.path else b"{}"
+        self._script: Mapping[str, Any] = parse_json(script)
         self._sha256 = hashlib.sha256(script).hexdigest()
         self._held: list[bytes] = []
         self._act(self._script.get("start", "ok"), self._script)
@@ -175,7 +175,7 @@ class Fake:
             else:  # what the script would have thought further is not said
                 piece, left = self._closings[forced], _pieces(re.split(_ENDS, "".join(left), maxsplit=1)[-1].lstrip())
             stamps.append(time.perf_counter() - start if pace is None else (n_prompt + len(stamps)) * pace)
-            if writing.add(piece.encode()):
+            if writing.add(piece):
                 break
             if writing.full or len(stamps) == self._rules.most(request):
                 finish = "length"
@@ -190,7 +190,12 @@ class Fake:
             detokenize_s=0.0,
         )
         return Generation(
-            **writing.finish().to_json(), n_prompt=n_prompt, n_output=len(stamps), finish=finish, timings=timings
+            **writing.finish().to_json(),
+            n_prompt=n_prompt,
+            n_output=len(stamps),
+            finish=finish,
+            timings=timings,
+            n_unshown=self._n_words(request) - n_prompt,
         )
 
     def _said(self, request: Request, opened: Marks | None) -> list[str]:
@@ -208,7 +213,8 @@ class Fake:
         if self._template is None or request.messages is None:
             return None
         told = variables_of(self._template, self._thinking)
-        return opened_by(render(self._template, request.messages, variables=told), self._rules.known)
+        prompt = chat_template(self._template, "", "", tuple(told.items())).render(request.messages, request.tools)
+        return opened_by(prompt, self._rules.known)
 
     def _closing_ids(self, text: str) -> list[int]:
         """What ends a thinking is one token of its own, whatever it is."""
@@ -232,6 +238,8 @@ class Fake:
             os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         if action == "hang":
             time.sleep(3600)
+        if action == "spin":
+            max(itertools.repeat(0))  # a loop in C: no other thread of this process runs from now on
         if action == "pause":
             time.sleep(PAUSE_S)
         if action == "error":

@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from pytest_slm.backends.protocol import (
@@ -19,6 +20,7 @@ from pytest_slm.backends.protocol import (
     LOGLIKELIHOOD,
     TIMING,
     TOKENS,
+    TOOLS,
     EngineTest,
     EngineTimes,
     Finished,
@@ -30,8 +32,9 @@ from pytest_slm.backends.protocol import (
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
-from pytest_slm.prompts import template
+from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
+from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
 from pytest_slm.prompts.thinking import Marks, opened_by, variables_of
 from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
@@ -64,12 +67,14 @@ class ResultCollector(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A request whose prompt is known as token ids, with how its model thinks, and the marks of the thinking that the
-    prompt has opened; ``started`` is when work on it began, on the monotonic clock."""
+    """A request whose prompt is known as token ids, ``n_unshown`` at its beginning left out, with how its model thinks,
+    and the marks of the thinking that the prompt has opened; ``started`` is when work on it began, on the monotonic
+    clock."""
 
     number: int
     request: Request
     ids: list[int]
+    n_unshown: int = 0
     started: float
     rules: ThinkingRules = DEFAULT_RULES
     opened: Marks | None = None
@@ -103,11 +108,12 @@ class ControlTokens:
     def parts(self, text: str, mark: str) -> Iterator[tuple[str, bool]]:
         """A rendered template cut into (text, whether it is plain: a control token that a user has spelled). Where
         there is no mark (nearly always) it stays in one piece, and is tokenized exactly as other engines do it."""
-        words = "|".join(re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
-        for number, part in enumerate(re.split(f"({words})", text) if mark in text else [text]):
-            plain = number % 2 == 1
-            if part:
-                yield part.replace(mark, "") if plain else part, plain
+        words = (re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
+        # A mark may stand alone, where the template has cut or changed the spelling: what is around it stays apart.
+        marked = "|".join([*words, mark])
+        for number, part in enumerate(re.split(f"({marked})", text) if mark in text else [text]):
+            if part and part != mark:
+                yield part.replace(mark, ""), number % 2 == 1
 
 
 class Tokenizer(Tokenizing, Protocol):
@@ -135,6 +141,8 @@ class Timer(Protocol):
 class LocalBackend(ABC):
     """The protocol's calls, for an engine that says how ids are continued (``_write``) and scored (``_score``)."""
 
+    files: Sequence[Path]
+    """Its weights."""
     _n_ctx: int
     _n_vocab: int
     _timer: Timer
@@ -159,13 +167,35 @@ class LocalBackend(ABC):
     @abstractmethod
     def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None: ...
 
-    def _capabilities(self) -> frozenset[str]:
+    @functools.cached_property
+    def capabilities(self) -> frozenset[str]:
+        """Found at the first look, not when the model is opened: a template is tried for it, which takes time."""
         chat = {CHAT} if self._tokenizer.chat_template else set()
-        return frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat)
+        tools = {TOOLS} if self._template_facts.tools else set()
+        return frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat | tools)
+
+    @property
+    def _template(self) -> ChatTemplate | None:
+        tokenizer = self._tokenizer
+        source = tokenizer.chat_template
+        if source is None:
+            return None
+        told = tuple(variables_of(source, self._thinking).items())
+        return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos), told)
+
+    def _prepare(self) -> None:
+        """Start the process that renders chat templates, where one is needed: it takes a moment until it is ready."""
+        if self._tokenizer.chat_template:
+            process.start()
+
+    @property
+    def _template_facts(self) -> TemplateFacts:
+        template = self._template
+        return TemplateFacts(tools=False) if template is None else template.facts
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         """Prompt tokens of each request."""
-        return [len(self._shown(request)[0]) for request in requests]
+        return [len(shown_of(self._ids(request)[0], request, self._n_ctx)) for request in requests]
 
     def generate(
         self,
@@ -227,10 +257,19 @@ class LocalBackend(ABC):
 
     def _prompt(self, number: int, request: Request) -> Prompt:
         started = time.perf_counter()
-        ids, opened = self._shown(request)
+        whole, text = self._ids(request)
+        ids = shown_of(whole, request, self._n_ctx)
         if not ids:
             raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-        return Prompt(number=number, request=request, ids=ids, started=started, rules=self._rules, opened=opened)
+        return Prompt(
+            number=number,
+            request=request,
+            ids=ids,
+            n_unshown=len(whole) - len(ids),
+            started=started,
+            rules=self._rules,
+            opened=opened_by(text, self._rules.known),
+        )
 
     @functools.cached_property
     def _rules(self) -> ThinkingRules:
@@ -240,11 +279,6 @@ class LocalBackend(ABC):
             self._thinking,
             lambda text: tokenizer.tokenize(text, add_special=False, parse_special=True),
         )
-
-    def _shown(self, request: Request) -> tuple[list[int], Marks | None]:
-        """The tokens that the model is shown, and the marks of the thinking that they have opened."""
-        ids, text = self._ids(request)
-        return shown_of(ids, request, self._n_ctx), opened_by(text, self._rules.known)
 
     def _ids(self, request: Request) -> tuple[list[int], str]:
         """The tokens of a prompt, and its text (empty where it is given as tokens)."""
@@ -256,24 +290,22 @@ class LocalBackend(ABC):
             return list(request.prompt_ids), ""
         if request.prompt is not None:
             return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False), request.prompt
-        source = tokenizer.chat_template
-        if source is None:
+        template = self._template
+        if template is None:
             raise NotAvailableError(
                 f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
                 slug="no-chat-template",
             )
         messages = request.messages or ()
-        # A character of the private use area that no message holds.
+        # A character of the private use area that no message holds, nor its name in JSON: some templates write that.
         said = json.dumps([message.to_json() for message in messages], ensure_ascii=False)
-        mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if mark not in said)
-        text = template.render(
-            source,
-            [message.rewritten(lambda text: tokenizer.control.marked(text, mark)) for message in messages],
-            tools=request.tools,
-            bos_token=tokenizer.spelled(tokenizer.bos),
-            eos_token=tokenizer.spelled(tokenizer.eos),
-            variables=variables_of(source, self._thinking),
+        mark, named = next(
+            (chr(code), f"\\u{code:04x}")
+            for code in range(0xE000, 0xF900)
+            if chr(code) not in said and f"\\u{code:04x}" not in said
         )
+        marked = [message.rewritten(lambda text: tokenizer.control.marked(text, mark)) for message in messages]
+        text = template.render(marked, request.tools).replace(named, mark)
         ids: list[int] = []
         for part, plain in tokenizer.control.parts(text, mark):
             ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)

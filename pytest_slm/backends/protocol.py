@@ -16,9 +16,11 @@ GENERATE = "generate"
 LOGLIKELIHOOD = "loglikelihood"
 TOKENS = "tokens"
 TIMING = "timing"
-CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS, TIMING})
-"""chat: conversations through the model's own template; generate: text from a prompt; loglikelihood: how likely the
-model finds a given text; tokens: exact token counts; timing: rounds of the engine alone (``time``)."""
+TOOLS = "tools"
+CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS, TIMING, TOOLS})
+"""chat: conversations through the model's own template; tools: that template writes the tools of a request; generate:
+text from a prompt; loglikelihood: how likely the model finds a given text; tokens: exact token counts; timing: rounds
+of the engine alone (``time``)."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work proceeds, often enough to tell a working engine from a hanging one."""
@@ -121,10 +123,14 @@ class Backend(Protocol):
     ``Workload`` of such a call without computing anything; without them its runs cannot be planned. With the capability
     ``timing`` it has ``time(test, progress)``, which makes one round of an ``EngineTest`` and returns its
     ``EngineTimes``; BackendError (engine-count) if not exactly the tokens of the test were computed. It may have
-    ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says.
+    ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says; and
+    ``files``: those of its weights, of which ``weights_sha256`` is the hash.
     """
 
-    capabilities: frozenset[str]
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do, of ``CAPABILITIES``."""
+        ...
 
     def describe(self) -> BackendInfo:
         """Name, engine version, context length, threads, weights and template hashes: all that a number depends on."""

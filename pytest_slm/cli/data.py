@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.cli.say import say, warn
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError
@@ -52,10 +52,10 @@ def _pull(arguments: argparse.Namespace) -> int:
 
     source = Folder(arguments.source) if arguments.source else Hub(arguments.revision)
     wanted = _needs(arguments)
-    failed = pull(arguments.mirror, wanted, source, lambda line: print(line, flush=True))
+    failed = pull(arguments.mirror, wanted, source, say)
     for error in failed:
-        print(error, file=sys.stderr)
-    print(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
+        warn(error)
+    say(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
     return 1 if failed else 0
 
 
@@ -65,9 +65,9 @@ def _list(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{mirror}: no such folder", slug="data-missing")
     manifest = (read_manifest(mirror) if mirror is not None else None) or Manifest()
     for need in _needs(arguments):
-        print(f"{need.dataset}: {_state(mirror, manifest, need)}")
-        print(f"  configurations: {_few([config or 'default' for config in need.configs])}")
-        print(f"  for: {', '.join(need.tasks)}")
+        say(f"{need.dataset}: {_state(mirror, manifest, need)}")
+        say(f"  configurations: {_few([config or 'default' for config in need.configs])}")
+        say(f"  for: {', '.join(need.tasks)}")
     return 0
 
 
@@ -112,10 +112,10 @@ def _verify(arguments: argparse.Namespace) -> int:
         )
     found = problems(arguments.mirror, manifest)
     for problem in found:
-        print(problem, file=sys.stderr)
+        warn(problem)
     files = sum(len(entry.files) for entry in manifest.datasets.values())
     told = f"{len(found)} of {files} files are not what they were; `pytest-slm data pull` fetches them again"
-    print(f"{arguments.mirror}: {told if found else f'{files} files of {len(manifest.datasets)} data sets, all right'}")
+    say(f"{arguments.mirror}: {told if found else f'{files} files of {len(manifest.datasets)} data sets, all right'}")
     return 1 if found else 0
 
 

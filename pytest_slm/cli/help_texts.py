@@ -37,9 +37,10 @@ for reports that were moved, or made by an older version.""",
     ),
     "compare": (
         """\
-Says of every item that both runs measured how B differs from A, with a 95 % interval, and whether that
-may be chance. Timings of two machines are refused.""",
-        "compare reports/A/report.json reports/B/report.json --smallest 5",
+Says of every item that both runs measured how B differs from A, with a 95 % interval, whether that may be
+chance, and what difference would have been seen. Timings of two machines are refused. With --fail-if-worse
+the exit code is 0 where no score of B is worse by the margin, 1 where one is, and 2 where it is not known.""",
+        "compare reports/A/report.json reports/B/report.json --margin 2 --fail-if-worse",
     ),
     "suites": (
         """\

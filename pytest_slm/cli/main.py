@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_slm import __version__
+from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.help_texts import taught
+from pytest_slm.cli.say import say, warn
 from pytest_slm.errors import SlmError, UsageError
+from pytest_slm.files import read_bytes
 
 EXAMPLES = """\
 Measuring is done by pytest; this command works on what pytest left behind.
@@ -30,7 +33,8 @@ examples:
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
 
-exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder)
+exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder);
+of compare --fail-if-worse: 0 no score is worse, 1 one is, 2 not known
 """
 
 
@@ -41,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except UsageError as error:
-        print(error, file=sys.stderr)
+        warn(error)
         return 4
     except SlmError as error:
-        print(error, file=sys.stderr)
+        warn(error)
         return 1
     except BrokenPipeError:  # whoever reads has seen enough, as in `pytest-slm suites | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -86,23 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
     report.set_defaults(run=_report)
 
-    compare = commands.add_parser(
-        "compare",
-        help="two runs: what is faster, slower, better, worse, and what makes no difference",
-        **taught("compare"),
-    )
-    compare.add_argument("a", type=Path, metavar="A", help="a run folder, or a report.json: what to compare with")
-    compare.add_argument("b", type=Path, metavar="B", help="another one")
-    compare.add_argument(
-        "--smallest",
-        type=_percent,
-        default=0.03,
-        metavar="PERCENT",
-        help="timings that differ by less are no difference (default: 3, as two runs of one thing may)",
-    )
-    compare.add_argument("--all", action="store_true", help="every measurement of an item, such as the parts of ttft")
-    compare.add_argument("--json", action="store_true", help="the comparison as JSON")
-    compare.set_defaults(run=_compare)
+    add_compare_command(commands, taught)
 
     suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
@@ -147,22 +135,22 @@ def _registry_build(arguments: argparse.Namespace) -> int:
 
     found, errors = find_reports(arguments.reports)
     for error in errors:
-        print(f"warning: {error}", file=sys.stderr)
+        warn(f"warning: {error}")
     if errors and (arguments.strict or not found):
-        print(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read", file=sys.stderr)
+        warn(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read")
         return 1
     scripted = [stored for stored in found if stored.run.backend and stored.run.backend.name == "fake"]
     if scripted:
-        print(f"left out: {len(scripted)} reports of scripted models, which are no models", file=sys.stderr)
+        warn(f"left out: {len(scripted)} reports of scripted models, which are no models")
     found = tuple(stored for stored in found if stored not in scripted)
     if not found:
-        print(f"nothing written: no run reports in {arguments.reports}", file=sys.stderr)
+        warn(f"nothing written: no run reports in {arguments.reports}")
         return 1
     kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
     registry = build_registry(found, kept)
     write_json(arguments.output, registry)
     left_out = f", {len(errors)} left out" if errors else ""
-    print(f"{arguments.output}: {registry.metadata.total_models} models from {len(found)} reports{left_out}")
+    say(f"{arguments.output}: {registry.metadata.total_models} models from {len(found)} reports{left_out}")
     return 0
 
 
@@ -170,29 +158,14 @@ def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.build import build_site
 
     pages = build_site(arguments.registry, arguments.output)
-    print(f"{arguments.output / 'index.html'}: {len(pages)} pages")
+    say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.report import write_report
 
-    print(write_report(arguments.folder))
-    return 0
-
-
-def _percent(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 100:
-        raise argparse.ArgumentTypeError(f"{text}: expected a percentage from 0 to 100")
-    return value / 100
-
-
-def _compare(arguments: argparse.Namespace) -> int:
-    from pytest_slm.comparing import compare, read_run, told
-
-    found = compare(read_run(arguments.a), read_run(arguments.b), smallest=arguments.smallest, every=arguments.all)
-    print(json.dumps(found.to_json(), indent=2, sort_keys=True) if arguments.json else told(found))
+    say(write_report(arguments.folder))
     return 0
 
 
@@ -206,14 +179,14 @@ def _suites(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{folder}: no suite.yaml in it, nor in a folder of it; see docs/suites.md", slug="no-suites")
     for path in found:
         suite = load_suite(path)
-        print(f"{suite.name}: {suite.description or suite.facts.title}")
+        say(f"{suite.name}: {suite.description or suite.facts.title}")
         for file in sorted(path.parent.glob("*.yaml")):
             if file != path:
                 task = load_task(file, suite)
                 modes = ", ".join(f"{mode} {plan.limit or 'all'}" for mode, plan in task.modes.items())
-                print(f"  {suite.name}/{task.name} ({modes}): {task.description}")
+                say(f"  {suite.name}/{task.name} ({modes}): {task.description}")
         for file in sorted(path.parent.glob("test_*.py")):
-            print(f"  {suite.name}/{file.stem.removeprefix('test_')}: {_first_line(file)}")
+            say(f"  {suite.name}/{file.stem.removeprefix('test_')}: {_first_line(file)}")
     return 0
 
 
@@ -221,7 +194,7 @@ def _first_line(file: Path) -> str:
     import ast
 
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(read_bytes(file))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         problem = f"{file}:{line}: no valid Python ({getattr(error, 'msg', error)}); correct it"
@@ -237,7 +210,7 @@ def _detect(arguments: argparse.Namespace) -> int:
         quantization.name: detect(locate(submission, quantization, offline=arguments.offline)).to_json()
         for quantization in select(submission, arguments.quant)
     }
-    print(json.dumps({"submission": submission.to_json(), "detected": found}, indent=2, sort_keys=True))
+    say(json.dumps({"submission": submission.to_json(), "detected": found}, indent=2, sort_keys=True))
     return 0
 
 
@@ -253,15 +226,14 @@ def _quantize(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{what}; see `pytest-slm quantize --help`", slug="quantization-source")
     path = locate(submission, source, offline=arguments.offline)
     if source.name.upper() not in ("F32", "BF16", "F16", "FP32", "FP16"):
-        print(f"note: {path.name} is {source.name} itself; what it has lost stays lost", file=sys.stderr)
+        warn(f"note: {path.name} is {source.name} itself; what it has lost stays lost")
     for name in types:
         began = time.perf_counter()
         made = derive(path, name, cache=arguments.cache, verify=arguments.verify)
         found = detect(made)
-        print(
+        say(
             f"{name:8} {(found.file_size or 0) / 1e6:9.1f} MB  {found.bits_per_weight or 0:5.2f} bits/weight  "
-            f"{time.perf_counter() - began:6.1f} s  {made}",
-            flush=True,
+            f"{time.perf_counter() - began:6.1f} s  {made}"
         )
     return 0
 
@@ -271,10 +243,10 @@ def _validate(arguments: argparse.Namespace) -> int:
     for reference in arguments.submissions:
         problems = _problems(reference, arguments.offline)
         for problem in problems:
-            print(problem if problem.startswith(reference) else f"{reference}: {problem}", file=sys.stderr)
-        print(f"{reference}: {'failed' if problems else 'ok'}")
+            warn(problem if problem.startswith(reference) else f"{reference}: {problem}")
+        say(f"{reference}: {'failed' if problems else 'ok'}")
         for missing in _missing(reference):
-            print(f"{reference}: not yet fit for publishing: {missing}")
+            say(f"{reference}: not yet fit for publishing: {missing}")
         code = 4 if problems else code
     return code
 

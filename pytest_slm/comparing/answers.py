@@ -6,28 +6,51 @@ test throws that away: with it p = .08 where the paired one finds .008.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from pytest_slm.comparing.numbers import MEANS, Unit, made_of, mean
+from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.timings import ALPHA, name_of
-from pytest_slm.core.comparison import holm, mcnemar, paired_difference, score_difference, sign_flips
+from pytest_slm.core.comparison import holm
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
+from pytest_slm.core.task import MetricSpec
 from pytest_slm.core.types import Result
 
-Samples = Mapping[str, Sequence[Mapping[str, Any]]]
+Line = Mapping[str, Any]
+Samples = Mapping[str, Sequence[Line]]
 Question = tuple[str, str, str]
 """Task, id and expected answer. The prompt is left out: it has each model's own template in it."""
+
+LONGEST = 400
+"""Characters of an answer that are kept of a question that flipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip(Record):
+    """A question that both models answered, and one of them better than the other."""
+
+    question: str
+    a: float
+    b: float
+    answer_a: str
+    answer_b: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreDifference(Record):
-    """One item that both were asked: the mean score of each in ``n`` common questions, the share that is right, and in
-    how many only one of them was right, or more of it. ``difference`` is B less A, with its 95 % interval."""
+    """One item that both were asked: its primary ``metric`` of either in ``n`` common questions, and in how many only
+    one of them was right, or more of it. ``difference`` is B less A, with its 95 % interval.
+
+    ``detectable`` is the smallest difference that so many questions find in four of five cases, None where there is
+    none. With a margin, ``p_equivalent`` is that of two models that are as far apart, and ``p_no_worse`` that B is as
+    much worse; all three p values beside ``p`` are told for B, ``p_corrected`` and ``p_equivalent`` after Holm.
+    """
 
     item: str
+    metric: str
     n: int
     a: float
     b: float
@@ -37,95 +60,185 @@ class ScoreDifference(Record):
     interval: Interval
     p: float
     p_corrected: float
-    verdict: Literal["better", "worse", "no difference"]
+    detectable: float | None
+    p_equivalent: float | None = None
+    p_no_worse: float | None = None
+    verdict: Literal["better", "worse", "equivalent", "not told apart", "too few"]
+    flips: tuple[Flip, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def compare_answers(
-    pairs: Sequence[tuple[Result, Result]], samples_a: Samples, samples_b: Samples, refused: list[str]
+    pairs: Sequence[tuple[Result, Result]],
+    samples_a: Samples,
+    samples_b: Samples,
+    refused: list[str],
+    *,
+    margin: float | None = None,
+    flips: bool = False,
 ) -> tuple[ScoreDifference, ...]:
     """Every item that has lines of both runs for the same questions; why others have none is put into ``refused``."""
-    found = []
+    found: list[tuple[ScoreDifference, Pairs]] = []
     for a, b in pairs:
         if not a.samples and not b.samples:
             continue
-        one = _difference(a, b, samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ()))
-        if isinstance(one, str):
-            refused.append(f"{name_of(a)}: {one}")
-        else:
-            found.append(one)
-    corrected = holm([one.p for one in found])
-    return tuple(_judged(one, p) for one, p in zip(found, corrected, strict=True))
-
-
-def _difference(
-    a: Result, b: Result, lines_a: Sequence[Mapping[str, Any]], lines_b: Sequence[Mapping[str, Any]]
-) -> ScoreDifference | str:
-    if not lines_a or not lines_b:
-        return "its samples are not beside both reports"
-    if a.seed != b.seed and a.seeded:  # ids and small answers are alike, the questions are not
-        return f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other"
-    scores_a, scores_b = _scores(lines_a), _scores(lines_b)
-    common = [question for question in scores_a if question in scores_b]
-    if not common:
-        return "both runs have no question in common"
-    named = {_question(line): cluster for line in (*lines_b, *lines_a) if (cluster := line.get("cluster")) is not None}
-    pairs = [
-        (one, other, str(named.get(q, q)))
-        for q in common
-        if (one := scores_a[q]) is not None and (other := scores_b[q]) is not None
-    ]
-    if not pairs:
-        return "no question was scored in both runs"
-    both, clusters = [pair[:2] for pair in pairs], [pair[2] for pair in pairs]
-    only_a = sum(one > other for one, other in both)
-    only_b = sum(one < other for one, other in both)
-    n = len(both)
-    differences = [other - one for one, other in both]
-    if len(set(clusters)) == n and all(score in (0, 1) for pair in both for score in pair):
-        interval, p = paired_difference(only_a, only_b, n), mcnemar(only_a, only_b)
-    else:
-        interval, p = score_difference(differences, clusters), sign_flips(differences, clusters)
-    return ScoreDifference(
-        item=name_of(a),
-        n=n,
-        a=sum(one for one, _ in both) / n,
-        b=sum(other for _, other in both) / n,
-        only_a=only_a,
-        only_b=only_b,
-        difference=math.fsum(differences) / n,
-        interval=interval,
-        p=p,
-        p_corrected=1.0,
-        verdict="no difference",
-        notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), n, bool(named))),
+        try:
+            found.append(_difference(a, b, samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())))
+        except _CannotCompareError as why:
+            refused.append(f"{name_of(a)}: {why}")
+    corrected = holm([one.p for one, _ in found])
+    alike: Sequence[float | None] = [None] * len(found)
+    if margin is not None:
+        alike = holm([its.equivalent(margin) for _, its in found])
+    return tuple(
+        replace(
+            _judged(one, its, p, same, its.detectable(ALPHA / len(found))),
+            p_no_worse=None if margin is None else its.no_worse(margin),
+            flips=one.flips if flips else (),
+        )
+        for (one, its), p, same in zip(found, corrected, alike, strict=True)
     )
 
 
-def _question(line: Mapping[str, Any]) -> Question:
+class _CannotCompareError(Exception):
+    """Why an item's answers are not compared."""
+
+
+def _difference(
+    a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line]
+) -> tuple[ScoreDifference, Pairs]:
+    if not lines_a or not lines_b:
+        raise _CannotCompareError("its samples are not beside both reports")
+    if a.seed != b.seed and a.seeded:  # ids and small answers are alike, the questions are not
+        raise _CannotCompareError(
+            f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other"
+        )
+    spec = a.declared.primary or MetricSpec(name=a.primary or "score")
+    if spec.aggregate not in MEANS:
+        raise _CannotCompareError(f"its {spec.name} is no mean over questions: compare the intervals in both reports")
+    for result, lines in ((a, lines_a), (b, lines_b)):
+        _check_number(result, made_of(spec, _units(lines)))
+    theirs = _by_question(lines_b)
+    both = [(line, theirs[question]) for question, line in _by_question(lines_a).items() if question in theirs]
+    if not both:
+        raise _CannotCompareError("both runs have no question in common")
+    known = [_with_both_names(mine, its) for mine, its in both]
+    one, other = (made_of(spec, _units(side)) for side in zip(*known, strict=True))
+    if not one:
+        raise _CannotCompareError("no question was scored in both runs")
+    metric = a.metric()
+    sign = -1 if metric is not None and not metric.higher_is_better else 1
+    pairs = Pairs(
+        differences=tuple(
+            sign * mine.weight * ((its.value or 0.0) - (mine.value or 0.0))
+            for mine, its in zip(one, other, strict=True)
+        ),
+        clusters=tuple(unit.cluster for unit in one),
+        most=max(1.0, *(unit.weight for unit in one)),
+    )
+    low, high = pairs.interval
+    scored = [(mine, its) for mine, its in known if mine["score"] is not None]
+    made = ScoreDifference(
+        item=name_of(a),
+        metric=spec.name,
+        n=pairs.n,
+        a=mean(one),
+        b=mean(other),
+        only_a=sum(value < 0 for value in pairs.differences),
+        only_b=sum(value > 0 for value in pairs.differences),
+        difference=mean(other) - mean(one),
+        interval=(low, high) if sign > 0 else (-high, -low),
+        p=pairs.p,
+        p_corrected=1.0,
+        detectable=None,
+        verdict="too few",
+        flips=tuple(_flips(scored)),
+        notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), scored)),
+    )
+    return made, pairs
+
+
+def _check_number(result: Result, made: Sequence[Unit]) -> None:
+    """What is compared has to be the number that the report tells: a metric may be made otherwise than of scores."""
+    metric = result.metric()
+    if metric is not None and (not made or abs(mean(made) - metric.value) > 1e-6):
+        by_samples = f"{mean(made):.4f}" if made else "nothing"
+        raise _CannotCompareError(
+            f"its {metric.name} is {metric.value:.4f} in the report and {by_samples} by its samples: it is made "
+            "otherwise than of the scores of questions"
+        )
+
+
+def _units(lines: Sequence[Line]) -> list[Unit]:
+    return [
+        Unit(
+            value=_score(line),
+            groups=tuple(map(str, groups)) if isinstance(groups := line.get("groups"), list) else (),
+            cluster=_question(line) if line.get("cluster") is None else str(line["cluster"]),
+        )
+        for line in lines
+    ]
+
+
+def _with_both_names(mine: Line, its: Line) -> tuple[Line, Line]:
+    """Both lines of a question with the cluster and the groups that either of them names, and no score where one has
+    none."""
+    known = {key: mine.get(key) or its.get(key) for key in ("cluster", "groups")}
+    if _score(mine) is None or _score(its) is None:
+        known["score"] = None
+    return {**mine, **known}, {**its, **known}
+
+
+def _question(line: Line) -> Question:
     return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256"))
 
 
-def _scores(lines: Sequence[Mapping[str, Any]]) -> dict[Question, float | None]:
-    """The score of each question; one that stands there twice is asked twice, and then no pair."""
-    scores: dict[Question, float | None] = {}
+def _by_question(lines: Sequence[Line]) -> dict[Question, Line]:
+    """The line of each question; one that stands there twice was asked twice, and then is no pair."""
+    found: dict[Question, Line] = {}
     for line in lines:
-        question, score = _question(line), line.get("score")
-        if question in scores or isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-            scores[question] = None
-        else:
-            scores[question] = float(score)
-    return scores
+        question = _question(line)
+        found[question] = {**line, "score": None} if question in found else line
+    return found
 
 
-def _notes(a: Result, b: Result, asked: int, n: int, known: bool) -> list[str]:
-    notes = [] if n == asked else [f"{n} of {asked} questions are scored in both"]
+def _score(line: Line) -> float | None:
+    score = line.get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        return None
+    return float(score)
+
+
+def _flips(pairs: Sequence[tuple[Line, Line]]) -> list[Flip]:
+    return [
+        Flip(question=str(mine.get("doc_id")), a=a, b=b, answer_a=_answer(mine), answer_b=_answer(its))
+        for mine, its in pairs
+        if (a := _score(mine) or 0.0) != (b := _score(its) or 0.0)
+    ]
+
+
+def _answer(line: Line) -> str:
+    """What was taken for the answer; where nothing was, what the model wrote."""
+    response = line.get("response")
+    answer = str(line.get("answer") or (response if isinstance(response, str) else ""))
+    return answer if len(answer) <= LONGEST else answer[: LONGEST - 1] + "…"
+
+
+def _notes(a: Result, b: Result, asked: int, scored: Sequence[tuple[Line, Line]]) -> list[str]:
+    notes = [] if len(scored) == asked else [f"{len(scored)} of {asked} questions are scored in both"]
+    known = any(line.get("cluster") is not None for pair in scored for line in pair)
     if not known and any(result.clusters is not None and result.clusters < result.n_scored for result in (a, b)):
         notes.append("questions share passages, so the test is surer than it should be")
     return notes
 
 
-def _judged(one: ScoreDifference, corrected: float) -> ScoreDifference:
-    if corrected > ALPHA:
-        return replace(one, p_corrected=corrected)
-    return replace(one, p_corrected=corrected, verdict="better" if one.difference > 0 else "worse")
+def _judged(
+    one: ScoreDifference, pairs: Pairs, p: float, same: float | None, detectable: float | None
+) -> ScoreDifference:
+    known = replace(one, p_corrected=p, p_equivalent=same, detectable=detectable)
+    if same is not None and same <= ALPHA:
+        # Inside of the margin it does not matter, by the user's word, whether there is a difference.
+        return replace(known, verdict="equivalent")
+    if p <= ALPHA:
+        return replace(known, verdict="better" if pairs.mean > 0 else "worse")
+    return replace(known, verdict="too few" if detectable is None else "not told apart")

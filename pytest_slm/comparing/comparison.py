@@ -41,6 +41,10 @@ class Comparison(Record):
     timings: tuple[TimingDifference, ...]
     scores: tuple[ScoreDifference, ...]
     refused: tuple[str, ...]
+    margin: float | None = None
+    """Scores that differ by less are as good as equal, by the user's word; a share."""
+    unknown: tuple[str, ...] = ()
+    """Items that have a score in A, and none in B or none that can be compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +69,20 @@ def read_run(path: Path) -> StoredRun:
     return StoredRun(path=path, run=run, samples=read_samples(file.parent, run))
 
 
-def compare(a: StoredRun, b: StoredRun, *, smallest: float = SMALLEST, every: bool = False) -> Comparison:
+def compare(
+    a: StoredRun,
+    b: StoredRun,
+    *,
+    smallest: float = SMALLEST,
+    every: bool = False,
+    margin: float | None = None,
+    flips: bool = False,
+) -> Comparison:
     """What is different between two runs.
 
-    ``smallest`` is the share below which a difference of timings is none; ``every`` tells all measurements of an item,
-    not only those that it is about. Raises ReportError (compare-nothing) where nothing can be compared; its line says
+    ``smallest`` is the share below which a difference of timings is none, ``margin`` that of scores (None: nobody has
+    said one); ``every`` tells all measurements of an item, not only those that it is about; ``flips`` the questions
+    that one model answered better. Raises ReportError (compare-nothing) where nothing can be compared; its line says
     why.
     """
     refused: list[str] = []
@@ -81,13 +94,26 @@ def compare(a: StoredRun, b: StoredRun, *, smallest: float = SMALLEST, every: bo
         timed = []
     timed = [pair for pair in timed if _alike(*pair, refused)]
     timings = compare_timings(timed, smallest=smallest, every=every)
-    scores = compare_answers([pair for pair in pairs if pair[0].suite != SUITE], a.samples, b.samples, refused)
+    asked = [pair for pair in pairs if pair[0].suite != SUITE]
+    scores = compare_answers(asked, a.samples, b.samples, refused, margin=margin, flips=flips)
     if not timings and not scores:
         why = "; ".join(dict.fromkeys(refused)) or "no item was measured in both"
         raise ReportError(f"{a.path} and {b.path}: nothing to compare: {why}", slug="compare-nothing")
+    known = {one.item for one in scores}
     return Comparison(
-        a=a.name, b=b.name, differs=_differs(a.run, b.run), timings=timings, scores=scores, refused=tuple(refused)
+        a=a.name,
+        b=b.name,
+        differs=_differs(a.run, b.run),
+        timings=timings,
+        scores=scores,
+        refused=tuple(refused),
+        margin=margin,
+        unknown=tuple(name for result in a.run.results if _scored(result) and (name := name_of(result)) not in known),
     )
+
+
+def _scored(result: Result) -> bool:
+    return result.suite != SUITE and result.outcome in MEASURED and result.metric() is not None
 
 
 def _pairs(a: RunReport, b: RunReport, refused: list[str]) -> Iterator[tuple[Result, Result]]:
@@ -95,7 +121,12 @@ def _pairs(a: RunReport, b: RunReport, refused: list[str]) -> Iterator[tuple[Res
     others = {(result.suite, result.task, result.variant): result for result in b.results}
     for mine in a.results:
         other = others.get((mine.suite, mine.task, mine.variant))
-        if other is None or mine.outcome not in MEASURED or other.outcome not in MEASURED:
+        if mine.outcome not in MEASURED:
+            continue
+        if other is None or other.outcome not in MEASURED:
+            if _scored(mine):
+                why = f"{other.outcome}: {other.reason}" if other and other.reason else "not measured"
+                refused.append(f"{name_of(mine)}: {why} in B")
             continue
         if mine.version == other.version:
             yield mine, other

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from pytest_slm.comparing.answers import ScoreDifference
 from pytest_slm.comparing.comparison import Comparison, RunName
-from pytest_slm.comparing.timings import TimingDifference
+from pytest_slm.comparing.timings import ALPHA, TimingDifference
 from pytest_slm.core.statistics import Interval
-from pytest_slm.terminal.table import aligned, shown
+from pytest_slm.errors import shown
+from pytest_slm.terminal.table import aligned
 
 TIMINGS = ("item", "quantity", "A", "B", "B / A", "95 % interval", "p", "B is")
-SCORES = ("item", "n", "A", "B", "B - A", "95 % interval", "p", "B is")
-
+SCORES = ("item", "n", "A", "B", "B - A", "95 % interval", "A only", "B only", "p", "detectable", "B is")
+LONGEST = 70
+"""Characters of an answer in a line about a question that flipped."""
 
 SAME = "the same weights, engine and settings as far as the reports say: what differs is the machine's doing, or chance"
 
@@ -25,8 +27,8 @@ def told(comparison: Comparison) -> str:
 def _lines(comparison: Comparison) -> Iterator[str]:
     yield f"A: {_run(comparison.a)}"
     yield f"B: {_run(comparison.b)}"
-    for key, (one, other) in comparison.differs.items():
-        yield f"   {key}: {one} | {other}"
+    for key, (mine, its) in comparison.differs.items():
+        yield f"   {key}: {mine} | {its}"
     if not comparison.differs:
         yield "   " + SAME
     if comparison.timings:
@@ -36,15 +38,44 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     if comparison.scores:
         yield ""
         yield from aligned([SCORES, *map(_score, comparison.scores)])
-        yield from (f"{one.item}: {note}" for one in comparison.scores for note in one.notes)
+        for one in comparison.scores:
+            yield from (f"{one.item}: {remark}" for remark in _score_remarks(one, comparison.margin))
+        for one in comparison.scores:
+            yield from _flips(one)
     if comparison.timings or comparison.scores:
         yield ""
         if comparison.scores:
-            yield "A, B: the mean score of the same questions, the share that is right; a metric may weigh otherwise"
+            yield "A, B: each item's metric in the questions that both answered; detectable: the smallest difference,"
+            yield "   in points, that so many questions would have shown in 4 of 5 cases"
         yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are;"
-        yield "   sign flips for answers that are partly right or in clusters"
+        yield "   sign flips and a score test for answers that are partly right or in clusters"
     for line in comparison.refused:
         yield f"not compared: {line}"
+
+
+def _score_remarks(one: ScoreDifference, margin: float | None) -> Iterator[str]:
+    if one.verdict == "equivalent" and margin is not None:
+        sure = ", though there is a difference" if one.p_corrected <= ALPHA else ""
+        yield f"they differ by less than {_points(margin)}{sure}"
+    elif one.verdict == "not told apart" and one.detectable is not None:
+        yield f"{one.n} questions would have shown {_points(one.detectable)}, and may hide a smaller difference"
+    elif one.verdict == "too few":
+        yield f"{one.n} questions cannot show a difference, however large"
+    yield from one.notes
+
+
+def _flips(one: ScoreDifference) -> Iterator[str]:
+    for flip in one.flips:
+        mine, its = (repr(_short(answer)) for answer in (flip.answer_a, flip.answer_b))
+        yield f"{one.item} {flip.question}: {flip.a:g} -> {flip.b:g}: {mine} -> {its}"
+
+
+def _short(answer: str) -> str:
+    return answer if len(answer) <= LONGEST else answer[: LONGEST - 1] + "…"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.2g} points"
 
 
 def _run(name: RunName) -> str:
@@ -72,7 +103,10 @@ def _score(one: ScoreDifference) -> tuple[str, ...]:
         f"{100 * one.b:.1f} %",
         f"{100 * one.difference:+.1f}",
         _span((100 * one.interval[0], 100 * one.interval[1]), "{:+.1f}"),
+        str(one.only_a),
+        str(one.only_b),
         _p(one.p_corrected),
+        "" if one.detectable is None else f"{100 * one.detectable:.1f}",
         one.verdict,
     )
 

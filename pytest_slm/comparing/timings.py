@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pytest_slm.core.comparison import holm, mann_whitney, ratio_interval, smallest_p
+from pytest_slm.core.comparison import holm, mann_whitney, p_equivalent, ratio_interval, smallest_p
 from pytest_slm.core.record import Record
-from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation, median
+from pytest_slm.core.statistics import NOISY, Z95, Interval, coefficient_of_variation, median
 from pytest_slm.core.types import Measurement, Result
 
 ALPHA = 0.05
+POWER = 0.8
+"""A difference would be seen if it is found in so many of all cases."""
+OVERLAP = "the rounds of both overlap too much"
 SMALLEST = 0.03
 """Two runs of one thing, both stable, may differ by as much: their rounds share a process, its memory and its minutes,
 so that a rank test finds differences between runs that are none between models."""
@@ -21,7 +26,7 @@ TOLD = frozenset(
 """What a task is about. The rest is made of the same times (``tpot`` is 1 / ``decode_tps``), and every test that is
 added makes all others weaker."""
 
-Verdict = Literal["faster", "slower", "less", "more", "no difference", "too few rounds", "one value"]
+Verdict = Literal["faster", "slower", "less", "more", "equivalent", "not told apart", "too few", "one value"]
 _LARGER: dict[str, tuple[Verdict, Verdict]] = {"tok/s": ("faster", "slower"), "s": ("slower", "faster")}
 """Unit: what is said of B where its number is larger, and where it is smaller; of bytes and joules more and less."""
 
@@ -37,7 +42,8 @@ class Side(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class TimingDifference(Record):
-    """One quantity in both runs. ``ratio`` is B to A with its 95 % interval; ``p_corrected`` is Holm's."""
+    """One quantity in both runs. ``ratio`` is B to A with its 95 % interval; ``p_corrected`` is Holm's. ``detectable``
+    is the smallest ratio above 1 that such rounds find in four of five cases; None where it is not known."""
 
     item: str
     quantity: str
@@ -48,6 +54,8 @@ class TimingDifference(Record):
     interval: Interval | None
     p: float | None
     p_corrected: float | None
+    p_equivalent: float | None = None
+    detectable: float | None = None
     verdict: Verdict
     reason: str = ""
 
@@ -57,13 +65,14 @@ def compare_timings(
 ) -> tuple[TimingDifference, ...]:
     """Every quantity that both results of a pair have in the same unit, in their order."""
     found = [
-        _measured(name_of(mine), one, other, _noise(mine, one), _noise(theirs, other))
+        _measured(name_of(mine), one, other, _noise(mine, one), _noise(theirs, other), smallest)
         for mine, theirs in pairs
         for one, other in _both(mine, theirs, every)
     ]
-    tested = [one for one in found if one.p is not None]
-    corrected = dict(zip(map(id, tested), holm([one.p for one in tested if one.p is not None]), strict=True))
-    return tuple(_judged(one, corrected.get(id(one)), len(tested), smallest) for one in found)
+    different = iter(holm([one.p for one in found if one.p is not None]))
+    alike = iter(holm([one.p_equivalent for one in found if one.p_equivalent is not None]))
+    tests = sum(one.p is not None for one in found)
+    return tuple(one if one.p is None else _judged(one, next(different), next(alike), tests, smallest) for one in found)
 
 
 def name_of(result: Result) -> str:
@@ -92,7 +101,9 @@ def _noise(result: Result, measurement: Measurement) -> str:
     return ""
 
 
-def _measured(item: str, a: Measurement, b: Measurement, noise_a: str, noise_b: str) -> TimingDifference:
+def _measured(
+    item: str, a: Measurement, b: Measurement, noise_a: str, noise_b: str, smallest: float
+) -> TimingDifference:
     several = len(a.values) > 1 and len(b.values) > 1
     ratio, interval = ratio_interval(a.values, b.values)
     return TimingDifference(
@@ -105,26 +116,38 @@ def _measured(item: str, a: Measurement, b: Measurement, noise_a: str, noise_b: 
         interval=interval,
         p=mann_whitney(a.values, b.values) if several else None,
         p_corrected=None,
+        p_equivalent=p_equivalent(a.values, b.values, smallest) if several else None,
         verdict="one value",
     )
 
 
-def _judged(one: TimingDifference, corrected: float | None, tests: int, smallest: float) -> TimingDifference:
-    if one.p is None or corrected is None:
-        return one
+def _judged(one: TimingDifference, different: float, alike: float, tests: int, smallest: float) -> TimingDifference:
+    detectable = _detectable(one.interval, tests)
+    known = replace(one, p_corrected=different, p_equivalent=alike, detectable=detectable)
     verdict: Verdict
     reason = ""
     least = smallest_p(one.a.n, one.b.n)
-    if corrected <= ALPHA and abs(one.ratio - 1) >= smallest:
+    if alike <= ALPHA:
+        verdict, reason = "equivalent", f"they differ by less than {smallest:.0%}"
+    elif different <= ALPHA and abs(one.ratio - 1) >= smallest:
         larger, smaller = _LARGER.get(one.unit, ("more", "less"))
         verdict = larger if one.ratio > 1 else smaller
-    elif corrected <= ALPHA:
-        verdict, reason = "no difference", f"less than {smallest:.0%}, by which two runs of one thing may differ"
-    elif least > ALPHA or one.p <= least:
+    elif different <= ALPHA:
+        verdict, reason = "not told apart", f"less than {smallest:.0%}, by which two runs of one thing may differ"
+    elif least * tests > ALPHA:
         # As far apart as so many values can be, and still not enough.
-        verdict, reason = "too few rounds", f"{one.a.n} and {one.b.n} cannot show one among {tests} tests"
-    elif one.p <= ALPHA:
-        verdict, reason = "no difference", f"what is seen may be luck among {tests} tests"
+        verdict, reason = "too few", f"{one.a.n} and {one.b.n} rounds cannot show a difference among {tests} tests"
     else:
-        verdict, reason = "no difference", "the rounds of both overlap too much"
-    return replace(one, p_corrected=corrected, verdict=verdict, reason=reason)
+        seen = "" if detectable is None else f"; a ratio of {detectable:.2f} would be seen"
+        why = f"what is seen may be luck among {tests} tests" if one.p is not None and one.p <= ALPHA else OVERLAP
+        verdict, reason = "not told apart", why + seen
+    return replace(known, verdict=verdict, reason=reason)
+
+
+def _detectable(interval: Interval | None, tests: int) -> float | None:
+    """The ratio that the first of so many tests finds in four of five cases, from the width of the 95 % interval."""
+    if interval is None:
+        return None
+    error = math.log(interval[1] / interval[0]) / (2 * Z95)
+    normal = statistics.NormalDist()
+    return math.exp(error * (normal.inv_cdf(1 - ALPHA / 2 / tests) + normal.inv_cdf(POWER)))

@@ -20,8 +20,9 @@ class BackendInfo(Record):
     ``engine`` is the engine's own name, ``engine_build`` what it was built for and the GPU it computes on. Sizes in
     tokens and settings are those of ``EngineSettings``; ``n_outputs`` is how many rows of a batch may say something,
     ``plain_attention_cells`` up to how many tokens attention is not flash, ``packs`` whether texts are packed into one
-    row, ``thinking`` whether the model was to think before it answered, or the most tokens of that. None: not
-    known, or not a thing of this backend. ``extra``: what else a plugin's backend wants to be told.
+    row, ``thinking`` whether the model was to think before it answered, or the most tokens of that,
+    ``chat_template_notes`` what a reader should know of the prompts. None: not known, or not a thing of this
+    backend. ``extra``: what else a plugin's backend wants to be told.
     """
 
     name: str
@@ -31,6 +32,7 @@ class BackendInfo(Record):
     engine_build: str | None = None
     weights_sha256: str | None = None
     chat_template_sha256: str | None = None
+    chat_template_notes: tuple[str, ...] = ()
     threads: int | None = None
     exact: bool | None = None
     thinking: Thinking | None = None
@@ -56,7 +58,7 @@ class BackendInfo(Record):
     @property
     def known(self) -> dict[str, Any]:
         """What it says, by name, without what it does not."""
-        said = {name: value for name, value in self.to_json().items() if value is not None}
+        said = {name: value for name, value in self.to_json().items() if value not in (None, [])}
         extra = said.pop("extra")
         return {**said, **extra}
 
@@ -79,7 +81,7 @@ taken over from an earlier session only where it is the same."""
 
 CONSEQUENCES = (
     *("model_description", "parameters", "weights_bytes", "file_bytes", "vocab_size", "adds_bos"),
-    "kv_bytes_per_token",
+    *("kv_bytes_per_token", "chat_template_notes"),
 )
 """What follows from the weights and all of the above."""
 

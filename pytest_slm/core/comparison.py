@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pytest_slm.core.statistics import Z95, Interval, standard_error, t_quantile
+from pytest_slm.core.statistics import Z95, Interval, standard_error
 
 EXACT = 60
 """Up to so many values in both samples together the rank tests are exact."""
@@ -50,6 +50,19 @@ def smallest_p(n: int, m: int) -> float:
     return min(1.0, 2 / math.comb(n + m, n)) if n and m else 1.0
 
 
+def p_equivalent(a: Sequence[float], b: Sequence[float], margin: float) -> float:
+    """p value that ``b`` is ``1 + margin`` times as large as ``a`` or more, or ``a`` than ``b``: small where neither is
+    (two one-sided tests; Schuirmann 1987). All values must be above 0."""
+    scaled = ([value * (1 + margin) for value in a], [value * (1 + margin) for value in b])
+    return max(_p_less(b, scaled[0]), _p_less(a, scaled[1]))
+
+
+def _p_less(a: Sequence[float], b: Sequence[float]) -> float:
+    """One-sided p value of ``mann_whitney``, small where ``a`` is below ``b``."""
+    above = sum((x > y) - (x < y) for x in a for y in b)
+    return mann_whitney(a, b) / 2 if above < 0 else 1.0
+
+
 def ratio_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, Interval | None]:
     """How many times as large ``b`` is as ``a``: Hodges and Lehmann's estimate, and its 95 % interval.
 
@@ -80,19 +93,6 @@ def mcnemar(only_a: int, only_b: int) -> float:
     n, fewer = only_a + only_b, min(only_a, only_b)
     tail: float = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
     return min(1.0, 2 * tail)
-
-
-def paired_difference(only_a: int, only_b: int, n: int) -> Interval:
-    """95 % interval of the share that B got right less that of A, of ``n`` questions that both answered.
-
-    Wald's interval with half a question added to each cell (Bonett and Price 2012): sound for few questions, and not of
-    width 0 where both agree in all of them.
-    """
-    if n < only_a + only_b or n < 1:
-        raise ValueError(f"{only_a} and {only_b} of {n} questions")
-    share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
-    half = Z95 * math.sqrt((share_a + share_b - (share_b - share_a) ** 2) / (n + 2))
-    return max(-1.0, share_b - share_a - half), min(1.0, share_b - share_a + half)
 
 
 def sign_flips(differences: Sequence[float], clusters: Sequence[object]) -> float:
@@ -142,28 +142,33 @@ def _flips_beyond(distance: float, sizes: Sequence[float]) -> float:
     return normal.cdf(-w) + correction
 
 
-def score_difference(differences: Sequence[float], clusters: Sequence[object]) -> Interval:
-    """95 % interval of the mean difference of two models' scores in the same questions, B less A.
+def score_difference(
+    differences: Sequence[float], clusters: Sequence[object], most: float = 1.0
+) -> tuple[float, float, int | None]:
+    """The mean difference of two models' scores in the same questions, drawn towards 0 by what was not seen; its
+    standard error; and its degrees of freedom, which are None (a normal distribution) without clusters.
 
-    It is ``paired_difference`` for scores that may be partly right: Bonett and Price add one question that only A has
-    right and one that only B has, and here these two differ by as much as any of the others does (by 1 where none
-    differ). Clusters widen it by their design effect, with Student's t for their number.
+    It is Bonett and Price's (2012): one question that only A has right and one that only B has right are added, so that
+    it is sound for few questions, and not sure where both agree in all of them. They differ by ``most``, the greatest
+    difference that there may be: a rare and large one may not have been met yet. Clusters widen the error by their
+    design effect.
     """
-    n, n_clusters = len(differences), len(set(clusters))
-    largest = max(map(abs, differences)) or 1.0
+    n = len(differences)
     centre = math.fsum(differences) / (n + 2)
-    squares = math.fsum(difference**2 for difference in differences) + 2 * largest**2
+    squares = math.fsum(difference**2 for difference in differences) + 2 * most**2
     error = math.sqrt((squares / (n + 2) - centre**2) / (n + 2))
+    n_clusters = len(set(clusters))
+    return centre, error * inflation(differences, clusters), None if n_clusters == n else n_clusters - 1
+
+
+def inflation(differences: Sequence[float], clusters: Sequence[object]) -> float:
+    """By how much clusters widen the standard error of a mean: the root of their design effect, at least 1."""
+    n, n_clusters = len(differences), len(set(clusters))
     if n_clusters == n:
-        quantile = Z95
-    elif n_clusters < 2:
-        return -1.0, 1.0
-    else:
-        quantile = t_quantile(0.975, n_clusters - 1)
-        plain, robust = standard_error(differences), standard_error(differences, clusters)
-        # Where nothing varies, what clusters do cannot be seen, and they count instead of questions.
-        error *= max(1.0, robust / plain) if plain and robust else math.sqrt(n / n_clusters)
-    return max(-1.0, centre - quantile * error), min(1.0, centre + quantile * error)
+        return 1.0
+    plain, robust = standard_error(differences), standard_error(differences, clusters)
+    # Where nothing varies, what clusters do cannot be seen, and they count instead of questions.
+    return max(1.0, robust / plain) if plain and robust else math.sqrt(n / n_clusters)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

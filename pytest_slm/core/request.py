@@ -85,7 +85,8 @@ class Generation(Record):
 
     ``text`` is the answer; what the model thought before it stands apart in ``reasoning``, of ``n_reasoning`` of the
     ``n_output`` tokens, marks included (None: the backend has not looked for any). ``tool_calls`` are the calls in the
-    answer, read by the driver where tools were shown; None where nobody has looked for any.
+    answer, read by the driver where tools were shown; None where nobody has looked for any. ``n_unshown`` tokens at the
+    beginning of the prompt were left out, because the context has no room for them.
     """
 
     text: str
@@ -96,6 +97,7 @@ class Generation(Record):
     reasoning: str = ""
     n_reasoning: int | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
+    n_unshown: int = 0
 
     @property
     def thought(self) -> bool:
@@ -114,11 +116,14 @@ class Generation(Record):
 @dataclass(frozen=True, kw_only=True)
 class LogLikelihood(Record):
     """Sum of the natural-log probabilities of a continuation, whether greedy decoding would have written it, and the
-    number of its tokens."""
+    number of its tokens; ``n_prompt`` tokens of its context were shown before it (None: not known), and ``n_unshown``
+    at the beginning of that were left out, because there was no room for them."""
 
     logprob: float
     is_greedy: bool
     n_tokens: int
+    n_prompt: int | None = None
+    n_unshown: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

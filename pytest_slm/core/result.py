@@ -12,7 +12,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
-from pytest_slm.core.task import Gate, SuiteFacts, Task
+from pytest_slm.core.task import Gate, MetricSpec, SuiteFacts, Task
 
 Mode = Literal["quick", "full", "validate"]
 MODES: tuple[Mode, ...] = ("quick", "full", "validate")
@@ -107,11 +107,17 @@ class ItemId(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration(Record):
-    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, and
-    the variants of its task."""
+    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, the
+    variants of its task, and how its primary metric is made."""
 
     suite_tasks: tuple[str, ...] = ()
     task_variants: tuple[str, ...] = ()
+    primary: MetricSpec | None = None
+
+    @classmethod
+    def of(cls, task: Task, suite_tasks: tuple[str, ...]) -> Self:
+        """What a task declares, in a suite whose score is made of these tasks."""
+        return cls(suite_tasks=suite_tasks, task_variants=tuple(task.variants), primary=task.spec(task.primary))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +138,27 @@ class ThinkingCounts(Record):
     answers: int
     tokens: int | None
     censored: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutPrompts(Record):
+    """Samples whose prompt lost its beginning, because the context has no room for it: ``samples`` of ``asked``, which
+    lost so many ``tokens`` in all, and one of them ``most``."""
+
+    samples: int
+    asked: int
+    tokens: int
+    most: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.samples <= self.asked and self.samples <= self.tokens and 0 < self.most <= self.tokens):
+            raise RecordError(
+                f"{self.samples} of {self.asked} prompts cannot lose {self.tokens} tokens, {self.most} one"
+            )
+
+    def __str__(self) -> str:
+        lost = f"{self.tokens} tokens" if self.samples == 1 else f"{self.tokens} tokens, at most {self.most}"
+        return f"{self.samples} of {self.asked} prompts lost their beginning ({lost})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +195,8 @@ class Result(Record):
     """Samples of which an answer was ended at its greatest length; None where that does not matter or is not known."""
     thinking: ThinkingCounts | None = None
     """None where the model wrote nothing."""
+    prompts_cut: CutPrompts | None = None
+    """None where every prompt was shown as a whole. With it nothing is the primary metric: it was another task."""
     clusters: int | None = None
     """Groups of samples that share a passage or the like; None where samples are independent."""
     seeded: bool = False

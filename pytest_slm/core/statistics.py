@@ -196,18 +196,18 @@ def t_quantile(p: float, df: int) -> float:
     if p < 0.5:
         return -t_quantile(1 - p, df)
     low, high = 0.0, 1.0
-    while _t_cdf(high, df) < p:
+    while t_cdf(high, df) < p:
         high *= 2
     for _ in range(200):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        low, high = (middle, high) if _t_cdf(middle, df) < p else (low, middle)
+        low, high = (middle, high) if t_cdf(middle, df) < p else (low, middle)
     return (low + high) / 2
 
 
-def _t_cdf(t: float, df: int) -> float:
-    """P(T <= t) for t >= 0, in closed form for whole degrees of freedom (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+def t_cdf(t: float, df: int) -> float:
+    """P(T <= t) for Student's t, in closed form for whole degrees of freedom (Abramowitz and Stegun 26.7.3 and 4)."""
     theta = math.atan(t / math.sqrt(df))
     cosine2 = math.cos(theta) ** 2
     term, total = 1.0, 0.0

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Record
 from pytest_slm.errors import UsageError, writing_failed
+from pytest_slm.files import open_regular, read_json
 
 NAME = "manifest.json"
 SCHEMA = "1"
@@ -53,10 +54,10 @@ def read_manifest(mirror: Path) -> Manifest | None:
     """The manifest of a mirror, None where it has none. Raises UsageError if it cannot be read."""
     path = mirror / NAME
     try:
-        manifest = Manifest.from_json(json.loads(path.read_text("utf-8")))
+        manifest = Manifest.from_json(read_json(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecordError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"{path}: no manifest that can be read ({error}); remove it and run `pytest-slm data pull` again, which "
             "keeps what is right",
@@ -82,9 +83,9 @@ def write_manifest(mirror: Path, manifest: Manifest) -> None:
 
 def entry_of(path: Path) -> FileEntry:
     """Size and SHA-256 of a file."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileEntry(size=path.stat().st_size, sha256=digest)
+        return FileEntry(size=file.tell(), sha256=digest)
 
 
 def problems(mirror: Path, manifest: Manifest) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from pytest_slm.errors import UsageError
+from pytest_slm.files import open_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ def locate(mirror: str | None, dataset: str, config: str | None) -> MirrorCopy |
     digest = hashlib.sha256()
     for path in sorted(file for file in (*part.rglob("*"), folder / "README.md") if file.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     sha256 = digest.hexdigest()
     return MirrorCopy(

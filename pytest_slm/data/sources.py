@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pytest_slm import hub
 from pytest_slm.data.manifest import DatasetEntry, entry_of, read_manifest
 from pytest_slm.errors import UsageError
+from pytest_slm.files import open_regular, read_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +118,8 @@ class Folder:
     def fetch(self, dataset: str, revision: str | None, file: str, folder: Path) -> Path:
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self._root / dataset / file, target)
+        with open_regular(self._root / dataset / file) as offered, target.open("wb") as copy:
+            shutil.copyfileobj(offered, copy)
         return target
 
 
@@ -141,5 +143,5 @@ def _license(card: Path) -> str | None:
 
 
 def _git_hash(path: Path) -> str:
-    content = path.read_bytes()
+    content = read_bytes(path)
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

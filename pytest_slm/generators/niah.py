@@ -17,6 +17,7 @@ from itertools import accumulate, count
 from pytest_slm.core.record import Record, RecordError, stays_inside
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import BackendError, UsageError
+from pytest_slm.files import inside, read_bytes
 from pytest_slm.generators import Generator, GeneratorContext
 from pytest_slm.generators.fitting import fit_sentences, fit_words, missing_of
 
@@ -110,9 +111,10 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
 
 def read_haystack(context: GeneratorContext) -> tuple[str, ...]:
     """The sentences of the haystack file. Raises UsageError if it is missing, changed, or holds a digit."""
-    path = context.folder / str(context.options.get("haystack", "data/haystack.txt"))
+    name = str(context.options.get("haystack", "data/haystack.txt"))
+    path = context.folder / name
     try:
-        data = path.read_bytes()
+        data = read_bytes(inside(context.folder, name))
     except OSError as error:
         raise UsageError(f"{path}: the haystack cannot be read ({error.strerror})", slug="samples-missing") from error
     wanted, got = context.options.get("sha256"), hashlib.sha256(data).hexdigest()

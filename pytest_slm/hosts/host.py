@@ -6,35 +6,36 @@ the session. See docs/host.md for the protocol.
 
 It reads one JSON line from standard input (what to open, where to listen, the key) and writes one to standard output
 (``ready`` or ``error``). Standard input then stays open as a leash: when it ends, whoever started this process is
-gone, and it ends too. Ctrl-C is the starter's business and is ignored here.
+gone, and it ends too (``leash``). Ctrl-C is the starter's business and is ignored here.
 """
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
+from pytest_slm.backends.finite import checked
 from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
 from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError
+from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.failures import error_json
+from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
-from pytest_slm.machine.memory import MemoryUse, memory_use, peak_rss, reset_peak
+from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
 
 BEAT_S = 0.2
 """No more than one progress message in this time."""
@@ -52,12 +53,17 @@ STREAMED = ("generate", "loglikelihood")
 """Calls whose results are sent as they come, so that what was measured is kept when the rest fails."""
 
 
+class _HungUpError(Exception):
+    """The client is gone: nobody waits for what is being done."""
+
+
 class Host:
     """One open backend and the calls that may be made of it, one at a time, whoever asks."""
 
     def __init__(self, entry: BackendEntry, spec: ModelSpec, *, starter: int | None = None) -> None:
         machine = describe_machine()  # now: later its load is our own
         factory = entry.load()
+        self._name, self._weights = entry.name, WeightFiles(spec.path)
         self._before = memory_use()
         reset_peak()
         started = time.perf_counter()
@@ -76,6 +82,7 @@ class Host:
         )
         self.description = _checked(entry.name, said)
         _check_weights(spec, self.description.backend.weights_sha256)
+        self._weights.opened(getattr(self._backend, "files", None), self.description.backend.weights_sha256)
         self._own = () if starter is None else (starter,)
         self._observers: dict[int, Observer] = {}
         self._numbers = itertools.count()
@@ -88,7 +95,9 @@ class Host:
             "loglikelihood": lambda args, progress, finished: self._backend.loglikelihood(
                 [(context, continuation) for context, continuation in args], progress, finished
             ),
-            "loglikelihood_rolling": lambda args, progress, _: self._backend.loglikelihood_rolling(args, progress),
+            "loglikelihood_rolling": lambda args, progress, _: [
+                checked(self._name, scored) for scored in self._backend.loglikelihood_rolling(args, progress)
+            ],
             "workload_of_requests": lambda args, _, __: self._planner("workload_of_requests")(_requests(args)),
             "workload_of_pairs": lambda args, _, __: self._planner("workload_of_pairs")([tuple(pair) for pair in args]),
             "time": lambda args, progress, _: self._timer("time")(EngineTest.from_json(args), progress),
@@ -127,6 +136,7 @@ class Host:
             raise BackendError(f"unknown call {name!r}")
         self._wait_for_turn(progress)
         try:
+            self._weights.check()
             self._signs += 1
             return self._calls[name](args, self._noted(progress), self._noted(finished))
         finally:
@@ -188,7 +198,7 @@ class Host:
                 try:
                     message = frames.receive(connection)
                     frames.send(connection, self._answer(connection, message))
-                except (EOFError, OSError):
+                except (EOFError, OSError, _HungUpError):
                     return
 
     def _answer(self, connection: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,12 +207,19 @@ class Host:
         sent: set[int] = set()
         waiting: list[list[Any]] = []
 
+        def hand_over(more: Mapping[str, Any]) -> None:
+            self._weights.check()
+            try:
+                frames.send(connection, {"id": number, "results": waiting, **more})
+            except (EOFError, OSError) as error:
+                raise _HungUpError from error
+            waiting.clear()
+
         def finished(place: int, result: Record) -> None:
-            waiting.append([place, result.to_json()])
+            waiting.append([place, checked(self._name, result).to_json()])
             sent.add(place)
             if len(waiting) >= CHUNK:
-                frames.send(connection, {"id": number, "results": waiting})
-                waiting.clear()
+                hand_over({})
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
@@ -210,47 +227,22 @@ class Host:
             now = time.monotonic()
             if now - last >= BEAT_S:
                 last = now
-                frames.send(connection, {"id": number, "progress": [done, total], "results": waiting})
-                waiting.clear()
+                hand_over({"progress": [done, total]})
 
         try:
             value = self.call(name, message.get("args"), progress, finished)
+            if name in self._calls:
+                self._weights.check()
             if name in STREAMED:
-                waiting += [[place, result.to_json()] for place, result in enumerate(value) if place not in sent]
+                for place in set(range(len(value))) - sent:
+                    finished(place, value[place])
                 return {"id": number, "results": waiting, "ok": len(value)}
             return {"id": number, "ok": jsonable(value, "answer")}
-        except (EOFError, OSError):
+        except _HungUpError:
             raise
         except Exception as error:
-            return {"id": number, "error": error_json(error), "results": waiting}
-
-
-def error_json(error: Exception) -> dict[str, Any]:
-    """An exception as data: expected failures by their message, bugs with their traceback."""
-    if isinstance(error, SlmError):
-        kind = "not-available" if isinstance(error, NotAvailableError) else "backend"
-        return {"kind": kind, "slug": error.slug, "message": error.args[0], "traceback": None}
-    if _is_want_of_memory(error):
-        peak = peak_rss()
-        told = f"out of memory, peak {peak / 1e9:.2f} GB" if peak else "out of memory, peak not known"
-        message = f"{told}: {type(error).__name__}: {error}"
-        return {"kind": "backend", "slug": "out-of-memory", "message": message, "traceback": None}
-    return {
-        "kind": "bug",
-        "slug": "backend-bug",
-        "message": f"{type(error).__name__}: {error}",
-        "traceback": traceback.format_exc(),
-    }
-
-
-def _is_want_of_memory(error: Exception) -> bool:
-    """Whether the system refused memory. torch says so by a class of its own (GPU), or by words alone (CPU)."""
-    return (
-        isinstance(error, MemoryError)
-        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
-    )
+            changed = self._weights.problem()
+            return {"id": number, "error": error_json(changed or error), "results": [] if changed else waiting}
 
 
 def _checked(name: str, said: HostDescription) -> HostDescription:
@@ -284,7 +276,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     order = json.loads(sys.stdin.readline())
-    threading.Thread(target=_leash, args=(order["folder"],), daemon=True).start()
+    leash.tie(order["folder"])
     try:
         entry, spec = BackendEntry.from_json(order["backend"]), ModelSpec.from_json(order["spec"])
         host = Host(entry, spec, starter=order["starter"])
@@ -302,14 +294,6 @@ def main() -> None:
             print(f"host: no connection: {error!r}", file=sys.stderr)
             continue
         threading.Thread(target=host.welcome, args=(connection, key), daemon=True).start()
-
-
-def _leash(folder: str) -> None:
-    while sys.stdin.readline():
-        pass
-    shutil.rmtree(folder, ignore_errors=True)  # whoever started this may have been killed, and cannot tidy up
-    # Not sys.exit: a thread may be deep inside the engine, and must not outlive the session by a single token.
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@ import contextlib
 import json
 import os
 import queue
+import re
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -24,7 +23,9 @@ from pytest_slm.backends.lookup import BackendEntry
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
+from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import SPINNING
 from pytest_slm.machine.child import Child
 from pytest_slm.machine.conditions import Watch
@@ -32,6 +33,12 @@ from pytest_slm.machine.hardware import usable_memory
 
 LOG_TAIL = 400
 """Characters of the process's error output that a message quotes."""
+REASON = re.compile(
+    r"(?!\s*(#\d|\* |frame #|\[)).*("  # no line of a debugger's, which repeats arguments
+    r"GGML_ASSERT|[Aa]ssert(ion)?\b.* failed|terminate called|what\(\):|Fatal Python error|panicked at"
+    r"|\.(c|cc|cpp|cu|cuh|h|hpp|m|mm|rs):\d+: )"
+)
+"""A line with which C, C++, CUDA, Rust or Python itself says why it gives up."""
 GRACE_S = 2.0
 """How long a process may take to end by itself."""
 
@@ -48,8 +55,8 @@ class HostProcess:
 
     def __init__(self, entry: BackendEntry, spec: ModelSpec, *, start_timeout: float) -> None:
         self._what = spec.path or entry.name
-        self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
-        self._log = (self._folder / "log.txt").open("w+", encoding="utf-8", errors="replace")
+        self._folder = TemporaryFolder()
+        self._log = (self._folder.path / "log.txt").open("w+", encoding="utf-8", errors="replace")
         self._key = secrets.token_bytes(32)
         watch = Watch()
         watch.start()
@@ -57,17 +64,20 @@ class HostProcess:
         # -P: the working directory must not be able to replace a module of the process. A session of its own keeps
         # the terminal's Ctrl-C from it.
         self._killed = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pytest_slm.hosts.host"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-            env=environment(os.environ),
+        self._child = Child(
+            lambda: subprocess.Popen(
+                [sys.executable, "-P", "-m", "pytest_slm.hosts.host"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+                env=environment(os.environ),
+            )
         )
-        self._child = Child(self._process)
+        self._process = self._child.process
+        leash.hold(self._process)
         try:
             self._order(entry, spec)
             ready = self._first_line(start_timeout)
@@ -129,7 +139,7 @@ class HostProcess:
         # Only now: a thread may still wait for the first line, and closing would wait for that thread.
         self._process.stdout.close()
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def kill(self, why: str = "was silent for too long") -> None:
         """End the process at once, whatever it does; whoever else was waiting for it is told why."""
@@ -140,9 +150,9 @@ class HostProcess:
         order = {
             "backend": entry.to_json(),
             "spec": spec.to_json(),
-            "address": frames.place_to_listen(self._folder),
+            "address": frames.place_to_listen(self._folder.path),
             "key": self._key.hex(),
-            "folder": str(self._folder),
+            "folder": str(self._folder.path),
             "starter": os.getpid(),
         }
         assert self._process.stdin is not None
@@ -175,14 +185,22 @@ class HostProcess:
             text = Path(self._log.name).read_text("utf-8", "replace").strip()
         except (OSError, ValueError):
             return ""
-        return f"; its last words: …{text[-LOG_TAIL:]}" if text else ""
+        return f"; its last words: {last_words(text)}" if text else ""
 
 
 def environment(mine: Mapping[str, str]) -> dict[str, str]:
     """The environment of the process: that of the session, and how long its threads wait for each other before they
-    sleep, where the user has not said it."""
+    sleep, where the user has not said it. A debugger is not asked for a backtrace of an engine that gives up: it takes
+    seconds, and what it says buries the reason."""
     decided = any(name in mine for name in SPINNING)
-    return dict(mine) if decided else {**mine, "GOMP_SPINCOUNT": SPINS}
+    return {"GGML_NO_BACKTRACE": "1", **({} if decided else {"GOMP_SPINCOUNT": SPINS}), **mine}
+
+
+def last_words(log: str) -> str:
+    """The end of what a process has printed, and before it the reason that it gave if that stands further up."""
+    tail = f"…{log[-LOG_TAIL:]}"
+    reason = next((line for line in reversed(log.splitlines()) if REASON.match(line)), "").strip()
+    return tail if not reason or reason in tail else f"{reason[:LOG_TAIL]} {tail}"
 
 
 def raise_error(error: Mapping[str, Any]) -> None:

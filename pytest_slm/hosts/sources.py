@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection, Listener, Pipe
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pytest_slm.backends.lookup import BackendEntry
@@ -18,7 +15,9 @@ from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import HostDiedError, NotAvailableError
 from pytest_slm.hosts import wire as frames
-from pytest_slm.hosts.host import Host, error_json
+from pytest_slm.hosts.failures import error_json
+from pytest_slm.hosts.folders import TemporaryFolder
+from pytest_slm.hosts.host import Host
 from pytest_slm.hosts.process import HostProcess, raise_error
 from pytest_slm.hosts.remote import RemoteBackend
 
@@ -55,7 +54,8 @@ class HostSource(Protocol):
 class _Lines:
     """What every source of models keeps: its lines to them, what was said over each, and how long it waited."""
 
-    def __init__(self) -> None:
+    def __init__(self, openings: Mapping[str, Opening]) -> None:
+        self._openings = openings
         self._remotes: dict[str, RemoteBackend] = {}
         self._descriptions: dict[str, HostDescription] = {}
         self._waited_s = 0.0
@@ -70,6 +70,12 @@ class _Lines:
         """Seconds that this process waited for models, in all."""
         return self._waited_s + sum(remote.waited_s for remote in self._remotes.values())
 
+    def _opening(self, quantization: str) -> tuple[BackendEntry, ModelSpec]:
+        """What is opened: the weights that it had before, where it was open before, so that one run has one model."""
+        entry, spec = self._openings[quantization]()
+        before = self._descriptions.get(quantization)
+        return entry, replace(spec, sha256=before.backend.weights_sha256) if before else spec
+
     def _hang_up(self, quantization: str | None) -> None:
         for name in [name for name in self._remotes if quantization in (None, name)]:
             remote = self._remotes.pop(name)
@@ -83,8 +89,7 @@ class Hosts(_Lines):
     def __init__(
         self, openings: Mapping[str, Opening], *, start_timeout: float, request_timeout: float, alone: bool = True
     ) -> None:
-        super().__init__()
-        self._openings = openings
+        super().__init__(openings)
         self._start_timeout = start_timeout
         self._request_timeout = request_timeout
         self._alone = alone
@@ -101,7 +106,7 @@ class Hosts(_Lines):
                 self._processes.pop(quantization).stop()
                 process = None
             if process is None:
-                process = HostProcess(*self._openings[quantization](), start_timeout=self._start_timeout)
+                process = HostProcess(*self._opening(quantization), start_timeout=self._start_timeout)
                 self._processes[quantization] = process
                 self._descriptions[quantization] = process.description
             return process
@@ -153,8 +158,7 @@ class InProcessHosts(_Lines):
     this process with it, memory is that of the whole process, and a call that hangs can be left but not ended."""
 
     def __init__(self, openings: Mapping[str, Opening], *, request_timeout: float = 300.0) -> None:
-        super().__init__()
-        self._openings = openings
+        super().__init__(openings)
         self._request_timeout = request_timeout
         self._hosts: dict[str, Host] = {}
 
@@ -165,7 +169,7 @@ class InProcessHosts(_Lines):
         self._hang_up(quantization)
         if quantization not in self._hosts:
             began = time.perf_counter()
-            host = self._hosts[quantization] = Host(*self._openings[quantization]())
+            host = self._hosts[quantization] = Host(*self._opening(quantization))
             info = replace(host.description.host, start_s=time.perf_counter() - began)
             self._descriptions[quantization] = replace(host.description, host=info)
         ours, theirs = Pipe()
@@ -194,13 +198,15 @@ class InProcessHosts(_Lines):
 
 
 class Broker:
-    """Lets the workers of pytest-xdist share the controller's ``Hosts``: they ask here where the process listens."""
+    """Lets the workers of pytest-xdist share the controller's ``Hosts``: they ask here where the process listens.
+    ``told`` is called, in a thread, with what a worker has to tell."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, told: Callable[[Mapping[str, Any]], None] = lambda _: None) -> None:
         self._hosts = hosts
-        self._folder = Path(tempfile.mkdtemp(prefix="slm-"))
+        self._told = told
+        self._folder = TemporaryFolder()
         self.key = secrets.token_bytes(32)
-        self._listener = Listener(frames.place_to_listen(self._folder))
+        self._listener = Listener(frames.place_to_listen(self._folder.path))
         self._open = True
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -213,7 +219,7 @@ class Broker:
         """Take no more questions."""
         self._open = False
         self._listener.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     def _accept(self) -> None:
         while self._open:
@@ -232,18 +238,21 @@ class Broker:
             while True:
                 try:
                     message = frames.receive(connection)
-                    frames.send(connection, self._answer(message["ask"], message["quantization"]))
+                    frames.send(connection, self._answer(message["ask"], message["about"]))
                 except (EOFError, OSError):
                     return
 
-    def _answer(self, ask: str, quantization: str) -> dict[str, Any]:
+    def _answer(self, ask: str, about: Any) -> dict[str, Any]:
         try:
             if ask == "why_dead":
-                return {"ok": error_json(self._hosts.why_dead(quantization))}
+                return {"ok": error_json(self._hosts.why_dead(about))}
             if ask == "give_up":
-                self._hosts.give_up(quantization)
+                self._hosts.give_up(about)
                 return {"ok": None}
-            process = self._hosts.process(quantization)
+            if ask == "tell":
+                self._told(about)
+                return {"ok": None}
+            process = self._hosts.process(about)
             return {
                 "ok": {
                     "address": process.address,
@@ -259,7 +268,7 @@ class WorkerHosts(_Lines):
     """The hosts as a worker of pytest-xdist sees them."""
 
     def __init__(self, address: frames.Address, key: bytes, *, request_timeout: float) -> None:
-        super().__init__()
+        super().__init__({})
         self._broker = frames.connect(address, key)
         self._request_timeout = request_timeout
 
@@ -294,13 +303,17 @@ class WorkerHosts(_Lines):
         self._hang_up(None)
         self._broker.close()
 
+    def tell(self, what: Mapping[str, Any]) -> None:
+        """Tell the controller something now, and not at the end of this worker, which may be killed."""
+        self._ask("tell", what)
+
     def _why_dead(self, quantization: str) -> HostDiedError:
         death = self._ask("why_dead", quantization)
         return HostDiedError(death["message"], slug=death["slug"])
 
-    def _ask(self, ask: str, quantization: str) -> Any:
+    def _ask(self, ask: str, about: Any) -> Any:
         try:
-            frames.send(self._broker, {"ask": ask, "quantization": quantization})
+            frames.send(self._broker, {"ask": ask, "about": about})
             answer = frames.receive(self._broker)
         except (EOFError, OSError):
             raise HostDiedError("the controller of this test run is gone") from None

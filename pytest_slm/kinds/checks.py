@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.backends.protocol import TOOLS
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
@@ -16,8 +17,8 @@ from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.questions import count_lines, read_questions, stratified
-from pytest_slm.scorers import Scorer
+from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
+from pytest_slm.scorers import Scorer, check_samples
 
 DEFAULT_SCORER = "exact"
 
@@ -27,9 +28,9 @@ class ChecksOptions(Record):
     """Where the samples are from (``samples``, a JSONL file in the suite's folder, or a ``generator``), and how they
     are asked.
 
-    ``tools_in_prompt`` puts the functions into ``tools_prompt``, a text with ``{tools}`` in it, for models whose chat
-    template does not know of any. ``opening_only``: the scorer judges the beginning of an answer, so that one which was
-    cut off is as good as a whole one. ``grader`` judges instead of the task's scorer.
+    ``tools_prompt`` is a text with ``{tools}`` in it: the functions stand there for models whose chat template does not
+    write any, and with ``tools_in_prompt`` for all models. ``opening_only``: the scorer judges the beginning of an
+    answer, so that one which was cut off is as good as a whole one. ``grader`` judges instead of the task's scorer.
     """
 
     samples: str | None = None
@@ -50,8 +51,8 @@ class ChecksOptions(Record):
             check_inside("samples", self.samples)
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
-        if self.tools_in_prompt and "{tools}" not in self.tools_prompt:
-            raise RecordError("tools_in_prompt needs a tools_prompt, a text with {tools} in it")
+        if (self.tools_in_prompt or self.tools_prompt) and "{tools}" not in self.tools_prompt:
+            raise RecordError("tools_prompt: expected a text with {tools} in it, where the functions will stand")
 
     def request(self, sample: Sample, seed: int) -> Request:
         """The request that a sample becomes: greedy, so that a run can be repeated."""
@@ -69,7 +70,8 @@ class ChecksOptions(Record):
         if tools and self.tools_in_prompt:
             listed = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
             # replace, not format: the text shows JSON, and its braces are no placeholders
-            system = self.tools_prompt.replace("{tools}", listed)
+            told = self.tools_prompt.replace("{tools}", listed)
+            system = f"{system}\n\n{told}" if system else told
         return (Message(role="system", content=system), *messages) if system else messages
 
 
@@ -82,12 +84,15 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
-        return None if options.samples is None else count_lines(Path(task.path).parent / options.samples)
+        return None if options.samples is None else count_lines(beside(task, options.samples))
 
     @classmethod
     def check(cls, task: Task, options: ChecksOptions) -> None:
         if options.samples is not None:
-            read_samples(Path(task.path).parent / options.samples, options.sha256)
+            path = beside(task, options.samples)
+            samples = read_samples(path, options.sha256)
+            if options.grader is None:
+                check_samples(task.scorer or DEFAULT_SCORER, samples, path)
 
     def ready(self) -> None:
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
@@ -95,6 +100,8 @@ class Checks(Kind[ChecksOptions, Sample]):
         tokens = self.task.variants.get(self.variant, {}).get("context_tokens")
         n_ctx = self.backend.describe().n_ctx
         answer = self.options.max_tokens
+        if self.options.tools_prompt and TOOLS not in self.backend.capabilities:
+            self.options = replace(self.options, tools_in_prompt=True)
         if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
             raise NotAvailableError(
                 f"{tokens} tokens and {answer} for the answer do not fit into the context of {n_ctx}; allow more if "
@@ -105,7 +112,7 @@ class Checks(Kind[ChecksOptions, Sample]):
     def samples(self) -> Sequence[Sample]:
         folder, limit, seed = Path(self.task.path).parent, self.context.limit(self.task), self.context.config.seed
         if self.options.samples is not None:
-            there = read_samples(folder / self.options.samples, self.options.sha256)
+            there = read_samples(beside(self.task, self.options.samples), self.options.sha256)
             return stratified(there, limit, seed, lambda sample: next(iter(sample.parts), ""))
         generator = self.context.extensions.generators.lookup(str(self.options.generator))
         made = generator.make(
@@ -131,7 +138,9 @@ class Checks(Kind[ChecksOptions, Sample]):
         return self.scorer(sample, generation)
 
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
+        tools = "prompt" if self.options.tools_in_prompt else "template"
         return {
+            **({"tools": tools} if any(sample.tools for sample in samples) else {}),
             **({} if self.options.generator is None else {"generator": self.options.generator}),
             "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
             "chat_template_sha256": self.backend.describe().chat_template_sha256,

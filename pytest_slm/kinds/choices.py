@@ -15,7 +15,6 @@ import json
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
@@ -26,7 +25,7 @@ from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.questions import count_lines, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
 
 TEXT, LETTERS = "text", "letters"
 FORMS: Mapping[str, str] = {"acc": TEXT, "acc_norm": TEXT, "acc_letters": LETTERS}
@@ -124,12 +123,12 @@ class Choices(Kind[ChoicesOptions, Question]):
 
     @classmethod
     def count(cls, task: Task, options: ChoicesOptions) -> int | None:
-        return count_lines(Path(task.path).parent / options.samples)
+        return count_lines(beside(task, options.samples))
 
     @staticmethod
     def read(task: Task, options: ChoicesOptions) -> list[Question]:
         """The questions of a task's file. Raises UsageError with file and line for one that cannot be asked."""
-        return read_questions(Path(task.path).parent / options.samples, Question, "question", options.sha256)
+        return read_questions(beside(task, options.samples), Question, "question", options.sha256)
 
     def needs(self) -> frozenset[str]:
         return frozenset({LOGLIKELIHOOD})

@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import CHAT, GENERATE
@@ -25,7 +24,7 @@ from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.programs import endings, try_program
-from pytest_slm.kinds.questions import count_lines, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
 from pytest_slm.sandbox import PASS_AT_1, available
 
 STOP = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n@", "\nfrom ", "\nimport ", "\n```")
@@ -113,12 +112,12 @@ class Functions(Kind[FunctionsOptions, Function]):
 
     @classmethod
     def count(cls, task: Task, options: FunctionsOptions) -> int | None:
-        return count_lines(Path(task.path).parent / options.samples)
+        return count_lines(beside(task, options.samples))
 
     @staticmethod
     def read(task: Task, options: FunctionsOptions) -> list[Function]:
         """The problems of a task's file. Raises UsageError with file and line for one that cannot be asked."""
-        return read_questions(Path(task.path).parent / options.samples, Function, "function", options.sha256)
+        return read_questions(beside(task, options.samples), Function, "function", options.sha256)
 
     def ready(self) -> None:
         available()

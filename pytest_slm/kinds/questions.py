@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
-from pytest_slm.core.record import RecordError
+from pytest_slm.core.types import Task
 from pytest_slm.errors import UsageError
+from pytest_slm.files import LINES, inside, open_regular, parse_json, read_bytes
 
 
 class HasId(Protocol):
@@ -27,13 +27,23 @@ R = TypeVar("R", bound=HasId)
 T = TypeVar("T")
 
 
+def beside(task: Task, name: str) -> Path:
+    """A file of a task, in the folder of its suite. Raises UsageError where a link leads out of it."""
+    folder = Path(task.path).parent
+    try:
+        return inside(folder, name)
+    except OSError as error:
+        problem = f"{folder / name}: the samples cannot be read ({error.strerror}); put the file itself there"
+        raise UsageError(problem, slug="samples-missing") from None
+
+
 def read_questions(path: Path, kind: type[R], what: str, expected_sha256: object = None) -> list[R]:
     """The records of a JSONL file, one ``what`` a line; its hash must be the one that the task declares.
 
     Raises UsageError with file and line for a line that is no such record and for an id that is there twice.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LINES)
     except OSError as error:
         raise UsageError(f"{path}: the samples cannot be read ({error.strerror})", slug="samples-missing") from None
     digest = hashlib.sha256(data).hexdigest()
@@ -50,8 +60,8 @@ def read_questions(path: Path, kind: type[R], what: str, expected_sha256: object
         if not line.strip():
             continue
         try:
-            record = kind.from_json(json.loads(line))
-        except (ValueError, RecordError) as error:
+            record = kind.from_json(parse_json(line))
+        except ValueError as error:
             raise UsageError(f"{path}:{number}: not a {what} ({error})", slug="samples-invalid") from None
         if record.id in ids:
             raise UsageError(f"{path}:{number}: the id {record.id!r} is there twice", slug="samples-duplicate")
@@ -65,7 +75,7 @@ def read_questions(path: Path, kind: type[R], what: str, expected_sha256: object
 def count_lines(path: Path) -> int | None:
     """How many questions a file holds, without reading them; None where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return sum(1 for line in file if line.strip())
     except OSError:
         return None

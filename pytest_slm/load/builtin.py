@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Suite
 from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.files import read_bytes
 from pytest_slm.load import load_profiles, load_suite
 
 
@@ -42,7 +43,7 @@ def check_own_name(suite: Suite) -> None:
     """
     mine, theirs = Path(suite.path), suites_folder() / suite.name / "suite.yaml"
     if theirs.is_file():
-        if not theirs.samefile(mine) and theirs.read_bytes() != mine.read_bytes():
+        if not theirs.samefile(mine) and read_bytes(theirs) != read_bytes(mine):
             raise UsageError(
                 f"{mine}: the name {suite.name!r} belongs to a built-in suite; give yours another `suite:`",
                 slug="suite-name-taken",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from pytest_slm.errors import UsageError
+from pytest_slm.files import read_bytes
 from pytest_slm.load.mistakes import Mistakes
 
 MAX_BYTES = 256 * 1024
@@ -56,13 +58,12 @@ def read(path: Path, mistakes: Mistakes | None = None) -> Value:
     """The only document of the file. Raises UsageError (``yaml-...``) for everything that is not plain, small YAML;
     what leaves the rest readable (a key that stands there twice, say) is added to ``mistakes`` where they are given."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{path}: cannot be read ({reason})", slug="yaml-unreadable") from None
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{path}:1: larger than {MAX_BYTES // 1024} KiB; split the file", slug="yaml-too-large")
+        data = read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            problem = f"{path}:1: larger than {MAX_BYTES // 1024} KiB; split the file"
+            raise UsageError(problem, slug="yaml-too-large") from None
+        raise UsageError(f"{path}: cannot be read ({error.strerror})", slug="yaml-unreadable") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

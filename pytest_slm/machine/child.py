@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from pytest_slm.machine.kills import KillWatch
 from pytest_slm.machine.memory import peak_rss
@@ -21,18 +23,22 @@ WAITS = sys.platform != "win32" and hasattr(os, "waitid")
 
 
 class Child:
-    """Waits in a thread for a process that ``subprocess`` has started. From now on nobody else may wait for it."""
+    """Calls ``start`` in a thread of its own, and waits there for the process. Nobody else may wait for it.
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.pid = process.pid
-        self._process = process
+    Linux ties a child that asks for that to the thread that has started it, so that has to be one that stays: a
+    worker's line to the broker, say, has a thread that ends with the worker, and others use the process too.
+    """
+
+    def __init__(self, start: Callable[[], subprocess.Popen[str]]) -> None:
         self._starters_peak = peak_rss() or 0
-        self._kills = KillWatch(self.pid)
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._max_rss: int | None = None
         self._out_of_memory = ""
-        threading.Thread(target=self._watch, name=f"wait for {self.pid}", daemon=True).start()
+        started: Future[subprocess.Popen[str]] = Future()
+        threading.Thread(target=self._live, args=(start, started), name="wait for a child", daemon=True).start()
+        self.process = started.result()
+        self.pid = self.process.pid
 
     @property
     def alive(self) -> bool:
@@ -42,7 +48,7 @@ class Child:
     def wait(self, timeout: float | None = None) -> int | None:
         """Its exit code, or the negative number of the signal that ended it; None if it still runs after ``timeout``
         seconds."""
-        return self._process.returncode if self._ended.wait(timeout) else None
+        return self.process.returncode if self._ended.wait(timeout) else None
 
     def kill(self) -> None:
         """End it at once, and return when it is gone."""
@@ -51,7 +57,7 @@ class Child:
                 if self.alive:
                     os.kill(self.pid, signal.SIGKILL)
         else:
-            self._process.kill()
+            self.process.kill()
         self._ended.wait()
 
     @property
@@ -72,9 +78,20 @@ class Child:
         kind = "peak" if self._max_rss > 1.01 * self._starters_peak else "peak at most"
         return f"{kind} {self._max_rss / 1e9:.2f} GB"
 
+    def _live(self, start: Callable[[], subprocess.Popen[str]], started: Future[subprocess.Popen[str]]) -> None:
+        try:
+            self.process = start()
+        except BaseException as error:  # raised where the child was wanted
+            started.set_exception(error)
+            return
+        self.pid = self.process.pid
+        self._kills = KillWatch(self.pid)
+        started.set_result(self.process)
+        self._watch()
+
     def _watch(self) -> None:
         if not WAITS:
-            self._process.wait()
+            self.process.wait()
             self._ended.set()
             return
         with contextlib.suppress(ChildProcessError):
@@ -84,11 +101,11 @@ class Child:
             try:
                 _, status, usage = os.wait4(self.pid, 0)
             except ChildProcessError:  # whoever started us ignores SIGCHLD: the kernel has thrown the code away
-                self._process.returncode = 0
+                self.process.returncode = 0
             else:
-                self._process.returncode = os.waitstatus_to_exitcode(status)
+                self.process.returncode = os.waitstatus_to_exitcode(status)
                 self._max_rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            if self._process.returncode == -signal.SIGKILL:
+            if self.process.returncode == -signal.SIGKILL:
                 self._out_of_memory = self._kills.evidence()
             self._kills.close()
             self._ended.set()

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from pytest_slm.errors import NotAvailableError
+from pytest_slm.files import open_regular
 
 
 def drop(path: Path) -> None:
@@ -15,13 +16,11 @@ def drop(path: Path) -> None:
     cannot be seen to be done: a process may have it mapped, or the file system may live in memory."""
     if not hasattr(os, "posix_fadvise"):
         raise NotAvailableError("this system drops no file from its page cache", slug="no-cold")
-    handle = os.open(path, os.O_RDONLY)
-    try:
+    with open_regular(path) as file:
+        handle = file.fileno()
         os.fsync(handle)  # pages that are not written yet would stay
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         share = cached_share(handle)
-    finally:
-        os.close(handle)
     if share is None:
         raise NotAvailableError(f"{path}: the system does not say what is in memory", slug="no-cold")
     if share > 0:

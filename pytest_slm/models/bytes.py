@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 from pytest_slm.errors import UsageError
 
@@ -14,7 +14,7 @@ CHUNK = 1 << 18
 class Bytes:
     """A cursor over ``file`` that raises UsageError (gguf-truncated, gguf-corrupt) instead of reading past ``size``."""
 
-    def __init__(self, file: io.FileIO, size: int, path: Path) -> None:
+    def __init__(self, file: BinaryIO, size: int, path: Path) -> None:
         self.file, self.size, self.path = file, size, path
         self.base = self.position = 0
         self.buffer = b""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Derivation
+from pytest_slm.files import read_json
 
 
 def note_of(path: Path) -> Path:
@@ -17,7 +16,7 @@ def note_of(path: Path) -> Path:
 def derivation_of(path: Path) -> Derivation | None:
     """How a file was derived, if a note beside it says so and fits its size; None for any other file."""
     try:
-        found = Derivation.from_json(json.loads(note_of(path).read_text("utf-8")))
+        found = Derivation.from_json(read_json(note_of(path)))
         return found if path.stat().st_size == found.file_size else None
-    except (OSError, ValueError, RecordError):
+    except (OSError, ValueError):
         return None

@@ -23,6 +23,7 @@ import platformdirs
 
 from pytest_slm.core.types import Derivation, Quantization
 from pytest_slm.errors import BackendError, UsageError, did_you_mean, writing_failed
+from pytest_slm.files import open_regular
 from pytest_slm.models.derivation import derivation_of, note_of
 from pytest_slm.models.detect import detect
 from pytest_slm.models.ggml import FILE_TYPES
@@ -176,5 +177,5 @@ def _quantize(source: Path, target: Path, file_type: int, threads: int) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,12 +8,14 @@ size is made, because engines have had overflows exactly there.
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from pytest_slm.errors import UsageError
+from pytest_slm.files import open_regular
 from pytest_slm.models.bytes import Bytes
 from pytest_slm.models.ggml import TENSOR_TYPES
 
@@ -87,8 +89,8 @@ def corrupt(path: Path, problem: str, at: int | None = None) -> UsageError:
 def read_header(path: Path) -> Header:
     """The header of ``path``. Raises UsageError: not-a-gguf, gguf-corrupt, gguf-truncated or weights-unreadable."""
     try:
-        with path.open("rb", buffering=0) as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             return _read(Bytes(file, size, path), Header(path=path, version=0, size=size))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable") from None

@@ -53,6 +53,7 @@ def listing(repo: str, revision: str | None = None, *, offline: bool = False) ->
     info = _asked(
         repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=hub.TIMEOUT_S)
     )
+    _check_answer(repo, info)
     files = tuple(sorted(sibling.rfilename for sibling in info.siblings or ()))
     config = getattr(info, "config", None) or {}
     return Listing(
@@ -65,6 +66,25 @@ def listing(repo: str, revision: str | None = None, *, offline: bool = False) ->
         license=_license(info),
         architecture=config.get("model_type") or (getattr(info, "gguf", None) or {}).get("architecture"),
     )
+
+
+def _check_answer(repo: str, info: Any) -> None:
+    """Raise UsageError for an answer in the client's own form that holds something else than a Hub says."""
+    names = [sibling.rfilename for sibling in info.siblings or ()]
+    sizes = [sibling.size for sibling in info.siblings or ()]
+    sound = (
+        isinstance(info.sha, str)
+        and COMMIT.fullmatch(info.sha)
+        and all(isinstance(name, str) for name in names)
+        and all(size is None or isinstance(size, int) for size in sizes)
+        and hasattr(getattr(info, "card_data", None) or {}, "get")
+        and isinstance(info.tags or [], list)
+        and all(isinstance(tag, str) for tag in info.tags or [])
+        and isinstance(getattr(info, "config", None) or {}, dict)
+        and isinstance(getattr(info, "gguf", None) or {}, dict)
+    )
+    if not sound:
+        raise hub.no_answer(repo, "commit and files are not told as a Hub does")
 
 
 def as_submission(found: Listing, *, origin: str) -> Submission:

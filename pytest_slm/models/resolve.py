@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
+from pytest_slm.files import read_json
 from pytest_slm.load import load_submission
 from pytest_slm.models.detect import detect
 from pytest_slm.models.naming import model_name, slugify
@@ -168,7 +168,7 @@ def _fake(reference: str) -> Submission:
     if script is not None and not Path(script).is_file():
         raise UsageError(f"{reference}: no such script; check the path of the JSON file", slug="unknown-model")
     try:
-        content = json.loads(Path(script).read_text("utf-8")) if script else {}
+        content = read_json(script) if script else {}
         names = [str(name) for name in content.get("quantizations", ["scripted"])]
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UsageError(f"{reference}: the script cannot be read as JSON ({error})", slug="unknown-model") from None

@@ -6,9 +6,10 @@ read, so that a folder of gigabytes costs kilobytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, TypeGuard
 
 from pytest_slm.core.types import Detected
 from pytest_slm.errors import UsageError
+from pytest_slm.files import open_regular, parse_json, read_bytes, read_text
 
 MAX_JSON = 16 << 20
 """Of a header or configuration. The format's own reader takes 100 MB, but 3 billion parameters need some 100 kB."""
@@ -98,8 +100,8 @@ def weight_files(files: list[str]) -> list[str]:
 def read_table(path: Path) -> dict[str, tuple[str, list[int]]]:
     """Tensor name to (dtype, shape) of one .safetensors file, checked against the size of the file."""
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > size - 8:
                 if length > MAX_JSON:
@@ -109,7 +111,7 @@ def read_table(path: Path) -> dict[str, tuple[str, list[int]]]:
                 raise corrupt(path, f"claims a header of {length} bytes", 0)
             data = file.read(length)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable") from None
+        raise _unreadable(path, error) from None
     return _check_table(path, _parsed(path, data, 8), size, 8 + length)
 
 
@@ -156,11 +158,13 @@ def _has_embeddings(tensors: Mapping[str, object]) -> bool:
 def _template(folder: Path) -> str | None:
     """The chat template: the file of its own wins, as in transformers; of several the one called default."""
     path = folder / "chat_template.jinja"
-    if path.is_file():
-        if path.stat().st_size > MAX_TEMPLATE:
-            return None
+    if path.exists():
         try:
-            return path.read_bytes().decode("utf-8") or None
+            return read_text(path, MAX_TEMPLATE) or None
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                return None
+            raise _unreadable(path, error) from None
         except UnicodeDecodeError:
             raise corrupt(path, "is not UTF-8 text") from None
     tokenizer = folder / "tokenizer_config.json"
@@ -219,22 +223,26 @@ def _all_text(values: Any) -> bool:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_JSON:
-            raise corrupt(path, f"larger than {MAX_JSON >> 20} MiB")
-        data = path.read_bytes()
+        data = read_bytes(path, MAX_JSON)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable") from None
+        if error.errno == errno.EFBIG:
+            raise corrupt(path, f"larger than {MAX_JSON >> 20} MiB") from None
+        raise _unreadable(path, error) from None
     return _parsed(path, data, 0)
 
 
 def _parsed(path: Path, data: bytes, at: int) -> dict[str, Any]:
     try:
-        value = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        value = parse_json(data)
+    except ValueError as error:
         raise corrupt(path, f"no valid JSON ({error!s:.100})", at) from None
     if not isinstance(value, dict):
         raise corrupt(path, "its JSON is no object", at)
     return value
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable")
 
 
 def corrupt(path: Path, problem: str, at: int | None = None) -> UsageError:

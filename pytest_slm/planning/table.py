@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_slm.errors import shown
 from pytest_slm.planning.plan import PlannedItem, RunPlan, size
-from pytest_slm.terminal.table import aligned, shown
+from pytest_slm.terminal.table import aligned
 
 HEAD = ("item", "samples", "requests", "prompt tokens", "computed", "output", "seconds", "memory")
 UNKNOWN = "?"

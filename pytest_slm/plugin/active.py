@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.types import PROPERTY
-from pytest_slm.errors import SlmError
-from pytest_slm.plugin.items import LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
+from pytest_slm.errors import SlmError, lines_shown
+from pytest_slm.plugin.items import IDENTITY, LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
 from pytest_slm.plugin.timing import use_host_clock
+from pytest_slm.terminal.failures import show
 
 
 class Active:
@@ -57,7 +58,9 @@ class Active:
         report = yield
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, SlmError):
-            report.longrepr = "\n".join([str(error), *getattr(error, "__notes__", ())])
+            report.longrepr = lines_shown("\n".join([str(error), *getattr(error, "__notes__", ())]))
+        elif IDENTITY in item.stash:
+            show(report)
         return report
 
     def pytest_report_teststatus(self, report: pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from pytest_slm.run.session import Run
 
 INPUT = "slm"
-PLANNED = "slm_planned"
-VERSIONS = "slm_versions"
-SUITES = "slm_suites"
 PROBLEM = "slm_problem"
 
 
@@ -40,9 +37,9 @@ def settings(config: pytest.Config) -> RunConfig | None:
 def join(config: pytest.Config, run: Run) -> None:
     """In a worker: use the controller's models, and tell it what was collected."""
     told = _told(config)
-    if told["broker"] is not None:
-        run.hosts = WorkerHosts(told["broker"], bytes.fromhex(told["key"]), request_timeout=run.config.request_timeout)
-    config.pluginmanager.register(Worker(run), "slm-worker")
+    hosts = WorkerHosts(told["broker"], bytes.fromhex(told["key"]), request_timeout=run.config.request_timeout)
+    run.hosts = hosts
+    config.pluginmanager.register(Worker(run, hosts), "slm-worker")
 
 
 def _told(config: pytest.Config) -> dict[str, Any]:
@@ -52,15 +49,15 @@ def _told(config: pytest.Config) -> dict[str, Any]:
 def prepare(config: pytest.Config, run: Run, hosts: Hosts) -> None:
     """In a controller: let workers ask for its models."""
     if is_controller(config):
-        config.pluginmanager.register(Controller(run, Broker(hosts)), "slm-controller")
+        config.pluginmanager.register(Controller(run, hosts), "slm-controller")
 
 
 class Controller:
     """The hooks of pytest-xdist's controller."""
 
-    def __init__(self, run: Run, broker: Broker) -> None:
+    def __init__(self, run: Run, hosts: Hosts) -> None:
         self._run = run
-        self._broker = broker
+        self._broker = Broker(hosts, self._collected)
         self.planned: dict[str, ItemId] = {}
 
     @pytest.hookimpl(optionalhook=True)
@@ -71,15 +68,19 @@ class Controller:
             "key": self._broker.key.hex(),
         }
 
+    def _collected(self, told: Mapping[str, Any]) -> None:
+        # New mappings: somebody may be reading the old ones.
+        self.planned = {**self.planned, **{nodeid: ItemId.from_json(one) for nodeid, one in told["planned"]}}
+        versions = {(suite, task): version for suite, task, version in told["versions"]}
+        self._run.versions = {**self._run.versions, **versions}
+        suites = {name: SuiteFacts.from_json(facts) for name, facts in told["suites"].items()}
+        self._run.suites = {**self._run.suites, **suites}
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        output = getattr(node, "workeroutput", {})
-        if PROBLEM in output:
-            raise pytest.UsageError(output[PROBLEM])
-        for nodeid, identity in output.get(PLANNED, ()):
-            self.planned[nodeid] = ItemId.from_json(identity)
-        self._run.versions.update({(suite, task): version for suite, task, version in output.get(VERSIONS, ())})
-        self._run.suites.update({name: SuiteFacts.from_json(facts) for name, facts in output.get(SUITES, {}).items()})
+        problem = getattr(node, "workeroutput", {}).get(PROBLEM)
+        if problem is not None:
+            raise pytest.UsageError(problem)
 
     def pytest_unconfigure(self) -> None:
         self._broker.close()
@@ -88,8 +89,9 @@ class Controller:
 class Worker:
     """The hooks of one of pytest-xdist's workers."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, hosts: WorkerHosts) -> None:
         self._run = run
+        self._hosts = hosts
         self._problem: str | None = None
 
     @pytest.hookimpl(wrapper=True)
@@ -101,13 +103,20 @@ class Worker:
             self._problem = str(error)
             items.clear()
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        # Now, and not with what xdist takes from a worker at its end: after Ctrl-C the controller does not wait for it.
+        self._hosts.tell(
+            {
+                "planned": [(nodeid, identity.to_json()) for nodeid, identity, _ in planned(session.items)],
+                "versions": [(*task, version) for task, version in self._run.versions.items()],
+                "suites": {name: facts.to_json() for name, facts in self._run.suites.items()},
+            }
+        )
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        output = session.config.workeroutput  # type: ignore[attr-defined]
         if self._problem is not None:
-            output[PROBLEM] = self._problem
-        output[PLANNED] = [(nodeid, identity.to_json()) for nodeid, identity, _ in planned(session.items)]
-        output[VERSIONS] = [(*task, version) for task, version in self._run.versions.items()]
-        output[SUITES] = {name: facts.to_json() for name, facts in self._run.suites.items()}
+            session.config.workeroutput[PROBLEM] = self._problem  # type: ignore[attr-defined]
 
     def pytest_unconfigure(self) -> None:
         if self._run.hosts is not None:

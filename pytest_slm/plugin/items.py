@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
-from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean, shown
 from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import check_own_name, suite_keys
@@ -129,7 +129,7 @@ def report_result(item: pytest.Item, result: Result) -> None:
     """Hand a result to the report, before its gate is judged, so that a failed item is data too."""
     item.user_properties.append((PROPERTY, result.to_json()))
     if result.outcome == "failed":
-        pytest.fail(result.reason, pytrace=False)
+        pytest.fail(shown(result.reason), pytrace=False)
 
 
 def collect_file(path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -124,6 +124,12 @@ LONGEST_S = 1e7
 """A third of a year. The system's own clocks take no more than some more of that, and no infinity."""
 LARGEST = 1 << 31
 """Engines keep such numbers in 32 bits."""
+LARGEST_SEED = (1 << 63) - 1
+"""What a report can keep of a number."""
+LONGEST_TEXT, LONGEST_NAME = 4000, 255
+"""Characters of a text, and bytes of one name in a path: no system takes longer ones."""
+PATHS = ("model", "data", "reports", "run_id", "rescore")
+"""Options whose value is a path, or becomes a part of one."""
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
@@ -150,6 +156,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     """
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
+    for name, value in {"model": model, **given}.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                _check_length(name, text)
     if given["rescore"] is not None:
         model = _rescored(given, model)
     if model is None:
@@ -165,6 +175,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
                 f"--slm-{name.replace('_', '-')}={given[name]}: must be above 0 and below {most:,.0f}",
                 slug="option-value",
             )
+    if given["seed"] is not None and abs(given["seed"]) > LARGEST_SEED:
+        raise UsageError(
+            f"--slm-seed={given['seed']!s:.40}: must be a whole number of at most {LARGEST_SEED}", slug="option-value"
+        )
     # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
     run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
     if not all(letter.isalnum() or letter in "._-" for letter in run_id) or run_id.startswith("."):
@@ -196,6 +210,20 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
+
+
+def _check_length(name: str, text: str) -> None:
+    option = f"--slm-{name.replace('_', '-')}={text:.40}…"
+    if len(text) > LONGEST_TEXT:
+        raise UsageError(
+            f"{option}: has {len(text)} characters, and at most {LONGEST_TEXT} are read", slug="option-value"
+        )
+    longest = max((len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", text)), default=0)
+    if name in PATHS and longest > LONGEST_NAME:
+        raise UsageError(
+            f"{option}: a name of {longest} bytes, and a file's has at most {LONGEST_NAME}; choose a shorter one",
+            slug="option-value",
+        )
 
 
 def _rescored(given: dict[str, Any], model: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pytest_slm.errors import SlmError, UsageError
+from pytest_slm.errors import SlmError, UsageError, shown
 from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
 from pytest_slm.planning.survey import PlannedDemand, survey
@@ -127,7 +127,7 @@ class Planner:
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             for line in text:
-                terminal.write_line(line)
+                terminal.write_line(shown(line))
 
 
 def wanted(items: Iterable[pytest.Item]) -> Iterator[PlannedDemand]:

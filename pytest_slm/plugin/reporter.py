@@ -15,7 +15,7 @@ import pytest
 
 from pytest_slm import answers
 from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
-from pytest_slm.errors import ReportError, SlmError
+from pytest_slm.errors import ReportError, SlmError, shown
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import memory_use
 from pytest_slm.plugin.items import LIVE, planned
@@ -60,7 +60,7 @@ class Reporter:
             lines.append(f"slm: {run.notice}")
         if not self._idle:
             lines.append(f"slm: reports in {run.folder(run.quantizations[0].name).parent.parent}")
-        return lines
+        return [shown(line) for line in lines]
 
     def pytest_sessionstart(self) -> None:
         self._config.stash[LIVE] = live_line(self._config)
@@ -144,9 +144,9 @@ class Reporter:
                 "--slm-resume goes on from there"
             )
         for path in self._written:
-            terminalreporter.write_line(f"slm: {path}")
+            terminalreporter.write_line(shown(f"slm: {path}"))
         for problem in self._problems:
-            terminalreporter.write_line(f"slm: {problem}", red=True, bold=True)
+            terminalreporter.write_line(shown(f"slm: {problem}"), red=True, bold=True)
 
     def pytest_unconfigure(self) -> None:
         if self._run.hosts is not None:

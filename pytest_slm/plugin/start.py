@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from pytest_slm.plugin.active import Active
 from pytest_slm.plugin.items import LIVE, RUN
 from pytest_slm.plugin.options import new_run_id
 from pytest_slm.plugin.reporter import Reporter
+from pytest_slm.plugin.signals import end_politely
 from pytest_slm.plugin.timing import WithoutBenchmark, check_interleave
 from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.run.session import Run
@@ -69,7 +68,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         )
         distribution.prepare(config, run, hosts)
         _rescore(run)
-        _end_politely(config)
+        end_politely(config)
     if settings.plan or settings.budget is not None:
         _plan(config, run)
     if not config.pluginmanager.has_plugin("benchmark"):
@@ -96,14 +95,3 @@ def _plan(config: pytest.Config, run: Run) -> None:
     from pytest_slm.plugin.planner import Planner  # most sessions need none
 
     config.pluginmanager.register(Planner(config, run), "slm-planner")
-
-
-def _end_politely(config: pytest.Config) -> None:
-    """Treat SIGTERM (a cancelled CI job, ``docker stop``, ``timeout``) as Ctrl-C: what was measured is kept."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-        def restore() -> None:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-        config.add_cleanup(restore)

@@ -117,10 +117,12 @@ def rolling_windows(ids: Ids, start: int, limit: int) -> list[tuple[Ids, Ids]]:
 
 
 class Total:
-    """Adds up the log-probabilities of one request's tokens, in whatever order they come."""
+    """Adds up the log-probabilities of one request's tokens, in whatever order they come: the pair that was asked for,
+    and as much of it as is shown."""
 
-    def __init__(self, n_tokens: int) -> None:
-        self._n_tokens = n_tokens
+    def __init__(self, asked: tuple[Ids, Ids], shown: tuple[Ids, Ids]) -> None:
+        self._n_tokens, self._n_prompt = len(shown[1]), len(shown[0])
+        self._n_unshown = len(asked[0]) - len(shown[0])
         self._logprob = 0.0
         self._is_greedy = True
         self._added = 0
@@ -132,4 +134,10 @@ class Total:
         self._added += 1
         if self._added < self._n_tokens:
             return None
-        return LogLikelihood(logprob=self._logprob, is_greedy=self._is_greedy, n_tokens=self._n_tokens)
+        return LogLikelihood(
+            logprob=self._logprob,
+            is_greedy=self._is_greedy,
+            n_tokens=self._n_tokens,
+            n_prompt=self._n_prompt,
+            n_unshown=self._n_unshown,
+        )

@@ -26,10 +26,10 @@ class GrowingText:
         self._text = self._text[:place]
         self._decoder.reset()
 
-    def add(self, piece: bytes) -> bool:
+    def add(self, piece: bytes | str) -> bool:
         """Whether a stop string is complete now; the text then ends before it."""
         seen = max(0, len(self._text) - self._longest)
-        self._text += self._decoder.decode(piece)
+        self._text += piece if isinstance(piece, str) else self._decoder.decode(piece)
         ends = [end for stop in self._stops if (end := self._text.find(stop, seen)) >= 0]
         if ends:
             self.end(min(ends))

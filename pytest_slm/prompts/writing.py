@@ -117,7 +117,7 @@ class Writing:
             self._forced = list(self._rules.closing(self._marks))
         return self._forced.pop(0) if self._forced else None
 
-    def add(self, piece: bytes) -> bool:
+    def add(self, piece: bytes | str) -> bool:
         """Whether a stop string is complete now; the text then ends before it."""
         before, state = len(self._growing.text), self._state
         self._growing.add(piece)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.statistics import Interval
-from pytest_slm.core.types import Cuts, SuiteFacts, ThinkingCounts
+from pytest_slm.core.types import CutPrompts, Cuts, SuiteFacts, ThinkingCounts
 
 REGISTRY_SCHEMA = "3.0.0"
 
@@ -107,6 +107,8 @@ class Item(Record):
     chance: float | None = None
     answers_cut: int | None = None
     """Samples of which an answer was ended at its greatest length; None where that is not known, or does not matter."""
+    prompts_cut: CutPrompts | None = None
+    """Prompts that lost their beginning; None where each was shown as a whole."""
     cuts: Cuts | None = None
     """What those, and answers that were cut off while the model was thinking, may have changed of ``value``."""
     thinking: ThinkingCounts | None = None

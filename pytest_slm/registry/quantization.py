@@ -155,6 +155,7 @@ def _item(stored: StoredReport, result: Result) -> Item:
         answers_cut=result.answers_cut,
         cuts=metric.cuts if metric else None,
         thinking=result.thinking,
+        prompts_cut=result.prompts_cut,
     )
 
 

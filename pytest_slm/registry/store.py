@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from pytest_slm import files
 from pytest_slm.core.record import RecordError, jsonable
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
 from pytest_slm.errors import ReportError, writing_failed
@@ -82,8 +83,8 @@ def read_json(path: Path) -> Any:
 def parse_json(path: Path, content: bytes) -> Any:
     """The JSON document in ``content``, which was read from ``path``."""
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return files.parse_json(content)
+    except ValueError as error:
         raise ReportError(
             f"{path}: not valid JSON ({error}). Was the run ended in mid-write?", slug="report-broken"
         ) from error
@@ -102,7 +103,7 @@ def find_reports(folder: Path) -> tuple[tuple[StoredReport, ...], tuple[ReportEr
     errors: list[ReportError] = []
     for path in sorted(folder.rglob(REPORT_NAME)):
         try:
-            content = _read_bytes(path)
+            content = _read_bytes(path, within=folder)
             run = _parse_report(path, content)
         except ReportError as error:
             errors.append(error)
@@ -121,11 +122,14 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
     for result in run.results:
         if result.samples is None:
             continue
-        path = folder / result.samples
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ReportError(f"{result.id}: samples {result.samples!r} lie outside {folder}", slug="report-path")
-        if path.is_file():
-            samples[result.samples] = _read_lines(path)
+        try:
+            content = files.read_bytes(files.inside(folder, result.samples), files.LINES)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problem = f"{folder}: the samples {result.samples!r:.80} cannot be read: {error.strerror or error}"
+            raise ReportError(problem, slug="report-path") from None
+        samples[result.samples] = _parsed_lines(folder / result.samples, content)
     return samples
 
 
@@ -158,16 +162,15 @@ def _parse_report(path: Path, content: bytes) -> RunReport:
     return run
 
 
-def _read_lines(path: Path) -> tuple[Mapping[str, Any], ...]:
+def _parsed_lines(path: Path, content: bytes) -> tuple[Mapping[str, Any], ...]:
     # Split at \n only: str.splitlines would also cut at U+2028, which models do write.
-    lines = _read_bytes(path).split(b"\n")
     samples = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            sample = json.loads(line, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+            sample = files.parse_json(line)
+        except ValueError as error:
             raise ReportError(f"{path}:{number}: not valid JSON ({error})", slug="report-broken") from error
         if not isinstance(sample, Mapping):
             raise ReportError(f"{path}:{number}: a sample is a JSON object", slug="report-invalid")
@@ -175,12 +178,8 @@ def _read_lines(path: Path) -> tuple[Mapping[str, Any], ...]:
     return tuple(samples)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, within: Path | None = None) -> bytes:
     try:
-        return path.read_bytes()
+        return files.read_bytes(files.inside(within, str(path.relative_to(within))) if within else path)
     except OSError as error:
         raise ReportError(f"{path}: cannot be read ({error.strerror or error})", slug="report-missing") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")

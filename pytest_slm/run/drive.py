@@ -20,6 +20,7 @@ from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.run.records import texts_of
 from pytest_slm.run.rounds import QuestionRounds
+from pytest_slm.run.unshown import cut_prompts, without_rank
 
 
 def measure(task: Task, variant: str, context: RunContext) -> Result:
@@ -39,7 +40,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
     judged = [conversation.judged() for conversation in conversations]
     conclusion = kind.conclude(judged)
     scored = sum(one.scored for one in judged)
-    return Result(
+    result = Result(
         suite=task.suite,
         task=task.name,
         variant=kind.variant,
@@ -66,6 +67,8 @@ def drive(kind: Kind[Any, Any]) -> Result:
         clusters=_clusters(judged),
         seeded=kind.seeded,
     )
+    cut = cut_prompts(conversations)
+    return result if cut is None else without_rank(result, cut)
 
 
 @dataclass(frozen=True, kw_only=True)

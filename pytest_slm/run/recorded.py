@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_slm.backends.protocol import CAPABILITIES, TIMING
+from pytest_slm.backends.protocol import CAPABILITIES, TIMING, TOOLS
 from pytest_slm.core.backend_info import BackendInfo, HostDescription
 from pytest_slm.core.request import Ask
 from pytest_slm.core.types import ItemId, Request, RunReport
@@ -89,12 +89,14 @@ class RecordedHosts:
 class RecordedBackend:
     """Says what the backend of a run said of itself, and answers nothing."""
 
-    capabilities = CAPABILITIES - {TIMING}
     usable = True
     waited_s = 0.0
 
     def __init__(self, report: RunReport, open_: Callable[[], Any]) -> None:
         self._report, self._open = report, open_
+        had = report.host.capabilities if report.host else CAPABILITIES
+        # What was asked depends on one of them alone: with a template that writes no tools, the prompt does.
+        self.capabilities = CAPABILITIES - {TIMING} - ({TOOLS} - {*had})
 
     def describe(self) -> BackendInfo:
         if self._report.backend is None:

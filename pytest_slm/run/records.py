@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
@@ -34,13 +34,16 @@ class SampleRecord(Record):
     turns: int = 1
     """How often the model was asked."""
     n_prompt: int | None = None
-    """Prompt tokens of all turns; None where likelihoods were asked for."""
+    """Prompt tokens of all texts that were asked for; of likelihoods that of the longest context (None: not known)."""
+    n_unshown: int = 0
+    """Prompt tokens that were left out, because the context has no room for them: in the text that lost most."""
     n_output: int | None = None
     n_reasoning: int | None = None
     """Tokens of the output that were thinking, marks included; None where nobody counted them."""
     finish: str | None = None
     """Of the last text that the model wrote."""
     cluster: str | None = None
+    groups: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     """How it was asked first, without the text: greatest length, stop strings, seed, temperature."""
@@ -67,11 +70,13 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
         explanation=verdict.explanation,
         reasoning="\n\n".join(filter(None, (text.reasoning for text in texts))),
         turns=len(asked),
-        n_prompt=sum(text.n_prompt for text in texts) if texts else None,
+        n_prompt=sum(text.n_prompt for text in texts) if texts else longest_context(asked),
+        n_unshown=unshown(asked),
         n_output=sum(text.n_output for text in texts) if texts else None,
         n_reasoning=_thought_tokens(texts),
         finish=texts[-1].finish if texts else None,
         cluster=sample.cluster,
+        groups=sample.parts,
         metadata={**sample.metadata, **verdict.details},
         request=_terms(asked[0][0]) if asked else {},
     )
@@ -97,8 +102,32 @@ def _thought_tokens(texts: Sequence[Generation]) -> int | None:
     return sum(counts) if counts and len(counts) == len(texts) else None
 
 
+def unshown(turns: Sequence[Turn]) -> int:
+    """Tokens of its prompt that the model was not shown, in the text that lost most."""
+    return max((one.n_unshown for one in _answers(turns)), default=0)
+
+
+def longest_context(turns: Sequence[Turn]) -> int | None:
+    """Tokens of the longest context that a likelihood was asked after; None where that is not known."""
+    known = [one.n_prompt for one in _answers(turns) if one.n_prompt is not None]
+    return max(known, default=None)
+
+
+def _answers(turns: Sequence[Turn]) -> list[Generation | LogLikelihood]:
+    """All that the model has answered, one by one."""
+    return [one for _, answer in turns for one in _single(answer) if isinstance(one, Generation | LogLikelihood)]
+
+
+def _single(answer: Any) -> Iterator[Any]:
+    """What a tuple of answers holds, however deep: several choices of several questions."""
+    for one in answer if isinstance(answer, tuple) else ():
+        yield from _single(one)
+    if not isinstance(answer, tuple):
+        yield answer
+
+
 def _generations(answer: Any) -> list[Generation]:
-    return [one for one in (answer if isinstance(answer, tuple) else (answer,)) if isinstance(one, Generation)]
+    return [one for one in _single(answer) if isinstance(one, Generation)]
 
 
 def _response(ask: Ask, answer: Any) -> list[dict[str, Any]]:
@@ -115,7 +144,7 @@ def _response(ask: Ask, answer: Any) -> list[dict[str, Any]]:
 
 
 def _likelihood(answer: LogLikelihood) -> dict[str, object]:
-    return {"logprob": answer.logprob, "is_greedy": answer.is_greedy, "n_tokens": answer.n_tokens}
+    return answer.to_json()
 
 
 def restored(line: Mapping[str, Any], turn: int, ask: Ask) -> Any:
@@ -132,7 +161,7 @@ def restored(line: Mapping[str, Any], turn: int, ask: Ask) -> Any:
         raise LookupError(f"its line has no such answer ({error!r:.80})") from None
 
 
-_COUNTS = ("n_prompt", "n_output", "n_reasoning")
+_COUNTS = ("n_prompt", "n_output", "n_reasoning", "n_unshown")
 
 
 def _answer(ask: Ask, left: Iterator[Any]) -> Any:
@@ -146,7 +175,7 @@ def _answer(ask: Ask, left: Iterator[Any]) -> Any:
 
 
 def _restored_likelihood(one: Mapping[str, Any]) -> LogLikelihood:
-    return LogLikelihood(logprob=one["logprob"], is_greedy=one["is_greedy"], n_tokens=one["n_tokens"])
+    return LogLikelihood(**{field.name: one[field.name] for field in fields(LogLikelihood)})
 
 
 def _shown(ask: Ask) -> list[str]:

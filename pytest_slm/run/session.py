@@ -179,7 +179,7 @@ class Run:
         return dataclasses.replace(
             result,
             gate=task.gate,
-            declared=Declaration(suite_tasks=self.tasks_of.get(task.suite, ()), task_variants=tuple(task.variants)),
+            declared=Declaration.of(task, self.tasks_of.get(task.suite, ())),
             answers=keeper.told() if kind.recorded else None,
             samples=path() if kind.recorded else None,
         )

@@ -6,9 +6,11 @@ A scorer is a function ``(Sample, Generation) -> Verdict``. Other packages add t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Iterable, Mapping
 
 from pytest_slm.core.types import Generation, Sample, Verdict
+from pytest_slm.errors import UsageError
 
 Scorer = Callable[[Sample, Generation], Verdict]
 
@@ -20,3 +22,15 @@ SCORERS: Mapping[str, str] = {
     "refusal": "pytest_slm.scorers.refusal:refusal",
     "tool_calls": "pytest_slm.scorers.tool_calls:tool_calls",
 }
+
+
+def check_samples(scorer: str, samples: Iterable[Sample], where: object) -> None:
+    """Raise UsageError, with the name of the file, for the first sample that a built-in scorer cannot judge by."""
+    if scorer not in SCORERS:
+        return
+    check = importlib.import_module(SCORERS[scorer].partition(":")[0]).check
+    for sample in samples:
+        try:
+            check(sample)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error.args[0]}", slug=error.slug) from None

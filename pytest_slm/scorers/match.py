@@ -36,6 +36,11 @@ def exact(sample: Sample, generation: Generation) -> Verdict:
     return Verdict(value=0.0, answer=answer, explanation=f"expected {_told(sample)}")
 
 
+def check(sample: Sample) -> None:
+    """Raise UsageError for a sample without a target."""
+    spellings(sample)
+
+
 def _contains(sample: Sample, generation: Generation, text: str) -> Verdict:
     if not text:
         return no_answer()

@@ -3,62 +3,136 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from collections.abc import Iterator
+from fractions import Fraction
 
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers.answer import answer_of, bad_sample, no_answer
+from pytest_slm.scorers.numerals import Numeral, numeral_at, numerals
+from pytest_slm.scorers.plain import BOX, BOX_END, OPAQUE, plain
 
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<!\w)\.\d+"
-# A minus sign is a sign only where nothing stands right before it: the last number of "10-3" is 3.
-_NUMBER = rf"(?:(?<![\w)])[-−])?[$€£]?(?:{_DIGITS})"
-_NUMBERS = re.compile(_NUMBER)
-_UNIT = r"(?: ?[^\W\d]{1,15}| ?[%°]){0,2}"
-# "Answer: 3 boxes + 4 boxes = 7" declares 7, not 3: a declared number must not go on as a sum.
-_DECLARED = re.compile(
-    r"(?:\b(?:answer|result)\b(?:\s+is\b|[*_`]*\s*[:=])|####|\\boxed\{)[\s:*_`]*"
-    rf"((?>{_NUMBER}))(?!{_UNIT}\s*[-−+*/×÷=^x]\s*[\d$€£(])",
-    re.IGNORECASE,
+_WORD = r"[^\W\d_]{1,15}+(?:[23](?!\w))?"  # m2 is one, too
+_UNIT = rf"(?: ?\(?{_WORD}(?:\.(?= ))?(?:[/×*-]{_WORD}){{0,3}}\)?| ?[%°€£¥¢₹])"
+_UNITS = re.compile(rf"{_UNIT}{{0,3}}")
+_POWERED = re.compile(r"(?<=[^\W\d_])(?: ?\^ ?\(?|\*\*(?=-?\d(?![\d*])))[-+]?\d{1,3}\)?")
+_SUBSCRIPT = re.compile(r"(?<=[^\W\d_])_\(?\d++\)?")
+_SIGN_APART = re.compile(r"(?<=[=:(])([ \t]*+)-[ \t]++(?=[$€£¥]?\d)|\bnegative (?=\d)|(?<=\bis )minus (?=\d)")
+_LEAD = (
+    r"[\s:*_`\"'(=≈~]*+(?:[a-z](?: ?\([a-z]\))? ?= ?)?(?:(?:about|around|approximately|roughly|exactly) )?[*_`(≈~]*+"
 )
-_ALONE = re.compile(rf"[\s*_`\"'=]*((?>{_NUMBER})){_UNIT}[ \t*_`\"'.!]*(?:\n|\Z)")
-_LIST_MARKER = re.compile(r"^[ \t]*\d+[.)][ \t]+(?=\S)", re.MULTILINE)
-_TORN = re.compile(r"(?<![-−$€£.,\d])[-−$€£.,\d]*\d\Z")
+_DECLARED = re.compile(rf"(?:\b(?:answer|result)\b(?:\s+is\b|[*_`\"']*\s*[:=])|####){_LEAD}", re.IGNORECASE)
+# "Answer: 3 boxes + 4 boxes = 7" declares 7, not 3: a declared number must not go on as a sum.
+_SUM = re.compile(rf"{_UNIT}{{0,3}}?\s*[-+*/×÷=≈^x]\s*[\d$€£({OPAQUE}]")
+_AND = re.compile(rf"{_UNIT}{{0,3}}?\s*(?:[,;&](?:\s*(?:and|or)\b)?|\band\b|\bor\b)\s*")
+_END = re.compile(rf"[*_`\"'$)\]\t ]*+(?:\.?[*_`\"'$)\]\t ]*+(?:\n|\Z)|[.!?] |{BOX_END})")
+_ALONE = re.compile(r"[\s*_`\"'(=≈~]*+")
+_ALONE_END = re.compile(r"[ \t*_`\"'$).!]*+(?:\n|\Z)")
+_LIST_MARKER = re.compile(r"^[ \t]*+\d++[.)][ \t]++(?=\S)", re.MULTILINE)
+_BOXES = re.compile(rf"{BOX}([^{BOX}{BOX_END}\n]*+){BOX_END}?")
+_BOXED = re.compile(r"[\s$*_`\"']*+")
+_BOXED_END = re.compile(r"[\s$*_`\"'.)]*+\Z")
+# Up to the cut everything that may belong to its number: digits, "1 1/" before a 2, "3 ×" before a 10.
+_TORN = re.compile(r"(?<![\w.,:'/^×*{}\\$€£¥+-])[A-Za-z0-9_.,:'/^×*{}\\$€£¥–−+-]*(?:\d|[/^×*{])\Z")
+_BEGUN = re.compile(r"(?<![\d.,])[-−–]?[$€£]?[\d.,]*\d(?:[ \t]*(?:/|\^|×|\\times|\\cdot)[ \t]*(?:10)?|[ \t]+)\Z")
 
 
 def number(sample: Sample, generation: Generation) -> Verdict:
     """Right if the answer's number equals the target (a number, or its text).
 
     The answer's number is, in this order: the last one declared as such ("the answer is 12", "#### 12",
-    ``\\boxed{12}``), one that stands alone on the first line, the last one that does not number a list. Thousands
-    commas, currency signs and units are read over; words ("twelve") and unfinished sums ("12/4") are not the number
-    they mean, nor is one right after which the answer was cut off: it may be half of another.
+    ``\\boxed{12}``), one that stands alone on the first line, the last one that does not number a list. It is read as
+    people write it: LaTeX, thousands in several conventions, fractions, mixed numbers, powers of ten, currencies,
+    units. Words ("twelve"), unfinished sums ("12/4", "2^3") and several declared numbers ("3 or 4") are not the number
+    that they mean, nor is one right after which the answer was cut off: it may be half of another.
     """
-    if not _NUMBERS.fullmatch(str(sample.target)):
-        raise bad_sample(sample, f"the target {sample.target!r} is no number. Write it with digits")
+    target = _target(sample)
     answer = answer_of(generation)
     if not answer:
         return no_answer()
     cut = generation.finish != "stop" and not generation.text[-1:].isspace()
-    found = answered(_TORN.sub("", answer) if cut else answer)
+    found = _answered(_whole_part(answer) if cut else answer)
     if found is None:
         none = "no number before the answer was cut off" if cut else "no number in the answer"
         return Verdict(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
-    if _value(found) == _value(str(sample.target)):
-        return Verdict(value=1.0, answer=found, explanation=f"{found} is right")
-    return Verdict(value=0.0, answer=found, explanation=f"answered {found}, expected {sample.target}")
+    if found.value is None:
+        problem = f"{found.text!r:.80} is not one number, expected {sample.target}"
+        return Verdict(value=0.0, answer=found.text, explanation=problem)
+    if found.value == target:
+        return Verdict(value=1.0, answer=found.text, explanation=f"{found.text} is right")
+    return Verdict(value=0.0, answer=found.text, explanation=f"answered {found.text}, expected {sample.target}")
 
 
 def answered(text: str) -> str | None:
     """The number that ``text`` gives as its answer, as it is written there, or None if there is no number."""
-    declared = _DECLARED.findall(text)
-    if declared:
-        return str(declared[-1])
-    alone = _ALONE.match(text)
-    if alone:
-        return alone[1]
-    numbers = _NUMBERS.findall(_LIST_MARKER.sub("", text))
-    return str(numbers[-1]) if numbers else None
+    found = _answered(text)
+    return None if found is None else found.text
 
 
-def _value(written: str) -> Decimal:
-    # Decimal, not int or float: exact, and no limit on the number of digits that a looping model writes.
-    return Decimal(re.sub(r"[,$€£]", "", written).replace("−", "-"))
+def check(sample: Sample) -> None:
+    """Raise UsageError for a sample whose target is no number."""
+    _target(sample)
+
+
+def _target(sample: Sample) -> Fraction:
+    written = str(sample.target)
+    found = numeral_at(plain(written), 0)
+    if found is None or found.value is None or found.end != len(written):
+        raise bad_sample(sample, f"the target {written!r:.80} is no number. Write it with digits")
+    return found.value
+
+
+def _whole_part(answer: str) -> str:
+    """An answer that was cut off without the number that may go on behind the cut."""
+    torn = _TORN.search(answer[-500:])
+    if torn is None:
+        return answer
+    whole = answer[: len(answer) - len(torn[0])]
+    begun = _BEGUN.search(whole[-500:])
+    return whole[: len(whole) - len(begun[0])] if begun else whole
+
+
+def _answered(text: str) -> Numeral | None:
+    text = _SUBSCRIPT.sub("", _POWERED.sub("", plain(text)))
+    text = _SIGN_APART.sub(lambda found: f"{found[1] or ''}-", text)
+    declared = max(_declared(text), key=lambda numeral: numeral.end, default=None)
+    if declared is not None:
+        return declared
+    alone = numeral_at(text, _ALONE.match(text).end())  # type: ignore[union-attr]  # it matches the empty text
+    if alone is not None and _ALONE_END.match(text, _behind_unit(text, alone.end)):
+        return alone
+    there = numerals(_LIST_MARKER.sub("", text.replace(BOX, " ")))
+    last = max(there, key=lambda numeral: numeral.end, default=None)
+    return None if last is None else last.last()
+
+
+def _declared(text: str) -> Iterator[Numeral]:
+    """What the text declares as its answer, or as several answers at once (a numeral without value)."""
+    for place in _DECLARED.finditer(text):
+        numeral = numeral_at(text, place.end())
+        if numeral is not None and not _SUM.match(text, numeral.end):
+            yield _with_others(text, numeral)
+    for box in _BOXES.finditer(text):
+        content = box[1].rpartition("=")[2].rpartition("≈")[2]
+        numeral = numeral_at(content, _BOXED.match(content).end())  # type: ignore[union-attr]
+        whole = numeral is not None and _BOXED_END.match(content, _behind_unit(content, numeral.end))
+        if numeral is not None and whole:
+            yield Numeral(numeral.text, box.start(), box.end(), numeral.value)
+        elif next(numerals(content), None) is not None:
+            yield Numeral(content.strip(), box.start(), box.end(), None)
+
+
+def _with_others(text: str, first: Numeral) -> Numeral:
+    """The numeral, or, where it begins a list of several ("3, 4 or 5"), all of them without a value."""
+    end = first.end
+    while link := _AND.match(text, end):
+        following = numeral_at(text, link.end())
+        if following is None:
+            break
+        end = following.end
+    if end == first.end or not _END.match(text, _behind_unit(text, end)):
+        return first
+    return Numeral(text[first.start : end], first.start, end, None)
+
+
+def _behind_unit(text: str, position: int) -> int:
+    return _UNITS.match(text, position).end()  # type: ignore[union-attr]  # it matches the empty text

@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from pytest_slm.core.types import ItemId
+from pytest_slm.errors import shown
 
 QUIET_S = 15.0
 """Where the terminal cannot rewrite a line (a file, CI), a line comes this often at most."""
@@ -113,7 +114,9 @@ class LiveLine:
         counts = f" {self._counts[0]}/{self._counts[1]}" if self._counts[1] else ""
         eta = self.eta()
         left = f" · {_minutes(eta)} left" if eta is not None else ""
-        return f"  {self._doing} {self._item}{counts} · item {place} of {max(place, len(self._costs))}{left}"
+        return (
+            f"  {self._doing} {shown(str(self._item))}{counts} · item {place} of {max(place, len(self._costs))}{left}"
+        )
 
     def eta(self) -> float | None:
         """Seconds until all items are done, or None while too little is done to tell."""

@@ -9,8 +9,9 @@ import pytest
 
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
+from pytest_slm.errors import shown
 from pytest_slm.registry.scores import engine_of, run_aggregates
-from pytest_slm.terminal.table import aligned, shown
+from pytest_slm.terminal.table import aligned
 
 
 def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
@@ -67,13 +68,15 @@ def _timings(run: RunReport) -> list[str]:
 
 
 def _remarks(run: RunReport) -> list[str]:
-    """What else a reader should know: answers from an earlier session of the run, and how a time budget was kept."""
+    """What else a reader should know: of the prompts, answers from an earlier session of the run, and how a time budget
+    was kept."""
     taken, asked = run.answers
     found = list(dict.fromkeys(note for result in run.results if result.answers for note in result.answers.notes))
     if taken:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
     if thought := thinking_line(run.results):
         found.insert(0, thought)
+    found += [f"chat template: {note}" for note in (run.backend.chat_template_notes if run.backend else ())]
     if run.budget:
         found.append(
             f"budget: {run.budget['asked_s']:.0f} s asked, {run.budget['planned_s']:.0f} s planned, "
@@ -103,7 +106,8 @@ HEAD = ("item", "metric", "value", "95 % interval", "n", "seconds", "outcome")
 
 def _row(result: Result) -> tuple[str, ...]:
     metric = result.metric() if result.outcome in MEASURED else None
-    if metric is None and result.kind == "lm_eval" and result.metrics:  # a group of which parts are missing
+    if metric is None and result.metrics and (result.kind == "lm_eval" or result.prompts_cut):
+        # a group of which parts are missing, or a task whose prompts were cut
         metric = result.metrics[0]
     if metric is None and result.outcome in MEASURED and result.measurements:
         memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
@@ -112,6 +116,8 @@ def _row(result: Result) -> tuple[str, ...]:
         shown = _shown(metric)
     remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
     remarks += _cut(result, metric)
+    if result.prompts_cut:
+        remarks.append(f"{result.prompts_cut.samples} prompts cut")
     if noise := _noise(result, metric):
         remarks.append(noise)
     n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")

@@ -1,4 +1,4 @@
-"""Text for a terminal: rows in columns, and foreign text that is shown and not obeyed.
+"""Rows in columns for a terminal; what stands in them is shown, and not obeyed.
 
 Of the libraries, ``tabulate`` needs a second package for wide characters and obeys control characters; this is shorter.
 """
@@ -8,19 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Container, Sequence
 
-JOINERS = "\u200c\u200d"
-"""Invisible characters that ordinary words and emoji hold."""
-
-
-def shown(text: str) -> str:
-    """The text with control characters, ends of lines, marks of direction and invisible characters written out
-    (``\\x1b``, ``\\u202e``): a name from a file can neither colour the terminal nor turn a line around."""
-    return "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in JOINERS
-        else char
-        for char in text
-    )
+from pytest_slm.errors import JOINERS, shown
 
 
 def width(text: str) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from pytest_slm.answers import keeping
 from pytest_slm.answers.keeping import Keeper
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ModelSpec
@@ -99,6 +100,50 @@ def test_only_the_batch_in_which_it_ended_is_lost(keeper):
     assert 0 < taken <= 60
     # every question is asked again or was answered, none of the latter twice
     assert len(model.asked) == 100 - taken
+
+
+def test_a_batch_that_takes_long_is_kept_as_it_comes(keeper, monkeypatch):
+    monkeypatch.setattr(keeping, "PART_S", 0.0)
+
+    asked, broken = questions(30), Counting()
+    broken.generate = stopped(broken.generate, 20)
+    with pytest.raises(BackendError):
+        keeper().watch(broken).generate(asked)
+    after, model, told = keeper(), Counting(), {}
+    answers = after.watch(model).generate(asked, finished=told.__setitem__)
+    # the last one had no sign of life behind it
+    assert after.told().taken == 19
+    assert [request.messages[0].content for request in asked[19:]] == model.asked
+    assert sorted(told) == list(range(30))
+    assert [answer.text for answer in answers] == [answer.text for answer in Counting().generate(asked)]
+    assert after.told().notes[0].startswith("11 answers were computed without those that an interruption had left")
+    last, nobody = keeper(), Counting()
+    last.watch(nobody).generate(asked)
+    assert (nobody.asked, last.told()) == ([], AnswerCounts(asked=30, taken=30))
+
+
+def test_what_is_exact_may_be_computed_in_any_company(keeper, monkeypatch):
+    monkeypatch.setattr(keeping, "PART_S", 0.0)
+    exact = Counting()
+    exact.extra = {"exact": True}
+    pairs = [("a", f" {number}") for number in range(5)]
+    exact.loglikelihood = stopped(exact.loglikelihood, 3)
+    with pytest.raises(BackendError):
+        keeper().watch(exact).loglikelihood(pairs)
+    after, model = keeper(), Counting()
+    model.extra = exact.extra
+    after.watch(model).loglikelihood(pairs)
+    assert after.told() == AnswerCounts(asked=5, taken=2)
+
+
+def stopped(call, n):
+    """A call that ends in an error after so many results."""
+
+    def half(items, progress, finished):
+        call(items[:n], progress, finished)
+        raise BackendError("as told")
+
+    return half
 
 
 def test_likelihoods_are_kept_too(keeper):

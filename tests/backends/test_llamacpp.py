@@ -302,6 +302,27 @@ def test_a_file_that_is_no_model_is_refused_with_the_engines_reason(tmp_path):
         LlamaCpp(ModelSpec(path=str(path), format="gguf"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "slug", "reason"),
+    [
+        ({"n_seq_max": 300}, "context-open", "n_seq_max must be <= 256"),
+        ({"type_v": 2, "flash_attn_type": 0}, "context-open", "quantized V cache requires flash_attn"),
+        ({"n_ctx": 2**26}, "context-memory", "failed to allocate"),
+    ],
+)
+def test_a_context_that_cannot_be_opened_is_told_with_the_engines_own_reason(backend, settings, slug, reason):
+    import llama_cpp as llama
+
+    from pytest_slm.backends.llamacpp.context import opened
+
+    parameters = llama.llama_context_default_params()
+    for name, value in {"n_ctx": 512, **settings}.items():
+        setattr(parameters, name, value)
+    with pytest.raises(BackendError, match=reason) as caught:
+        opened(backend._model, parameters)
+    assert caught.value.slug == slug
+
+
 def test_closing_twice_is_allowed(real_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 

@@ -145,7 +145,7 @@ def test_a_model_that_the_session_has_killed_says_so_to_others(fake_hosts):
     ],
 )
 def test_refused_memory_is_known_by_its_error(error, lacks):
-    from pytest_slm.hosts.host import error_json
+    from pytest_slm.hosts.failures import error_json
 
     told = error_json(error)
     assert (told["slug"] == "out-of-memory") is lacks

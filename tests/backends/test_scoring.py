@@ -18,16 +18,18 @@ PAIRS = [
     for ending in ENDINGS
 ]
 
+FIXTURES = {"Q4_1": "small_q4_1_model", "real F32": "f32_model", "real Q4_1": "real_model"}
+
 
 @pytest.fixture
-def opened(f32_model, real_model):
-    """Opens the F32 or the quantized weights; closes them afterwards."""
+def opened(request, small_model):
+    """Opens small weights (F32 or Q4_1) or real ones (``real F32``, ``real Q4_1``); closes them afterwards."""
     from pytest_slm.backends.llamacpp import LlamaCpp
 
     backends = []
 
     def open_(weights="F32", *, exact=False, **settings):
-        path = {"F32": f32_model, "Q4_1": real_model}[weights]
+        path = small_model if weights == "F32" else request.getfixturevalue(FIXTURES[weights])
         spec = ModelSpec(
             path=str(path), format="gguf", settings=EngineSettings(**{"threads": 1} | settings), exact=exact
         )
@@ -60,8 +62,9 @@ def reordered(backend, pairs, seed=0):
     return [shuffled[order.index(place)] for place in range(len(pairs))]
 
 
-def test_f32_sums_depend_neither_on_order_nor_on_packing(opened):
-    backend = opened()
+@pytest.mark.parametrize("weights", ["F32", "real F32"])
+def test_f32_sums_depend_neither_on_order_nor_on_packing(opened, weights):
+    backend = opened(weights)
     packed = sums(backend, PAIRS)
     assert reordered(backend, PAIRS) == pytest.approx(packed, abs=1e-3)
     assert [sums(backend, [pair])[0] for pair in PAIRS[::7]] == pytest.approx(packed[::7], abs=1e-3)
@@ -81,10 +84,10 @@ def test_sums_do_not_depend_on_how_many_threads_add_them_up(opened, threads):
     assert sums(opened(threads=threads), pairs) == pytest.approx(sums(opened(), pairs), abs=1e-3)
 
 
-@pytest.mark.parametrize("weights", ["F32", "Q4_1"])
+@pytest.mark.parametrize("weights", ["F32", "Q4_1", "real Q4_1"])
 def test_exact_sums_are_the_same_to_the_last_bit(opened, weights):
     backend = opened(weights, exact=True)
-    pairs = PAIRS[:8] + PAIRS[-8:]
+    pairs = PAIRS[:2] + PAIRS[-2:] if weights.startswith("real") else PAIRS[:8] + PAIRS[-8:]
     together = sums(backend, pairs)
     assert reordered(backend, pairs) == together
     assert [sums(backend, [pair])[0] for pair in pairs] == together
@@ -141,7 +144,7 @@ def test_an_interrupt_in_the_middle_leaves_the_backend_usable(opened):
 def test_is_greedy_is_what_greedy_decoding_writes(opened):
     from pytest_slm.core.types import Request
 
-    backend = opened()
+    backend = opened("real Q4_1")
     contexts = [f"The {subject}" for subject in SUBJECTS]
     written = backend.generate([Request(prompt=context, max_tokens=4, forced_length=True) for context in contexts])
     own = backend.loglikelihood([(c, g.text) for c, g in zip(contexts, written, strict=True)])
@@ -195,9 +198,9 @@ def test_reference_weights_are_computed_precisely_and_others_as_users_do(opened)
 )
 def test_where_flash_attention_is_slow_for_single_tokens_short_texts_do_without(opened, processor, features, cells):
     processor(features)
-    assert opened("Q4_1").describe().plain_attention_cells == cells
-    assert opened("Q4_1", flash_attention=True).describe().plain_attention_cells == 0
-    assert opened("Q4_1", kv_type="Q8_0").describe().plain_attention_cells == 0
+    assert opened("real Q4_1").describe().plain_attention_cells == cells
+    assert opened("real Q4_1", flash_attention=True).describe().plain_attention_cells == 0
+    assert opened("real Q4_1", kv_type="Q8_0").describe().plain_attention_cells == 0
     assert opened().describe().plain_attention_cells == 0  # F32 has no flash attention at all
 
 
@@ -223,20 +226,20 @@ def test_the_kernel_of_a_text_does_not_depend_on_the_texts_before_it(opened, mon
 def test_text_is_the_same_with_both_kernels(opened, processor):
     for features in ("AVX2 = 1", "AVX2 = 1 | AVX512 = 1"):
         processor(features)
-        backend = opened("Q4_1")
+        backend = opened("real Q4_1")
         assert backend.generate([Request(prompt="The capital of France is", max_tokens=1)])[0].text == " Paris"
-        assert sums(backend, PAIRS[:4]) == sums(opened("Q4_1"), PAIRS[:4])  # likelihoods have one kernel anyway
+        assert sums(backend, PAIRS[:4]) == sums(opened("real Q4_1"), PAIRS[:4])  # likelihoods have one kernel anyway
 
 
 def test_what_is_asked_for_is_used_and_told(opened):
     asked = {"n_ctx": 256, "n_batch": 64, "n_seq": 5, "kv_cells": 700, "kv_type": "Q8_0", "flash_attention": True}
-    backend = opened("Q4_1", **asked)
+    backend = opened("real Q4_1", **asked)
     assert asked.items() <= backend.describe().known.items()
     assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy
 
 
 def test_a_quantized_memory_brings_the_attention_that_it_needs(opened):
-    backend = opened("F32", kv_type="Q8_0")
+    backend = opened("real F32", kv_type="Q8_0")
     described = backend.describe()
     assert (described.kv_type, described.flash_attention) == ("Q8_0", True)
     assert backend.loglikelihood([("The capital of France is", " Paris")])[0].is_greedy

@@ -23,10 +23,11 @@ GREETING = Request(messages=(Message(role="user", content="Hi"),), max_tokens=4)
 
 
 @pytest.fixture(scope="module")
-def llama(fast_model):
+def llama(small_q4_1_model):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    opened = LlamaCpp(ModelSpec(path=str(fast_model), format="gguf", settings=EngineSettings(threads=1, n_ctx=1024)))
+    settings = EngineSettings(threads=1, n_ctx=1024)
+    opened = LlamaCpp(ModelSpec(path=str(small_q4_1_model), format="gguf", settings=settings))
     yield opened
     opened.close()
 

@@ -11,11 +11,11 @@ STORY = "Anna has a red boat and a blue one. Every summer she sails to the islan
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["packed", "exact"])
-def backend(real_model, request):
+def backend(small_q4_1_model, request):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
     opened = LlamaCpp(
-        ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1), exact=request.param)
+        ModelSpec(path=str(small_q4_1_model), format="gguf", settings=EngineSettings(threads=1), exact=request.param)
     )
     yield opened
     opened.close()

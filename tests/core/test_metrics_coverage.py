@@ -9,7 +9,6 @@ import pytest
 from pytest_slm.core.metrics import AGGREGATES
 from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Verdict
 
-RUNS = 400
 NORMAL = statistics.NormalDist()
 
 
@@ -123,11 +122,15 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("runs", "least"), [(100, 0.88), pytest.param(400, 0.91, marks=pytest.mark.nightly)], ids=["100", "400"]
+)
 @pytest.mark.parametrize("name", CASES)
-def test_the_interval_holds_the_truth_in_95_of_100_runs(name):
+def test_the_interval_holds_the_truth_in_95_of_100_runs(name, runs, least):
     spec, draw, truth = CASES[name]
     rng = random.Random(name)
-    metrics = [AGGREGATES[spec.aggregate](spec, draw(rng)) for _ in range(RUNS)]
+    metrics = [AGGREGATES[spec.aggregate](spec, draw(rng)) for _ in range(runs)]
     held = sum(metric.interval[0] <= truth <= metric.interval[1] for metric in metrics)
-    # 0.95 has a standard error of 0.011 here; that of the calibration error covers more by design
-    assert 0.91 <= held / RUNS <= (1.0 if spec.aggregate == "calibration_error" else 0.99), held / RUNS
+    # 0.95 has a standard error of 0.011 with 400 runs, of 0.022 with 100; the calibration error covers more by design
+    most = 1.0 if spec.aggregate == "calibration_error" or runs < 400 else 0.99
+    assert least <= held / runs <= most, held / runs

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-SELECTED = ("--slm-suite=core/arithmetic,safety,performance/memory", "--slm-limit=12")
+SELECTED = ("--slm-suite=core/arithmetic,safety,performance/memory", "--slm-limit=6")
 
 
 def start(folder, model, *more):
@@ -42,7 +42,7 @@ def test_prompt_tokens_are_those_that_were_then_shown(both):
         if result["samples"]:
             lines = [json.loads(line) for line in (folder / result["samples"]).read_text("utf-8").splitlines()]
             samples, requests, shown = rows[f"{result['suite']}/{result['task']}[Q4_0]"][:3]
-            assert int(samples) == int(requests) == len(lines) == 12
+            assert int(samples) == int(requests) == len(lines) == 6
             assert int(shown.replace(",", "")) == sum(line["n_prompt"] for line in lines)
 
 

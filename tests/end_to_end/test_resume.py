@@ -103,8 +103,8 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, fast_m
     output, path, after = finished(folder, fast_model, "killed", "--slm-resume")
     (result,), (wanted) = after["results"], expected["results"]
     kept = result["answers"]
-    # at most one batch is lost, and what is told is what was taken
-    assert kept == {"asked": QUESTIONS, "taken": sum(batches), "notes": []}
+    # at most one batch is lost, or (with a note) some seconds of a long one; and what is told is what was taken
+    assert {**kept, "notes": []} == {"asked": QUESTIONS, "taken": sum(batches), "notes": []}
     assert scored - sum(batches) <= max(batches) + 1
     assert f"resumed: {sum(batches)} of {QUESTIONS} answers" in output
 

@@ -14,13 +14,15 @@ import psutil
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.lookup import BackendEntry
+from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 from pytest_slm.hosts import remote
 from pytest_slm.hosts import wire as frames
 from pytest_slm.hosts.host import SPINNING, Host
+from pytest_slm.hosts.process import environment, last_words
+from pytest_slm.hosts.sources import InProcessHosts
 from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.hardware import describe_machine
 
@@ -217,6 +219,73 @@ def test_its_threads_sleep_soon_unless_the_user_has_decided_that(fake_hosts, mon
     assert process.description.host.thread_wait == f"{name}={value}"
 
 
+def test_no_debugger_is_asked_for_a_backtrace_unless_the_user_wants_one(fake_hosts, monkeypatch):
+    process = fake_hosts(Q={}).process("Q")
+    assert psutil.Process(process.pid).environ()["GGML_NO_BACKTRACE"] == "1"
+    monkeypatch.setenv("GGML_NO_BACKTRACE", "0")
+    assert environment(os.environ)["GGML_NO_BACKTRACE"] == "0"
+
+
+# As gdb 13 writes it, shortened: the reason stands first, and what its frames repeat is none.
+BACKTRACE = "\n".join(
+    f'#{number}  0x00007fddf654d7de in ggml_abort (file=0x55 "/src/ggml.c", line=12, fmt=0x7 "GGML_ASSERT(%s) failed") '
+    f"at /src/ggml.c:{number}\n{number}\tin /src/ggml.c"
+    for number in range(30)
+)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "/src/llama-context.cpp:2273: GGML_ASSERT(n_outputs_max <= cparams.n_outputs_max) failed",
+        "terminate called after throwing an instance of 'std::out_of_range'",
+        "  what():  vector::_M_range_check: __n (which is 7) >= this->size() (which is 7)",
+        "python: kernel.c:12: compute: Assertion `n > 0' failed.",
+        "Fatal Python error: Segmentation fault",
+        "/src/ggml-cuda.cu:88: CUDA error",
+    ],
+)
+def test_the_reason_of_an_engine_that_gives_up_is_told_whatever_it_prints_behind(reason):
+    log = f"loading\nllama_context: n_ctx = 12\n{reason}\nwarning: auto-loading has been declined\n{BACKTRACE}\n"
+    told = last_words(log)
+    assert told.startswith(reason.strip())
+    assert told.endswith(BACKTRACE[-20:] + "\n")
+    assert len(told) < 1_000
+    # where the end has it, it is told once
+    assert last_words(f"loading\n{reason}").count(reason.strip()) == 1
+    assert last_words("nothing of that kind") == "…nothing of that kind"
+
+
+def in_process():
+    return InProcessHosts({"Q": lambda: (Backends().find("fake"), ModelSpec(path=None, format="fake"))})
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(5, "Input/output error", "weights.bin"), r"OSError: \[Errno 5\] Input/output error: 'weights.bin'"),
+        (BrokenPipeError(32, "Broken pipe"), r"BrokenPipeError: \[Errno 32\] Broken pipe"),
+        (EOFError("Ran out of input"), "EOFError: Ran out of input"),
+    ],
+)
+def test_what_the_system_refuses_a_backend_is_the_backends_error(monkeypatch, error, told):
+    # and not taken for a client that has hung up, which raises the same
+    hosts = in_process()
+    backend = hosts.open("Q")
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fake, "_generate", fail)
+        with pytest.raises(BackendError, match=told) as caught:
+            backend.generate([ask("a")])
+    assert caught.value.slug == ("backend" if isinstance(error, OSError) else "backend-bug")
+    assert "Traceback" not in str(caught.value)
+    assert backend.generate([ask("a")])[0].text, "it goes on"
+    hosts.close()
+
+
 def test_it_talks_json_and_never_pickle(fake_hosts):
     process = fake_hosts(Q={}).process("Q")
     with process.connect() as connection:
@@ -231,8 +300,9 @@ def test_an_unknown_call_is_an_error(fake_hosts):
         assert frames.receive(connection)["error"]["message"] == "unknown call '__class__'"
 
 
+@pytest.mark.parametrize("doing", ["hang", "spin"])
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "exit"])
-def test_the_process_ends_with_whoever_started_it(no_orphans, how):
+def test_the_process_ends_with_whoever_started_it(no_orphans, how, doing):
     # even while it is deep in a request: nothing may run on after the session is gone
     program = textwrap.dedent(
         f"""
@@ -242,7 +312,7 @@ def test_the_process_ends_with_whoever_started_it(no_orphans, how):
         from pytest_slm.backends.protocol import ModelSpec
         from pytest_slm.core.types import Request
         path = pathlib.Path(tempfile.mkdtemp()) / "s.json"
-        path.write_text(json.dumps({{"rules": [{{"contains": "wait", "action": "hang"}}]}}))
+        path.write_text(json.dumps({{"rules": [{{"contains": "wait", "action": {doing!r}}}]}}))
         opening = lambda: (Backends().find("fake"), ModelSpec(path=str(path), format="fake"))
         backend = Hosts({{"Q": opening}}, start_timeout=30, request_timeout=60).open("Q")
         print(backend.host.pid, flush=True)
@@ -279,31 +349,13 @@ def test_a_long_temporary_folder_falls_back_to_a_loopback_port(fake_hosts, tmp_p
     assert process.alive
 
 
-def test_even_a_killed_session_leaves_no_folder(tmp_path, no_orphans):
-    program = """
-        import os, signal
-        from pytest_slm.hosts.sources import Hosts
-        from pytest_slm.backends.lookup import Backends
-        from pytest_slm.backends.protocol import ModelSpec
-        opening = lambda: (Backends().find("fake"), ModelSpec(path=None, format="fake"))
-        Hosts({"Q": opening}, start_timeout=30, request_timeout=60).open("Q")
-        os.kill(os.getpid(), signal.SIGKILL)
-        """
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, timeout=60)
-    deadline = time.monotonic() + 5
-    while list(tmp_path.glob("slm-*")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not list(tmp_path.glob("slm-*"))
-
-
 def test_nothing_is_left_in_the_temporary_folder(fake_hosts, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     hosts = fake_hosts(Q={})
     hosts.open("Q")
-    assert list(tmp_path.glob("slm-*"))
+    assert list(tmp_path.glob("*slm-*"))
     hosts.close()
-    assert not list(tmp_path.glob("slm-*"))
+    assert not list(tmp_path.glob("*slm-*"))
 
 
 def test_numbers_that_json_has_no_word_for_do_not_travel():
@@ -399,3 +451,17 @@ def test_a_backend_that_describes_itself_wrongly_is_told_which_field(monkeypatch
     with pytest.raises(BackendError, match=f"the backend 'odd': .*{message}") as caught:
         Host(BackendEntry(name="odd", target="x:y", formats=()), ModelSpec(path=None, format="fake"))
     assert caught.value.slug == "backend-describe"
+
+
+@pytest.mark.parametrize("logprob", [float("nan"), float("-inf"), float("inf")])
+def test_a_likelihood_that_is_no_number_is_an_error_of_one_line(fake_hosts, logprob):
+    backend = fake_hosts(Q={"rules": [{"contains": "bad", "logprob": logprob}]}).open("Q")
+    found = {}
+    with pytest.raises(
+        BackendError, match=f"'fake' gives a continuation of 1 tokens the log-likelihood {logprob}"
+    ) as one:
+        backend.loglikelihood([("a", "good"), ("a", "bad")], finished=found.__setitem__)
+    with pytest.raises(BackendError, match="'fake' gives") as rolling:
+        backend.loglikelihood_rolling(["good", "bad"])
+    assert one.value.slug == rolling.value.slug == "not-finite"
+    assert list(found) == [0]  # what came before it is kept

@@ -45,6 +45,8 @@ def whole(mirror, tmp_path, monkeypatch):
     return str(mirror)
 
 
+OPENING = "{% for m in messages %}{{ m.content }}{% endfor %}<think>\n"
+
 TAGS: dict[str, tuple[str, ...]] = {}
 
 
@@ -223,7 +225,7 @@ def test_filters_and_stop_strings_come_after_the_thinking_is_taken_away(mirror, 
     task = dataclasses.replace(task, options={**task.options, "chat_template": True, "num_fewshot": 0})
     # "Question:" ends an answer, and the last number of the text is read
     backend = fake(
-        chat_template="<think>\n",
+        chat_template=OPENING,
         reasoning="The Question: is odd. #### 8",
         text="So it is #### 9 Question: and 10",
     )
@@ -237,7 +239,7 @@ def test_filters_and_stop_strings_come_after_the_thinking_is_taken_away(mirror, 
 def test_cut_answers_leave_lm_evals_metrics_open_too(mirror, context, fake, built_in):
     task = built_in("math/gsm8k")
     task = dataclasses.replace(task, options={**task.options, "chat_template": True, "num_fewshot": 0})
-    backend = fake(chat_template="<think>\n", text="so " * 300)
+    backend = fake(chat_template=OPENING, text="so " * 300)
     result = measure(task, "", context(backend, data=str(mirror), offline=True, limit=2))
     for metric in result.metrics:
         assert (metric.value, metric.cuts.cut, metric.cuts.censored, metric.cuts.bounds) == (0, 0, 1, (0, 1))

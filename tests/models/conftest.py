@@ -166,6 +166,9 @@ class Repo:
 
     def __init__(self, files: Mapping[str, bytes], *, gated: bool = False, status: int = 200, **info: Any) -> None:
         self.files, self.gated, self.status, self.info = dict(files), gated, status, info
+        self.said: bytes | None = None
+        """What is answered instead, whatever is asked."""
+        self.headers: dict[str, str] = {}
 
 
 class Hub(ThreadingHTTPServer):
@@ -206,8 +209,8 @@ class Answer(BaseHTTPRequestHandler):
         revision = parts[3] if len(parts) > 3 else "main"
         if repo is None:
             return self.answer(401, {"X-Error-Code": "RepoNotFound"})
-        if repo.status != 200:
-            return self.answer(repo.status)
+        if repo.status != 200 or repo.said is not None:
+            return self.answer(repo.status, repo.headers, repo.said or b"")
         if revision not in ("main", "v1", COMMIT):
             return self.answer(404, {"X-Error-Code": "RevisionNotFound"})
         if about:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_slm.cli.main import main
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import BackendError, ReportError, SlmError, UsageError
 from pytest_slm.models import best_source, derive, detect, locate, select, type_named
@@ -45,10 +46,10 @@ def test_a_derived_file_is_what_was_asked_for_and_says_where_it_comes_from(real_
     assert made.is_relative_to(cache)
 
 
-def test_a_file_that_is_there_is_not_made_again_unless_it_is_damaged(real_model, cache):
-    made = derive(real_model, "Q4_0")
+def test_a_file_that_is_there_is_not_made_again_unless_it_is_damaged(small_q4_1_model, cache):
+    made = derive(small_q4_1_model, "Q4_0")
     before = made.stat().st_mtime_ns
-    assert derive(real_model, "Q4_0") == made
+    assert derive(small_q4_1_model, "Q4_0") == made
     assert made.stat().st_mtime_ns == before
     with made.open("r+b") as file:  # one byte of the weights, so that size and header stay
         file.seek(-1, 2)
@@ -56,45 +57,48 @@ def test_a_file_that_is_there_is_not_made_again_unless_it_is_damaged(real_model,
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
     damaged = made.stat().st_mtime_ns
-    assert derive(real_model, "Q4_0") == made
+    assert derive(small_q4_1_model, "Q4_0") == made
     assert made.stat().st_mtime_ns == damaged
-    derive(real_model, "Q4_0", verify=True)
+    derive(small_q4_1_model, "Q4_0", verify=True)
     with made.open("rb") as file:
         file.seek(-1, 2)
         assert file.read(1) == last
 
 
-def test_a_file_without_its_note_is_made_again(real_model, cache):
-    made = derive(real_model, "Q4_0")
+def test_a_file_without_its_note_is_made_again(small_q4_1_model, cache):
+    made = derive(small_q4_1_model, "Q4_0")
     note = next(made.parent.glob("*.json"))
     note.write_text("{}")
     assert detect(made).derivation is None
-    derive(real_model, "Q4_0")
+    derive(small_q4_1_model, "Q4_0")
     assert json.loads(note.read_text())["quantization"] == "Q4_0"
 
 
-def test_paths_need_not_be_utf_8(real_model, tmp_path, monkeypatch):
+def test_paths_need_not_be_utf_8(small_q4_1_model, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_SLM_CACHE", str(tmp_path / os.fsdecode(b"cache\xff")))
     source = tmp_path / os.fsdecode(b"m\xff.gguf")
-    source.symlink_to(real_model)
+    source.symlink_to(small_q4_1_model)
     assert detect(derive(source, "Q4_0")).quantization == "Q4_0"
 
 
-def test_nothing_unfinished_stays_behind(real_model, cache):
-    derive(real_model, "Q4_0")
+def test_nothing_unfinished_stays_behind(small_q4_1_model, cache):
+    derive(small_q4_1_model, "Q4_0")
     assert sorted(path.name for path in cache.rglob("*") if path.is_file()) == [
-        "SmolLM2-135M-Instruct-Q4_0.gguf",
-        "SmolLM2-135M-Instruct-Q4_0.gguf.derivation.json",
+        "small.Q4_1-Q4_0.gguf",
+        "small.Q4_1-Q4_0.gguf.derivation.json",
     ]
 
 
-def test_two_at_once_do_not_harm_each_other(real_model, cache):
+def test_two_at_once_do_not_harm_each_other(small_q4_1_model, cache):
     code = (
         "import sys; from pathlib import Path; from pytest_slm.models import derive; derive(Path(sys.argv[1]), 'Q4_0')"
     )
-    both = [subprocess.Popen([sys.executable, "-c", code, str(real_model)]) for _ in range(2)]
+    both = [subprocess.Popen([sys.executable, "-c", code, str(small_q4_1_model)]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert derive(real_model, "Q4_0", verify=True).stat().st_size == detect(derive(real_model, "Q4_0")).file_size
+    assert (
+        derive(small_q4_1_model, "Q4_0", verify=True).stat().st_size
+        == detect(derive(small_q4_1_model, "Q4_0")).file_size
+    )
 
 
 # -- refusing -----------------------------------------------------------------------------------------------------
@@ -108,10 +112,10 @@ def test_a_source_with_a_broken_header_never_reaches_the_engine(tmp_path, cache)
     assert not list(cache.rglob("*.gguf"))
 
 
-def test_weights_that_the_engine_cannot_read_are_told_and_leave_nothing_behind(real_model, tmp_path, cache):
+def test_weights_that_the_engine_cannot_read_are_told_and_leave_nothing_behind(small_q4_1_model, tmp_path, cache):
     # a good header with no architecture that llama.cpp knows
     path = tmp_path / "other.gguf"
-    data = real_model.read_bytes()
+    data = small_q4_1_model.read_bytes()
     path.write_bytes(
         data.replace(b"\x05\x00\x00\x00\x00\x00\x00\x00llama", b"\x05\x00\x00\x00\x00\x00\x00\x00lalma", 1)
     )
@@ -121,16 +125,16 @@ def test_weights_that_the_engine_cannot_read_are_told_and_leave_nothing_behind(r
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
-def test_a_folder_that_cannot_be_written_is_told(real_model, tmp_path):
+def test_a_folder_that_cannot_be_written_is_told(small_q4_1_model, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ReportError, match="file"):
-        derive(real_model, "Q8_0", cache=tmp_path / "file")
+        derive(small_q4_1_model, "Q8_0", cache=tmp_path / "file")
 
 
-def test_a_quantizer_that_dies_is_an_error_with_its_last_words(real_model, cache, monkeypatch):
+def test_a_quantizer_that_dies_is_an_error_with_its_last_words(small_q4_1_model, cache, monkeypatch):
     monkeypatch.setattr(sys.modules["pytest_slm.models.derive"], "QUANTIZER", "no_such_module")
     with pytest.raises(BackendError, match=r"exit code 1: .*no_such_module"):
-        derive(real_model, "Q8_0")
+        derive(small_q4_1_model, "Q8_0")
 
 
 @pytest.mark.parametrize("name", NEED_IMATRIX)
@@ -178,8 +182,8 @@ def test_the_best_source_has_lost_least_and_is_a_gguf():
     assert best_source([quantization("F32", "safetensors")]) is None
 
 
-def test_a_derived_quantization_is_made_when_it_is_located(real_model, cache):
-    source = Quantization(name="Q4_1", format="gguf", source=str(real_model.parent), file=real_model.name)
+def test_a_derived_quantization_is_made_when_it_is_located(small_q4_1_model, cache):
+    source = Quantization(name="Q4_1", format="gguf", source=str(small_q4_1_model.parent), file=small_q4_1_model.name)
     submission = Submission(slug="m", name="M", quantizations=(source,), derive=True)
     (wanted,) = select(submission, "Q5_0")
     assert not cache.exists()
@@ -196,32 +200,25 @@ def test_the_types_are_those_of_llama_cpp():
 # -- the command --------------------------------------------------------------------------------------------------
 
 
-START = "import sys; from pytest_slm.cli.main import main"
+@pytest.fixture
+def command(capsys):
+    """``command("--to", "Q8_0")``: exit code, standard output and error of ``pytest-slm quantize``."""
+
+    def run(*arguments):
+        code = main(["quantize", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return run
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from pytest_slm.cli.main import main; sys.exit(main())",
-            "quantize",
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_command_makes_what_it_is_told(real_model, tmp_path):
-    done = command(str(real_model), "--to", "Q8_0,q4_0", "--cache", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
+def test_the_command_makes_what_it_is_told(command, small_q4_1_model, tmp_path):
+    code, out, err = command(small_q4_1_model, "--to", "Q8_0,q4_0", "--cache", tmp_path)
+    assert code == 0, err
+    first, second = out.splitlines()
     assert first.split()[0] == "Q8_0"
     assert second.split()[0] == "Q4_0"
     assert all(Path(line.split()[-1]).is_file() for line in (first, second))
-    assert "is Q4_1 itself; what it has lost stays lost" in done.stderr
+    assert "is Q4_1 itself; what it has lost stays lost" in err
 
 
 @pytest.mark.parametrize(
@@ -233,8 +230,8 @@ def test_the_command_makes_what_it_is_told(real_model, tmp_path):
         (("--to", "Q8_0", "--source", "F16"), "no quantization 'F16'"),
     ],
 )
-def test_the_command_refuses_before_it_makes_anything(real_model, tmp_path, arguments, told):
-    done = command(str(real_model), "--cache", str(tmp_path), *arguments)
-    assert done.returncode == 4
-    assert told in done.stderr
+def test_the_command_refuses_before_it_makes_anything(command, small_q4_1_model, tmp_path, arguments, told):
+    code, _, err = command(small_q4_1_model, "--cache", tmp_path, *arguments)
+    assert code == 4
+    assert told in err
     assert not list(tmp_path.iterdir())

@@ -46,7 +46,8 @@ WAYS = {
     "channel": "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>{}",
     "twice": "<think>{}</think>\n<think>Well.</think>\n\n{}",
 }
-QWEN = "{% if enable_thinking %}<think>\n{% else %}<think>\n\n</think>\n\n{% endif %}"
+SAID_BEFORE = "{% for m in messages %}{{ m.content }}{% endfor %}"
+QWEN = SAID_BEFORE + "{% if enable_thinking %}<think>\n{% else %}<think>\n\n</think>\n\n{% endif %}"
 
 
 @pytest.fixture

@@ -1,177 +1,173 @@
-"""Chat templates are foreign programs: they render, and they do nothing else."""
-
-import contextlib
-import tracemalloc
+"""What chat templates are given, what they leave out, and what of them a report tells."""
 
 import pytest
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Message, ToolCall
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts import template
+from pytest_slm.prompts import process
+from pytest_slm.prompts.template import FOLDED, TOOL, ChatTemplate
 
-HELLO = (Message(role="user", content="Hello"),)
+SYSTEM = Message(role="system", content="Be brief.")
+HELLO = Message(role="user", content="Hello")
+CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHATML
+)
+WITH_TOOLS = "{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}" + CHATML
+CALL = ToolCall(name="look_up", arguments={"word": "Oslo"}, id="abcdef123")
+CALLING = (
+    HELLO,
+    Message(role="assistant", content="I look.", tool_calls=(CALL,)),
+    Message(role="tool", content="a city", tool_call_id="abcdef123", name="look_up"),
+)
 
 
-def test_a_template_sees_messages_and_special_tokens():
+def test_a_template_sees_messages_and_special_tokens(render):
     turns = "{% for m in messages %}[{{ m['role'] }}]{{ m.content }}{% endfor %}"
     source = "{{ bos_token }}" + turns + "{% if add_generation_prompt %}>{% endif %}"
-    assert template.render(source, HELLO, bos_token="<s>") == "<s>[user]Hello>"
+    assert render(source, bos_token="<s>") == "<s>[user]Hello>"
 
 
-def test_tools_are_none_where_there_are_none():
+def test_tools_are_none_where_there_are_none(render):
     # templates ask `if tools is none`; an empty list would make them announce no tools
-    assert template.render("{{ tools is none }}", HELLO) == "True"
-    assert template.render("{{ tools | tojson }}", HELLO, tools=[{"name": "ä"}]) == '[{"name": "ä"}]'
+    assert render("{{ tools is none }}") == "True"
+    assert render("{{ tools | tojson }}", tools=[{"name": "ä"}]) == '[{"name": "ä"}]'
+
+
+# -- what a template cannot write -------------------------------------------------------------------------------------
+
+
+def test_without_a_system_role_the_instruction_goes_before_the_first_user_message():
+    template = ChatTemplate(NO_SYSTEM)
+    assert template.render((SYSTEM, HELLO)) == template.render((Message(role="user", content="Be brief.\n\nHello"),))
+    assert template.facts.notes == (FOLDED,)
+
+
+def test_an_instruction_that_a_template_passes_over_goes_there_too():
+    template = ChatTemplate("{% for m in messages if m.role == 'user' %}[{{ m.content }}]{% endfor %}")
+    assert template.render((SYSTEM, HELLO)) == "[Be brief.\n\nHello]"
+    assert template.facts.notes == (FOLDED,)
+
+
+def test_an_instruction_alone_becomes_what_the_user_says():
+    answer = Message(role="assistant", content="Yes?")
+    assert "user\nBe brief.<" in ChatTemplate(NO_SYSTEM).render((SYSTEM, answer))
+
+
+def test_a_template_with_a_system_role_is_left_alone(render):
+    template = ChatTemplate(CHATML)
+    assert template.render((SYSTEM, HELLO)) == render(CHATML, (SYSTEM, HELLO))
+    assert template.facts.notes == ()
+
+
+def test_tools_that_a_template_does_not_write_are_an_error():
+    assert not ChatTemplate(CHATML).facts.tools
+    with pytest.raises(BackendError, match="does not write the tools") as caught:
+        ChatTemplate(CHATML).render((HELLO,), (TOOL,))
+    assert caught.value.slug == "tools-not-written"
+
+
+def test_tools_that_a_template_writes_are_there():
+    template = ChatTemplate(WITH_TOOLS)
+    assert template.facts.tools
+    assert '"look_up"' in template.render((HELLO,), (TOOL,))
 
 
 @pytest.mark.parametrize(
-    "attack",
+    ("source", "messages", "missing"),
     [
-        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
-        "{{ messages.__class__.__base__ }}",
-        "{% set _ = messages.append(1) %}",
-        "{% for i in range(10**9) %}{% endfor %}",
+        (
+            "{{ messages[-1].content }}",
+            (HELLO, Message(role="assistant", content="Hi"), HELLO),
+            r"1 \(user\), message 2",
+        ),
+        (CHATML, CALLING, r"message 2 \(assistant\)"),  # its words are there, its call is not
+        ("{% for m in messages if m.role != 'tool' %}{{ m | tojson }}{% endfor %}", CALLING, r"message 3 \(tool\)"),
+        ("{% for m in messages if m.role == 'assistant' %}{{ m.content }}{% endfor %}", (SYSTEM, HELLO), "message 1"),
+        # the same words stand elsewhere
+        ("{{ messages[0].content }}", (HELLO, Message(role="assistant", content="Hello")), "message 2"),
     ],
 )
-def test_attacks_end_in_an_error(attack):
-    with pytest.raises(BackendError, match="chat template") as caught:
-        template.render(attack, HELLO)
-    assert caught.value.slug == "chat-template"
+def test_messages_that_a_template_leaves_out_are_an_error(source, messages, missing):
+    with pytest.raises(BackendError, match=missing) as caught:
+        ChatTemplate(source).render(messages)
+    assert caught.value.slug == "template-leaves-out"
 
 
-def test_the_helpers_lead_nowhere():
-    assert template.render("{{ raise_exception.__globals__ }}{{ strftime_now.__self__ }}", HELLO) == ""
+def test_words_beside_a_call_may_be_left_out():
+    # many templates have no place for them
+    source = "{% for m in messages %}{{ m.tool_calls | tojson if m.tool_calls else m.content }}{% endfor %}"
+    assert "I look" not in ChatTemplate(source).render(CALLING)
 
 
-def test_a_template_may_refuse_a_conversation():
+def test_an_empty_message_is_not_missed():
+    assert ChatTemplate(CHATML).render((Message(role="user", content=""),)) == "<|im_start|>user\n<|im_end|>\n"
+
+
+def test_a_template_that_refuses_says_why():
     with pytest.raises(BackendError, match="roles must alternate"):
-        template.render("{{ raise_exception('roles must alternate') }}", HELLO)
+        ChatTemplate("{{ raise_exception('roles must alternate') }}").render((SYSTEM, HELLO))
 
 
-def test_a_broken_template_names_its_line():
+# -- what makes one prompt another one on another day -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ("{{ strftime_now('%Y') }}", "date"),
+        ("{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% endif %}", "date"),
+        ("{{ ['a', 'b'] | random }}", "at random"),
+        ("{{ [['a', 'b']] | map('random') | first }}", "at random"),
+        ("{{ lipsum(1) }}", "at random"),
+        ("{% if false %}{{ [1] | random }}{% endif %}", "at random"),  # it may, for another conversation
+    ],
+)
+def test_a_date_and_draws_are_told_and_do_not_change(source, note):
+    template = ChatTemplate(source + CHATML)
+    (told,) = template.facts.notes
+    assert note in told
+    assert len({template.render((HELLO,)) for _ in range(5)}) == 1
+
+
+def test_a_date_in_a_template_is_the_one_that_templates_have_by_default(render):
+    assert render("{{ strftime_now('%d %b %Y') }}") == "26 Jul 2024"
+
+
+def test_a_template_that_does_not_compile_has_no_facts_and_says_why_when_it_is_used():
+    template = ChatTemplate("\n{% if %}")
+    assert template.facts == template.facts.__class__(tools=False)
     with pytest.raises(BackendError, match="line 2"):
-        template.render("\n{% if %}", HELLO)
+        template.render((HELLO,))
 
 
-def test_size_has_limits(monkeypatch):
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_helpers_lead_nowhere(render):
+    assert render("{{ raise_exception.__globals__ }}{{ strftime_now.__self__ }}") == ""
+
+
+def test_size_has_limits(render, monkeypatch):
     with pytest.raises(BackendError, match="the limit is"):
-        template.render("x" * (template.MAX_TEMPLATE + 1), HELLO)
-    monkeypatch.setattr(template, "MAX_RENDERED", 1000)
+        render("x" * (process.MAX_TEMPLATE + 1))
+    monkeypatch.setattr(process, "MAX_RENDERED", 1000)
     with pytest.raises(BackendError, match="more than 1000"):
-        template.render("{% for i in range(9999) %}abc{% endfor %}", HELLO)
+        render("{% for i in range(9999) %}abc{% endfor %}")
 
 
-def test_a_date_in_a_template_does_not_change_overnight():
-    assert template.render("{{ strftime_now('%d %b %Y') }}", HELLO) == "26 Jul 2024"
+def test_a_users_markup_is_not_escaped(render):
+    assert render("{{ messages[0].content }}", (Message(role="user", content="<b> & 'x'"),)) == "<b> & 'x'"
 
 
-def test_a_users_markup_is_not_escaped():
-    assert template.render("{{ messages[0].content }}", (Message(role="user", content="<b> & 'x'"),)) == "<b> & 'x'"
+def test_half_a_character_goes_through(render):
+    assert render("{{ messages[0].content }}", (Message(role="user", content="a\ud800"),)) == "a\ud800"
 
 
-LOOPS = "{% for number in range(99999) %}" * 3 + "{% endfor %}" * 3
-
-
-def test_a_template_that_loops_for_ever_is_stopped_and_the_next_one_renders(monkeypatch):
-    monkeypatch.setattr(template, "MAX_SECONDS", 0.3)
-    with pytest.raises(BackendError, match=r"not done after 0\.3 s") as caught:
-        template.render(LOOPS, HELLO)
-    assert caught.value.slug == "chat-template"
-    monkeypatch.setattr(template, "MAX_SECONDS", 60.0)
-    assert template.render("{{ messages[0].role }}", HELLO) == "user"
-
-
-def test_the_time_of_a_template_that_is_done_never_ends_something_else(monkeypatch):
-    monkeypatch.setattr(template, "MAX_SECONDS", 0.001)
-    for _ in range(200):  # some are stopped, some are not: nothing else may be
-        with contextlib.suppress(BackendError):
-            template.render("{% for a in range(300) %}{{ a }}{% endfor %}", HELLO)
-    total = sum(range(300_000))
-    assert total == 299_999 * 150_000
-
-
-@pytest.mark.parametrize(
-    "greedy",
-    [
-        "{{ 'x' * 10**9 }}",
-        "{{ 10**9 * 'x' }}",
-        "{{ [0] * 10**9 }}",
-        "{{ 9**9999999 }}",
-        "{{ 9999**9**9 }}",
-        "{% set n = namespace(x=9**999) %}{% for _ in range(40) %}{% set n.x = n.x * n.x %}{% endfor %}",
-        "{% set n = namespace(x='x' * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
-        "{% set n = namespace(x='x' * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x + n.x %}{% endfor %}",
-        "{% set n = namespace(x=[1] * 10**6) %}{% for _ in range(9) %}{% set n.x = n.x + n.x %}{% endfor %}",
-        # a list of a list of lists is small until it is text
-        "{{ '%300000000d' % 1 }}",
-        "{{ '%*d' % (300000000, 1) }}",
-        "{{ '%.300000000f' % 1 }}",
-        "{{ '%-300000000d' % 1 }}",
-        "{{ '%1.300000000f' % 1 }}",
-        "{{ '%*.300000000f' % (1, 1) }}",
-        "{{ '%(a(b))300000000d' % {'a(b)': 1} }}",
-        "{{ '%(a)s%(a)s%(a)s' % {'a': 'x' * 10**7} }}",
-        "{{ '%300000000d'|format(1) }}",
-        "{{ '{:>300000000}'.format(1) }}",
-        "{{ '{0}{0}{0}'.format('x' * 10**7) }}",
-        "{{ '{a:>300000000}'.format_map({'a': 1}) }}",
-        "{{ 'a'.ljust(300000000)|length }}",
-        "{{ 'a'.rjust(300000000)|length }}",
-        "{{ 'a'.center(300000000)|length }}",
-        "{{ 'a'|center(300000000)|length }}",
-        "{{ ['a']|map('center', 300000000)|list|length }}",
-        "{{ ('a'|attr('zfill'))(300000000)|length }}",
-        "{{ 'a'.encode().ljust(300000000)|length }}",
-        "{{ (1).to_bytes(300000000, 'big')|length }}",
-        "{{ '\t'.expandtabs(300000000)|length }}",
-        "{{ ('a' * 10000).replace('a', 'b' * 10000)|length }}",
-        "{{ ('a' * 10000).replace('', 'b' * 10000)|length }}",
-        "{{ ('a' * 10000)|replace('a', 'b' * 10000)|length }}",
-        "{{ ('a' * 10000).translate({97: 'b' * 10000})|length }}",
-        "{{ ('b' * 10000).join('a' * 10000)|length }}",
-        "{{ (['a' * 10000] * 10000)|join|length }}",
-        "{{ ('a' * 10000)|join('b' * 10000)|length }}",
-        "{{ ('\n' * 10000)|indent(10000, blank=true)|length }}",
-        "{{ [1]|tojson(indent=300000000)|length }}",
-        "{{ ('a ' * 10000)|wordwrap(1, wrapstring='b' * 10000)|length }}",
-        "{{ ('a ' * 10000)|wordwrap(1, true, 'b' * 10000)|length }}",
-        "{{ ('a'|safe).ljust(300000000)|length }}",
-        "{{ ('%300000000d'|safe) % 1 }}",
-        "{{ ('{:>300000000}'|safe).format(1) }}",
-    ],
-)
-def test_what_makes_much_of_little_is_an_error(greedy, monkeypatch):
-    monkeypatch.setattr(template, "MAX_SECONDS", 120.0)  # not for being slow
-    tracemalloc.start()
-    try:
-        with pytest.raises(BackendError, match="more than 16777216"):
-            template.render(greedy, HELLO)
-        assert tracemalloc.get_traced_memory()[1] < 300_000_000  # before it is made, not after
-    finally:
-        tracemalloc.stop()
-
-
-NESTED = "{% set n = namespace(x='x') %}{% for _ in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ WHAT }}"
-
-
-@pytest.mark.parametrize(
-    "what",
-    [
-        *("n.x", "n.x ~ ''", "n.x|string", "n.x|upper", "'%s' % n.x", "n.x|tojson", "n.x|join"),
-        *("'{}'.format(n.x)", "'%s'|format(n.x)"),
-    ],
-)
-def test_what_is_small_until_it_is_text_is_an_error(what, monkeypatch):
-    monkeypatch.setattr(template, "MAX_RENDERED", 10**6)
-    with pytest.raises(BackendError, match="more than 1000000"):
-        template.render(NESTED.replace("WHAT", what), HELLO)
-
-
-def test_ordinary_arithmetic_works():
-    assert template.render("{{ 6 * 7 }} {{ 2 ** 10 }} {{ '-' * 3 }} {{ 0.5 * 4 }}", HELLO) == "42 1024 --- 2.0"
-    assert template.render("{{ 1 + 2 }} {{ 7 % 4 }} {{ 'a' + 'b' }} {{ [1] + [2] }}", HELLO) == "3 3 ab [1, 2]"
+def test_ordinary_arithmetic_works(render):
+    assert render("{{ 6 * 7 }} {{ 2 ** 10 }} {{ '-' * 3 }} {{ 0.5 * 4 }}") == "42 1024 --- 2.0"
+    assert render("{{ 1 + 2 }} {{ 7 % 4 }} {{ 'a' + 'b' }} {{ [1] + [2] }}") == "3 3 ab [1, 2]"
 
 
 JSON = '{"a": [1]} [\n  1\n] [1,2]'
@@ -203,19 +199,8 @@ JSON = '{"a": [1]} [\n  1\n] [1,2]'
         ("{% macro m(x) %}<{{ x ~ x }}>{% endmacro %}{{ m('a') }}", "<aa>"),
     ],
 )
-def test_what_is_watched_works_as_ever(source, text):
-    assert template.render(source, HELLO) == text
-
-
-def test_a_template_with_a_concatenation_still_names_its_line():
-    with pytest.raises(BackendError, match="line 2"):
-        template.render("{{ 'a' ~ 'b' }}\n{% if %}", HELLO)
-
-
-def test_a_width_that_is_a_field_is_refused():
-    # it may be put together from several values
-    with pytest.raises(BackendError, match="not supported"):
-        template.render("{{ '{:>{a}{b}}'.format(1, a='3', b='00000000') }}", HELLO)
+def test_the_language_is_all_there(source, text, render):
+    assert render(source) == text
 
 
 TURNS = """{% for m in messages %}[{{ m.role }}{% if m.name is defined %} {{ m.name }}{% endif %}]{{ m.content }}\
@@ -223,7 +208,7 @@ TURNS = """{% for m in messages %}[{{ m.role }}{% if m.name is defined %} {{ m.n
 {% endfor %}{% endif %}{% if m.tool_call_id is defined %}({{ m.tool_call_id }}){% endif %}{% endfor %}"""
 
 
-def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said():
+def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said(render):
     # many templates test `is defined`, and a None field is defined
     call = ToolCall(name="f", arguments={"x": "a"}, id="7")
     turns = [
@@ -231,7 +216,7 @@ def test_a_template_sees_calls_and_results_and_nothing_that_was_not_said():
         Message(role="assistant", content="", tool_calls=(call,)),
         Message(role="tool", content="3", tool_call_id="7", name="f"),
     ]
-    assert template.render(TURNS, turns) == '[user]q[assistant]<f:{"x": "a"}>[tool f]3(7)'
+    assert render(TURNS, turns) == '[user]q[assistant]<f:{"x": "a"}>[tool f]3(7)'
 
 
 def test_every_text_of_a_message_is_rewritten():

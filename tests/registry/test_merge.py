@@ -91,7 +91,8 @@ def test_what_cut_answers_leave_open_comes_along(factory, build):
         )
 
     run = factory.make_run(suites=("core", "safety"))
-    (entry,) = build(replace(run, results=tuple(map(cut, run.results)))).models
+    results = tuple(result if result.suite == "performance" else cut(result) for result in run.results)
+    (entry,) = build(replace(run, results=results)).models
     items = [item for item in entry.quantizations["Q8_0"].items if item.suite in ("core", "safety")]
     assert len(items) > 2
     for item in items:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import Cuts, Declaration, ItemId, Metric, Result, SuiteFacts
+from pytest_slm.core.types import CutPrompts, Cuts, Declaration, ItemId, Metric, Result, SuiteFacts
 from pytest_slm.registry.scores import aggregates, machine_of, named, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
+from pytest_slm.run.unshown import without_rank
 
 
 @pytest.fixture
@@ -307,3 +308,9 @@ def test_bounds_of_a_score_are_in_points_where_more_is_better(score, factory):
     assert (bounds["niah"], bounds["rate"]) == (pytest.approx((70, 90)), pytest.approx((60, 90)))
     assert case.bounds == pytest.approx(((70 + 60 + 80) / 3, (90 + 90 + 80) / 3))
     assert scores([replace(right, task="choice")])["rag"].bounds is None
+
+
+def test_a_task_whose_prompts_were_cut_has_no_score(score):
+    cut = CutPrompts(samples=1, asked=100, tokens=7, most=7)
+    case = scores([score("frames", 80), without_rank(score("niah", 20), cut)])["rag"]
+    assert (case.score, case.coverage) == (pytest.approx(80), 0.5)

@@ -99,8 +99,8 @@ def _spoil(path: Path, change) -> Path:
         (lambda d: d["slm"].update(schema="0.9"), "report-schema"),
         (lambda d: d["slm"].update(surprise=1), "report-invalid"),
         # more than a float can hold
-        (lambda d: d["slm"].update(harness={"wall_s": 10**400}), "report-invalid"),
-        (lambda d: d["slm"].update(seed=10**400), "report-invalid"),
+        (lambda d: d["slm"].update(harness={"wall_s": 10**400}), "report-broken"),
+        (lambda d: d["slm"].update(seed=10**400), "report-broken"),
         (lambda d: d["slm"].pop("results") and None, "report-invalid"),
         # 2026-11-01T10:00 of which place? A naive time would sort wrongly against others.
         (lambda d: d["slm"].update(finished="2026-11-01T10:00:00"), "report-invalid"),

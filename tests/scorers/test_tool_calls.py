@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pytest_slm.core.types import Verdict
 from pytest_slm.errors import UsageError
-from pytest_slm.scorers.tool_calls import fits, same, tool_calls
+from pytest_slm.scorers.argument_types import fits, same
+from pytest_slm.scorers.tool_calls import tool_calls
 
 Scoring = Callable[..., Verdict]
 
@@ -186,6 +187,83 @@ def test_what_differs_in_meaning_stays_different(left: object, right: object) ->
 )
 def test_types_are_those_of_json_schema(value: object, schema: dict[str, Any], right: bool) -> None:
     assert fits(value, schema) is right
+
+
+FOREIGN = {  # names of types in other lists of functions: values that they take, and values that they do not
+    "float": ([1.5, 2], ["1.5", True]),
+    "double": ([1.5], ["x"]),
+    "int": ([2, 2.0], [2.5, "2"]),
+    "long": ([2], [[2]]),
+    "dict": ([{"a": 1}], [[1], "a"]),
+    "HashMap": ([{}], [1]),
+    "tuple": ([[1, 2]], [1, {"a": 1}]),
+    "ArrayList": ([[]], ["a"]),
+    "List[str]": ([["a"]], ["a"]),
+    "list<string>": ([["a"]], [{}]),
+    "String": (["a"], [1, None]),
+    "char": (["a"], [["a"]]),
+    "bool": ([True], [1, "true"]),
+    "any": ([1, "a", None, [1], {"a": 1}, True], []),
+    "NoneType": ([None], [0]),
+    "Optional[int]": ([1, None], ["a"]),
+    "Union[int, str]": ([1, "a"], [None]),
+    "str, optional": (["a"], [1]),
+    "int or float": ([1, 1.5], ["a"]),
+    "string|null": (["a", None], [1]),
+    "Dict[str, Any]": ([{"a": [1]}], [[1]]),
+    "typing.List[int]": ([[1]], [1]),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_types_have_many_names(name: str) -> None:
+    good, bad = FOREIGN[name]
+    for schema in ({"type": name}, {"type": [name]}):
+        assert [value for value in good if not fits(value, schema)] == []
+        assert [value for value in bad if fits(value, schema)] == []
+    assert fits([good[0]], {"type": "array", "items": {"type": name}})
+
+
+@pytest.mark.parametrize("kind", ["colour", "", ["string", "colour"], 7, "int or colour"])
+def test_a_type_that_nobody_knows_is_a_mistake_in_the_data(score: Scoring, kind: object) -> None:
+    # With it, no call at all would be right.
+    for schema in ({"type": kind}, {"type": "array", "items": {"type": kind}}, {"properties": {"b": {"type": kind}}}):
+        tool = {"function": {"name": "f", "parameters": {"type": "dict", "properties": {"a": schema}}}}
+        with pytest.raises(UsageError, match=r"sample 's': the tool 'f' has an argument of type .*\[sample-unfit\]"):
+            score(tool_calls, [], "x", tools=(tool,))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        None,
+        {},
+        {"required": True},
+        {"properties": []},
+        {"properties": {"a": None}},
+        {"properties": {"a": {"items": [{}]}}},
+    ],
+)
+def test_a_schema_may_say_little(score: Scoring, parameters: object) -> None:
+    tool = {"function": {"name": "f", "parameters": parameters}}
+    target = [{"name": "f", "arguments": {"a": [[1]]}}]
+    assert score(tool_calls, target, "[f(a=[1])]", tools=(tool,)).value == 1.0
+
+
+def test_strictly_texts_are_the_same_letter_by_letter(judged: Callable[..., Verdict]) -> None:
+    # By ear, as BFCL compares, 10:30 is 1030.
+    for text, strict in ((call(city="Paris"), 1.0), (call(city="paris"), 0.0), (call(city="Pa ris"), 0.0)):
+        verdict = judged([PARIS], text)
+        assert (verdict.value, verdict.values) == (1.0, {"strict": strict})
+    assert same("10:30", "1030")
+    assert not same("10:30", "1030", strict=True)
+    assert same(3, 3.0, strict=True)
+
+
+def test_many_equal_calls_are_paired_off_in_no_time(judged: Callable[..., Verdict]) -> None:
+    # Trying all orders of twelve calls takes half a billion steps.
+    assert judged([PARIS] * 12, call(city="Paris") * 12).value == 1.0
+    assert judged([PARIS] * 12, call(city="Paris") * 11 + call(city="Rome")).value == 0.0
 
 
 JSON_VALUES = st.recursive(

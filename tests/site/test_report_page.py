@@ -109,6 +109,11 @@ def test_unknown_keys_of_machine_and_engine_are_shown(page):
     assert "Prefetch rows 7" in text
 
 
+def test_what_a_chat_template_does_to_prompts_is_on_the_page(page):
+    assert "it writes a date" in page(backend={"chat_template_notes": ("it writes a date",)})
+    assert "Chat template notes" not in page()
+
+
 def test_null_is_shown_as_not_known(page):
     assert "Governor not known" in page()
 

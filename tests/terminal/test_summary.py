@@ -54,6 +54,12 @@ def test_what_answered_is_told_under_the_title(lines):
     assert lines(opened=False)[1] == "an engine that was never opened"
 
 
+def test_what_a_chat_template_does_to_prompts_is_told(lines):
+    notes = ("it writes a date", "it has no system role")
+    told = lines(backend={"name": "x", "engine_version": "1", "n_ctx": 8, "chat_template_notes": notes})
+    assert [line for line in told if line.startswith("chat template: ")] == [f"chat template: {note}" for note in notes]
+
+
 def test_weights_that_were_made_here_are_called_so(lines, factory):
     detected = replace(factory.make_run().detected, derivation=MADE)
     assert lines(detected=detected)[1].endswith("weights made from Q4_1, whose losses stay")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.terminal.table import aligned, shown, width
+from pytest_slm.errors import shown
+from pytest_slm.terminal.table import aligned, width
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,7 @@ from pytest_slm.terminal.table import aligned, shown, width
         ("one\ntwo\r\tthree", r"one\ntwo\r\tthree"),
         ("a\u202egnp.exe", r"a\u202egnp.exe"),
         ("a\u2066b\u200fc\u2028d", r"a\u2066b\u200fc\u2028d"),
+        ("bank\u200b.de\u3164", r"bank\u200b.de\u3164"),  # takes no room, or looks like nothing
         ("\ud800", r"\ud800"),  # could not be printed at all
         ("Qwen3 通义 é", "Qwen3 通义 é"),
         ("👩\u200d🔬", "👩\u200d🔬"),

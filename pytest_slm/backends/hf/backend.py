@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import transformers
 
-from pytest_slm.backends.hf import generation, scoring, weights, workload
+from pytest_slm.backends.files import sha256_of
+from pytest_slm.backends.hf import generation, scoring, workload
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
@@ -34,17 +35,18 @@ class Transformers(LocalBackend):
         super().__init__(spec, "the hf backend needs a folder with safetensors, or a GGUF file")
         self._model: Model | None = Model(self._path, spec.settings)
         self._n_ctx, self._n_vocab = self._model.n_ctx, self._model.n_vocab
+        self.files = self._model.files
         self._n_batch = spec.settings.n_batch or BATCH[self._model.device.type]
         self._timer = EngineTimer(lambda: self._open)
         self._kv_bytes: int | None = None
         self._packs = can_pack(self._model)
-        self.capabilities = self._capabilities()
 
     def describe(self) -> BackendInfo:
         model = self._open
         source = model.tokenizer.chat_template
+        self._prepare()
         # Not when the model is opened: reading the files once more is no part of the time that loading takes.
-        self._sha256 = self._sha256 or weights.sha256(model.files)
+        self._sha256 = self._sha256 or sha256_of(self.files)
         return BackendInfo(
             name="hf",
             engine="transformers",
@@ -61,8 +63,9 @@ class Transformers(LocalBackend):
             thinking=self._thinking,
             kv_bytes_per_token=model.kv_bytes,
             weights_sha256=self._sha256,
-            file_bytes=sum(file.stat().st_size for file in model.files),
+            file_bytes=sum(file.stat().st_size for file in self.files),
             chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
+            chat_template_notes=self._template_facts.notes,
             **model.describe(),
         )
 

@@ -43,8 +43,8 @@ def generate(
         logits = logits.cpu()  # waits for the device, so that the times below are those of the computation
         if not stamps:
             prefilled = clock()
-        forced = text.forced()
-        token = sampler.pick(logits) if forced is None else forced
+        forced, favourite = text.forced(), model.favourite(logits, shown[-1])
+        token = sampler.pick(logits, favourite) if forced is None else forced
         if not stamps:
             sampled = clock()
         goes_on = request.forced_length or forced is not None
@@ -66,6 +66,7 @@ def generate(
     return Generation(
         **text.finish(pieces.finish().encode() if finish != "stop" else b"").to_json(),
         n_prompt=len(prompt.ids),
+        n_unshown=prompt.n_unshown,
         n_output=len(stamps),
         finish=finish,
         timings=GenerationTimes(

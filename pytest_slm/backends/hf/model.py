@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 import transformers
 from torch import Tensor
 
+from pytest_slm.backends.finite import broken_logits
 from pytest_slm.backends.hf import gguf, weights
 from pytest_slm.backends.hf.tokenizer import Tokenizer
 from pytest_slm.core.types import EngineSettings
@@ -102,15 +104,24 @@ class Model:
         logits, output = self._run([ids], [len(ids) - 1], use_cache=True, **inputs)
         return logits[0, -1], None if self._memory is None else getattr(output, self._memory, None)
 
-    def forward(self, ids: Tensor, memory: Any) -> Any:
-        """The memory after computing more tokens of each sequence, shape (sequences, tokens), with the logits of the
-        last; nothing is read out. None where the architecture keeps no memory."""
+    def favourite(self, logits: Tensor, after: int) -> int:
+        """The likeliest token after the token ``after``, from logits of shape (vocabulary,). Raises BackendError
+        (not-finite) where there is none."""
+        token = int(logits.argmax())
+        greatest = float(logits[token])
+        if not math.isfinite(greatest):
+            raise broken_logits(str(self.path), greatest, self.tokenizer.spelled(after))
+        return token
+
+    def forward(self, ids: Tensor, memory: Any) -> tuple[Any, Tensor]:
+        """The memory after computing more tokens of each sequence, shape (sequences, tokens), None where the
+        architecture keeps none; and the logits of the last tokens, of shape (sequences, vocabulary)."""
         inputs = {self._memory: memory} if self._memory is not None and memory is not None else {}
         if self._selects:
             inputs["logits_to_keep"] = 1
         with torch.inference_mode(), _telling_where_memory_ends(self.device):
             output = self.network(input_ids=ids, use_cache=True, **inputs)
-        return None if self._memory is None else getattr(output, self._memory, None)
+        return None if self._memory is None else getattr(output, self._memory, None), output.logits[:, -1]
 
     def _run(self, rows: Sequence[Sequence[int]], wanted: Sequence[int], **inputs: Any) -> tuple[Tensor, Any]:
         keep = self.tensor(wanted)

@@ -24,15 +24,15 @@ class Sampler:
         self._request = request
         self._random = torch.Generator().manual_seed(request.seed & 0xFFFFFFFF)
 
-    def pick(self, logits: Tensor) -> int:
-        """The next token, from logits of shape (vocabulary,).
+    def pick(self, logits: Tensor, favourite: int) -> int:
+        """The next token, from logits of shape (vocabulary,); ``favourite`` is the likeliest.
 
         In llama.cpp's order: the ``top_k`` likeliest, of these the smallest set that holds ``top_p`` of the
         probability, and only then the temperature.
         """
         request = self._request
         if request.temperature == 0:
-            return int(logits.argmax())
+            return favourite
         scores, tokens = logits.float().sort(descending=True, stable=True)
         if request.top_k:
             scores, tokens = scores[: request.top_k], tokens[: request.top_k]

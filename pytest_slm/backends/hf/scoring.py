@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from pytest_slm.backends.finite import broken_logits
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import Memory
 from pytest_slm.core.request import LogLikelihood
@@ -46,13 +47,13 @@ def loglikelihoods(
     """
     requests = fitted(pairs, model.n_ctx)
     ordered = leaves(requests)
-    totals = [Total(len(tail)) for _, tail in requests]
+    totals = [Total(*both) for both in zip(pairs, requests, strict=True)]
     if packs and not exact:
         parts = _packed(model, ordered, n_batch)
     else:
         parts = _padded(model, ordered, 0 if exact else n_batch)
     for logits, wants in parts:
-        for request, logprob, greedy in _read(logits, wants):
+        for request, logprob, greedy in _read(model, logits, wants):
             done = totals[request].add(logprob, greedy)
             if done is not None:
                 finished(request, done)
@@ -111,8 +112,9 @@ def outputs_of(model: Model) -> int:
     return max(1, LOGITS_BYTES // (4 * model.n_vocab))
 
 
-def _read(logits: Tensor, wants: Wants) -> Iterator[tuple[int, float, bool]]:
-    """(request, log-probability, whether it is the likeliest token) of all that is looked for in rows of logits."""
+def _read(model: Model, logits: Tensor, wants: Wants) -> Iterator[tuple[int, float, bool]]:
+    """(request, log-probability, whether it is the likeliest token) of all that is looked for in rows of logits. Raises
+    BackendError (not-finite) for rows that are no numbers."""
     if not wants:
         return
     flat = [(row, request, token) for row, mine in enumerate(wants) for request, token in mine]
@@ -122,6 +124,11 @@ def _read(logits: Tensor, wants: Wants) -> Iterator[tuple[int, float, bool]]:
         top = scores.argmax(-1)
         rows = torch.tensor([row for row, _, _ in flat], device=logits.device)
         tokens = torch.tensor([token for _, _, token in flat], device=logits.device)
+        broken = (~norm.isfinite()).nonzero()
+        if len(broken):
+            row = int(broken[0])
+            wanted = model.tokenizer.spelled(wants[row][0][1])
+            raise broken_logits(str(model.path), float(scores[row].max()), wanted, "where it should foretell")
         logprobs = (scores[rows, tokens] - norm[rows]).tolist()
         greedy = (top[rows] == tokens).tolist()
     for (_, request, _), logprob, likeliest in zip(flat, logprobs, greedy, strict=True):

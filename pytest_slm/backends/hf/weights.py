@@ -1,16 +1,17 @@
-"""Which files a model is loaded from, what is refused before anything is, and a hash of what was loaded."""
+"""Which files a model is loaded from, and what is refused before anything is."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+from pytest_slm import files
 from pytest_slm.errors import BackendError
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+LARGEST_FILE = 256 * files.MIB
+"""Bytes of a tokenizer or a configuration."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
@@ -33,6 +34,7 @@ def weight_files(path: Path) -> list[Path]:
             f"{path}: an adapter (adapter_config.json); merge it into its base model and name that folder",
             slug="weights-unreadable",
         )
+    _check_files(path)
     named = read_json(path / "config.json").get("transformers_weights")
     first = next((name for name in (named, SINGLE, INDEX) if name and (path / str(name)).is_file()), None)
     if first is None and any(file.suffix in PICKLES for file in path.iterdir()):
@@ -56,6 +58,17 @@ def weight_files(path: Path) -> list[Path]:
     return [path / name for name in names]
 
 
+def _check_files(folder: Path) -> None:
+    """Raise BackendError for something in the folder that a library would wait for, or read until memory is full."""
+    for path in folder.iterdir():
+        try:
+            if not path.is_dir():
+                files.open_regular(path, None if path.suffix == ".safetensors" else LARGEST_FILE).close()
+        except OSError as error:
+            problem = f"{path}: {error.strerror or error}; remove it, or download the model again"
+            raise BackendError(problem, slug="weights-unreadable") from None
+
+
 def needs_remote_code(folder: Path) -> bool:
     """Whether the folder points to Python code of its own, which is never run."""
     files = (folder / "config.json", folder / "tokenizer_config.json")
@@ -65,20 +78,9 @@ def needs_remote_code(folder: Path) -> bool:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises BackendError if the file is none."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        value = files.read_json(path)
+    except (OSError, ValueError) as error:
         raise BackendError(f"{path}: no readable JSON ({error!s:.100}); download it again", slug="model-load") from None
     if not isinstance(value, dict):
         raise BackendError(f"{path}: its JSON is no object; download it again", slug="model-load")
     return value
-
-
-def sha256(files: list[Path]) -> str:
-    """The SHA-256 of a file; of several, that of their sorted hashes, one a line."""
-    hashes = sorted(_sha256(file) for file in files)
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import llama_cpp as llama
 
+from pytest_slm.backends.files import sha256_of
 from pytest_slm.backends.llamacpp import limits, scoring, workload
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
@@ -31,7 +31,7 @@ class LlamaCpp(LocalBackend):
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
         self._timer = EngineTimer(self._model, self._limits)
-        self.capabilities = self._capabilities()
+        self.files = self._model.files()
 
     @property
     def kv_bytes(self) -> int:
@@ -44,9 +44,9 @@ class LlamaCpp(LocalBackend):
 
     def describe(self) -> BackendInfo:
         source = self._model.chat_template
+        self._prepare()
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
-        files = self._model.files()
-        self._sha256 = self._sha256 or _sha256(files)
+        self._sha256 = self._sha256 or sha256_of(self.files)
         return BackendInfo(
             name="llamacpp",
             engine="llama.cpp",
@@ -65,8 +65,9 @@ class LlamaCpp(LocalBackend):
             exact=self._exact,
             thinking=self._thinking,
             weights_sha256=self._sha256,
-            file_bytes=sum(file.stat().st_size for file in files),
+            file_bytes=sum(file.stat().st_size for file in self.files),
             chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,
+            chat_template_notes=self._template_facts.notes,
             **self._model.describe(),
         )
 
@@ -107,12 +108,3 @@ class LlamaCpp(LocalBackend):
 
     def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None:
         scoring.loglikelihoods(self._context, pairs, found.add, found.beat, exact=self._exact)
-
-
-def _sha256(files: Sequence[Path]) -> str:
-    """The SHA-256 of a file; of several, that of their sorted hashes, one a line."""
-    hashes = []
-    for path in files:
-        with path.open("rb") as file:
-            hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()

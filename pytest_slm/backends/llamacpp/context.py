@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,8 +12,9 @@ import llama_cpp as llama
 import numpy as np
 import numpy.typing as npt
 
+from pytest_slm.backends.finite import broken_logits
 from pytest_slm.backends.llamacpp.limits import EngineLimits
-from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, last_words
+from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, forget_words, last_words
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row
 
@@ -20,6 +23,9 @@ SMALLEST = 1024
 
 CELL_BLOCK = 256
 """llama.cpp rounds the memory of a sequence to so many cells."""
+
+NO_MEMORY = re.compile(r"alloc|out of memory|no memory", re.IGNORECASE)
+"""What the engine says where the system has refused memory."""
 
 FLASH = {True: 1, False: 0}
 """llama.cpp's words for flash attention on and off."""
@@ -166,10 +172,20 @@ class Context:
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """The logits after a wanted row of the last batch: the engine's own memory, valid until the next batch."""
-        pointer = llama.llama_get_logits_ith(self._handle, row)
-        if not pointer:
-            raise BackendError("llama.cpp gave no logits where they were asked for")
-        return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (self.model.n_vocab,))
+        return logits_of(self._handle, row, self.model.n_vocab)
+
+    def favourite(self, logits: npt.NDArray[np.float32], after: int) -> int:
+        """The likeliest token after the token ``after``. Raises BackendError (not-finite) where there is none."""
+        token = int(logits.argmax())
+        if not math.isfinite(logits[token]):
+            raise self.broken(float(logits[token]), after)
+        return token
+
+    def broken(self, value: float, after: int) -> BackendError:
+        """The error for logits that are no numbers. The memory is freed: its cells are NaN, which a mask does not hide
+        from the texts that come next."""
+        self.release()
+        return broken_logits(self.model.path, value, self.model.spelled(after))
 
     def _open(self, n_cells: int, n_sequences: int, shared: bool, flash: bool) -> None:
         limits = self.limits
@@ -188,17 +204,32 @@ class Context:
         self._shape, self._flash = (n_cells, n_sequences, shared), flash
 
 
+def logits_of(handle: Any, row: int, n_vocab: int) -> npt.NDArray[np.float32]:
+    """The logits after a row of the last batch, -1 for the last of them: the engine's own memory."""
+    pointer = llama.llama_get_logits_ith(handle, row)
+    if not pointer:
+        raise BackendError("llama.cpp gave no logits where they were asked for")
+    return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (n_vocab,))
+
+
 def in_blocks(n_cells: int) -> int:
     """So many cells, and what llama.cpp rounds them up to."""
     return -(-n_cells // CELL_BLOCK) * CELL_BLOCK
 
 
 def opened(model: Model, parameters: Any) -> Any:
-    """A new context of the engine. Raises BackendError (context-memory) if the system has no room for it."""
+    """A new context of the engine. Raises BackendError, with the engine's reason: context-memory if the system has no
+    room for it, else context-open."""
     buffer_sizes(forget=True)
+    forget_words()
     handle = llama.llama_init_from_model(model.handle, parameters)
-    if not handle:
-        raise BackendError(
-            f"no memory for a context of {parameters.n_ctx} tokens ({last_words()})", slug="context-memory"
-        )
-    return handle
+    if handle:
+        return handle
+    reason = last_words()
+    if NO_MEMORY.search(reason):
+        raise BackendError(f"no memory for a context of {parameters.n_ctx} tokens ({reason})", slug="context-memory")
+    raise BackendError(
+        f"llama.cpp cannot open a context of {parameters.n_ctx} tokens ({reason}); see `engine:` of the submission, "
+        "--slm-n-ctx and --slm-threads",
+        slug="context-open",
+    )

@@ -202,9 +202,10 @@ class Batcher:
         first = not stream.stamps
         if first:
             stream.prefilled = clock()
-        text = stream.text
+        logits, text = self._context.logits(row), stream.text
+        favourite = self._context.favourite(logits, stream.prompt.ids[-1] if first else stream.token)
         forced = text.forced()
-        token = stream.sampler.pick(self._context.logits(row), free=text.thinking) if forced is None else forced
+        token = stream.sampler.pick(logits, favourite, free=text.thinking) if forced is None else forced
         if first:
             stream.sampled = clock()
         goes_on = request.forced_length or forced is not None
@@ -294,6 +295,7 @@ def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -
     return Generation(
         **text.to_json(),
         n_prompt=len(stream.prompt.ids),
+        n_unshown=stream.prompt.n_unshown,
         n_output=len(stream.stamps),
         finish=finish,
         timings=GenerationTimes(

@@ -50,6 +50,11 @@ def last_words() -> str:
     return "; ".join(list(_LOG)[-3:]) or "the engine gave no reason"
 
 
+def forget_words() -> None:
+    """Let ``last_words`` be of what comes now."""
+    _LOG.clear()
+
+
 def start_engine() -> None:
     """Initialise llama.cpp once per process and keep what it logs."""
     with _lock:
@@ -62,7 +67,7 @@ class Model:
 
     def __init__(self, path: str) -> None:
         start_engine()
-        self._path = os.fsencode(path)
+        self.path, self._path = path, os.fsencode(path)
         parameters = llama.llama_model_default_params()
         parameters.n_gpu_layers = 0
         buffer_sizes(forget=True)

@@ -46,9 +46,10 @@ class Sampler:
             llama.llama_sampler_free(sampler)
         self._chain = self._grammar = None
 
-    def pick(self, logits: npt.NDArray[np.float32], *, free: bool = False) -> int:
-        """The next token. It counts as written: a grammar goes on from there, unless it was ``free``."""
-        token = self._freely(logits)
+    def pick(self, logits: npt.NDArray[np.float32], favourite: int, *, free: bool = False) -> int:
+        """The next token; ``favourite`` is the likeliest. It counts as written: a grammar goes on from there, unless it
+        was ``free``."""
+        token = favourite if self._chain is None else self._apply(self._chain, _candidates(logits))
         if self._grammar is not None and not free:
             # Trying the favourite costs one candidate, asking the grammar about the vocabulary 50,000. Without top_k
             # and top_p the result is distributed as if all forbidden tokens had been struck out first; with them they
@@ -59,11 +60,6 @@ class Sampler:
         if self._chain is not None:
             llama.llama_sampler_accept(self._chain, token)
         return token
-
-    def _freely(self, logits: npt.NDArray[np.float32]) -> int:
-        if self._chain is None:
-            return int(logits.argmax())
-        return self._apply(self._chain, _candidates(logits))
 
     def _allowed(self, token: int) -> bool:
         alone = np.zeros(1, dtype=CANDIDATE)

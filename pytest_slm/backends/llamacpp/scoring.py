@@ -8,6 +8,7 @@ exact up to the engine's own arithmetic: logits and their normalising sums are f
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
@@ -43,7 +44,7 @@ def loglikelihoods(
     ordered = leaves(requests)
     if not ordered:
         return
-    sums = [Total(len(tail)) for _, tail in requests]
+    sums = [Total(*both) for both in zip(pairs, requests, strict=True)]
     alone = exact or not limits.shares
     # Sequence 0 keeps what the next group begins with.
     context.reserve(n_cells(ordered, limits), 2 if alone else limits.n_seq + 1, shared=True)
@@ -58,6 +59,8 @@ def loglikelihoods(
                 context.decode(rows, wanted)
                 logits = [context.logits(index) for index in wanted]
                 for index, values, (top, norm) in zip(wanted, logits, normaliser.normalise(logits), strict=True):
+                    if not math.isfinite(norm):
+                        raise context.broken(float(values[top]), rows[index].token)
                     for request, token in rows[index].wants:
                         done = sums[request].add(float(values[token]) - norm, token == top)
                         if done is not None:

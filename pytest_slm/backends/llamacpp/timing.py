@@ -9,6 +9,7 @@ two calls. ``inside_s`` says how much of the time was spent within those calls (
 from __future__ import annotations
 
 import ctypes
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from typing import Any
 
 import llama_cpp as llama
 
-from pytest_slm.backends.llamacpp.context import FLASH, in_blocks, opened
+from pytest_slm.backends.finite import broken_logits
+from pytest_slm.backends.llamacpp.context import FLASH, in_blocks, logits_of, opened
 from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.model import Model, last_words
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, Progress, silent
@@ -50,6 +52,7 @@ class EngineTimer:
         self._make_room(test, needed)
         self._go_to(test, ids, progress)
         seconds, inside = self._read(test, ids) if test.n_prompt else self._write(test, ids)
+        self._check_numbers()
         n_evaluated = sum(self._length(sequence) - test.n_depth for sequence in range(test.n_sequences))
         if n_evaluated != test.n_tokens * test.n_sequences:
             raise BackendError(
@@ -165,6 +168,18 @@ class EngineTimer:
         if status:
             raise self._failed(n, status)
         return seconds
+
+    def _check_numbers(self) -> None:
+        """Raise BackendError (not-finite) if the last step came to no numbers: a kernel is as fast with NaN, but what
+        was timed would be no work of the model."""
+        for row in range(self._batch.n_tokens):
+            if self._batch.logits[row]:
+                logits = logits_of(self._handle, row, self._model.n_vocab)
+                greatest = float(logits.max())
+                if not math.isfinite(greatest):
+                    token = self._batch.token[row]
+                    self.release()
+                    raise broken_logits(self._model.path, greatest, self._model.spelled(token))
 
     def _length(self, sequence: int) -> int:
         return int(llama.llama_memory_seq_pos_max(llama.llama_get_memory(self._handle), sequence)) + 1

@@ -62,8 +62,9 @@ def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     spec = task.spec(task.primary)
     # A part is not balanced by anything: of a balanced metric it is the plain accuracy.
     name = "accuracy" if spec.balance else spec.name
+    key = spec.source if any(spec.source in one.verdict.values for one in judged) else spec.key
     found = (
-        _made(replace(spec, name=f"{name}[{task.breakdown}={part}]", key=spec.source, balance=()), parts[part])
+        _made(replace(spec, name=f"{name}[{task.breakdown}={part}]", key=key, balance=()), parts[part])
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]

@@ -1,4 +1,4 @@
-"""The real model, opened once or with limits of a test's own, and what its answers are compared with."""
+"""A small model, opened once or with limits of a test's own; the real one, where a text has to make sense."""
 
 import pytest
 
@@ -15,18 +15,28 @@ def prompts():
 
 
 @pytest.fixture(scope="module")
-def backend(f32_model):
-    """The model with the limits that it has by itself."""
+def backend(small_model):
+    """The small model with the limits that it has by itself."""
+    yield from _opened(small_model)
+
+
+@pytest.fixture(scope="module")
+def language(f32_model):
+    """The real model, with limits of its own too."""
+    yield from _opened(f32_model)
+
+
+def _opened(path):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
     # F32 weights: what differs between two ways of computing is an error of ours, not the noise of a quantization
-    opened = LlamaCpp(ModelSpec(path=str(f32_model), format="gguf", settings=EngineSettings(threads=1)))
+    opened = LlamaCpp(ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def limited(f32_model):
+def limited(small_model):
     """Opens the model with other limits; closes it afterwards."""
     from pytest_slm.backends.llamacpp import LlamaCpp
 
@@ -34,7 +44,7 @@ def limited(f32_model):
 
     def open_(*, exact=False, thinking="off", **settings):
         spec = ModelSpec(
-            path=str(f32_model),
+            path=str(small_model),
             format="gguf",
             settings=EngineSettings(threads=1, **settings),
             exact=exact,

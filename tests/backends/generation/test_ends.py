@@ -6,10 +6,10 @@ from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
 
 
-def test_every_request_has_stop_strings_of_its_own(backend, texts):
-    free = backend.generate([Request(prompt="1, 2, 3, 4, 5,", max_tokens=24)])[0].text
+def test_every_request_has_stop_strings_of_its_own(language, texts):
+    free = language.generate([Request(prompt="1, 2, 3, 4, 5,", max_tokens=24)])[0].text
     stops = (" 7", " 9", "never", ", 8")
-    stopped = backend.generate([Request(prompt="1, 2, 3, 4, 5,", max_tokens=24, stop=(stop,)) for stop in stops])
+    stopped = language.generate([Request(prompt="1, 2, 3, 4, 5,", max_tokens=24, stop=(stop,)) for stop in stops])
     assert texts(stopped) == [free.split(stop)[0] for stop in stops]
     assert [g.finish for g in stopped] == ["stop", "stop", "length", "stop"]
 

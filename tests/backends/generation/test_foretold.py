@@ -2,13 +2,20 @@
 
 import pytest
 
-from pytest_slm.core.types import Request
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.types import EngineSettings, Request
 
 CIRCLES = (
     "1 2 3 4 5 6 1 2 3 4 5 6 1 2 3 4 5 6 1 2",
     "red green blue red green blue red green blue red",
     "ab ab ab ab ab",
 )
+
+
+@pytest.fixture
+def backend(language):
+    """What a network without sense writes never turns in a circle."""
+    return language
 
 
 @pytest.fixture
@@ -66,10 +73,13 @@ def test_a_forced_length_is_written_token_by_token(backend, steps):
     assert steps[1:] == [1] * 29
 
 
-def test_where_the_shape_is_fixed_nothing_is_foretold(limited, monkeypatch):
-    exact = limited(exact=True)
+def test_where_the_shape_is_fixed_nothing_is_foretold(f32_model, monkeypatch):
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    exact = LlamaCpp(ModelSpec(path=str(f32_model), format="gguf", settings=EngineSettings(threads=1), exact=True))
     seen = []
     decode = exact._context.decode
     monkeypatch.setattr(exact._context, "decode", lambda rows, wanted: (seen.append(len(rows)), decode(rows, wanted)))
     exact.generate([Request(prompt=CIRCLES[0], max_tokens=30)])
+    exact.close()
     assert seen[1:] == [1] * 29

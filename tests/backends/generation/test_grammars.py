@@ -16,25 +16,25 @@ PERSON = {
 }
 
 
-def test_a_json_schema_is_kept(backend):
+def test_a_json_schema_is_kept(language):
     ask = Message(role="user", content="Describe a person of 30 years as JSON.")
     requests = [
         Request(messages=(ask,), max_tokens=80, json_schema=PERSON, temperature=temperature, seed=3)
         for temperature in (0.0, 1.0)
     ]
-    for generation in backend.generate(requests):
+    for generation in language.generate(requests):
         assert generation.finish == "stop"
         person = json.loads(generation.text)
         assert isinstance(person["name"], str)
         assert isinstance(person["age"], int)
 
 
-def test_a_grammar_decides_what_can_be_said(backend, texts):
+def test_a_grammar_decides_what_can_be_said(language, texts):
     requests = [
         Request(prompt="The answer is", max_tokens=5, grammar='root ::= " yes" | " no"', temperature=1.5, seed=seed)
         for seed in range(12)
     ]
-    said = texts(backend.generate(requests))
+    said = texts(language.generate(requests))
     assert set(said) == {" yes", " no"}
 
 

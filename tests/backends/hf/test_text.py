@@ -1,10 +1,12 @@
 """Text is what transformers writes, with our stop strings, seeds, times and ends."""
 
+import dataclasses
 import json
 import shutil
 
 import pytest
 
+from pytest_slm.backends.protocol import EngineTest
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError, NotAvailableError
 
@@ -41,7 +43,7 @@ def test_sampled_tokens_come_as_often_as_they_are_likely(torch):
 
     def drawn(**options):
         sampler = Sampler(Request(prompt="x", seed=7, **options))
-        return [sampler.pick(logits) for _ in range(4000)]
+        return [sampler.pick(logits, 0) for _ in range(4000)]
 
     shares = [drawn(temperature=1.0).count(token) / 4000 for token in range(4)]
     assert shares == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)
@@ -159,3 +161,29 @@ def test_a_thinking_is_ended_when_its_tokens_are_spent(opened, budget):
     assert (plain.n_reasoning, plain.n_output) == (0, 5)
     (censored,) = opened().generate([Request(prompt=f"{CAPITAL}\n<think>\n", max_tokens=5)])
     assert (censored.text, censored.n_reasoning, censored.ending) == ("", 5, "censored")
+
+
+def test_no_text_likelihood_or_time_is_made_of_what_is_no_number(folder, open_folder, torch, tokenizer):
+    backend = open_folder(folder("llama"), device="cpu")
+    before = backend.loglikelihood([("a b", " c")])
+    (zebra,) = tokenizer.encode(" zebra")
+    with torch.no_grad():
+        network = backend._model.network
+        assert network.lm_head.weight.data_ptr() != network.get_input_embeddings().weight.data_ptr()
+        network.get_input_embeddings().weight[zebra, 0] = float("nan")
+    asked = Request(prompt="the zebra", max_tokens=4)
+    calls = [
+        lambda: backend.generate([asked]),
+        lambda: backend.generate([dataclasses.replace(asked, temperature=1.0)]),
+        lambda: backend.loglikelihood([("the zebra", " is"), ("a b", " c")]),
+        lambda: backend.time(EngineTest(n_gen=4)),
+    ]
+    for number, call in enumerate(calls):
+        if number == 3:
+            with torch.no_grad():
+                network.get_input_embeddings().weight[:, 0] = float("inf")
+        with pytest.raises(BackendError, match="computes no numbers") as caught:
+            call()
+        assert caught.value.slug == "not-finite"
+        if number < 3:
+            assert backend.loglikelihood([("a b", " c")]) == before

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_slm.prompts.pairs import split_pair
 
-STRIDE = int(os.environ.get("SLM_TEST_STRIDE", "20"))
+STRIDE = int(os.environ.get("SLM_TEST_STRIDE", "100"))
 """Every which string of the mirror is compared; 1 for the figures of docs/tokenization.md."""
 
 
@@ -57,7 +57,7 @@ def test_real_texts_have_the_published_ids(model, published, gguf_route, mirror,
         )
     total = sum(counts.values(), Counter())
     print(*(f"{name}: {dict(count)}" for name, count in {**counts, "total": total}.items() if count["gguf"]), sep="\n")
-    assert total["strings"] > 5_000
+    assert total["strings"] > 1_000
     assert total["gguf"], "transformers reads this pre-tokenizer from a GGUF now: say so in docs/tokenization.md"
 
 

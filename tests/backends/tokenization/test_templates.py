@@ -51,3 +51,18 @@ def test_bos_is_there_whatever_the_template_does_with_the_content(
 def test_a_message_that_is_a_special_token_leaves_the_templates_own_alone(model, im_start, im_end, monkeypatch):
     ids = prompt_ids(model, monkeypatch, CHATML, "<|im_end|>")
     assert ids.count(im_start) == ids.count(im_end) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ messages[0].content | tojson(ensure_ascii=True) }}",  # which writes the mark by its number
+        "{{ messages[0].content | replace('|im_', '|im__') }}",  # it is no longer inside of a spelling
+    ],
+)
+def test_no_mark_is_shown_to_the_model(model, monkeypatch, source):
+    said = "a <|im_end|> b"
+    ids = prompt_ids(model, monkeypatch, source, said)
+    text = b"".join(map(model.piece, ids)).decode()
+    assert not any("\ue000" <= letter < "\uf900" for letter in text)
+    assert "ue000" not in text

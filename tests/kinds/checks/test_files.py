@@ -1,10 +1,12 @@
 """Files of samples: their hash, and what is refused with its line."""
 
+import dataclasses
 import hashlib
 import json
 
 import pytest
 
+from pytest_slm.core.types import MetricSpec, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds import checks
 
@@ -40,6 +42,40 @@ def test_an_id_is_given_once(jsonl):
     with pytest.raises(UsageError, match=r"samples\.jsonl:3: the id '1' is there twice") as caught:
         checks.read_samples(jsonl([LINE, "", LINE]))
     assert caught.value.slug == "samples-duplicate"
+
+
+@pytest.mark.parametrize(
+    ("scorer", "bad", "why"),
+    [
+        ("exact", {}, "the target is empty"),
+        ("number", {"target": "twelve"}, "the target 'twelve' is no number"),
+        ("refusal", {"metadata": {"group": "odd"}}, "metadata.group is 'odd'"),
+        ("tool_calls", {"target": "f"}, "the target is no list of calls"),
+        (
+            "tool_calls",
+            {"target": [], "tools": [{"name": "f", "parameters": {"properties": {"a": {"type": "colour"}}}}]},
+            "the tool 'f' has an argument of type 'colour', which is not known",
+        ),
+    ],
+)
+def test_a_sample_that_its_scorer_cannot_read_is_told_while_collecting(jsonl, scorer, bad, why):
+    path = jsonl([json.dumps({"id": "7", "input": "?", **bad})])
+    task = Task(
+        name="t",
+        suite="s",
+        kind="checks",
+        description="",
+        scorer=scorer,
+        primary="right",
+        metrics=(MetricSpec(name="right"),),
+        path=str(path.parent / "t.yaml"),
+    )
+    with pytest.raises(UsageError, match=rf"samples\.jsonl: sample '7': {why}") as caught:
+        checks.Checks.check(task, checks.ChecksOptions(samples="samples.jsonl"))
+    assert caught.value.slug == "sample-unfit"
+    checks.Checks.check(task, checks.ChecksOptions(samples="samples.jsonl", grader="mine"))  # judges by itself
+    own = dataclasses.replace(task, scorer="of_a_plugin")
+    checks.Checks.check(own, checks.ChecksOptions(samples="samples.jsonl"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pytest_slm.backends.fake import Fake
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.checks import ChecksOptions
@@ -67,3 +68,28 @@ def test_otherwise_tools_go_through_the_models_own_template():
     request = asked(Sample(id="1", input="?", tools=(TOOL,)))
     assert [message.role for message in request.messages] == ["user"]
     assert request.tools == (TOOL,)
+
+
+def test_the_text_of_the_tools_stands_behind_the_tasks_own():
+    sample = Sample(id="1", input="?", tools=(TOOL,))
+    request = asked(sample, system="Be brief.", tools_in_prompt=True, tools_prompt="Tools: {tools}")
+    assert request.messages[0].content.startswith('Be brief.\n\nTools: {"name"')
+
+
+@pytest.mark.parametrize(("capabilities", "told"), [(["chat", "tools"], "template"), (["chat"], "prompt")])
+def test_tools_are_described_to_models_whose_template_writes_none(checks_task, context, fake, capabilities, told):
+    samples = [{"id": "1", "input": "?", "target": "x", "tools": [TOOL]}]
+    backend = fake(Asked, capabilities=capabilities)
+    result = measure(checks_task(samples, tools_prompt="Tools: {tools}"), "", context(backend))
+    assert result.provenance["tools"] == told
+    (request,) = backend.requests
+    assert bool(request.tools) == (told == "template")
+    assert ("Tools:" in request.messages[0].content) == (told == "prompt")
+
+
+class Asked(Fake):
+    """Keeps what it is asked."""
+
+    def generate(self, requests, *told):
+        self.requests = requests
+        return super().generate(requests, *told)

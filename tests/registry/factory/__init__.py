@@ -3,13 +3,14 @@
 from .pieces import FACTS, TASKS, rounds, scored, share, timing
 from .runs import MACHINE, make_run
 from .speeds import STEAL, performance, timings
-from .storing import make_samples, store_run
+from .storing import agreeing, make_samples, store_run
 
 __all__ = [
     "FACTS",
     "MACHINE",
     "STEAL",
     "TASKS",
+    "agreeing",
     "make_run",
     "make_samples",
     "performance",

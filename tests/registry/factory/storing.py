@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.core.types import RunReport
+from pytest_slm.core.types import Result, RunReport
 
 
 def make_samples(run: RunReport, count: int = 12) -> dict[str, list[dict[str, Any]]]:
@@ -29,6 +31,19 @@ def make_samples(run: RunReport, count: int = 12) -> dict[str, list[dict[str, An
         for result in run.results
         if result.samples
     }
+
+
+def agreeing(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> RunReport:
+    """The run with primary metrics that are the means of its samples' scores."""
+
+    def told(result: Result) -> Result:
+        scores = [line["score"] for line in samples.get(result.samples or "", ()) if line["score"] is not None]
+        if not scores:
+            return result
+        metric = replace(result.metric(), value=statistics.fmean(scores), n=len(scores), interval=None)
+        return replace(result, primary=metric.name, metrics=(metric,))
+
+    return replace(run, results=tuple(map(told, run.results)))
 
 
 def store_run(folder: Path, run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]] | None = None) -> Path:

@@ -1,0 +1,158 @@
+"""Files that anybody may have written, read within limits.
+
+A name in a folder may be a pipe that nobody ever writes to, a device without an end, a link to somewhere else or a
+sparse file of terabytes; JSON may be nested until the stack ends, or say one key twice. ``open_regular`` and
+``parse_json`` are the ways in for all of it. They raise what ``open`` and ``json.loads`` raise (OSError, ValueError),
+with a reason of a few words: whoever asks knows what the file was for, and says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, NoReturn
+
+MIB = 1 << 20
+TEXT = 64 * MIB
+"""Bytes of a document that is read as a whole: a report, a configuration, a manifest, questions."""
+LINES = 1024 * MIB
+"""Bytes of a file of one line for each answer."""
+MAX_DEPTH = 100
+"""Levels of lists and objects in JSON. What is deeper would be parsed, and then end some recursion behind it."""
+MAX_DIGITS = 308
+"""Of an integer: what has more is no float either."""
+
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
+_KINDS = {
+    stat.S_IFDIR: (errno.EISDIR, "a folder"),
+    stat.S_IFIFO: (errno.EINVAL, "a pipe"),
+    stat.S_IFSOCK: (errno.EINVAL, "a socket"),
+    stat.S_IFCHR: (errno.EINVAL, "a device"),
+    stat.S_IFBLK: (errno.EINVAL, "a device"),
+}
+
+
+def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> BufferedReader:
+    """An ordinary file of at most ``limit`` bytes (None: of any size), open for reading bytes.
+
+    Links are followed, as in caches of models. It never waits, nor opens what is no ordinary file. Raises OSError.
+    """
+    try:
+        _check(Path(path).stat(), limit, path)  # before it is opened: some devices act when they are
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a NUL, or half a character
+        raise OSError(errno.EINVAL, f"no name that a file can have: {error}") from None
+    try:
+        _check(os.fstat(handle), limit, path)  # it may have been replaced in between
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int = TEXT) -> bytes:
+    """All of an ordinary file that has at most ``limit`` bytes. Raises OSError."""
+    with open_regular(path, limit) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1)
+        if len(data) > size:  # it grows, or the system did not tell its size
+            data += file.read(limit + 1 - len(data))
+    if len(data) > limit:
+        raise _too_large(path, "more", limit)
+    return data
+
+
+def read_text(path: str | os.PathLike[str], limit: int = TEXT) -> str:
+    """The same as UTF-8 text, with ends of lines as they are. Raises OSError, or ValueError where it is not UTF-8."""
+    return read_bytes(path, limit).decode("utf-8")
+
+
+def read_json(path: str | os.PathLike[str], limit: int = TEXT) -> Any:
+    """The JSON document in an ordinary file. Raises OSError or ValueError."""
+    return parse_json(read_bytes(path, limit))
+
+
+def parse_json(content: bytes | str) -> Any:
+    """The JSON value in ``content``. Raises ValueError where it is not UTF-8 or not valid, for NaN, infinity, numbers
+    beyond a float's range, more than ``MAX_DEPTH`` levels, and an object with one key twice."""
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    if _too_deep(data):
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    return json.loads(
+        content if isinstance(content, str) else content.decode("utf-8"),
+        parse_constant=_constant,
+        parse_float=_float,
+        parse_int=_int,
+        object_pairs_hook=_object,
+    )
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The place of ``name`` below ``folder``. Raises OSError where it leads out of it, by ``..`` or by a link."""
+    try:
+        place, root = (folder / name).resolve(), folder.resolve()
+    except (ValueError, RuntimeError) as error:  # a NUL; links in a circle
+        raise OSError(errno.EINVAL, f"no name that a file can have: {error}") from None
+    if place == root or not place.is_relative_to(root):
+        raise OSError(errno.EACCES, "outside of its folder")
+    return folder / name
+
+
+def _check(found: os.stat_result, limit: int | None, path: str | os.PathLike[str]) -> None:
+    kind = stat.S_IFMT(found.st_mode)
+    if kind != stat.S_IFREG:
+        number, word = _KINDS.get(kind, (errno.EINVAL, "something else"))
+        raise OSError(number, f"{word}, not a file", os.fspath(path))
+    if limit is not None and found.st_size > limit:
+        raise _too_large(path, f"{found.st_size} bytes", limit)
+
+
+def _too_large(path: str | os.PathLike[str], size: str, limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"{size}, and at most {limit} are read", os.fspath(path))
+
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+
+
+def _too_deep(data: bytes) -> bool:
+    """Whether brackets outside of strings are nested too deep: each round takes the innermost pairs away."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+    # Text that ends too early leaves what it opened.
+    return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text:.40} is too large a number")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"an integer of {len(text)} digits")
+    return int(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {key!r:.80} stands there twice")
+    return found

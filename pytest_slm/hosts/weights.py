@@ -1,0 +1,84 @@
+"""Whether the files of open weights are still what they were: engines map them into memory, and a file that is
+overwritten in mid-run changes the model without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_slm.backends.files import sha256_of
+from pytest_slm.errors import BackendError
+
+Look = tuple[int, ...]
+
+
+class WeightFiles:
+    """The files of one open model. A look at them costs microseconds; they are read again only if something changed
+    that the system tells: size, inode, or one of the times."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._looks = {file: _look(file) for file in _files(path)}
+        self._sha256: str | None = None
+        self._problem: BackendError | None = None
+
+    def opened(self, files: Sequence[Path] | None, sha256: str | None) -> None:
+        """These are the files of the model that was opened (None: those of its path), with this hash. Raises
+        BackendError (weights-changed) if one of them changed meanwhile, so that nobody knows what was opened."""
+        looks = {file: _look(file) for file in (self._looks if files is None else files)}
+        for file, look in looks.items():
+            if look[:-1] != self._looks.get(file, look)[:-1]:
+                raise self._changed(f"{file} changed while it was opened")
+        self._looks, self._sha256 = looks, sha256
+
+    def problem(self) -> BackendError | None:
+        """What makes all numbers since worthless: one of the files has changed. None while they are what they were."""
+        if self._problem is not None:
+            return self._problem
+        looks = {file: _look(file) for file in self._looks}
+        if looks == self._looks:
+            return None
+        if self._is_same(looks):
+            self._looks = looks
+            return None
+        first = next(file for file, look in looks.items() if look != self._looks[file])
+        return self._changed(f"{first} was {'replaced or overwritten' if any(looks[first]) else 'deleted'} in this run")
+
+    def _is_same(self, looks: Mapping[Path, Look]) -> bool:
+        """Whether the content is what it was: a link more changes one of the times, and `touch` another one."""
+        if self._sha256 is None:
+            return all(look[:-1] == self._looks[file][:-1] for file, look in looks.items())
+        try:
+            return sha256_of(looks) == self._sha256
+        except OSError:  # it is gone
+            return False
+
+    def check(self) -> None:
+        """Raise BackendError (weights-changed) if there is a problem."""
+        if (problem := self.problem()) is not None:
+            raise problem
+
+    def _changed(self, what: str) -> BackendError:
+        self._problem = BackendError(
+            f"{what}: what is measured since then is of no known model. Leave the file alone while a run goes on, and "
+            "run again",
+            slug="weights-changed",
+        )
+        return self._problem
+
+
+def _files(path: str | None) -> list[Path]:
+    """The files that a model's path most probably means."""
+    if path is None:
+        return []
+    found = Path(path)
+    return sorted(found.glob("*.safetensors")) if found.is_dir() else [found]
+
+
+def _look(file: Path) -> Look:
+    """What the system tells of a file without reading it; zeros where it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return (0,) * 5
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev, found.st_ctime_ns
