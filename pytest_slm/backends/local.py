@@ -35,6 +35,8 @@ from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
+from pytest_slm.prompts.thinking import Marks, opened_by, variables_of
+from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
 T = TypeVar("T")
 
@@ -65,14 +67,26 @@ class ResultCollector(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A request whose prompt is known as token ids, ``n_unshown`` at its beginning left out; ``started`` is when work
-    on it began, on the monotonic clock."""
+    """A request whose prompt is known as token ids, ``n_unshown`` at its beginning left out, with how its model thinks,
+    and the marks of the thinking that the prompt has opened; ``started`` is when work on it began, on the monotonic
+    clock."""
 
     number: int
     request: Request
     ids: list[int]
     n_unshown: int = 0
     started: float
+    rules: ThinkingRules = DEFAULT_RULES
+    opened: Marks | None = None
+
+    @property
+    def most(self) -> int:
+        """Tokens that may come at most, as far as the context has room."""
+        return self.rules.most(self.request)
+
+    def writing(self) -> Writing:
+        """The text that follows it, before anything of it is written."""
+        return Writing(self.request, self.rules, self.opened)
 
 
 class ControlTokens:
@@ -139,7 +153,7 @@ class LocalBackend(ABC):
         if spec.path is None:
             raise BackendError(needs, slug="model-load")
         self._path = spec.path
-        self._exact = spec.exact
+        self._exact, self._thinking = spec.exact, spec.thinking
         self._sha256: str | None = None
 
     @property
@@ -166,7 +180,8 @@ class LocalBackend(ABC):
         source = tokenizer.chat_template
         if source is None:
             return None
-        return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos))
+        told = tuple(variables_of(source, self._thinking).items())
+        return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos), told)
 
     def _prepare(self) -> None:
         """Start the process that renders chat templates, where one is needed: it takes a moment until it is ready."""
@@ -180,7 +195,7 @@ class LocalBackend(ABC):
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         """Prompt tokens of each request."""
-        return [len(self._shown(request)) for request in requests]
+        return [len(shown_of(self._ids(request)[0], request, self._n_ctx)) for request in requests]
 
     def generate(
         self,
@@ -242,26 +257,39 @@ class LocalBackend(ABC):
 
     def _prompt(self, number: int, request: Request) -> Prompt:
         started = time.perf_counter()
-        whole = self._ids(request)
+        whole, text = self._ids(request)
         ids = shown_of(whole, request, self._n_ctx)
         if not ids:
             raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-        n_unshown = len(whole) - len(ids)
-        return Prompt(number=number, request=request, ids=ids, n_unshown=n_unshown, started=started)
+        return Prompt(
+            number=number,
+            request=request,
+            ids=ids,
+            n_unshown=len(whole) - len(ids),
+            started=started,
+            rules=self._rules,
+            opened=opened_by(text, self._rules.known),
+        )
 
-    def _shown(self, request: Request) -> list[int]:
-        """The tokens that the model is shown."""
-        return shown_of(self._ids(request), request, self._n_ctx)
+    @functools.cached_property
+    def _rules(self) -> ThinkingRules:
+        tokenizer = self._tokenizer
+        return ThinkingRules.of(
+            tokenizer.chat_template,
+            self._thinking,
+            lambda text: tokenizer.tokenize(text, add_special=False, parse_special=True),
+        )
 
-    def _ids(self, request: Request) -> list[int]:
+    def _ids(self, request: Request) -> tuple[list[int], str]:
+        """The tokens of a prompt, and its text (empty where it is given as tokens)."""
         tokenizer = self._tokenizer
         if request.prompt_ids is not None:
             foreign = [token for token in request.prompt_ids if not 0 <= token < self._n_vocab]
             if foreign:
                 raise BackendError(f"{foreign[0]} is no token id of this model (0 to {self._n_vocab - 1})")
-            return list(request.prompt_ids)
+            return list(request.prompt_ids), ""
         if request.prompt is not None:
-            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False)
+            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False), request.prompt
         template = self._template
         if template is None:
             raise NotAvailableError(
@@ -282,4 +310,4 @@ class LocalBackend(ABC):
         for part, plain in tokenizer.control.parts(text, mark):
             ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)
         # BOS comes once: either the template has written it, or the model wants it added.
-        return [tokenizer.bos, *ids] if tokenizer.adds_bos and ids[:1] != [tokenizer.bos] else ids
+        return ([tokenizer.bos, *ids] if tokenizer.adds_bos and ids[:1] != [tokenizer.bos] else ids), text

@@ -129,6 +129,9 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     def converse(self, sample: Sample) -> Talk:
         generation = yield self.options.request(sample, self.context.config.seed)
+        if generation.ending == "censored":
+            # An empty answer would be right where nothing is wanted.
+            return Verdict(value=0.0, answer="", explanation="no answer: its length was spent in the thinking")
         if self.options.grader is not None:
             verdict: Verdict = yield Grading(grader=self.options.grader, sample=sample, generation=generation)
             return verdict

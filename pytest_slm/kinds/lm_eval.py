@@ -149,7 +149,9 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
         questions = [
-            judging.JudgedQuestion(task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values)
+            judging.JudgedQuestion(
+                task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values, ending=verdict.ending
+            )
             for one, verdict in zip(self._asked, judged, strict=True)
         ]
         metrics = judging.metrics(self.built, self.task.metrics, questions, self.options.cluster is not None)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.metrics import mean_metric
+from pytest_slm.core.sample import Ending
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
-from pytest_slm.core.types import Metric, MetricSpec
+from pytest_slm.core.types import Cuts, Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
 from pytest_slm.lm_eval import seam
 from pytest_slm.lm_eval.building import LmEvalTasks, lacks_parts
@@ -22,11 +23,13 @@ Verdicts = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedQuestion:
-    """One question, judged: the task it belongs to, its cluster, and lm-eval's verdicts."""
+    """One question, judged: the task it belongs to, its cluster, lm-eval's verdicts, and how much there is of the
+    answer (None where likelihoods were asked)."""
 
     task: str
     cluster: object
     verdicts: Verdicts
+    ending: Ending | None = None
 
 
 def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec], where: str) -> Verdicts:
@@ -139,6 +142,7 @@ def _group_metric(
         parts[first],
         value=value,
         n=total,
+        cuts=_cuts_together(value, [(weights[name], part) for name, part in parts.items()], judged),
         interval=interval,
         stderr=math.hypot(*errors) if len(errors) == len(parts) else None,
     )
@@ -150,7 +154,7 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], c
     better = bool(upstream.higher_is_better().get(spec.source, True)) != spec.complement
     if spec.unit == "share" and _is_mean(upstream, spec, judged):
         metric = mean_metric(spec.name, values, complement=spec.complement, clusters=clusters)
-        return dataclasses.replace(metric, higher_is_better=better)
+        return dataclasses.replace(metric, higher_is_better=better, cuts=_cuts(spec, judged, metric.value))
     aggregate = upstream.aggregation()[spec.source]
 
     def statistic(places: Sequence[int]) -> float:
@@ -175,6 +179,45 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], c
         unit=spec.unit,
         higher_is_better=better,
         stderr=error,
+        cuts=_cuts(spec, judged, None),
+    )
+
+
+def _cuts(spec: MetricSpec, judged: Sequence[JudgedQuestion], mean: float | None) -> Cuts | None:
+    """What cut answers may have changed of a ``mean`` of shares; of another number (None) only how many there are."""
+    n, endings = len(judged), [one.ending for one in judged]
+    if None in endings:
+        return None
+    cut, censored = endings.count("cut"), endings.count("censored")
+    if mean is None:
+        return Cuts(cut=cut / n, censored=censored / n)
+    kept = math.fsum(one.verdicts[spec.name] for one in judged if one.ending == "whole")
+    low, high = kept / n, (kept + cut + censored) / n
+    if spec.complement:
+        low, high = 1 - high, 1 - low
+    return Cuts(cut=cut / n, censored=censored / n, lower=min(low, mean), upper=max(high, mean))
+
+
+def _cuts_together(
+    value: float, parts: Sequence[tuple[float, Metric]], judged: Sequence[JudgedQuestion]
+) -> Cuts | None:
+    """What cut answers may have changed of a weighted mean of parts."""
+    cuts = [part.cuts for _, part in parts]
+    if not all(cuts):
+        return None
+    n, endings = len(judged), [one.ending for one in judged]
+    known = [
+        (weight * cut.lower, weight * cut.upper)
+        for (weight, _), cut in zip(parts, cuts, strict=True)
+        if cut is not None and cut.lower is not None and cut.upper is not None
+    ]
+    low, high = (math.fsum(column) for column in zip(*known, strict=True)) if known else (value, value)
+    whole = len(known) == len(parts)
+    return Cuts(
+        cut=endings.count("cut") / n,
+        censored=endings.count("censored") / n,
+        lower=min(low, value) if whole else None,
+        upper=max(high, value) if whole else None,
     )
 
 

@@ -58,11 +58,12 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
         batches = batches_of_pairs(asked.pairs)
         works = [backend.workload_of_pairs([asked.pairs[place] for place in mine]) for mine in batches]
     endless = itertools.cycle(lengths or [0])
+    besides = max(lengths, default=0) - max((request.max_tokens for request in asked.requests), default=0)
     seconds = output = 0.0
     for mine, work in zip(batches, works, strict=True):
         seconds += reading(work, rates)
         if asked.requests:
-            written = [min(next(endless), asked.requests[place].max_tokens) for place in mine]
+            written = [min(next(endless), asked.requests[place].max_tokens + max(0, besides)) for place in mine]
             seconds += writing(written, work, rates)
             output += sum(written)
         else:
@@ -116,7 +117,8 @@ def _lengths(backend: Backend, requests: Sequence[Request]) -> list[int]:
     circles), and is not waited for."""
     halves = [dataclasses.replace(request, max_tokens=-(-request.max_tokens // 2)) for request in requests]
     return [
-        request.max_tokens if generation.finish == "length" else generation.n_output
+        # what was thought besides has a limit of its own, which may be above that of the answer
+        max(request.max_tokens, generation.n_output) if generation.finish == "length" else generation.n_output
         for request, generation in zip(requests, backend.generate(halves), strict=True)
     ]
 

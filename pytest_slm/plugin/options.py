@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.request import Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
 
@@ -97,6 +98,13 @@ def add_options(parser: pytest.Parser) -> None:
         "the same to the last bit however requests are ordered (docs/scoring.md says how much packing changes)",
     )
     add(
+        "--slm-thinking",
+        metavar="T",
+        help="off (default): chat templates are told that the model shall not think before it answers; on: that it "
+        "shall, within the tokens of the task; N: it may think N tokens beside those of the answer, then its thinking "
+        "is ended. Thinking is never part of an answer",
+    )
+    add(
         "--slm-interleave",
         action="store_true",
         default=None,
@@ -129,6 +137,7 @@ NAMES = (
         "threads",
         "n_ctx",
         "exact",
+        "thinking",
         "start_timeout",
         "request_timeout",
         "resume",
@@ -190,6 +199,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
+        "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),
@@ -226,6 +236,8 @@ def _rescored(given: dict[str, Any], model: str | None) -> str:
     except ReportError as error:
         raise UsageError(f"--slm-rescore={given['rescore']}: {error.args[0]}", slug="rescore-run") from None
     theirs = {"mode": report.mode, "quant": report.quantization, "seed": report.seed, "limit": report.limit}
+    if report.backend is not None and report.backend.thinking is not None:
+        theirs["thinking"] = str(report.backend.thinking)
     for name, value in theirs.items():
         if given[name] not in (None, value):
             raise UsageError(
@@ -247,6 +259,19 @@ def duration(text: str) -> float:
     if not 0 < total < LONGEST_S:
         raise UsageError(f"--slm-budget={text}: expected a time such as 90s, 10m or 1h30m", slug="option-value")
     return total
+
+
+def thinking(text: str) -> Thinking:
+    """Whether a model shall think, or the most tokens of it. Raises UsageError for anything else."""
+    words: dict[str, Thinking] = {"off": "off", "on": "on"}
+    if text in words:
+        return words[text]
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise UsageError(
+            f"--slm-thinking={text:.80}: expected off, on, or a number of tokens from 0 to 999999999",
+            slug="option-value",
+        )
+    return int(text)
 
 
 def new_run_id() -> str:

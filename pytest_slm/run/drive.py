@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.request import Likelihoods
-from pytest_slm.core.types import JudgedSample, Request, Result, Task
+from pytest_slm.core.types import JudgedSample, Request, Result, Task, ThinkingCounts
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.conversation import Conversation
-from pytest_slm.run.records import cut_off
+from pytest_slm.run.records import texts_of
 from pytest_slm.run.rounds import QuestionRounds
 from pytest_slm.run.unshown import cut_prompts, without_rank
 
@@ -62,7 +62,8 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **conclusion.provenance,
             **rounds.graders,
         },
-        answers_cut=_cut(kind, conversations),
+        answers_cut=_cut(kind, judged),
+        thinking=_thinking(conversations),
         clusters=_clusters(judged),
         seeded=kind.seeded,
     )
@@ -100,11 +101,24 @@ def first_round(kind: Kind[Any, Any]) -> FirstRound:
     )
 
 
-def _cut(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> int | None:
-    """How many answers were cut off; None where the model wrote none, or where it does not matter."""
-    if not kind.counts_cuts or not any(conversation.wrote() for conversation in conversations):
+def _cut(kind: Kind[Any, Any], judged: Sequence[JudgedSample]) -> int | None:
+    """How many samples have an answer that was cut off; None where the model wrote none, or where it does not
+    matter."""
+    endings = [one.ending for one in judged if one.ending is not None]
+    return sum(ending == "cut" for ending in endings) if endings and kind.counts_cuts else None
+
+
+def _thinking(conversations: Sequence[Conversation]) -> ThinkingCounts | None:
+    texts = [text for one in conversations for text in texts_of(one.turns)]
+    if not texts:
         return None
-    return sum(cut_off(conversation.turns) for conversation in conversations)
+    thought = [text for text in texts if text.thought]
+    known = [text.n_reasoning for text in thought if text.n_reasoning is not None]
+    return ThinkingCounts(
+        answers=len(thought),
+        tokens=sum(known) if len(known) == len(thought) else None,
+        censored=sum(text.ending == "censored" for text in thought),
+    )
 
 
 def _clusters(judged: Sequence[JudgedSample]) -> int | None:

@@ -116,8 +116,7 @@ class Run:
         def opening(name: str) -> tuple[BackendEntry, ModelSpec]:
             path = self.path(name)
             detected = self.detected(name)  # a broken header is told before an engine is started on it
-            limit = detected.context_length if detected else None
-            n_ctx = self.settings(name).n_ctx
+            limit, n_ctx = detected.context_length if detected else None, self.settings(name).n_ctx
             if limit and n_ctx and n_ctx > limit:
                 asked = "--slm-n-ctx" if self.config.n_ctx else "engine.n_ctx"
                 raise BackendError(
@@ -129,6 +128,7 @@ class Run:
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
+                thinking=self.config.thinking,
                 sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:

@@ -123,6 +123,14 @@ def test_a_model_with_a_template_is_asked_for_the_whole_function(task, author, c
     assert records[0].answer == "def double(n):\n    return n + n\n"
 
 
+def test_a_draft_in_the_thinking_is_not_the_program(task, author, context, records):
+    asked = functions.Function.from_json(DOUBLE).request(8, 0, chat=True).messages[0].content
+    draft, right = ("```python\ndef double(n):\n    return " + what + "\n```\n" for what in ("n", "n + n"))
+    result = measure(task(DOUBLE, chat_template=True), "", context(author({asked: f"Hm:\n{draft}</think>\n\n{right}"})))
+    assert (result.metrics[0].value, result.thinking.answers, result.thinking.tokens) == (1.0, 1, None)
+    assert records[0].reasoning == f"Hm:\n{draft}".strip()
+
+
 def test_a_model_without_a_template_goes_on_behind_the_prompt(task, author, context):
     backend = author({DOUBLE["prompt"]: DOUBLE["canonical_solution"]})
     backend.capabilities = backend.capabilities - {"chat"}

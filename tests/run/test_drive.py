@@ -108,7 +108,7 @@ def test_several_questions_at_once_are_answered_in_their_order(written, lines):
     drive(written(Echo(), samples("a"), talk))
     assert lines[0].answer == "X -3.0"
     assert [sorted(one) for one in lines[0].response] == [
-        ["finish", "n_output", "n_prompt", "n_unshown", "reasoning", "text"],
+        ["finish", "n_output", "n_prompt", "n_reasoning", "n_unshown", "reasoning", "text"],
         ["choice", "is_greedy", "logprob", "n_prompt", "n_tokens", "n_unshown"],
         ["choice", "is_greedy", "logprob", "n_prompt", "n_tokens", "n_unshown"],
         ["is_greedy", "logprob", "n_prompt", "n_tokens", "n_unshown"],
