@@ -218,7 +218,7 @@ def survived(render, sources):
 
 def test_hostile_templates_are_errors_of_one_line_and_the_next_one_renders(brief, render, monkeypatch):
     draw = random.Random(17)
-    assert survived(render, [*INTRUSIVE, *draw.sample(GREEDY, 10), *map(made, draw.sample(range(10**6), 12))]) == []
+    assert survived(render, [*INTRUSIVE, *draw.sample(GREEDY, 6), *map(made, draw.sample(range(10**6), 8))]) == []
     monkeypatch.setattr(process, "MAX_SECONDS", 60.0)
     assert render("{{ messages[0].content }}") == "Hello"
 
