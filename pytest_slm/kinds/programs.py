@@ -18,7 +18,7 @@ from typing import Any
 
 from pytest_slm.core.request import Trial
 from pytest_slm.core.types import JudgedSample, Verdict
-from pytest_slm.scorers.call_values import statements
+from pytest_slm.scorers.call_values import LONGEST_PROGRAM, statements
 
 _OPEN = re.compile(
     r"(?P<lead>[ \t]*+(?:>[ \t]?)*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)?[ \t]*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>.*)"
@@ -152,7 +152,7 @@ def _bare_code(text: str) -> str:
     begun = _CODE.search(text)
     lines = text[begun.start() :].splitlines(keepends=True) if begun else []
     for _ in range(_TRIES):
-        code = "".join(lines)
+        code = "".join(lines)[:LONGEST_PROGRAM]
         try:
             ast.parse(code)
         except SyntaxError as error:

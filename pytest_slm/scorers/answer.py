@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import SlmError, UsageError
 
-LONGEST = 200_000
-"""Letters of an answer that are read: ten times what the longest answers of small models have."""
+LONGEST = 100_000
+"""Letters of an answer that are read: several times what the longest answers of small models have."""
 
 T = TypeVar("T")
 

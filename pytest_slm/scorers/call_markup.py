@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pytest_slm.core.types import ToolCall
 from pytest_slm.scorers.call_python import bare_name
 from pytest_slm.scorers.call_values import Untyped, arguments_of, json_at, json_value
 
+MOST = 100
+"""Calls that are read of a model that writes nothing but the beginnings of calls; more are wanted nowhere."""
 _BEGINS = r"(?:[_▁](?:section))?(?:[_▁](?:start|begin))?"
 _MARK = re.compile(
     r"(?P<open><[|｜]?(?:\w{1,20}:)?(?:(?:START_ACTION|action_start|plugin|python_tag|python_start|tools_prefix)"
@@ -102,7 +105,10 @@ def paired_calls(content: str) -> list[ToolCall]:
 def named_calls(content: str) -> Iterator[ToolCall]:
     """A name with the JSON of its arguments behind it: ``f{"a": 1}``, ``functions.f:0 ... {"a": 1}``."""
     position = 0
-    while found := _NAMED.search(content, position):
+    for _ in range(MOST):
+        found = _NAMED.search(content, position)
+        if found is None:
+            return
         arguments, end = json_at(content, found.end())
         yield ToolCall(name=bare_name(found["name"]), arguments=_mapping(arguments))
         position = max(end, found.end())
@@ -111,7 +117,7 @@ def named_calls(content: str) -> Iterator[ToolCall]:
 def spoken_calls(text: str) -> list[ToolCall]:
     """Calls that are announced by a word: ``Action: f`` with its ``Action Input:``, ``>>>f``, ``to=functions.f``."""
     calls = []
-    for found in _SPOKEN.finditer(text):
+    for found in islice(_SPOKEN.finditer(text), MOST):
         arguments = _mapping(json_at(text, found.end())[0])
         if arguments is not None or any(word in found["then"] for word in _ANNOUNCED):
             calls.append(ToolCall(name=bare_name(found["name"]), arguments=arguments))

@@ -15,6 +15,7 @@ from typing import Any
 from pytest_slm.core.types import ToolCall
 from pytest_slm.scorers.answer import guarded
 from pytest_slm.scorers.call_markup import (
+    MOST,
     gemma_calls,
     marked,
     named_calls,
@@ -27,10 +28,8 @@ from pytest_slm.scorers.call_markup import (
 from pytest_slm.scorers.call_python import bare_name, program_calls, python_calls
 from pytest_slm.scorers.call_values import UNREADABLE, arguments_of, expression, json_at, json_values, literal
 
-_MOST = 100
-"""Calls that are read of a model that writes nothing but marks; more are wanted nowhere."""
 UNREADABLE_CALL = ToolCall(name="", arguments=None)
-_FENCE = re.compile(r"(?:```|~~~)[^\n`]*\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
+_FENCE = re.compile(r"(?:```|~~~)[^\n`]{0,99}\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
 _BEGUN = re.compile(
     r"\{\s{0,99}[\"'](?:name|function|tool_name)[\"']\s{0,99}:\s{0,99}[\"'][^\"'\n]{0,200}[\"']\s{0,99},"
     r"\s{0,99}[\"'](?:arguments|parameters|args)[\"']\s{0,99}:"
@@ -53,7 +52,7 @@ def find_calls(text: str) -> list[ToolCall]:
     """``parse_calls`` without its boundary."""
     contents = marked(text)
     if contents is not None:
-        return [call for content in contents[:_MOST] for call in _marked_calls(content)]
+        return [call for content in contents[:MOST] for call in _marked_calls(content)]
     text = without_ends(text)
     if tagged := tag_calls(text):
         return tagged

@@ -256,7 +256,7 @@ def test_what_is_too_long_is_wrong_and_says_so() -> None:
         module, _, function = SCORERS[name].partition(":")
         judge = getattr(importlib.import_module(module), function)
         verdict = judge(Sample.from_json({"id": "s", "input": "?", **samples[0]}), generation)
-        assert (verdict.value, verdict.explanation) == (0.0, "an answer of 400,000 letters is too long to be read")
+        assert (verdict.value, verdict.explanation) == (0.0, "an answer of 200,000 letters is too long to be read")
         assert len(verdict.answer) <= 200
     assert [call.arguments for call in parse_calls(generation.text)] == [None]
 
