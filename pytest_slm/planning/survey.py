@@ -183,9 +183,9 @@ def _unknown(run: Run, wanted: PlannedDemand, error: SlmError) -> PlannedItem:
     samples = None
     if wanted.task is not None:
         plan = wanted.task.modes.get(run.config.mode)
-        limit = run.limits.get(str(wanted.item)) or run.config.limit or (plan.limit if plan else None)
-        there = count_samples(wanted.task, run.extensions)
-        samples = min(limit or there, there) if there else limit
+        asked = run.limits.get(str(wanted.item), run.config.limit)
+        limits = (asked, plan.limit if plan else None, count_samples(wanted.task, run.extensions))
+        samples = min((limit for limit in limits if limit is not None), default=None)
     return PlannedItem(item=wanted.item, samples=samples, reason=str(error))
 
 

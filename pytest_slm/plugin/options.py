@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="tasks or groups of lm-eval that need no file: lm_eval:NAME, with commas or repeated; without a path and "
         "without --slm-suite only they run",
     )
-    add("--slm-limit", metavar="N", type=int, help="at most N samples per item, instead of what the mode says")
+    add("--slm-limit", metavar="N", type=int, help="at most N samples per item; never more than the mode has")
     add(
         "--slm-budget",
         metavar="TIME",
@@ -141,6 +143,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     """
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
+    _check_given(config.invocation_params.args, {"model": model, **given})
     if given["rescore"] is not None:
         model = _rescored(given, model)
     if model is None:
@@ -164,14 +167,14 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "model": model,
         "mode": given["mode"] or "quick",
         "quant": given["quant"],
-        "suites": tuple(part for part in (given["suite"] or "").split(",") if part),
-        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(",") if part)),
+        "suites": tuple((given["suite"] or "").split(",")) if given["suite"] else (),
+        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(","))),
         "limit": given["limit"],
         "data": str(Path(given["data"]).absolute()) if given["data"] else None,
         "offline": bool(given["offline"]),
         "reports": str(Path(given["reports"] or "reports").absolute()),
         "run_id": run_id,
-        "gates": dict(_gate(text) for text in given["gate"] or ()),
+        "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
@@ -186,6 +189,28 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
+
+
+REPEATABLE = ("task", "gate")
+LISTS = ("suite", "quant", "task")
+
+
+def _check_given(arguments: Sequence[object], given: Mapping[str, Any]) -> None:
+    """Raise UsageError for an option that stands twice in the command line, and for one without a value (mostly a
+    variable of a shell that nobody has set). What an ini file or PYTEST_ADDOPTS says the command line may replace."""
+    words = list(itertools.takewhile(lambda word: word != "--", map(str, arguments)))
+    for name, value in given.items():
+        option = f"--slm-{name.replace('_', '-')}"
+        if name not in REPEATABLE and sum(word == option or word.startswith(f"{option}=") for word in words) > 1:
+            raise UsageError(
+                f"{option} is given twice, and only one can be meant: leave out the other", slug="option-value"
+            )
+        for text in value if isinstance(value, list) else [value]:
+            parts = text.split(",") if isinstance(text, str) and name in LISTS else [text]
+            if any(isinstance(part, str) and not part.strip() for part in parts):
+                raise UsageError(
+                    f"{option}={text}: an empty name; say a value, or leave the option out", slug="option-value"
+                )
 
 
 def _rescored(given: dict[str, Any], model: str | None) -> str:
@@ -231,6 +256,16 @@ def _task(text: str) -> str:
     if adapter != "lm_eval" or not name:
         raise UsageError(f"--slm-task={text}: expected lm_eval:NAME, with NAME as lm-eval has it", slug="option-value")
     return name
+
+
+def _gates(texts: Sequence[str]) -> dict[str, float]:
+    gates: dict[str, float] = {}
+    for text in texts:
+        key, value = _gate(text)
+        if key in gates:
+            raise UsageError(f"--slm-gate={text}: {key} has another gate already: leave out one", slug="option-value")
+        gates[key] = value
+    return gates
 
 
 def _gate(text: str) -> tuple[str, float]:
