@@ -81,6 +81,9 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         asked = asking.needs(self.built.name, "loglikelihood" if kind == "multiple_choice" else kind)
         return frozenset({asked, CHAT} if self.options.chat_template else {asked})
 
+    def total(self) -> int | None:
+        return sum(len(upstream.eval_docs) for upstream in self.built.tasks.values())
+
     def samples(self) -> Sequence[LmEvalQuestion]:
         docs = {name: upstream.eval_docs for name, upstream in self.built.tasks.items()}
         sizes = {name: len(rows) for name, rows in docs.items()}
