@@ -43,6 +43,8 @@ class RunConfig(Record):
     """Rounds of all quantizations alternate; all of them are in memory at once."""
     exact: bool = False
     """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
+    canary: bool = True
+    """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0
     request_timeout: float = 300.0
     """The longest silence of the model's process; every batch that it finishes counts as a word."""

@@ -97,6 +97,13 @@ def add_options(parser: pytest.Parser) -> None:
         "the same to the last bit however requests are ordered (docs/scoring.md says how much packing changes)",
     )
     add(
+        "--slm-canary",
+        choices=("on", "off"),
+        default=None,
+        help="on (default): a model that knows no order of words is an error before anything is measured; off: measure "
+        "it all the same, say one with random weights",
+    )
+    add(
         "--slm-interleave",
         action="store_true",
         default=None,
@@ -123,6 +130,7 @@ NAMES = (
         "threads",
         "n_ctx",
         "exact",
+        "canary",
         "start_timeout",
         "request_timeout",
         "resume",
@@ -176,6 +184,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
+        "canary": given["canary"] != "off",
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),

@@ -36,7 +36,7 @@ def tiny_gguf(tmp_path_factory):
     def make(change=lambda name, tensor: None, keys=()):
         path = tmp_path_factory.mktemp("tiny") / "Tiny-F32.gguf"
         writer = gguf.GGUFWriter(path, "llama")
-        writer.add_context_length(128)
+        writer.add_context_length(512)
         writer.add_embedding_length(32)
         writer.add_block_count(1)
         writer.add_feed_forward_length(48)
