@@ -21,7 +21,7 @@ def f32_model(real_model, tmp_path_factory):
 
 
 WORDS = ["\u2581", *"abcdefghijklmnopqrstuvwxyz<>/|_.?:"]
-CONTROL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
+CONTROL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|done|>"]
 VOCABULARY = [*CONTROL, *(f"<0x{byte:02X}>" for byte in range(256)), *WORDS]
 """As sentencepiece has them: control tokens, every byte, and pieces with a space in front."""
 

@@ -40,10 +40,10 @@ def test_a_model_of_language_passes_with_one_sentence():
     assert len(model.asked) == 3
 
 
-@pytest.mark.parametrize("nats", [-10.9, -50.0])
+@pytest.mark.parametrize("nats", [-8.9, -10.9, -50.0])
 def test_guessing_does_not(nats):
-    # ln(50000) is 10.82
-    with pytest.raises(BackendError, match="no likelier than chance") as caught:
+    # ln(50000) is 10.82; between is what chance makes of weights that are broken in one place
+    with pytest.raises(BackendError, match="knows no order of words") as caught:
         canary.check(Told(nats))
     assert caught.value.slug == "canary"
     assert "\n" not in str(caught.value)
@@ -51,7 +51,7 @@ def test_guessing_does_not(nats):
 
 @pytest.mark.parametrize("worth", [0.0, 1.9, -3.0])
 def test_a_model_that_knows_no_order_of_words_does_not(worth):
-    with pytest.raises(BackendError, match="than the same words in another order") as caught:
+    with pytest.raises(BackendError, match="beside the same words in another order") as caught:
         canary.check(Told(worth=worth))
     assert caught.value.slug == "canary"
 

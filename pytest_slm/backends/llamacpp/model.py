@@ -12,7 +12,7 @@ from typing import Any
 
 import llama_cpp as llama
 
-from pytest_slm.backends.local import ControlTokens
+from pytest_slm.backends.control import ControlTokens, end_of_turn
 from pytest_slm.errors import BackendError
 
 _LOG: deque[str] = deque(maxlen=20)
@@ -79,6 +79,7 @@ class Model:
         self._adds_eos = bool(llama.llama_vocab_get_add_eos(self.vocab))
         self.chat_template = self.metadata("tokenizer.chat_template")
         self.control = ControlTokens(self.spelled(token) for token in range(self.n_vocab) if self._control(token))
+        self._turn_end = end_of_turn(self)
 
     @property
     def start(self) -> int:
@@ -146,6 +147,10 @@ class Model:
                 raise BackendError(f"a text of {len(data)} bytes cannot be tokenized", slug="tokenize")
             capacity = -n
 
+    def continued(self, text: str) -> list[int]:
+        """Token ids of plain text that stands behind a control token: as at the beginning of a text."""
+        return self.tokenize(text, add_special=False, parse_special=False)
+
     # -- tokens to text ------------------------------------------------------------------------------------------
 
     def piece(self, token: int) -> bytes:
@@ -164,7 +169,7 @@ class Model:
 
     def ends(self, token: int) -> bool:
         """Whether the model says with this token that it is done."""
-        return bool(llama.llama_vocab_is_eog(self.vocab, token))
+        return token == self._turn_end or bool(llama.llama_vocab_is_eog(self.vocab, token))
 
     def _control(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_control(self.vocab, token))
