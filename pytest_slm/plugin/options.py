@@ -107,6 +107,13 @@ def add_options(parser: pytest.Parser) -> None:
         "is ended. Thinking is never part of an answer",
     )
     add(
+        "--slm-canary",
+        choices=("on", "off"),
+        default=None,
+        help="on (default): a model that knows no order of words is an error before anything is measured; off: measure "
+        "it all the same, say one with random weights",
+    )
+    add(
         "--slm-interleave",
         action="store_true",
         default=None,
@@ -136,6 +143,7 @@ NAMES = (
         "n_ctx",
         "exact",
         "thinking",
+        "canary",
         "start_timeout",
         "request_timeout",
         "resume",
@@ -195,6 +203,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
+        "canary": given["canary"] != "off",
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),
