@@ -74,6 +74,11 @@ class Prompt:
     n_unshown: int = 0
     started: float
 
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """What of the answer is known, and need not be written again; it always writes at least one token itself."""
+        return self.request.begun[: self.request.max_tokens - 1] if self.request.resumable else ()
+
 
 class ControlTokens:
     """How a vocabulary spells its control tokens: those of a template and those of a user's text are told apart.
