@@ -29,7 +29,7 @@ def ignore_kept() -> None:
     """The callback of those who do not ask what was done before."""
 
 
-PART_S = 10.0
+PART_S = 8.0
 """A batch that takes longer is kept in parts, one after so many seconds. One that does not is kept as a whole: a run
 that was killed in it computes the same batch again, and gets the same answers to the last bit."""
 

@@ -46,7 +46,7 @@ TURN_S = 1.0
 SPINNING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Environment variables that say how long threads wait for each other before they sleep. Times depend on it."""
 
-BEGUN_S = 5.0
+BEGUN_S = 3.0
 """How often the beginnings of answers are told: what a kill may cost beside what the session has not kept."""
 
 CHUNK = 8

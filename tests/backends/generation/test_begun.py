@@ -1,10 +1,15 @@
 """A text that was interrupted goes on behind what is known of it, and is the text that it would have been."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import Request
+from pytest_slm.answers import keeping
+from pytest_slm.backends.lookup import Backends
+from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.core.types import EngineSettings, Request
+from pytest_slm.hosts.sources import InProcessHosts
 
 LENGTH = 24
 
@@ -79,3 +84,35 @@ def test_what_does_not_follow_from_the_tokens_alone_begins_anew(backend, request
     assert told == {}
     (again,) = backend.generate([replace(request, begun=(1, 2, 3))])
     assert again.text == whole.text
+
+
+def test_a_run_that_goes_on_continues_what_was_being_written(small_model, requests, tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "PART_S", 0.0)
+    monkeypatch.setattr("pytest_slm.hosts.host.BEGUN_S", 0.0)
+    monkeypatch.setattr("pytest_slm.hosts.host.BEAT_S", 0.0)
+    spec = ModelSpec(path=str(small_model), format="gguf", settings=EngineSettings(threads=1))
+    hosts = InProcessHosts({"Q": lambda: (Backends().find("gguf"), spec)})
+
+    def watched():
+        keeper = keeping.Keeper(tmp_path / "a.jsonl", {"task": "t", "seed": 1}, resume=True)
+        return keeper, keeper.watch(hosts.open("Q"))
+
+    steps = iter(range(100))
+
+    def killed(*_):
+        if next(steps) == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        watched()[1].generate(requests, killed)
+    kept = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    tokens = dict(pair for line in kept if line["batch"].endswith(keeping.BEGUN) for pair in line["answers"])
+    assert len(tokens) == len(requests)
+    assert min(map(len, tokens.values())) >= 3
+    keeper, backend = watched()
+    again = backend.generate(requests)
+    assert all(one.timings is None for one in again), "each of them goes on"
+    whole = hosts.open("Q").generate(requests)
+    assert [(one.text, one.n_output) for one in again] == [(one.text, one.n_output) for one in whole]
+    assert keeper.told().notes
+    hosts.close()
