@@ -6,14 +6,14 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from pytest_slm.backends.control import ControlTokens
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -89,33 +89,6 @@ class Prompt:
         return Writing(self.request, self.rules, self.opened)
 
 
-class ControlTokens:
-    """How a vocabulary spells its control tokens: those of a template and those of a user's text are told apart.
-
-    A user's message that spells ``<|im_end|>`` must not end the user's turn. Marks are set before the template is
-    rendered, because afterwards nobody can tell the template's words from the user's.
-    """
-
-    def __init__(self, spellings: Iterable[str]) -> None:
-        # Longest first: of two that begin alike the longer one is meant.
-        self._spellings = sorted(set(spellings) - {""}, key=lambda text: (-len(text), text))
-        self._any = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
-
-    def marked(self, content: str, mark: str) -> str:
-        """``content`` with ``mark`` inside of every control token that it spells, so that it spells none."""
-        return self._any.sub(lambda spelled: spelled[0][0] + mark + spelled[0][1:], content)
-
-    def parts(self, text: str, mark: str) -> Iterator[tuple[str, bool]]:
-        """A rendered template cut into (text, whether it is plain: a control token that a user has spelled). Where
-        there is no mark (nearly always) it stays in one piece, and is tokenized exactly as other engines do it."""
-        words = (re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
-        # A mark may stand alone, where the template has cut or changed the spelling: what is around it stays apart.
-        marked = "|".join([*words, mark])
-        for number, part in enumerate(re.split(f"({marked})", text) if mark in text else [text]):
-            if part and part != mark:
-                yield part.replace(mark, ""), number % 2 == 1
-
-
 class Tokenizer(Tokenizing, Protocol):
     """What a conversation needs of a tokenizer; a token that the model does not have is -1."""
 
@@ -128,6 +101,10 @@ class Tokenizer(Tokenizing, Protocol):
     def chat_template(self) -> str | None: ...
 
     def spelled(self, token: int) -> str: ...
+
+    def continued(self, text: str) -> list[int]:
+        """Token ids of plain text that stands behind a control token."""
+        ...
 
 
 class Timer(Protocol):
@@ -308,6 +285,9 @@ class LocalBackend(ABC):
         text = template.render(marked, request.tools).replace(named, mark)
         ids: list[int] = []
         for part, plain in tokenizer.control.parts(text, mark):
-            ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)
+            if plain and ids:
+                ids += tokenizer.continued(part)
+            else:
+                ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)
         # BOS comes once: either the template has written it, or the model wants it added.
         return ([tokenizer.bos, *ids] if tokenizer.adds_bos and ids[:1] != [tokenizer.bos] else ids), text

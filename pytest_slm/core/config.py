@@ -46,6 +46,8 @@ class RunConfig(Record):
     """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
     thinking: Thinking = "off"
     """Whether the model shall think before it answers, or the most tokens that it may think."""
+    canary: bool = True
+    """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0
     request_timeout: float = 300.0
     """The longest silence of the model's process; every batch that it finishes counts as a word."""

@@ -32,28 +32,44 @@ class JudgedQuestion:
     ending: Ending | None = None
 
 
-def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec], where: str) -> Verdicts:
-    """lm-eval's verdicts on the answers to one question. Raises UsageError for an unknown metric or filter,
-    BackendError if lm-eval itself fails on it; ``where`` names the question."""
-    verdicts: dict[str, Any] = {}
+def judge(
+    upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec], where: str
+) -> tuple[Verdicts, str]:
+    """lm-eval's verdicts on the answers to one question, and, where lm-eval fails on what the model has written, why:
+    then they are those on an empty answer. Raises UsageError for an unknown metric or filter, BackendError if lm-eval
+    fails on the question itself; ``where`` names it."""
     try:
-        seam.filter_answers(upstream, instances)
-        for spec in specs:
-            filtered, wanted = instances[0].filtered_resps, spec.source
-            if spec.filter not in filtered:
-                raise _unknown(upstream, "filter", spec.filter, filtered)
-            values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
-            if wanted not in values:
-                raise _unknown(upstream, "metric", wanted, values)
-            verdicts[spec.name] = _plain(values[wanted])
+        return _verdicts(upstream, doc, instances, specs), ""
     except SlmError:
         raise
-    except Exception as error:  # a task is a program: whatever it raises, it says nothing about the model
+    except Exception as error:  # a task is a program: whatever it raises, it says nothing about the other questions
+        problem = f"{type(error).__name__}: {error!s:.200}"
+        cause = error
+    try:
+        if any(instance.request_type != "generate_until" for instance in instances):
+            raise cause
+        for instance in instances:
+            instance.resps = [""] * len(instance.resps)
+        return _verdicts(upstream, doc, instances, specs), f"lm-eval cannot read the answer ({problem})"
+    except Exception:  # the same again, so it is not the answer's fault
         raise BackendError(
-            f"{where}: lm-eval's {upstream.config.task} fails on it ({type(error).__name__}: {error}); its row may be "
+            f"{where}: lm-eval's {upstream.config.task} fails on it ({problem}); its row may be "
             "broken: get the data again, or leave the task out",
             slug="lm-eval-failed",
-        ) from error
+        ) from cause
+
+
+def _verdicts(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> Verdicts:
+    verdicts: dict[str, Any] = {}
+    seam.filter_answers(upstream, instances)
+    for spec in specs:
+        filtered, wanted = instances[0].filtered_resps, spec.source
+        if spec.filter not in filtered:
+            raise _unknown(upstream, "filter", spec.filter, filtered)
+        values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
+        if wanted not in values:
+            raise _unknown(upstream, "metric", wanted, values)
+        verdicts[spec.name] = _plain(values[wanted])
     return verdicts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.core.request import Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
+from pytest_slm.plugin.given import check_given
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -48,7 +50,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="tasks or groups of lm-eval that need no file: lm_eval:NAME, with commas or repeated; without a path and "
         "without --slm-suite only they run",
     )
-    add("--slm-limit", metavar="N", type=int, help="at most N samples per item, instead of what the mode says")
+    add("--slm-limit", metavar="N", type=int, help="at most N samples per item; never more than the mode has")
     add(
         "--slm-budget",
         metavar="TIME",
@@ -105,6 +107,13 @@ def add_options(parser: pytest.Parser) -> None:
         "is ended. Thinking is never part of an answer",
     )
     add(
+        "--slm-canary",
+        choices=("on", "off"),
+        default=None,
+        help="on (default): a model that knows no order of words is an error before anything is measured; off: measure "
+        "it all the same, say one with random weights",
+    )
+    add(
         "--slm-interleave",
         action="store_true",
         default=None,
@@ -126,10 +135,6 @@ LARGEST = 1 << 31
 """Engines keep such numbers in 32 bits."""
 LARGEST_SEED = (1 << 63) - 1
 """What a report can keep of a number."""
-LONGEST_TEXT, LONGEST_NAME = 4000, 255
-"""Characters of a text, and bytes of one name in a path: no system takes longer ones."""
-PATHS = ("model", "data", "reports", "run_id", "rescore")
-"""Options whose value is a path, or becomes a part of one."""
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
@@ -138,6 +143,7 @@ NAMES = (
         "n_ctx",
         "exact",
         "thinking",
+        "canary",
         "start_timeout",
         "request_timeout",
         "resume",
@@ -156,10 +162,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     """
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
-    for name, value in {"model": model, **given}.items():
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str):
-                _check_length(name, text)
+    check_given(config.invocation_params.args, {"model": model, **given})
     if given["rescore"] is not None:
         model = _rescored(given, model)
     if model is None:
@@ -187,19 +190,20 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "model": model,
         "mode": given["mode"] or "quick",
         "quant": given["quant"],
-        "suites": tuple(part for part in (given["suite"] or "").split(",") if part),
-        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(",") if part)),
+        "suites": tuple((given["suite"] or "").split(",")) if given["suite"] else (),
+        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(","))),
         "limit": given["limit"],
         "data": str(Path(given["data"]).absolute()) if given["data"] else None,
         "offline": bool(given["offline"]),
         "reports": str(Path(given["reports"] or "reports").absolute()),
         "run_id": run_id,
-        "gates": dict(_gate(text) for text in given["gate"] or ()),
+        "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
+        "canary": given["canary"] != "off",
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),
@@ -210,20 +214,6 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
-
-
-def _check_length(name: str, text: str) -> None:
-    option = f"--slm-{name.replace('_', '-')}={text:.40}…"
-    if len(text) > LONGEST_TEXT:
-        raise UsageError(
-            f"{option}: has {len(text)} characters, and at most {LONGEST_TEXT} are read", slug="option-value"
-        )
-    longest = max((len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", text)), default=0)
-    if name in PATHS and longest > LONGEST_NAME:
-        raise UsageError(
-            f"{option}: a name of {longest} bytes, and a file's has at most {LONGEST_NAME}; choose a shorter one",
-            slug="option-value",
-        )
 
 
 def _rescored(given: dict[str, Any], model: str | None) -> str:
@@ -284,6 +274,16 @@ def _task(text: str) -> str:
     if adapter != "lm_eval" or not name:
         raise UsageError(f"--slm-task={text}: expected lm_eval:NAME, with NAME as lm-eval has it", slug="option-value")
     return name
+
+
+def _gates(texts: Sequence[str]) -> dict[str, float]:
+    gates: dict[str, float] = {}
+    for text in texts:
+        key, value = _gate(text)
+        if key in gates:
+            raise UsageError(f"--slm-gate={text}: {key} has another gate already: leave out one", slug="option-value")
+        gates[key] = value
+    return gates
 
 
 def _gate(text: str) -> tuple[str, float]:

@@ -7,6 +7,7 @@ answers of the turns that are done, and every conversation resumes where it was.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **kind.provenance(samples),
             **conclusion.provenance,
             **rounds.graders,
+            **({} if context.config.canary else {"canary": "off"}),
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),
@@ -74,19 +76,25 @@ def drive(kind: Kind[Any, Any]) -> Result:
 @dataclass(frozen=True, kw_only=True)
 class FirstRound:
     """What an item asks first: requests for text, and pairs for likelihoods; an item that asks nothing has neither.
-    ``seconds``: what it took to make them."""
+    ``samples`` they are of, out of ``whole`` that the run will take. ``seconds``: what it took to make them."""
 
     requests: tuple[Request, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     samples: int = 0
+    whole: int = 0
     seconds: float = 0.0
 
 
-def first_round(kind: Kind[Any, Any]) -> FirstRound:
-    """What an item asks first, found without asking it: a plan counts exactly what the run will ask. What is asked
-    after the first answers cannot be known without them. Raises SlmError where the item cannot be measured."""
+def first_round(kind: Kind[Any, Any], most: int) -> FirstRound:
+    """What an item asks first, found without asking it: a plan counts exactly what the run will ask, or what it asks of
+    ``most`` of its samples where it has more. What is asked after the first answers cannot be known without them.
+    Raises SlmError where the item cannot be measured."""
     started = time.perf_counter()
     kind.ready()
+    known = [n for n in (kind.context.limit(kind.task), kind.total()) if n is not None]
+    if known and min(known) > most:
+        config = dataclasses.replace(kind.context.config, limit=most)
+        kind.context = dataclasses.replace(kind.context, config=config)
     conversations = [Conversation(kind, sample) for sample in kind.samples()]
     rounds = QuestionRounds(kind, conversations)
     rounds.begin()
@@ -97,6 +105,7 @@ def first_round(kind: Kind[Any, Any]) -> FirstRound:
         requests=tuple(rounds.pending(Request)),
         pairs=tuple([pair for ask in rounds.pending(Likelihoods) for pair in ask.pairs] + rounds.pending_texts()),
         samples=len(conversations),
+        whole=min(known) if known and min(known) > most else len(conversations),
         seconds=time.perf_counter() - started,
     )
 

@@ -138,20 +138,6 @@ def test_a_model_without_a_template_goes_on_behind_the_prompt(task, author, cont
     assert (result.metrics[0].value, result.provenance["chat_template"]) == (1.0, "none")
 
 
-@pytest.mark.parametrize(
-    ("text", "program"),
-    [
-        ("```python\ndef double(n): return 2*n\n```", "def double(n): return 2*n\n"),
-        ("```\nimport math\ndef double(n):\n    return 2*n", "import math\ndef double(n):\n    return 2*n"),
-        ("def double(n):\n    return 2*n", "def double(n):\n    return 2*n"),
-        ("```python\n    return 2*n\n```", DOUBLE["prompt"] + "    return 2*n\n\n"),
-        ("", DOUBLE["prompt"] + "\n"),
-    ],
-)
-def test_the_first_block_of_code_is_the_answer(text, program):
-    assert functions.Function.from_json(DOUBLE).answered(text) == program
-
-
 def test_without_a_sandbox_it_is_not_measured(task, author, context, monkeypatch, records):
     def closed():
         raise NotAvailableError("no sandbox here", slug="sandbox-missing")

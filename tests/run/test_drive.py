@@ -266,7 +266,7 @@ def test_a_plan_finds_the_first_round_and_asks_nothing(written):
             yield Request(prompt=sample.id)
         return Verdict(value=1.0, answer="", explanation="")
 
-    found = first_round(written(backend, samples("a", "b"), talk))
+    found = first_round(written(backend, samples("a", "b"), talk), 256)
     assert ([request.prompt for request in found.requests], len(found.pairs), found.samples) == (["a"], 2, 2)
     assert backend.calls == []
 
