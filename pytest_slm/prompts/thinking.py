@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -70,6 +71,9 @@ _TAG = re.compile(rf"</?({_WORD})>|\[/?({_WORD})\]", re.IGNORECASE)
 _BAR = re.compile(r"<\|(\w*(?:think|thought|reason)\w*)\|>", re.IGNORECASE)
 _SIDES = (("start", "end"), ("begin", "end"), ("START", "END"), ("BEGIN", "END"), ("open", "close"))
 QUOTES = frozenset("\"'`")
+FENCE = "```"
+_LINE = re.compile(r"^[^\S\n]*", re.MULTILINE)
+_ANY_SPACE = re.compile(r"\s*")
 _SPACE = re.compile(r"\s*\n|[^\S\n]+")
 """Behind a closing mark: empty lines, or blanks; not the indentation of the first line."""
 
@@ -128,19 +132,20 @@ def parts_of(text: str, known: Sequence[Marks] = COMMON, opened: Marks | None = 
     """
     cuts: list[tuple[Kind, int]] = []
     """What each part is, and where it ends."""
+    places = _Places(text, known if opened is None else (*known, opened))
     place, marks = 0, opened
     if marks is None:
         place = _header_end(text, 0, known)
         cuts.append(("mark", place))
     while True:
         if marks is None:
-            found = _opening(text, place, known)
+            found = places.opening(place)
             if found is None:
                 break
             start, end, marks = found
             cuts += [("answer" if text[place:start].strip() else "mark", start), ("mark", end)]
             place = end
-        close = close_of(text, place, marks)
+        close = places.close(place, marks)
         if close is None:
             cuts.append(("thinking", len(text)))
             return _cut(text, cuts)
@@ -148,11 +153,10 @@ def parts_of(text: str, known: Sequence[Marks] = COMMON, opened: Marks | None = 
         cuts += [("thinking", close), ("mark", place)]
         marks = None
     if place:
-        tails = (tail for one in known for tail in (one.tail, one.close if one.alone else "") if tail)
         end = len(text.rstrip())
-        tail = next(
-            (tail for tail in tails if text.endswith(tail, place, end) and not quoted(text, end - len(tail), tail)), ""
-        )
+        tails = (tail for one in known for tail in (one.tail, one.close if one.alone else "") if tail)
+        ended = (tail for tail in tails if text.endswith(tail, place, end) and not quoted(text, end - len(tail), tail))
+        tail = next(ended, "")
         cuts += [("answer", end - len(tail)), ("mark", len(text))] if tail else []
     return _cut(text, [*cuts, ("answer", len(text))])
 
@@ -162,6 +166,64 @@ def _cut(text: str, cuts: Sequence[tuple[Kind, int]]) -> list[Part]:
     return [(kind, text[start:end]) for start, (kind, end) in zip(starts, cuts, strict=False) if end > start]
 
 
+class _Places:
+    """Where the marks of a text are, found once: an answer may be thousands of marks."""
+
+    def __init__(self, text: str, known: Sequence[Marks]) -> None:
+        self._text, self._end = text, len(text.rstrip())
+        self._known = [marks for marks in dict.fromkeys(known) if marks.open in text or marks.close in text]
+        self._opens = {marks.open: list(_places(text, marks.open)) for marks in self._known}
+        self._closes = {
+            marks.close: [place for place in _places(text, marks.close) if not quoted(text, place, marks.close)]
+            for marks in self._known
+        }
+        self._fences = list(_places(text, FENCE))
+        self._blanks = [(found.start(), found.end()) for found in _LINE.finditer(text)] if self._known else []
+
+    def close(self, start: int, marks: Marks) -> int | None:
+        """Where the closing mark is, from ``start`` on; None if there is none."""
+        return _next(self._closes.get(marks.close, ()), start)
+
+    def opening(self, start: int) -> tuple[int, int, Marks] | None:
+        """Where the next thinking begins: (place of its opening mark, its end, the marks)."""
+        for marks in self._known:
+            if marks.alone and self._alone(start, marks):
+                return start, start, marks
+        found: tuple[int, int, Marks] | None = None
+        for marks in self._known:
+            opens = self._opens[marks.open]
+            for number in range(bisect_left(opens, start), len(opens)):
+                place = opens[number]
+                if found is not None and place >= found[0]:
+                    break
+                if self._begins(start, place, marks):
+                    found = place, place + len(marks.open), marks
+        return found
+
+    def _begins(self, start: int, place: int, marks: Marks) -> bool:
+        if (bisect_left(self._fences, place) - bisect_left(self._fences, start)) % 2:
+            return False
+        line, blank = self._blanks[bisect_right(self._blanks, (place, len(self._text))) - 1]
+        if line <= place <= blank:
+            return True
+        closed = self.close(place + len(marks.open), marks) is not None
+        return closed and not quoted(self._text, place, marks.open, either=True)
+
+    def _alone(self, start: int, marks: Marks) -> bool:
+        """Whether the text goes on with a thinking that only its end is marked of. Behind another thinking such an end
+        must have an answer behind it, or there would be none."""
+        close = self.close(start, marks)
+        opened = _next(self._opens[marks.open], start)
+        if close is None or (opened is not None and opened < close):
+            return False
+        return start == 0 or close + len(marks.close) < self._end
+
+
+def _next(places: Sequence[int], start: int) -> int | None:
+    number = bisect_left(places, start)
+    return places[number] if number < len(places) else None
+
+
 def quoted(text: str, place: int, mark: str, *, either: bool = False) -> bool:
     """Whether the mark at ``place`` stands in quotes: on both sides, or on ``either`` of them."""
     before, after = text[place - 1 : place], text[place + len(mark) : place + len(mark) + 1]
@@ -169,15 +231,9 @@ def quoted(text: str, place: int, mark: str, *, either: bool = False) -> bool:
     return left or right if either else left and right
 
 
-def opens(text: str, start: int, place: int, marks: Marks) -> bool:
-    """Whether the opening mark at ``place`` is one, in an answer that begins at ``start``: at the beginning of a line,
-    or closed later and not quoted; never in a block of code."""
-    if text.count("```", start, place) % 2:
-        return False
-    if not text[text.rfind("\n", 0, place) + 1 : place].strip():
-        return True
-    closed = close_of(text, place + len(marks.open), marks) is not None
-    return closed and not quoted(text, place, marks.open, either=True)
+def opens_line(text: str, start: int, place: int) -> bool:
+    """Whether an opening mark at ``place`` begins a line outside of code, in an answer that begins at ``start``."""
+    return not text[text.rfind("\n", 0, place) + 1 : place].strip() and text.count(FENCE, start, place) % 2 == 0
 
 
 def close_of(text: str, start: int, marks: Marks) -> int | None:
@@ -192,27 +248,6 @@ def _places(text: str, mark: str, start: int = 0) -> Iterator[int]:
         place = text.find(mark, place + 1)
 
 
-def _opening(text: str, start: int, known: Sequence[Marks]) -> tuple[int, int, Marks] | None:
-    """Where the next thinking begins: (place of its opening mark, its end, the marks)."""
-    found: list[tuple[int, int, Marks]] = []
-    for marks in known:
-        place = next((place for place in _places(text, marks.open, start) if opens(text, start, place, marks)), None)
-        if place is not None:
-            found.append((place, place + len(marks.open), marks))
-        if marks.alone and (alone := _alone(text, start, marks)) is not None:
-            found.append((start, start, alone))
-    return min(found, key=lambda one: one[0], default=None)
-
-
-def _alone(text: str, start: int, marks: Marks) -> Marks | None:
-    """The marks, if the text goes on with a thinking that only its end is marked of. Behind another thinking such an
-    end must have an answer behind it, or there would be none."""
-    close = close_of(text, start, marks)
-    if close is None or marks.open in text[start:close]:
-        return None
-    return marks if start == 0 or text[close + len(marks.close) :].strip() else None
-
-
 def _blank_end(text: str, place: int) -> int:
     blank = _SPACE.match(text, place)
     return place if blank is None else blank.end()
@@ -220,7 +255,8 @@ def _blank_end(text: str, place: int) -> int:
 
 def _header_end(text: str, place: int, known: Sequence[Marks]) -> int:
     """Where the answer begins that may have a header at ``place``."""
-    there = len(text) - len(text[place:].lstrip())
+    blank = _ANY_SPACE.match(text, place)
+    there = blank.end() if blank else place
     headers = (header for marks in known for header in marks.headers if text.startswith(header, there))
     header = next(headers, None)
     return place if header is None else _blank_end(text, there + len(header))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +12,7 @@ from typing import Literal
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import Request, Thinking
 from pytest_slm.prompts.text import GrowingText
-from pytest_slm.prompts.thinking import COMMON, QUOTES, Marks, close_of, marks_of, opens, parts_of
+from pytest_slm.prompts.thinking import COMMON, QUOTES, Marks, close_of, marks_of, opens_line, parts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,12 @@ class ThinkingRules:
         return request.max_tokens + self.budget + 2 * self._longest_closing
 
     @functools.cached_property
+    def openings(self) -> tuple[re.Pattern[str], int]:
+        """What finds an opening mark, and the length of the longest. Every token of every text is looked at with it."""
+        opens = sorted((marks.open for marks in self.known), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, opens))), len(opens[0])
+
+    @functools.cached_property
     def _longest_closing(self) -> int:
         return max(len(self.closing(marks)) for marks in self.known)
 
@@ -71,7 +79,7 @@ def written(
     for number, (kind, part) in enumerate(parts):
         before, place = place, max(place, 0) + len(part)
         if kind != "answer" and number <= last:
-            n += sum(before < end <= place for end in ends)
+            n += bisect_right(ends, place) - bisect_right(ends, before)
     return WrittenText(
         text="".join(part for kind, part in parts if kind == "answer"),
         reasoning="\n\n".join(filter(None, thoughts)),
@@ -176,12 +184,11 @@ class Writing:
 
     def _think_again(self, text: str, before: int) -> bool:
         """Behind an answer a thinking begins with a line only: what is closed later is not known yet."""
-        for marks in self._rules.known:
-            place = text.find(marks.open, max(self._place, before - len(marks.open)))
-            line = text[text.rfind("\n", 0, place) + 1 : place]
-            if place >= 0 and not line.strip() and opens(text, self._place, place, marks):
-                self._marks = marks
-                return self._enter("thinking", place + len(marks.open))
+        pattern, longest = self._rules.openings
+        for found in pattern.finditer(text, max(self._place, before - longest)):
+            if opens_line(text, self._place, found.start()):
+                self._marks = next(marks for marks in self._rules.known if marks.open == found[0])
+                return self._enter("thinking", found.end())
         return False
 
     def _enter(self, state: Literal["thinking", "behind", "answer"], place: int) -> bool:
@@ -190,12 +197,10 @@ class Writing:
         return True
 
     def _stopped(self, text: str) -> bool:
-        blank = not text[self._place :].strip()
-        waits = self._state in ("thinking", "behind") or (
-            self._state == "start" and (not blank or self._rules.declared)
-        )
-        if waits or not self._stops:
+        if not self._stops or self._state in ("thinking", "behind"):
             return False
+        if self._state == "start" and (self._rules.declared or text[self._place :].strip()):
+            return False  # it may still become an opening mark
         start = max(self._place, self._searched - self._longest)
         self._searched = len(text)
         ends = [end for stop in self._stops if (end := text.find(stop, start)) >= 0]

@@ -137,3 +137,22 @@ def test_there_is_an_end(said, budget, most, opened):
     found, n, _ = play(said * 3, ask(".", max_tokens=most), thinking=budget, opened=opened)
     assert n <= most + budget + 2
     assert "." not in found.text or ". " not in "".join(said)
+
+
+MANY = (
+    "a</think>b ",
+    "x <think> ",
+    "<think>a</think>b\n",
+    '"</think>" ',
+    "```\n<think>\n",
+    "x <think> [/THINK] </think> <thinking> ",
+)
+
+
+@pytest.mark.parametrize("text", MANY)
+def test_thousands_of_marks_take_no_longer_than_as_many_words(text):
+    # trying every opening mark with every closing one would take minutes here
+    said = [text] * 3000
+    found, _, _ = play(said, ask("never", max_tokens=5000))
+    whole = written("".join(said))
+    assert (found.text, found.reasoning) == (whole.text, whole.reasoning)
