@@ -140,13 +140,17 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         return {
             "lm_eval_task": built.name,
             "lm_eval_task_version": built.version,
-            "num_fewshot": built.settings.num_fewshot or 0,
+            "num_fewshot": self.num_fewshot,
             "chat_template": "model" if templated else "none",
             "chat_template_sha256": self.backend.describe().chat_template_sha256 if templated else None,
             "metric_filters": {spec.name: spec.filter for spec in self.task.metrics},
             "docs": sum(len(upstream.eval_docs) for upstream in built.tasks.values()),
             **_data(built),
         }
+
+    @property
+    def num_fewshot(self) -> int:
+        return int(self.built.settings.num_fewshot or 0)
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:
