@@ -16,6 +16,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Self
 
 LARGEST = 2**63 - 1
+LONGEST_NAME, LONGEST_PATH = 255, 1000
+"""Bytes of a name and characters of a path, where the folder that it is in may take as many again."""
 WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -153,7 +155,10 @@ def _demand(condition: bool, where: str, wanted: str, got: object) -> None:
 
 
 def stays_inside(path: str) -> bool:
-    """Whether a path stays below the folder that it is relative to, on any system; the file system is not asked."""
+    """Whether a path stays below the folder that it is relative to, and has names that a file can have, on any system;
+    the file system is not asked."""
     windows = PureWindowsPath(path)
     leads_out = windows.drive or windows.root or ".." in windows.parts or PurePosixPath(path).is_absolute()
-    return bool(path) and not leads_out and not any(ord(letter) < 32 for letter in path)
+    longest = max((len(part.encode("utf-8", "replace")) for part in windows.parts), default=0)
+    too_long = longest > LONGEST_NAME or len(path) > LONGEST_PATH
+    return bool(path) and not leads_out and not too_long and not any(ord(letter) < 32 for letter in path)

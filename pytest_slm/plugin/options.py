@@ -13,6 +13,7 @@ import pytest
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
+from pytest_slm.files import LONGEST_PATH, name_problem
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -118,8 +119,6 @@ LARGEST = 1 << 31
 """Engines keep such numbers in 32 bits."""
 LARGEST_SEED = (1 << 63) - 1
 """What a report can keep of a number."""
-LONGEST_TEXT, LONGEST_NAME = 4000, 255
-"""Characters of a text, and bytes of one name in a path: no system takes longer ones."""
 PATHS = ("model", "data", "reports", "run_id", "rescore")
 """Options whose value is a path, or becomes a part of one."""
 
@@ -203,16 +202,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
 
 
 def _check_length(name: str, text: str) -> None:
-    option = f"--slm-{name.replace('_', '-')}={text:.40}…"
-    if len(text) > LONGEST_TEXT:
+    problem = name_problem(text) if name in PATHS or len(text) > LONGEST_PATH else ""
+    if problem:
         raise UsageError(
-            f"{option}: has {len(text)} characters, and at most {LONGEST_TEXT} are read", slug="option-value"
-        )
-    longest = max((len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", text)), default=0)
-    if name in PATHS and longest > LONGEST_NAME:
-        raise UsageError(
-            f"{option}: a name of {longest} bytes, and a file's has at most {LONGEST_NAME}; choose a shorter one",
-            slug="option-value",
+            f"--slm-{name.replace('_', '-')}={text:.40}…: {problem}; choose a shorter one", slug="option-value"
         )
 
 
