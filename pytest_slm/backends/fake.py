@@ -7,17 +7,22 @@ The script is a JSON file, named as ``--slm-model=fake:script.json``::
      "rules": [{"contains": "capital of France", "text": "Paris"},
                {"contains": "boom", "action": "crash"}],
      "text": "I do not know.",
+     "reasoning": "The user asks something.",
+     "chat_template": "{{ messages[0].content }}{% if enable_thinking %}<think>\\n{% endif %}",
      "start": "ok",
      "pace_s": [0.01, 0.011],
      "buffers": {"weights": 1000},
      "quantizations": ["scripted"]}
 
 The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
-sets the log-likelihood of a continuation (default: minus one per word). Actions: ``crash`` kills the process, ``hang``
-never answers, ``spin`` neither, and keeps the interpreter's lock, ``pause`` answers late, ``error`` raises, ``grow``
-takes ``bytes`` of memory and keeps them. ``start`` may be one of these too. ``pace_s``: seconds that a token is said to
-take (nobody waits for them), another one in each call, in turn; without it the times are those of this file's own
-loops. Every one of the ``quantizations`` answers alike. Tokens are white-space words.
+sets the log-likelihood of a continuation (default: minus one per word). ``reasoning``, of a rule or of the script, is
+thought before the ``text``, in the marks of the ``chat_template`` (else ``<think>``), unless that has a word for
+thinking and it is off; what the template writes is used for nothing but to see whether it has opened the thinking.
+Actions: ``crash`` kills the process, ``hang`` never answers, ``spin`` neither, and keeps the interpreter's lock,
+``pause`` answers late, ``error`` raises, ``grow`` takes ``bytes`` of memory and keeps them. ``start`` may be one of
+these too. ``pace_s``: seconds that a token is said to take (nobody waits for them), another one in each call, in turn;
+without it the times are those of this file's own loops. Every one of the ``quantizations`` answers alike. Tokens are
+white-space words.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -47,6 +53,9 @@ from pytest_slm.core.types import Generation, GenerationTimes, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.prompts.pairs import shown_of
+from pytest_slm.prompts.template import chat_template
+from pytest_slm.prompts.thinking import COMMON, Marks, opened_by, variables_of
+from pytest_slm.prompts.writing import ThinkingRules, Writing
 
 PAUSE_S = 0.3
 """Longer than the time between two words of the host."""
@@ -67,6 +76,10 @@ class Fake:
         self._sha256 = hashlib.sha256(script).hexdigest()
         self._held: list[bytes] = []
         self._act(self._script.get("start", "ok"), self._script)
+        self._template: str | None = self._script.get("chat_template")
+        self._thinking = spec.thinking
+        self._closings: list[str] = []
+        self._rules = ThinkingRules.of(self._template, spec.thinking, self._closing_ids)
         self._context = int(self._script.get("context_length", 4096))
         self._paces = itertools.cycle(self._script["pace_s"]) if self._script.get("pace_s") else None
         self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
@@ -78,6 +91,7 @@ class Fake:
             n_ctx=self._context,
             n_batch=self._context,
             vocab_size=self._script.get("vocab_size"),
+            thinking=self._thinking,
             weights_sha256=self._sha256,
         )
 
@@ -146,17 +160,26 @@ class Fake:
                 f"the prompt has {n_prompt} tokens, the context {self._context}: choose a shorter variant",
                 slug="context-too-long",
             )
-        shown = request.messages[-1].content if request.messages else request.prompt or ""
-        text = str(self._rule(shown).get("text", self._script.get("text", "I do not know.")))
-        words = text.split() or [""]
+        opened = self._opened(request)
+        left = self._said(request, opened)
         if request.forced_length:
-            words = [words[i % len(words)] for i in range(request.max_tokens)]
-            text = " ".join(words)
-        finish: Any = "length" if len(words) >= request.max_tokens else "stop"
+            left = list(itertools.islice(itertools.cycle(left), request.max_tokens))
+        writing = Writing(request, self._rules, opened)
         pace = next(self._paces) if self._paces else None
-        stamps = []
-        for number in range(min(len(words), request.max_tokens)):
-            stamps.append(time.perf_counter() - start if pace is None else (n_prompt + number) * pace)
+        stamps: list[float] = []
+        finish: Any = "stop"
+        while left:
+            forced = writing.forced()
+            if forced is None:
+                piece = left.pop(0)
+            else:  # what the script would have thought further is not said
+                piece, left = self._closings[forced], _pieces(re.split(_ENDS, "".join(left), maxsplit=1)[-1].lstrip())
+            stamps.append(time.perf_counter() - start if pace is None else (n_prompt + len(stamps)) * pace)
+            if writing.add(piece):
+                break
+            if writing.full or len(stamps) == self._rules.most(request):
+                finish = "length"
+                break
         timings = GenerationTimes(
             prepare_s=0.0,
             prefill_s=stamps[0],
@@ -166,16 +189,37 @@ class Fake:
             n_evaluated=n_prompt,
             detokenize_s=0.0,
         )
-        if len(words) > request.max_tokens:
-            text = " ".join(words[: request.max_tokens])
         return Generation(
-            text=text,
+            **writing.finish().to_json(),
             n_prompt=n_prompt,
             n_output=len(stamps),
             finish=finish,
             timings=timings,
             n_unshown=self._n_words(request) - n_prompt,
         )
+
+    def _said(self, request: Request, opened: Marks | None) -> list[str]:
+        """What the script says to a request, word by word, with what it thinks before."""
+        rule = self._rule(request.messages[-1].content if request.messages else request.prompt or "")
+        text = str(rule.get("text", self._script.get("text", "I do not know.")))
+        thought = rule.get("reasoning", self._script.get("reasoning"))
+        told = variables_of(self._template or "", self._thinking).values()
+        if thought and all(told):
+            marks = opened or self._rules.known[0]
+            text = f"{'' if opened else marks.open}\n{thought}\n{marks.close}\n\n{text}"
+        return _pieces(text)
+
+    def _opened(self, request: Request) -> Marks | None:
+        if self._template is None or request.messages is None:
+            return None
+        told = variables_of(self._template, self._thinking)
+        prompt = chat_template(self._template, "", "", tuple(told.items())).render(request.messages, request.tools)
+        return opened_by(prompt, self._rules.known)
+
+    def _closing_ids(self, text: str) -> list[int]:
+        """What ends a thinking is one token of its own, whatever it is."""
+        self._closings.append(text)
+        return [len(self._closings) - 1]
 
     def _score(self, context: str, continuation: str) -> LogLikelihood:
         rule = self._rule(continuation) or self._rule(context)
@@ -214,6 +258,15 @@ class Fake:
         if request.messages is not None:
             return sum(len(m.content.split()) + TEMPLATE_TOKENS for m in request.messages)
         return len((request.prompt or "").split())
+
+
+_ENDS = "|".join(re.escape(marks.close) for marks in COMMON)
+
+
+def _pieces(text: str) -> list[str]:
+    """A text word by word, with the white space before each and at the end."""
+    words = re.findall(r"\s*\S+", text) or [""]
+    return [*words[:-1], words[-1] + text[len("".join(words)) :]]
 
 
 def _workload(words: Sequence[int]) -> Workload:

@@ -6,14 +6,14 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from pytest_slm.backends.control import ControlTokens
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
@@ -35,6 +35,8 @@ from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
+from pytest_slm.prompts.thinking import Marks, opened_by, variables_of
+from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
 T = TypeVar("T")
 
@@ -65,46 +67,31 @@ class ResultCollector(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A request whose prompt is known as token ids, ``n_unshown`` at its beginning left out; ``started`` is when work
-    on it began, on the monotonic clock."""
+    """A request whose prompt is known as token ids, ``n_unshown`` at its beginning left out, with how its model thinks,
+    and the marks of the thinking that the prompt has opened; ``started`` is when work on it began, on the monotonic
+    clock."""
 
     number: int
     request: Request
     ids: list[int]
     n_unshown: int = 0
     started: float
+    rules: ThinkingRules = DEFAULT_RULES
+    opened: Marks | None = None
+
+    @property
+    def most(self) -> int:
+        """Tokens that may come at most, as far as the context has room."""
+        return self.rules.most(self.request)
 
     @property
     def begun(self) -> tuple[int, ...]:
         """What of the answer is known, and need not be written again; it always writes at least one token itself."""
-        return self.request.begun[: self.request.max_tokens - 1] if self.request.resumable else ()
+        return self.request.begun[: self.most - 1] if self.request.resumable else ()
 
-
-class ControlTokens:
-    """How a vocabulary spells its control tokens: those of a template and those of a user's text are told apart.
-
-    A user's message that spells ``<|im_end|>`` must not end the user's turn. Marks are set before the template is
-    rendered, because afterwards nobody can tell the template's words from the user's.
-    """
-
-    def __init__(self, spellings: Iterable[str]) -> None:
-        # Longest first: of two that begin alike the longer one is meant.
-        self._spellings = sorted(set(spellings) - {""}, key=lambda text: (-len(text), text))
-        self._any = re.compile("|".join(map(re.escape, self._spellings)) or r"(?!)")
-
-    def marked(self, content: str, mark: str) -> str:
-        """``content`` with ``mark`` inside of every control token that it spells, so that it spells none."""
-        return self._any.sub(lambda spelled: spelled[0][0] + mark + spelled[0][1:], content)
-
-    def parts(self, text: str, mark: str) -> Iterator[tuple[str, bool]]:
-        """A rendered template cut into (text, whether it is plain: a control token that a user has spelled). Where
-        there is no mark (nearly always) it stays in one piece, and is tokenized exactly as other engines do it."""
-        words = (re.escape(spelling[0] + mark + spelling[1:]) for spelling in self._spellings)
-        # A mark may stand alone, where the template has cut or changed the spelling: what is around it stays apart.
-        marked = "|".join([*words, mark])
-        for number, part in enumerate(re.split(f"({marked})", text) if mark in text else [text]):
-            if part and part != mark:
-                yield part.replace(mark, ""), number % 2 == 1
+    def writing(self) -> Writing:
+        """The text that follows it, before anything of it is written."""
+        return Writing(self.request, self.rules, self.opened)
 
 
 class Tokenizer(Tokenizing, Protocol):
@@ -119,6 +106,10 @@ class Tokenizer(Tokenizing, Protocol):
     def chat_template(self) -> str | None: ...
 
     def spelled(self, token: int) -> str: ...
+
+    def continued(self, text: str) -> list[int]:
+        """Token ids of plain text that stands behind a control token."""
+        ...
 
 
 class Timer(Protocol):
@@ -144,7 +135,7 @@ class LocalBackend(ABC):
         if spec.path is None:
             raise BackendError(needs, slug="model-load")
         self._path = spec.path
-        self._exact = spec.exact
+        self._exact, self._thinking = spec.exact, spec.thinking
         self._sha256: str | None = None
 
     @property
@@ -171,7 +162,8 @@ class LocalBackend(ABC):
         source = tokenizer.chat_template
         if source is None:
             return None
-        return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos))
+        told = tuple(variables_of(source, self._thinking).items())
+        return chat_template(source, tokenizer.spelled(tokenizer.bos), tokenizer.spelled(tokenizer.eos), told)
 
     def _prepare(self) -> None:
         """Start the process that renders chat templates, where one is needed: it takes a moment until it is ready."""
@@ -185,7 +177,7 @@ class LocalBackend(ABC):
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         """Prompt tokens of each request."""
-        return [len(self._shown(request)) for request in requests]
+        return [len(shown_of(self._ids(request)[0], request, self._n_ctx)) for request in requests]
 
     def generate(
         self,
@@ -247,26 +239,39 @@ class LocalBackend(ABC):
 
     def _prompt(self, number: int, request: Request) -> Prompt:
         started = time.perf_counter()
-        whole = self._ids(request)
+        whole, text = self._ids(request)
         ids = shown_of(whole, request, self._n_ctx)
         if not ids:
             raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
-        n_unshown = len(whole) - len(ids)
-        return Prompt(number=number, request=request, ids=ids, n_unshown=n_unshown, started=started)
+        return Prompt(
+            number=number,
+            request=request,
+            ids=ids,
+            n_unshown=len(whole) - len(ids),
+            started=started,
+            rules=self._rules,
+            opened=opened_by(text, self._rules.known),
+        )
 
-    def _shown(self, request: Request) -> list[int]:
-        """The tokens that the model is shown."""
-        return shown_of(self._ids(request), request, self._n_ctx)
+    @functools.cached_property
+    def _rules(self) -> ThinkingRules:
+        tokenizer = self._tokenizer
+        return ThinkingRules.of(
+            tokenizer.chat_template,
+            self._thinking,
+            lambda text: tokenizer.tokenize(text, add_special=False, parse_special=True),
+        )
 
-    def _ids(self, request: Request) -> list[int]:
+    def _ids(self, request: Request) -> tuple[list[int], str]:
+        """The tokens of a prompt, and its text (empty where it is given as tokens)."""
         tokenizer = self._tokenizer
         if request.prompt_ids is not None:
             foreign = [token for token in request.prompt_ids if not 0 <= token < self._n_vocab]
             if foreign:
                 raise BackendError(f"{foreign[0]} is no token id of this model (0 to {self._n_vocab - 1})")
-            return list(request.prompt_ids)
+            return list(request.prompt_ids), ""
         if request.prompt is not None:
-            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False)
+            return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False), request.prompt
         template = self._template
         if template is None:
             raise NotAvailableError(
@@ -285,6 +290,9 @@ class LocalBackend(ABC):
         text = template.render(marked, request.tools).replace(named, mark)
         ids: list[int] = []
         for part, plain in tokenizer.control.parts(text, mark):
-            ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)
+            if plain and ids:
+                ids += tokenizer.continued(part)
+            else:
+                ids += tokenizer.tokenize(part, add_special=False, parse_special=not plain)
         # BOS comes once: either the template has written it, or the model wants it added.
-        return [tokenizer.bos, *ids] if tokenizer.adds_bos and ids[:1] != [tokenizer.bos] else ids
+        return ([tokenizer.bos, *ids] if tokenizer.adds_bos and ids[:1] != [tokenizer.bos] else ids), text

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import LogLikelihood
+from pytest_slm.core.request import LogLikelihood, Thinking, check_thinking
 from pytest_slm.core.types import EngineSettings, Generation, Request
 
 CHAT = "chat"
@@ -46,14 +46,19 @@ def ignored(_number: int, _result: object) -> None:
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Record):
     """What a backend needs to open a model. Settings that are None the backend decides and describes; ``exact`` asks
-    it to compute every request in a way that does not depend on the other requests. ``sha256``: which weights they
-    must be, where that is known; the process that opens them looks."""
+    it to compute every request in a way that does not depend on the other requests. ``thinking``: whether the model
+    shall think before it answers, or the most tokens that it may think. ``sha256``: which weights they must be, where
+    that is known; the process that opens them looks."""
 
     path: str | None
     format: str
     sha256: str | None = None
     settings: EngineSettings = EngineSettings()
     exact: bool = False
+    thinking: Thinking = "off"
+
+    def __post_init__(self) -> None:
+        check_thinking(self.thinking)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +149,10 @@ class Backend(Protocol):
         finished: Finished[Generation] = ignored,
     ) -> Sequence[Generation]:
         """One generation per request. The requests of one call may run together and share what their prompts have in
-        common (``timings.n_evaluated`` says what was computed for each); nothing is kept from call to call."""
+        common (``timings.n_evaluated`` says what was computed for each); nothing is kept from call to call.
+
+        Thinking is no part of ``text``, and stop strings are not looked for in it; ``n_reasoning`` counts its tokens. A
+        backend that leaves ``n_reasoning`` None has not looked, and its text is cut by the marks that are known."""
         ...
 
     def loglikelihood(

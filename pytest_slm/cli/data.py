@@ -29,10 +29,8 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
     listing.add_argument("mirror", type=Path, nargs="?", metavar="DIR", help="a mirror")
     listing.set_defaults(run=_list)
     for verb in (pull, listing):
-        verb.add_argument("--suite", default="", metavar="S", help="suites or suite/task, with commas (default: all)")
-        verb.add_argument(
-            "--task", default="", metavar="T", help="tasks or groups of lm-eval: lm_eval:NAME, with commas"
-        )
+        verb.add_argument("--suite", metavar="S", help="suites or suite/task, with commas (default: all)")
+        verb.add_argument("--task", metavar="T", help="tasks or groups of lm-eval: lm_eval:NAME, with commas")
     verify = verbs.add_parser(
         "verify", help="compare every file of a mirror with its manifest", **taught("data verify")
     )
@@ -41,9 +39,12 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
 
 
 def _needs(arguments: argparse.Namespace) -> list[Need]:
-    suites = [name for name in arguments.suite.split(",") if name]
-    tasks = [name.removeprefix("lm_eval:") for name in arguments.task.split(",") if name]
-    return needs(suites, tasks)
+    for option in ("suite", "task"):
+        text = getattr(arguments, option)
+        if text is not None and not all(name.strip() for name in text.split(",")):
+            raise UsageError(f"--{option}={text}: an empty name; say a value, or leave it out", slug="option-value")
+    tasks = [name.removeprefix("lm_eval:") for name in arguments.task.split(",")] if arguments.task else []
+    return needs(arguments.suite.split(",") if arguments.suite else [], tasks)
 
 
 def _pull(arguments: argparse.Namespace) -> int:

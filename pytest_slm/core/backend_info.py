@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.request import Thinking
 from pytest_slm.core.rounds import Conditions
 
 
@@ -19,7 +20,8 @@ class BackendInfo(Record):
     ``engine`` is the engine's own name, ``engine_build`` what it was built for and the GPU it computes on. Sizes in
     tokens and settings are those of ``EngineSettings``; ``n_outputs`` is how many rows of a batch may say something,
     ``plain_attention_cells`` up to how many tokens attention is not flash, ``packs`` whether texts are packed into one
-    row, ``chat_template_notes`` what a reader should know of the prompts. None: not known, or not a thing of this
+    row, ``thinking`` whether the model was to think before it answered, or the most tokens of that,
+    ``chat_template_notes`` what a reader should know of the prompts. None: not known, or not a thing of this
     backend. ``extra``: what else a plugin's backend wants to be told.
     """
 
@@ -33,6 +35,7 @@ class BackendInfo(Record):
     chat_template_notes: tuple[str, ...] = ()
     threads: int | None = None
     exact: bool | None = None
+    thinking: Thinking | None = None
     kv_type: str | None = None
     flash_attention: bool | None = None
     dtype: str | None = None
@@ -67,7 +70,7 @@ ENGINE = ("name", "engine", "engine_version", "engine_build")
 
 SETTINGS = (
     *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
-    *("exact", "kv_type", "flash_attention", "dtype", "device"),
+    *("exact", "thinking", "kv_type", "flash_attention", "dtype", "device"),
 )
 """What decides answers and times: reports in which one of these differs are never put together, and a comparison tells
 it beside the difference."""

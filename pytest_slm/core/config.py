@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.request import Thinking, check_thinking
 from pytest_slm.core.types import Mode
 
 
@@ -43,6 +44,13 @@ class RunConfig(Record):
     """Rounds of all quantizations alternate; all of them are in memory at once."""
     exact: bool = False
     """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
+    thinking: Thinking = "off"
+    """Whether the model shall think before it answers, or the most tokens that it may think."""
+    canary: bool = True
+    """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0
     request_timeout: float = 300.0
     """The longest silence of the model's process; every batch that it finishes counts as a word."""
+
+    def __post_init__(self) -> None:
+        check_thinking(self.thinking)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.sample import Message, Sample, ToolCall, Verdict
+from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
+
+Thinking = Literal["off", "on"] | int
+"""Whether a model shall think before it answers, or the most tokens that it may think."""
+
+
+def check_thinking(thinking: Thinking) -> None:
+    """Raise RecordError unless it is off, on, or a number of tokens."""
+    if thinking not in ("off", "on") and not (isinstance(thinking, int) and 0 <= thinking < 10**9):
+        raise RecordError(f"thinking is off, on or a number of tokens from 0, not {thinking!r:.80}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +91,10 @@ class GenerationTimes(Record):
 class Generation(Record):
     """What the model wrote. ``finish``: stop (end of turn or a stop string), length (max_tokens) or context.
 
-    ``text`` is the answer; what the model thought before it stands apart in ``reasoning``. ``tool_calls`` are the calls
-    in the answer, read by the driver where tools were shown; None where nobody has looked for any. ``n_unshown`` tokens
-    at the beginning of the prompt were left out, because the context has no room for them.
+    ``text`` is the answer; what the model thought before it stands apart in ``reasoning``, of ``n_reasoning`` of the
+    ``n_output`` tokens, marks included (None: the backend has not looked for any). ``tool_calls`` are the calls in the
+    answer, read by the driver where tools were shown; None where nobody has looked for any. ``n_unshown`` tokens at the
+    beginning of the prompt were left out, because the context has no room for them.
     """
 
     text: str
@@ -93,8 +103,22 @@ class Generation(Record):
     finish: Literal["stop", "length", "context"]
     timings: GenerationTimes | None = None
     reasoning: str = ""
+    n_reasoning: int | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
     n_unshown: int = 0
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model was thinking before it answered; what is empty between its marks is no thinking, unless
+        nothing else came."""
+        return bool(self.reasoning or (self.n_reasoning and not self.text.strip()))
+
+    @property
+    def ending(self) -> Ending:
+        """How much of the answer there is."""
+        if self.finish == "stop":
+            return "whole"
+        return "cut" if self.text.strip() or not self.thought else "censored"
 
 
 @dataclass(frozen=True, kw_only=True)

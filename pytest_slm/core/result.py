@@ -40,12 +40,36 @@ class Measurement(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cuts(Record):
+    """How much of a metric hangs on answers that were ended at their greatest length. ``cut`` and ``censored`` are
+    shares of its samples: ended in the answer, or in the thinking before one. ``lower`` and ``upper`` are the least and
+    the greatest value that it could have, in its own unit, whether those were wrong or right; None where that cannot be
+    known."""
+
+    cut: float
+    censored: float
+    lower: float | None = None
+    upper: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cut <= 1 or not 0 <= self.censored <= 1 or self.cut + self.censored > 1.000001:
+            raise RecordError(f"shares of cut answers are in [0, 1], not {self.cut} and {self.censored}")
+        if (self.lower is None) != (self.upper is None):
+            raise RecordError("there are two bounds or none")
+
+    @property
+    def bounds(self) -> Interval | None:
+        """The least and the greatest value; None where they are not known."""
+        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metric(Record):
     """A number with its doubt: ``interval`` is the 95 % interval, None where it cannot be known (n = 1, say).
 
     ``stderr`` is the standard error in the unit of the value, of clusters of samples where the task declares them; None
     where it is not known or the metric is not a mean of samples. ``chance`` is the value of a model without any skill,
-    where the task declares it."""
+    where the task declares it. ``cuts`` is None where nothing was written for it, or nobody looked."""
 
     name: str
     value: float
@@ -55,8 +79,12 @@ class Metric(Record):
     higher_is_better: bool = True
     stderr: float | None = None
     chance: float | None = None
+    cuts: Cuts | None = None
 
     def __post_init__(self) -> None:
+        bounds = self.cuts.bounds if self.cuts else None
+        if bounds and not bounds[0] <= self.value <= bounds[1]:
+            raise RecordError(f"{self.name}: {self.value} is not between its bounds, {bounds}")
         if self.n < 1:
             raise RecordError(f"{self.name}: a metric of {self.n} samples does not exist")
         if not math.isfinite(self.value):
@@ -100,6 +128,16 @@ class AnswerCounts(Record):
     asked: int
     taken: int
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThinkingCounts(Record):
+    """How many ``answers`` a model has thought before, the ``tokens`` of that, marks included (None where a backend
+    does not count them), and how many of them are ``censored``: no answer, since their length ended in the thinking."""
+
+    answers: int
+    tokens: int | None
+    censored: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +192,9 @@ class Result(Record):
     answers: AnswerCounts | None = None
     """None for items that ask for none through a runner."""
     answers_cut: int | None = None
-    """Answers that were ended at their greatest length; None where that does not matter or is not known."""
+    """Samples of which an answer was ended at its greatest length; None where that does not matter or is not known."""
+    thinking: ThinkingCounts | None = None
+    """None where the model wrote nothing."""
     prompts_cut: CutPrompts | None = None
     """None where every prompt was shown as a whole. With it nothing is the primary metric: it was another task."""
     clusters: int | None = None

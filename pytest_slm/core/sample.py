@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
+
+Ending = Literal["whole", "cut", "censored"]
+"""How much there is of an answer: all, what its greatest length has left of it, or nothing, because the model was still
+thinking then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +129,12 @@ class Verdict(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedSample(Record):
-    """A sample with its verdict: what metrics are made of."""
+    """A sample with its verdict: what metrics are made of. ``ending`` is that of what the model wrote, None where it
+    wrote nothing or where a beginning is as good as the whole."""
 
     sample: Sample
     verdict: Verdict
+    ending: Ending | None = None
 
     @property
     def scored(self) -> bool:

@@ -132,5 +132,7 @@ class Detected(Record):
     chat_template_sha256: str | None = None
     revision: str | None = None
     gated: bool | None = None
+    other_use: str | None = None
+    """What the model is made for, where that is not to write text one token after the other."""
     derivation: Derivation | None = None
     """How the file was made, where it was derived on this machine."""

@@ -9,6 +9,7 @@ from pytest_slm.core.result import (
     REPORT_SCHEMA,
     AnswerCounts,
     CutPrompts,
+    Cuts,
     Declaration,
     ItemId,
     Measurement,
@@ -17,6 +18,7 @@ from pytest_slm.core.result import (
     Outcome,
     Result,
     RunReport,
+    ThinkingCounts,
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
@@ -30,6 +32,7 @@ __all__ = [
     "REPORT_SCHEMA",
     "AnswerCounts",
     "CutPrompts",
+    "Cuts",
     "Declaration",
     "Derivation",
     "Detected",
@@ -56,6 +59,7 @@ __all__ = [
     "Suite",
     "SuiteFacts",
     "Task",
+    "ThinkingCounts",
     "ToolCall",
     "Verdict",
 ]

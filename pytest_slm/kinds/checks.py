@@ -113,7 +113,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         folder, limit, seed = Path(self.task.path).parent, self.context.limit(self.task), self.context.config.seed
         if self.options.samples is not None:
             there = read_samples(beside(self.task, self.options.samples), self.options.sha256)
-            return stratified(there, limit, seed, lambda sample: next(iter(sample.parts), ""))
+            return stratified(there, limit, seed, lambda one: next(iter(one.parts), ""), lambda one: one.cluster)
         generator = self.context.extensions.generators.lookup(str(self.options.generator))
         made = generator.make(
             GeneratorContext(
@@ -129,6 +129,9 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     def converse(self, sample: Sample) -> Talk:
         generation = yield self.options.request(sample, self.context.config.seed)
+        if generation.ending == "censored":
+            # An empty answer would be right where nothing is wanted.
+            return Verdict(value=0.0, answer="", explanation="no answer: its length was spent in the thinking")
         if self.options.grader is not None:
             verdict: Verdict = yield Grading(grader=self.options.grader, sample=sample, generation=generation)
             return verdict

@@ -140,7 +140,8 @@ class Choices(Kind[ChoicesOptions, Question]):
 
     def samples(self) -> Sequence[Question]:
         questions = self.read(self.task, self.options)
-        return stratified(questions, self.context.limit(self.task), self.context.config.seed, lambda q: q.category)
+        limit, seed = self.context.limit(self.task), self.context.config.seed
+        return stratified(questions, limit, seed, lambda q: q.category, lambda q: q.cluster)
 
     def describe(self, sample: Question) -> Sample:
         return Sample(

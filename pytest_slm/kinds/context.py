@@ -45,9 +45,10 @@ class RunContext:
         return backend
 
     def limit(self, task: Task) -> int | None:
-        """How many samples to take at most: the user's word, else the task's for this mode; None is all."""
+        """How many samples to take at most: the least of the user's word and the task's for this mode; None is all."""
         plan = task.modes.get(self.config.mode)
-        return self.config.limit or (plan.limit if plan else None)
+        limits = [limit for limit in (self.config.limit, plan.limit if plan else None) if limit is not None]
+        return min(limits, default=None)
 
 
 def sha256(*parts: str) -> str:

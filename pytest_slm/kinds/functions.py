@@ -4,13 +4,12 @@ The form is HumanEval's (Chen et al. 2021, https://arxiv.org/abs/2107.03374). A 
 
 - completion: the answer is what the model writes behind the prompt, up to a line that is no part of the function;
 - chat (``chat_template: true``, for models that have one): the model is asked for the whole function, and the answer is
-  its first block of code. A model that was made for chats explains itself when it is only let go on.
+  the last block of code that defines it. A model that was made for chats explains itself when it is only let go on.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,9 +22,10 @@ from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.programs import endings, try_program
+from pytest_slm.kinds.programs import endings, program_of, try_program
 from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
 from pytest_slm.sandbox import PASS_AT_1, available
+from pytest_slm.scorers.answer import guarded
 
 STOP = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n@", "\nfrom ", "\nimport ", "\n```")
 """What begins after the function is none of its lines."""
@@ -33,8 +33,6 @@ MAX_TOKENS = 384
 INSTRUCTION = (
     "Complete this Python function. Answer with the whole function in one block of code.\n\n```python\n{prompt}```"
 )
-BLOCK = re.compile(r"```[a-zA-Z0-9]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
-"""A fenced block; one that an answer was cut off in ends with the answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +70,8 @@ class Function(Record):
         return f"{self.prompt}{text}\n"
 
     def answered(self, text: str) -> str:
-        """The program in an answer of a chat: its first block of code, or all of it where there is none. A block that
-        has no such function is what comes behind the prompt."""
-        block = BLOCK.search(text)
-        code = block[1] if block else text
-        return code if f"def {self.entry_point}(" in code else self.completed(code)
+        """The program in an answer of a chat."""
+        return guarded(text, lambda: program_of(text, self.prompt, self.entry_point), lambda reason: f"# {reason!a}\n")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,10 @@ class Kind(abc.ABC, Generic[O, S]):
     def ready(self) -> None:
         """Get what is needed besides the model. Raises SlmError where the item cannot be measured."""
 
+    def total(self) -> int | None:
+        """How many samples there are without any limit, once the kind is ready; None where that is not known."""
+        return self.count(self.task, self.options)
+
     def needs(self) -> frozenset[str]:
         """The capabilities that are asked of the backend, besides those that the task requires."""
         return frozenset()

@@ -81,6 +81,9 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         asked = asking.needs(self.built.name, "loglikelihood" if kind == "multiple_choice" else kind)
         return frozenset({asked, CHAT} if self.options.chat_template else {asked})
 
+    def total(self) -> int | None:
+        return sum(len(upstream.eval_docs) for upstream in self.built.tasks.values())
+
     def samples(self) -> Sequence[LmEvalQuestion]:
         docs = {name: upstream.eval_docs for name, upstream in self.built.tasks.items()}
         sizes = {name: len(rows) for name, rows in docs.items()}
@@ -120,7 +123,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             return (yield from try_program(program, str(upstream.doc_to_target(sample.doc))))
         asking.take(sample.instances, (yield asks))
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
-        values = judging.judge(upstream, sample.doc, sample.instances, self.task.metrics, where)
+        values, odd = judging.judge(upstream, sample.doc, sample.instances, self.task.metrics, where)
         primary = self.task.spec(self.task.primary)
         answer, explanation = judging.explain(upstream, sample.doc, sample.instances, primary)
         value = values[primary.name]
@@ -128,7 +131,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         return Verdict(
             value=value if isinstance(value, float) and 0 <= value <= 1 else None,
             answer=answer,
-            explanation=f"{explanation}; {told}",
+            explanation="; ".join(filter(None, (odd, explanation, told))),
             values=values,
         )
 
@@ -149,7 +152,9 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
         questions = [
-            judging.JudgedQuestion(task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values)
+            judging.JudgedQuestion(
+                task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values, ending=verdict.ending
+            )
             for one, verdict in zip(self._asked, judged, strict=True)
         ]
         metrics = judging.metrics(self.built, self.task.metrics, questions, self.options.cluster is not None)

@@ -81,10 +81,26 @@ def count_lines(path: Path) -> int | None:
         return None
 
 
-def stratified(records: Sequence[T], limit: int | None, seed: int, group: Callable[[T], str]) -> list[T]:
-    """At most ``limit`` records, from every group in proportion to its size and at least one, in file order."""
+def stratified(
+    records: Sequence[T],
+    limit: int | None,
+    seed: int,
+    group: Callable[[T], str],
+    cluster: Callable[[T], str | None] = lambda _record: None,
+) -> list[T]:
+    """At most ``limit`` records, from every group in proportion to its size and at least one, in file order. Records of
+    one cluster come together or not at all: half of a pair of twins says nothing of what twins are for. Only where the
+    limit is smaller than the smallest cluster a part of one is taken."""
     if limit is None or limit >= len(records):
         return list(records)
+    units: dict[object, list[int]] = {}
+    for index, record in enumerate(records):
+        name = cluster(record)
+        units.setdefault(index if name is None else ("cluster", name), []).append(index)
+    if len(units) < len(records):
+        chosen = _whole_clusters(list(units.values()), limit, seed, [group(record) for record in records])
+        if chosen:
+            return [records[index] for index in sorted(chosen)]
     groups: dict[str, list[int]] = {}
     for index, record in enumerate(records):
         groups.setdefault(group(record), []).append(index)
@@ -93,6 +109,28 @@ def stratified(records: Sequence[T], limit: int | None, seed: int, group: Callab
     generator = random.Random(seed)
     chosen = [index for name in sorted(groups) for index in generator.sample(groups[name], share[name])]
     return [records[index] for index in sorted(chosen)]
+
+
+def _whole_clusters(units: Sequence[list[int]], limit: int, seed: int, groups: Sequence[str]) -> list[int]:
+    """Places of records, cluster by cluster. Clusters whose records are of the same groups are drawn from in proportion
+    to their number, each sort at least once where there is room."""
+    sorts: dict[tuple[str, ...], list[list[int]]] = {}
+    for unit in units:
+        sorts.setdefault(tuple(sorted(groups[index] for index in unit)), []).append(unit)
+    generator = random.Random(seed)
+    for name in sorted(sorts):
+        generator.shuffle(sorts[name])
+    exact = {name: limit * len(mine) / len(groups) for name, mine in sorts.items()}
+    taken = dict.fromkeys(sorts, 0)
+    left = limit
+    while able := [name for name in sorts if len(name) <= left and taken[name] < len(sorts[name])]:
+        # Who has none comes first, the small ones before the large ones; then who lacks most of its share.
+        name = min(
+            able, key=lambda name: (taken[name] > 0, len(name) if not taken[name] else taken[name] - exact[name], name)
+        )
+        taken[name] += 1
+        left -= len(name)
+    return [index for name, n in taken.items() for unit in sorts[name][:n] for index in unit]
 
 
 def apportion(sizes: Mapping[str, int], limit: int) -> dict[str, int]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.metrics import mean_metric
+from pytest_slm.core.sample import Ending
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
-from pytest_slm.core.types import Metric, MetricSpec
+from pytest_slm.core.types import Cuts, Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
 from pytest_slm.lm_eval import seam
 from pytest_slm.lm_eval.building import LmEvalTasks, lacks_parts
@@ -22,35 +23,53 @@ Verdicts = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedQuestion:
-    """One question, judged: the task it belongs to, its cluster, and lm-eval's verdicts."""
+    """One question, judged: the task it belongs to, its cluster, lm-eval's verdicts, and how much there is of the
+    answer (None where likelihoods were asked)."""
 
     task: str
     cluster: object
     verdicts: Verdicts
+    ending: Ending | None = None
 
 
-def judge(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec], where: str) -> Verdicts:
-    """lm-eval's verdicts on the answers to one question. Raises UsageError for an unknown metric or filter,
-    BackendError if lm-eval itself fails on it; ``where`` names the question."""
-    verdicts: dict[str, Any] = {}
+def judge(
+    upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec], where: str
+) -> tuple[Verdicts, str]:
+    """lm-eval's verdicts on the answers to one question, and, where lm-eval fails on what the model has written, why:
+    then they are those on an empty answer. Raises UsageError for an unknown metric or filter, BackendError if lm-eval
+    fails on the question itself; ``where`` names it."""
     try:
-        seam.filter_answers(upstream, instances)
-        for spec in specs:
-            filtered, wanted = instances[0].filtered_resps, spec.source
-            if spec.filter not in filtered:
-                raise _unknown(upstream, "filter", spec.filter, filtered)
-            values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
-            if wanted not in values:
-                raise _unknown(upstream, "metric", wanted, values)
-            verdicts[spec.name] = _plain(values[wanted])
+        return _verdicts(upstream, doc, instances, specs), ""
     except SlmError:
         raise
-    except Exception as error:  # a task is a program: whatever it raises, it says nothing about the model
+    except Exception as error:  # a task is a program: whatever it raises, it says nothing about the other questions
+        problem = f"{type(error).__name__}: {error!s:.200}"
+        cause = error
+    try:
+        if any(instance.request_type != "generate_until" for instance in instances):
+            raise cause
+        for instance in instances:
+            instance.resps = [""] * len(instance.resps)
+        return _verdicts(upstream, doc, instances, specs), f"lm-eval cannot read the answer ({problem})"
+    except Exception:  # the same again, so it is not the answer's fault
         raise BackendError(
-            f"{where}: lm-eval's {upstream.config.task} fails on it ({type(error).__name__}: {error}); its row may be "
+            f"{where}: lm-eval's {upstream.config.task} fails on it ({problem}); its row may be "
             "broken: get the data again, or leave the task out",
             slug="lm-eval-failed",
-        ) from error
+        ) from cause
+
+
+def _verdicts(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> Verdicts:
+    verdicts: dict[str, Any] = {}
+    seam.filter_answers(upstream, instances)
+    for spec in specs:
+        filtered, wanted = instances[0].filtered_resps, spec.source
+        if spec.filter not in filtered:
+            raise _unknown(upstream, "filter", spec.filter, filtered)
+        values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
+        if wanted not in values:
+            raise _unknown(upstream, "metric", wanted, values)
+        verdicts[spec.name] = _plain(values[wanted])
     return verdicts
 
 
@@ -139,6 +158,7 @@ def _group_metric(
         parts[first],
         value=value,
         n=total,
+        cuts=_cuts_together(value, [(weights[name], part) for name, part in parts.items()], judged),
         interval=interval,
         stderr=math.hypot(*errors) if len(errors) == len(parts) else None,
     )
@@ -150,7 +170,7 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], c
     better = bool(upstream.higher_is_better().get(spec.source, True)) != spec.complement
     if spec.unit == "share" and _is_mean(upstream, spec, judged):
         metric = mean_metric(spec.name, values, complement=spec.complement, clusters=clusters)
-        return dataclasses.replace(metric, higher_is_better=better)
+        return dataclasses.replace(metric, higher_is_better=better, cuts=_cuts(spec, judged, metric.value))
     aggregate = upstream.aggregation()[spec.source]
 
     def statistic(places: Sequence[int]) -> float:
@@ -175,6 +195,45 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], c
         unit=spec.unit,
         higher_is_better=better,
         stderr=error,
+        cuts=_cuts(spec, judged, None),
+    )
+
+
+def _cuts(spec: MetricSpec, judged: Sequence[JudgedQuestion], mean: float | None) -> Cuts | None:
+    """What cut answers may have changed of a ``mean`` of shares; of another number (None) only how many there are."""
+    n, endings = len(judged), [one.ending for one in judged]
+    if None in endings:
+        return None
+    cut, censored = endings.count("cut"), endings.count("censored")
+    if mean is None:
+        return Cuts(cut=cut / n, censored=censored / n)
+    kept = math.fsum(one.verdicts[spec.name] for one in judged if one.ending == "whole")
+    low, high = kept / n, (kept + cut + censored) / n
+    if spec.complement:
+        low, high = 1 - high, 1 - low
+    return Cuts(cut=cut / n, censored=censored / n, lower=min(low, mean), upper=max(high, mean))
+
+
+def _cuts_together(
+    value: float, parts: Sequence[tuple[float, Metric]], judged: Sequence[JudgedQuestion]
+) -> Cuts | None:
+    """What cut answers may have changed of a weighted mean of parts."""
+    cuts = [part.cuts for _, part in parts]
+    if not all(cuts):
+        return None
+    n, endings = len(judged), [one.ending for one in judged]
+    known = [
+        (weight * cut.lower, weight * cut.upper)
+        for (weight, _), cut in zip(parts, cuts, strict=True)
+        if cut is not None and cut.lower is not None and cut.upper is not None
+    ]
+    low, high = (math.fsum(column) for column in zip(*known, strict=True)) if known else (value, value)
+    whole = len(known) == len(parts)
+    return Cuts(
+        cut=endings.count("cut") / n,
+        censored=endings.count("censored") / n,
+        lower=min(low, value) if whole else None,
+        upper=max(high, value) if whole else None,
     )
 
 

@@ -83,6 +83,11 @@ def _upwards(mount: Path, path: str) -> Iterator[Path]:
 def _quota(folder: Path) -> float | None:
     words = (read_text(folder / "cpu.max") or "").split()
     if len(words) == 2 and all(word.isdecimal() for word in words):  # else "max 100000"
-        return round(int(words[0]) / int(words[1]), 2)
+        return _share(int(words[0]), int(words[1]))
     quota, period = read_int(folder / "cpu.cfs_quota_us"), read_int(folder / "cpu.cfs_period_us")
-    return round(quota / period, 2) if quota and period and quota > 0 else None
+    return _share(quota, period) if quota and period and quota > 0 else None
+
+
+def _share(quota: int, period: int) -> float:
+    """To a hundredth, never more than there is, and never none: 0 would be no limit."""
+    return max(1, 100 * quota // period) / 100

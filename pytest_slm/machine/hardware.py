@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import sys
@@ -83,7 +82,8 @@ def usable_memory(root: Path = ROOT) -> int:
 
 
 def usable_cores(root: Path = ROOT) -> int:
-    """Physical cores that this process may keep busy: not those that its affinity or its control group denies."""
+    """Physical cores that this process may keep busy: not those that its affinity or its control group denies. A part
+    of a core counts for nothing beside whole ones: a thread that the quota does not pay for makes the others wait."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    return max(1, min(cores, allowed, math.ceil(cgroup.cpu_limit(root) or cores)))
+    return max(1, min(cores, allowed, int(cgroup.cpu_limit(root) or cores)))

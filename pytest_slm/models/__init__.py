@@ -2,7 +2,7 @@
 
 from pytest_slm.models.choose import locate, select
 from pytest_slm.models.derive import best_source, derive, type_named
-from pytest_slm.models.detect import check_declared, check_quantization, detect, known_sha256, too_large
+from pytest_slm.models.detect import check_declared, check_quantization, check_writes, detect, known_sha256, too_large
 from pytest_slm.models.missing import free, missing
 from pytest_slm.models.resolve import resolve
 
@@ -10,6 +10,7 @@ __all__ = [
     "best_source",
     "check_declared",
     "check_quantization",
+    "check_writes",
     "derive",
     "detect",
     "free",

@@ -69,8 +69,29 @@ def _detect_gguf(path: Path) -> Detected:
         rope_scaling=_rope_scaling(first, architecture),
         chat_template=template,
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
+        other_use=_other_use(first, architecture),
         derivation=derivation_of(path),
     )
+
+
+ENCODERS = frozenset(
+    "bert modern-bert neo-bert nomic-bert nomic-bert-moe jina-bert-v2 jina-bert-v3 eurobert gemma-embedding "
+    "llama-embed t5encoder clip".split()
+)
+"""llama.cpp's names of architectures that read a text as a whole, and write none."""
+
+
+def _other_use(header: Header, architecture: str | None) -> str | None:
+    kind, pooling = header.text("general.type"), header.values.get(f"{architecture}.pooling_type")
+    if kind in ("adapter", "mmproj"):
+        return {"adapter": "an adapter for another model", "mmproj": "the part of a model that sees pictures"}[kind]
+    if architecture in ENCODERS or pooling in (1, 2, 3):
+        return f"an encoder or embedding model ({architecture})"
+    if pooling == 4:
+        return f"a reranker ({architecture})"
+    if header.values.get(f"{architecture}.attention.causal") is False:
+        return f"a model that reads a text in both directions ({architecture})"
+    return f"an encoder-decoder ({architecture})" if architecture == "t5" else None
 
 
 def _kv_heads(header: Header, architecture: str | None, heads: int | None) -> int | None:
@@ -105,6 +126,14 @@ def too_large(detected: Detected) -> str | None:
         f"the weights hold {detected.parameters:,} parameters, and at most {LARGEST:,.0f} are measured here "
         "(3 billion and 10 %); choose a smaller model"
     )
+
+
+def check_writes(path: str, detected: Detected) -> None:
+    """Raise UsageError (writes-no-text) for an encoder and whatever else writes no text."""
+    if detected.other_use:
+        raise UsageError(
+            f"{path}: {detected.other_use}, which writes no text; choose a model that does", slug="writes-no-text"
+        )
 
 
 def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...]:

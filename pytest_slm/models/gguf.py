@@ -34,12 +34,13 @@ WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 KEPT = frozenset(
     {
         *("general.architecture", "general.file_type", "general.name", "general.license", "general.alignment"),
-        *("split.count", "split.no", "tokenizer.chat_template"),
+        *("general.type", "split.count", "split.no", "tokenizer.chat_template"),
     }
 )
 KEPT_ENDINGS = (
     *(".context_length", ".embedding_length", ".block_count", ".vocab_size"),
     *(".attention.head_count", ".attention.head_count_kv", ".rope.scaling.type", ".rope.scaling.factor"),
+    *(".attention.causal", ".pooling_type"),
 )
 """Of the model's own keys (``llama.context_length``); the architecture may stand behind them in the file."""
 

@@ -65,9 +65,33 @@ def detect_folder(folder: Path) -> Detected:
         bits_per_weight=None if packed or not total else bits / total,
         file_size=sum(shard.stat().st_size for shard in shards),
         rope_scaling=_rope_scaling(config),
+        other_use=_other_use(folder, config),
         chat_template=template,
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
     )
+
+
+HEADS = {
+    "MaskedLM": "an encoder with a head for masked words",
+    "SequenceClassification": "a classifier or reranker",
+    "TokenClassification": "a classifier of words",
+    "QuestionAnswering": "a model that marks answers in a text",
+    "MultipleChoice": "a classifier of choices",
+    "EncoderModel": "an encoder",
+}
+
+
+def _other_use(folder: Path, config: Mapping[str, Any]) -> str | None:
+    """By what sentence-transformers puts into a folder, and by the class that the model was saved from."""
+    names = config.get("architectures")
+    name = next((name for name in names if isinstance(name, str)), "") if isinstance(names, list) else ""
+    if (folder / "modules.json").is_file():
+        return "an embedding model (modules.json of sentence-transformers)"
+    if config.get("is_encoder_decoder") is True:
+        return f"an encoder-decoder ({name:.80})"
+    head = next((told for end, told in HEADS.items() if name.endswith(end)), None)
+    bare = name.endswith("Model") and "bert" in name.lower()
+    return f"{head or 'an encoder'} ({name:.80})" if head or bare else None
 
 
 def shard_names(folder: Path) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import itertools
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +48,14 @@ class Cost:
     """KV memory of the largest call, in tokens."""
     outputs: int
     """Rows of logits that a step asks for at most."""
+    doubt_s: float = 0.0
+    """How far ``seconds`` may be off, for what is not known of the length of the answers."""
+
+    def times(self, factor: float) -> Cost:
+        """The cost of so many times as many requests of the same sort."""
+        more = ("requests", "shown", "evaluated", "output")
+        counted = {name: round(factor * getattr(self, name)) for name in more}
+        return dataclasses.replace(self, **counted, seconds=factor * self.seconds, doubt_s=factor * self.doubt_s)
 
 
 def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Sequence[int]) -> Cost:
@@ -58,12 +68,13 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
         batches = batches_of_pairs(asked.pairs)
         works = [backend.workload_of_pairs([asked.pairs[place] for place in mine]) for mine in batches]
     endless = itertools.cycle(lengths or [0])
-    seconds = output = 0.0
+    besides = max(lengths, default=0) - max((request.max_tokens for request in asked.requests), default=0)
+    seconds = output = written_s = 0.0
     for mine, work in zip(batches, works, strict=True):
         seconds += reading(work, rates)
         if asked.requests:
-            written = [min(next(endless), asked.requests[place].max_tokens) for place in mine]
-            seconds += writing(written, work, rates)
+            written = [min(next(endless), asked.requests[place].max_tokens + max(0, besides)) for place in mine]
+            written_s += writing(written, work, rates)
             output += sum(written)
         else:
             seconds += work.predicted * rates.scored_s
@@ -72,10 +83,23 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
         shown=sum(work.shown for work in works),
         evaluated=sum(work.evaluated for work in works),
         output=round(output),
-        seconds=seconds,
+        seconds=seconds + written_s,
         cells=max((work.cells for work in works), default=0),
         outputs=max((work.outputs for work in works), default=0),
+        doubt_s=_doubt(lengths) * written_s,
     )
+
+
+def _doubt(lengths: Sequence[int]) -> float:
+    """By which share of itself the mean length may be off: two standard errors, and all of it for a single answer."""
+    if len(lengths) < 2:
+        return 1.0
+    return 2 * statistics.stdev(lengths) / math.sqrt(len(lengths)) / (statistics.fmean(lengths) or 1.0)
+
+
+def longest_lengths(asked: FirstRound) -> list[int]:
+    """Where nothing was tried: the longest answers that are allowed, which no run exceeds."""
+    return [request.max_tokens for request in asked.requests]
 
 
 def reading(work: Workload, rates: Rates) -> float:
@@ -93,11 +117,12 @@ def writing(lengths: Sequence[int], work: Workload, rates: Rates) -> float:
     return max(slots) * rates.step_s + sum(lengths) * (rates.spoken_s + depth * rates.depth_s)
 
 
-def pilot(asked: FirstRound, backend: Backend) -> list[int]:
+def pilot(asked: FirstRound, backend: Backend, rates: Rates | None = None, allowed_s: float = math.inf) -> list[int]:
     """How long the answers to some requests are, spread over all of an item's; it costs the time that they take.
 
     Where all of them are short more are asked: the few long ones that there may be make up most of the tokens. Where a
-    prompt is so much longer than any answer that the answer's length hardly matters, nothing is asked.
+    prompt is so much longer than any answer that the answer's length hardly matters, nothing is asked. With ``rates``
+    no more is asked than can be answered in ``allowed_s`` seconds, and nothing comes back where that is no request.
     """
     chosen = _spread(asked.requests, PILOT)
     longest = [request.max_tokens for request in chosen]
@@ -105,6 +130,12 @@ def pilot(asked: FirstRound, backend: Backend) -> list[int]:
     if shown > UNIMPORTANT * sum(longest):
         return longest
     affordable = max(2, PILOT_TOKENS * len(chosen) // max(1, shown))
+    if rates is not None and chosen:
+        steps = max(longest) / 2 * rates.step_s  # they are written together, and none beyond half of what is allowed
+        each = shown / len(chosen) * rates.row_s + max(longest) / 2 * rates.spoken_s
+        affordable = min(affordable, int(max(0.0, allowed_s - steps) / (each or 1e-9)))
+        if not affordable:
+            return []
     lengths = _lengths(backend, _spread(asked.requests, min(PILOT, affordable)))
     if lengths and max(lengths) < SHORT * max(longest) and affordable > PILOT:
         lengths = _lengths(backend, _spread(asked.requests, min(SECOND_PILOT, affordable)))
@@ -116,7 +147,8 @@ def _lengths(backend: Backend, requests: Sequence[Request]) -> list[int]:
     circles), and is not waited for."""
     halves = [dataclasses.replace(request, max_tokens=-(-request.max_tokens // 2)) for request in requests]
     return [
-        request.max_tokens if generation.finish == "length" else generation.n_output
+        # what was thought besides has a limit of its own, which may be above that of the answer
+        max(request.max_tokens, generation.n_output) if generation.finish == "length" else generation.n_output
         for request, generation in zip(requests, backend.generate(halves), strict=True)
     ]
 
@@ -124,7 +156,7 @@ def _lengths(backend: Backend, requests: Sequence[Request]) -> list[int]:
 def _spread(requests: Sequence[Request], n: int) -> list[Request]:
     """So many of the requests, evenly spread; all if there are no more."""
     last = len(requests) - 1
-    places = sorted({round(step * last / (n - 1)) for step in range(n)}) if requests else []
+    places = sorted({round(step * last / max(1, n - 1)) for step in range(n)}) if requests else []
     return [requests[place] for place in places]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pytest_slm.core.record import Record
@@ -27,6 +28,9 @@ class PlannedItem(Record):
     output: int | None = None
     prepare_s: float = 0.0
     seconds: float | None = None
+    doubt_s: float = 0.0
+    planned: int | None = None
+    """Samples that were looked at, where it has more: the rest is reckoned from them."""
     peak_bytes: int | None = None
     reason: str = ""
 
@@ -48,19 +52,31 @@ class Needs(Record):
 @dataclass(frozen=True, kw_only=True)
 class RunPlan(Record):
     """A plan: ``startup_s`` to the first item, with the start of the models; ``took_s``: what planning took, which a
-    run without a plan does not pay."""
+    run without a plan does not pay; ``load``: programs that wanted a processor when it began, and processors."""
 
     items: tuple[PlannedItem, ...]
     rates: tuple[tuple[str, Rates], ...]
     startup_s: float
     took_s: float
     needs: Needs
+    load: tuple[float, int]
 
     @property
     def seconds(self) -> float | None:
         """Seconds from the command to its end; None where an item that will run has no estimate."""
         unknown = [item for item in self.items if item.seconds is None]
         return None if unknown else self.startup_s + sum(item.seconds or 0.0 for item in self.items) + REPORT_S
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Between which times the run is expected to end: by how much the rates differed when they were measured again,
+        and what is not known of the length of the answers. A load that comes or goes is not in it."""
+        if self.seconds is None:
+            return None
+        spread = max((rates.spread for _, rates in self.rates), default=0.0)
+        computed = sum(max(0.0, (item.seconds or 0.0) - item.prepare_s) for item in self.items)
+        doubt = math.hypot(spread * computed, *(item.doubt_s for item in self.items))
+        return max(self.startup_s, self.seconds - doubt), self.seconds + doubt
 
     @property
     def peak_bytes(self) -> int | None:

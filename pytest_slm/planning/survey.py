@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,22 +16,29 @@ import psutil
 
 from pytest_slm.answers.keeping import CHARACTERS
 from pytest_slm.core.types import ItemId, Request, Task
-from pytest_slm.errors import NotAvailableError, SlmError
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError
 from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.kinds.checking import count_samples
-from pytest_slm.machine.hardware import usable_memory
+from pytest_slm.machine.hardware import usable_cores, usable_memory
 from pytest_slm.machine.memory import memory_use
 from pytest_slm.models import free, missing
 from pytest_slm.planning import costs, rates
-from pytest_slm.planning.plan import Needs, PlannedItem, RunPlan
-from pytest_slm.run.drive import first_round
+from pytest_slm.planning.plan import REPORT_S, Needs, PlannedItem, RunPlan
+from pytest_slm.run.drive import FirstRound, first_round
 from pytest_slm.run.session import Run
 
+SHARE = 0.2
+"""Of a budget, or else of the time that the run is roughly thought to take, planning may ask so much of the model."""
+MOST = 256
+"""Samples of an item that are looked at; what all of more would ask is reckoned from so many of them."""
+OF_LONGEST = 0.25
+"""The length of an answer as a share of the longest allowed, for the rough time by which planning is measured."""
 LINE_BYTES = 1_500
 """Of a sample's lines, on disk, besides the text that the model writes: hashes, explanation, answer."""
 REPORT_BYTES = 2_000_000
 """Of a report and its page, whose samples are cut to a size."""
 LOGIT_BYTES = 4
+UNTRIED = "how long its answers are was not tried, since that takes long beside the run: the longest are planned for"
 TWICE = 2
 """The engine computes logits in one place and hands them out in another."""
 
@@ -62,7 +70,8 @@ def survey(
 ) -> RunPlan:
     """The plan for these items. Without ``loads`` no model is opened, and what only a model can tell is not known."""
     began = time.perf_counter()
-    before = time.time() - psutil.Process().create_time()
+    load = psutil.getloadavg()[0], usable_cores()
+    before = _age()
     planned: list[PlannedItem] = []
     measured: list[tuple[str, rates.Rates]] = []
     started = 0.0
@@ -78,15 +87,23 @@ def survey(
             tell(f"measuring how fast {quantization} is here, then the tokens of {len(mine)} items")
             backend = run.open(quantization)
             started += backend.host.start_s or 0.0
-            survey_ = _Model(run, backend)
-            measured.append((quantization, survey_.rates))
+            model = _Model(run, backend)
+            asked = []
+            for item in mine:
+                watcher.start(item.item)
+                asked.append(model.first(item))
+                _in_time(run, len(asked), len(items))
+            model.measure(asked)
+            measured.append((quantization, model.rates))
+        except _TooLateError as error:
+            raise UsageError(str(error), slug="budget-small") from None
         except SlmError as error:
             planned += [_unknown(run, item, error) for item in mine]
             continue
-        for item in mine:
-            watcher.start(item.item)
-            planned.append(survey_.item(item))
-            watcher.finish(item.item)
+        for first in asked:
+            watcher.start(first.wanted.item)
+            planned.append(first.known or model.item(first))
+            watcher.finish(first.wanted.item)
     took = time.perf_counter() - began
     return RunPlan(
         items=tuple(planned),
@@ -94,54 +111,128 @@ def survey(
         startup_s=before + started,
         took_s=took,
         needs=_needs(run, planned),
+        load=load,
     )
+
+
+class _TooLateError(Exception):
+    """Planning alone has taken more than the budget."""
+
+
+def _in_time(run: Run, done: int, items: int) -> None:
+    budget, spent = run.config.budget, _age()
+    if budget is not None and spent > budget:
+        raise _TooLateError(
+            f"--slm-budget of {budget:g} s cannot be planned in time: {spent:.0f} s were gone when {done} of {items} "
+            f"items had been looked at; allow {math.ceil(spent / SHARE / 60)}m, or choose fewer items with --slm-suite "
+            "or -k, or an --slm-limit instead"
+        )
+
+
+def _age() -> float:
+    """Seconds since this process was begun."""
+    return time.time() - psutil.Process().create_time()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _First:
+    """What an item asks first, where it has a task; ``known`` is its plan where there is nothing more to find out."""
+
+    wanted: PlannedDemand
+    asked: FirstRound | None = None
+    known: PlannedItem | None = None
+    rough_s: float = 0.0
 
 
 class _Model:
     """One open model: its rates, its memory, and the items on it."""
 
     def __init__(self, run: Run, backend: RemoteBackend) -> None:
+        self._startup_s = _age() + REPORT_S
         self._run = run
         self._backend = backend
         self._description = backend.describe()
-        self.rates = rates.measure(backend, run.config.seed)
-        self._base = self._memory_without_cells()
+        self.rates = rates.glance(backend, run.config.seed)
+        self._base: int | None = None
+        self._pilots_s = self._rough_s = 0.0
 
-    def item(self, wanted: PlannedDemand) -> PlannedItem:
-        """The plan of one item; what cannot be known of it has a reason."""
+    def first(self, wanted: PlannedDemand) -> _First:
+        """What an item asks first, and roughly how long that takes; what cannot be known of it has a reason."""
         try:
-            if wanted.task is not None:
-                return self._task(wanted.item, wanted.task)
-            if wanted.prompt is None or wanted.output is None:
-                if wanted.budget_s is not None:
-                    return PlannedItem(item=wanted.item, seconds=wanted.budget_s)
-                raise NotAvailableError(
-                    "the test does not say how many tokens it takes (slm_task: prompt=, output=)", slug="plan-unknown"
-                )
-            n_batch = self._description.n_batch or wanted.prompt or 1
-            n_ctx = self._description.n_ctx
-            if wanted.prompt + wanted.output - 1 > n_ctx:
-                raise NotAvailableError(f"does not fit into the context of {n_ctx}", slug="context-too-short")
-            cost = costs.of_rounds(wanted.prompt, wanted.output, wanted.rounds, self.rates, n_batch)
-            planned = self._planned(wanted.item, None, cost, 0.0)
-            return replace(planned, seconds=costs.in_time(cost, wanted.budget_s))
+            if wanted.task is None:
+                seconds = self._timed(wanted).seconds
+                return _First(wanted=wanted, rough_s=seconds or 0.0)
+            with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
+                asked = first_round(self._run.kind(wanted.task, wanted.item, lambda: self._backend), MOST)
+            if not asked.requests and not asked.pairs:
+                nothing = PlannedItem(item=wanted.item, samples=0, requests=0, seconds=asked.seconds)
+                return _First(wanted=wanted, known=nothing)
+            lengths = [round(OF_LONGEST * n) for n in costs.longest_lengths(asked)]
+            rough = costs.of_item(asked, self._backend, self.rates, lengths)
+            return _First(wanted=wanted, asked=asked, rough_s=rough.seconds * asked.whole / asked.samples)
         except NotAvailableError as error:
             # Nothing will be measured, so it takes no time; or nobody knows.
             known = 0.0 if error.slug not in ("plan-unknown", "no-workload") else None
-            return PlannedItem(item=wanted.item, seconds=known, reason=str(error))
+            return _First(wanted=wanted, known=PlannedItem(item=wanted.item, seconds=known, reason=str(error)))
         except SlmError as error:
-            return PlannedItem(item=wanted.item, seconds=0.0, reason=str(error))
+            return _First(wanted=wanted, known=PlannedItem(item=wanted.item, seconds=0.0, reason=str(error)))
         except Exception as error:  # of a task or of somebody's runner: its item will be an error, the others go on
-            return PlannedItem(item=wanted.item, seconds=0.0, reason=f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            return _First(wanted=wanted, known=PlannedItem(item=wanted.item, seconds=0.0, reason=reason))
 
-    def _task(self, item: ItemId, task: Task) -> PlannedItem:
-        with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
-            asked = first_round(self._run.kind(task, item, lambda: self._backend))
-        if not asked.requests and not asked.pairs:
-            return PlannedItem(item=item, samples=0, requests=0, seconds=asked.seconds)
-        lengths = costs.pilot(asked, self._backend)
-        cost = costs.of_item(asked, self._backend, self.rates, lengths)
-        return self._planned(item, asked.samples, cost, asked.seconds)
+    def measure(self, asked: Sequence[_First]) -> None:
+        """Measure how fast the model is, if the run (or its budget) is long enough for that to be a small part of it,
+        and set aside what pilots may take."""
+        config, rough = self._run.config, self.rates
+        whole = config.budget
+        if whole is None:  # a run starts, too
+            whole = self._startup_s + sum(first.rough_s for first in asked)
+        allowed = SHARE * whole / len(self._run.quantizations) - rough.took_s
+        if rates.seconds_to_measure(rough) < allowed:
+            self.rates = rates.measure(self._backend, config.seed)
+            allowed -= self.rates.took_s
+        self._pilots_s = max(0.0, allowed)
+        self._rough_s = sum(first.rough_s for first in asked)
+        if config.plan:  # nobody sees it otherwise
+            self._base = self._memory_without_cells()
+
+    def item(self, first: _First) -> PlannedItem:
+        """The plan of one item that can be measured."""
+        try:
+            return self._timed(first.wanted) if first.asked is None else self._task(first, first.asked)
+        except SlmError as error:
+            return PlannedItem(item=first.wanted.item, seconds=0.0, reason=str(error))
+
+    def _timed(self, wanted: PlannedDemand) -> PlannedItem:
+        if wanted.prompt is None or wanted.output is None:
+            if wanted.budget_s is not None:
+                return PlannedItem(item=wanted.item, seconds=wanted.budget_s)
+            raise NotAvailableError(
+                "the test does not say how many tokens it takes (slm_task: prompt=, output=)", slug="plan-unknown"
+            )
+        n_batch = self._description.n_batch or wanted.prompt or 1
+        n_ctx = self._description.n_ctx
+        if wanted.prompt + wanted.output - 1 > n_ctx:
+            raise NotAvailableError(f"does not fit into the context of {n_ctx}", slug="context-too-short")
+        cost = costs.of_rounds(wanted.prompt, wanted.output, wanted.rounds, self.rates, n_batch)
+        return replace(self._planned(wanted.item, None, cost, 0.0), seconds=costs.in_time(cost, wanted.budget_s))
+
+    def _task(self, first: _First, asked: FirstRound) -> PlannedItem:
+        began = time.perf_counter()
+        mine = self._pilots_s * first.rough_s / self._rough_s if self._rough_s else 0.0
+        lengths = costs.pilot(asked, self._backend, self.rates, mine)
+        self._pilots_s -= time.perf_counter() - began
+        self._rough_s -= first.rough_s
+        cost = costs.of_item(asked, self._backend, self.rates, lengths or costs.longest_lengths(asked))
+        factor = asked.whole / asked.samples
+        planned = self._planned(first.wanted.item, asked.whole, cost.times(factor), asked.seconds)
+        return replace(
+            planned,
+            # More requests are made by the run, and the time for that belongs to each sample.
+            seconds=asked.seconds * factor + cost.seconds * factor,
+            planned=asked.samples if factor > 1 else None,
+            reason="" if lengths or not asked.requests else UNTRIED,
+        )
 
     def _planned(self, item: ItemId, samples: int | None, cost: costs.Cost, prepare_s: float) -> PlannedItem:
         return PlannedItem(
@@ -153,6 +244,7 @@ class _Model:
             output=cost.output,
             prepare_s=prepare_s,
             seconds=prepare_s + cost.seconds,
+            doubt_s=cost.doubt_s,
             peak_bytes=self._peak(cost),
         )
 
@@ -183,9 +275,9 @@ def _unknown(run: Run, wanted: PlannedDemand, error: SlmError) -> PlannedItem:
     samples = None
     if wanted.task is not None:
         plan = wanted.task.modes.get(run.config.mode)
-        limit = run.limits.get(str(wanted.item)) or run.config.limit or (plan.limit if plan else None)
-        there = count_samples(wanted.task, run.extensions)
-        samples = min(limit or there, there) if there else limit
+        asked = run.limits.get(str(wanted.item), run.config.limit)
+        limits = (asked, plan.limit if plan else None, count_samples(wanted.task, run.extensions))
+        samples = min((limit for limit in limits if limit is not None), default=None)
     return PlannedItem(item=wanted.item, samples=samples, reason=str(error))
 
 

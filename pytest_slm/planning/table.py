@@ -20,14 +20,25 @@ def lines(plan: RunPlan) -> Iterator[str]:
 
 def _remarks(plan: RunPlan) -> Iterator[str]:
     for item in plan.items:
-        if item.reason:
+        if item.planned is not None:
+            yield f"{item.item}: reckoned from {item.planned} of its {item.samples:,} samples"
+        if item.reason and item.seconds and item.requests:
+            yield f"{item.item}: {item.reason}"
+        elif item.reason:
             yield f"{item.item}: {'not known' if item.seconds is None else 'will not be measured'}: {item.reason}"
     for name, rates in plan.rates:
         yield (
             f"rates of {name}: prompts {rates.prefill_tps:.0f} tok/s at 512 tokens, one answer {rates.decode_tps:.0f} "
-            f"tok/s (measured in {rates.took_s:.1f} s)"
+            f"tok/s (measured in {rates.took_s:.1f} s, twice the same within {rates.spread:.0%})"
         )
-    yield f"time: {_time(plan.seconds)} (of it {plan.startup_s:.0f} s to start); planning took {plan.took_s:.0f} s more"
+    between = "" if plan.interval is None else f", between {_time(plan.interval[0])} and {_time(plan.interval[1])}"
+    yield (
+        f"time: {_time(plan.seconds)}{between} (of it {plan.startup_s:.0f} s to start); planning took "
+        f"{plan.took_s:.0f} s more"
+    )
+    load, cores = plan.load
+    busy = "; other programs compete, and when they come or go all times change" if load > cores / 2 else ""
+    yield f"load: {load:.1f} on {cores} processors before planning{busy}"
     needs = plan.needs
     model = UNKNOWN if plan.peak_bytes is None else size(plan.peak_bytes)
     session = UNKNOWN if needs.session_bytes is None else size(needs.session_bytes)

@@ -96,7 +96,8 @@ class TaskItem(pytest.Item):
         item.config.stash[RUN].versions[task.suite, task.name] = task.version
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity
-        item.stash[COST] = float(task.tokens_per_sample * (_samples(task, item.config.stash[RUN]) or 1000))
+        tokens = task.variants.get(identity.variant, {}).get("context_tokens", task.tokens_per_sample)
+        item.stash[COST] = float(tokens * (_samples(task, item.config.stash[RUN]) or 1000))
         return item
 
     def runtest(self) -> None:
@@ -279,6 +280,5 @@ def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]
 
 def _samples(task: Task, run: Run) -> int | None:
     plan = task.modes.get(run.config.mode)
-    limit = run.config.limit or (plan.limit if plan else None)
-    known = count_samples(task, run.extensions)
-    return min(limit or known, known) if known else limit
+    limits = (run.config.limit, plan.limit if plan else None, count_samples(task, run.extensions))
+    return min((limit for limit in limits if limit is not None), default=None)

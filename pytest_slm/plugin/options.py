@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.request import Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.files import LONGEST_PATH, name_problem
+from pytest_slm.plugin.given import check_given
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -48,7 +50,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="tasks or groups of lm-eval that need no file: lm_eval:NAME, with commas or repeated; without a path and "
         "without --slm-suite only they run",
     )
-    add("--slm-limit", metavar="N", type=int, help="at most N samples per item, instead of what the mode says")
+    add("--slm-limit", metavar="N", type=int, help="at most N samples per item; never more than the mode has")
     add(
         "--slm-budget",
         metavar="TIME",
@@ -98,6 +100,20 @@ def add_options(parser: pytest.Parser) -> None:
         "the same to the last bit however requests are ordered (docs/scoring.md says how much packing changes)",
     )
     add(
+        "--slm-thinking",
+        metavar="T",
+        help="off (default): chat templates are told that the model shall not think before it answers; on: that it "
+        "shall, within the tokens of the task; N: it may think N tokens beside those of the answer, then its thinking "
+        "is ended. Thinking is never part of an answer",
+    )
+    add(
+        "--slm-canary",
+        choices=("on", "off"),
+        default=None,
+        help="on (default): a model that knows no order of words is an error before anything is measured; off: measure "
+        "it all the same, say one with random weights",
+    )
+    add(
         "--slm-interleave",
         action="store_true",
         default=None,
@@ -119,8 +135,6 @@ LARGEST = 1 << 31
 """Engines keep such numbers in 32 bits."""
 LARGEST_SEED = (1 << 63) - 1
 """What a report can keep of a number."""
-PATHS = ("model", "data", "reports", "run_id", "rescore")
-"""Options whose value is a path, or becomes a part of one."""
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
@@ -128,6 +142,8 @@ NAMES = (
         "threads",
         "n_ctx",
         "exact",
+        "thinking",
+        "canary",
         "start_timeout",
         "request_timeout",
         "resume",
@@ -146,10 +162,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     """
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
-    for name, value in {"model": model, **given}.items():
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str):
-                _check_length(name, text)
+    check_given(config.invocation_params.args, {"model": model, **given})
     if given["rescore"] is not None:
         model = _rescored(given, model)
     if model is None:
@@ -177,18 +190,20 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "model": model,
         "mode": given["mode"] or "quick",
         "quant": given["quant"],
-        "suites": tuple(part for part in (given["suite"] or "").split(",") if part),
-        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(",") if part)),
+        "suites": tuple((given["suite"] or "").split(",")) if given["suite"] else (),
+        "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(","))),
         "limit": given["limit"],
         "data": str(Path(given["data"]).absolute()) if given["data"] else None,
         "offline": bool(given["offline"]),
         "reports": str(Path(given["reports"] or "reports").absolute()),
         "run_id": run_id,
-        "gates": dict(_gate(text) for text in given["gate"] or ()),
+        "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
+        "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
+        "canary": given["canary"] != "off",
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),
@@ -201,14 +216,6 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     return RunConfig(**settings, **optional)
 
 
-def _check_length(name: str, text: str) -> None:
-    problem = name_problem(text) if name in PATHS or len(text) > LONGEST_PATH else ""
-    if problem:
-        raise UsageError(
-            f"--slm-{name.replace('_', '-')}={text:.40}…: {problem}; choose a shorter one", slug="option-value"
-        )
-
-
 def _rescored(given: dict[str, Any], model: str | None) -> str:
     """Take the settings of the run whose answers are scored again; return its model. Raises UsageError."""
     from pytest_slm.run.recorded import RecordedRun  # reads a report: most sessions need none
@@ -219,6 +226,8 @@ def _rescored(given: dict[str, Any], model: str | None) -> str:
     except ReportError as error:
         raise UsageError(f"--slm-rescore={given['rescore']}: {error.args[0]}", slug="rescore-run") from None
     theirs = {"mode": report.mode, "quant": report.quantization, "seed": report.seed, "limit": report.limit}
+    if report.backend is not None and report.backend.thinking is not None:
+        theirs["thinking"] = str(report.backend.thinking)
     for name, value in theirs.items():
         if given[name] not in (None, value):
             raise UsageError(
@@ -242,6 +251,19 @@ def duration(text: str) -> float:
     return total
 
 
+def thinking(text: str) -> Thinking:
+    """Whether a model shall think, or the most tokens of it. Raises UsageError for anything else."""
+    words: dict[str, Thinking] = {"off": "off", "on": "on"}
+    if text in words:
+        return words[text]
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise UsageError(
+            f"--slm-thinking={text:.80}: expected off, on, or a number of tokens from 0 to 999999999",
+            slug="option-value",
+        )
+    return int(text)
+
+
 def new_run_id() -> str:
     """UTC to the second, and four digits so that two runs of one second differ."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
@@ -252,6 +274,16 @@ def _task(text: str) -> str:
     if adapter != "lm_eval" or not name:
         raise UsageError(f"--slm-task={text}: expected lm_eval:NAME, with NAME as lm-eval has it", slug="option-value")
     return name
+
+
+def _gates(texts: Sequence[str]) -> dict[str, float]:
+    gates: dict[str, float] = {}
+    for text in texts:
+        key, value = _gate(text)
+        if key in gates:
+            raise UsageError(f"--slm-gate={text}: {key} has another gate already: leave out one", slug="option-value")
+        gates[key] = value
+    return gates
 
 
 def _gate(text: str) -> tuple[str, float]:

@@ -90,7 +90,7 @@ class Planner:
         except UsageError as error:
             enough = (spent + total(demands, 0)) / MARGIN
             raise UsageError(
-                f"--slm-budget of {asked:.0f} s: {error.args[0]}. The least that would do is about {enough:.0f} s, "
+                f"--slm-budget of {asked:g} s: {error.args[0]}. The least that would do is about {enough:.0f} s, "
                 f"{spent:.0f} of them for planning: allow {math.ceil(ALLOWANCE * enough / 60)}m, or choose fewer items "
                 "with --slm-suite or -k",
                 slug=error.slug,

@@ -122,15 +122,13 @@ def environment() -> ImmutableSandboxedEnvironment:
     return made
 
 
-def names(tree: nodes.Template) -> set[str]:
-    """Names of filters and variables in a template, and texts given to filters: ``map('random')`` calls one too."""
+def noted(made: ImmutableSandboxedEnvironment, source: str) -> list[str]:
+    """What of ``NOTED`` is a filter or variable of a template, or given to a filter: ``map('random')`` calls it too."""
+    tree = made.parse(source)
     filters = list(tree.find_all(nodes.Filter))
-    given = (one.value for each in filters for one in each.args if isinstance(one, nodes.Const))
-    return {
-        *(each.name for each in filters),
-        *(each.name for each in tree.find_all(nodes.Name)),
-        *(value for value in given if isinstance(value, str)),
-    }
+    given = [one.value for each in filters for one in each.args if isinstance(one, nodes.Const)]
+    named = [*(each.name for each in filters), *(each.name for each in tree.find_all(nodes.Name))]
+    return sorted(name for name in NOTED if name in (*named, *given))
 
 
 def told(error: Exception) -> str:
@@ -191,19 +189,19 @@ def main() -> None:
     print(json.dumps({"ready": os.getpid()}), flush=True)
     template: Template | None = None
     problem: str | None = None
-    uses: list[str] = []
+    uses: list[str] | None = None
     for line in sys.stdin:
         order = json.loads(line)
         allow(order["seconds"])
         if "source" in order:
             source = order["source"]
             template, problem = attempt(made.from_string, source)
-            uses = [] if problem else sorted(NOTED & names(made.parse(source)))
+            uses, _ = attempt(noted, made, source)
         answers = [
             (None, problem) if template is None else attempt(render, template, asked, order["characters"])
             for asked in order["asks"]
         ]
-        print(json.dumps({"answers": answers, "uses": uses}), flush=True)
+        print(json.dumps({"answers": answers, "uses": uses or []}), flush=True)
 
 
 if __name__ == "__main__":

@@ -151,8 +151,9 @@ def failure(what: str) -> BackendError:
 _lock = threading.Lock()
 _renderers: list[Renderer] = []
 """The one that runs, if any."""
-_fatal: dict[str, BackendError] = {}
-"""Templates that ended a process. They are not tried again: each prompt would cost the whole limit once more."""
+_fatal: dict[str, str] = {}
+"""Templates that ended a process, and how. They are not tried again: each prompt would cost the whole
+limit once more."""
 
 
 def render(source: str, asks: Sequence[Mapping[str, Any]]) -> tuple[list[Rendering], frozenset[str]]:
@@ -162,13 +163,13 @@ def render(source: str, asks: Sequence[Mapping[str, Any]]) -> tuple[list[Renderi
         raise failure(f"{len(source)} characters, the limit is {MAX_TEMPLATE}")
     with _lock:
         if source in _fatal:
-            raise _fatal[source]
+            raise BackendError(_fatal[source], slug="chat-template")
         renderer = _running()
         try:
             answer = renderer.ask(source, asks)
         except BackendError as error:
             if renderer.ready:
-                _fatal[source] = error
+                _fatal[source] = str(error.args[0])
             raise
     return [Rendering(text=text, error=error) for text, error in answer["answers"]], frozenset(answer["uses"])
 

@@ -16,14 +16,23 @@ class GrowingText:
         self._longest = max((len(stop) for stop in self._stops), default=0)
         self._text = ""
 
-    def add(self, piece: bytes) -> bool:
+    @property
+    def text(self) -> str:
+        """The whole characters so far."""
+        return self._text
+
+    def end(self, place: int) -> None:
+        """Let the text end at ``place``."""
+        self._text = self._text[:place]
+        self._decoder.reset()
+
+    def add(self, piece: bytes | str) -> bool:
         """Whether a stop string is complete now; the text then ends before it."""
         seen = max(0, len(self._text) - self._longest)
-        self._text += self._decoder.decode(piece)
+        self._text += piece if isinstance(piece, str) else self._decoder.decode(piece)
         ends = [end for stop in self._stops if (end := self._text.find(stop, seen)) >= 0]
         if ends:
-            self._text = self._text[: min(ends)]
-            self._decoder.reset()
+            self.end(min(ends))
         return bool(ends)
 
     def finish(self) -> str:

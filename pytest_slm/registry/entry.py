@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pytest_slm.core.aggregation import ScoreRules
-from pytest_slm.core.record import Record
+from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.statistics import Interval
-from pytest_slm.core.types import CutPrompts, SuiteFacts
+from pytest_slm.core.types import CutPrompts, Cuts, SuiteFacts, ThinkingCounts
 
 REGISTRY_SCHEMA = "3.0.0"
+
+
+def _check_bounds(value: float | None, cuts: Cuts | None) -> None:
+    if cuts and cuts.bounds and (value is None or not cuts.bounds[0] <= value <= cuts.bounds[1]):
+        raise RecordError(f"{value} is not between its bounds, {cuts.bounds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,9 @@ class TaskScore(Record):
     planned_variants: int
     chance: float | None = None
     """What a model without any skill gets, in points; None where the task does not say."""
+    bounds: Interval | None = None
+    """The score if all answers that were cut off were wrong, and if they were right; None where nothing was written, or
+    they are not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,8 @@ class UseCase(Record):
     limit: int | None = None
     chance: float | None = None
     """The mean of the chance levels of its tasks, in points; None where one of them does not say."""
+    bounds: Interval | None = None
+    """The mean of its tasks' bounds, where nothing was written their scores; None where none has any."""
     recommended: bool | None = None
     engine: str | None = None
     machine: str | None = None
@@ -96,9 +106,15 @@ class Item(Record):
     n_unscored: int = 0
     chance: float | None = None
     answers_cut: int | None = None
-    """Answers that were ended at their greatest length; None where that is not known, or does not matter."""
+    """Samples of which an answer was ended at its greatest length; None where that is not known, or does not matter."""
     prompts_cut: CutPrompts | None = None
     """Prompts that lost their beginning; None where each was shown as a whole."""
+    cuts: Cuts | None = None
+    """What those, and answers that were cut off while the model was thinking, may have changed of ``value``."""
+    thinking: ThinkingCounts | None = None
+
+    def __post_init__(self) -> None:
+        _check_bounds(self.value, self.cuts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +210,10 @@ class Rate(Record):
     mode: str
     limit: int | None = None
     higher_is_better: bool = False
+    cuts: Cuts | None = None
+
+    def __post_init__(self) -> None:
+        _check_bounds(self.value, self.cuts)
 
 
 @dataclass(frozen=True, kw_only=True)

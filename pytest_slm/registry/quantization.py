@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_slm.core.statistics import combine
-from pytest_slm.core.types import MEASURED, Result, RunReport
+from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
-from pytest_slm.registry.scores import Stratum, aggregates, named, use_cases
+from pytest_slm.registry.scores import Stratum, aggregates, mean_bounds, named, use_cases
 from pytest_slm.registry.store import StoredReport, utc
 
 
@@ -106,14 +106,30 @@ def _rate(stratum: Stratum, name: str) -> Rate | None:
     if not metrics:
         return None
     value, interval = combine([(1 / len(metrics), metric.value, metric.interval) for _, metric in metrics])
+    value = min(1.0, max(0.0, value))
     return Rate(
-        value=min(1.0, max(0.0, value)),
+        value=value,
         interval=interval and (max(0.0, interval[0]), min(1.0, interval[1])),
         n=sum(metric.n for _, metric in metrics),
         tasks=tuple(sorted({task for task, _ in metrics})),
         mode=stratum.mode,
         limit=stratum.limit,
         higher_is_better=metrics[0][1].higher_is_better,
+        cuts=_cuts(value, [metric for _, metric in metrics]),
+    )
+
+
+def _cuts(value: float, metrics: Sequence[Metric]) -> Cuts | None:
+    """What cut answers leave open of the mean of metrics."""
+    cuts = [metric.cuts for metric in metrics if metric.cuts is not None]
+    bounds = mean_bounds([(metric.value, metric.cuts.bounds if metric.cuts else None) for metric in metrics])
+    if len(cuts) < len(metrics) or bounds is None:
+        return None
+    return Cuts(
+        cut=sum(one.cut for one in cuts) / len(cuts),
+        censored=sum(one.censored for one in cuts) / len(cuts),
+        lower=min(value, bounds[0]),
+        upper=max(value, bounds[1]),
     )
 
 
@@ -137,6 +153,8 @@ def _item(stored: StoredReport, result: Result) -> Item:
         n_unscored=result.n_unscored,
         chance=metric.chance if metric else None,
         answers_cut=result.answers_cut,
+        cuts=metric.cuts if metric else None,
+        thinking=result.thinking,
         prompts_cut=result.prompts_cut,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_slm.core.aggregation import aggregate, clamp, goodness, suite_score
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
-from pytest_slm.core.statistics import combine
+from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
@@ -196,6 +196,7 @@ def run_scores(
             declared=declared,
             benchmarks=tuple(tasks),
             chance=sum(levels) / len(levels) if len(levels) == len(tasks) else None,
+            bounds=mean_bounds([(task.score, task.bounds) for task in tasks]),
             recommended=score.score >= score_rules().recommended if full else None,
         )
     return cases
@@ -272,9 +273,23 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
         interval=interval and (clamp(interval[0]), clamp(interval[1])),
         n=sum(metric.n for _, metric in measured),
         chance=_chance([metric for _, metric in measured]),
+        bounds=mean_bounds([(goodness(metric)[0], _bounds(metric)) for _, metric in measured]),
         measured_variants=len(measured),
         planned_variants=len(variants),
     )
+
+
+def _bounds(metric: Metric) -> Interval | None:
+    """What cut answers leave open, in points where more is better."""
+    return goodness(replace(metric, interval=metric.cuts.bounds))[1] if metric.cuts else None
+
+
+def mean_bounds(parts: Sequence[tuple[float, Interval | None]]) -> Interval | None:
+    """The bounds of a mean of (value, bounds); what has none stays at its value. None where none has any."""
+    if not any(bounds for _, bounds in parts):
+        return None
+    lows, highs = zip(*(bounds or (value, value) for value, bounds in parts), strict=True)
+    return sum(lows) / len(parts), sum(highs) / len(parts)
 
 
 def _chance(metrics: Sequence[Metric]) -> float | None:

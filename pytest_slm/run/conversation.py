@@ -11,7 +11,7 @@ from pytest_slm.core.request import Ask, Grading, Together, Trial
 from pytest_slm.core.types import JudgedSample, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.run.records import SampleRecord, Turn, sample_record
+from pytest_slm.run.records import SampleRecord, Turn, ending_of, sample_record
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -29,6 +29,7 @@ class Conversation:
         self.ask: Ask | None = None
         self.problem: SlmError | None = None
         self._task = f"{kind.task.suite}/{kind.task.name}"
+        self._counts_cuts = kind.counts_cuts
         self._talk = kind.converse(sample)
         self._verdict: Verdict | None = None
 
@@ -63,7 +64,8 @@ class Conversation:
         if self.problem is not None:
             raise self.problem
         assert self._verdict is not None
-        return JudgedSample(sample=self.sample, verdict=self._verdict)
+        ending = ending_of(self.turns, opening_only=not self._counts_cuts)
+        return JudgedSample(sample=self.sample, verdict=self._verdict, ending=ending)
 
     def record(self) -> SampleRecord:
         """The line of this conversation; what could not be scored has the reason."""

@@ -7,18 +7,19 @@ answers of the turns that are done, and every conversation resumes where it was.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.request import Likelihoods
-from pytest_slm.core.types import JudgedSample, Request, Result, Task
+from pytest_slm.core.types import JudgedSample, Request, Result, Task, ThinkingCounts
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.conversation import Conversation
-from pytest_slm.run.records import cut_off
+from pytest_slm.run.records import texts_of
 from pytest_slm.run.rounds import QuestionRounds
 from pytest_slm.run.unshown import cut_prompts, without_rank
 
@@ -61,8 +62,10 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **kind.provenance(samples),
             **conclusion.provenance,
             **rounds.graders,
+            **({} if context.config.canary else {"canary": "off"}),
         },
-        answers_cut=_cut(kind, conversations),
+        answers_cut=_cut(kind, judged),
+        thinking=_thinking(conversations),
         clusters=_clusters(judged),
         seeded=kind.seeded,
     )
@@ -73,19 +76,25 @@ def drive(kind: Kind[Any, Any]) -> Result:
 @dataclass(frozen=True, kw_only=True)
 class FirstRound:
     """What an item asks first: requests for text, and pairs for likelihoods; an item that asks nothing has neither.
-    ``seconds``: what it took to make them."""
+    ``samples`` they are of, out of ``whole`` that the run will take. ``seconds``: what it took to make them."""
 
     requests: tuple[Request, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     samples: int = 0
+    whole: int = 0
     seconds: float = 0.0
 
 
-def first_round(kind: Kind[Any, Any]) -> FirstRound:
-    """What an item asks first, found without asking it: a plan counts exactly what the run will ask. What is asked
-    after the first answers cannot be known without them. Raises SlmError where the item cannot be measured."""
+def first_round(kind: Kind[Any, Any], most: int) -> FirstRound:
+    """What an item asks first, found without asking it: a plan counts exactly what the run will ask, or what it asks of
+    ``most`` of its samples where it has more. What is asked after the first answers cannot be known without them.
+    Raises SlmError where the item cannot be measured."""
     started = time.perf_counter()
     kind.ready()
+    known = [n for n in (kind.context.limit(kind.task), kind.total()) if n is not None]
+    if known and min(known) > most:
+        config = dataclasses.replace(kind.context.config, limit=most)
+        kind.context = dataclasses.replace(kind.context, config=config)
     conversations = [Conversation(kind, sample) for sample in kind.samples()]
     rounds = QuestionRounds(kind, conversations)
     rounds.begin()
@@ -96,15 +105,29 @@ def first_round(kind: Kind[Any, Any]) -> FirstRound:
         requests=tuple(rounds.pending(Request)),
         pairs=tuple([pair for ask in rounds.pending(Likelihoods) for pair in ask.pairs] + rounds.pending_texts()),
         samples=len(conversations),
+        whole=min(known) if known and min(known) > most else len(conversations),
         seconds=time.perf_counter() - started,
     )
 
 
-def _cut(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> int | None:
-    """How many answers were cut off; None where the model wrote none, or where it does not matter."""
-    if not kind.counts_cuts or not any(conversation.wrote() for conversation in conversations):
+def _cut(kind: Kind[Any, Any], judged: Sequence[JudgedSample]) -> int | None:
+    """How many samples have an answer that was cut off; None where the model wrote none, or where it does not
+    matter."""
+    endings = [one.ending for one in judged if one.ending is not None]
+    return sum(ending == "cut" for ending in endings) if endings and kind.counts_cuts else None
+
+
+def _thinking(conversations: Sequence[Conversation]) -> ThinkingCounts | None:
+    texts = [text for one in conversations for text in texts_of(one.turns)]
+    if not texts:
         return None
-    return sum(cut_off(conversation.turns) for conversation in conversations)
+    thought = [text for text in texts if text.thought]
+    known = [text.n_reasoning for text in thought if text.n_reasoning is not None]
+    return ThinkingCounts(
+        answers=len(thought),
+        tokens=sum(known) if len(known) == len(thought) else None,
+        censored=sum(text.ending == "censored" for text in thought),
+    )
 
 
 def _clusters(judged: Sequence[JudgedSample]) -> int | None:

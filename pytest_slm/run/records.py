@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Ask, Grading, Likelihoods, LogLikelihood, RollingLikelihood, Together, Trial
+from pytest_slm.core.sample import Ending
 from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
 from pytest_slm.kinds.context import sha256
 
@@ -37,6 +38,8 @@ class SampleRecord(Record):
     n_unshown: int = 0
     """Prompt tokens that were left out, because the context has no room for them: in the text that lost most."""
     n_output: int | None = None
+    n_reasoning: int | None = None
+    """Tokens of the output that were thinking, marks included; None where nobody counted them."""
     finish: str | None = None
     """Of the last text that the model wrote."""
     cluster: str | None = None
@@ -70,6 +73,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
         n_prompt=sum(text.n_prompt for text in texts) if texts else longest_context(asked),
         n_unshown=unshown(asked),
         n_output=sum(text.n_output for text in texts) if texts else None,
+        n_reasoning=_thought_tokens(texts),
         finish=texts[-1].finish if texts else None,
         cluster=sample.cluster,
         groups=sample.parts,
@@ -78,9 +82,24 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
     )
 
 
-def cut_off(turns: Sequence[Turn]) -> bool:
-    """Whether the limit on its length cut off something that the model wrote."""
-    return any(text.finish != "stop" for _, answer in turns for text in _generations(answer))
+def ending_of(turns: Sequence[Turn], *, opening_only: bool) -> Ending | None:
+    """How much there is of what the model wrote: the worst of all texts, where ``opening_only`` says that one that was
+    cut off is as good as a whole one. None where it wrote nothing."""
+    texts = texts_of(turns)
+    if not texts:
+        return None
+    endings = {text.ending for text in texts}
+    return "censored" if "censored" in endings else "cut" if "cut" in endings and not opening_only else "whole"
+
+
+def texts_of(turns: Sequence[Turn]) -> list[Generation]:
+    """All texts that the model wrote."""
+    return [text for _, answer in turns for text in _generations(answer)]
+
+
+def _thought_tokens(texts: Sequence[Generation]) -> int | None:
+    counts = [text.n_reasoning for text in texts if text.n_reasoning is not None]
+    return sum(counts) if counts and len(counts) == len(texts) else None
 
 
 def unshown(turns: Sequence[Turn]) -> int:
@@ -121,8 +140,7 @@ def _response(ask: Ask, answer: Any) -> list[dict[str, Any]]:
     if isinstance(ask, RollingLikelihood):
         return [_likelihood(answer)]
     assert isinstance(answer, Generation)
-    kept = ("text", "reasoning", "finish", *_COUNTS)
-    return [{name: getattr(answer, name) for name in kept}]
+    return [{name: getattr(answer, name) for name in ("text", "reasoning", "finish", *_COUNTS)}]
 
 
 def _likelihood(answer: LogLikelihood) -> dict[str, object]:
@@ -143,7 +161,7 @@ def restored(line: Mapping[str, Any], turn: int, ask: Ask) -> Any:
         raise LookupError(f"its line has no such answer ({error!r:.80})") from None
 
 
-_COUNTS = ("n_prompt", "n_output", "n_unshown")
+_COUNTS = ("n_prompt", "n_output", "n_reasoning", "n_unshown")
 
 
 def _answer(ask: Ask, left: Iterator[Any]) -> Any:

@@ -38,7 +38,7 @@ from pytest_slm.hosts.sources import HostSource, Opening
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.models import check_declared, check_quantization, detect, known_sha256, locate
+from pytest_slm.models import check_declared, check_quantization, check_writes, detect, known_sha256, locate
 from pytest_slm.run import canary
 from pytest_slm.run.drive import drive
 from pytest_slm.run.folders import make_folder
@@ -116,8 +116,7 @@ class Run:
         def opening(name: str) -> tuple[BackendEntry, ModelSpec]:
             path = self.path(name)
             detected = self.detected(name)  # a broken header is told before an engine is started on it
-            limit = detected.context_length if detected else None
-            n_ctx = self.settings(name).n_ctx
+            limit, n_ctx = detected.context_length if detected else None, self.settings(name).n_ctx
             if limit and n_ctx and n_ctx > limit:
                 asked = "--slm-n-ctx" if self.config.n_ctx else "engine.n_ctx"
                 raise BackendError(
@@ -129,6 +128,7 @@ class Run:
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
+                thinking=self.config.thinking,
                 sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:
@@ -140,8 +140,8 @@ class Run:
     def check(self, quantization: str, detected: Detected) -> None:
         """Raise UsageError if the weights are not what the submission declares, so that no number gets a wrong name."""
         other = check_quantization(self.quantization(quantization), detected)
-        differences = [*check_declared(self.submission, detected), *filter(None, [other])]
-        if differences:
+        check_writes(str(self.path(quantization)), detected)
+        if differences := [*check_declared(self.submission, detected), *filter(None, [other])]:
             raise UsageError(f"{self.submission.slug}: {'; '.join(differences)}", slug="not-as-declared")
 
     def open(self, quantization: str) -> RemoteBackend:
@@ -149,7 +149,7 @@ class Run:
         if self.hosts is None:
             raise RuntimeError("no hosts were given to this run")
         backend = self.hosts.open(quantization)
-        if self.recorded is None and backend is not self._sound.get(quantization):
+        if self.config.canary and self.recorded is None and backend is not self._sound.get(quantization):
             canary.check(backend)
             self._sound[quantization] = backend
         return backend

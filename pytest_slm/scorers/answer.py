@@ -1,11 +1,49 @@
-"""What all scorers share: which part of a generation is the answer, and what a sample must bring."""
+"""What all scorers share: which part of a generation is the answer, what a sample must bring, and the boundary that
+keeps one odd answer from costing more than its own sample."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pytest_slm.core.types import Generation, Sample, Verdict
-from pytest_slm.errors import UsageError
+from pytest_slm.errors import SlmError, UsageError
+
+LONGEST = 100_000
+"""Letters of an answer that are read: several times what the longest answers of small models have."""
+
+T = TypeVar("T")
+
+
+def guarded(text: str, read: Callable[[], T], instead: Callable[[str], T]) -> T:
+    """What ``read`` makes of an answer, or ``instead`` of it, with the reason, if the answer cannot be read.
+
+    An answer is the one input that nobody has chosen. Whatever it makes our code raise, it says nothing about the other
+    samples; mistakes in the sample itself (SlmError) are told as ever.
+    """
+    if len(text) > LONGEST:
+        return instead(f"an answer of {len(text):,} letters is too long to be read")
+    try:
+        return read()
+    except SlmError:
+        raise
+    except Exception as error:  # the second line of defence: our tests ask what is inside, where nothing may be raised
+        return instead(f"the answer cannot be read ({type(error).__name__}: {error!s:.200})")
+
+
+def bounded(scorer: Callable[[Sample, Generation], Verdict]) -> Callable[[Sample, Generation], Verdict]:
+    """A built-in scorer behind the boundary: no answer makes it raise, one that cannot be read is 0 with the reason."""
+
+    @functools.wraps(scorer)
+    def judge(sample: Sample, generation: Generation) -> Verdict:
+        return guarded(
+            generation.text,
+            lambda: scorer(sample, generation),
+            lambda reason: Verdict(value=0.0, answer=generation.text[:200], explanation=reason),
+        )
+
+    return judge
 
 
 def answer_of(generation: Generation) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pytest_slm.core.types import ToolCall
 from pytest_slm.scorers.call_python import bare_name
-from pytest_slm.scorers.call_values import UNREADABLE, Untyped, arguments_of, json_value, json_values
+from pytest_slm.scorers.call_values import Untyped, arguments_of, json_at, json_value
 
+MOST = 100
+"""Calls that are read of a model that writes nothing but the beginnings of calls; more are wanted nowhere."""
 _BEGINS = r"(?:[_▁](?:section))?(?:[_▁](?:start|begin))?"
 _MARK = re.compile(
     r"(?P<open><[|｜]?(?:\w{1,20}:)?(?:(?:START_ACTION|action_start|plugin|python_tag|python_start|tools_prefix)"
@@ -39,17 +42,20 @@ _PARAMETER = re.compile(
     re.DOTALL,
 )
 _PAIRED = re.compile(rf"\s*({_NAME})\s*((?:<arg_key>.*)?)", re.DOTALL)
-_PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL)
+_PAIR = re.compile(r"<arg_key>([^<]*+)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL)
 _SEPARATOR = r"(?:\s|<[|｜]?tool[_▁](?:sep|call_argument_begin)[|｜]?>|\[ARGS\]|\[CALL_ID\]\w*|```(?:json)?)*+"
 _NAMED = re.compile(
-    rf"(?:\bfunction\s*<[|｜]?tool[_▁]sep[|｜]?>)?(?P<name>{_NAME})(?::\d+)?(?:<[|｜]tool_call_argument_begin[|｜]>)?{_SEPARATOR}(?={{)"
+    rf"(?<![\w.-])(?:function\s*<[|｜]?tool[_▁]sep[|｜]?>)?(?P<name>{_NAME})(?::\d+)?"
+    rf"(?:<[|｜]tool_call_argument_begin[|｜]>)?{_SEPARATOR}(?={{)"
 )
 _SPOKEN = re.compile(
     rf"(?:^>>>\s?|^Action\s?:\s*|✿FUNCTION✿\s?:\s*|<\|recipient\|>\s*|\bto=)(?P<name>{_NAME})"
-    r"(?P<then>\s*(?:Action Input\s?:|✿ARGS✿\s?:|<\|content\|>|(?:<\|constrain\|>\s?\w*)?\s*<\|message\|>|\n|(?={)))",
+    r"(?P<then>\s*(?:Action Input\s?:|✿ARGS✿\s?:|<\|content\|>"
+    r"|(?:<\|constrain\|>\s?\w*)?\s*<\|message\|>|\n|(?={))\s*)",
     re.MULTILINE,
 )
-_GEMMA = re.compile(rf"\bcall:(?P<name>{_NAME})(?={{)")
+_ANNOUNCED = ("Action Input", "ARGS", "<|content|>", "<|message|>")
+_GEMMA = re.compile(rf"\"call\":(?P<name>{_NAME})(?={{)")
 _GEMMA_WORDS = re.compile(r"<escape>(?P<text>.*?)<escape>|(?P<key>[^\W\d]\w*)(?=\s*:)", re.DOTALL)
 
 
@@ -99,34 +105,36 @@ def paired_calls(content: str) -> list[ToolCall]:
 def named_calls(content: str) -> Iterator[ToolCall]:
     """A name with the JSON of its arguments behind it: ``f{"a": 1}``, ``functions.f:0 ... {"a": 1}``."""
     position = 0
-    while found := _NAMED.search(content, position):
-        arguments = next(json_values(content[found.end() :]), UNREADABLE)
-        yield ToolCall(name=bare_name(found["name"]), arguments=arguments if isinstance(arguments, dict) else None)
-        position = content.find("\n", found.end()) + 1 or len(content)
+    for _ in range(MOST):
+        found = _NAMED.search(content, position)
+        if found is None:
+            return
+        arguments, end = json_at(content, found.end())
+        yield ToolCall(name=bare_name(found["name"]), arguments=_mapping(arguments))
+        position = max(end, found.end())
 
 
 def spoken_calls(text: str) -> list[ToolCall]:
     """Calls that are announced by a word: ``Action: f`` with its ``Action Input:``, ``>>>f``, ``to=functions.f``."""
     calls = []
-    for found in _SPOKEN.finditer(text):
-        rest = text[found.end() :].lstrip()
-        arguments = next(json_values(rest), None) if rest.startswith("{") else None
-        words = ("Action Input", "ARGS", "<|content|>", "<|message|>")
-        if isinstance(arguments, dict) or any(word in found["then"] for word in words):
+    for found in islice(_SPOKEN.finditer(text), MOST):
+        arguments = _mapping(json_at(text, found.end())[0])
+        if arguments is not None or any(word in found["then"] for word in _ANNOUNCED):
             calls.append(ToolCall(name=bare_name(found["name"]), arguments=arguments))
     return calls
 
 
 def gemma_calls(content: str) -> list[ToolCall]:
     """FunctionGemma's notation: ``call:f{a:<escape>x<escape>,b:1}``."""
-    calls = []
-    for found in _GEMMA.finditer(content):
-        rest = _GEMMA_WORDS.sub(
-            lambda word: json.dumps(word["text"] if word["key"] is None else word["key"]), content[found.end() :]
-        )
-        arguments = next(json_values(rest), None)
-        calls.append(ToolCall(name=found["name"], arguments=arguments if isinstance(arguments, dict) else None))
-    return calls
+    as_json = _GEMMA_WORDS.sub(lambda word: json.dumps(word["text"] if word["key"] is None else word["key"]), content)
+    return [
+        ToolCall(name=found["name"], arguments=_mapping(json_at(as_json, found.end())[0]))
+        for found in _GEMMA.finditer(as_json)
+    ]
+
+
+def _mapping(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
 
 
 def whole_named_call(text: str) -> list[ToolCall]:

@@ -11,7 +11,9 @@ from pytest_slm.core.types import ToolCall
 from pytest_slm.scorers.call_values import UNREADABLE, literal, statements
 
 _WORDS = re.compile(
-    r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|(?P<name>[^\W\d][\w.]*+(?:-[\w.]++)*+)(?=\s*\()|(?P<argument>[^\W\d]\w*+)(?=\s*=[^=])",
+    # A string that never ends goes on to the end of the text, or each of its quotes would be tried as a beginning.
+    r"\"(?:[^\"\\]|\\.)*+(?:\"|\\?\Z)|'(?:[^'\\]|\\.)*+(?:'|\\?\Z)"
+    r"|(?<![\w.-])(?:(?P<name>[^\W\d][\w.]*+(?:-[\w.]++)*+)(?=\s*\()|(?P<argument>[^\W\d]\w*+)(?=\s*=[^=]))",
     re.DOTALL,
 )
 _PREFIXES = ("functions.", "default_api.", "tools.")

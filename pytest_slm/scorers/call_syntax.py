@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pytest_slm.core.types import ToolCall
+from pytest_slm.scorers.answer import guarded
 from pytest_slm.scorers.call_markup import (
+    MOST,
     gemma_calls,
     marked,
     named_calls,
@@ -24,11 +26,10 @@ from pytest_slm.scorers.call_markup import (
     without_ends,
 )
 from pytest_slm.scorers.call_python import bare_name, program_calls, python_calls
-from pytest_slm.scorers.call_values import UNREADABLE, arguments_of, expression, is_json_at, json_values, literal
+from pytest_slm.scorers.call_values import UNREADABLE, arguments_of, expression, json_at, json_values, literal
 
-LONGEST = 50_000
 UNREADABLE_CALL = ToolCall(name="", arguments=None)
-_FENCE = re.compile(r"(?:```|~~~)[^\n`]*\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
+_FENCE = re.compile(r"(?:```|~~~)[^\n`]{0,99}\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
 _BEGUN = re.compile(
     r"\{\s{0,99}[\"'](?:name|function|tool_name)[\"']\s{0,99}:\s{0,99}[\"'][^\"'\n]{0,200}[\"']\s{0,99},"
     r"\s{0,99}[\"'](?:arguments|parameters|args)[\"']\s{0,99}:"
@@ -43,19 +44,22 @@ _NONE = frozenset({"", "[]", "{}", "null", "None", "none"})
 
 def parse_calls(text: str) -> list[ToolCall]:
     """All calls in ``text``, in order. A call that was begun in a clear notation but is broken counts as unreadable,
-    and so does a text that is too long to be looked through."""
-    if len(text) > LONGEST:
-        return [UNREADABLE_CALL]
+    and so does a text that cannot be read through."""
+    return guarded(text, lambda: find_calls(text), lambda _reason: [UNREADABLE_CALL])
+
+
+def find_calls(text: str) -> list[ToolCall]:
+    """``parse_calls`` without its boundary."""
     contents = marked(text)
     if contents is not None:
-        return [call for content in contents for call in _marked_calls(content)]
+        return [call for content in contents[:MOST] for call in _marked_calls(content)]
     text = without_ends(text)
     if tagged := tag_calls(text):
         return tagged
     for parts in (_FENCE.findall(text), [text]):
         if calls := [call for part in parts for call in _json_calls(part) or _python_calls(part)]:
             return calls
-    begun = any(not is_json_at(text, found.start()) for found in _BEGUN.finditer(text))
+    begun = any(json_at(text, found.start())[0] is UNREADABLE for found in _BEGUN.finditer(text))
     return spoken_calls(text) or whole_named_call(text) or [UNREADABLE_CALL] * begun
 
 

@@ -15,6 +15,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 DEEPEST, LONGEST_NUMBER = 64, 300
+LONGEST_PROGRAM = 20_000
+"""Letters of Python that are parsed: its parser takes quadratic time for some texts."""
+MOST_FAILURES = 2_000
+"""Brackets without JSON behind them that are tried in one text: each error counts the lines before it."""
 UNREADABLE = object()
 _BRACKET = re.compile(r"[{\[]")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
@@ -45,25 +49,26 @@ _DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_float=_finit
 
 def json_values(text: str) -> Iterator[Any]:
     """The outermost JSON objects and arrays in ``text``, skipping what is none."""
-    position = 0
-    while found := _BRACKET.search(text, position):
+    position = failed = 0
+    while failed < MOST_FAILURES and (found := _BRACKET.search(text, position)):
         try:
             value, position = _DECODER.raw_decode(text, found.start())
         except RecursionError:  # nested a thousand deep: no call, and every next bracket would be tried in vain
             return
         except ValueError:
-            position = found.end()
+            position, failed = found.end(), failed + 1
             continue
         if is_shallow(value):
             yield value
 
 
-def is_json_at(text: str, position: int) -> bool:
-    """Whether a whole JSON value begins at a place of a text."""
+def json_at(text: str, position: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, or UNREADABLE, and where it ends."""
     try:
-        return is_shallow(_DECODER.raw_decode(text, position)[0])
+        value, end = _DECODER.raw_decode(text, position)
     except (ValueError, RecursionError):
-        return False
+        return UNREADABLE, position
+    return (value if is_shallow(value) else UNREADABLE), end
 
 
 def json_value(text: str) -> Any:
@@ -97,7 +102,9 @@ def expression(text: str) -> ast.expr | None:
 
 
 def statements(text: str) -> list[ast.stmt] | None:
-    """Python's syntax tree of a text, or None where it has none."""
+    """Python's syntax tree of a text, or None where it has none or is too long."""
+    if len(text) > LONGEST_PROGRAM:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ast warns of "\d" in strings, which is the model's business

@@ -6,12 +6,13 @@ import re
 import unicodedata
 
 from pytest_slm.core.types import Generation, Sample, Verdict
-from pytest_slm.scorers.answer import answer_of, no_answer, spellings
+from pytest_slm.scorers.answer import answer_of, bounded, no_answer, spellings
 
 _EDGES = " \t.!\"'`*“”‘’"
 _GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,]|\.\d)")
 
 
+@bounded
 def contains(sample: Sample, generation: Generation) -> Verdict:
     """Right if one spelling of the target stands in the answer as whole words.
 
@@ -20,12 +21,14 @@ def contains(sample: Sample, generation: Generation) -> Verdict:
     return _contains(sample, generation, answer_of(generation))
 
 
+@bounded
 def needle(sample: Sample, generation: Generation) -> Verdict:
     """Like ``contains``, and a number may be written with thousands separators: 48,213 is the needle 48213."""
     answer = answer_of(generation)
     return _contains(sample, generation, _GROUPED.sub(lambda found: found[0].replace(",", ""), answer))
 
 
+@bounded
 def exact(sample: Sample, generation: Generation) -> Verdict:
     """Right if the whole answer is one spelling of the target, up to case, spacing, quotes and a final full stop."""
     answer = answer_of(generation)

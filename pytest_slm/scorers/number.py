@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pytest_slm.core.types import Generation, Sample, Verdict
-from pytest_slm.scorers.answer import answer_of, bad_sample, no_answer
+from pytest_slm.scorers.answer import answer_of, bad_sample, bounded, no_answer
 from pytest_slm.scorers.numerals import Numeral, numeral_at, numerals
 from pytest_slm.scorers.plain import BOX, BOX_END, OPAQUE, plain
 
@@ -36,6 +36,7 @@ _TORN = re.compile(r"(?<![\w.,:'/^×*{}\\$€£¥+-])[A-Za-z0-9_.,:'/^×*{}\\$�
 _BEGUN = re.compile(r"(?<![\d.,])[-−–]?[$€£]?[\d.,]*\d(?:[ \t]*(?:/|\^|×|\\times|\\cdot)[ \t]*(?:10)?|[ \t]+)\Z")
 
 
+@bounded
 def number(sample: Sample, generation: Generation) -> Verdict:
     """Right if the answer's number equals the target (a number, or its text).
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_slm.core.types import Generation, Sample, ToolCall, Verdict
-from pytest_slm.scorers.answer import answer_of, bad_sample, no_answer
+from pytest_slm.scorers.answer import answer_of, bad_sample, bounded, no_answer
 from pytest_slm.scorers.argument_types import composed, fits, required, same, typed, unknown_type
 from pytest_slm.scorers.call_syntax import attempts_call, parse_calls
 
@@ -20,6 +20,7 @@ _OMITTED = ("", None)
 _SHOWN = 5
 
 
+@bounded
 def tool_calls(sample: Sample, generation: Generation) -> Verdict:
     """Right if the calls in the answer are exactly the expected ones, in any order.
 

@@ -145,7 +145,14 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
                 "",
                 "passed",
                 "",
-                Metric(name=name, value=r.value, n=r.n, interval=r.interval, higher_is_better=r.higher_is_better),
+                Metric(
+                    name=name,
+                    value=r.value,
+                    n=r.n,
+                    interval=r.interval,
+                    higher_is_better=r.higher_is_better,
+                    cuts=r.cuts,
+                ),
                 quick=sampled(r.mode, r.limit),
             )
             for name, r in entry.safety.items()
@@ -282,6 +289,7 @@ def _item(item: Item, limit: int | None) -> ItemRow:
             unit=item.unit or "",
             higher_is_better=item.higher_is_better is not False,
             chance=item.chance,
+            cuts=item.cuts,
         )
     return item_row(
         item.task,
@@ -291,6 +299,7 @@ def _item(item: Item, limit: int | None) -> ItemRow:
         metric,
         unscored=item.n_unscored,
         cut=item.answers_cut,
+        censored=item.thinking.censored if item.thinking else 0,
         quick=sampled(item.mode, limit),
     )
 

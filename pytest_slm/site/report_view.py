@@ -159,6 +159,7 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         ("Measured", numbers.day(run.created)),
         ("Machine", str(machine.get("cpu") or "not known")),
         ("Engine", engine_of(run) or "not known"),
+        ("Thinking", _thinking(run)),
         ("Took", "" if wall is None else numbers.duration(wall)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),
@@ -170,6 +171,24 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         repo = run.submission.hf_repo
         found.append(Fact(label="Repository", value=repo, href=hub_address(repo)))
     return tuple(found)
+
+
+def _thinking(run: RunReport) -> str:
+    """Whether the model was to think, and what it did; empty where neither is worth a word."""
+    asked = run.backend.thinking if run.backend else None
+    counts = [result.thinking for result in run.results if result.thinking and result.thinking.answers]
+    told = (
+        []
+        if asked in (None, "off") and not counts
+        else [f"{asked} tokens at most" if isinstance(asked, int) else str(asked)]
+    )
+    if counts:
+        tokens = [one.tokens for one in counts if one.tokens is not None]
+        told.append(f"before {numbers.number(sum(one.answers for one in counts), 0)} answers")
+        told += [f"{numbers.number(sum(tokens), 0)} tokens"] if len(tokens) == len(counts) else []
+        censored = sum(one.censored for one in counts)
+        told += [f"{numbers.number(censored, 0)} cut off before their answer"] if censored else []
+    return ", ".join(told)
 
 
 def _derived(detected: Detected | None) -> str:
@@ -214,6 +233,7 @@ def _row(result: Result, word: str) -> ItemRow:
         result.metric(),
         unscored=result.n_unscored,
         cut=result.answers_cut,
+        censored=result.thinking.censored if result.thinking else 0,
         quick=word,
     )
 

@@ -106,11 +106,20 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         interval=interval,
         n=numbers.number(case.n, 0),
         coverage=numbers.percent(case.coverage),
-        note=tasks + several + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}"),
+        note=tasks
+        + several
+        + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}")
+        + _open(case.bounds),
         plot=score_plot(case.score, case.interval),
         quick=sampled(case.mode, case.limit),
         recommended=bool(case.recommended),
     )
+
+
+def _open(bounds: Interval | None) -> str:
+    """What cut answers leave open of a score."""
+    low, high = (numbers.points(bound, None)[0] for bound in bounds or (0.0, 0.0))
+    return "" if low == high else f"; {low} to {high}, were cut answers wrong or right"
 
 
 def aggregate_row(total: AggregateScore) -> ScoreRow:
@@ -138,6 +147,7 @@ def item_row(
     *,
     unscored: int = 0,
     cut: int | None = None,
+    censored: int = 0,
     quick: str = "",
 ) -> ItemRow:
     """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
@@ -162,8 +172,16 @@ def item_row(
         notes.append(f"chance {numbers.points(100 * metric.chance, None)[0]}{numbers.NBSP}%")
     if unscored:
         notes.append(f"{unscored} could not be scored")
-    if cut:
-        notes.append(f"{cut} cut off")
+    cuts = metric.cuts if metric else None
+    for n, share, what in (
+        (cut, cuts and cuts.cut, "cut off"),
+        (censored, cuts and cuts.censored, "cut off while thinking"),
+    ):
+        if n or share:
+            notes.append(" ".join(filter(None, (str(n or ""), what, f"({numbers.percent(share)})" if share else ""))))
+    if metric is not None and cuts is not None and cuts.bounds is not None and cuts.cut + cuts.censored:
+        low, high = (_amount(bound, metric.unit) for bound in cuts.bounds)
+        notes.append(f"{low} to {high}, were they wrong or right")
     return ItemRow(
         task=task,
         variant=variant,
@@ -178,6 +196,11 @@ def item_row(
         plot=plot,
         quick=quick,
     )
+
+
+def _amount(value: float, unit: str) -> str:
+    text = numbers.points(100 * value, None)[0] if unit == "share" else numbers.estimate(value, None)[0]
+    return f"{text}{numbers.NBSP}{'%' if unit == 'share' else unit}"
 
 
 def facts(data: Mapping[str, Any], hidden: tuple[str, ...] = (), *, names: bool = True) -> tuple[Fact, ...]:

@@ -28,9 +28,10 @@ class Terminal(Protocol):
 
 
 class LiveLine:
-    """Shows progress within and over items. The ETA is elapsed time times what is left over what was done meanwhile,
-    weighed by the tokens or seconds that each item is expected to take. Until enough is done to tell, it is what is
-    left of the seconds, and with tokens there is none."""
+    """Shows progress within and over items. The ETA is the time until the last answer times what was left then over
+    what was done by then, weighed by the tokens or seconds that each item is expected to take; from there it counts
+    down, since waiting for a long batch says nothing of what comes after it. Until enough is done to tell it is what is
+    left of the seconds; with tokens there is none, and none where the batch takes longer than all that was expected."""
 
     def __init__(
         self,
@@ -55,6 +56,8 @@ class LiveLine:
         self._kept = 0.0
         self._counts = (0, 0)
         self._began: float | None = None
+        self._last = 0.0
+        """When something was done last."""
         self._shown = 0.0
         self._dirty = False
 
@@ -65,14 +68,17 @@ class LiveLine:
 
     def start(self, item: ItemId) -> None:
         """An item begins."""
-        self._began = self._began or time.monotonic()
+        if self._began is None:
+            self._began = self._last = time.monotonic()
         self._item, self._share, self._kept_share, self._counts = item, 0.0, 0.0, (0, 0)
         self._show(force=self._rewrites)
 
     def advance(self, done: int, total: int) -> None:
         """The current item has done so much."""
-        self._share = done / total if total else 0.0
-        self._counts = (done, total)
+        share = done / total if total else 0.0
+        if share != self._share:
+            self._last = time.monotonic()
+        self._share, self._counts = share, (done, total)
         self._show()
 
     def kept(self) -> None:
@@ -85,6 +91,7 @@ class LiveLine:
         self._kept_share = 0.0
         self._finished.add(item)
         self._item = None
+        self._last = time.monotonic()
         self.clear()
 
     def result(self, text: str) -> None:
@@ -128,11 +135,16 @@ class LiveLine:
             done += self._share * self._costs.get(self._item, 0.0)
             kept += self._kept_share * self._costs.get(self._item, 0.0)
         total = sum(self._costs.values())
-        elapsed, mine = time.monotonic() - self._began, done - kept
-        enough = ENOUGH if elapsed < LATER_S else ENOUGH_LATER
+        elapsed, mine = self._last - self._began, done - kept
+        waited = time.monotonic() - self._last
+        enough = ENOUGH if elapsed + waited < LATER_S else ENOUGH_LATER
         if mine > 0 and mine >= enough * (total - kept):
-            return elapsed * (total - done) / mine
-        return max(0.0, total - done) if self._seconds else None
+            left = elapsed * (total - done) / mine - waited
+        elif self._seconds:
+            left = total - done - waited
+        else:
+            return None
+        return left if left >= 0 else 0.0 if total <= done else None
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,7 +23,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for number, line in enumerate(aligned([HEAD, *rows])):
         terminal.write_line(line, bold=number == 0)
     reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
-    for line in (*reasons, *_timings(run), *_remarks(run)):
+    for line in (*reasons, *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
     note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
     for total in run_aggregates(run).values():
@@ -41,9 +42,25 @@ def _set_up(run: RunReport) -> str:
         f"{threads} thread{'' if threads == 1 else 's'}" if threads else "",
         f"context {n_ctx}" if n_ctx else "",
         "exact" if backend and backend.exact else "",
+        f"thinking {backend.thinking}" if backend and backend.thinking not in (None, "off") else "",
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))
+
+
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _hints(run: RunReport) -> list[str]:
+    """What would be faster. Nothing where the processor does not say what it can."""
+    flags = set(run.machine.get("cpu_flags") or ())
+    backend = run.backend
+    if backend is None or (backend.dtype, backend.device) != ("bfloat16", "cpu") or not flags or flags & BF16_FLAGS:
+        return []
+    return [
+        "hint: computed in bfloat16, for which this processor has no instructions; `engine: {dtype: float32}` in the "
+        "submission is many times as fast, and takes twice the memory"
+    ]
 
 
 def _timings(run: RunReport) -> list[str]:
@@ -72,6 +89,8 @@ def _remarks(run: RunReport) -> list[str]:
     found = list(dict.fromkeys(note for result in run.results if result.answers for note in result.answers.notes))
     if taken:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
+    if thought := thinking_line(run.results):
+        found.insert(0, thought)
     found += [f"chat template: {note}" for note in (run.backend.chat_template_notes if run.backend else ())]
     if run.budget:
         found.append(
@@ -79,6 +98,18 @@ def _remarks(run: RunReport) -> list[str]:
             f"{run.budget['took_s']:.0f} s taken"
         )
     return found
+
+
+def thinking_line(results: Sequence[Result]) -> str:
+    """How many answers had thinking before them, its tokens, and how many were never begun; empty where none had."""
+    counts = [result.thinking for result in results if result.thinking and result.thinking.answers]
+    if not counts:
+        return ""
+    answers, censored = (sum(getattr(one, name) for one in counts) for name in ("answers", "censored"))
+    known = [one.tokens for one in counts if one.tokens is not None]
+    tokens = f"{sum(known):,d} tokens" if len(known) == len(counts) else "tokens not counted"
+    lost = f", {censored} of them cut off before their answer" if censored else ""
+    return f"thinking: before {answers} answer{'' if answers == 1 else 's'}, {tokens}{lost}"
 
 
 def _bounds(interval: Interval | None) -> str:
@@ -99,8 +130,7 @@ def _row(result: Result) -> tuple[str, ...]:
     else:
         shown = _shown(metric)
     remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
-    if result.answers_cut:
-        remarks.append(f"{result.answers_cut} cut off")
+    remarks += _cut(result, metric)
     if result.prompts_cut:
         remarks.append(f"{result.prompts_cut.samples} prompts cut")
     if noise := _noise(result, metric):
@@ -108,6 +138,24 @@ def _row(result: Result) -> tuple[str, ...]:
     n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")
     seconds = f"{result.seconds:.1f}" if result.outcome != "not_run" else ""
     return (_name(result), *shown[:3], n, seconds, result.outcome)
+
+
+def _cut(result: Result, metric: Metric | None) -> list[str]:
+    """How many answers were cut off or never begun, and between which values the metric is, whatever they were."""
+    cuts = metric.cuts if metric else None
+    censored = result.thinking.censored if result.thinking else 0
+    told = [
+        f"{n} {f'({100 * share:.0f} %) ' if share else ''}{what}"
+        for n, what, share in (
+            (result.answers_cut, "cut off", cuts and cuts.cut),
+            (censored, "cut off while thinking", cuts and cuts.censored),
+        )
+        if n
+    ]
+    bounds = cuts.bounds if cuts else None
+    if metric is not None and told and bounds is not None and metric.unit == "share":
+        told.append(f"so {100 * bounds[0]:.1f} – {100 * bounds[1]:.1f} %")
+    return told
 
 
 def _noise(result: Result, metric: Metric | None) -> str:

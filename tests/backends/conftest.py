@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 WORDS = ["\u2581", *"abcdefghijklmnopqrstuvwxyz<>/|_.?:"]
-CONTROL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
+CONTROL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|done|>"]
 VOCABULARY = [*CONTROL, *(f"<0x{byte:02X}>" for byte in range(256)), *WORDS]
 """As sentencepiece has them: control tokens, every byte, and pieces with a space in front."""
 
@@ -20,7 +20,7 @@ def tiny_gguf(tmp_path_factory):
     def make(change=lambda name, tensor: None, keys=()):
         path = tmp_path_factory.mktemp("tiny") / "Tiny-F32.gguf"
         writer = gguf.GGUFWriter(path, "llama")
-        writer.add_context_length(128)
+        writer.add_context_length(512)
         writer.add_embedding_length(32)
         writer.add_block_count(1)
         writer.add_feed_forward_length(48)

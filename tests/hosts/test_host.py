@@ -466,7 +466,7 @@ def test_a_backend_that_describes_itself_wrongly_is_told_which_field(monkeypatch
 
 @pytest.mark.parametrize("logprob", [float("nan"), float("-inf"), float("inf")])
 def test_a_likelihood_that_is_no_number_is_an_error_of_one_line(fake_hosts, logprob):
-    backend = fake_hosts(Q={"rules": [{"contains": "bad", "logprob": logprob}]}).open("Q")
+    backend = fake_hosts(Q={"rules": [{"contains": "bad", "logprob": str(logprob)}]}).open("Q")
     found = {}
     with pytest.raises(
         BackendError, match=f"'fake' gives a continuation of 1 tokens the log-likelihood {logprob}"

@@ -123,25 +123,19 @@ def test_a_model_with_a_template_is_asked_for_the_whole_function(task, author, c
     assert records[0].answer == "def double(n):\n    return n + n\n"
 
 
+def test_a_draft_in_the_thinking_is_not_the_program(task, author, context, records):
+    asked = functions.Function.from_json(DOUBLE).request(8, 0, chat=True).messages[0].content
+    draft, right = ("```python\ndef double(n):\n    return " + what + "\n```\n" for what in ("n", "n + n"))
+    result = measure(task(DOUBLE, chat_template=True), "", context(author({asked: f"Hm:\n{draft}</think>\n\n{right}"})))
+    assert (result.metrics[0].value, result.thinking.answers, result.thinking.tokens) == (1.0, 1, None)
+    assert records[0].reasoning == f"Hm:\n{draft}".strip()
+
+
 def test_a_model_without_a_template_goes_on_behind_the_prompt(task, author, context):
     backend = author({DOUBLE["prompt"]: DOUBLE["canonical_solution"]})
     backend.capabilities = backend.capabilities - {"chat"}
     result = measure(task(DOUBLE, chat_template=True), "", context(backend))
     assert (result.metrics[0].value, result.provenance["chat_template"]) == (1.0, "none")
-
-
-@pytest.mark.parametrize(
-    ("text", "program"),
-    [
-        ("```python\ndef double(n): return 2*n\n```", "def double(n): return 2*n\n"),
-        ("```\nimport math\ndef double(n):\n    return 2*n", "import math\ndef double(n):\n    return 2*n"),
-        ("def double(n):\n    return 2*n", "def double(n):\n    return 2*n"),
-        ("```python\n    return 2*n\n```", DOUBLE["prompt"] + "    return 2*n\n\n"),
-        ("", DOUBLE["prompt"] + "\n"),
-    ],
-)
-def test_the_first_block_of_code_is_the_answer(text, program):
-    assert functions.Function.from_json(DOUBLE).answered(text) == program
 
 
 def test_without_a_sandbox_it_is_not_measured(task, author, context, monkeypatch, records):

@@ -45,6 +45,8 @@ def whole(mirror, tmp_path, monkeypatch):
     return str(mirror)
 
 
+OPENING = "{% for m in messages %}{{ m.content }}{% endfor %}<think>\n"
+
 TAGS: dict[str, tuple[str, ...]] = {}
 
 
@@ -216,3 +218,29 @@ def test_a_task_that_raises_on_a_row_is_an_error_that_says_so(ask, spoiled):
     with pytest.raises(BackendError, match="arc_challenge") as caught:
         ask(lm_eval_task("arc_challenge", "acc"), data=spoiled(broken), mode="full")
     assert caught.value.slug == "lm-eval-failed"
+
+
+def test_filters_and_stop_strings_come_after_the_thinking_is_taken_away(mirror, context, fake, built_in, records):
+    task = built_in("math/gsm8k")
+    task = dataclasses.replace(task, options={**task.options, "chat_template": True, "num_fewshot": 0})
+    # "Question:" ends an answer, and the last number of the text is read
+    backend = fake(
+        chat_template=OPENING,
+        reasoning="The Question: is odd. #### 8",
+        text="So it is #### 9 Question: and 10",
+    )
+    result = measure(task, "", context(backend, data=str(mirror), offline=True, limit=2))
+    assert [record.answer for record in records] == ["9", "9"]
+    assert {record.reasoning for record in records} == {"The Question: is odd. #### 8"}
+    assert result.thinking.answers == 2
+    assert result.metric("exact_match").cuts.bounds == (result.metric().value, result.metric().value)
+
+
+def test_cut_answers_leave_lm_evals_metrics_open_too(mirror, context, fake, built_in):
+    task = built_in("math/gsm8k")
+    task = dataclasses.replace(task, options={**task.options, "chat_template": True, "num_fewshot": 0})
+    backend = fake(chat_template=OPENING, text="so " * 300)
+    result = measure(task, "", context(backend, data=str(mirror), offline=True, limit=2))
+    for metric in result.metrics:
+        assert (metric.value, metric.cuts.cut, metric.cuts.censored, metric.cuts.bounds) == (0, 0, 1, (0, 1))
+    assert (result.answers_cut, result.thinking.censored) == (0, 2)

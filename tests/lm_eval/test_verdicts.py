@@ -1,12 +1,14 @@
 """Verdicts are those of the recorded likelihoods, and a share is told as the share it is."""
 
 import dataclasses
+import functools
 import math
 
 import pytest
 
 from pytest_slm.core.types import MetricSpec
-from pytest_slm.errors import UsageError
+from pytest_slm.errors import BackendError, UsageError
+from pytest_slm.run.drive import measure
 
 
 def test_acc_and_acc_norm_are_those_of_the_recorded_likelihoods(ask, arc, rows, records):
@@ -76,3 +78,39 @@ def test_what_is_no_share_is_refused(ask, arc, mirror):
 def test_every_likelihood_that_is_recorded_is_finite(ask, arc, records):
     ask(arc, limit=5)
     assert all(math.isfinite(choice["logprob"]) for record in records for choice in record.response)
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_an_answer_that_lm_eval_cannot_read_costs_its_own_sample(
+    lm_eval, built_in, context, mirror, records, monkeypatch, fake, always
+):
+    # Tasks are programs: int() refuses 5,000 digits, and says nothing about the other answers. If the task fails on an
+    # empty answer too, it is not the answer that is odd.
+    from lm_eval.api.task import ConfigurableTask
+
+    process, odd = ConfigurableTask.process_results, "9" * 5000
+
+    def fragile(self, doc, results):
+        int(odd if always or odd in str(results) else "9")
+        return process(self, doc, results)
+
+    monkeypatch.setattr(ConfigurableTask, "process_results", fragile)
+
+    class Odd(type(fake())):
+        def generate(self, requests, *callbacks):
+            made = super().generate(requests)
+            return [dataclasses.replace(made[0], text=f"#### {odd}"), *made[1:]]
+
+    backend = fake(Odd, text="#### 9")
+    run = functools.partial(measure, built_in("math/gsm8k"), "", context(backend, data=str(mirror), limit=3))
+    if always:
+        with pytest.raises(BackendError, match="its row may be broken"):
+            run()
+        return
+    assert run().n_scored == 3
+    assert [record.explanation.startswith("lm-eval cannot read the answer (ValueError: ") for record in records] == [
+        True,
+        False,
+        False,
+    ]
+    assert records[0].score == 0.0

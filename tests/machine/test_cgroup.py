@@ -52,6 +52,15 @@ def test_limits_of_a_container_stand_at_the_root_that_it_sees(tree, files, cpus,
     assert cgroup.memory_limit(root) == memory
 
 
+@pytest.mark.parametrize(
+    ("quota", "cpus", "cores"), [(199_999, 1.99, 1), (150_000, 1.5, 1), (90_000, 0.9, 1), (100, 0.01, 1)]
+)
+def test_a_part_of_a_core_is_none(tree, quota, cpus, cores):
+    # a second thread under a quota of 1.5 waits half of the time, and the first one waits for it
+    root = tree({"proc/self/cgroup": "0::/", f"{V2}/cpu.max": f"{quota} 100000"})
+    assert (cgroup.cpu_limit(root), usable_cores(root)) == (cpus, cores)
+
+
 def test_the_least_limit_on_the_way_up_counts(tree):
     # systemd-run --scope -p MemoryMax=..., in a slice with a limit of its own; the neighbour's limit is not ours
     root = tree(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.core.types import Request
 from pytest_slm.planning.costs import in_time, of_rounds, pilot, reading, writing
-from pytest_slm.planning.rates import Rates
+from pytest_slm.planning.rates import Rates, glance, measure, seconds_to_measure
 from pytest_slm.run.drive import FirstRound
 
 RATES = Rates(step_s=0.01, row_s=0.001, depth_s=1e-7, spoken_s=0.002, scored_s=0.0, took_s=1.0)
@@ -118,6 +118,57 @@ def test_answers_that_hardly_matter_are_not_asked_for():
     writer = Writer()
     assert pilot(asked(["7" * 300] * 20, max_tokens=16), writer) == [16] * 8
     assert writer.asked == 0
+
+
+@pytest.mark.parametrize(("allowed_s", "answers"), [(0.0, 0), (2.6, 0), (4.0, 2), (6.5, 6), (100.0, 8)])
+def test_a_pilot_takes_no_longer_than_it_may(allowed_s, answers):
+    # 256 steps of 10 ms together, and 0.1 s + 0.512 s for each
+    writer = Writer()
+    found = pilot(asked(["200".zfill(100)] * 100), writer, RATES, allowed_s)
+    assert found == [200] * answers
+    assert writer.asked == answers
+    taken = 256 * 0.01 + answers * (100 * 0.001 + 256 * 0.002)
+    assert not answers or taken <= allowed_s
+
+
+def test_what_was_not_looked_at_costs_as_much_as_what_was():
+    one = of_rounds(64, 100, 7, RATES, 512)
+    more = one.times(3)
+    assert (more.requests, more.shown, more.output) == (21, 3 * 448, 2100)
+    assert more.seconds == pytest.approx(3 * one.seconds)
+    assert (more.cells, more.outputs) == (one.cells, one.outputs)  # it is asked in batches all the same
+
+
+class Clocked:
+    """A model whose steps and rows take what RATES says; adds up how long it was busy."""
+
+    capabilities = frozenset()
+    busy_s = 0.0
+
+    def describe(self):
+        return types.SimpleNamespace(vocab_size=1000, n_ctx=4096)
+
+    def generate(self, requests):
+        n = len(requests)
+        read = RATES.step_s + sum(len(request.prompt_ids) for request in requests) * RATES.row_s
+        step = RATES.step_s + n * RATES.spoken_s
+        stamps = tuple(read + place * step for place in range(requests[0].max_tokens))
+        self.busy_s += stamps[-1]
+        timings = types.SimpleNamespace(prefill_s=read, token_s=stamps)
+        return [types.SimpleNamespace(timings=timings) for _ in requests]
+
+
+def test_a_glance_is_short_and_knows_what_measuring_would_take():
+    glanced, measured = Clocked(), Clocked()
+    rough = glance(glanced)
+    rates = measure(measured)
+    assert rates.step_s == pytest.approx(RATES.step_s, rel=0.05)
+    assert rates.row_s == pytest.approx(RATES.row_s, rel=0.05)
+    assert rates.spoken_s == pytest.approx(RATES.spoken_s, rel=0.05)
+    assert rough.row_s == pytest.approx(RATES.row_s, rel=0.1)
+    assert glanced.busy_s < measured.busy_s / 10
+    assert seconds_to_measure(rough) == pytest.approx(measured.busy_s, rel=0.3)
+    assert rough.spread > rates.spread > 0
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,38 @@ def test_an_unknown_backend(run):
     usage(run("--slm-backend=fakee"), "Did you mean 'fake'")
 
 
+LISTED = ("suite", "quant", "task")
+TEXTS = ("model", "mode", "data", "reports", "run-id", "backend", "budget", "gate", "rescore", *LISTED)
+
+
+def test_no_option_takes_an_empty_value_or_an_empty_name(run):
+    # a shell's variable that nobody has set: --slm-suite=$SUITES
+    for name in TEXTS:
+        done = run(f"--slm-{name}=") if name != "model" else run(model=" ")
+        assert done.ret == pytest.ExitCode.USAGE_ERROR, name
+    for name in LISTED:
+        for text in (",", "core,", ",core", "core, ,rag"):
+            text = text.replace("core", "lm_eval:piqa") if name == "task" else text
+            usage(run(f"--slm-{name}={text}"), f"--slm-{name}={text}: an empty name", "option-value")
+
+
+def test_no_option_can_be_given_twice_but_those_that_say_so(run, pytester, monkeypatch):
+    for first, second in (
+        ("--slm-model=fake", "--slm-model=other"),
+        ("--slm-limit=3", "--slm-limit=4"),
+        ("--slm-suite=core", "--slm-suite=rag"),
+        ("--slm-seed=1", "--slm-seed=1"),
+        ("--slm-plan", "--slm-plan"),
+    ):
+        usage(run(first, second), f"{first.partition('=')[0]} is given twice", "option-value")
+    usage(run("--slm-run-id", "a", "--slm-run-id=b"), "--slm-run-id is given twice")
+    usage(run("--slm-gate=core=0.5", "--slm-gate=core=0.6"), "core has another gate already", "option-value")
+    # what stands in a file or a variable may be replaced
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--slm-limit=3")
+    pytester.makeini("[pytest]\naddopts = --slm-limit=2")
+    usage(run("--slm-limit=0"), "--slm-limit=0: must be above 0")
+
+
 @pytest.mark.parametrize(
     "option",
     [

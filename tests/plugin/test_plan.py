@@ -11,7 +11,7 @@ SCRIPT = {"text": "Paris", "vocab_size": 1000, "rules": [{"contains": "boom", "a
 def test_a_task_that_raises_is_told_in_the_plan_and_the_others_are_planned(run, suite, monkeypatch):
     suite(a=GOOD, b=GOOD[:1])
     real = survey.first_round
-    monkeypatch.setattr(survey, "first_round", lambda kind: 1 / 0 if kind.task.name == "a" else real(kind))
+    monkeypatch.setattr(survey, "first_round", lambda kind, most: 1 / 0 if kind.task.name == "a" else real(kind, most))
     done = run("suites", "--slm-plan", **SCRIPT)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*geo/a*ZeroDivisionError*"])
@@ -36,7 +36,7 @@ def test_a_plan_has_a_line_for_every_item_and_measures_none(run, suite, pytester
             r"geo/a\[scripted\] +3 +3 +15 +15 +3 +\d",
             r"geo/b\[scripted\] +1 +1 +6 +6 +1 +\d",
             r"rates of scripted: .*",
-            r"time: \d+ s .*",
+            r"time: .*",
             r"download: no weights",
         ]
     )
@@ -140,15 +140,72 @@ def test_a_budget_chooses_samples(run, suite, report, results, monkeypatch):
     assert results(report())["geo/a"]["n_scored"] == 2
 
 
-@pytest.mark.subprocess  # how old the process is counts as the time to start
-def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pytester):
+def test_a_budget_that_is_gone_before_the_plan_is_made_says_so_and_what_to_allow(run, suite, pytester):
+    suite(a=GOOD, b=GOOD)
+    done = run("suites", "--slm-budget=0.1s", **SCRIPT)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["*--slm-budget of 0.1 s cannot be planned in time: * when 1 of 2 items *; allow *m, or *budget-small*"]
+    )
+    assert not list(pytester.path.glob("reports/*/*/*"))
+
+
+@pytest.mark.parametrize("options", [("--slm-budget=10m",), ("--slm-plan",)])
+def test_a_limit_beyond_all_time_is_planned_from_some_samples(run, suite, monkeypatch, options):
+    made = []
+    original = survey.first_round
+    monkeypatch.setattr(survey, "first_round", lambda kind, most: made.append(original(kind, most)) or made[-1])
+    monkeypatch.setattr("pytest_slm.run.session.Run.measure", lambda *_, **__: 1 / 0)  # the plan is what counts
+    folder = suite(a=GOOD)
+    (folder / "a.yaml").write_text(ENDLESS)
+    done = run("suites", "--slm-limit=2147483647", *options, **SCRIPT)
+    assert (made[0].samples, made[0].whole) == (survey.MOST, 2**31 - 1)
+    if options == ("--slm-plan",):
+        done.stdout.re_match_lines(
+            [
+                r"geo/a\[scripted\] +2,147,483,647 +2,147,483,647 ",
+                r"geo/a\[scripted\]: reckoned from 256 of its 2,147,483,647 samples",
+            ]
+        )
+    else:
+        done.stdout.re_match_lines([r"slm: up to \d+ samples an item"])
+
+
+ENDLESS = """
+task: a
+version: 1
+kind: checks
+description: sums without an end
+requires: [chat]
+scorer: number
+primary: exact_match
+metrics: [exact_match]
+modes:
+  quick: {}
+  full: {}
+options:
+  generator: arithmetic
+  max_tokens: 8
+"""
+
+
+def test_a_plan_says_how_sure_it_is_and_how_busy_the_machine(run, suite):
+    suite(a=GOOD)
+    done = run("suites", "--slm-plan", **SCRIPT)
+    done.stdout.re_match_lines(
+        [r"time: .*, between .* and .* \(of it", r"load: \d+\.\d on \d+ processors before planning"]
+    )
+
+
+def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pytester, monkeypatch):
+    monkeypatch.setattr(survey, "_age", lambda: 0.0)
     suite(a=GOOD, b=GOOD)
     done = run("suites", "--slm-budget=0.1s", **SCRIPT)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(
         [
-            "*--slm-budget of 0 s: the least samples of each of 2 items*"
-            "The least that would do is*for planning: allow 1m, or*"
+            "*--slm-budget of 0.1 s: the least samples of each of 2 items*"
+            "The least that would do is*for planning: allow *m, or*"
         ]
     )
     assert not list(pytester.path.glob("reports/*/*/*"))
@@ -164,7 +221,7 @@ def test_a_run_that_goes_on_takes_the_samples_that_were_chosen(run, suite, pytes
     assert report()["slm"]["limit"] == 3
 
 
-@pytest.mark.parametrize("text", ["", "10", "ten", "10x", "0s", "-5m", "1m1h", "99999h"])
+@pytest.mark.parametrize("text", ["10", "ten", "10x", "0s", "-5m", "1m1h", "99999h"])
 def test_a_budget_is_a_time(run, text):
     done = run(f"--slm-budget={text}")
     assert done.ret == pytest.ExitCode.USAGE_ERROR

@@ -218,7 +218,7 @@ def survived(render, sources):
 
 def test_hostile_templates_are_errors_of_one_line_and_the_next_one_renders(brief, render, monkeypatch):
     draw = random.Random(17)
-    assert survived(render, [*INTRUSIVE, *draw.sample(GREEDY, 10), *map(made, draw.sample(range(10**6), 12))]) == []
+    assert survived(render, [*INTRUSIVE, *draw.sample(GREEDY, 6), *map(made, draw.sample(range(10**6), 8))]) == []
     monkeypatch.setattr(process, "MAX_SECONDS", 60.0)
     assert render("{{ messages[0].content }}") == "Hello"
 
@@ -256,10 +256,11 @@ def test_memory_has_a_limit_of_the_kernel_and_of_who_looks(monkeypatch, render):
         "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% set n.l = n.l + ['x' * 10 ** 6 ~ i] %}{% endfor %}"
     )
     monkeypatch.setattr(process, "_fatal", {})
+    monkeypatch.setattr(process, "MAX_SECONDS", 120.0)  # not for being slow
     with pytest.raises(BackendError, match="took more than"):
         render(greedy)
     # where the kernel has no such limit, or it is not reached
-    monkeypatch.setattr(process, "MAX_MEMORY", 4_000_000_000)
+    monkeypatch.setattr(process, "MAX_MEMORY", 1_500_000_000)
     assert render("{{ messages[0].content }}") == "Hello"
     monkeypatch.setattr(process, "MAX_MEMORY", 100_000_000)
     with pytest.raises(BackendError, match="took more than"):

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import Result
+from pytest_slm.core.record import RecordError
+from pytest_slm.core.types import Cuts, Result, ThinkingCounts
 from pytest_slm.registry import build_registry, read_registry, write_json
+from pytest_slm.registry.entry import Rate
 from pytest_slm.registry.merge import why_unranked
 from pytest_slm.registry.scores import strata
 from pytest_slm.registry.store import StoredReport, to_text
@@ -74,6 +76,41 @@ def test_how_many_answers_were_cut_off_comes_along(factory, build):
     (entry,) = build(replace(run, results=tuple(cut))).models
     told = {item.task: item.answers_cut for item in entry.quantizations["Q8_0"].items if item.suite == "core"}
     assert told == {"reasoning": None, "math": 7}
+
+
+def test_what_cut_answers_leave_open_comes_along(factory, build):
+    def cut(result):
+        (first, *others) = result.metrics
+        # a part of each metric hangs on cut answers: all that is missing, or all that is there
+        wide = Cuts(cut=0.1, censored=0.2, lower=first.value / 2, upper=min(1.0, first.value + 0.1))
+        named = [replace(one, cuts=replace(wide, lower=0.0, upper=1.0)) for one in others]
+        return replace(
+            result,
+            metrics=(replace(first, cuts=wide), *named),
+            thinking=ThinkingCounts(answers=20, tokens=300, censored=4),
+        )
+
+    run = factory.make_run(suites=("core", "safety"))
+    results = tuple(result if result.suite == "performance" else cut(result) for result in run.results)
+    (entry,) = build(replace(run, results=results)).models
+    items = [item for item in entry.quantizations["Q8_0"].items if item.suite in ("core", "safety")]
+    assert len(items) > 2
+    for item in items:
+        assert item.cuts.bounds == (item.value / 2, min(1.0, item.value + 0.1))
+        assert (item.cuts.censored, item.thinking.censored) == (0.2, 4)
+    for rate in entry.safety.values():
+        assert (rate.higher_is_better, rate.cuts.cut) == (False, pytest.approx(0.1))
+        assert rate.cuts.lower <= rate.value <= rate.cuts.upper
+    for case in entry.use_cases.values():
+        assert case.bounds == pytest.approx(
+            tuple(sum(task.bounds[side] for task in case.benchmarks) / len(case.benchmarks) for side in (0, 1))
+        )
+        assert case.bounds[0] < case.score < case.bounds[1]
+
+
+def test_a_rate_outside_of_its_bounds_is_no_rate():
+    with pytest.raises(RecordError, match="is not between its bounds"):
+        Rate(value=0.5, interval=None, n=4, tasks=("t",), mode="full", cuts=Cuts(cut=1, censored=0, lower=0, upper=0.2))
 
 
 def test_every_quantization_stays(factory, build):

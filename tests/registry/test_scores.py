@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import CutPrompts, Declaration, ItemId, Metric, Result, SuiteFacts
+from pytest_slm.core.types import CutPrompts, Cuts, Declaration, ItemId, Metric, Result, SuiteFacts
 from pytest_slm.registry.scores import aggregates, machine_of, named, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.run.unshown import without_rank
@@ -287,6 +287,27 @@ def test_the_machine_is_that_which_the_results_name(factory):
     assert machine_of(on("a", None)) == "a"
     assert machine_of(on(None)) == head
     assert machine_of(on("a", "b")) is None  # never put together with anything
+
+
+def test_bounds_of_a_score_are_in_points_where_more_is_better(score, factory):
+    right = score("niah", 80)
+    cut = Cuts(cut=0.1, censored=0.1, lower=0.7, upper=0.9)
+    bad = replace(
+        right.metrics[0], higher_is_better=False, value=0.1, interval=None, cuts=replace(cut, lower=0.1, upper=0.4)
+    )
+    good = replace(right.metrics[0], value=0.8, cuts=cut)
+    results = [
+        replace(right, metrics=(good,)),
+        replace(right, task="rate", metrics=(bad,)),
+        replace(right, task="choice"),  # nothing was written for it
+    ]
+    case = scores(results)["rag"]
+    # a rate of 10 to 40 % is 60 to 90 points; what was not written stays at its 80
+    bounds = {task.task: task.bounds for task in case.benchmarks}
+    assert bounds["choice"] is None
+    assert (bounds["niah"], bounds["rate"]) == (pytest.approx((70, 90)), pytest.approx((60, 90)))
+    assert case.bounds == pytest.approx(((70 + 60 + 80) / 3, (90 + 90 + 80) / 3))
+    assert scores([replace(right, task="choice")])["rag"].bounds is None
 
 
 def test_a_task_whose_prompts_were_cut_has_no_score(score):

@@ -108,7 +108,7 @@ def test_several_questions_at_once_are_answered_in_their_order(written, lines):
     drive(written(Echo(), samples("a"), talk))
     assert lines[0].answer == "X -3.0"
     assert [sorted(one) for one in lines[0].response] == [
-        ["finish", "n_output", "n_prompt", "n_unshown", "reasoning", "text"],
+        ["finish", "n_output", "n_prompt", "n_reasoning", "n_unshown", "reasoning", "text"],
         ["choice", "is_greedy", "logprob", "n_prompt", "n_tokens", "n_unshown"],
         ["choice", "is_greedy", "logprob", "n_prompt", "n_tokens", "n_unshown"],
         ["is_greedy", "logprob", "n_prompt", "n_tokens", "n_unshown"],
@@ -266,7 +266,7 @@ def test_a_plan_finds_the_first_round_and_asks_nothing(written):
             yield Request(prompt=sample.id)
         return Verdict(value=1.0, answer="", explanation="")
 
-    found = first_round(written(backend, samples("a", "b"), talk))
+    found = first_round(written(backend, samples("a", "b"), talk), 256)
     assert ([request.prompt for request in found.requests], len(found.pairs), found.samples) == (["a"], 2, 2)
     assert backend.calls == []
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_slm.core.types import Measurement
+from pytest_slm.core.types import Cuts, Measurement, ThinkingCounts
 from pytest_slm.site.report import render_report, write_report
 from pytest_slm.site.report_view import report_view
 
@@ -152,6 +152,25 @@ def test_answers_that_were_cut_off_are_told(factory):
     cut = replace(first, answers_cut=59)
     found = report_view(replace(run, results=(cut, *rest)), {}).suites[0][1]
     assert [row.note for row in found] == ["59 cut off", ""]
+
+
+def test_what_cut_answers_leave_open_is_told_of_items_of_other_metrics_and_of_scores(factory):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    (metric,) = first.metrics
+    cuts = Cuts(cut=0.12, censored=0.04, lower=metric.value - 0.1, upper=metric.value + 0.05)
+    metric = replace(metric, cuts=cuts)
+    other = replace(metric, name="strict")
+    thinking = ThinkingCounts(answers=30, tokens=1200, censored=4)
+    first = replace(first, answers_cut=12, thinking=thinking, metrics=(metric, other))
+    view = report_view(replace(run, results=(first, *rest)), {})
+    low, high = (f"{100 * bound:.1f}" for bound in cuts.bounds)
+    told = f"{low}\xa0% to {high}\xa0%, were they wrong or right"
+    assert view.suites[0][1][0].note == f"12 cut off (12\xa0%); 4 cut off while thinking (4\xa0%); {told}"
+    assert view.metrics[0][1][0].note == f"cut off (12\xa0%); cut off while thinking (4\xa0%); {told}"
+    assert view.scores[0].note.endswith(", were cut answers wrong or right")
+    fact = next(fact for fact in view.facts if fact.label == "Thinking")
+    assert fact.value.endswith("before 30 answers, 1\u202f200 tokens, 4 cut off before their answer")
 
 
 def test_a_limited_run_is_called_limited_everywhere(factory):

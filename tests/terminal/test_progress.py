@@ -99,8 +99,8 @@ def test_what_an_earlier_session_did_says_nothing_of_the_speed(line, clock):
     clock.now += 10
     line.advance(5, 6)
     assert line.eta() == pytest.approx(30)  # 50 took 10 s, 150 are left
-    line.finish(B)
     clock.now += 10
+    line.finish(B)
     line.start(A)
     assert line.eta() == pytest.approx(20)  # 100 took 20 s, 100 are left
     line.advance(1, 1)
@@ -137,14 +137,31 @@ def test_after_a_minute_little_is_enough(line, clock):
     line.advance(10, 500)
     assert line.eta() is None
     clock.now += 50
-    assert line.eta() == pytest.approx(4900)
+    assert line.eta() == pytest.approx(2400)  # 50 s for 10 of them, and 50 s that are gone
+
+
+def test_while_a_long_batch_is_awaited_the_time_goes_down_and_not_up(line, clock):
+    # An item of one batch: nothing is heard of it until it ends.
+    line.start(A)
+    clock.now += 10
+    line.finish(A)
+    line.start(B)
+    left = []
+    for _ in range(4):
+        left.append(line.eta())
+        clock.now += 10
+    assert left == pytest.approx([30, 20, 10, 0])
+    assert line.eta() is None  # it takes longer than was expected, and how long nobody knows
+    assert "left" not in line.text()
+    line.advance(1, 2)
+    assert line.eta() == pytest.approx(50 * 150 / 250)
 
 
 def test_planned_seconds_are_left_until_something_is_done(line, clock):
     line.plan({A: 100.0, B: 300.0}, seconds=True)
     line.start(A)
     clock.now += 5
-    assert line.eta() == 400
+    assert line.eta() == 395
     line.advance(1, 100)
     assert line.eta() == 399  # one second of work says nothing yet
     clock.now += 45

@@ -65,6 +65,24 @@ def test_weights_that_were_made_here_are_called_so(lines, factory):
     assert lines(detected=detected)[1].endswith("weights made from Q4_1, whose losses stay")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "device", "flags", "told"),
+    [
+        ("bfloat16", "cpu", ["avx2", "avx512f"], True),
+        ("bfloat16", "cpu", ["avx2", "avx512_bf16"], False),
+        ("bfloat16", "cpu", [], False),  # nobody knows
+        ("bfloat16", "cuda", ["avx2"], False),
+        ("float32", "cpu", ["avx2"], False),
+    ],
+)
+def test_slow_arithmetic_has_a_hint(lines, dtype, device, flags, told):
+    found = lines(
+        backend={"name": "hf", "engine_version": "1", "n_ctx": 64, "dtype": dtype, "device": device},
+        machine={"cpu_flags": flags},
+    )
+    assert any("dtype: float32" in line for line in found) == told
+
+
 def test_every_timing_has_a_row_and_no_number_has_an_exponent(lines):
     text = "\n".join(lines(modern=True))
     for item in ("decode[500]", "depth[context]", "parallel[16]", "load[cold]", "prefill[512]", "generate[128]"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ class Transformers(LocalBackend):
             dtype=str(model.dtype).removeprefix("torch."),
             device=model.device.type,
             exact=self._exact,
+            thinking=self._thinking,
             kv_bytes_per_token=model.kv_bytes,
             weights_sha256=self._sha256,
             file_bytes=sum(file.stat().st_size for file in self.files),
@@ -69,7 +71,9 @@ class Transformers(LocalBackend):
 
     def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
         """What ``generate`` would compute."""
-        return workload.of_prompts([(self._shown(request), request.max_tokens) for request in requests])
+        return workload.of_prompts(
+            [(prompt.ids, prompt.most) for prompt in map(self._prompt, itertools.count(), requests)]
+        )
 
     def workload_of_pairs(self, pairs: Sequence[tuple[str, str]]) -> Workload:
         """What ``loglikelihood`` would compute."""

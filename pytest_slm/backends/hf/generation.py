@@ -11,7 +11,6 @@ from pytest_slm.backends.hf.sampling import Sampler
 from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation, GenerationTimes
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts.text import GrowingText
 
 
 def generate(
@@ -24,16 +23,16 @@ def generate(
     """
     clock = time.perf_counter
     request, ids = prompt.request, prompt.ids
-    room = min(request.max_tokens, model.n_ctx - len(ids) + 1)
+    room = min(prompt.most, model.n_ctx - len(ids) + 1)
     if room < 1:
         raise BackendError(
             f"the prompt has {len(ids)} tokens, the context of the model {model.n_ctx}: choose a shorter variant",
             slug="context-too-long",
         )
     sampler = Sampler(request)
-    text = GrowingText(request.stop)
+    text = prompt.writing()
     pieces = model.tokenizer.continuing(ids)
-    finish: Literal["stop", "length", "context"] = "length" if room == request.max_tokens else "context"
+    finish: Literal["stop", "length", "context"] = "length" if room == prompt.most else "context"
     stamps: list[float] = []
     memory: Any = None
     shown = ids
@@ -44,10 +43,12 @@ def generate(
         logits = logits.cpu()  # waits for the device, so that the times below are those of the computation
         if not stamps:
             prefilled = clock()
-        token = sampler.pick(logits, model.favourite(logits, shown[-1]))
+        forced, favourite = text.forced(), model.favourite(logits, shown[-1])
+        token = sampler.pick(logits, favourite) if forced is None else forced
         if not stamps:
             sampled = clock()
-        if token in model.ends and not request.forced_length:
+        goes_on = request.forced_length or forced is not None
+        if token in model.ends and not goes_on and not text.closes(model.tokenizer.spelled(token)):
             finish = "stop"
             break
         stopped = text.add(pieces.add(token).encode())
@@ -56,13 +57,14 @@ def generate(
         if stopped and not request.forced_length:
             finish = "stop"
             break
+        if text.full:
+            finish = "length"
+            break
         ids = [*ids, token] if memory is None else ids
         shown = [token] if memory is not None else ids
     seen(memory)
-    if finish != "stop":
-        text.add(pieces.finish().encode())
     return Generation(
-        text=text.finish(),
+        **text.finish(pieces.finish().encode() if finish != "stop" else b"").to_json(),
         n_prompt=len(prompt.ids),
         n_unshown=prompt.n_unshown,
         n_output=len(stamps),

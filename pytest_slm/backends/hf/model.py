@@ -13,6 +13,7 @@ import torch
 import transformers
 from torch import Tensor
 
+from pytest_slm.backends.control import end_of_turn
 from pytest_slm.backends.finite import broken_logits
 from pytest_slm.backends.hf import gguf, weights
 from pytest_slm.backends.hf.tokenizer import Tokenizer
@@ -81,6 +82,8 @@ class Model:
             yield from said if isinstance(said, list | tuple) else [] if said is None else [said]
         if self.tokenizer.eos >= 0:
             yield self.tokenizer.eos
+        if (token := end_of_turn(self.tokenizer)) is not None:
+            yield token
 
     # -- computing -----------------------------------------------------------------------------------------------
 

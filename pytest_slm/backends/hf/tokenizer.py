@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_slm.backends.local import ControlTokens
+from pytest_slm.backends.control import ControlTokens
 
 CACHED_TEXTS = 8
 """The choices of a question follow one another: their context is tokenized once."""
@@ -27,7 +27,11 @@ class Tokenizer:
         self.adds_bos = self.bos >= 0 and self.tokenize("a", add_special=True, parse_special=False)[:1] == [self.bos]
         added = source.added_tokens_decoder.values()
         special = (str(token) for token in added if token.special)
-        self.control = ControlTokens([*source.all_special_tokens, *special])
+        special_tokens = [*source.all_special_tokens, *special]
+        self.control = ControlTokens(special_tokens)
+        first = self.tokenize("a", add_special=False, parse_special=True)
+        behind = [self.tokenize(f"{token}a", add_special=False, parse_special=True) for token in special_tokens[:1]]
+        self._space_at_start = any(ids[1:] != first for ids in behind)
 
     @property
     def start(self) -> int:
@@ -54,6 +58,16 @@ class Tokenizer:
     def _encoded(self, text: str, add_special: bool, parse_special: bool) -> Sequence[int]:
         ids = self._source.encode(text, add_special_tokens=add_special, split_special_tokens=not parse_special)
         return tuple(ids)
+
+    def continued(self, text: str) -> list[int]:
+        """Token ids of plain text that stands behind a control token. Some tokenizers put a space before the first word
+        of a text only: there it is encoded behind a line's end, which is taken away again."""
+        ids = self.tokenize(text, add_special=False, parse_special=False)
+        if not self._space_at_start:
+            return ids
+        lead = self.tokenize("\n", add_special=False, parse_special=False)
+        both = self.tokenize("\n" + text, add_special=False, parse_special=False)
+        return both[len(lead) :] if both[: len(lead)] == lead else ids
 
     # -- tokens to text ------------------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class LlamaCpp(LocalBackend):
             plain_attention_cells=self._limits.plain_attention_cells,
             threads=self._limits.threads,
             exact=self._exact,
+            thinking=self._thinking,
             weights_sha256=self._sha256,
             file_bytes=sum(file.stat().st_size for file in self.files),
             chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,

@@ -21,7 +21,7 @@ from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation, GenerationTimes
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row, common
-from pytest_slm.prompts.text import GrowingText
+from pytest_slm.prompts.writing import Writing
 
 AT_ONCE = 32
 """Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
@@ -41,7 +41,7 @@ class _Stream:
     sequence: int
     room: int
     sampler: Sampler
-    text: GrowingText
+    text: Writing
     prepared: float
     n_evaluated: int
     computed: int
@@ -148,7 +148,7 @@ class Batcher:
                 f"the prompt has {len(prompt.ids)} tokens, the context of the model {n_ctx}: choose a shorter variant",
                 slug="context-too-long",
             )
-        return min(prompt.request.max_tokens, n_ctx - len(prompt.ids) + 1)
+        return min(prompt.most, n_ctx - len(prompt.ids) + 1)
 
     # -- one step ------------------------------------------------------------------------------------------------
 
@@ -213,15 +213,17 @@ class Batcher:
         first = not stream.stamps
         if first:
             stream.prefilled = clock()
-        logits = self._context.logits(row)
-        before = stream.prompt.ids[-1] if first else stream.token
-        token = stream.sampler.pick(logits, self._context.favourite(logits, before))
+        logits, text = self._context.logits(row), stream.text
+        favourite = self._context.favourite(logits, stream.prompt.ids[-1] if first else stream.token)
+        forced = text.forced()
+        token = stream.sampler.pick(logits, favourite, free=text.thinking) if forced is None else forced
         if first:
             stream.sampled = clock()
-        if self._model.ends(token) and not request.forced_length:
+        goes_on = request.forced_length or forced is not None
+        if self._model.ends(token) and not goes_on and not text.closes(self._model.spelled(token)):
             self._end(stream, "stop", finished)
             return False
-        stopped = stream.text.add(self._model.piece(token))
+        stopped = text.add(self._model.piece(token))
         stream.token = token
         stream.said.append(token)
         if stream.drafter is not None:
@@ -230,8 +232,9 @@ class Batcher:
         if stopped and not request.forced_length:
             self._end(stream, "stop", finished)
             return False
-        if len(stream.stamps) == stream.room:
-            self._end(stream, "length" if stream.room == request.max_tokens else "context", finished)
+        if text.full or len(stream.stamps) == stream.room:
+            whole = text.full or stream.room == stream.prompt.most
+            self._end(stream, "length" if whole else "context", finished)
             return False
         return True
 
@@ -259,7 +262,7 @@ class Batcher:
             sequence=self._free.pop(),
             room=self._room(prompt),
             sampler=Sampler(self._model, prompt.request),
-            text=GrowingText(prompt.request.stop),
+            text=prompt.writing(),
             prepared=time.perf_counter(),
             n_evaluated=self._trunk_tokens,
             computed=shared,
@@ -268,7 +271,9 @@ class Batcher:
         )
         self._pending.pop()
         for known in prompt.begun:
+            stream.text.forced()  # it was, if the thinking had to end here
             stream.text.add(self._model.piece(known))
+            stream.token = known
             stream.said.append(known)
             stream.stamps.append(0.0)  # it counts, and nobody has timed it
             if stream.drafter is not None:
@@ -306,9 +311,9 @@ class Batcher:
 
 
 def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -> Generation:
-    started = stream.prompt.started
+    started, text = stream.prompt.started, stream.text.finish()
     return Generation(
-        text=stream.text.finish(),
+        **text.to_json(),
         n_prompt=len(stream.prompt.ids),
         n_unshown=stream.prompt.n_unshown,
         n_output=len(stream.stamps),

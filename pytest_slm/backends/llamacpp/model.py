@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import re
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import llama_cpp as llama
 
-from pytest_slm.backends.local import ControlTokens
+from pytest_slm.backends.control import ControlTokens, end_of_turn
 from pytest_slm.errors import BackendError
 
 _LOG: deque[str] = deque(maxlen=20)
@@ -85,6 +86,11 @@ class Model:
         self.chat_template = self.metadata("tokenizer.chat_template")
         self.control = ControlTokens(self.spelled(token) for token in range(self.n_vocab) if self._control(token))
 
+    @functools.cached_property
+    def _turn_end(self) -> int | None:
+        """Found when the first text is written, not when the model is opened: a template is rendered for it."""
+        return end_of_turn(self)
+
     @property
     def start(self) -> int:
         """What stands before the first token of a text: BOS, or EOS in models without one."""
@@ -151,6 +157,10 @@ class Model:
                 raise BackendError(f"a text of {len(data)} bytes cannot be tokenized", slug="tokenize")
             capacity = -n
 
+    def continued(self, text: str) -> list[int]:
+        """Token ids of plain text that stands behind a control token: as at the beginning of a text."""
+        return self.tokenize(text, add_special=False, parse_special=False)
+
     # -- tokens to text ------------------------------------------------------------------------------------------
 
     def piece(self, token: int) -> bytes:
@@ -169,7 +179,7 @@ class Model:
 
     def ends(self, token: int) -> bool:
         """Whether the model says with this token that it is done."""
-        return bool(llama.llama_vocab_is_eog(self.vocab, token))
+        return token == self._turn_end or bool(llama.llama_vocab_is_eog(self.vocab, token))
 
     def _control(self, token: int) -> bool:
         return bool(llama.llama_vocab_is_control(self.vocab, token))

@@ -46,10 +46,11 @@ class Sampler:
             llama.llama_sampler_free(sampler)
         self._chain = self._grammar = None
 
-    def pick(self, logits: npt.NDArray[np.float32], favourite: int) -> int:
-        """The next token; ``favourite`` is the likeliest. It counts as written: a grammar goes on from there."""
+    def pick(self, logits: npt.NDArray[np.float32], favourite: int, *, free: bool = False) -> int:
+        """The next token; ``favourite`` is the likeliest. It counts as written: a grammar goes on from there, unless it
+        was ``free``."""
         token = favourite if self._chain is None else self._apply(self._chain, _candidates(logits))
-        if self._grammar is not None:
+        if self._grammar is not None and not free:
             # Trying the favourite costs one candidate, asking the grammar about the vocabulary 50,000. Without top_k
             # and top_p the result is distributed as if all forbidden tokens had been struck out first; with them they
             # are struck out only where the first choice was forbidden, as in llama.cpp's own sampler.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_slm.core.metrics.classes import macro_f1
 from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
+from pytest_slm.core.metrics.cuts import with_cuts
 from pytest_slm.core.metrics.means import mean, mean_metric
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
@@ -34,7 +35,7 @@ def task_metrics(task: Task, judged: Sequence[JudgedSample]) -> tuple[Metric, ..
 
     Raises NothingScoredError if the primary metric cannot be made.
     """
-    metrics = [metric for spec in task.metrics if (metric := AGGREGATES[spec.aggregate](spec, judged)) is not None]
+    metrics = [metric for spec in task.metrics if (metric := _made(spec, judged)) is not None]
     if task.primary not in {metric.name for metric in metrics}:
         groups = task.spec(task.primary).balance
         needs = f", which needs samples of {' and of '.join(groups)}" if groups else ""
@@ -43,6 +44,12 @@ def task_metrics(task: Task, judged: Sequence[JudgedSample]) -> tuple[Metric, ..
             "see the sample file for why"
         )
     return (*metrics, *_breakdown(task, judged))
+
+
+def _made(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
+    make = AGGREGATES[spec.aggregate]
+    metric = make(spec, judged)
+    return None if metric is None else with_cuts(metric, make, spec, judged)
 
 
 def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
@@ -57,9 +64,7 @@ def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     name = "accuracy" if spec.balance else spec.name
     key = spec.source if any(spec.source in one.verdict.values for one in judged) else spec.key
     found = (
-        AGGREGATES[spec.aggregate](
-            replace(spec, name=f"{name}[{task.breakdown}={part}]", key=key, balance=()), parts[part]
-        )
+        _made(replace(spec, name=f"{name}[{task.breakdown}={part}]", key=key, balance=()), parts[part])
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]

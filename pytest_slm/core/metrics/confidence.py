@@ -73,7 +73,7 @@ def calibration_error(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metri
     bins: dict[int, list[tuple[float, bool]]] = {}
     number = int(spec.parameters["bins"])
     for confidence, right, _ in samples:
-        bins.setdefault(min(number - 1, int(confidence * number)), []).append((confidence, right))
+        bins.setdefault(bin_of(confidence, number), []).append((confidence, right))
     value = math.fsum(abs(math.fsum(right - c for c, right in inside)) for inside in bins.values()) / len(samples)
     noise = [_noise([right for _, right in inside]) / len(samples) for _, inside in sorted(bins.items())]
     gaps, clusters = [right - c for c, right, _ in samples], [cluster for _, _, cluster in samples]
@@ -87,6 +87,11 @@ def calibration_error(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metri
         interval=(max(0.0, low), min(1.0, high)),
         higher_is_better=spec.higher_is_better,
     )
+
+
+def bin_of(confidence: float, number: int) -> int:
+    """The bin of a confidence, of so many of equal width."""
+    return min(number - 1, int(confidence * number))
 
 
 def _sure(spec: MetricSpec, judged: Sequence[JudgedSample]) -> list[tuple[float, bool, Cluster]]:

@@ -42,9 +42,13 @@ def limited(small_model):
 
     opened = []
 
-    def open_(*, exact=False, **settings):
+    def open_(*, exact=False, thinking="off", **settings):
         spec = ModelSpec(
-            path=str(small_model), format="gguf", settings=EngineSettings(threads=1, **settings), exact=exact
+            path=str(small_model),
+            format="gguf",
+            settings=EngineSettings(threads=1, **settings),
+            exact=exact,
+            thinking=thinking,
         )
         opened.append(LlamaCpp(spec))
         return opened[-1]

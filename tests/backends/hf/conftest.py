@@ -95,12 +95,12 @@ def opened(folder):
 
     open_ones = {}
 
-    def open_(name="llama", exact=False, **engine):
-        key = (name, exact, *sorted(engine.items()))
+    def open_(name="llama", exact=False, thinking="off", **engine):
+        key = (name, exact, thinking, *sorted(engine.items()))
         if key not in open_ones:
             chosen = EngineSettings(threads=1, device="cpu", **engine)
             open_ones[key] = Transformers(
-                ModelSpec(path=str(folder(name)), format="safetensors", settings=chosen, exact=exact)
+                ModelSpec(path=str(folder(name)), format="safetensors", settings=chosen, exact=exact, thinking=thinking)
             )
         return open_ones[key]
 

@@ -148,6 +148,21 @@ def test_a_new_token_is_all_that_is_computed_of_a_growing_text(opened, monkeypat
     assert lengths == [answer.n_prompt, 1, 1, 1]
 
 
+@pytest.mark.parametrize("budget", [0, 6])
+def test_a_thinking_is_ended_when_its_tokens_are_spent(opened, budget):
+    model = opened(thinking=budget)
+    closing = len(model._tokenizer.tokenize("\n</think>\n\n", add_special=False, parse_special=True))
+    (found,) = model.generate([Request(prompt=f"{CAPITAL}\n<think>\n", max_tokens=5)])
+    assert (found.n_output - found.n_reasoning, found.finish) == (5, "length")
+    assert budget + closing <= found.n_reasoning <= budget + closing + 1
+    assert bool(found.reasoning) == bool(budget)
+    assert found.text
+    (plain,) = model.generate([Request(prompt=CAPITAL, max_tokens=5)])
+    assert (plain.n_reasoning, plain.n_output) == (0, 5)
+    (censored,) = opened().generate([Request(prompt=f"{CAPITAL}\n<think>\n", max_tokens=5)])
+    assert (censored.text, censored.n_reasoning, censored.ending) == ("", 5, "censored")
+
+
 def test_no_text_likelihood_or_time_is_made_of_what_is_no_number(folder, open_folder, torch, tokenizer):
     backend = open_folder(folder("llama"), device="cpu")
     before = backend.loglikelihood([("a b", " c")])

@@ -84,7 +84,7 @@ def test_a_sample_that_its_scorer_cannot_read_is_told_while_collecting(jsonl, sc
         ("{", "Expecting"),
         ('{"id": "2"}', "missing key 'input'"),
         ('{"id": "2", "input": "?", "tagret": 1}', "unknown key 'tagret'"),
-        ('{"id": "2", "input": "?", "target": NaN}', "not a finite number"),
+        ('{"id": "2", "input": "?", "target": NaN}', "NaN is no JSON number"),
         ("[]", "expected an object"),
     ],
 )

@@ -1,0 +1,286 @@
+"""One odd answer costs its own sample: every scorer and parser gives a verdict on whatever a model can write.
+
+Asked is what stands inside of the boundary, where nothing may be raised, and then the boundary itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_slm.core.types import Generation, Sample, Verdict
+from pytest_slm.errors import UsageError
+from pytest_slm.kinds.programs import program_of
+from pytest_slm.scorers import SCORERS
+from pytest_slm.scorers.answer import LONGEST, bounded, guarded
+from pytest_slm.scorers.call_syntax import find_calls, parse_calls
+
+PROMPT = 'import math\n\n\ndef double(n):\n    """Twice."""\n'
+KINDS = ("string", "integer", "float", "any", "array", "object", "boolean")
+TOOL = {"name": "f", "parameters": {"properties": {kind: {"type": kind} for kind in KINDS}, "required": ["any"]}}
+WANTED = [{"name": "f", "arguments": {kind: ["x", 5, 1.5, True, [1], {"a": 1}, "", None] for kind in KINDS}}] * 3
+SAMPLES = {
+    "contains": ({"target": ["x", "5"]},),
+    "exact": ({"target": 5},),
+    "needle": ({"target": "12345"},),
+    "number": ({"target": "5"}, {"target": "-3/4"}),
+    "refusal": ({"metadata": {"group": "harmful"}}, {"metadata": {"group": "benign"}}),
+    "tool_calls": (
+        {"target": WANTED, "tools": (TOOL,)},
+        {"target": WANTED[:1], "tools": (TOOL,)},
+        {"target": [], "tools": (TOOL,)},
+    ),
+}
+ATOMS = (
+    *(
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        "<",
+        ">",
+        '"',
+        "'",
+        "`",
+        "\\",
+        "/",
+        "|",
+        ":",
+        ",",
+        ".",
+        "=",
+        "-",
+        "−",
+        "+",
+        "*",
+        "^",
+        "_",
+    ),
+    *(
+        "0",
+        "9",
+        "1e9",
+        "0x",
+        "NaN",
+        "Infinity",
+        "1_0",
+        "٣",
+        "½",
+        "²",
+        "⟦",
+        "\ufffc",
+        "$",
+        "%",
+        "€",
+        "\n",
+        "\r\n",
+        "\t",
+        " ",
+    ),
+    *("\0", "\ud800", "\udfff", "\u2028", "\u202e", "\u200b", "\x1b[31m", "😀", "ﷺ", "e\u0301", "ß", "İ", "中"),
+    *(
+        "f(any=",
+        "f",
+        "any",
+        "true",
+        "None",
+        "lambda",
+        "def double(n):",
+        "return",
+        "import",
+        "class",
+        "f'{",
+        "b'",
+        '"""',
+        "#",
+    ),
+    *(
+        '{"name": "f", "arguments": {"any": ',
+        '"a": ',
+        "<tool_call>",
+        "</tool_call>",
+        "<|tool_call|>",
+        "[TOOL_CALLS]",
+        "[ARGS]",
+    ),
+    *(
+        "<function=f>",
+        "<parameter=any>",
+        "</parameter>",
+        "<arg_key>",
+        "<arg_value>",
+        "<escape>",
+        "call:f{",
+        ">>>f\n",
+        "Action: f\n",
+    ),
+    *(
+        "```",
+        "~~~",
+        "```python\n",
+        "> ",
+        "- ",
+        "1. ",
+        "    ",
+        "Answer: ",
+        "#### ",
+        "\\boxed{",
+        "\\frac{",
+        "\\text",
+        "answer is ",
+    ),
+    *("I can't help", "I'm sorry, but ", "“", "”", "and ", "or ", " x 10^"),
+)
+
+
+def hostile(draw: random.Random) -> str:
+    """An answer of one of the shapes that parsers break on: mixed, repeated, nested, torn, or very long."""
+    few = draw.choices(ATOMS, k=draw.randint(1, 6))
+    shape = draw.randrange(6)
+    if shape == 0:
+        return "".join(draw.choices(ATOMS, k=draw.randint(1, 60)))
+    if shape == 1:
+        return "".join(few) * draw.choice([2, 50, 500])
+    if shape == 2:
+        opening, closing = draw.choice(["[]", "{}", "()", ['{"a":', "}"], ["f(", ")"], ["<tool_call>", "</tool_call>"]])
+        depth = draw.choice([10, 63, 64, 65, 300, 500, 999, 3_000])
+        around = draw.choice(
+            ["{}", '<tool_call>{{"name": "f", "arguments": {{"any": {}}}}}</tool_call>', "[f(any={})]"]
+        )
+        return around.replace("{{", "{").replace("}}", "}").replace("{}", opening * depth + closing * depth, 1)
+    if shape == 3:
+        digits = draw.choice("19f") * draw.choice([20, 309, 4_301, 9_000])
+        number = draw.choice(["{}", "0x{}", "1e{}", "-{}.{}", "{}/{}", "1{},000"]).replace("{}", digits)
+        return draw.choice(
+            ["Answer: {}", '{"name": "f", "arguments": {"any": {}}}', "[f(any={})]", "\\boxed{{}}"]
+        ).replace("{}", number, 1)
+    if shape == 4:
+        whole = '<tool_call>{"name": "f", "arguments": {"any": "x", "array": [1, 2]}}</tool_call>'
+        whole += " ```python\ndef double(n): pass\n``` Answer: 5"
+        return "".join(draw.choice(ATOMS) if draw.random() < 0.1 else letter for letter in whole)[
+            : draw.randint(1, 150)
+        ]
+    return draw.choice(ATOMS) * 2_000 + draw.choice(ATOMS)
+
+
+def verdicts(text: str, finish: str) -> Iterator[tuple[str, Verdict]]:
+    generation = Generation(text=text, n_prompt=1, n_output=1, finish=finish)  # type: ignore[arg-type]
+    for name, samples in SAMPLES.items():
+        module, _, function = SCORERS[name].partition(":")
+        inside: Callable[[Sample, Generation], Verdict] = getattr(importlib.import_module(module), function).__wrapped__
+        for more in samples:
+            yield name, inside(Sample.from_json({"id": "s", "input": "?", **more}), generation)
+
+
+def read(text: str, finish: str) -> None:
+    for name, verdict in verdicts(text, finish):
+        assert verdict.value in ((0.0, 1.0, None) if name == "refusal" else (0.0, 1.0)), name
+        assert len(verdict.explanation) < 1_000, name
+        json.dumps(verdict.to_json())
+    for call in find_calls(text):
+        json.dumps(call.to_json(), allow_nan=False)
+    assert isinstance(program_of(text, PROMPT, "double"), str)
+
+
+def test_every_scorer_is_asked() -> None:
+    assert set(SAMPLES) == set(SCORERS)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hostile_answers_are_judged(seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(50):
+        read(hostile(draw), draw.choice(["stop", "length"]))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(4, 44))
+def test_many_hostile_answers_are_judged(seed: int) -> None:
+    test_hostile_answers_are_judged(seed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            '"\\',
+            "'\\",
+            '"',
+            "<arg_key>",
+            "<tool_call>f<arg_key>",
+            ">>>f\n",
+            '>>>f\n{"a": [',
+            "call:f{",
+            "f{",
+            'f{"a":',
+            "a-",
+            "a.a",
+        ),
+        *(
+            "[[1],",
+            '[["',
+            "[1,",
+            '{"name": "f", "arguments": {"a": [',
+            "<function=f>",
+            "<parameter=any>",
+            "f(any=",
+            "[f(any=1)]\n",
+        ),
+        *(
+            "[TOOL_CALLS]",
+            "```tool_code\n",
+            "Action: f\n",
+            "to=f",
+            "I'm sorry, but ",
+            "“",
+            "x\n",
+            "\\boxed{1 ",
+            "1,234",
+        ),
+    ],
+)
+def test_longest_answers_are_read_in_linear_time(piece: str) -> None:
+    read((piece * LONGEST)[:LONGEST], "length")
+
+
+def test_what_is_too_long_is_wrong_and_says_so() -> None:
+    generation = Generation(text="5 " * LONGEST, n_prompt=1, n_output=1, finish="stop")
+    for name, samples in SAMPLES.items():
+        module, _, function = SCORERS[name].partition(":")
+        judge = getattr(importlib.import_module(module), function)
+        verdict = judge(Sample.from_json({"id": "s", "input": "?", **samples[0]}), generation)
+        assert (verdict.value, verdict.explanation) == (0.0, "an answer of 200,000 letters is too long to be read")
+        assert len(verdict.answer) <= 200
+    assert [call.arguments for call in parse_calls(generation.text)] == [None]
+
+
+def test_whatever_an_answer_makes_a_scorer_raise_costs_its_own_sample() -> None:
+    @bounded
+    def fragile(sample: Sample, generation: Generation) -> Verdict:
+        if generation.text == "unfit":
+            raise UsageError("sample 's': the target is empty", slug="sample-unfit")
+        return (
+            fragile(sample, generation)
+            if generation.text == "deep"
+            else Verdict(value=1 / 0, answer="", explanation="")
+        )
+
+    def told(text: str) -> Verdict:
+        return fragile(Sample(id="s", input="?"), Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
+
+    assert (told("x").value, told("x").explanation) == (
+        0.0,
+        "the answer cannot be read (ZeroDivisionError: division by zero)",
+    )
+    assert told("deep").explanation.startswith("the answer cannot be read (RecursionError: maximum recursion depth")
+    with pytest.raises(UsageError, match="sample-unfit"):  # no answer is to blame for it
+        told("unfit")
+    with pytest.raises(KeyboardInterrupt):
+        guarded("x", lambda: (_ for _ in ()).throw(KeyboardInterrupt), str)
