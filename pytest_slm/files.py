@@ -110,7 +110,7 @@ def inside(folder: Path, name: str) -> Path:
     except (ValueError, RuntimeError) as error:  # a NUL; links in a circle
         raise OSError(errno.EINVAL, f"no name that a file can have: {error}") from None
     if place == root or not place.is_relative_to(root):
-        raise OSError(errno.EACCES, "outside of its folder")
+        raise OSError(errno.EINVAL, "outside of its folder")
     return folder / name
 
 

@@ -140,26 +140,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _registry_build(arguments: argparse.Namespace) -> int:
-    from pytest_slm.registry import build_registry, find_reports, read_registry, write_json
+    from pytest_slm.registry import build_what_can_be, find_reports, read_registry, write_json
 
     found, errors = find_reports(arguments.reports)
-    for error in errors:
-        warn(f"warning: {error}")
-    if errors and (arguments.strict or not found):
-        warn(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read")
-        return 1
     scripted = [stored for stored in found if stored.run.backend and stored.run.backend.name == "fake"]
     if scripted:
         warn(f"left out: {len(scripted)} reports of scripted models, which are no models")
     found = tuple(stored for stored in found if stored not in scripted)
-    if not found:
+    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
+    registry, odd = build_what_can_be(found, kept)
+    errors = (*errors, *odd)
+    for error in errors:
+        warn(f"warning: {error}")
+    built = len(found) - len(odd)
+    if errors and (arguments.strict or not (built or scripted)):
+        warn(f"nothing written: {len(errors)} of {len(errors) + built + len(scripted)} reports cannot be read")
+        return 1
+    if not built:
         warn(f"nothing written: no run reports in {arguments.reports}")
         return 1
-    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
-    registry = build_registry(found, kept)
     write_json(arguments.output, registry)
     left_out = f", {len(errors)} left out" if errors else ""
-    say(f"{arguments.output}: {registry.metadata.total_models} models from {len(found)} reports{left_out}")
+    say(f"{arguments.output}: {registry.metadata.total_models} models from {built} reports{left_out}")
     return 0
 
 

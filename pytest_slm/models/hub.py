@@ -19,7 +19,7 @@ from pytest_slm import hub
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import PICKLES
-from pytest_slm.models.naming import SPLIT, models_among, part_names, plain_quantization, repo_slug
+from pytest_slm.models.naming import SPLIT, as_file_name, models_among, part_names, plain_quantization, repo_slug
 from pytest_slm.models.safetensors import read_table, weight_files
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -163,7 +163,7 @@ def _quantizations(repo: str, files: tuple[str, ...], dtype: Callable[[], str]) 
     models = models_among(files)
     ggufs = [Quantization(name=name, format="gguf", source=repo, file=file) for name, file in models.items()]
     if weight_files(list(files)) and "config.json" in files:
-        folder = Quantization(name=dtype(), format="safetensors", source=repo)
+        folder = Quantization(name=as_file_name(dtype()), format="safetensors", source=repo)
         # Run folders, reports and --slm-quant go by names: a GGUF that is called like the folder keeps its file's.
         alike = plain_quantization(folder.name)
         return (folder, *(_renamed(q, models) if plain_quantization(q.name) == alike else q for q in ggufs))
@@ -186,7 +186,7 @@ def _renamed(gguf: Quantization, taken: Container[str]) -> Quantization:
     split = SPLIT.fullmatch(base)
     stem = split["stem"] if split else base[: -len(".gguf")]
     free = stem not in taken and plain_quantization(stem) != plain_quantization(gguf.name)
-    return replace(gguf, name=stem if free else base)
+    return replace(gguf, name=as_file_name(stem if free else base))
 
 
 def _remote_dtype(api: Any, info: Any, repo: str) -> str:
