@@ -27,6 +27,9 @@ MAX_DEPTH = 100
 MAX_DIGITS = 308
 """Of an integer: what has more is no float either."""
 
+LONGEST_PATH, LONGEST_NAME = 4000, 255
+"""Characters of a path, and bytes of one name in it."""
+
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
 _KINDS = {
     stat.S_IFDIR: (errno.EISDIR, "a folder"),
@@ -90,6 +93,14 @@ def parse_json(content: bytes | str) -> Any:
         parse_int=_int,
         object_pairs_hook=_object,
     )
+
+
+def name_problem(path: str) -> str:
+    """Why no system has a file of that name; '' where nothing is wrong with it."""
+    longest = max(len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", path))
+    if len(path) > LONGEST_PATH:
+        return f"has {len(path)} characters, and at most {LONGEST_PATH} are read"
+    return "" if longest <= LONGEST_NAME else f"a name of {longest} bytes, and a file's has at most {LONGEST_NAME}"
 
 
 def inside(folder: Path, name: str) -> Path:

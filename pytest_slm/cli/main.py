@@ -16,7 +16,7 @@ from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.say import say, warn
 from pytest_slm.errors import SlmError, UsageError
-from pytest_slm.files import read_bytes
+from pytest_slm.files import name_problem, read_bytes
 
 EXAMPLES = """\
 Measuring is done by pytest; this command works on what pytest left behind.
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an expected failure is one line on stderr."""
     arguments = _parser().parse_args(argv)
     try:
+        _check_lengths(arguments)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except UsageError as error:
@@ -54,6 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _check_lengths(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for an argument that no file can be called: asking the system for it is an error of its own."""
+    for value in vars(arguments).values():
+        for text in map(str, value if isinstance(value, list) else [value]):
+            if problem := name_problem(text.replace(",", "/")):  # some are lists
+                raise UsageError(f"{text:.40}…: {problem}; choose a shorter one", slug="option-value")
 
 
 def _parser() -> argparse.ArgumentParser:

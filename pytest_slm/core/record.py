@@ -20,6 +20,8 @@ from typing import Annotated, Any, Self
 
 LARGEST = 2**63 - 1
 LONGEST_NAME = 200
+LONGEST_PART, LONGEST_PATH = 255, 1000
+"""Bytes of a name in a path and characters of a path; the folder that it is in may take as many again."""
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
 WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
@@ -58,10 +60,13 @@ def is_file_name(text: str) -> bool:
 
 
 def stays_inside(path: str) -> bool:
-    """Whether a path stays below the folder that it is relative to, on any system; the file system is not asked."""
+    """Whether a path stays below the folder that it is relative to, and has names that a file can have, on any system;
+    the file system is not asked."""
     windows = PureWindowsPath(path)
     leads_out = windows.drive or windows.root or ".." in windows.parts or PurePosixPath(path).is_absolute()
-    return bool(path) and not leads_out and all(ord(letter) >= 32 and letter != "\x7f" for letter in path)
+    longest = max((len(part.encode("utf-8", "replace")) for part in windows.parts), default=0)
+    fits = longest <= LONGEST_PART and len(path) <= LONGEST_PATH
+    return bool(path) and not leads_out and fits and all(ord(letter) >= 32 and letter != "\x7f" for letter in path)
 
 
 def utc(time: str) -> datetime:

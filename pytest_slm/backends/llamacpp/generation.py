@@ -52,8 +52,7 @@ class _Stream:
     draft: list[int] = field(default_factory=list)
     """What it will probably say after ``token``."""
     stamps: list[float] = field(default_factory=list)
-    said: list[int] = field(default_factory=list)
-    """Its tokens, those included that were known when it began."""
+    said: list[int] = field(default_factory=list)  # its tokens, with those that were known when it began
     prefilled: float = 0.0
     sampled: float = 0.0
 
@@ -273,7 +272,6 @@ class Batcher:
         for known in prompt.begun:
             stream.text.forced()  # it was, if the thinking had to end here
             stream.text.add(self._model.piece(known))
-            stream.token = known
             stream.said.append(known)
             stream.stamps.append(0.0)  # it counts, and nobody has timed it
             if stream.drafter is not None:
