@@ -120,7 +120,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             programs.check_request(request, sample.instances[0])
             answer = yield request
             program = programs.program_of(upstream, sample.instances, answer.text, self.task.metrics[0])
-            return (yield from try_program(program, str(upstream.doc_to_target(sample.doc))))
+            tests = str(upstream.doc_to_target(sample.doc))
+            return (yield from try_program(program, tests, *programs.problem_of(sample.doc)))
         asking.take(sample.instances, (yield asks))
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
         values, odd = judging.judge(upstream, sample.doc, sample.instances, self.task.metrics, where)
