@@ -58,6 +58,18 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> Buff
         raise
 
 
+def special(path: str | os.PathLike[str]) -> str:
+    """What is there in the place of an ordinary file (``a pipe, not a file``); nothing for a file and where there is
+    none."""
+    try:
+        _check(Path(path).stat(), None, path)
+    except OSError as error:
+        return str(error.strerror) if error.errno in (errno.EISDIR, errno.EINVAL) else ""
+    except ValueError:  # a NUL: nothing can be there
+        return ""
+    return ""
+
+
 def read_bytes(path: str | os.PathLike[str], limit: int = TEXT) -> bytes:
     """All of an ordinary file that has at most ``limit`` bytes. Raises OSError."""
     with open_regular(path, limit) as file:

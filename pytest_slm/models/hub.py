@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from pytest_slm import hub
+from pytest_slm.core.record import stays_inside
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import PICKLES
@@ -54,7 +55,9 @@ def listing(repo: str, revision: str | None = None, *, offline: bool = False) ->
         repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=hub.TIMEOUT_S)
     )
     _check_answer(repo, info)
-    files = tuple(sorted(sibling.rfilename for sibling in info.siblings or ()))
+    # A name that leads out of the repo is none of its files, whoever answers in the Hub's place.
+    names = (sibling.rfilename for sibling in info.siblings or ())
+    files = tuple(sorted(name for name in names if stays_inside(name)))
     config = getattr(info, "config", None) or {}
     return Listing(
         repo=repo,

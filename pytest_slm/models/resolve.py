@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
-from pytest_slm.files import read_json
+from pytest_slm.files import read_json, special
 from pytest_slm.load import load_submission
 from pytest_slm.models.detect import detect
 from pytest_slm.models.naming import as_file_name, as_name, model_name, slugify
@@ -69,6 +69,7 @@ def slugs(folder: Path) -> tuple[str, ...]:
 def _submission_file(reference: str, folder: Path) -> Path | None:
     path = Path(reference)
     if path.suffix.lower() in YAML:
+        _refuse_special(reference, path)
         if not path.is_file():
             near = did_you_mean(path.name, [other.name for other in _files(path.parent) if other.suffix in YAML])
             raise UsageError(f"{reference}: no such submission. {near}", slug="unknown-model")
@@ -119,6 +120,7 @@ def _with_names(files: dict[str, Path]) -> dict[str, str]:
 
 
 def _from_gguf(path: Path, reference: str) -> Submission:
+    _refuse_special(reference, path)
     if not path.is_file():
         near = [other.name for other in _files(path.parent) if other.suffix.lower() == ".gguf"]
         hint = did_you_mean(path.name, near) if near else "Check the path."
@@ -170,6 +172,8 @@ def _from_folder(path: Path, reference: str) -> Submission:
 
 def _fake(reference: str) -> Submission:
     script = reference.removeprefix("fake").removeprefix(":") or None
+    if script is not None:
+        _refuse_special(reference, Path(script))
     if script is not None and not Path(script).is_file():
         raise UsageError(f"{reference}: no such script; check the path of the JSON file", slug="unknown-model")
     try:
@@ -179,6 +183,11 @@ def _fake(reference: str) -> Submission:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UsageError(f"{reference}: the script cannot be read as JSON ({error})", slug="unknown-model") from None
     return Submission(slug="fake", name="fake", quantizations=quantizations, origin=reference)
+
+
+def _refuse_special(reference: str, path: Path) -> None:
+    if what := special(path):
+        raise UsageError(f"{reference}: {what}; check the path", slug="unknown-model")
 
 
 def _is_dir(path: Path) -> bool:

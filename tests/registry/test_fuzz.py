@@ -162,7 +162,7 @@ def fuzz(folder, factory, runs, numbers):
             path.write_text(mutated(text, places, rng), "utf-8")
             impatience.start()
             try:
-                came[_through(folder, good, whole=number % 5 == 0)] += 1
+                came[_through(folder, good, whole=number % 20 == 0)] += 1
             except Exception as error:
                 error.add_note(f"mutation {number}, in {path}")
                 raise
