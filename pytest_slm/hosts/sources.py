@@ -74,8 +74,7 @@ class _Lines:
         """What is opened: the weights that it had before, where it was open before, so that one run has one model."""
         entry, spec = self._openings[quantization]()
         before = self._descriptions.get(quantization)
-        known = spec.sha256 or (before.backend.weights_sha256 if before else None)
-        return entry, replace(spec, sha256=known)
+        return entry, replace(spec, sha256=spec.sha256 or before.backend.weights_sha256) if before else spec
 
     def _hang_up(self, quantization: str | None) -> None:
         for name in [name for name in self._remotes if quantization in (None, name)]:
