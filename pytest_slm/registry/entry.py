@@ -212,6 +212,11 @@ class Rate(Record):
     limit: int | None = None
     higher_is_better: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n < 1:
+            raise RecordError(f"n: a rate of {self.n} samples does not exist")
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationEntry(Record):
@@ -292,6 +297,11 @@ class RegistryEntry(Record):
     not_for: tuple[str, ...] = ()
     quantizations: Mapping[FileName, QuantizationEntry] = field(default_factory=dict)
     provenance: Provenance
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quantization not in self.quantizations:
+            raise RecordError(f"quantization: {self.quantization!r:.80} is none of the entry's quantizations")
 
 
 @dataclass(frozen=True, kw_only=True)
