@@ -152,6 +152,11 @@ class Rate(Record):
         super().__post_init__()
         _check_bounds(self.value, self.cuts)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n < 1:
+            raise RecordError(f"n: a rate of {self.n} samples does not exist")
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationEntry(Record):
@@ -232,6 +237,11 @@ class RegistryEntry(Record):
     not_for: tuple[str, ...] = ()
     quantizations: Mapping[FileName, QuantizationEntry] = field(default_factory=dict)
     provenance: Provenance
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quantization not in self.quantizations:
+            raise RecordError(f"quantization: {self.quantization!r:.80} is none of the entry's quantizations")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,13 @@ def build_site(registry_path: Path, out_dir: Path) -> tuple[str, ...]:
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
     cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
     """
-    pages = site_pages(read_registry(registry_path))
+    registry = read_registry(registry_path)
+    try:
+        pages = site_pages(registry)
+    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
+        # Its schema is kept, but somebody has changed values in it that belong together, or beyond all measure.
+        problem = f"no page can be made of it ({type(error).__name__}: {error!s:.200}); make the registry again"
+        raise ReportError(f"{registry_path}: {problem}", slug="registry-odd") from error
     if out_dir.exists() and not (out_dir / MARKER).exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise ReportError(
             f"{out_dir}: is not empty and no site made by pytest-slm, so it is not replaced. Name a new folder",

@@ -36,7 +36,7 @@ REFERENCE = {
 }
 ENTRY = {
     **{"id": "org--m", "name": "M", "quantization": "q", "date_added": "2026-11-01"},
-    "provenance": {"reports": (), "machines": {}},
+    **{"provenance": {"reports": (), "machines": {}}, "quantizations": {"q": {"format": "gguf"}}},
 }
 SHOWN = {**ITEM, "version": 1, "outcome": "passed", "mode": "full", "report": "a"}
 SHOWN.pop("quantization")

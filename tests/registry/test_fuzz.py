@@ -16,7 +16,8 @@ from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_what_can_be, find_reports, read_samples, write_json
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.schema import read_registry
-from pytest_slm.site.build import site_pages
+from pytest_slm.registry.store import StoredReport, to_text
+from pytest_slm.site.build import build_site, site_pages
 from pytest_slm.site.report import render_report
 
 NUMBERS = (
@@ -230,3 +231,35 @@ def test_samples_of_anybody_are_shown_or_refused(tmp_path, factory):
 @pytest.mark.parametrize("part", range(20))
 def test_ten_thousand_reports_of_anybody(tmp_path, factory, runs, part):
     assert sum(fuzz(tmp_path, factory, runs, range(1_000 + 500 * part, 1_500 + 500 * part)).values()) == 500
+
+
+def fuzz_registry(folder, runs, numbers):
+    """What came of mutations of a registry: how many sites were built, how many were refused with a line."""
+    reports = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+    text = to_text(build_what_can_be(reports)[0])
+    places = [place for place in _places(json.loads(text)) if place]
+    came = {"built": 0, "refused": 0}
+    with Impatience() as impatience:
+        for number in numbers:
+            (folder / "registry.json").write_text(mutated(text, places, random.Random(number)), "utf-8")
+            impatience.start()
+            try:
+                build_site(folder / "registry.json", folder / "deep" / "site")
+                came["built"] += 1
+            except ReportError as error:
+                came["refused"] += 1
+                lines = str(error).splitlines()
+                assert len(lines) == 1, number
+    assert {path.name for path in folder.iterdir()} <= {"registry.json", "deep"}
+    return came
+
+
+def test_a_registry_of_anybody_is_a_site_or_a_line(tmp_path, runs):
+    came = fuzz_registry(tmp_path, runs, range(30))
+    assert came["built"] > 3
+    assert came["refused"] > 10
+
+
+@pytest.mark.nightly
+def test_two_thousand_registries_of_anybody(tmp_path, runs):
+    assert sum(fuzz_registry(tmp_path, runs, range(1_000, 3_000)).values()) == 2_000
