@@ -43,7 +43,11 @@ def sweep(rows: list[dict[str, Any]], program: Callable[..., str], tests: Callab
     with Sandbox() as sandbox:
         sandbox.run("def f(): return 1", "assert f() == 1")  # the interpreter is loaded once
         began = time.perf_counter()
-        waiting = [(row["task_id"], sandbox.submit(program(row), tests(row))) for row in rows]
+        given = [(row["prompt"], row["entry_point"]) if "entry_point" in row else () for row in rows]
+        waiting = [
+            (row["task_id"], sandbox.submit(program(row), tests(row), *problem))
+            for row, problem in zip(rows, given, strict=True)
+        ]
         ended = [(name, future.result()) for name, future in waiting]
         seconds = time.perf_counter() - began
     return {

@@ -27,6 +27,9 @@ MAX_DEPTH = 100
 MAX_DIGITS = 308
 """Of an integer: what has more is no float either."""
 
+LONGEST_PATH, LONGEST_NAME = 4000, 255
+"""Characters of a path, and bytes of one name in it."""
+
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
 _KINDS = {
     stat.S_IFDIR: (errno.EISDIR, "a folder"),
@@ -53,6 +56,18 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> Buff
     except BaseException:
         os.close(handle)
         raise
+
+
+def special(path: str | os.PathLike[str]) -> str:
+    """What is there in the place of an ordinary file (``a pipe, not a file``); nothing for a file and where there is
+    none."""
+    try:
+        _check(Path(path).stat(), None, path)
+    except OSError as error:
+        return str(error.strerror) if error.errno in (errno.EISDIR, errno.EINVAL) else ""
+    except ValueError:  # a NUL: nothing can be there
+        return ""
+    return ""
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = TEXT) -> bytes:
@@ -92,6 +107,14 @@ def parse_json(content: bytes | str) -> Any:
     )
 
 
+def name_problem(path: str) -> str:
+    """Why no system has a file of that name; '' where nothing is wrong with it."""
+    longest = max(len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", path))
+    if len(path) > LONGEST_PATH:
+        return f"has {len(path)} characters, and at most {LONGEST_PATH} are read"
+    return "" if longest <= LONGEST_NAME else f"a name of {longest} bytes, and a file's has at most {LONGEST_NAME}"
+
+
 def inside(folder: Path, name: str) -> Path:
     """The place of ``name`` below ``folder``. Raises OSError where it leads out of it, by ``..`` or by a link."""
     try:
@@ -99,7 +122,7 @@ def inside(folder: Path, name: str) -> Path:
     except (ValueError, RuntimeError) as error:  # a NUL; links in a circle
         raise OSError(errno.EINVAL, f"no name that a file can have: {error}") from None
     if place == root or not place.is_relative_to(root):
-        raise OSError(errno.EACCES, "outside of its folder")
+        raise OSError(errno.EINVAL, "outside of its folder")
     return folder / name
 
 

@@ -39,6 +39,29 @@ def test_building_again_changes_no_byte(tmp_path, reports):
     assert contents[0] == contents[1]
 
 
+def test_names_that_no_file_can_have_are_one_line_in_every_command(tmp_path, capsys):
+    for name in ("x" * 5_000, "y" * 300, "é" * 200):
+        for command in (
+            ["report", name],
+            ["compare", name, str(tmp_path)],
+            ["registry", "build", name, "-o", str(tmp_path / "r.json")],
+            ["registry", "build", str(tmp_path), "-o", name],
+            ["site", "build", name, "-o", str(tmp_path / "site")],
+            ["suites", name],
+            *(["detect", before + name + behind] for before, behind in (("", ""), ("fake:", ""), ("a/", ".gguf"))),
+            ["quantize", name, "--to", "Q4_0"],
+            ["data", "list", name],
+            *(["validate", name + behind] for behind in ("", ".yml")),
+        ):
+            assert main(command) == 4, command[0]
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.endswith("choose a shorter one  [option-value]"), line
+            assert len(line) < 200
+    # a list of many names is none
+    assert main(["quantize", "pkg:nothing-of-that-name", "--to", ",".join(["Q4_0"] * 100)]) == 4
+    assert "option-value" not in capsys.readouterr().err
+
+
 def test_a_broken_report_is_a_warning_that_names_it(tmp_path, reports, capsys):
     broken = next(reports.rglob("report.json"))
     broken.write_text("{")

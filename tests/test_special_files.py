@@ -111,6 +111,14 @@ def test_readers_refuse_it_with_one_line(tmp_path, become):
         assert "\n" not in str(error.value)
 
 
+def test_a_reference_to_it_says_what_it_is(tmp_path, become):
+    for name, reference in {"m.gguf": "{}", "m.yml": "{}", "script.json": "fake:{}"}.items():
+        path = become(tmp_path / name)
+        word = "a folder" if path.is_dir() and name == "m.yml" else "pipe|folder|device|GGUF|larger|at most"
+        with pytest.raises(SlmError, match=word):
+            resolve(reference.format(path))
+
+
 def test_what_nobody_needs_is_not_there(tmp_path, become):
     path = become(note_of(tmp_path / "model.gguf"))
     assert derivation_of(path.with_name("model.gguf")) is None

@@ -29,9 +29,12 @@ def ignore_kept() -> None:
     """The callback of those who do not ask what was done before."""
 
 
-PART_S = 10.0
+PART_S = 8.0
 """A batch that takes longer is kept in parts, one after so many seconds. One that does not is kept as a whole: a run
 that was killed in it computes the same batch again, and gets the same answers to the last bit."""
+
+BEGUN = "+begun"
+"""Behind the name of a batch: its answers that are no answers yet, as tokens."""
 
 CHARACTERS = 4
 """Of a token, roughly: what the longest answer adds to the weight of a request."""
@@ -122,8 +125,15 @@ class KeepingBackend:
         progress: Progress = silent,
         finished: Finished[Generation] = ignored,
     ) -> list[Generation]:
-        def ask(mine: Sequence[int], beat: Progress, done: Finished[Generation]) -> Sequence[Generation]:
-            return self._inner.generate([requests[place] for place in mine], beat, done)
+        # What is no answer yet is kept where the backend tells it.
+        in_parts = getattr(self._inner, "generate_in_parts", None)
+
+        def ask(mine: Sequence[int], relay: _Relay) -> Sequence[Generation]:
+            wanted = [dataclasses.replace(requests[place], begun=relay.known_begun(place)) for place in mine]
+            if in_parts is None:
+                return self._inner.generate(wanted, relay.progress, relay.finished)
+            answers: Sequence[Generation] = in_parts(wanted, relay.progress, relay.finished, relay.begun)
+            return answers
 
         asked = _Asked("generate", [request.to_json() for request in requests], batches_of_requests(requests))
         return self._answered(asked, Generation, ask, progress, finished)
@@ -134,15 +144,15 @@ class KeepingBackend:
         progress: Progress = silent,
         finished: Finished[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
-        def ask(mine: Sequence[int], beat: Progress, done: Finished[LogLikelihood]) -> Sequence[LogLikelihood]:
-            return self._inner.loglikelihood([pairs[place] for place in mine], beat, done)
+        def ask(mine: Sequence[int], relay: _Relay) -> Sequence[LogLikelihood]:
+            return self._inner.loglikelihood([pairs[place] for place in mine], relay.progress, relay.finished)
 
         asked = _Asked("loglikelihood", [list(pair) for pair in pairs], batches_of_pairs(pairs))
         return self._answered(asked, LogLikelihood, ask, progress, finished)
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
-        def ask(mine: Sequence[int], beat: Progress, _: Finished[LogLikelihood]) -> Sequence[LogLikelihood]:
-            return self._inner.loglikelihood_rolling([texts[place] for place in mine], beat)
+        def ask(mine: Sequence[int], relay: _Relay) -> Sequence[LogLikelihood]:
+            return self._inner.loglikelihood_rolling([texts[place] for place in mine], relay.progress)
 
         asked = _Asked("loglikelihood_rolling", list(texts), split(texts, [0] * len(texts)))
         return self._answered(asked, LogLikelihood, ask, progress, ignored)
@@ -154,7 +164,7 @@ class KeepingBackend:
         self,
         asked: _Asked,
         kind: type[R],
-        ask: Callable[[Sequence[int], Progress, Finished[R]], Sequence[R]],
+        ask: Callable[[Sequence[int], _Relay], Sequence[R]],
         progress: Progress,
         finished: Finished[R],
     ) -> list[R]:
@@ -171,9 +181,9 @@ class KeepingBackend:
                 self._keeper.take(taken)
             if not missing:
                 continue
-            self._keeper.miss(len(missing) if taken else 0)
+            self._keeper.miss(len(missing) if taken or part.was_begun else 0)
             relay = _Relay(missing, len(found), len(asked.items), progress, finished, part)
-            results = dict(zip(missing, ask(missing, relay.progress, relay.finished), strict=True))
+            results = dict(zip(missing, ask(missing, relay), strict=True))
             found.update(results)
             part.keep(results)
         return [found[place] for place in range(len(asked.items))]
@@ -188,6 +198,8 @@ class _Part:
         self._last = time.monotonic()
         self._waiting: dict[int, Record] = {}
         self._kept: set[int] = set()
+        self._begun: dict[int, Sequence[int]] = {}
+        self._known_begun = store.get(name + BEGUN)
 
     def known(self, kind: type[R]) -> Iterator[tuple[int, R]]:
         """Place and answer of the requests that were answered before."""
@@ -196,19 +208,38 @@ class _Part:
                 if 0 <= number < len(self._mine):
                     yield self._mine[number], kind.from_json(answer)
 
+    @property
+    def was_begun(self) -> bool:
+        """Whether answers were begun before."""
+        return bool(self._known_begun)
+
+    def known_begun(self, place: int) -> tuple[int, ...]:
+        """The tokens of an answer that was begun before."""
+        ids = self._known_begun.get(self._numbers[place])
+        return tuple(ids) if isinstance(ids, list) and all(type(token) is int for token in ids) else ()
+
     def add(self, place: int, result: Record) -> None:
         """An answer has come."""
         self._waiting[place] = result
+        self._begun.pop(place, None)
+
+    def begun(self, place: int, ids: Sequence[int]) -> None:
+        """So much of an answer is there."""
+        self._begun[place] = ids
 
     def keep_some(self) -> None:
-        """Keep what has come, if that was long ago."""
-        if self._waiting and time.monotonic() - self._last >= PART_S:
+        """Keep what has come, if the last time is long ago."""
+        if (self._waiting or self._begun) and time.monotonic() - self._last >= PART_S:
+            begun, self._begun = self._begun, {}
+            if begun:
+                self._store.add(self._name + BEGUN, {self._numbers[place]: list(ids) for place, ids in begun.items()})
             self.keep(self._waiting)
 
     def keep(self, results: Mapping[int, Record]) -> None:
         """Keep these answers, as far as they are not kept yet."""
         new = {place: result for place, result in results.items() if place not in self._kept}
-        self._store.add(self._name, {self._numbers[place]: _lasting(result) for place, result in new.items()})
+        if new:
+            self._store.add(self._name, {self._numbers[place]: _lasting(result) for place, result in new.items()})
         self._kept.update(new)
         self._waiting, self._last = {}, time.monotonic()
 
@@ -243,6 +274,14 @@ class _Relay:
         """So many of the batch are done."""
         self._part.keep_some()
         self._progress(self._before + done, self._total)
+
+    def begun(self, number: int, ids: Sequence[int], /) -> None:
+        """One of the batch has got so far."""
+        self._part.begun(self._mine[number], ids)
+
+    def known_begun(self, place: int) -> tuple[int, ...]:
+        """How far a request of the whole call had got before."""
+        return self._part.known_begun(place)
 
     def finished(self, number: int, result: Any, /) -> None:
         """One of the batch is done."""

@@ -14,8 +14,6 @@ from pytest_slm.core.record import Record
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.errors import BackendError
 
-SLUG = "not-finite"
-
 R = TypeVar("R", bound=Record)
 
 
@@ -26,7 +24,7 @@ def broken_logits(path: str, value: float, token: str, place: str = "after") -> 
         f"{path}: the model computes no numbers {place} {token!r:.40}: {told}. Its weights are damaged, or this engine "
         "cannot compute them (float16 overflows where bfloat16 and float32 do not): get them again, or try another "
         "dtype, quantization or engine",
-        slug=SLUG,
+        slug="not-finite",
     )
 
 
@@ -37,6 +35,6 @@ def checked(backend: str, scored: R) -> R:
             f"the backend {backend!r} gives a continuation of {scored.n_tokens} tokens the log-likelihood "
             f"{scored.logprob}: its weights are damaged, or the engine cannot compute them; get them again, or try "
             "another quantization or engine",
-            slug=SLUG,
+            slug="not-finite",
         )
     return scored

@@ -84,6 +84,11 @@ class Prompt:
         """Tokens that may come at most, as far as the context has room."""
         return self.rules.most(self.request)
 
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """What of the answer is known, and need not be written again; it always writes at least one token itself."""
+        return self.request.begun[: self.most - 1] if self.request.resumable else ()
+
     def writing(self) -> Writing:
         """The text that follows it, before anything of it is written."""
         return Writing(self.request, self.rules, self.opened)

@@ -124,7 +124,9 @@ class Backend(Protocol):
     ``timing`` it has ``time(test, progress)``, which makes one round of an ``EngineTest`` and returns its
     ``EngineTimes``; BackendError (engine-count) if not exactly the tokens of the test were computed. It may have
     ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says; and
-    ``files``: those of its weights, of which ``weights_sha256`` is the hash.
+    ``files``: those of its weights, of which ``weights_sha256`` is the hash. With ``begun()`` it tells, while
+    ``generate`` goes on, the tokens of the answers to resumable requests that are being written, by the place of the
+    request; it then goes on behind the tokens that a request has as its ``begun``.
     """
 
     @property

@@ -16,7 +16,7 @@ from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.say import say, warn
 from pytest_slm.errors import SlmError, UsageError
-from pytest_slm.files import read_bytes
+from pytest_slm.files import name_problem, read_bytes
 
 EXAMPLES = """\
 Measuring is done by pytest; this command works on what pytest left behind.
@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an expected failure is one line on stderr."""
     arguments = _parser().parse_args(argv)
     try:
+        _check_lengths(arguments)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except UsageError as error:
@@ -54,6 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _check_lengths(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for an argument that no file can be called: asking the system for it is an error of its own."""
+    for value in vars(arguments).values():
+        for text in map(str, value if isinstance(value, list) else [value]):
+            if problem := name_problem(text.replace(",", "/")):  # some are lists
+                raise UsageError(f"{text:.40}…: {problem}; choose a shorter one", slug="option-value")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,26 +140,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _registry_build(arguments: argparse.Namespace) -> int:
-    from pytest_slm.registry import build_registry, find_reports, read_registry, write_json
+    from pytest_slm.registry import build_what_can_be, find_reports, read_registry, write_json
 
     found, errors = find_reports(arguments.reports)
-    for error in errors:
-        warn(f"warning: {error}")
-    if errors and (arguments.strict or not found):
-        warn(f"nothing written: {len(errors)} of {len(errors) + len(found)} reports cannot be read")
-        return 1
     scripted = [stored for stored in found if stored.run.backend and stored.run.backend.name == "fake"]
     if scripted:
         warn(f"left out: {len(scripted)} reports of scripted models, which are no models")
     found = tuple(stored for stored in found if stored not in scripted)
-    if not found:
+    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
+    registry, odd = build_what_can_be(found, kept)
+    errors = (*errors, *odd)
+    for error in errors:
+        warn(f"warning: {error}")
+    built = len(found) - len(odd)
+    if errors and (arguments.strict or not (built or scripted)):
+        warn(f"nothing written: {len(errors)} of {len(errors) + built + len(scripted)} reports cannot be read")
+        return 1
+    if not built:
         warn(f"nothing written: no run reports in {arguments.reports}")
         return 1
-    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
-    registry = build_registry(found, kept)
     write_json(arguments.output, registry)
     left_out = f", {len(errors)} left out" if errors else ""
-    say(f"{arguments.output}: {registry.metadata.total_models} models from {len(found)} reports{left_out}")
+    say(f"{arguments.output}: {registry.metadata.total_models} models from {built} reports{left_out}")
     return 0
 
 

@@ -28,7 +28,9 @@ class Request(Record):
     ``temperature`` 0 is greedy. ``forced_length`` ignores the end of turn, so that exactly ``max_tokens`` come.
     ``grammar`` (llama.cpp's GBNF, its first rule called ``root``) or ``json_schema`` says which texts are allowed at
     all; an answer that ``max_tokens`` cut off is the beginning of such a text. ``keep_end``: a prompt that leaves no
-    room for ``max_tokens`` in the context loses its left end, as in lm-eval, instead of being an error.
+    room for ``max_tokens`` in the context loses its left end, as in lm-eval, instead of being an error. ``begun``: what
+    the answer begins with, as token ids that are known from a run that was interrupted; a backend may go on behind them
+    where the request is ``resumable``, and counts them as its own.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -45,6 +47,12 @@ class Request(Record):
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = None
     keep_end: bool = False
+    begun: tuple[int, ...] = ()
+
+    @property
+    def resumable(self) -> bool:
+        """Whether its answer follows from the tokens alone, so that it can go on behind some of them."""
+        return self.temperature == 0 and self.grammar is None and self.json_schema is None and not self.forced_length
 
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
@@ -146,10 +154,16 @@ class RollingLikelihood:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A program and the tests that it must pass: answered with the sandbox's ``Outcome``, while the model goes on."""
+    """A program and the tests that it must pass: answered with the sandbox's ``Outcome``, while the model goes on.
+
+    The tests take ``entry_point`` of the program and nothing else; ``given`` is the text of the problem, for what else
+    they use. Without an entry point they take the names that neither they nor Python define.
+    """
 
     program: str
     tests: str
+    given: str = ""
+    entry_point: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from pytest_slm.core.backend_info import BackendInfo, HostInfo
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import FileName, Inside, Name, NameOrNone, Record, RecordError, Time
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
@@ -32,7 +32,7 @@ PROPERTY = "slm"
 class Measurement(Record):
     """Raw values of one quantity, in the order they were taken; warm-ups apart. Statistics are derived, not stored."""
 
-    name: str
+    name: Name
     unit: str
     values: tuple[float, ...]
     warmups: tuple[float, ...] = ()
@@ -71,7 +71,7 @@ class Metric(Record):
     where it is not known or the metric is not a mean of samples. ``chance`` is the value of a model without any skill,
     where the task declares it. ``cuts`` is None where nothing was written for it, or nobody looked."""
 
-    name: str
+    name: Name
     value: float
     n: int
     interval: Interval | None = None
@@ -82,6 +82,7 @@ class Metric(Record):
     cuts: Cuts | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         bounds = self.cuts.bounds if self.cuts else None
         if bounds and not bounds[0] <= self.value <= bounds[1]:
             raise RecordError(f"{self.name}: {self.value} is not between its bounds, {bounds}")
@@ -89,16 +90,18 @@ class Metric(Record):
             raise RecordError(f"{self.name}: a metric of {self.n} samples does not exist")
         if not math.isfinite(self.value):
             raise RecordError(f"{self.name}: {self.value} is not a finite number")
+        if self.chance is not None and not 0 <= self.chance <= 1:
+            raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemId(Record):
     """Names one item whatever its path: a task variant on one quantization."""
 
-    suite: str
-    task: str
-    variant: str
-    quantization: str
+    suite: Name
+    task: Name
+    variant: NameOrNone
+    quantization: FileName
 
     def __str__(self) -> str:
         inside = "-".join(part for part in (self.quantization, self.variant) if part)
@@ -165,10 +168,10 @@ class CutPrompts(Record):
 class Result(Record):
     """What one item brought. Only items with outcome passed or failed have metrics."""
 
-    suite: str
-    task: str
-    variant: str
-    quantization: str
+    suite: Name
+    task: Name
+    variant: NameOrNone
+    quantization: FileName
     mode: str
     outcome: Outcome
     version: int = 1
@@ -180,11 +183,11 @@ class Result(Record):
     seconds: float = 0.0
     n_scored: int = 0
     n_unscored: int = 0
-    primary: str | None = None
+    primary: Name | None = None
     metrics: tuple[Metric, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     gate: Gate | None = None
-    samples: str | None = None
+    samples: Inside | None = None
     """Path of the per-sample JSONL file, relative to the report."""
     machine: str | None = None
     """The machine that the model was on; None if it was never opened, or that machine has no fingerprint."""
@@ -209,6 +212,7 @@ class Result(Record):
     people, and no program decides by it: what one reads has a field of its own."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.outcome not in OUTCOMES:
             raise RecordError(f"outcome must be one of {OUTCOMES}, not {self.outcome!r}")
         if self.metrics and self.outcome not in MEASURED:
@@ -240,13 +244,13 @@ class RunReport(Record):
     """Everything about one run of one quantization: the ``slm`` section of the JSON report."""
 
     schema: str
-    run_id: str
-    created: str
+    run_id: FileName
+    created: Time
     """UTC, ISO 8601, when the run began."""
-    finished: str
+    finished: Time
     mode: str
     seed: int
-    quantization: str
+    quantization: FileName
     submission: Submission
     detected: Detected | None
     backend: BackendInfo | None
@@ -270,6 +274,7 @@ class RunReport(Record):
     of the wall time; peak_rss in bytes, of the session's own process."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ids = [result.id for result in self.results]
         if len(set(ids)) != len(ids):
             raise RecordError("two results for one item")

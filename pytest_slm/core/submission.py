@@ -5,7 +5,18 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import (
+    FileName,
+    Name,
+    Record,
+    RecordError,
+    Repo,
+    Revision,
+    Sha256,
+    Slug,
+    Time,
+    stays_inside,
+)
 
 KV_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -59,13 +70,18 @@ class Quantization(Record):
     or the name of another backend's format; ``source`` a Hub repo, ``pkg:`` reference or folder; ``file`` in it;
     ``engine`` what its engine is told beyond what the submission says for all."""
 
-    name: str
-    format: str
+    name: FileName
+    format: Name
     source: str | None = None
     file: str | None = None
     engine: EngineSettings = EngineSettings()
-    derived_from: str | None = None
+    derived_from: FileName | None = None
     """The quantization of the same submission that it is made from, if it is not published but derived here."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format in ("gguf", "safetensors") and self.file is not None and not stays_inside(self.file):
+            raise RecordError(f"file: expected a path inside of its source, got {self.file!r:.80}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +90,13 @@ class Derivation(Record):
     what the source's own quantization has lost stays lost."""
 
     source_file: str
-    source_sha256: str
+    source_sha256: Sha256
     source_quantization: str | None
     quantization: str
-    sha256: str
+    sha256: Sha256
     file_size: int
     engine: str
-    created: str
+    created: Time
     """UTC, ISO 8601."""
 
 
@@ -88,12 +104,12 @@ class Derivation(Record):
 class Submission(Record):
     """A model and its quantizations, as declared by a YAML file or derived from a model reference."""
 
-    slug: str
-    name: str
+    slug: Slug
+    name: Name
     quantizations: tuple[Quantization, ...]
     family: str | None = None
-    hf_repo: str | None = None
-    revision: str | None = None
+    hf_repo: Repo | None = None
+    revision: Revision | None = None
     parameters: str | None = None
     architecture: str | None = None
     context_length: int | None = None
@@ -130,7 +146,7 @@ class Detected(Record):
     rope_scaling: str | None = None
     chat_template: str | None = None
     chat_template_sha256: str | None = None
-    revision: str | None = None
+    revision: Revision | None = None
     gated: bool | None = None
     other_use: str | None = None
     """What the model is made for, where that is not to write text one token after the other."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Name, Record, RecordError
 
 PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "mean": {},
@@ -144,7 +144,7 @@ class SuiteFacts(Record):
     title: str
     scored: bool = True
     """Whether its results are made to a score; speeds and checks are not."""
-    use_case: str | None = None
+    use_case: Name | None = None
     """The name of its score among the use cases; None if it is none of them."""
     domain: str | None = None
     """The line of work that its questions come from: ``legal``."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_slm.core.record import Record
+from pytest_slm.core.record import Inside, Record, Sha256, Time
 from pytest_slm.errors import UsageError, writing_failed
 from pytest_slm.files import open_regular, read_json
 
@@ -21,7 +21,7 @@ class FileEntry(Record):
     """One file: bytes and SHA-256."""
 
     size: int
-    sha256: str
+    sha256: Sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class DatasetEntry(Record):
     source: str
     revision: str | None
     license: str | None
-    pulled: str
+    pulled: Time
     """UTC, ISO 8601."""
     configs: tuple[str | None, ...]
-    files: Mapping[str, FileEntry]
+    files: Mapping[Inside, FileEntry]
 
     @property
     def size(self) -> int:
@@ -47,7 +47,7 @@ class Manifest(Record):
     """All that a mirror was told to hold."""
 
     schema: str = SCHEMA
-    datasets: Mapping[str, DatasetEntry] = field(default_factory=dict)
+    datasets: Mapping[Inside, DatasetEntry] = field(default_factory=dict)
 
 
 def read_manifest(mirror: Path) -> Manifest | None:

@@ -9,10 +9,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from pytest_slm.core.record import stays_inside
 from pytest_slm.data.manifest import DatasetEntry, FileEntry, Manifest, entry_of, read_manifest, write_manifest
 from pytest_slm.data.needs import Need
 from pytest_slm.data.sources import Offer, Offered, Source
 from pytest_slm.errors import ReportError, SlmError, UsageError, writing_failed
+from pytest_slm.files import inside
 
 DATA = (".parquet", ".arrow", ".jsonl", ".json", ".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".bz2", ".xz")
 PARTIAL = ".partial"
@@ -56,7 +58,7 @@ def _pull_one(
     from pytest_slm.data.rows import configurations
 
     offered = source.offered(need.dataset)
-    unsafe = [name for name in offered.files if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts]
+    unsafe = [name for name in (need.dataset, *offered.files) if not stays_inside(name)]
     if unsafe:
         raise UsageError(f"{need.dataset}: offers a file outside of its folder ({unsafe[0]!r:.80})", slug="data-pull")
     files: dict[str, FileEntry] = {}
@@ -116,7 +118,7 @@ def _kept(mirror: Path, dataset: str, name: str, offered: Offered, before: Datas
 
 def _fetched(mirror: Path, dataset: str, name: str, offered: Offered, source: Source) -> FileEntry:
     offer = offered.files[name]
-    target = mirror / dataset / name
+    target = inside(mirror, f"{dataset}/{name}")
     fetched = source.fetch(dataset, offered.revision, name, mirror / PARTIAL / dataset)
     if (difference := offer.differs(fetched)) is not None:
         fetched.unlink()

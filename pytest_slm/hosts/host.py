@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
@@ -45,6 +45,9 @@ TURN_S = 1.0
 
 SPINNING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Environment variables that say how long threads wait for each other before they sleep. Times depend on it."""
+
+BEGUN_S = 3.0
+"""How often the beginnings of answers are told: what a kill may cost beside what the session has not kept."""
 
 CHUNK = 8
 """Results wait for no more than this many others: what a crash loses at most."""
@@ -142,6 +145,11 @@ class Host:
         finally:
             self._engine.release()
 
+    def _begun(self) -> dict[str, Any]:
+        """What the answers begin with that are being written, if the backend tells that."""
+        tell: Callable[[], Mapping[int, Sequence[int]]] | None = getattr(self._backend, "begun", None)
+        return {"begun": [[place, list(ids)] for place, ids in tell().items()]} if tell else {}
+
     def _wait_for_turn(self, progress: Progress) -> None:
         """Take the engine.
 
@@ -203,7 +211,7 @@ class Host:
 
     def _answer(self, connection: Connection, message: Mapping[str, Any]) -> dict[str, Any]:
         number, name = message["id"], message["call"]
-        last = 0.0
+        last, told = 0.0, time.monotonic()
         sent: set[int] = set()
         waiting: list[list[Any]] = []
 
@@ -223,11 +231,13 @@ class Host:
 
         def progress(done: int, total: int) -> None:
             # A client that is gone makes this raise, which ends the work that nobody waits for.
-            nonlocal last
+            nonlocal last, told
             now = time.monotonic()
             if now - last >= BEAT_S:
-                last = now
-                hand_over({"progress": [done, total]})
+                last, begun = now, {}
+                if name == "generate" and now - told >= BEGUN_S:
+                    told, begun = now, self._begun()
+                hand_over({"progress": [done, total], **begun})
 
         try:
             value = self.call(name, message.get("args"), progress, finished)

@@ -92,8 +92,19 @@ class RemoteBackend:
         progress: Progress = silent,
         finished: Finished[Generation] = ignored,
     ) -> list[Generation]:
+        return self.generate_in_parts(requests, progress, finished)
+
+    def generate_in_parts(
+        self,
+        requests: Sequence[Request],
+        progress: Progress = silent,
+        finished: Finished[Generation] = ignored,
+        begun: Finished[Sequence[int]] = ignored,
+    ) -> list[Generation]:
+        """The same; ``begun`` is called now and then with the tokens that an unfinished answer has until now, where the
+        backend tells them: a request that has them goes on behind them."""
         found = _Found(Generation, finished)
-        self._call("generate", [request.to_json() for request in requests], progress, found.add)
+        self._call("generate", [request.to_json() for request in requests], progress, found.add, begun)
         return found.results(len(requests))
 
     def loglikelihood(
@@ -161,7 +172,14 @@ class RemoteBackend:
         self.usable = False
         self._connection.close()
 
-    def _call(self, name: str, args: Any, progress: Progress = silent, add: Finished[Any] = ignored) -> Any:
+    def _call(
+        self,
+        name: str,
+        args: Any,
+        progress: Progress = silent,
+        add: Finished[Any] = ignored,
+        begun: Finished[Sequence[int]] = ignored,
+    ) -> Any:
         self._number += 1
         answered = False
         began = time.perf_counter()
@@ -171,6 +189,8 @@ class RemoteBackend:
                 message = self._hear(name)
                 for number, result in message.get("results", ()):
                     add(number, result)
+                for number, ids in message.get("begun", ()):
+                    begun(number, ids)
                 if "progress" in message:
                     progress(*message["progress"])
                 if "ok" not in message and "error" not in message:

@@ -136,7 +136,7 @@ class Functions(Kind[FunctionsOptions, Function]):
         chat = self.chat
         answer = yield sample.request(self.options.max_tokens, self.context.config.seed, chat=chat)
         program = sample.answered(answer.text) if chat else sample.completed(answer.text)
-        return (yield from try_program(program, sample.tests))
+        return (yield from try_program(program, sample.tests, sample.prompt, sample.entry_point))
 
     def provenance(self, samples: Sequence[Function]) -> Mapping[str, Any]:
         template = self.backend.describe().chat_template_sha256

@@ -114,6 +114,11 @@ class Kind(abc.ABC, Generic[O, S]):
         return True
 
     @property
+    def num_fewshot(self) -> int:
+        """Examples that stand before every question."""
+        return 0
+
+    @property
     def seeded(self) -> bool:
         """Whether the samples are made from the seed, so that another seed has other questions by the same ids."""
         return False

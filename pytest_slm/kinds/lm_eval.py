@@ -120,7 +120,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             programs.check_request(request, sample.instances[0])
             answer = yield request
             program = programs.program_of(upstream, sample.instances, answer.text, self.task.metrics[0])
-            return (yield from try_program(program, str(upstream.doc_to_target(sample.doc))))
+            tests = str(upstream.doc_to_target(sample.doc))
+            return (yield from try_program(program, tests, *programs.problem_of(sample.doc)))
         asking.take(sample.instances, (yield asks))
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
         values, odd = judging.judge(upstream, sample.doc, sample.instances, self.task.metrics, where)
@@ -140,13 +141,17 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         return {
             "lm_eval_task": built.name,
             "lm_eval_task_version": built.version,
-            "num_fewshot": built.settings.num_fewshot or 0,
+            "num_fewshot": self.num_fewshot,
             "chat_template": "model" if templated else "none",
             "chat_template_sha256": self.backend.describe().chat_template_sha256 if templated else None,
             "metric_filters": {spec.name: spec.filter for spec in self.task.metrics},
             "docs": sum(len(upstream.eval_docs) for upstream in built.tasks.values()),
             **_data(built),
         }
+
+    @property
+    def num_fewshot(self) -> int:
+        return int(self.built.settings.num_fewshot or 0)
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:

@@ -168,9 +168,9 @@ def _bare_code(text: str) -> str:
     return ""
 
 
-def try_program(program: str, tests: str) -> Generator[Trial, Any, Verdict]:
-    """The part of a conversation in which a program meets its tests."""
-    outcome = yield Trial(program=program, tests=tests)
+def try_program(program: str, tests: str, given: str = "", entry_point: str = "") -> Generator[Trial, Any, Verdict]:
+    """The part of a conversation in which a program meets its tests; see `Trial`."""
+    outcome = yield Trial(program=program, tests=tests, given=given, entry_point=entry_point)
     printed = f"; it printed, last: {outcome.output[-200:]!r}" if outcome.output else ""
     return Verdict(
         value=float(outcome.passed),

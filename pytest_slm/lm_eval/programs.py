@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -74,6 +74,12 @@ def check_request(request: Request, instance: Any) -> None:
     """Raise BackendError for a task that samples its programs."""
     if request.temperature or repeats(instance) != 1:
         raise BackendError("programs are asked for once, greedily; sampled ones are not scored", slug="lm-eval-kind")
+
+
+def problem_of(doc: Mapping[str, Any]) -> tuple[str, str]:
+    """The problem's text and entry point where a row has them, as HumanEval's do; else nothing."""
+    given, entry_point = str(doc.get("prompt", "")), str(doc.get("entry_point", ""))
+    return (given, entry_point) if entry_point and f"def {entry_point}(" in given else ("", "")
 
 
 def program_of(upstream: Any, instances: Sequence[Any], text: str, spec: MetricSpec) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_slm.core.record import stays_inside
+from pytest_slm.core.record import is_name, stays_inside
 from pytest_slm.errors import did_you_mean
 from pytest_slm.load.document import Value
 from pytest_slm.load.mistakes import Mistakes
@@ -81,6 +81,14 @@ class Fields:
     def optional_text(self, key: str) -> str | None:
         """A text, or None where the key is absent."""
         return self._text(self._name(key), self.values[key]) if key in self else None
+
+    def name(self, key: str, default: str) -> str:
+        """A text that can be a name: one line of at most 200 characters, all of them visible."""
+        text = self.text(key, default)
+        if is_name(text):
+            return text
+        self.fail(key, f"{self._name(key)}: expected a name of 1 to 200 visible characters, got {text!r:.80}")
+        return "-"
 
     def written(self, key: str) -> str | None:
         """A text or a number, as it stands in the file: ``2026-01-31``, ``135000000``."""

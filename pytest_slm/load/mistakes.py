@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_slm.errors import UsageError
+from pytest_slm.errors import UsageError, shown
 
 
 class WrongFileError(UsageError):
@@ -30,10 +30,8 @@ class Mistakes:
         return any(message.startswith((f"{key}:", f"{key}.", f"{key}[")) for _, message in self._found)
 
     def add(self, line: int, message: str, slug: str) -> None:
-        """One more, unless it is known: what an alias repeats is wrong once. Keys come from strangers, and letters that
-        command a terminal are shown as what they are."""
-        plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
-        self._found.setdefault((line, plain), slug)
+        """One more, unless it is known: what an alias repeats is wrong once."""
+        self._found.setdefault((line, shown(message)), slug)
 
     def check(self) -> None:
         """Raise WrongFileError if there are any, with the mistakes in the order of their lines."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pytest_slm.core.record import stays_inside
 from pytest_slm.core.submission import CHOICES, ENGINE_KEYS, WHOLE_NUMBERS
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError
@@ -54,7 +55,7 @@ def load_submission(path: Path) -> Submission:
         fields.fail(None, "model: needs 'hf_repo', or 'quantizations' that each name a 'source'; add one of them")
     submission = Submission(
         slug=path.stem,
-        name=fields.optional_text("name") or (hf_repo.split("/")[1] if hf_repo else path.stem),
+        name=fields.name("name", hf_repo.split("/")[1] if hf_repo else path.stem),
         quantizations=quantizations,
         family=fields.optional_text("family"),
         hf_repo=hf_repo,
@@ -120,11 +121,14 @@ def _quantization(fields: Fields, value: Value, where: str) -> Quantization:
         _check_source(entry, source)
     if file is not None:
         entry.relative_path("file", file)
-        if PurePosixPath(file).suffix.lower() in PICKLES:
+        if not stays_inside(file):
+            file = None
+        elif PurePosixPath(file).suffix.lower() in PICKLES:
             _refuse_pickle(entry, "file")
     if "name" in entry and not re.fullmatch(r"[\w.+-]{1,64}", name, re.ASCII):
         entry.wrong(f"{where}.name", entry.values["name"], "a name such as Q4_K_M or BF16")
-    return Quantization(name=name, format=format_ or "", source=source, file=file, engine=_engine(entry))
+        name = where
+    return Quantization(name=name, format=format_ or FORMATS[0], source=source, file=file, engine=_engine(entry))
 
 
 def _engine(fields: Fields) -> EngineSettings:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.core.record import is_name
 from pytest_slm.core.task import PARAMETERS
 from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 from pytest_slm.errors import did_you_mean
@@ -69,7 +70,7 @@ def load_suite(path: Path) -> Suite:
         if isinstance(tag.data, str) and (not TAG.fullmatch(tag.data.strip()) or tag.data.strip() in TAKEN):
             wanted = "a marker's name (letters, digits, '_', '.', '-'; a letter first) that pytest does not use itself"
             fields.wrong(f"tags[{index}]", tag, wanted)
-    name = fields.text("suite", path.absolute().parent.name)
+    name = fields.name("suite", path.absolute().parent.name)
     tasks = fields.texts("tasks")
     # "use_case:" with nothing behind it says that there is none, where no key at all says that it is the suite's name.
     unnamed = "use_case" in fields.values and "use_case" not in fields
@@ -115,7 +116,7 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
     mistakes = Mistakes(path)
     document = read(path, mistakes)
     fields = Fields(document, mistakes=mistakes, what="suite", known=TASK_KEYS, hints=TASK_HINTS)
-    name = fields.text("task", path.stem)
+    name = fields.name("task", path.stem)
     metrics = _metrics(fields)
     # A metric without a name may be the one that is meant: then nothing is said of those who name it.
     names = None if UNREADABLE in metrics else [metric.name for metric in metrics]
@@ -170,7 +171,7 @@ def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:
 
 
 def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
-    if isinstance(value.data, str) and value.data.strip():
+    if isinstance(value.data, str) and is_name(value.data.strip()):
         return MetricSpec(name=value.data.strip())
     if not isinstance(value.data, dict):
         fields.wrong(where, value, "the name of a metric, or a mapping with a name")
@@ -183,7 +184,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     given = entry.values.get("parameters", Value(data={}, line=value.line))
     parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
     metric = MetricSpec(
-        name=entry.text("name", UNREADABLE.name),
+        name=entry.name("name", UNREADABLE.name),
         group=entry.optional_text("group"),
         complement=entry.flag("complement"),
         balance=entry.texts("balance"),
@@ -220,9 +221,11 @@ def _check_rates(fields: Fields, suite: Suite, task: str, names: list[str] | Non
 
 
 def _variants(fields: Fields) -> dict[str, dict[str, Any]]:
-    variants = {
-        name: plain(fields.free(value, f"variants.{name}")) for name, value in fields.mapping("variants").items()
-    }
+    variants = {}
+    for name, value in fields.mapping("variants").items():
+        if not is_name(name):
+            fields.add(value, f"variants: expected names of 1 to 200 visible characters, got {name!r:.80}")
+        variants[name] = plain(fields.free(value, f"variants.{name:.80}"))
     return variants or {"": {}}
 
 

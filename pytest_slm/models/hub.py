@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from pytest_slm import hub
+from pytest_slm.core.record import stays_inside
 from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import PICKLES
-from pytest_slm.models.naming import SPLIT, models_among, part_names, plain_quantization, repo_slug
+from pytest_slm.models.naming import SPLIT, as_file_name, models_among, part_names, plain_quantization, repo_slug
 from pytest_slm.models.safetensors import read_table, weight_files
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -54,7 +55,9 @@ def listing(repo: str, revision: str | None = None, *, offline: bool = False) ->
         repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=hub.TIMEOUT_S)
     )
     _check_answer(repo, info)
-    files = tuple(sorted(sibling.rfilename for sibling in info.siblings or ()))
+    # A name that leads out of the repo is none of its files, whoever answers in the Hub's place.
+    names = (sibling.rfilename for sibling in info.siblings or ())
+    files = tuple(sorted(name for name in names if stays_inside(name)))
     config = getattr(info, "config", None) or {}
     return Listing(
         repo=repo,
@@ -163,7 +166,7 @@ def _quantizations(repo: str, files: tuple[str, ...], dtype: Callable[[], str]) 
     models = models_among(files)
     ggufs = [Quantization(name=name, format="gguf", source=repo, file=file) for name, file in models.items()]
     if weight_files(list(files)) and "config.json" in files:
-        folder = Quantization(name=dtype(), format="safetensors", source=repo)
+        folder = Quantization(name=as_file_name(dtype()), format="safetensors", source=repo)
         # Run folders, reports and --slm-quant go by names: a GGUF that is called like the folder keeps its file's.
         alike = plain_quantization(folder.name)
         return (folder, *(_renamed(q, models) if plain_quantization(q.name) == alike else q for q in ggufs))
@@ -186,7 +189,7 @@ def _renamed(gguf: Quantization, taken: Container[str]) -> Quantization:
     split = SPLIT.fullmatch(base)
     stem = split["stem"] if split else base[: -len(".gguf")]
     free = stem not in taken and plain_quantization(stem) != plain_quantization(gguf.name)
-    return replace(gguf, name=stem if free else base)
+    return replace(gguf, name=as_file_name(stem if free else base))
 
 
 def _remote_dtype(api: Any, info: Any, repo: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from pytest_slm.core.record import LONGEST_NAME, is_file_name, is_name
 from pytest_slm.errors import UsageError
 
 QUANTIZATION = re.compile(
@@ -59,8 +60,10 @@ def models_among(files: Iterable[str]) -> dict[str, str]:
         if split and (int(split["part"]) != 1 or not set(part_names(file)) <= set(listed)):
             continue
         stem = split["stem"] if split else base[: -len(".gguf")]
-        name = quantization_name(file) or stem
-        names[name if name not in names else stem if stem not in names else file] = file
+        own = as_file_name(stem)
+        name = quantization_name(file) or own
+        free = (one for one in (name, own, as_file_name(file), slugify(file)) if one not in names)
+        names[next(free)] = file
     return names
 
 
@@ -85,6 +88,18 @@ def split_parts(path: Path) -> tuple[Path, ...]:
                 f"{path}: the part {part.name} is missing beside it; download it too", slug="gguf-truncated"
             )
     return parts
+
+
+def as_name(text: str) -> str:
+    """``text`` of a file or its header as a name for people, without what nobody could see; at most 200 characters."""
+    seen = "".join(letter if is_name(letter) else "?" for letter in text[:LONGEST_NAME]).strip()
+    return seen or "model"
+
+
+def as_file_name(text: str) -> str:
+    """``text`` of a file or its header as the name of a quantization, which becomes the name of a folder."""
+    clean = re.sub(r'[/\\\\:*?"<>|]+', "-", as_name(text)[:LONGEST]).strip(". ")
+    return clean if is_file_name(clean) else slugify(text)
 
 
 def slugify(text: str) -> str:

@@ -31,7 +31,12 @@ def packaged_files(distribution: str) -> tuple[dict[str, Path], str]:
             f"from a wheel with `pip install --force-reinstall {distribution}`, or name the .gguf file itself",
             slug="package-no-record",
         )
-    listed = {file.as_posix(): Path(str(file.locate())) for file in files if file.suffix.lower() == ".gguf"}
+    # What a wheel puts beside the packages (share/) stands in the list as ../../../share/...
+    listed = {
+        "/".join(part for part in file.parts if part != ".."): Path(str(file.locate()))
+        for file in files
+        if file.suffix.lower() == ".gguf"
+    }
     ggufs = {name: path for name, path in listed.items() if path.is_file()}
     if not ggufs:
         why = "it is an editable installation, whose data files are not listed" if _editable(found) else ""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
-from pytest_slm.files import read_json
+from pytest_slm.files import read_json, special
 from pytest_slm.load import load_submission
 from pytest_slm.models.detect import detect
-from pytest_slm.models.naming import model_name, slugify
+from pytest_slm.models.naming import as_file_name, as_name, model_name, slugify
 from pytest_slm.models.packages import packaged_files
 
 REPO = re.compile(
@@ -69,6 +69,7 @@ def slugs(folder: Path) -> tuple[str, ...]:
 def _submission_file(reference: str, folder: Path) -> Path | None:
     path = Path(reference)
     if path.suffix.lower() in YAML:
+        _refuse_special(reference, path)
         if not path.is_file():
             near = did_you_mean(path.name, [other.name for other in _files(path.parent) if other.suffix in YAML])
             raise UsageError(f"{reference}: no such submission. {near}", slug="unknown-model")
@@ -104,7 +105,7 @@ def _from_package(reference: str) -> Submission:
 def _called(path: Path, detected: Detected) -> str:
     """A file that names model and quantization is named for people; others are known by what their header says."""
     named = model_name(path.stem)
-    return named if named != path.stem else detected.name or named
+    return as_name(named if named != path.stem else detected.name or named)
 
 
 def _with_names(files: dict[str, Path]) -> dict[str, str]:
@@ -113,12 +114,13 @@ def _with_names(files: dict[str, Path]) -> dict[str, str]:
     for file, path in sorted(files.items()):
         if re.search(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", file, re.IGNORECASE):
             continue
-        name = detect(path).quantization or path.stem
-        names[name if name not in names else path.stem] = file
+        name = as_file_name(detect(path).quantization or path.stem)
+        names[name if name not in names else as_file_name(path.stem)] = file
     return names
 
 
 def _from_gguf(path: Path, reference: str) -> Submission:
+    _refuse_special(reference, path)
     if not path.is_file():
         near = [other.name for other in _files(path.parent) if other.suffix.lower() == ".gguf"]
         hint = did_you_mean(path.name, near) if near else "Check the path."
@@ -129,7 +131,9 @@ def _from_gguf(path: Path, reference: str) -> Submission:
         slug=slugify(model_name(path.stem)),
         name=_called(path, found),
         quantizations=(
-            Quantization(name=found.quantization or path.stem, format="gguf", source=folder, file=path.name),
+            Quantization(
+                name=as_file_name(found.quantization or path.stem), format="gguf", source=folder, file=path.name
+            ),
         ),
         architecture=found.architecture,
         context_length=found.context_length,
@@ -150,10 +154,13 @@ def _from_folder(path: Path, reference: str) -> Submission:
     name = path.absolute().name
     return Submission(
         slug=slugify(name),
-        name=name,
+        name=as_name(name),
         quantizations=(
             Quantization(
-                name=found.quantization or "safetensors", format="safetensors", source=str(path.absolute()), file=None
+                # A configuration may say anything of how its weights are packed.
+                name=as_file_name(found.quantization or "safetensors"),
+                format="safetensors",
+                source=str(path.absolute()),
             ),
         ),
         architecture=found.architecture,
@@ -165,15 +172,22 @@ def _from_folder(path: Path, reference: str) -> Submission:
 
 def _fake(reference: str) -> Submission:
     script = reference.removeprefix("fake").removeprefix(":") or None
+    if script is not None:
+        _refuse_special(reference, Path(script))
     if script is not None and not Path(script).is_file():
         raise UsageError(f"{reference}: no such script; check the path of the JSON file", slug="unknown-model")
     try:
         content = read_json(script) if script else {}
         names = [str(name) for name in content.get("quantizations", ["scripted"])]
+        quantizations = tuple(Quantization(name=name, format="fake", source=None, file=script) for name in names)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise UsageError(f"{reference}: the script cannot be read as JSON ({error})", slug="unknown-model") from None
-    quantizations = tuple(Quantization(name=name, format="fake", source=None, file=script) for name in names)
     return Submission(slug="fake", name="fake", quantizations=quantizations, origin=reference)
+
+
+def _refuse_special(reference: str, path: Path) -> None:
+    if what := special(path):
+        raise UsageError(f"{reference}: {what}; check the path", slug="unknown-model")
 
 
 def _is_dir(path: Path) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_slm.errors import UsageError
+from pytest_slm.files import LONGEST_PATH, name_problem
 
-LONGEST_TEXT, LONGEST_NAME = 4000, 255
-"""Characters of a text, and bytes of one name in a path: no system takes longer ones."""
 PATHS = ("model", "data", "reports", "run_id", "rescore")
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate")
@@ -38,14 +36,8 @@ def check_given(arguments: Sequence[object], given: Mapping[str, Any]) -> None:
 
 
 def _check_length(name: str, text: str) -> None:
-    option = f"--slm-{name.replace('_', '-')}={text:.40}…"
-    if len(text) > LONGEST_TEXT:
+    problem = name_problem(text) if name in PATHS or len(text) > LONGEST_PATH else ""
+    if problem:
         raise UsageError(
-            f"{option}: has {len(text)} characters, and at most {LONGEST_TEXT} are read", slug="option-value"
-        )
-    longest = max((len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", text)), default=0)
-    if name in PATHS and longest > LONGEST_NAME:
-        raise UsageError(
-            f"{option}: a name of {longest} bytes, and a file's has at most {LONGEST_NAME}; choose a shorter one",
-            slug="option-value",
+            f"--slm-{name.replace('_', '-')}={text:.40}…: {problem}; choose a shorter one", slug="option-value"
         )

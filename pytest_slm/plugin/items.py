@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean, shown
 from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes
@@ -175,12 +176,16 @@ def identify_function(item: pytest.Item) -> None:
     if mark is None:
         return
     suite = next((node.suite for node in item.iter_parents() if isinstance(node, SuiteDir)), None)
-    item.stash[IDENTITY] = ItemId(
-        suite=suite.name if suite else item.path.parent.name,
-        task=mark.name,
-        variant=str(values[mark.variant]) if mark.variant else "",
-        quantization=values["slm_backend"],
-    )
+    try:
+        item.stash[IDENTITY] = ItemId(
+            suite=suite.name if suite else item.path.parent.name,
+            task=mark.name,
+            variant=str(values[mark.variant]) if mark.variant else "",
+            quantization=values["slm_backend"],
+        )
+    except RecordError as error:
+        problem = UsageError(f"{item.nodeid}: {error}; the parameter of a variant becomes its name", slug="marker")
+        raise pytest.UsageError(str(problem)) from None
     item.stash[COST] = mark.tokens(item.stash[IDENTITY].variant)
 
 

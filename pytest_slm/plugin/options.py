@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
@@ -184,8 +185,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         )
     # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
     run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
-    if not all(letter.isalnum() or letter in "._-" for letter in run_id) or run_id.startswith("."):
-        raise UsageError(f"--slm-run-id={run_id}: letters, digits, '.', '_' and '-' only", slug="option-value")
+    plain = all(letter.isalnum() or letter in "._-" for letter in run_id)
+    if run_id and not (plain and is_file_name(run_id)):
+        problem = "a name that a folder can have, of letters, digits, '.', '_' and '-' only"
+        raise UsageError(f"--slm-run-id={run_id:.80}: expected {problem}", slug="option-value")
     settings = {
         "model": model,
         "mode": given["mode"] or "quick",

@@ -10,9 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pytest_slm.core.aggregation import ScoreRules
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import (
+    FileName,
+    Inside,
+    Name,
+    NameOrNone,
+    Record,
+    RecordError,
+    Repo,
+    Revision,
+    Sha256,
+    Slug,
+    Time,
+)
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import CutPrompts, Cuts, SuiteFacts, ThinkingCounts
+from pytest_slm.registry.speeds import DeploymentTarget, Performance
 
 REGISTRY_SCHEMA = "3.0.0"
 
@@ -63,7 +76,7 @@ class UseCase(Record):
     recommended: bool | None = None
     engine: str | None = None
     machine: str | None = None
-    reports: tuple[str, ...] = ()
+    reports: tuple[Inside, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +102,15 @@ class AggregateScore(Record):
 class Item(Record):
     """One item as the newest run of its kind left it: measured, or why it was not. ``value`` is in ``unit``."""
 
-    suite: str
-    task: str
-    variant: str
+    suite: Name
+    task: Name
+    variant: NameOrNone
     version: int
     outcome: str
     mode: str
-    report: str
+    report: Inside
     reason: str = ""
-    metric: str | None = None
+    metric: Name | None = None
     value: float | None = None
     unit: str | None = None
     interval: Interval | None = None
@@ -114,89 +127,12 @@ class Item(Record):
     thinking: ThinkingCounts | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_bounds(self.value, self.cuts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantity(Record):
-    """A measured quantity: ``of`` what it was measured (``500 tokens``), ``spread`` the least and greatest round,
-    ``cv`` standard deviation over mean, ``verdict`` stable or noisy as the run found it, and its ``reason``."""
-
-    value: float
-    unit: str
-    n: int
-    interval: Interval | None = None
-    spread: Interval | None = None
-    cv: float | None = None
-    of: str = ""
-    verdict: Literal["stable", "noisy"] | None = None
-    """None where the report does not say: one value, or an older report."""
-    reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point(Record):
-    """What was measured at one setting of a series: ``at`` so many tokens, or so many sequences."""
-
-    at: int
-    quantities: Mapping[str, Quantity]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuantizationSpeed(Record):
-    """Speed and memory of one quantization on one machine. What was not measured is None. GB are 10^9 bytes."""
-
-    mode: str
-    engine: str | None
-    report: str
-    size_gb: Quantity | None = None
-    ram_gb: Quantity | None = None
-    tps_output: Quantity | None = None
-    ttft_ms: Quantity | None = None
-    decode: tuple[Quantity, ...] = ()
-    ttft: tuple[Quantity, ...] = ()
-    latency: tuple[Point, ...] = ()
-    """Percentiles of the time between two tokens, ``tpot`` and ``e2e_tps``, by output tokens."""
-    ttft_parts: tuple[Point, ...] = ()
-    """What the time to the first token is made of, in ms, by tokens of the prompt."""
-    prefill_tps: Quantity | None = None
-    """llama-bench's pp, ``generate_tps`` its tg: the engine alone."""
-    generate_tps: Quantity | None = None
-    depth: tuple[Point, ...] = ()
-    """``prefill_tps`` and ``decode_tps`` by tokens that were in memory already."""
-    parallel: tuple[Point, ...] = ()
-    """``total_tps`` and ``per_sequence_tps`` by sequences that were written together."""
-    load: Mapping[str, Quantity] = field(default_factory=dict)
-    """Seconds to open the model, ``cold`` and ``warm``."""
-    energy_per_token: Quantity | None = None
-    energy_reason: str = ""
-    """Why there is no energy, where the report says."""
-    memory: Mapping[str, Quantity] = field(default_factory=dict)
-    other: Mapping[str, Quantity] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Performance(Record):
-    """What was measured on one machine; numbers of two machines never stand in one of these."""
-
-    machine: str
-    hardware: Mapping[str, Any]
-    quantizations: Mapping[str, QuantizationSpeed]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeploymentTarget(Record):
-    """The best quantization that fits on a device, by memory that was measured; if none does, the smallest one.
-
-    ``tps`` was measured on ``machine``, not on the device."""
-
-    device: str
-    quantization: str
-    peak_ram_gb: float
-    usable_ram_gb: float
-    fits: bool
-    tps: Quantity | None
-    machine: str
+        if self.n is not None and self.n < 1:
+            raise RecordError(f"n: a number of {self.n} samples does not exist")
+        if self.chance is not None and not 0 <= self.chance <= 1:
+            raise RecordError(f"chance: a chance level is in [0, 1], not {self.chance}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +149,7 @@ class Rate(Record):
     cuts: Cuts | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_bounds(self.value, self.cuts)
 
 
@@ -226,7 +163,7 @@ class QuantizationEntry(Record):
     weights_sha256: str | None = None
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
-    use_cases: Mapping[str, UseCase] = field(default_factory=dict)
+    use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
     aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
 
@@ -236,16 +173,16 @@ class ReportReference(Record):
     """A run report that this entry knows, by path (relative to the reports folder) and hash; ``used`` if a number
     of the entry comes from it."""
 
-    path: str
-    sha256: str
-    run_id: str
-    quantization: str
-    revision: str | None
+    path: Inside
+    sha256: Sha256
+    run_id: FileName
+    quantization: FileName
+    revision: Revision | None
     mode: str
     limit: int | None
     seed: int
-    created: str
-    finished: str
+    created: Time
+    finished: Time
     complete: bool
     engine: str | None
     machine: str | None
@@ -265,14 +202,14 @@ class Provenance(Record):
 class RegistryEntry(Record):
     """Everything that is known about one model."""
 
-    id: str
-    name: str
-    quantization: str
+    id: Slug
+    name: Name
+    quantization: FileName
     """The quantization whose scores are the headline: widest coverage, then most bits."""
     date_added: str
     family: str | None = None
-    hf_repo: str | None = None
-    revision: str | None = None
+    hf_repo: Repo | None = None
+    revision: Revision | None = None
     parameters: int | None = None
     """Counted from the weights' headers; None if nobody counted."""
     declared_parameters: str | None = None
@@ -282,7 +219,7 @@ class RegistryEntry(Record):
     submitted_by: str | None = None
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    use_cases: Mapping[str, UseCase] = field(default_factory=dict)
+    use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
     aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
     performance: Performance | None = None
     performance_elsewhere: tuple[Performance, ...] = ()
@@ -293,7 +230,7 @@ class RegistryEntry(Record):
     deployment_targets: tuple[DeploymentTarget, ...] = ()
     best_for: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()
-    quantizations: Mapping[str, QuantizationEntry] = field(default_factory=dict)
+    quantizations: Mapping[FileName, QuantizationEntry] = field(default_factory=dict)
     provenance: Provenance
 
 

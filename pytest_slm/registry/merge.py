@@ -10,7 +10,9 @@ from datetime import UTC
 from typing import Any
 
 from pytest_slm.core.aggregation import ranks
+from pytest_slm.core.record import utc
 from pytest_slm.core.types import MEASURED, RunReport, SuiteFacts
+from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import (
     AggregateScore,
@@ -30,7 +32,7 @@ from pytest_slm.registry.scores import (
     machine_of,
     strata,
 )
-from pytest_slm.registry.store import StoredReport, utc
+from pytest_slm.registry.store import StoredReport, to_text
 from pytest_slm.registry.targets import deployment_targets
 
 
@@ -45,6 +47,32 @@ def build_registry(reports: Iterable[StoredReport], kept: Registry | None = None
         entry = build_entry(group)
         entries[model] = entry if added is None else replace(entry, date_added=min(added, entry.date_added))
     return _document(rank([entries[model] for model in sorted(entries)]))
+
+
+def build_what_can_be(
+    reports: Sequence[StoredReport], kept: Registry | None = None
+) -> tuple[Registry, tuple[ReportError, ...]]:
+    """``build_registry``, and an error for each report that it has to leave out: what stands in one file of many must
+    not keep all others from being built."""
+    try:
+        registry = build_registry(reports, kept)
+        to_text(registry)
+        return registry, ()
+    except Exception:  # nobody knows what anybody writes into a report; which one it is, is found out below
+        errors = {stored.path: problem for stored in reports if (problem := _problem(stored)) is not None}
+        if not errors:
+            raise
+    return build_registry([stored for stored in reports if stored.path not in errors], kept), tuple(errors.values())
+
+
+def _problem(stored: StoredReport) -> ReportError | None:
+    """Why nothing can be made of a report, if so."""
+    try:
+        to_text(build_registry([stored]))
+    except Exception as error:  # the same; what it is stands in the line
+        problem = f"nothing can be made of it ({type(error).__name__}: {error!s:.200})"
+        return ReportError(f"{stored.path}: {problem}; look at its values", slug="report-odd")
+    return None
 
 
 def model_id(run: RunReport) -> str:

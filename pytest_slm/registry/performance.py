@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, coefficient_of_variation, median, median_interval
 from pytest_slm.core.types import MEASURED, Result
-from pytest_slm.registry.entry import Performance, Point, Quantity, QuantizationSpeed
 from pytest_slm.registry.scores import Stratum, machine_facts
-from pytest_slm.registry.store import utc
+from pytest_slm.registry.speeds import Performance, Point, Quantity, QuantizationSpeed
 
 SUITE = "performance"
 GB = 1e9

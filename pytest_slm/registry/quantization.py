@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
 from pytest_slm.registry.scores import Stratum, aggregates, mean_bounds, named, use_cases
-from pytest_slm.registry.store import StoredReport, utc
+from pytest_slm.registry.store import StoredReport
 
 
 def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:

@@ -12,11 +12,12 @@ from typing import Any
 
 from pytest_slm.core.aggregation import aggregate, clamp, goodness, suite_score
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
+from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
-from pytest_slm.registry.store import StoredReport, utc
+from pytest_slm.registry.store import StoredReport
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_slm.machine.devices import GB, Device, DeviceTable, device_table, fits
-from pytest_slm.registry.entry import DeploymentTarget, Performance, Quantity
+from pytest_slm.registry.speeds import DeploymentTarget, Performance, Quantity
 
 PEAK = "peak_rss_2k"
 """The peak with the context that devices are compared by. The peak of another context says nothing about it."""

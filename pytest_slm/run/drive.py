@@ -70,7 +70,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
         seeded=kind.seeded,
     )
     cut = cut_prompts(conversations)
-    return result if cut is None else without_rank(result, cut)
+    return result if cut is None else without_rank(result, cut, kind.num_fewshot)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,8 @@ class QuestionRounds:
         elif isinstance(ask, Trial):
             if self._sandbox is None:
                 self._sandbox = self._resources.enter_context(Sandbox())
-            self._trials[id(conversation)] = (conversation, self._sandbox.submit(ask.program, ask.tests))
+            outcome = self._sandbox.submit(ask.program, ask.tests, ask.given, ask.entry_point)
+            self._trials[id(conversation)] = (conversation, outcome)
         elif isinstance(ask, Grading):
             self._grading.append(conversation)
         else:

@@ -29,8 +29,16 @@ SHA256 = "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763"
 """CPython 3.12.0 for WASI with its standard library inside, as VMware's webassembly-language-runtimes released it on
 2023-12-11 (python/3.12.0+20231211-040d5a6); licences PSF-2.0 and Apache-2.0."""
 
-STACK = 1 << 20
-"""Bytes of stack for a program: what 1,000 nested calls of Python need, several times over."""
+STACK = 2 << 20
+"""Bytes of stack of the machine that an interpreter may fill; wasmtime takes no more."""
+OWN_STACK = 8 << 20
+"""Bytes of stack in the memory of an interpreter. Its file says 512 KiB, and a call of Python that goes through C
+(``lru_cache``, ``sum`` of a generator, ``__call__``) takes 10: after 50 of them the interpreter broke. With this much,
+CPython's own limit comes first (some 160 of them, a RecursionError)."""
+PAGE = 1 << 16
+PAGES = 160
+STACK_THERE = bytes.fromhex("05040100a0010608017f01418080200b")
+"""How the file begins its memory (``PAGES`` pages) and its stack (at 512 KiB, downwards): sections 5 and 6."""
 
 
 def available() -> None:
@@ -57,16 +65,36 @@ def load() -> tuple[Any, Any]:
         engine = wasmtime.Engine(config)
     except wasmtime.WasmtimeError as error:  # no memory to reserve, no code generator for this processor
         raise NotAvailableError(f"wasmtime does not run on this machine ({error})", slug="sandbox-missing") from None
-    # wasmtime itself refuses code that was compiled for another processor or other settings, but for the stack's size.
-    kept = folder() / f"{SHA256[:16]}-wasmtime-{_version()}-{platform.machine()}-stack-{STACK}.cwasm"
+    # wasmtime itself refuses code that was compiled for another processor or other settings, but for the stacks' sizes.
+    kept = folder() / f"{SHA256[:16]}-wasmtime-{_version()}-{platform.machine()}-stack-{STACK}-{OWN_STACK}.cwasm"
     data = read_trusted(kept)
     if data is not None:
         # Made by another build of the same version, or for another processor: wasmtime looks, and says no.
         with contextlib.suppress(wasmtime.WasmtimeError):
             return engine, wasmtime.Module.deserialize(engine, data)
-    module = wasmtime.Module(engine, source)
+    module = wasmtime.Module(engine, with_stack(source))
     write_trusted(kept, bytes(module.serialize()))
     return engine, module
+
+
+def with_stack(source: bytes) -> bytes:
+    """The module with a stack of ``OWN_STACK`` bytes, behind the memory that it begins with. Its heap is not there: it
+    ends where that memory did, and goes on behind whatever there is when it grows."""
+    pages = PAGES + OWN_STACK // PAGE
+    memory, top = _number(pages), _number(pages * PAGE)
+    there = bytes([5, len(memory) + 2, 1, 0, *memory, 6, len(top) + 5, 1, 0x7F, 1, 0x41, *top, 0x0B])
+    if source.count(STACK_THERE) != 1:
+        raise BackendError(f"{_file()}: its stack is not where it was", slug="sandbox-foreign")
+    return source.replace(STACK_THERE, there)
+
+
+def _number(value: int) -> list[int]:
+    """A number as WebAssembly writes it (LEB128), one bit short so that it is the same with a sign and without."""
+    parts = []
+    while value >= 64:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return [*parts, value]
 
 
 def folder() -> Path:

@@ -16,7 +16,7 @@ TICK = 0.1
 """Seconds between two looks at the clock by running programs."""
 KEPT = 2000
 """Bytes of output that are kept for the report: the last ones."""
-LINE = 4 << 20
+LINE = 8 << 20
 """Bytes of the longest message."""
 NEARLY = 2 << 20
 """An interpreter that breaks off with no more bytes than this left lacked memory. What it printed decides nothing."""
@@ -25,7 +25,11 @@ AHEAD = 4
 PATIENCE = 60.0
 """Seconds beyond twice its own limit after which an interpreter is given up: on a busy machine its clock is late."""
 
+THREAD_STACK = 8 << 20
+"""Bytes of stack of an interpreter's thread: wasmtime's part and Python's. Not all systems give that much."""
+
 _calling = threading.local()
+_starting = threading.Lock()
 
 
 class Engine:
@@ -81,6 +85,7 @@ class Guest:
         self.explanation = ""
         self.output = b""
         self.slept_ns = 0
+        self.memory = 0
         self.broken: BaseException | None = None
         self._engine = engine
         self._random = random.Random(0)
@@ -93,7 +98,10 @@ class Guest:
         self._stopped = self._refill = self._halted = self._owing = self._given_up = False
         self._exit: int | None = None
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
-        self._thread.start()
+        with _starting:
+            before = threading.stack_size(THREAD_STACK)
+            self._thread.start()
+            threading.stack_size(before)
 
     # -- for the owner ---------------------------------------------------------------------------------------------
 
@@ -186,7 +194,7 @@ class Guest:
             return self._end("output_limit", f"a value of more than {LINE} bytes")
         *lines, rest = data.split(b"\n")
         for line in lines:
-            self._owing = False
+            self._owing, self.memory = False, self._memory_size()
             self._outbox.put(bytes(self._line) + line)
             self._line.clear()
         self._line += rest

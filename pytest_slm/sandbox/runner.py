@@ -17,8 +17,11 @@ from pytest_slm.sandbox import image
 from pytest_slm.sandbox.machine import Engine, Guest
 from pytest_slm.sandbox.outcome import Ending, Limits, Outcome
 
+SMALL = 64 << 20
+"""Bytes of memory above which an interpreter of tests is not used again: memory is never given back, and the next
+program would lack what this one's answers took."""
 GUEST = Path(__file__).parent / "guest"
-WIRE = "pytest_slm.sandbox.guest.wire"
+MODULES = ("wire", "values")
 FLAGS = (b"python", b"-I", b"-S", b"-B", b"-X", b"utf8", b"-c")
 
 # Parsing our own sources would cost every program 10 ms: the first interpreter does it for all others.
@@ -27,16 +30,16 @@ import marshal, os
 text = b""
 while not text.endswith(b"\\n"):
     text += os.read(0, 65536)
-wire, main = eval(text)
-code = [compile(wire, "<wire>", "exec"), compile(main, "<main>", "exec")]
+code = [compile(source, "<guest>", "exec", optimize=2) for source in eval(text)]
 os.write(1, marshal.dumps(code).hex().encode() + b"\\n")
 """
 BOOT = """
 import marshal, sys
-wire, main = marshal.loads(bytes.fromhex("{code}"))
-module = sys.modules[{name!r}] = type(sys)({name!r})
-exec(wire, module.__dict__)
-exec(main, {{"__name__": "main"}})
+*modules, main = marshal.loads(bytes.fromhex(sys.argv[1]))
+for name, code in zip(sys.argv[2:], modules):
+    module = sys.modules[name] = type(sys)(name)
+    exec(code, module.__dict__)
+exec(main, {"__name__": "main"})
 """
 
 
@@ -63,44 +66,46 @@ class Sandbox:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def submit(self, program: str, tests: str) -> Future[Outcome]:
+    def submit(self, program: str, tests: str, given: str = "", entry_point: str = "") -> Future[Outcome]:
         """Run a program and its tests as soon as a core is free."""
-        return self._pool.submit(self.run, program, tests)
+        return self._pool.submit(self.run, program, tests, given, entry_point)
 
-    def run(self, program: str, tests: str) -> Outcome:
-        """Run a program and its tests now, in this thread. BackendError if the sandbox itself does not work."""
+    def run(self, program: str, tests: str, given: str = "", entry_point: str = "") -> Outcome:
+        """Run a program and its tests now, in this thread. BackendError if the sandbox itself does not work.
+
+        The tests take ``entry_point`` of the program and no other name; what else they use is in ``given``, the text of
+        the problem, which is run for them apart from the program. Without an entry point they take the names that
+        neither they nor Python define.
+        """
         solution = self._start("solution")
         try:
             solution.send(_line(program))
-            first = _read(solution.receive())
-            if first is None or first[:1] != ["names"]:
-                ending, explanation = _told(first, solution)
+            first = solution.receive()
+            if first is None:
+                ending, explanation = _ended(solution)
             else:
-                ending, explanation = self._judge(solution, first[1], tests)
+                ending, explanation = self._judge(solution, [tests, given, entry_point, first.decode("latin-1")])
         finally:
             solution.close()
         return _outcome(solution, ending, explanation)  # what it used is known only when it has ended
 
-    def _judge(self, solution: Guest, names: Any, tests: str) -> tuple[Ending, str]:
+    def _judge(self, solution: Guest, job: list[str]) -> tuple[Ending, str]:
         judge = self._take_judge()
         sound = False
         try:
             # Nobody can know this word but the interpreter of the tests, and it says it when they are through.
             word = secrets.token_hex(16)
-            judge.send(_line([word, names, tests]), refill=True)
+            judge.send(_line([word, *job]), refill=True)
             while (line := judge.receive()) is not None:
-                message = json.loads(line)
-                if message[0] == "ask":
-                    solution.send(_line(message[1:]))
-                    answer = solution.receive()
-                    if answer is None:
-                        return _told(None, solution)
-                    judge.send(answer)
-                else:
-                    sound = True
-                    if message == ["passed", word]:
-                        return "passed", "all tests passed"
-                    return _kind(str(message[1])), str(message[1])
+                if line[:1] != b"?":
+                    sound = judge.memory <= SMALL
+                    return _verdict(line, word)
+                # What the program answers is for the other interpreter to read, never for this one.
+                solution.send(line[1:])
+                answer = solution.receive()
+                if answer is None:
+                    return _ended(solution)
+                judge.send(answer)
             return (judge.ending or "error"), f"the tests: {judge.explanation}"
         finally:
             if sound:
@@ -115,7 +120,7 @@ class Sandbox:
             return self._start("judge")
 
     def _start(self, part: str) -> Guest:
-        return Guest(self._engine, (*FLAGS, _boot(part).encode()), self.limits)
+        return Guest(self._engine, _boot(part), self.limits)
 
     def close(self) -> None:
         """End all that is left. May be called twice."""
@@ -136,42 +141,37 @@ def engine() -> Engine:
 
 
 @functools.cache
-def _boot(part: str) -> str:
+def _boot(part: str) -> tuple[bytes, ...]:
     guest = Guest(engine(), (*FLAGS, COMPILE.encode()), Limits())
-    sources = [(GUEST / name).read_text("utf-8") for name in ("wire.py", f"{part}.py")]
+    sources = [(GUEST / f"{name}.py").read_text("utf-8") for name in (*MODULES, part)]
     guest.send(repr(sources).encode())
     code = guest.receive()
     guest.close()
     if code is None:
         raise BackendError(f"the sandbox does not start: {guest.explanation}", slug="sandbox-broken")
-    return BOOT.format(code=code.decode(), name=WIRE)
+    names = [f"pytest_slm.sandbox.guest.{name}".encode() for name in MODULES]
+    return (*FLAGS, BOOT.encode(), code, *names)
 
 
 def _line(message: Any) -> bytes:
     return json.dumps(message).encode()
 
 
-def _read(line: bytes | None) -> list[Any] | None:
-    """What a program wrote. It may be anything."""
+def _verdict(line: bytes, word: str) -> tuple[Ending, str]:
+    """How the tests ended. The tests are the data set's, and could have written the line themselves."""
     try:
-        message = json.loads(line or b"null")
-    except (ValueError, RecursionError):
-        return ["e", "", "it wrote to its own interpreter's channel", None]
-    return message if isinstance(message, list) else None
+        ending, said = json.loads(line)
+    except (ValueError, TypeError, RecursionError):
+        ending, said = "failed", "the tests wrote to their own interpreter's channel"
+    if (ending, said) == ("passed", word):
+        return "passed", "all tests passed"
+    said = " ".join(str(said)[:1000].split())
+    return ("out_of_memory" if ending == "out_of_memory" else "failed"), said
 
 
-def _told(message: list[Any] | None, solution: Guest) -> tuple[Ending, str]:
-    """How a program ended before its tests did: by an exception, or as its interpreter says."""
-    if message is None:
-        return (solution.ending or "error"), solution.explanation or "its interpreter ended"
-    kind, text, line = (*message[1:], None, None, None)[:3]
-    where = f" (line {line} of the program)" if isinstance(line, int) else ""
-    said = f"the program raised {kind}: {text}{where}"[:1000]
-    return _kind(said), said
-
-
-def _kind(said: str) -> Ending:
-    return "out_of_memory" if said.startswith("the program raised MemoryError") else "failed"
+def _ended(solution: Guest) -> tuple[Ending, str]:
+    """How a program ended before its tests did."""
+    return (solution.ending or "error"), solution.explanation or "its interpreter ended"
 
 
 def _outcome(solution: Guest, ending: Ending, explanation: str) -> Outcome:

@@ -118,6 +118,8 @@ def spoken_calls(text: str) -> list[ToolCall]:
     """Calls that are announced by a word: ``Action: f`` with its ``Action Input:``, ``>>>f``, ``to=functions.f``."""
     calls = []
     for found in islice(_SPOKEN.finditer(text), MOST):
+        if found["name"].lower() in ("none", "null"):  # the model has chosen to take no action
+            continue
         arguments = _mapping(json_at(text, found.end())[0])
         if arguments is not None or any(word in found["then"] for word in _ANNOUNCED):
             calls.append(ToolCall(name=bare_name(found["name"]), arguments=arguments))

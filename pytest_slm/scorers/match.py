@@ -9,7 +9,8 @@ from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers.answer import answer_of, bounded, no_answer, spellings
 
 _EDGES = " \t.!\"'`*“”‘’"
-_GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,]|\.\d)")
+_MARK = r"(?:,|\{,\}|\\,|['’_\u00a0\u2009\u202f])"
+_GROUPED = re.compile(rf"(?<![\w.,'’])\d{{1,3}}(?:{_MARK}\d{{3}})+(?![\w,]|\.\d|'\d)")
 
 
 @bounded
@@ -23,9 +24,9 @@ def contains(sample: Sample, generation: Generation) -> Verdict:
 
 @bounded
 def needle(sample: Sample, generation: Generation) -> Verdict:
-    """Like ``contains``, and a number may be written with thousands separators: 48,213 is the needle 48213."""
+    """Like ``contains``, and a number may have thousands separators: 48,213 and 48'213 are the needle 48213."""
     answer = answer_of(generation)
-    return _contains(sample, generation, _GROUPED.sub(lambda found: found[0].replace(",", ""), answer))
+    return _contains(sample, generation, _GROUPED.sub(lambda found: re.sub(r"\D", "", found[0]), answer))
 
 
 @bounded

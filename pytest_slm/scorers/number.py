@@ -23,8 +23,10 @@ _LEAD = (
 _DECLARED = re.compile(rf"(?:\b(?:answer|result)\b(?:\s+is\b|[*_`\"']*\s*[:=])|####){_LEAD}", re.IGNORECASE)
 # "Answer: 3 boxes + 4 boxes = 7" declares 7, not 3: a declared number must not go on as a sum.
 _SUM = re.compile(rf"{_UNIT}{{0,3}}?\s*[-+*/×÷=≈^x]\s*[\d$€£({OPAQUE}]")
+_UNDONE = re.compile(rf"{_UNIT}{{0,3}}?\s*[-+*/×÷^x]\s*[\d$€£({OPAQUE}]")
+_PARAGRAPH = re.compile(r"(?:[^\n]|\n(?!\n)){0,300}+")
 _AND = re.compile(rf"{_UNIT}{{0,3}}?\s*(?:[,;&](?:\s*(?:and|or)\b)?|\band\b|\bor\b)\s*")
-_END = re.compile(rf"[*_`\"'$)\]\t ]*+(?:\.?[*_`\"'$)\]\t ]*+(?:\n|\Z)|[.!?] |{BOX_END})")
+_END = re.compile(rf"{_UNIT}{{0,2}}?[*_`\"'$)\]\t ]*+(?:\.?[*_`\"'$)\]\t ]*+(?:\n|\Z)|[.!?] |{BOX_END})")
 _ALONE = re.compile(r"[\s*_`\"'(=≈~]*+")
 _ALONE_END = re.compile(r"[ \t*_`\"'$).!]*+(?:\n|\Z)")
 _LIST_MARKER = re.compile(r"^[ \t]*+\d++[.)][ \t]++(?=\S)", re.MULTILINE)
@@ -112,6 +114,8 @@ def _declared(text: str) -> Iterator[Numeral]:
         numeral = numeral_at(text, place.end())
         if numeral is not None and not _SUM.match(text, numeral.end):
             yield _with_others(text, numeral)
+        elif numeral is not None and (result := _result(text, numeral)) is not None:
+            yield result
     for box in _BOXES.finditer(text):
         content = box[1].rpartition("=")[2].rpartition("≈")[2]
         numeral = numeral_at(content, _BOXED.match(content).end())  # type: ignore[union-attr]
@@ -122,6 +126,22 @@ def _declared(text: str) -> Iterator[Numeral]:
             yield Numeral(content.strip(), box.start(), box.end(), None)
 
 
+def _result(text: str, first: Numeral) -> Numeral | None:
+    """What a declared sum comes to: the side of its equation that is one number. A sum at the end of the text without
+    any such side was left undone; after others something may follow, and what they declare is not known."""
+    found = _PARAGRAPH.match(text, first.start)
+    end, place, result = found.end() if found else len(text), first.start, None
+    for side in re.split("[=≈]", text[place:end]):
+        numeral = numeral_at(text, _ALONE.match(text, place).end())  # type: ignore[union-attr]
+        if numeral is not None and numeral.end <= place + len(side):
+            alone = _UNDONE.match(text, numeral.end) is None
+            result = Numeral(numeral.text, first.start, end, numeral.value) if alone else result
+        place += len(side) + 1
+    if result is None and next(numerals(text[end:]), None) is None:
+        return Numeral(text[first.start : end].strip(), first.start, end, None)
+    return result
+
+
 def _with_others(text: str, first: Numeral) -> Numeral:
     """The numeral, or, where it begins a list of several ("3, 4 or 5"), all of them without a value."""
     end = first.end
@@ -130,7 +150,7 @@ def _with_others(text: str, first: Numeral) -> Numeral:
         if following is None:
             break
         end = following.end
-    if end == first.end or not _END.match(text, _behind_unit(text, end)):
+    if end == first.end or not _END.match(text, end):
         return first
     return Numeral(text[first.start : end], first.start, end, None)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.files import inside
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.schema import read_registry
 from pytest_slm.registry.store import write_text
@@ -70,7 +71,7 @@ def build_site(registry_path: Path, out_dir: Path) -> tuple[str, ...]:
     old = out_dir.with_name(f".{out_dir.name}.{token}.old")
     try:
         for name, text in pages.items():
-            write_text(fresh / name, text)
+            write_text(inside(fresh, name), text)
         if out_dir.exists():
             out_dir.rename(old)
         try:

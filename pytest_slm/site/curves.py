@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from pytest_slm.registry.entry import Point, QuantizationSpeed
 from pytest_slm.registry.performance import STANDARD_CONTEXT
+from pytest_slm.registry.speeds import Point, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.plots import LinePlot, Series, Stacks, line_plot, stacks, values_of
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
 from pytest_slm.machine.devices import device_table
-from pytest_slm.registry.entry import Item, Performance, RegistryEntry, UseCase
+from pytest_slm.registry.entry import Item, RegistryEntry, UseCase
+from pytest_slm.registry.speeds import Performance
 from pytest_slm.site import numbers
 from pytest_slm.site.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.pareto import Pareto, pareto

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.statistics import Interval
-from pytest_slm.registry.entry import AggregateScore, Performance, Quantity, RegistryEntry
+from pytest_slm.registry.entry import AggregateScore, RegistryEntry
+from pytest_slm.registry.speeds import Performance, Quantity
 from pytest_slm.site import numbers
 from pytest_slm.site.plots import Tick, noise_of, round_up
 from pytest_slm.site.views import sampled, words

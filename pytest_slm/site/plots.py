@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pytest_slm.registry.entry import Point, Quantity
+from pytest_slm.registry.speeds import Point, Quantity
 from pytest_slm.site import numbers
 
 COLOURS, SHAPES = 6, 5

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.statistics import NOISY
-from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
+from pytest_slm.registry.speeds import Performance, Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.plots import round_up, values_of, verdict_of
 from pytest_slm.site.views import Plot, words

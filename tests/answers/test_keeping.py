@@ -136,6 +136,52 @@ def test_what_is_exact_may_be_computed_in_any_company(keeper, monkeypatch):
     assert after.told() == AnswerCounts(asked=5, taken=2)
 
 
+class Writing(Counting):
+    """Tells what it has begun, and takes no more than six answers before it ends."""
+
+    begun_of = None
+
+    def generate_in_parts(self, requests, progress, finished, begun):
+        self.begun_of = [request.begun for request in requests]
+        for number in range(3, 6):
+            begun(number, [7, number])
+        answers = self.generate(requests[:3], progress, finished)
+        if len(requests) > 6:
+            raise BackendError("as told")
+        return [*answers, *self.generate(requests[3:], progress, finished)]
+
+
+def test_answers_that_were_begun_go_on(keeper, monkeypatch):
+    monkeypatch.setattr(keeping, "PART_S", 0.0)
+    asked = questions(9)
+    with pytest.raises(BackendError):
+        keeper().watch(Writing()).generate(asked)
+    after, model = keeper(), Writing()
+    model.generate_in_parts = lambda requests, progress, finished, begun: (
+        Writing.generate_in_parts(model, requests[:6], progress, finished, begun)
+        + Counting.generate(model, requests[6:], progress, finished)
+    )
+    answers = after.watch(model).generate(asked)
+    taken = after.told().taken
+    assert taken == 2  # the third had no sign of life behind it
+    # their tokens are given back to the requests that they belong to
+    begun = {number: ids for number, ids in zip(range(taken, 9), model.begun_of, strict=False) if ids}
+    assert begun == {3: (7, 3), 4: (7, 4), 5: (7, 5)}
+    assert [answer.text for answer in answers] == [answer.text for answer in Counting().generate(asked)]
+    assert after.told().notes[0].startswith("7 answers were computed without")
+    last, nobody = keeper(), Counting()
+    last.watch(nobody).generate(asked)
+    assert (nobody.asked, last.told()) == ([], AnswerCounts(asked=9, taken=9))
+
+
+def test_a_request_that_was_begun_is_the_same_request(keeper):
+    asked = questions(3)
+    keeper().watch(Counting()).generate(asked)
+    model = Counting()
+    keeper().watch(model).generate(asked)
+    assert model.asked == []
+
+
 def stopped(call, n):
     """A call that ends in an error after so many results."""
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.record import LARGEST, RecordError, jsonable
+from pytest_slm.core.record import LARGEST, RecordError, is_name, jsonable
 from pytest_slm.core.types import (
     Generation,
     GenerationTimes,
@@ -27,9 +27,16 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 shares = st.floats(0, 1)
 
 
+names = st.text(min_size=1, max_size=200).filter(is_name)
+
+
 @given(
     st.builds(
-        Metric, name=st.text(), value=finite, n=st.integers(1, LARGEST), interval=st.none() | st.tuples(finite, finite)
+        Metric,
+        name=st.text(min_size=1).filter(is_name),
+        value=finite,
+        n=st.integers(1, LARGEST),
+        interval=st.none() | st.tuples(finite, finite),
     )
 )
 def test_a_metric_survives_json(metric):

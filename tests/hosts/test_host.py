@@ -260,6 +260,17 @@ def in_process():
     return InProcessHosts({"Q": lambda: (Backends().find("fake"), ModelSpec(path=None, format="fake"))})
 
 
+def test_what_is_written_is_told_before_it_is_an_answer(monkeypatch):
+    monkeypatch.setattr("pytest_slm.hosts.host.BEGUN_S", 0.0)
+    monkeypatch.setattr("pytest_slm.hosts.host.BEAT_S", 0.0)
+    monkeypatch.setattr(Fake, "begun", lambda _: {1: [3, 4], 2: [5]}, raising=False)
+    hosts, told = in_process(), []
+    answers = hosts.open("Q").generate_in_parts([ask("a"), ask("b")], begun=lambda *one: told.append(one))
+    assert len(answers) == 2
+    assert told[:2] == [(1, [3, 4]), (2, [5])]
+    hosts.close()
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import random
 
 import pytest
@@ -211,8 +210,6 @@ def test_any_mixture_is_some_program() -> None:
         "\t",
     ]
     for _ in range(500):
-        program = program_of("".join(draw.choices(pieces, k=draw.randint(1, 40))), PROMPT, "double")
-        try:
-            ast.parse(program)
-        except SyntaxError:
-            continue
+        text = "".join(draw.choices(pieces, k=draw.randint(1, 40)))
+        program = program_of(text, PROMPT, "double")
+        assert program.startswith(PROMPT) or "def double(n):" in program, text

@@ -77,6 +77,6 @@ def test_answers_in_any_order_make_the_same_result(ask, arc, fake, hashed):
 
 def test_a_plan_counts_questions_and_not_choices(arc, context, fake, mirror):
     # of ARC's questions some have three choices and some five
-    asked = first_round(make_kind(arc, "", context(fake(), data=str(mirror), limit=200)), 256)
+    asked = first_round(make_kind(arc, "", context(fake(), data=str(mirror), limit=200, mode="full")), 256)
     assert asked.samples == 200
     assert len(asked.pairs) != 800

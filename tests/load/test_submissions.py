@@ -56,7 +56,8 @@ def test_a_source_is_a_repo_a_package_or_a_folder(write: Write, source: str) -> 
 
 
 @pytest.mark.parametrize(
-    "source", ["/etc", "../other", "org/../x", "pkg:../x", "pkg:", "a\\..\\b", "C:/x", "https:/x/../y"]
+    "source",
+    ["/etc", "../other", "org/../x", "pkg:../x", "pkg:", "a\\..\\b", "C:/x", "https:/x/../y", "./" + "x" * 300],
 )
 def test_a_source_may_not_leave(write: Write, source: str) -> None:
     text = f"model:\n  quantizations:\n  - {{name: Q8_0, format: gguf, source: '{source}', file: m.gguf}}"
@@ -65,7 +66,9 @@ def test_a_source_may_not_leave(write: Write, source: str) -> None:
     assert caught.value.slug == "submission-bad-value"
 
 
-@pytest.mark.parametrize("file", ["/etc/passwd", "../m.gguf", "a/../../m.gguf", "..\\m.gguf", "C:m.gguf", "a\tb.gguf"])
+@pytest.mark.parametrize(
+    "file", ["/etc/passwd", "../m.gguf", "a/../../m.gguf", "..\\m.gguf", "C:m.gguf", "a\tb.gguf", "é" * 130]
+)
 def test_a_file_may_not_leave(write: Write, file: str) -> None:
     text = f'model:\n  hf_repo: a/b\n  quantizations:\n  - name: x\n    format: gguf\n    file: "{file}"'.replace(
         "\\", "\\\\"

@@ -55,7 +55,7 @@ def test_split_files_are_one_and_helpers_are_none() -> None:
 
 def test_two_files_of_one_quantization_are_both_there() -> None:
     assert models_among(["a-Q8_0.gguf", "b-Q8_0.gguf", "c/b-Q8_0.gguf"]) == {
-        **{"Q8_0": "a-Q8_0.gguf", "b-Q8_0": "b-Q8_0.gguf", "c/b-Q8_0.gguf": "c/b-Q8_0.gguf"}
+        **{"Q8_0": "a-Q8_0.gguf", "b-Q8_0": "b-Q8_0.gguf", "c-b-Q8_0.gguf": "c/b-Q8_0.gguf"}
     }
 
 

@@ -168,6 +168,34 @@ def test_a_damaged_config_is_refused(hf_folder: Path, text: str) -> None:
         detect(hf_folder)
 
 
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [
+        ("9" * 4_000, "an integer of 4000 digits"),
+        ("1e999", "1e999 is too large a number"),
+        ('{"a": ' * 200 + "1" + "}" * 200, "nested deeper than 100 levels"),
+        ("9" * 300, None),
+        ("1e308", None),
+        ("[1]", None),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_a_factor_of_any_size_is_read_or_refused(hf_folder: Path, factor: str, told: str | None) -> None:
+    config = json.loads((hf_folder / "config.json").read_text())
+    text = json.dumps({**config, "rope_scaling": {"rope_type": "linear", "factor": "FACTOR"}})
+    (hf_folder / "config.json").write_text(text.replace('"FACTOR"', factor))
+    if told is None:
+        scaling = detect(hf_folder).rope_scaling
+        assert scaling is not None
+        assert scaling.startswith("linear")
+        assert len(scaling) < 20
+        return
+    with pytest.raises(UsageError, match=told) as caught:
+        detect(hf_folder)
+    assert caught.value.slug == "safetensors-corrupt"
+    assert len(str(caught.value)) < 500
+
+
 def test_half_a_character_enters_no_report(hf_folder: Path) -> None:
     # JSON may escape a lone surrogate; UTF-8 cannot say it, so the report could not be written.
     configure(hf_folder, model_type="\ud800")

@@ -58,7 +58,7 @@ OPTIONS = (
     ("system: {a: b}", "options.system: expected a text"),
     ("system: [a]", "options.system: expected a text"),
     ("samples: {a: b}", "options.samples: expected a text"),
-    (f"samples: data/{LONG}.jsonl", "the samples cannot be read"),
+    (f"samples: data/{LONG}.jsonl", "expected a relative path inside the suite's folder"),
     ("grader: {a: [b]}", "options.grader: expected a text"),
     ("generator: [a]", "options.generator: expected a text"),
 )

@@ -129,6 +129,14 @@ def test_two_workers_score_a_run_again(scorer, again, found, script, pytester, f
     assert results["geo/one"]["provenance"]["rescored_run"] == "first"
 
 
+@pytest.mark.parametrize("folder", ["suites", "nowhere"])
+def test_a_folder_that_is_no_run_is_refused(suite, session, folder):
+    suite(one=QUESTIONS)
+    done = session("-p", "no:cacheprovider", f"--slm-rescore={folder}", "suites")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"ERROR: --slm-rescore={folder}: *"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -140,8 +148,6 @@ def test_two_workers_score_a_run_again(scorer, again, found, script, pytester, f
         (["--slm-plan"], "--slm-plan asks a model"),
         (["--slm-budget=10m"], "--slm-budget asks a model"),
         (["--slm-interleave"], "--slm-interleave asks a model"),
-        (["--slm-rescore=suites"], "--slm-rescore=suites: "),
-        (["--slm-rescore=nowhere"], "--slm-rescore=nowhere: "),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

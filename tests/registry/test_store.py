@@ -164,8 +164,13 @@ def test_a_broken_sample_line_is_named(tmp_path, factory):
 
 def test_sample_paths_may_not_leave_the_run_folder(tmp_path, factory):
     run = factory.make_run()
-    from dataclasses import replace
-
-    evil = replace(run, results=(replace(run.results[0], samples="../../../../etc/passwd"),))
-    with pytest.raises(ReportError, match="report-path"):
-        read_samples(factory.store_run(tmp_path, evil).parent, evil)
+    path = factory.store_run(tmp_path, run)
+    name = next(result.samples for result in run.results if result.samples)
+    path.write_text(path.read_text().replace(name, "../../../../etc/passwd", 1))
+    with pytest.raises(ReportError, match=r"samples: expected a path inside of its folder.*report-invalid"):
+        read_report(path)
+    (path.parent / name).unlink(missing_ok=True)
+    (path.parent / name).parent.mkdir(exist_ok=True)
+    (path.parent / name).symlink_to("/etc/passwd")
+    with pytest.raises(ReportError, match=r"outside of its folder.*report-path"):
+        read_samples(path.parent, run)

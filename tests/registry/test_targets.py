@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_slm.core.types import Measurement
 from pytest_slm.machine.devices import Device, DeviceTable
 from pytest_slm.registry import build_registry
-from pytest_slm.registry.entry import Performance, Quantity, QuantizationSpeed
+from pytest_slm.registry.speeds import Performance, Quantity, QuantizationSpeed
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.registry.targets import deployment_targets
 

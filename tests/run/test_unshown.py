@@ -77,10 +77,10 @@ def test_it_is_not_called_by_its_number_of_examples():
     result = Result(
         suite="s", task="t", variant="", quantization="Q", mode="full", outcome="passed", provenance={"num_fewshot": 5}
     )
-    told = without_rank(replace(result, reason="partial"), cut)
+    told = without_rank(replace(result, reason="partial"), cut, 5)
     assert told.provenance == {"num_fewshot": None, "num_fewshot_declared": 5}
     assert told.reason.startswith("partial; partial: 1 of 1 prompts lost their beginning (3 tokens), so")
-    plain = without_rank(replace(result, provenance={"num_fewshot": 0}), cut)
+    plain = without_rank(replace(result, provenance={"num_fewshot": 0}), cut, 0)
     assert plain.provenance == {"num_fewshot": 0}  # a question without examples has none of them, cut or not
 
 

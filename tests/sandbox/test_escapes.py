@@ -1,114 +1,92 @@
 """What a hostile program may try. None gets out, none passes, and the next program still runs."""
 
 import os
+import random
+import runpy
 import threading
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from pytest_slm.sandbox import Limits, machine, runner
+from pytest_slm.sandbox import Limits, Sandbox, machine, runner
 
 GOOD = "def f(x):\n    return x + 1\n"
-TEST = "assert f(1) == 2\nassert f(40) == 41\n"
-
-# Each of these has no right answer in it: to pass is to cheat.
-ESCAPES = {
-    # files
-    "read a file": "open('/etc/passwd').read()",
-    "read above": "open('../../../../etc/passwd').read()",
-    "read what the machine tells of itself": "open('/proc/self/environ').read()",
-    "write a file": "open('{tmp}/made', 'w').write('x')",
-    "make a folder": "import os; os.mkdir('{tmp}/made')",
-    "remove a file": "import os; os.unlink('{tmp}/kept')",
-    "rename a file": "import os; os.rename('{tmp}/kept', '{tmp}/made')",
-    "link a file": "import os; os.symlink('{tmp}/kept', '{tmp}/made')",
-    "list a folder": "import os; os.listdir('{tmp}')",
-    "guess open files": "import os\nfor fd in range(3, 500):\n    os.write(fd, b'x')",
-    "temporary files": "import tempfile; tempfile.TemporaryFile()",
-    "a database": "import sqlite3; sqlite3.connect('{tmp}/made')",
-    # network and processes
-    "connect": "import socket; socket.socket().connect(('127.0.0.1', 80))",
-    "listen": "import _socket; _socket.socket().bind(('', 8080))",
-    "fetch": "import urllib.request; urllib.request.urlopen('http://127.0.0.1/')",
-    "fork": "import os\nwhile True: os.fork()",
-    "subprocess": "import subprocess; subprocess.run(['touch', '{tmp}/made'])",
-    "system": "import os; os.system('touch {tmp}/made')",
-    "exec": "import os; os.execv('/bin/sh', ['sh', '-c', 'touch {tmp}/made'])",
-    "threads": "import threading\nwhile True: threading.Thread(target=print).start()",
-    "multiprocessing": "import multiprocessing; multiprocessing.Process(target=print).start()",
-    "kill the parent": "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
-    "kill all": "import os; os.kill(-1, 9)",
-    "alarm": "import signal; signal.alarm(1)",
-    "raise a signal": "import signal; signal.raise_signal(signal.SIGABRT)",
-    "ctypes": "import ctypes; ctypes.string_at(0)",
-    # too much of everything
-    "endless loop": "while True: pass",
-    "endless loop in C": "sum(iter(int, 1))",
-    "a loop that catches everything": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-    "regex bomb": "import re; re.match(r'(a+)+$', 'a' * 64 + 'b')",
-    "great power": "9 ** 9 ** 9",
-    "memory bomb": "x = []\nwhile True: x.append(bytearray(1 << 20))",
-    "one great block": "bytearray(1 << 40)",
-    "recursion bomb": "import sys; sys.setrecursionlimit(1 << 30)\ndef g(): g()\ng()",
-    "recursion in C": "x = []\nfor _ in range(10 ** 6): x = [x]\nrepr(x)",
-    "deep source": "eval('(' * 10000 + ')' * 10000)",
-    "deep pickle": "import pickle; pickle.loads(b'(' * 10 ** 6 + b't' * 10 ** 6 + b'.')",
-    "broken bytecode": "exec((lambda: 0).__code__.replace(co_code=b'\\x64\\xff\\x53\\x00' * 9))",
-    "broken marshal": "import marshal; marshal.loads(b'c' + bytes(4000))",
-    "crash": "import faulthandler; faulthandler._sigabrt()",
-    "huge output": "while True: print('x' * 10000)",
-    "output past python": "import os\nwhile True: os.write(2, b'x' * 65536)",
-    "sleep for ever": "import time\nwhile True: time.sleep(10 ** 6)",
-    "wait for input": "open(0).read()",
-    "wait for input past python": "import os\nos.read(0, 1)",
-    "wait for input when asked": "import sys\ndef f(x): return sys.__stdin__.readline()",
-    "answer and wait for input": "import os\nos.write(1, b'[\"names\", []]\\n')\nopen(0).read()",
-    # passing without being right
-    "exit 0": "import sys; sys.exit(0)",
-    "exit at once": "import os; os._exit(0)",
-    "exit when asked": "import os\ndef f(x): os._exit(0)",
-    "SystemExit when asked": "def f(x): raise SystemExit(0)",
-    "StopIteration when asked": "def f(x): raise StopIteration",
-    "equal to everything": "class A:\n    def __eq__(s, o): return True\ndef f(x): return A()",
-    "a number equal to everything": "class A(int):\n    def __eq__(s, o): return True\ndef f(x): return A(7)",
-    "other assert": "import builtins\nbuiltins.AssertionError = type('E', (BaseException,), {{}})\ndef f(x): return 7",
-    "other names": "def assert_(*a): pass\n__builtins__ = None\ndef f(x): return 7",
-    # Right where it finds them. The words are put together when they are needed, so that it does not find its own.
-    "look for the tests": (
-        "import gc\ndef f(x):\n    words = 'f(1)'.join(['assert ', ' =='])\n"
-        "    return x + 1 if any(words in repr(o) for o in gc.get_objects()) else 7"
-    ),
-    "read the frames": "import sys\ndef f(x): return sys._getframe(2).f_locals['expected']",
-    "say that it passed": 'import os\nos.write(1, b\'["passed", ""]\\n\')\ndef f(x): return 7',
-    "answer with a verdict": 'import os\ndef f(x): os.write(1, b\'["passed", ""]\\n\')',
-    "answer ahead": "import os\nos.write(1, b'[\"v\",2,[]]\\n' * 100)\ndef f(x): return 7",
-    "answer with nothing but ends of lines": "import os\nos.write(1, b'\\n' * 40_000_000)",
-    "answer with too much": "def f(x): return 'x' * (1 << 23)",
-    "answer with code": 'import os\ndef f(x): os.write(1, b\'["v",["f","00"],[]]\\n\')',
-    "at the end": 'import atexit, os\natexit.register(lambda: os.write(1, b\'["passed", ""]\\n\'))\ndef f(x): return 7',
-}
+HOSTILE = runpy.run_path(str(Path(__file__).parent / "hostile.py"))
+ESCAPES, SHADOWS, FORGED, TEST = (HOSTILE[name] for name in ("ESCAPES", "SHADOWS", "FORGED", "TEST"))
 
 
 def test_there_are_enough():
-    assert len(ESCAPES) >= 40
+    assert len(ESCAPES) + len(SHADOWS) + len(FORGED) >= 120
 
 
-@pytest.mark.parametrize("name", ESCAPES)
-def test_it_does_not_get_out_and_does_not_pass(sandbox, tmp_path, name):
+def complete(program):
+    """With a wrong answer, where it has none: whether it raises or goes on, nothing but cheating passes."""
+    return (
+        program
+        if "def f" in program or "f = " in program or "class f" in program
+        else program + "\ndef f(x): return 7\n"
+    )
+
+
+@pytest.mark.usefixtures("sandbox")  # or skipped; the clock's thread runs
+@pytest.mark.parametrize("share", [0.3, pytest.param(1, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("sort", ["escapes", "shadows"])
+def test_none_gets_out_and_none_passes(tmp_path, share, sort):
     (tmp_path / "kept").write_text("kept")
     before = threading.active_count()
-    program = ESCAPES[name].format(tmp=tmp_path)
-    if "def f" not in program:
-        # Whether it raises or goes on: what follows is wrong, so nothing but cheating passes.
-        program += "\ndef f(x): return 7\n"
-    outcome = sandbox.run(program, TEST)
-    assert not outcome.passed
-    assert outcome.explanation
-    assert len(outcome.output) <= 2000
+    cases = SHADOWS
+    if sort == "escapes":
+        cases = {name: (complete(text.replace("{tmp}", str(tmp_path))), TEST) for name, text in ESCAPES.items()}
+    names = random.Random(0).sample(sorted(cases), int(share * len(cases)))
+    with Sandbox(Limits(work=1_500_000_000, memory=128 << 20, seconds=30)) as sandbox:
+        waiting = {}
+        for number, name in enumerate(names):
+            waiting[name] = sandbox.submit(*cases[name])
+            if number % 10 == 0:
+                waiting[f"good, {number}"] = sandbox.submit(GOOD, TEST)
+        outcomes = {name: future.result() for name, future in waiting.items()}
+    passed = {name for name, outcome in outcomes.items() if outcome.passed}
+    assert passed == {name for name in outcomes if name.startswith("good, ")}, "a cheat passes, or the next one suffers"
+    assert not {name for name, outcome in outcomes.items() if not outcome.explanation.isprintable()}
+    assert all(len(outcome.output) <= 2000 for outcome in outcomes.values())
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-    assert threading.active_count() <= before + 1, "an interpreter outlives its program"
-    assert sandbox.run(GOOD, TEST).passed, "the next program suffers"
+    assert threading.active_count() <= before, "an interpreter outlives its program"
+
+
+def test_what_is_no_answer_is_an_error_of_the_program(sandbox):
+    # It takes the place of its interpreter: each line is what the tests get for a question.
+    program = f"""
+import os
+def f(x):
+    for line in {FORGED!r}:
+        os.write(1, line + b"\\n")
+        os.read(0, 1 << 16)
+    os.write(1, b'["v",2,[]]\\n')
+    while os.read(0, 1 << 16): pass
+"""
+    tests = f"""
+said = []
+for number in range({len(FORGED)}):
+    try:
+        said.append(f(number))
+    except Exception as error:
+        said.append(type(error).__name__)
+assert f(0) == 2
+assert 0, sorted(set(map(str, said)))
+"""
+    outcome = sandbox.run(program, tests)
+    # An exception's type that says nothing of itself is one, and so is the end of a loop outside of loops.
+    assert outcome.explanation.endswith("""(["<class 'Exception'>", 'ProgramError', 'Unfit'])"""), outcome
+
+
+@pytest.mark.parametrize("line", ['["names"]', "[]", "[" * 100_000, '["v"]'])
+def test_a_first_answer_that_is_none_costs_its_own_program(sandbox, line):
+    program = f"import os\nos.write(1, {line.encode()!r} + b'\\n')\n{GOOD}"
+    outcome = sandbox.run(program, TEST)
+    assert outcome.ending == "failed"
+    assert outcome.explanation.startswith("what the program answered is no answer: ")
+    assert sandbox.run(GOOD, TEST).passed
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ NO_CALLS = [
     "import books\nbooks.read()",
     "[1] Oslo, [2] Bergen",
     "Action: none is needed.\n",
+    "Thought: nothing fits.\nAction: None\nAction Input: None",
     "x = f(2)",
 ]
 

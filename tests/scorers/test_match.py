@@ -49,11 +49,12 @@ def test_parts_of_words_and_numbers_are_not_the_target(score: Scoring, target: o
     assert score(contains, target, text).value == 0.0
 
 
-def test_a_needle_may_have_thousands_separators(score: Scoring) -> None:
-    assert score(needle, "48213", "It is 48,213.").value == 1.0
+@pytest.mark.parametrize("text", ["48,213", "48'213", "48’213", "48_213", "48\u202f213", r"$48{,}213$", r"\(48\,213\)"])
+def test_a_needle_may_have_thousands_separators(score: Scoring, text: str) -> None:
+    assert score(needle, "48213", f"It is {text}.").value == 1.0
 
 
-@pytest.mark.parametrize("text", ["148,213", "48,213,000", "48,213.7", "4,8213"])
+@pytest.mark.parametrize("text", ["148,213", "48,213,000", "48,213.7", "4,8213", "48'213'000", "1'48'213", "48 213"])
 def test_separators_do_not_make_another_number_the_needle(score: Scoring, text: str) -> None:
     assert score(needle, "48213", text).value == 0.0
 

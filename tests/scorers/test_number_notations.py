@@ -109,6 +109,11 @@ RIGHT = [
     ("12", "The answer is 12 and not 13, as 5 + 7 shows"),
     ("16", "The sequence is 2,4,8,16"),
     ("18", "\u200bAnswer:\u00a018\u200b"),
+    ("18", "Answer: 12 + 6 = 18\n\nCheck: 18 - 6 = 12"),
+    ("18", "Answer: 18 = 12 + 6"),
+    ("18", "Answer: 12 + 6\n= 18"),
+    ("7", "Answer: 2 x 3 = 6 and 6 + 1 = 7"),
+    ("18", "Answer: 12 + 6\n\nThat is 18."),
 ]
 WRONG = [
     ("48", r"\boxed{48{,}250}"),
@@ -149,6 +154,10 @@ WRONG = [
     ("5", "Answer: 1,2,5"),
     ("1", "Answer: 1,2,5"),
     ("9", "9" * 401),
+    ("6", "Answer: 12 + 6"),
+    ("12", "Answer: 12 + 6"),
+    ("6", "The answer is 12 cm x 6 cm."),
+    ("15", "Answer: 12-15"),
     ("1", "1" + "0" * 20_000),
     ("1", "1e999999999"),
 ]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.types import RunReport
+from pytest_slm.models.naming import as_file_name, as_name, slugify
 from pytest_slm.registry import build_registry, write_json
 from pytest_slm.registry.store import StoredReport
 
@@ -40,17 +41,18 @@ def hostile(request: pytest.FixtureRequest) -> str:
 
 def _poison(run: RunReport, text: str, quantization: str) -> RunReport:
     first, *rest = run.results
+    name, quantization = as_name(text), as_file_name(quantization)  # as far as a name can be hostile at all
     return replace(
         run,
-        run_id=text,
+        run_id=as_file_name(text),
         quantization=quantization,
         planned=tuple(replace(item, quantization=quantization) for item in run.planned),
         submission=replace(
             run.submission,
-            slug=text,
-            name=text,
-            hf_repo=text,
-            revision=text,
+            slug=slugify(text),
+            name=name,
+            hf_repo=None,
+            revision="a/b",
             family=text,
             license=text,
             submitted_by=text,
@@ -63,7 +65,7 @@ def _poison(run: RunReport, text: str, quantization: str) -> RunReport:
         machine={**run.machine, "cpu": text, "fingerprint": text, text: text},
         versions={text: text},
         results=(
-            replace(first, task=text, variant=text, quantization=quantization, reason=text),
+            replace(first, task=name, variant=name, quantization=quantization, reason=text),
             *(replace(result, quantization=quantization) for result in rest),
         ),
     )
@@ -78,7 +80,7 @@ def poisoned(factory: ModuleType, hostile: str) -> RunReport:
 @pytest.fixture
 def poisoned_pair(factory: ModuleType, poisoned: RunReport, hostile: str) -> list[RunReport]:
     """Two quantizations of a hostile model: the second one has a page of its own for its items."""
-    return [poisoned, _poison(factory.make_run("Q8_0", suites=("rag",)), hostile, hostile + " ")]
+    return [poisoned, _poison(factory.make_run("Q8_0", suites=("rag",)), hostile, f"{hostile[:50]}2")]
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ import pytest
 
 from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
+from pytest_slm.models.naming import as_file_name
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages
@@ -147,7 +149,7 @@ def test_plots_of_many_quantizations_fit_on_a_page(factory, registry_file, tmp_p
 
 def test_hostile_names_stay_text_in_plots_and_device_tables(factory, registry_file, tmp_path, hostile):
     runs = []
-    for name in (hostile, hostile + " "):
+    for name in (as_file_name(hostile), as_file_name(f"{hostile[:50]}2")):
         run = factory.make_run(modern=True)
         told = {"verdict": "noisy", "reason": hostile, "energy": hostile}
         results = tuple(
@@ -351,3 +353,30 @@ def test_only_a_plain_path_becomes_a_link():
     assert relative_address("samples/rag.niah.4096.jsonl") == "samples/rag.niah.4096.jsonl"
     for path in ("/etc/passwd", "../x", "//evil.example/x", "https://evil.example", "javascript:alert(1)", "a b"):
         assert relative_address(path) == ""
+
+
+@pytest.mark.parametrize("name", ["../../out", "/tmp/out", "a/b", "..", "a\0b", "C:\\out", "x" * 5_000, ""])
+def test_ids_and_names_of_a_registry_cannot_choose_where_a_page_lies(tmp_path, registry_file, runs, name):
+    document = json.loads(registry_file(runs[:2]).read_text("utf-8"))
+    (entry,) = document["models"]
+    first = next(iter(entry["quantizations"]))
+    places = (
+        {**entry, "id": name},
+        {**entry, "quantization": name},
+        {**entry, "quantizations": {**entry["quantizations"], name: entry["quantizations"][first]}},
+    )
+    folder = tmp_path / "deep" / "site"
+    for number, changed in enumerate(places):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps({**document, "models": [changed]}))
+        with pytest.raises(ReportError, match="registry-invalid"):
+            build_site(path, folder)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["0.json", "1.json", "2.json"]
+
+
+def test_a_page_outside_of_the_site_is_never_written(tmp_path, registry_file, runs, monkeypatch):
+    # the second line, should a name get through
+    monkeypatch.setattr("pytest_slm.site.build.site_pages", lambda _registry: {"../../out.html": "x"})
+    with pytest.raises(ReportError, match=r"cannot be written.*outside of its folder"):
+        build_site(registry_file(runs[:1]), tmp_path / "deep" / "site")
+    assert not list(tmp_path.rglob("*.html"))

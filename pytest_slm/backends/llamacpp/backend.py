@@ -31,6 +31,7 @@ class LlamaCpp(LocalBackend):
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
         self._timer = EngineTimer(self._model, self._limits)
+        self._batcher: Batcher | None = None
         self.files = self._model.files()
 
     @property
@@ -89,6 +90,10 @@ class LlamaCpp(LocalBackend):
         """What ``loglikelihood`` would compute."""
         return workload.of_pairs(self._context, self._split(pairs), exact=self._exact)
 
+    def begun(self) -> dict[int, list[int]]:
+        """Tokens of the answers that are being written now, by the place of the request."""
+        return {} if self._batcher is None else self._batcher.begun()
+
     def close(self) -> None:
         self._timer.release()
         self._context.close()
@@ -101,10 +106,17 @@ class LlamaCpp(LocalBackend):
     def _write(self, requests: Sequence[Request], found: ResultCollector[Generation]) -> None:
         if self._exact or not self._limits.shares:
             for number, request in enumerate(requests):
-                Batcher(self._context, [self._prompt(number, request)]).run(found.add, found.beat)
+                self._run(Batcher(self._context, [self._prompt(number, request)]), found)
         else:
             prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
-            Batcher(self._context, prompts, drafts=True).run(found.add, found.beat)
+            self._run(Batcher(self._context, prompts, drafts=True), found)
+
+    def _run(self, batcher: Batcher, found: ResultCollector[Generation]) -> None:
+        self._batcher = batcher
+        try:
+            batcher.run(found.add, found.beat)
+        finally:
+            self._batcher = None
 
     def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None:
         scoring.loglikelihoods(self._context, pairs, found.add, found.beat, exact=self._exact)

@@ -52,13 +52,19 @@ class _Stream:
     draft: list[int] = field(default_factory=list)
     """What it will probably say after ``token``."""
     stamps: list[float] = field(default_factory=list)
+    said: list[int] = field(default_factory=list)  # its tokens, with those that were known when it began
     prefilled: float = 0.0
     sampled: float = 0.0
 
     @property
     def speaks(self) -> bool:
         """Whether its prompt is computed."""
-        return self.computed == len(self.prompt.ids)
+        return self.computed == len(self.prompt.ids) + len(self.prompt.begun)
+
+    @property
+    def ids(self) -> list[int]:
+        """What is computed before it speaks: the prompt, and what of the answer was known."""
+        return [*self.prompt.ids, *begun] if (begun := self.prompt.begun) else self.prompt.ids
 
     @property
     def end(self) -> int:
@@ -68,7 +74,7 @@ class _Stream:
     def rows(self, most: int) -> list[Row]:
         """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last and
         its draft."""
-        ids = self.prompt.ids
+        ids = self.ids
         if self.speaks:
             return [
                 Row(token, self.end + place, [self.sequence]) for place, token in enumerate((self.token, *self.draft))
@@ -127,6 +133,10 @@ class Batcher:
         finally:
             for stream in self._streams:
                 stream.sampler.close()
+
+    def begun(self) -> dict[int, list[int]]:
+        """What was said until now for the requests that are not done yet, and could go on behind it."""
+        return {one.prompt.number: one.said for one in self._streams if one.said and one.prompt.request.resumable}
 
     def _room(self, prompt: Prompt) -> int:
         """Tokens that can be written: the last of them is never shown to the model, and needs no room. Raises
@@ -214,6 +224,7 @@ class Batcher:
             return False
         stopped = text.add(self._model.piece(token))
         stream.token = token
+        stream.said.append(token)
         if stream.drafter is not None:
             stream.drafter.add(token)
         stream.stamps.append(clock() - stream.prompt.started)
@@ -258,6 +269,13 @@ class Batcher:
             drafter=Drafter(prompt.ids) if self._drafts and not prompt.request.forced_length else None,
         )
         self._pending.pop()
+        for known in prompt.begun:
+            stream.text.forced()  # it was, if the thinking had to end here
+            stream.text.add(self._model.piece(known))
+            stream.said.append(known)
+            stream.stamps.append(0.0)  # it counts, and nobody has timed it
+            if stream.drafter is not None:
+                stream.drafter.add(known)
         self._trunk_tokens = 0
         self._streams.append(stream)
         self._context.share(trunk.sequence, stream.sequence, shared)
@@ -298,7 +316,9 @@ def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -
         n_unshown=stream.prompt.n_unshown,
         n_output=len(stream.stamps),
         finish=finish,
-        timings=GenerationTimes(
+        timings=None
+        if stream.prompt.begun
+        else GenerationTimes(
             prepare_s=stream.prepared - started,
             prefill_s=stream.prefilled - stream.prepared,
             sample_s=stream.sampled - stream.prefilled,

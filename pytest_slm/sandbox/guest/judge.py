@@ -1,61 +1,103 @@
 """The interpreter that holds the tests: what they call runs in the other one, and only plain data come back.
 
-A message is a job: ``[word, names, tests]``. The answer is ``["passed", word]`` if the tests ran to their end, else
-``["failed", text]``. In between it asks the program, with ``["ask", ...]``. Nothing of the program ever runs in here,
-so nothing of it can know the word, change what ``assert`` means or read what is expected.
+A message is a job: ``[word, tests, given, entry point, the program's first answer]``. The answer is
+``["passed", word]`` if the tests ran to their end, else another ending and why. In between it asks the program: ``?``
+and a message for it.
+Nothing of the program ever runs in here, so nothing of it can know the word, change what ``assert`` means or read what
+is expected; and no name of it stands among those of the tests unless the tests take it (``Names``).
 """
 
+import _symtable
 import builtins
 import marshal
 import sys
 
-from pytest_slm.sandbox.guest.wire import EXCEPTIONS, Ended, Reader, Unfit, pack, unpack, write
+from pytest_slm.sandbox.guest.values import EXCEPTIONS, Packer, Unpacker
+from pytest_slm.sandbox.guest.wire import Ended, Reader, Unfit, parse, write
 
 FunctionType = type(lambda: None)
 
 # An answer that ended a loop of the tests early would skip what they check.
-KEPT = {name: kind for name, kind in EXCEPTIONS.items() if not name.startswith("Stop")}
+KEPT = {name: kind for name, kind in EXCEPTIONS.items() if not name.startswith(("Stop", "Generator"))}
 
 
 class ProgramError(Exception):
-    """An exception of the program whose type is not one of Python's own."""
-
-
-def ask(operation, target, name="", given=(), named=None):
-    """Have the program do something, and give its value. What it raised is raised here too."""
-    packed = [pack(part, travelling) for part in given]
-    write(["ask", operation, pack(target, travelling), name, packed, pack(named or {}, travelling)])
-    kind, *rest = reader.read()
-    if kind == "e" and operation == "next" and rest[0] == "StopIteration":
-        raise StopIteration
-    if kind == "e":
-        line = f" (line {rest[2]} of the program)" if type(rest[2]) is int else ""
-        raise KEPT.get(rest[0], ProgramError)(f"{rest[0]}: {rest[1]}{line}") from Raised(f"{rest[0]}: {rest[1]}{line}")
-    if kind != "v":
-        raise Unfit("an unknown answer")
-    value = unpack(rest[0], arrived)
-    for place, message in rest[1]:
-        _update(given[place], unpack(message, arrived))
-    return value
+    """An exception of the program that cannot be had in here."""
 
 
 class Raised(Exception):
     """Marks what the program raised, so that it is told apart from what the tests found."""
 
 
-def _update(mine, theirs):
-    """A list that was handed over is the caller's own: what the program did to it shows here too."""
-    if type(mine) is not type(theirs):
-        raise Unfit("an argument of another type")
-    if type(mine) in (list, bytearray):
-        mine[:] = theirs
-    elif type(mine) in (dict, set):
-        mine.clear()
-        mine.update(theirs)
+def ask(operation, target=None, name="", given=(), named=None):
+    """Have the program do something, and give its value. What it raised is raised here too."""
+    packer = Packer(travelling)
+    number = target._number if type(target) is Remote else target
+    options = [[key, packer.pack(value)] for key, value in (named or {}).items()]
+    write([operation, number, name, packer.parts(given), options], "?")
+    return taken(reader.read(), packer.kept, operation)
+
+
+def taken(line, kept=(), operation=""):
+    """The value in an answer of the program, which may be anything. ``kept`` is what was handed over: what the program
+    did to it shows here too."""
+    try:
+        kind, *rest = parse(line)
+        unpacker = Unpacker(arrived, kept)
+        if kind == "e":
+            error = exception(*rest[:-1], unpacker, operation)
+        elif kind == "v":
+            value = unpacker.unpack(rest[0])
+        else:
+            raise Unfit("neither a value nor an exception")
+        for place, contents in rest[-1]:
+            unpacker.refill([*kept][place], contents)
+    except (Unfit, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as problem:
+        raise Unfit(f"what the program answered is no answer: {str(problem)[:200]}") from None
+    if kind == "e":
+        raise error
+    return value
+
+
+def exception(kinds, arguments, text, line, unpacker, operation):
+    """What the program raised, as an exception that the tests can catch."""
+    names = [part if type(part) is str else part[1] for part in kinds]
+    if operation == "next" and names[0] == "StopIteration":
+        return StopIteration()
+    where = f" (line {line} of the program)" if type(line) is int else ""
+    said = f"{str(names[0])[:100]}: {str(text)[:500]}{where}"
+    if names[0] in EXCEPTIONS and names[0] not in KEPT:
+        error = ProgramError(said)
+    else:
+        try:
+            error = exception_type(kinds)(*unpacker.parts(arguments))
+        except TypeError:  # some types want arguments of their own
+            error = ProgramError(said)
+    error.__cause__ = Raised(said)
+    return error
+
+
+classes = {}
+"""Types of exceptions of the program, by number: made here, with nothing of theirs but the name."""
+
+
+def exception_type(kinds):
+    """The type of an exception, or its nearest relative of Python's own."""
+    kind = Exception
+    for part in reversed(kinds):
+        if type(part) is str:
+            kind = KEPT.get(part, kind)
+            continue
+        number, name = part
+        if number not in classes:
+            classes[number] = type(name, (kind,), {"_number": number})
+        kind = classes[number]
+    return kind
 
 
 class Remote:
-    """An object of the program that is no plain data. It equals itself only, whatever it says of itself."""
+    """An object of the program that is no plain data. It equals itself only, whatever it says of itself, and nothing is
+    reckoned with it."""
 
     __slots__ = ("_kind", "_number")
 
@@ -78,10 +120,13 @@ class Remote:
         return ask("len", self)
 
     def __bool__(self):
-        return True
+        return ask("bool", self)
 
     def __getitem__(self, key):
         return ask("item", self, "", [key])
+
+    def __setitem__(self, key, value):
+        ask("put", self, "", [key, value])
 
     def __iter__(self):
         return ask("iter", self)
@@ -89,44 +134,93 @@ class Remote:
     def __next__(self):
         return ask("next", self)
 
+    def __instancecheck__(self, other):
+        return type(other) is Remote and ask("kind", self, "", [other])
+
     def __eq__(self, other):
         return type(other) is Remote and other._number == self._number
 
     def __hash__(self):
         return hash(("program", self._number))
 
+    def __str__(self):
+        return ask("str", self)
+
     def __repr__(self):
-        return f"<{self._kind} of the program>"
+        return ask("repr", self)
 
 
 def arrived(tag, rest):
     """An object of the program, known by its number."""
-    if tag != "o" or type(rest[0]) is not int or type(rest[1]) is not str:
+    number, kind, kinds = rest
+    if tag != "o" or type(number) is not int or type(kind) is not str:
         raise Unfit(tag)
-    return Remote(rest[0], rest[1])
+    return Remote(number, kind) if kinds is None else exception_type(kinds)
 
 
 def travelling(value):
     """What the tests hand over besides data: objects of the program, and functions of their own without a closure."""
     if type(value) is Remote:
         return ["o", value._number]
+    if isinstance(value, type) and "_number" in value.__dict__:
+        return ["o", value._number]
     if type(value) is FunctionType and value.__closure__ is None:
-        return ["function", marshal.dumps(value.__code__).hex(), pack(value.__defaults__, travelling)]
+        return ["function", marshal.dumps(value.__code__).hex(), Packer(travelling).pack(value.__defaults__)]
     raise TypeError(f"a test hands over a {type(value).__name__}, which cannot be sent to the program")
 
 
-def namespace(names):
-    """The globals of the tests: the names of the program, and modules that it imported."""
-    known = {"__name__": "tests", "__builtins__": builtins.__dict__.copy()}
-    for name, kind, content in names:
-        if kind == "v":
-            known[name] = unpack(content, arrived)
-        elif content in sys.stdlib_module_names:
+def wanted(tests):
+    """Names that the tests use and do not define."""
+    used, bound, tables = {}, set(), [_symtable.symtable(tests, "<tests>", "exec")]
+    top = tables[0]
+    for table in tables:
+        tables.extend(table.children)
+        for name, flags in table.symbols.items():
+            scope = flags >> _symtable.SCOPE_OFF & _symtable.SCOPE_MASK
+            if table is not top and scope not in (_symtable.GLOBAL_IMPLICIT, _symtable.GLOBAL_EXPLICIT):
+                continue
+            if flags & _symtable.DEF_BOUND:
+                bound.add(name)
+            used[name] = None
+    return [name for name in used if name not in bound]
+
+
+class Names(dict):
+    """The globals of the tests. A name that they do not define is the program's if it is its entry point; where nobody
+    says what that is, if it is none that Python brings (or they use no others: a program may be asked for ``sum``)."""
+
+    def __init__(self, tests, given, entry_point):
+        super().__init__({"__name__": "tests", "__builtins__": builtins.__dict__.copy()})
+        self.names = []
+        if given:
+            exec(given, self)
+            self.pop(entry_point, None)
+        self.names = [entry_point] if entry_point else self.find(tests)
+        for name in self.names:
             try:
-                known[name] = __import__(content, fromlist=["*"])
-            except ImportError:
-                pass
-    return known
+                value = ask("name", name=name)
+            except NameError:
+                continue
+            if type(value) is Remote or isinstance(value, type):  # any other value may change
+                self[name] = value
+
+    def find(self, tests):
+        """The names that the program is asked for."""
+        names = [name for name in wanted(tests) if name not in self]
+        own = [name for name in names if name not in builtins.__dict__ and name not in sys.stdlib_module_names]
+        return own or names
+
+    def __missing__(self, name):
+        brought = name in self["__builtins__"], name in sys.stdlib_module_names
+        if name in self.names:
+            try:
+                return ask("name", name=name)
+            except NameError:
+                if not any(brought):
+                    raise
+        if brought == (False, True):
+            return __import__(name)
+        raise KeyError(name)
 
 
 def failed(error, tests):
@@ -140,20 +234,44 @@ def failed(error, tests):
     where = f" in the test `{shown}`" if shown else ""
     if isinstance(error.__cause__, Raised):
         return f"the program raised {str(error.__cause__)[:600]}{where}"
+    if type(error) is Unfit:
+        return f"{error}{where}"
     if type(error) is AssertionError:
         return f"a test failed: {shown}" + (f" ({str(error)[:300]})" if str(error) else "")
     return f"{type(error).__name__}: {str(error)[:600]}{where}"
 
 
-def job(word, names, tests):
-    """Run the tests of one program."""
+def compiled(given):
+    """The problem's own text: its last function may lack a body. None if it is no Python."""
+    for text in (given, given + "\n    pass\n"):
+        try:
+            return compile(text, "<given>", "exec")
+        except SyntaxError:
+            pass
+    return None
+
+
+def job(word, tests, given, entry_point, first):
+    """Run the tests of one program: the ending, and what is to be said."""
+    classes.clear()
+    if "random" in sys.modules:  # as if no job had been before
+        sys.modules["random"].seed(0)
     try:
-        exec(compile(tests, "<tests>", "exec"), namespace(names))
+        taken(first)
+        code = compile(tests, "<tests>", "exec")
+        text = compiled(given)
+        exec(code, Names(tests, text, entry_point))
     except Ended:
         raise
     except BaseException as error:
-        return ["failed", failed(error, tests)]
-    return ["passed", word]
+        try:
+            said = failed(error, tests)
+        except Ended:
+            raise
+        except BaseException:  # its text is the program's
+            said = f"a test failed with {type(error).__name__}"
+        return ("out_of_memory" if said.startswith("the program raised MemoryError") else "failed"), said
+    return "passed", word
 
 
 reader = Reader()
@@ -162,6 +280,6 @@ sys.path.clear()
 sys.path.append("/usr/local/lib/python312.zip")
 while True:
     try:
-        write(job(*reader.read()))
+        write([*job(*parse(reader.read()))])
     except Ended:
         break

@@ -1,28 +1,50 @@
 """The interpreter that holds the program: runs it, then does what the tests in the other interpreter ask for.
 
 A program may do in here whatever it likes, to this code as well: all that leaves is plain data, and the tests are not
-here. The first message is the program; the answer says which names it has. Later messages are
-``[operation, object, ...]``, their answers ``["v", value, changed arguments]`` or ``["e", type, text]``.
+here. The first message is the program. Later ones are ``[operation, object, name, arguments, named arguments]``. The
+answers are ``["v", value, changes]``, or ``["e", kinds, arguments, text, line, changes]`` for an exception; the changes
+are those of the lists, dicts and the like that were handed over.
 """
 
+import _functools
 import io
 import marshal
 import sys
 
-from pytest_slm.sandbox.guest.wire import Ended, Reader, Unfit, pack, unpack, write
+from pytest_slm.sandbox.guest.values import EXCEPTIONS, Packer, Unpacker, changed, snapshot
+from pytest_slm.sandbox.guest.wire import Ended, Reader, Unfit, parse, write
 
 ModuleType, FunctionType = type(sys), type(lambda: None)
 
 objects = []
 """What the other side knows by number."""
+numbers = {}
+"""The numbers, by identity."""
+
+
+def number(value):
+    """The number of an object: always the same one."""
+    if id(value) not in numbers:
+        if len(objects) >= 1_000_000:
+            raise Unfit("too many objects")
+        numbers[id(value)] = len(objects)
+        objects.append(value)
+    return numbers[id(value)]
+
+
+def kinds(kind):
+    """What an exception is: Python's own types by name, the program's by number and name; the nearest comes first."""
+    return [
+        part.__name__ if EXCEPTIONS.get(part.__name__) is part else [number(part), part.__name__]
+        for part in kind.__mro__
+        if part is not object
+    ]
 
 
 def opaque(value):
-    """What stands for an object that does not travel: its number, its type, and whether it can be called."""
-    if len(objects) >= 100_000:
-        raise Unfit("too many objects")
-    objects.append(value)
-    return ["o", len(objects) - 1, type(value).__name__, callable(value)]
+    """What stands for an object that does not travel: its number, its type, and what it is as an exception's type."""
+    exception = isinstance(value, type) and issubclass(value, BaseException)
+    return ["o", number(value), type(value).__name__, kinds(value) if exception else None]
 
 
 def known(tag, rest):
@@ -31,12 +53,12 @@ def known(tag, rest):
         return objects[rest[0]]
     if tag == "function":
         code = marshal.loads(bytes.fromhex(rest[0]))
-        return FunctionType(code, program.__dict__, code.co_name, unpack(rest[1], known))
+        return FunctionType(code, program.__dict__, code.co_name, Unpacker(known).unpack(rest[1]))
     raise Unfit(tag)
 
 
 def told(error):
-    """Type and text of an exception, with the line of the program that raised it."""
+    """An exception: its types, its arguments, its text, and the line of the program that raised it."""
     lines = []
     step = error.__traceback__
     while step is not None:
@@ -49,76 +71,83 @@ def told(error):
         text = str(error)[:500]
     except BaseException:
         text = ""
-    return ["e", type(error).__name__, text, lines[-1] if lines else None]
+    try:
+        arguments = Packer(opaque).parts(error.args)
+    except BaseException:
+        arguments = [text]
+    return ["e", kinds(type(error)), arguments, text, lines[-1] if lines else None]
 
 
-def do(operation, target, names, given, named):
-    """Carry out one operation of a test on an object of the program."""
-    if operation == "call":
-        return target(*given, **named)
-    if operation == "get":
-        return getattr(target, names)
-    if operation == "set":
-        return setattr(target, names, *given)
-    if operation == "len":
-        return len(target)
-    if operation == "item":
-        return target[given[0]]
-    if operation == "iter":
-        return iter(target)
-    if operation == "next":
-        return next(target)
-    raise Unfit(operation)
+def named(name):
+    """What the program calls by a name. Modules stay here: the tests have their own."""
+    value = program.__dict__.get(name, sys)
+    if type(value) is ModuleType:
+        raise NameError(f"the program does not define {name!r}")
+    return value
+
+
+OPERATIONS = {
+    "call": lambda target, name, given, named: target(*given, **named),
+    "get": lambda target, name, given, named: getattr(target, name),
+    "set": lambda target, name, given, named: setattr(target, name, *given),
+    "len": lambda target, name, given, named: len(target),
+    "bool": lambda target, name, given, named: bool(target),
+    "str": lambda target, name, given, named: str(target),
+    "repr": lambda target, name, given, named: repr(target),
+    "item": lambda target, name, given, named: target[given[0]],
+    "put": lambda target, name, given, named: target.__setitem__(*given),
+    "iter": lambda target, name, given, named: iter(target),
+    "next": lambda target, name, given, named: next(target),
+    "kind": lambda target, name, given, named: isinstance(given[0], target),
+}
 
 
 def answer(message):
-    """The answer to one message, and the arguments that the call has changed (by their place)."""
-    operation, target, name, given, named = message
-    arguments = [unpack(part, known) for part in given]
-    value = do(operation, unpack(target, known), name, arguments, unpack(named, known))
-    packed = pack(value, opaque)
-    changed = []
-    for place, (before, argument) in enumerate(zip(given, arguments, strict=True)):
-        if type(argument) in (list, dict, set, bytearray):
-            after = pack(argument, opaque)
-            if after != before:
-                changed.append([place, after])
-    return ["v", packed, changed]
-
-
-def exports():
-    """The names of the program: those of modules, and everything else as a value."""
-    names = []
-    for name, value in list(program.__dict__.items()):
-        if not name.startswith("__"):
-            module = type(value) is ModuleType
-            names.append([name, "m", value.__name__] if module else [name, "v", pack(value, opaque)])
-    return ["names", names]
+    """The answer to one message."""
+    operation, target, name, given, options = message
+    if operation == "name":
+        return ["v", Packer(opaque).pack(named(name)), []]
+    arrived = Unpacker(known)
+    arguments = arrived.parts(given)
+    options = {key: arrived.unpack(part) for key, part in options}
+    before = [snapshot(value) for value in arrived.made]
+    packer = Packer(opaque, arrived.made)
+    try:
+        reply = ["v", packer.pack(OPERATIONS[operation](objects[target], name, arguments, options))]
+    except BaseException as error:
+        reply = told(error)
+        packer = Packer(opaque, arrived.made)
+    places = [place for place, value in enumerate(arrived.made) if changed(before[place], value)]
+    return [*reply, [[place, packer.contents(arrived.made[place])] for place in places]]
 
 
 program = ModuleType("program")
 sys.modules["program"] = program
 reader = Reader()
-source = reader.read()
+source = parse(reader.read())
 # Its prints go the other way, and it has nothing to read.
 sys.stdout = sys.stderr
 sys.stdin = io.StringIO()
 sys.argv = ["program"]
 sys.path.clear()
 sys.path.append("/usr/local/lib/python312.zip")
+if "cache" in source:
+    # CPython for WASI ends 160 calls that go through C. Python's own version of lru_cache does not, at two calls each.
+    del _functools._lru_cache_wrapper
+    sys.setrecursionlimit(2 * sys.getrecursionlimit())
 try:
     exec(compile(source, "<program>", "exec"), program.__dict__)
-    first = exports()
+    first = ["v", None, []]
 except BaseException as error:
-    first = told(error)
+    first = [*told(error), []]
 write(first)
 while True:
     try:
-        message = reader.read()
+        message = parse(reader.read())
     except Ended:
         break
     try:
         reply = answer(message)
     except BaseException as error:
-        reply = told(error)
+        reply = [*told(error), []]
     write(reply)

@@ -129,3 +129,25 @@ def test_an_unknown_scorer_is_told_before_anything_is_asked(checks_task, context
     with pytest.raises(UsageError, match="Did you mean 'contains'"):
         measure(checks_task(capitals, scorer="contain"), "", context(backend))
     assert backend.asked == []
+
+
+def test_one_odd_answer_costs_its_own_sample(checks_task, context, fake, records):
+    tool = {"function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "any"}}}}}
+    odd = {
+        "good": '<tool_call>{"name": "f", "arguments": {"x": 5}}</tool_call>',
+        "deep": '<tool_call>{"name": "f", "arguments": {"x": ' + "[" * 500 + "]" * 500 + "}}</tool_call>",
+        "deeper": "[" * 50_000 + "]" * 50_000,
+        "digits": "[f(x=0x" + "f" * 20_000 + ")]",
+        "half": '{"name": "f", "arguments": {"x": "\ud800"}}',
+        "nul": "[f(x='\0')]",
+    }
+    samples = [
+        {"id": name, "input": f"{name}:", "target": [{"name": "f", "arguments": {"x": [5]}}], "tools": [tool]}
+        for name in odd
+    ]
+    rules = [{"contains": f"{name}:", "text": text} for name, text in odd.items()]
+    backend = fake(rules=rules, context_length=1_000_000)
+    result = measure(checks_task(samples, scorer="tool_calls", max_tokens=300_000), "", context(backend))
+    assert {record.doc_id: record.score for record in records} == {name: float(name == "good") for name in odd}
+    assert (result.n_scored, result.outcome) == (len(odd), "passed")
+    assert all(record.explanation for record in records)
