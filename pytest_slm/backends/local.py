@@ -29,7 +29,7 @@ from pytest_slm.backends.protocol import (
     ignored,
     silent,
 )
-from pytest_slm.core.request import LogLikelihood
+from pytest_slm.core.request import LogLikelihood, Thinking
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
@@ -128,6 +128,7 @@ class LocalBackend(ABC):
     _n_ctx: int
     _n_vocab: int
     _timer: Timer
+    _thinking: Thinking = "off"
     _split_threads = 1
     """Threads that cut texts into tokens before they are scored."""
 
@@ -177,7 +178,7 @@ class LocalBackend(ABC):
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         """Prompt tokens of each request."""
-        return [len(shown_of(self._ids(request)[0], request, self._n_ctx)) for request in requests]
+        return [len(self._shown(request)) for request in requests]
 
     def generate(
         self,
@@ -239,7 +240,7 @@ class LocalBackend(ABC):
 
     def _prompt(self, number: int, request: Request) -> Prompt:
         started = time.perf_counter()
-        whole, text = self._ids(request)
+        whole, text = self._asked(request)
         ids = shown_of(whole, request, self._n_ctx)
         if not ids:
             raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
@@ -262,7 +263,14 @@ class LocalBackend(ABC):
             lambda text: tokenizer.tokenize(text, add_special=False, parse_special=True),
         )
 
-    def _ids(self, request: Request) -> tuple[list[int], str]:
+    def _shown(self, request: Request) -> list[int]:
+        """The tokens that the model is shown."""
+        return shown_of(self._ids(request), request, self._n_ctx)
+
+    def _ids(self, request: Request) -> list[int]:
+        return self._asked(request)[0]
+
+    def _asked(self, request: Request) -> tuple[list[int], str]:
         """The tokens of a prompt, and its text (empty where it is given as tokens)."""
         tokenizer = self._tokenizer
         if request.prompt_ids is not None:

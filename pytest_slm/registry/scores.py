@@ -295,5 +295,7 @@ def mean_bounds(parts: Sequence[tuple[float, Interval | None]]) -> Interval | No
 
 def _chance(metrics: Sequence[Metric]) -> float | None:
     """The mean chance level of metrics in points where more is better; None if one has none."""
-    levels = [goodness(replace(metric, value=metric.chance))[0] for metric in metrics if metric.chance is not None]
+    levels = [
+        goodness(replace(metric, value=metric.chance, cuts=None))[0] for metric in metrics if metric.chance is not None
+    ]
     return sum(levels) / len(levels) if len(levels) == len(metrics) else None
