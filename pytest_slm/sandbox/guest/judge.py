@@ -99,11 +99,10 @@ class Remote:
     """An object of the program that is no plain data. It equals itself only, whatever it says of itself, and nothing is
     reckoned with it."""
 
-    __slots__ = ("_kind", "_number")
+    __slots__ = ("_number",)
 
-    def __init__(self, number, kind):
+    def __init__(self, number):
         object.__setattr__(self, "_number", number)
-        object.__setattr__(self, "_kind", kind)
 
     def __call__(self, *given, **named):
         return ask("call", self, "", given, named)
@@ -152,10 +151,10 @@ class Remote:
 
 def arrived(tag, rest):
     """An object of the program, known by its number."""
-    number, kind, kinds = rest
-    if tag != "o" or type(number) is not int or type(kind) is not str:
+    number, kinds = rest
+    if tag != "o" or type(number) is not int:
         raise Unfit(tag)
-    return Remote(number, kind) if kinds is None else exception_type(kinds)
+    return Remote(number) if kinds is None else exception_type(kinds)
 
 
 def travelling(value):

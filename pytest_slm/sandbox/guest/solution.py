@@ -42,9 +42,9 @@ def kinds(kind):
 
 
 def opaque(value):
-    """What stands for an object that does not travel: its number, its type, and what it is as an exception's type."""
+    """What stands for an object that does not travel: its number, and what it is as a type of exceptions."""
     exception = isinstance(value, type) and issubclass(value, BaseException)
-    return ["o", number(value), type(value).__name__, kinds(value) if exception else None]
+    return ["o", number(value), kinds(value) if exception else None]
 
 
 def known(tag, rest):
