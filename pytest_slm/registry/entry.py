@@ -151,9 +151,6 @@ class Rate(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_bounds(self.value, self.cuts)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
         if self.n < 1:
             raise RecordError(f"n: a rate of {self.n} samples does not exist")
 
