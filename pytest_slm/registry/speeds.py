@@ -27,7 +27,7 @@ class Quantity(Record):
     cv: float | None = None
     of: str = ""
     verdict: Literal["stable", "noisy"] | None = None
-    """None where the report does not say: one value, or an older report."""
+    """None where there is one value only."""
     reason: str = ""
 
 
