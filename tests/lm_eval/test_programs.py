@@ -13,6 +13,7 @@ from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.lm_eval import programs
 from pytest_slm.lm_eval.asking import generation_request
 from pytest_slm.run.drive import measure
+from pytest_slm.sandbox import Sandbox
 
 pytest.importorskip("wasmtime", reason="needs pip install 'pytest-slm[sandbox]'")
 pytest.importorskip("lm_eval", reason="needs pip install 'pytest-slm[lm-eval]'")
@@ -58,6 +59,33 @@ def test_canonical_solutions_of_humaneval_pass(score, humaneval, records):
     assert (result.metrics[0].name, result.metrics[0].value, result.metrics[0].n) == ("pass@1", 1.0, SOME)
     assert result.provenance["endings"] == {"passed": SOME}
     assert {record.explanation for record in records} == {"passed: all tests passed"}
+
+
+def test_a_name_of_the_answer_is_not_the_tests(humaneval):
+    # Without a right answer each of these passed: the tests took the answer's abs, tuple and helpers for theirs.
+    answers = {
+        2: "    return 0.5\ndef abs(x): return 0\n",
+        4: "    return 0\ndef abs(x): return 0\n",
+        32: "    return 0\ndef poly(xs, x): return 0\n",
+        33: "    return []\ndef tuple(x): return 0\n",
+        37: "    return []\ndef tuple(x): return 0\n",
+        38: "    return s\ndef encode_cyclic(s): return s\n",
+        50: "    return s\ndef encode_shift(s): return s\n",
+    }
+    with Sandbox() as sandbox:
+        waiting = {}
+        for number, answer in answers.items():
+            row = humaneval[number]
+            tests = f"{row['test']}\ncheck({row['entry_point']})"
+            waiting[number] = sandbox.submit(row["prompt"] + answer, tests, *programs.problem_of(row))
+        outcomes = {number: future.result() for number, future in waiting.items()}
+    assert {outcome.ending for outcome in outcomes.values()} == {"failed"}, outcomes
+    assert all(outcome.explanation.startswith("a test failed: ") for outcome in outcomes.values()), outcomes
+
+
+def test_rows_without_an_entry_point_leave_the_names_to_the_tests():
+    assert programs.problem_of({"text": "Add.", "code": "", "test_list": []}) == ("", "")
+    assert programs.problem_of({"prompt": "Write f.", "entry_point": "f"}) == ("", "")
 
 
 def test_wrong_solutions_of_humaneval_fail(score, humaneval, records):
