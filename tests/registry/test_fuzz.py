@@ -78,6 +78,8 @@ def mutated(text, places, rng):
             old = holder[last]
         except (LookupError, TypeError):
             continue  # gone with an earlier mutation
+        if isinstance(holder, str):
+            continue  # a text stands there now
         way = rng.randrange(12)
         if way < 3:
             holder[last] = rng.choice(VALUES)
