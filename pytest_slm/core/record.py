@@ -56,7 +56,7 @@ def is_name(text: str) -> bool:
 def is_file_name(text: str) -> bool:
     """Whether a name can be that of a file or folder on any system, and is not hidden."""
     reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", text, re.IGNORECASE)
-    return is_name(text) and not reserved and not re.search(r'[/\\:*?"<>|]|^\.|[. ]$', text)
+    return is_name(text) and not reserved and not re.search(r'[/\\:*?"<>|]|^[.\s]|[.\s]$', text)
 
 
 def stays_inside(path: str) -> bool:

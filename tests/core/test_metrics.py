@@ -173,6 +173,19 @@ def test_a_breakdown_names_its_parts_in_natural_order():
     assert names == ["em", *(f"em[depth={part}]" for part in ("0", "25", "50", "75", "100", "a", "deep"))]
 
 
+def test_a_part_that_nobody_could_see_is_written_out_and_a_long_one_is_cut():
+    names = [
+        m.name
+        for m in task_metrics(
+            task(MetricSpec(name="em"), breakdown="depth"),
+            judged(("", "a\x1b[2J", 1.0), ("", "\u202e", 1.0), ("", "x" * 500, 1.0), ("", "x" * 501, 1.0)),
+        )
+    ]
+    assert {r"em[depth='\u202e']", r"em[depth='a\x1b[2J']"} < set(names)
+    assert len(set(names)) == 5
+    assert max(map(len, names)) < 110
+
+
 def test_a_part_has_the_mean_and_doubt_of_its_samples():
     scored = judged(("", "short", 1.0), ("", "short", 0.0), ("", "long", 0.0), key="length")
     _, long, short = task_metrics(task(MetricSpec(name="em"), breakdown="length"), scored)

@@ -84,8 +84,8 @@ def test_paths_need_not_be_utf_8(small_q4_1_model, tmp_path, monkeypatch):
 def test_nothing_unfinished_stays_behind(small_q4_1_model, cache):
     derive(small_q4_1_model, "Q4_0")
     assert sorted(path.name for path in cache.rglob("*") if path.is_file()) == [
-        "small.Q4_1-Q4_0.gguf",
-        "small.Q4_1-Q4_0.gguf.derivation.json",
+        "small-Q4_0.gguf",
+        "small-Q4_0.gguf.derivation.json",
     ]
 
 

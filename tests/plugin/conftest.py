@@ -74,6 +74,10 @@ def run(session: Callable[..., pytest.RunResult], script: Callable[..., str]) ->
     def start(*arguments: str, model: str | None = None, **content: Any) -> pytest.RunResult:
         reference = model or script(**content)
         cache = [] if "cacheprovider" in arguments else ["-p", "no:cacheprovider"]
+        if (
+            "vocab_size" in content
+        ):  # it is looked at before it counts then, and a scripted model knows no order of words
+            cache.append("--slm-canary=off")
         return session(f"--slm-model={reference}", *cache, *arguments)
 
     return start

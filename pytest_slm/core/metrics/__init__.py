@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
 from pytest_slm.core.metrics.cuts import with_cuts
 from pytest_slm.core.metrics.means import mean, mean_metric
+from pytest_slm.core.record import is_name
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
 __all__ = ["AGGREGATES", "NothingScoredError", "mean_metric", "task_metrics"]
@@ -24,6 +26,10 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "calibration_error": calibration_error,
 }
 """What ``MetricSpec.aggregate`` names: a function that gives None where nothing could be scored for it."""
+
+
+MOST = 80
+"""Characters of a part in a metric's name."""
 
 
 class NothingScoredError(ValueError):
@@ -64,10 +70,20 @@ def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     name = "accuracy" if spec.balance else spec.name
     key = spec.source if any(spec.source in one.verdict.values for one in judged) else spec.key
     found = (
-        _made(replace(spec, name=f"{name}[{task.breakdown}={part}]", key=key, balance=()), parts[part])
+        _made(replace(spec, name=f"{name}[{task.breakdown}={_named(part)}]", key=key, balance=()), parts[part])
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]
+
+
+def _named(part: str) -> str:
+    """A part as it stands in a metric's name: what nobody could see is written out, and a long one is cut."""
+    seen = part if is_name(part[:MOST]) else ascii(part)
+    return (
+        seen
+        if len(seen) <= MOST
+        else f"{seen[:MOST]}…{hashlib.sha256(part.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    )
 
 
 def _natural(text: str) -> tuple[bool, float, str]:
