@@ -51,8 +51,22 @@ MARKS_OF_FIXTURES = {
     "engine": {"real_model", "fast_model", "torch", "transformers"},
     "browser": {"chromium"},
 }
-SLOW = ("end_to_end/", "backends/generation/")
-"""Where tests stand that take more than plain ``pytest`` has time for."""
+SLOW_MARKS = ("engine", "browser", "subprocess")
+SLOW = (
+    *("backends/", "data/", "end_to_end/", "hosts/", "lm_eval/", "sandbox/", "kinds/test_functions", "models/test_hub"),
+    *("models/test_resolve", "registry/test_fuzz", "site/test_build", "suites/", "generators/"),
+    *(
+        "scorers/test_hostile",
+        "prompts/test_hostile",
+        "comparing/test_pairs",
+        "core/test_metrics_coverage",
+        "test_tests",
+    ),
+    *(f"plugin/test_{name}" for name in ("bad_input", "extensions", "extreme_input", "gates", "kept_parts", "named")),
+    *(f"plugin/test_{name}" for name in ("new_suite", "own_code", "plan", "report", "rescore", "resume", "timing")),
+    "plugin/test_thinking",
+)
+"""Marks and places of tests that take more than plain ``pytest`` has time for, which is three minutes."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,9 +94,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, which in MARKS_OF_FIXTURES.items():
             if fixtures & which:
                 item.add_marker(mark)
-        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
+        there = item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW)
+        if there or any(item.get_closest_marker(mark) for mark in SLOW_MARKS):
             item.add_marker("slow")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    longest = ("end_to_end/", "backends/generation/", "site/test_browser")
+    items.sort(key=lambda item: not item.path.as_posix().partition("/tests/")[2].startswith(longest))
 
 
 @pytest.fixture(autouse=True)

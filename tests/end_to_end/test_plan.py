@@ -30,7 +30,7 @@ def both(fast_model, tmp_path_factory):
     """The rows of a plan by item, the same run's report, and its folder."""
     folder = tmp_path_factory.mktemp("plan")
     plan = start(folder, fast_model, "--slm-plan")
-    rows = {words[0]: words[1:] for line in plan.splitlines() if (words := line.split()) and "[" in words[0]}
+    rows = {words[0]: words[1:] for line in plan.splitlines() if (words := line.split()) and words[0].endswith("]")}
     start(folder, fast_model)
     (path,) = folder.glob("reports/*/*/*/report.json")
     return rows, json.loads(path.read_text("utf-8"))["slm"], path.parent, plan
