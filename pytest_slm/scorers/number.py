@@ -37,6 +37,9 @@ _BOXED_END = re.compile(r"[\s$*_`\"'.)]*+\Z")
 _TORN = re.compile(r"(?<![\w.,:'/^×*{}\\$€£¥+-])[A-Za-z0-9_.,:'/^×*{}\\$€£¥–−+-]*(?:\d|[/^×*{])\Z")
 _BEGUN = re.compile(r"(?<![\d.,])[-−–]?[$€£]?[\d.,]*\d(?:[ \t]*(?:/|\^|×|\\times|\\cdot)[ \t]*(?:10)?|[ \t]+)\Z")
 
+_SIGNS = (*"=≈+*/×÷^−", " -", "\\times", "\\cdot", "\\approx")
+"""What a sum or an equation goes on behind."""
+
 
 @bounded
 def number(sample: Sample, generation: Generation) -> Verdict:
@@ -52,8 +55,11 @@ def number(sample: Sample, generation: Generation) -> Verdict:
     answer = answer_of(generation)
     if not answer:
         return no_answer()
-    cut = generation.finish != "stop" and not generation.text[-1:].isspace()
-    found = _answered(_whole_part(answer) if cut else answer)
+    cut = generation.finish != "stop"
+    text = answer
+    if cut:  # a number with white space behind it is whole
+        text = _without_open_sum(answer if generation.text[-1:].isspace() else _whole_part(answer))
+    found = _answered(text)
     if found is None:
         none = "no number before the answer was cut off" if cut else "no number in the answer"
         return Verdict(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
@@ -92,6 +98,15 @@ def _whole_part(answer: str) -> str:
     whole = answer[: len(answer) - len(torn[0])]
     begun = _BEGUN.search(whole[-500:])
     return whole[: len(whole) - len(begun[0])] if begun else whole
+
+
+def _without_open_sum(text: str) -> str:
+    """A text without the sentence at its end that was cut off behind a sign: of "5 × 11 =" the result is missing, and
+    11 is not it."""
+    said = text.rstrip(" \t\n$€£¥(")
+    if not said.endswith(_SIGNS):
+        return text
+    return said[: max(said.rfind(end) for end in ("\n", ". ", "! ", "? ")) + 1]
 
 
 def _answered(text: str) -> Numeral | None:

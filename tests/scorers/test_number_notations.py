@@ -197,6 +197,25 @@ def test_a_torn_end_is_not_the_number(target: str, text: str) -> None:
     assert judge(target, text, "length") == float(whole)
 
 
+OPEN = (
+    "x = 61 * 11 * (5 × 11) = 61 *",
+    "x = 5 × 11 = ",
+    "5 + 11 =",
+    "5 - 11 -",
+    "She pays 5 * 11 = $",
+    "5 \\times 11 =",
+)
+
+
+@pytest.mark.parametrize("text", OPEN)
+def test_behind_a_sign_the_number_is_missing(text: str) -> None:
+    # 11 is a part of what is to be reckoned, and the answer was cut off before it was
+    assert judge("11", text, "length") == 0.0
+    assert judge("5", text, "length") == 0.0
+    assert judge("4", f"She has 4. Then {text}", "length") == 1.0
+    assert judge("11", f"The answer is 11.\n{text}", "length") == 1.0
+
+
 HOSTILE = [
     piece * (15_000 // len(piece)) + end
     for piece, end in (
