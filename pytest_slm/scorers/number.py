@@ -56,10 +56,9 @@ def number(sample: Sample, generation: Generation) -> Verdict:
     if not answer:
         return no_answer()
     cut = generation.finish != "stop"
-    text = answer
-    if cut:  # a number with white space behind it is whole
-        text = _without_open_sum(answer if generation.text[-1:].isspace() else _whole_part(answer))
-    found = _answered(text)
+    # A number with white space behind it is whole.
+    whole = _whole_part(answer) if cut and not generation.text[-1:].isspace() else answer
+    found = _declared_before_sum(whole) if cut and _is_open_sum(whole) else _answered(whole)
     if found is None:
         none = "no number before the answer was cut off" if cut else "no number in the answer"
         return Verdict(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
@@ -100,18 +99,25 @@ def _whole_part(answer: str) -> str:
     return whole[: len(whole) - len(begun[0])] if begun else whole
 
 
-def _without_open_sum(text: str) -> str:
-    """A text without the sentence at its end that was cut off behind a sign: of "5 × 11 =" the result is missing, and
-    11 is not it."""
-    said = text.rstrip(" \t\n$€£¥(")
-    if not said.endswith(_SIGNS):
-        return text
-    return said[: max(said.rfind(end) for end in ("\n", ". ", "! ", "? ")) + 1]
+def _is_open_sum(text: str) -> bool:
+    """Whether a text ends behind a sign: of "5 × 11 =" the result is missing, and 11 is not it."""
+    return text.rstrip(" \t\n$€£¥(").endswith(_SIGNS)
+
+
+def _declared_before_sum(text: str) -> Numeral | None:
+    """What is declared before the sentence at the end, which is still reckoning: no other number is its answer."""
+    before = text.rstrip()
+    before = before[: max(before.rfind(end) for end in ("\n", ". ", "! ", "? ")) + 1]
+    return max(_declared(_read_plainly(before)), key=lambda numeral: numeral.end, default=None)
+
+
+def _read_plainly(text: str) -> str:
+    text = _SUBSCRIPT.sub("", _POWERED.sub("", plain(text)))
+    return _SIGN_APART.sub(lambda found: f"{found[1] or ''}-", text)
 
 
 def _answered(text: str) -> Numeral | None:
-    text = _SUBSCRIPT.sub("", _POWERED.sub("", plain(text)))
-    text = _SIGN_APART.sub(lambda found: f"{found[1] or ''}-", text)
+    text = _read_plainly(text)
     declared = max(_declared(text), key=lambda numeral: numeral.end, default=None)
     if declared is not None:
         return declared

@@ -212,7 +212,7 @@ def test_behind_a_sign_the_number_is_missing(text: str) -> None:
     # 11 is a part of what is to be reckoned, and the answer was cut off before it was
     assert judge("11", text, "length") == 0.0
     assert judge("5", text, "length") == 0.0
-    assert judge("4", f"She has 4. Then {text}", "length") == 1.0
+    assert judge("4", f"We divide both sides by 4. Then {text}", "length") == 0.0
     assert judge("11", f"The answer is 11.\n{text}", "length") == 1.0
 
 
