@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -63,6 +64,9 @@ def session(
     if request.node.get_closest_marker("subprocess"):
         return pytester.runpytest_subprocess
     monkeypatch.setattr("pytest_slm.plugin.start.Hosts", InThisProcess)
+    # A budget counts from the start of the process, and this one may have run tests for half an hour.
+    began = time.monotonic() - 1
+    monkeypatch.setattr("pytest_slm.planning.survey._age", lambda: time.monotonic() - began)
     # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
     return partial(pytester.runpytest_inprocess, "-p", "no:faulthandler")
 
