@@ -13,6 +13,7 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
@@ -175,7 +176,6 @@ def _int(text: str) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"the key {key!r:.80} stands there twice")
     return found
