@@ -71,7 +71,7 @@ def survey(
     """The plan for these items. Without ``loads`` no model is opened, and what only a model can tell is not known."""
     began = time.perf_counter()
     load = psutil.getloadavg()[0], usable_cores()
-    before = _age()
+    before = session_age()
     planned: list[PlannedItem] = []
     measured: list[tuple[str, rates.Rates]] = []
     started = 0.0
@@ -120,7 +120,7 @@ class _TooLateError(Exception):
 
 
 def _in_time(run: Run, done: int, items: int) -> None:
-    budget, spent = run.config.budget, _age()
+    budget, spent = run.config.budget, session_age()
     if budget is not None and spent > budget:
         raise _TooLateError(
             f"--slm-budget of {budget:g} s cannot be planned in time: {spent:.0f} s were gone when {done} of {items} "
@@ -129,7 +129,7 @@ def _in_time(run: Run, done: int, items: int) -> None:
         )
 
 
-def _age() -> float:
+def session_age() -> float:
     """Seconds since this process was begun."""
     return time.time() - psutil.Process().create_time()
 
@@ -148,7 +148,7 @@ class _Model:
     """One open model: its rates, its memory, and the items on it."""
 
     def __init__(self, run: Run, backend: RemoteBackend) -> None:
-        self._startup_s = _age() + REPORT_S
+        self._startup_s = session_age() + REPORT_S
         self._run = run
         self._backend = backend
         self._description = backend.describe()

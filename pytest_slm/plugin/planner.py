@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from pytest_slm.errors import SlmError, UsageError, shown
 from pytest_slm.planning.allocate import Demand, allocate, total
 from pytest_slm.planning.plan import REPORT_S, RunPlan
-from pytest_slm.planning.survey import PlannedDemand, survey
+from pytest_slm.planning.survey import PlannedDemand, session_age, survey
 from pytest_slm.planning.table import lines
 from pytest_slm.plugin.items import IDENTITY, LIVE, TaskItem
 from pytest_slm.plugin.marks import mark_of, parameters
@@ -84,7 +82,7 @@ class Planner:
             )
             for item in plan.items
         ]
-        spent = time.time() - psutil.Process().create_time() + REPORT_S
+        spent = session_age() + REPORT_S
         try:
             chosen, seconds = allocate(demands, MARGIN * asked - spent)
         except UsageError as error:

@@ -66,7 +66,8 @@ def session(
     monkeypatch.setattr("pytest_slm.plugin.start.Hosts", InThisProcess)
     # A budget counts from the start of the process, and this one may have run tests for half an hour.
     began = time.monotonic() - 1
-    monkeypatch.setattr("pytest_slm.planning.survey._age", lambda: time.monotonic() - began)
+    for user in ("planning.survey", "plugin.planner"):
+        monkeypatch.setattr(f"pytest_slm.{user}.session_age", lambda: time.monotonic() - began)
     # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
     return partial(pytester.runpytest_inprocess, "-p", "no:faulthandler")
 

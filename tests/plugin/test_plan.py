@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_slm.planning import survey
+from pytest_slm.plugin import planner
 
 GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
 SCRIPT = {"text": "Paris", "vocab_size": 1000, "rules": [{"contains": "boom", "action": "error"}]}
@@ -198,7 +199,8 @@ def test_a_plan_says_how_sure_it_is_and_how_busy_the_machine(run, suite):
 
 
 def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pytester, monkeypatch):
-    monkeypatch.setattr(survey, "_age", lambda: 0.0)
+    for user in (survey, planner):
+        monkeypatch.setattr(user, "session_age", lambda: 0.0)
     suite(a=GOOD, b=GOOD)
     done = run("suites", "--slm-budget=0.1s", **SCRIPT)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
