@@ -13,10 +13,10 @@ import pytest
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import is_file_name
-from pytest_slm.core.request import Thinking
+from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import check_given
+from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, settings_of
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -121,6 +121,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="let the rounds of timings alternate between the quantizations (A-B-A-B), so that a disturbance meets all "
         "of them; all are in memory at once",
     )
+    add_settings(add)
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -153,6 +154,7 @@ NAMES = (
         "interleave",
         "rescore",
     ),
+    *SETTINGS,
 )
 
 
@@ -164,8 +166,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
     check_given(config.invocation_params.args, {"model": model, **given})
+    recorded: GenerationSettings | None = None
     if given["rescore"] is not None:
-        model = _rescored(given, model)
+        model, recorded = _rescored(given, model)
     if model is None:
         alone = [name for name, value in given.items() if value is not None]
         if alone:
@@ -183,6 +186,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         raise UsageError(
             f"--slm-seed={given['seed']!s:.40}: must be a whole number of at most {LARGEST_SEED}", slug="option-value"
         )
+    engine, generation, template = settings_of(given)
+    if recorded is not None:
+        _check_recorded(generation, recorded)
+        generation = recorded
     # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
     run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
     plain = all(letter.isalnum() or letter in "._-" for letter in run_id)
@@ -202,8 +209,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
-        "threads": given["threads"],
-        "n_ctx": given["n_ctx"],
+        "engine": engine,
+        "generation": generation,
+        "chat_template": template,
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",
@@ -219,8 +227,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     return RunConfig(**settings, **optional)
 
 
-def _rescored(given: dict[str, Any], model: str | None) -> str:
-    """Take the settings of the run whose answers are scored again; return its model. Raises UsageError."""
+def _rescored(given: dict[str, Any], model: str | None) -> tuple[str, GenerationSettings]:
+    """Take the settings of the run whose answers are scored again; return its model, and how it was asked. Raises
+    UsageError."""
     from pytest_slm.run.recorded import RecordedRun  # reads a report: most sessions need none
 
     path = Path(given["rescore"]).absolute()
@@ -241,7 +250,16 @@ def _rescored(given: dict[str, Any], model: str | None) -> str:
         if given[name]:
             raise UsageError(f"--slm-{name} asks a model, --slm-rescore does not: leave out one", slug="rescore-run")
     given.update(theirs, rescore=str(path))
-    return model or report.submission.origin
+    return model or report.submission.origin, report.generation
+
+
+def _check_recorded(generation: GenerationSettings, recorded: GenerationSettings) -> None:
+    for name, mine in generation.said.items():
+        if mine != (value := getattr(recorded, name)):
+            raise UsageError(
+                f"{name}={mine!s:.40}: the run that is scored again has {value!s:.40}; leave the option out",
+                slug="rescore-run",
+            )
 
 
 def duration(text: str) -> float:

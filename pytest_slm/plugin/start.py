@@ -21,6 +21,7 @@ from pytest_slm.plugin.signals import end_politely
 from pytest_slm.plugin.timing import WithoutBenchmark, check_interleave
 from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.run.session import Run
+from pytest_slm.run.settings import check
 from pytest_slm.terminal.progress import live_line
 
 
@@ -56,8 +57,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         return
     if not config.option.collectonly:
         if settings.mode != "validate" and not settings.plan and not settings.rescore:
-            for quantization in run.quantizations:
-                run.backend_entry(quantization.name)
+            check(settings, [run.backend_entry(quantization.name).name for quantization in run.quantizations])
         if settings.interleave and not settings.plan:  # it locates the weights, and a plan downloads and makes none
             check_interleave(run)
         run.hosts = hosts = Hosts(

@@ -107,8 +107,8 @@ class Run:
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
-        declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
-        return declared.overridden_by(EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx))
+        own = self.quantization(quantization).engine.overridden_by(self.config.engine)
+        return self.submission.engine.overridden_by(own)
 
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""
@@ -118,17 +118,16 @@ class Run:
             detected = self.detected(name)  # a broken header is told before an engine is started on it
             limit, n_ctx = detected.context_length if detected else None, self.settings(name).n_ctx
             if limit and n_ctx and n_ctx > limit:
-                asked = "--slm-n-ctx" if self.config.n_ctx else "engine.n_ctx"
-                raise BackendError(
-                    f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more",
-                    slug="context-too-long",
-                )
+                asked = "--slm-n-ctx" if self.config.engine.n_ctx else "engine.n_ctx"
+                problem = f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more"
+                raise BackendError(problem, slug="context-too-long")
             spec = ModelSpec(
                 path=None if path is None else str(path),
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
                 thinking=self.config.thinking,
+                chat_template=self.config.template,
                 sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:
