@@ -30,7 +30,7 @@ class RunConfig(Record):
     gates: Mapping[str, float] = field(default_factory=dict)
     """Least primary value for ``suite/task`` (or ``suite``), as a share."""
     backend: str | None = None
-    engine: EngineSettings = EngineSettings()
+    engine_settings: EngineSettings = EngineSettings()
     """What the command line asks of the engine."""
     generation: GenerationSettings = GenerationSettings()
     """What it asks of every text that tasks have the model write."""

@@ -209,7 +209,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
-        "engine": engine,
+        "engine_settings": engine,
         "generation": generation,
         "chat_template": template,
         "exact": bool(given["exact"]),
