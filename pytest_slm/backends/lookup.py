@@ -15,13 +15,15 @@ from pytest_slm.errors import UsageError, did_you_mean
 @dataclass(frozen=True, kw_only=True)
 class BackendEntry(Record):
     """A backend that can be opened: ``target`` is ``module:Class``, imported in the model's process only; ``needs``
-    are the modules that must be importable and ``extra`` what to install if they are not."""
+    are the modules that must be importable and ``extra`` what to install if they are not; ``engines`` modules of which
+    one is enough, each with the extra that brings it."""
 
     name: str
     target: str
     formats: tuple[str, ...]
     needs: tuple[str, ...] = ()
     extra: str | None = None
+    engines: tuple[tuple[str, str], ...] = ()
 
     def check_installed(self) -> None:
         """Raise a UsageError with the install command if a module that this engine needs is missing."""
@@ -29,6 +31,9 @@ class BackendEntry(Record):
         if missing:
             remedy = f"pip install 'pytest-slm[{self.extra}]'" if self.extra else f"pip install {missing[0]}"
             raise UsageError(f"backend {self.name!r} needs the module {missing[0]!r}: {remedy}", slug="missing-extra")
+        if self.engines and not any(_importable(module) for module, _ in self.engines):
+            remedies = " or ".join(f"pip install 'pytest-slm[{extra}]'" for _, extra in self.engines)
+            raise UsageError(f"backend {self.name!r} needs an engine: {remedies}", slug="missing-extra")
 
     def load(self) -> Callable[..., Any]:
         """The backend's class. Imports the engine, so only the model's process calls this."""
@@ -52,8 +57,8 @@ class Backends:
             "llamacpp",
             "pytest_slm.backends.llamacpp:LlamaCpp",
             formats=("gguf",),
-            needs=("llama_cpp", "numpy"),
-            extra="gguf",
+            needs=("numpy",),
+            engines=(("ik_llama_cpp", "ik"), ("llama_cpp", "gguf")),
         )
         self.register(
             "hf",
@@ -65,14 +70,23 @@ class Backends:
         self.register("fake", "pytest_slm.backends.fake:Fake", formats=("fake",))
 
     def register(
-        self, name: str, target: str, *, formats: tuple[str, ...], needs: tuple[str, ...] = (), extra: str | None = None
+        self,
+        name: str,
+        target: str,
+        *,
+        formats: tuple[str, ...],
+        needs: tuple[str, ...] = (),
+        extra: str | None = None,
+        engines: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """Make ``target`` ("module:Class") the backend ``name`` for the given formats; a later name wins a format."""
         if name in self._entries:
             raise UsageError(f"two plugins register the backend {name!r}", slug="backend-twice")
         if ":" not in target:
             raise UsageError(f"backend {name!r}: target must be 'module:Class', not {target!r}", slug="backend-target")
-        self._entries[name] = BackendEntry(name=name, target=target, formats=formats, needs=needs, extra=extra)
+        self._entries[name] = BackendEntry(
+            name=name, target=target, formats=formats, needs=needs, extra=extra, engines=engines
+        )
 
     def find(self, format_: str, name: str | None = None) -> BackendEntry:
         """The backend called ``name``, or the last one registered for the format."""

@@ -21,6 +21,7 @@ from pytest_slm.core.record import (
 KV_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0")
 DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
+ENGINES = ("llama.cpp", "ik")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,12 @@ class EngineSettings(Record):
     Whatever was chosen in the end stands in the backend's description, and so in the report. Sizes are in tokens:
     ``n_ctx`` is the longest sequence, ``n_batch`` what goes through the engine at once, ``kv_cells`` the KV memory that
     all sequences share; ``n_seq`` is how many sequences may be in memory together. ``kv_type``, ``flash_attention``,
-    ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers.
+    ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers. ``engine`` says
+    which dialect of llama.cpp computes, ``engine_lib`` the path of a libllama that the user has built.
     """
+
+    engine: str | None = None
+    engine_lib: str | None = None
 
     threads: int | None = None
     n_ctx: int | None = None
@@ -60,8 +65,9 @@ class EngineSettings(Record):
 
 
 WHOLE_NUMBERS = ("threads", "n_ctx", "n_batch", "n_seq", "kv_cells")
-CHOICES = {"kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
-ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings))
+CHOICES = {"engine": ENGINES, "kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
+ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings) if field.name != "engine_lib")
+"""What a submission may say. Not which library is loaded: that is code, and only the user's own word starts code."""
 
 
 @dataclass(frozen=True, kw_only=True)

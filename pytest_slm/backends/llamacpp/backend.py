@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import llama_cpp as llama
-
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.backends.llamacpp import limits, scoring, workload
+from pytest_slm.backends.llamacpp.binding.installed import library
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
@@ -22,11 +21,11 @@ from pytest_slm.prompts.pairs import Ids
 
 
 class LlamaCpp(LocalBackend):
-    """A GGUF file opened by llama.cpp on the CPU."""
+    """A GGUF file opened by llama.cpp, or by a dialect of it, on the CPU."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec, "the llama.cpp backend needs the path of a GGUF file")
-        self._model = Model(self._path)
+        self._model = Model(self._path, library(spec.settings.engine, spec.settings.engine_lib))
         self._limits = limits.choose(self._model, spec.settings)
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
@@ -50,9 +49,9 @@ class LlamaCpp(LocalBackend):
         self._sha256 = self._sha256 or sha256_of(self.files)
         return BackendInfo(
             name="llamacpp",
-            engine="llama.cpp",
-            engine_version=f"llama-cpp-python {llama.__version__}",
-            engine_build=llama.llama_print_system_info().decode().strip(" |"),
+            engine=self._model.library.engine,
+            engine_version=self._model.library.version,
+            engine_build=self._model.library.c.llama_print_system_info().decode().strip(" |"),
             n_ctx=self._limits.n_ctx,
             n_batch=self._limits.n_batch,
             n_seq=self._limits.n_seq,
