@@ -187,8 +187,7 @@ class Context:
         return broken_logits(self.model.path, value, self.model.spelled(after))
 
     def _open(self, n_cells: int, n_sequences: int, shared: bool, flash: bool) -> None:
-        self.handle = opened(
-            self.model,
+        asked = setup(
             self.limits,
             n_cells=n_cells if shared else n_cells * n_sequences,
             n_batch=self.limits.n_batch,
@@ -198,6 +197,7 @@ class Context:
             flash=flash,
             shared=shared,
         )
+        self.handle = opened(self.model, asked)
         self._memory = self._c.llama_get_memory(self.handle)
         self.buffers = self.model.library.log.buffer_sizes(forget=True)
         self._shape, self._flash = (n_cells, n_sequences, shared), flash
@@ -221,8 +221,7 @@ def in_blocks(n_cells: int) -> int:
     return -(-n_cells // CELL_BLOCK) * CELL_BLOCK
 
 
-def opened(
-    model: Model,
+def setup(
     limits: EngineLimits,
     *,
     n_cells: int,
@@ -232,11 +231,9 @@ def opened(
     n_outputs: int,
     flash: bool,
     shared: bool,
-) -> Any:
-    """A new context of the engine. Raises BackendError, with the engine's reason: context-memory if the system has no
-    room for it, else context-open; engine-library if it was not opened as it was asked for."""
-    library = model.library
-    asked = {
+) -> dict[str, int]:
+    """What an engine is asked for when a context is opened, in the words of all dialects."""
+    return {
         "n_ctx": n_cells,
         "n_batch": n_batch,
         "n_ubatch": n_ubatch,
@@ -251,6 +248,13 @@ def opened(
         "kv_unified": shared,
         "no_perf": True,
     }
+
+
+def opened(model: Model, asked: Mapping[str, int]) -> Any:
+    """A new context of the engine, set up as ``asked`` where the engine knows the word. Raises BackendError, with the
+    engine's reason: context-memory if the system has no room for it, else context-open; engine-library if it is not
+    what was asked for."""
+    library = model.library
     parameters = library.params("context")
     for name, value in asked.items():
         if hasattr(parameters, name):
@@ -259,24 +263,24 @@ def opened(
     library.log.forget_words()
     handle = library.c.llama_init_from_model(model.handle, parameters)
     if handle:
-        _check_opened(library, handle, asked)
+        _check_opened(library, handle, int(parameters.n_threads))
         return handle
     reason = library.log.last_words()
     if NO_MEMORY.search(reason):
-        raise BackendError(f"no memory for a context of {n_cells} tokens ({reason})", slug="context-memory")
+        raise BackendError(f"no memory for a context of {parameters.n_ctx} tokens ({reason})", slug="context-memory")
     raise BackendError(
-        f"{library.engine} cannot open a context of {n_cells} tokens ({reason}); see `engine:` of the submission, "
-        "--slm-n-ctx and --slm-threads",
+        f"{library.engine} cannot open a context of {parameters.n_ctx} tokens ({reason}); see `engine:` of the "
+        "submission, --slm-n-ctx and --slm-threads",
         slug="context-open",
     )
 
 
-def _check_opened(library: Library, handle: Any, asked: Mapping[str, int]) -> None:
+def _check_opened(library: Library, handle: Any, n_threads: int) -> None:
     """Whether what was written into the structure came to where the engine reads it."""
-    if (found := int(library.c.llama_n_threads(handle))) != asked["n_threads"]:
+    if (found := int(library.c.llama_n_threads(handle))) != n_threads:
         library.c.llama_free(handle)
         raise BackendError(
-            f"{library.path}: it opened a context for {found} threads, not {asked['n_threads']}: it is of another "
+            f"{library.path}: it opened a context for {found} threads, not {n_threads}: it is of another "
             "version than it seems",
             slug="engine-library",
         )

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_slm.backends.finite import broken_logits
-from pytest_slm.backends.llamacpp.context import in_blocks, logits_of, not_evaluated, opened
+from pytest_slm.backends.llamacpp.context import in_blocks, logits_of, not_evaluated, opened, setup
 from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, Progress, silent
@@ -186,8 +186,7 @@ class EngineTimer:
 
     def _open(self, n_cells: int, n_sequences: int) -> None:
         self.release()
-        self._handle = opened(
-            self._model,
+        asked = setup(
             self._limits,
             n_cells=n_cells * n_sequences,
             n_batch=N_BATCH,
@@ -197,6 +196,7 @@ class EngineTimer:
             flash=self._limits.flash_for_text(n_cells),
             shared=False,
         )
+        self._handle = opened(self._model, asked)
         self._batch = self._c.llama_batch_init(N_BATCH, 0, 1)
         self._shape, self._depth = (n_cells, n_sequences), 0
 
