@@ -11,29 +11,43 @@ from typing import Any, cast
 from pytest_slm.core.record import Record
 from pytest_slm.errors import UsageError, did_you_mean
 
+ENGINE_MODULES = {"llama.cpp": ("llama_cpp", "gguf"), "ik": ("ik_llama_cpp", "ik")}
+"""The dialects of llama.cpp (``EngineSettings.engine``): the module that has one, and our extra that brings it. Without
+a choice the first that is installed computes: it is what most people deploy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BackendEntry(Record):
     """A backend that can be opened: ``target`` is ``module:Class``, imported in the model's process only; ``needs``
-    are the modules that must be importable and ``extra`` what to install if they are not; ``engines`` modules of which
-    one is enough, each with the extra that brings it."""
+    are the modules that must be importable and ``extra`` what to install if they are not; ``engines`` are those
+    of ENGINE_MODULES of which it needs one."""
 
     name: str
     target: str
     formats: tuple[str, ...]
     needs: tuple[str, ...] = ()
     extra: str | None = None
-    engines: tuple[tuple[str, str], ...] = ()
+    engines: tuple[str, ...] = ()
 
-    def check_installed(self) -> None:
-        """Raise a UsageError with the install command if a module that this engine needs is missing."""
+    def installed_engines(self) -> tuple[str, ...]:
+        """Those of its engines that are here."""
+        return tuple(name for name in self.engines if _importable(ENGINE_MODULES[name][0]))
+
+    def check_installed(self, engine: str | None = None) -> None:
+        """Raise a UsageError with the install command if a module that it needs is missing; if ``engine`` is chosen,
+        that one's."""
         missing = [name for name in self.needs if not _importable(name)]
         if missing:
             remedy = f"pip install 'pytest-slm[{self.extra}]'" if self.extra else f"pip install {missing[0]}"
             raise UsageError(f"backend {self.name!r} needs the module {missing[0]!r}: {remedy}", slug="missing-extra")
-        if self.engines and not any(_importable(module) for module, _ in self.engines):
-            remedies = " or ".join(f"pip install 'pytest-slm[{extra}]'" for _, extra in self.engines)
+        if self.engines and not self.installed_engines():
+            remedies = " or ".join(
+                f"pip install 'pytest-slm[{ENGINE_MODULES[name][1]}]'" for name in self.engines[::-1]
+            )
             raise UsageError(f"backend {self.name!r} needs an engine: {remedies}", slug="missing-extra")
+        if engine is not None and engine not in self.installed_engines():
+            remedy = f"pip install 'pytest-slm[{ENGINE_MODULES[engine][1]}]'"
+            raise UsageError(f"--slm-engine={engine}: not installed: {remedy}", slug="missing-extra")
 
     def load(self) -> Callable[..., Any]:
         """The backend's class. Imports the engine, so only the model's process calls this."""
@@ -58,7 +72,7 @@ class Backends:
             "pytest_slm.backends.llamacpp:LlamaCpp",
             formats=("gguf",),
             needs=("numpy",),
-            engines=(("ik_llama_cpp", "ik"), ("llama_cpp", "gguf")),
+            engines=tuple(ENGINE_MODULES),
         )
         self.register(
             "hf",
@@ -77,7 +91,7 @@ class Backends:
         formats: tuple[str, ...],
         needs: tuple[str, ...] = (),
         extra: str | None = None,
-        engines: tuple[tuple[str, str], ...] = (),
+        engines: tuple[str, ...] = (),
     ) -> None:
         """Make ``target`` ("module:Class") the backend ``name`` for the given formats; a later name wins a format."""
         if name in self._entries:

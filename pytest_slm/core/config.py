@@ -30,6 +30,10 @@ class RunConfig(Record):
     gates: Mapping[str, float] = field(default_factory=dict)
     """Least primary value for ``suite/task`` (or ``suite``), as a share."""
     backend: str | None = None
+    engine: str | None = None
+    """Which dialect of llama.cpp computes: one of ENGINES, or ``all`` that are installed, each for itself."""
+    engine_lib: str | None = None
+    """The path of a libllama that the user has built."""
     threads: int | None = None
     n_ctx: int | None = None
     resume: bool = False

@@ -22,6 +22,7 @@ KV_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0")
 DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 ENGINES = ("llama.cpp", "ik")
+"""Dialects of llama.cpp, as `--slm-engine` names them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import pytest
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import Thinking
+from pytest_slm.core.submission import ENGINES
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.plugin.given import check_given
@@ -91,6 +92,21 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
     )
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
+    add(
+        "--slm-engine",
+        metavar="E",
+        choices=("auto", *ENGINES, "all"),
+        default=None,
+        help="which dialect of llama.cpp computes: llama.cpp, ik (ik_llama.cpp, often faster on CPUs), auto (default: "
+        "llama.cpp if it is installed), or all that are installed, each for itself: with --slm-interleave their rounds "
+        "alternate",
+    )
+    add(
+        "--slm-engine-lib",
+        metavar="PATH",
+        help="a libllama of your own (.so, .dylib, .dll), say one that is built for a GPU; it is looked at before "
+        "anything is asked of it",
+    )
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
     add(
@@ -140,6 +156,8 @@ LARGEST_SEED = (1 << 63) - 1
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
     *(
+        "engine",
+        "engine_lib",
         "threads",
         "n_ctx",
         "exact",
@@ -202,6 +220,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
+        "engine": None if given["engine"] == "auto" else given["engine"],
+        "engine_lib": _engine_lib(given),
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
         "exact": bool(given["exact"]),
@@ -217,6 +237,17 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     if settings["data"] and not Path(str(settings["data"])).is_dir():
         raise UsageError(f"--slm-data={given['data']}: no such folder", slug="data-missing")
     return RunConfig(**settings, **optional)
+
+
+def _engine_lib(given: dict[str, Any]) -> str | None:
+    if given["engine_lib"] is None:
+        return None
+    path = Path(given["engine_lib"]).absolute()
+    if given["engine"] not in (None, "auto"):
+        raise UsageError("--slm-engine and --slm-engine-lib: leave out one", slug="option-value")
+    if not path.is_file():
+        raise UsageError(f"--slm-engine-lib={given['engine_lib']}: no such file", slug="engine-library")
+    return str(path)
 
 
 def _rescored(given: dict[str, Any], model: str | None) -> str:

@@ -102,13 +102,20 @@ class Run:
     def backend_entry(self, quantization: str) -> BackendEntry:
         """The backend that opens it. Raises UsageError if none does, or if its engine is not installed."""
         entry = self.extensions.backends.find(self.quantization(quantization).format, self.config.backend)
-        entry.check_installed()
+        settings = self.settings(quantization)
+        if entry.engines and settings.engine_lib is not None:
+            return entry
+        entry.check_installed(settings.engine if entry.engines else None)
         return entry
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
         declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
-        return declared.overridden_by(EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx))
+        config = self.config
+        engine = None if config.engine == "all" else config.engine
+        return declared.overridden_by(
+            EngineSettings(threads=config.threads, n_ctx=config.n_ctx, engine=engine, engine_lib=config.engine_lib)
+        )
 
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""

@@ -37,6 +37,26 @@ def test_a_target_names_module_and_class():
         Backends().register("x", "package.Class", formats=())
 
 
+@pytest.mark.parametrize(
+    ("here", "chosen", "remedy"),
+    [
+        ([], None, r"pip install 'pytest-slm\[ik\]' or pip install 'pytest-slm\[gguf\]'"),
+        (["ik_llama_cpp"], "llama.cpp", r"--slm-engine=llama.cpp: not installed: pip install 'pytest-slm\[gguf\]'"),
+        (["llama_cpp"], "ik", r"--slm-engine=ik: not installed: pip install 'pytest-slm\[ik\]'"),
+    ],
+)
+def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch, here, chosen, remedy):
+    monkeypatch.setattr("pytest_slm.backends.lookup._importable", lambda module: module in [*here, "numpy"])
+    with pytest.raises(UsageError, match=remedy):
+        Backends().find("gguf").check_installed(chosen)
+
+
+@pytest.mark.parametrize("here", [["llama_cpp"], ["ik_llama_cpp"], ["llama_cpp", "ik_llama_cpp"]])
+def test_one_engine_is_enough(monkeypatch, here):
+    monkeypatch.setattr("pytest_slm.backends.lookup._importable", lambda module: module in [*here, "numpy"])
+    Backends().find("gguf").check_installed()
+
+
 def test_a_missing_engine_names_the_extra():
     backends = Backends()
     backends.register("x", "m:C", formats=("x",), needs=("no_such_module_anywhere",), extra="gguf")

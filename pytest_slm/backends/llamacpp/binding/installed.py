@@ -16,19 +16,20 @@ from typing import Any
 
 from pytest_slm.backends.llamacpp.binding.layouts import Field, Layout
 from pytest_slm.backends.llamacpp.binding.library import Library
+from pytest_slm.backends.lookup import ENGINE_MODULES
 from pytest_slm.errors import BackendError
+from pytest_slm.files import open_regular
 
 FILE = {"win32": "llama.dll", "darwin": "libllama.dylib"}.get(sys.platform, "libllama.so")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Package:
-    """A package with a library: its module, the distribution, the module that declares the C structures, our extra."""
+    """A package with a library: its module, the distribution, and the module that declares the C structures."""
 
     module: str
     distribution: str
     declares: str
-    extra: str
 
     @property
     def path(self) -> Path | None:
@@ -61,14 +62,10 @@ class Package:
 
 
 PACKAGES = {
-    "llama.cpp": Package(
-        module="llama_cpp", distribution="llama-cpp-python", declares="llama_cpp.llama_cpp", extra="gguf"
-    ),
-    "ik": Package(
-        module="ik_llama_cpp", distribution="ik-llama-cpp-python", declares="ik_llama_cpp._ctypes_api", extra="ik"
-    ),
+    "llama.cpp": Package("llama_cpp", "llama-cpp-python", "llama_cpp.llama_cpp"),
+    "ik": Package("ik_llama_cpp", "ik-llama-cpp-python", "ik_llama_cpp._ctypes_api"),
 }
-"""By the names of ``--slm-engine``; without it the first that is installed computes: it is what most people deploy."""
+"""By the names of ``backends.lookup.ENGINE_MODULES``, and in that order."""
 
 
 def library(engine: str | None = None, path: str | None = None) -> Library:
@@ -80,7 +77,7 @@ def library(engine: str | None = None, path: str | None = None) -> Library:
     for name in wanted:
         if (found := PACKAGES[name].path) is not None:
             return _opened(found, name)
-    remedy = " or ".join(f"pip install 'pytest-slm[{PACKAGES[name].extra}]'" for name in reversed(wanted))
+    remedy = " or ".join(f"pip install 'pytest-slm[{ENGINE_MODULES[name][1]}]'" for name in reversed(wanted))
     raise BackendError(f"no {' or '.join(wanted)} is installed: {remedy}", slug="missing-extra")
 
 
@@ -88,9 +85,10 @@ def library(engine: str | None = None, path: str | None = None) -> Library:
 def _opened(path: Path, name: str | None) -> Library:
     if name is None:
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            with open_regular(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise BackendError(f"--slm-engine-lib={path}: {error.strerror}", slug="engine-library") from None
+            raise BackendError(f"{path}: {error.strerror}", slug="engine-library") from None
         return Library(path, f"{path.name} sha256:{digest[:16]}")
     package = PACKAGES[name]
     try:
