@@ -191,7 +191,7 @@ class Context:
             self.limits,
             n_cells=n_cells if shared else n_cells * n_sequences,
             n_batch=self.limits.n_batch,
-            n_ubatch=self.limits.n_batch,
+            n_ubatch=self.limits.n_ubatch,
             n_sequences=n_sequences,
             n_outputs=max(self.limits.n_outputs, n_sequences),  # less, and the engine aborts
             flash=flash,

@@ -51,12 +51,14 @@ F32_FILE = 0
 
 @dataclass(frozen=True, kw_only=True)
 class EngineLimits:
-    """What was chosen. Sizes in tokens, as in EngineSettings; ``n_outputs``: rows of logits that a batch may ask for;
-    ``kv_bytes``: KV memory of one token."""
+    """What was chosen. Sizes in tokens, as in EngineSettings; ``n_ubatch``: what the engine computes at once, less than
+    ``n_batch`` only where its kernels for many tokens are wrong (``soundness``); ``n_outputs``: rows of logits that a
+    batch may ask for; ``kv_bytes``: KV memory of one token."""
 
     threads: int
     n_ctx: int
     n_batch: int
+    n_ubatch: int
     n_seq: int
     n_outputs: int
     kv_cells: int
@@ -78,6 +80,10 @@ class EngineLimits:
         """Tokens that are computed at once where requests share no batch."""
         return min(EXACT_BLOCK, self.n_batch)
 
+    def held_to(self, n_ubatch: int) -> int:
+        """So many tokens at once, or fewer where the engine's kernels for many are wrong."""
+        return n_ubatch if self.n_ubatch == self.n_batch else min(n_ubatch, self.n_ubatch)
+
     def flash_for_text(self, n_cells: int) -> bool:
         """Whether text is written with flash attention in a KV memory of so many tokens."""
         return self.flash_attention and n_cells > self.plain_attention_cells
@@ -86,13 +92,14 @@ class EngineLimits:
 def choose(model: Model, settings: EngineSettings) -> EngineLimits:
     """The limits for a model. Raises BackendError where the settings contradict each other."""
     precise = model.metadata("general.file_type") == str(F32_FILE)
-    kv_type = settings.kv_type or ("F32" if precise else "F16")
-    plain = kv_type in ("F32", "F16", "BF16")
+    plain_types = model.library.plain_kv_types
+    kv_type = settings.kv_type or ("F32" if precise and "F32" in plain_types else "F16")
+    plain = kv_type in plain_types
     usual = model.library.flash_is_sound and not (precise and plain)
     flash = settings.flash_attention if settings.flash_attention is not None else usual
     if not flash and not plain:
         raise BackendError(
-            f"kv_type {kv_type} needs flash attention: {model.library.engine} cannot quantize the values without it; "
+            f"kv_type {kv_type} needs flash attention: {model.library.engine} has no such KV memory without it; "
             "leave flash_attention out, or choose F16",
             slug="engine-settings",
         )
@@ -106,6 +113,7 @@ def choose(model: Model, settings: EngineSettings) -> EngineLimits:
         threads=settings.threads or usable_cores(),
         n_ctx=n_ctx,
         n_batch=n_batch,
+        n_ubatch=n_batch,
         n_seq=n_seq,
         n_outputs=min(n_batch, max(n_seq + 1, EXACT_BLOCK, LOGITS_BYTES // (4 * model.n_vocab))),
         kv_cells=settings.kv_cells or int(min(KV_BYTES, usable_memory() * KV_SHARE) / kv_bytes),

@@ -190,7 +190,7 @@ class EngineTimer:
             self._limits,
             n_cells=n_cells * n_sequences,
             n_batch=N_BATCH,
-            n_ubatch=N_UBATCH,
+            n_ubatch=self._limits.held_to(N_UBATCH),
             n_sequences=n_sequences,
             n_outputs=n_sequences,
             flash=self._limits.flash_for_text(n_cells),

@@ -49,6 +49,11 @@ class Library:
         return self.engine == LLAMA
 
     @property
+    def plain_kv_types(self) -> tuple[str, ...]:
+        """The types that the KV memory can have without flash attention."""
+        return ("F32", "F16", "BF16") if self.engine == LLAMA else ("F16",)
+
+    @property
     def flash_is_sound(self) -> bool:
         """Whether flash attention works on all processors. ik_llama.cpp's ends the process where the processor has no
         AVX-VNNI and the model a shape that its kernels for others do not have."""
