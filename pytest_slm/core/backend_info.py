@@ -20,10 +20,11 @@ class BackendInfo(Record):
     ``engine`` is the engine's own name, ``engine_build`` what it was built for and the GPU it computes on. Sizes in
     tokens and settings are those of ``EngineSettings``; ``n_outputs`` is how many rows of a batch may say something,
     ``n_ubatch`` how many of its tokens are computed at once, ``kernels_nmse`` how far the engine's logits for many
-    tokens at once differ from those for a few (mean squared, as a share of their variance), ``plain_attention_cells`` up to how many tokens attention is not flash, ``packs`` whether texts are packed into one
-    row, ``thinking`` whether the model was to think before it answered, or the most tokens of that,
-    ``chat_template_notes`` what a reader should know of the prompts. None: not known, or not a thing of this
-    backend. ``extra``: what else a plugin's backend wants to be told.
+    tokens at once differ from those for a few (mean squared, as a share of their variance), ``plain_attention_cells``
+    up to how many tokens attention is not flash, ``packs`` whether texts are packed into one row, ``thinking`` whether
+    the model was to think before it answered, or the most tokens of that, ``chat_template_notes`` what a reader should
+    know of the prompts. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants
+    to be told.
     """
 
     name: str

@@ -20,8 +20,8 @@ from pytest_slm.prompts.packing import Row
 
 TEXT = (
     "The harbour was quiet that morning. A fisherman mended his nets, two children counted gulls, and the baker's "
-    "wife carried 12 loaves to the inn; nobody had yet seen the ship with 3 black sails beyond the lighthouse. When the "
-    "bell rang at eight, all of them looked up."
+    "wife carried 12 loaves to the inn; nobody had yet seen the ship with 3 black sails beyond the lighthouse. When "
+    "the bell rang at eight, all of them looked up."
 )
 ROWS, FEW = 48, 8
 """Tokens that are computed at once, and in parts: kernels change between 8 and 32 rows in all engines that we know."""
