@@ -34,7 +34,7 @@ from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
-from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
+from pytest_slm.prompts.template import TEMPLATE_REMEDY, ChatTemplate, TemplateFacts, chat_template
 from pytest_slm.prompts.thinking import Marks, opened_by, variables_of
 from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
@@ -283,7 +283,8 @@ class LocalBackend(ABC):
         template = self._template
         if template is None:
             raise NotAvailableError(
-                f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
+                f"{self._path}: the model has no chat template, so it cannot be asked in conversations; "
+                f"{TEMPLATE_REMEDY}",
                 slug="no-chat-template",
             )
         messages = request.messages or ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError, did_you_mean
 
 ENGINE_MODULES = {"llama.cpp": ("llama_cpp", "gguf"), "ik": ("ik_llama_cpp", "ik")}
@@ -33,21 +34,22 @@ class BackendEntry(Record):
         """Those of its engines that are here."""
         return tuple(name for name in self.engines if _importable(ENGINE_MODULES[name][0]))
 
-    def check_installed(self, engine: str | None = None) -> None:
-        """Raise a UsageError with the install command if a module that it needs is missing; if ``engine`` is chosen,
-        that one's."""
+    def check_installed(self, settings: EngineSettings = EngineSettings()) -> None:
+        """Raise a UsageError with the install command if a module is missing that it needs with these settings."""
         missing = [name for name in self.needs if not _importable(name)]
         if missing:
             remedy = f"pip install 'pytest-slm[{self.extra}]'" if self.extra else f"pip install {missing[0]}"
             raise UsageError(f"backend {self.name!r} needs the module {missing[0]!r}: {remedy}", slug="missing-extra")
-        if self.engines and not self.installed_engines():
+        if not self.engines or settings.engine_lib is not None:
+            return
+        if not self.installed_engines():
             remedies = " or ".join(
                 f"pip install 'pytest-slm[{ENGINE_MODULES[name][1]}]'" for name in self.engines[::-1]
             )
             raise UsageError(f"backend {self.name!r} needs an engine: {remedies}", slug="missing-extra")
-        if engine is not None and engine not in self.installed_engines():
-            remedy = f"pip install 'pytest-slm[{ENGINE_MODULES[engine][1]}]'"
-            raise UsageError(f"--slm-engine={engine}: not installed: {remedy}", slug="missing-extra")
+        if settings.engine is not None and settings.engine not in self.installed_engines():
+            remedy = f"pip install 'pytest-slm[{ENGINE_MODULES[settings.engine][1]}]'"
+            raise UsageError(f"--slm-engine={settings.engine}: not installed: {remedy}", slug="missing-extra")
 
     def load(self) -> Callable[..., Any]:
         """The backend's class. Imports the engine, so only the model's process calls this."""

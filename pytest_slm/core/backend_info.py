@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.request import Thinking
+from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.rounds import Conditions
 
 
@@ -97,9 +97,11 @@ TIMINGS = (*SETTINGS, *BATCHING)
 """What is told, where it differs, beside a difference of times or answers; and how threads wait (``HostInfo``)."""
 
 
-def setup_of(backend: BackendInfo | None) -> tuple[str, ...]:
-    """What must be equal in reports that are put together, besides the engine (its name and version)."""
-    return tuple(str(getattr(backend, name, None)) for name in SETTINGS)
+def setup_of(backend: BackendInfo | None, generation: GenerationSettings = GenerationSettings()) -> tuple[str, ...]:
+    """What must be equal in reports that are put together, besides the engine (its name and version): how it is set up,
+    and everything that the user wants of texts instead of what tasks say."""
+    asked = json.dumps(generation.said, sort_keys=True)
+    return (*(str(getattr(backend, name, None)) for name in SETTINGS), asked)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.request import Thinking, check_thinking
-from pytest_slm.core.types import Mode
+from pytest_slm.core.request import GenerationSettings, Thinking, check_thinking
+from pytest_slm.core.types import EngineSettings, Mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,14 @@ class RunConfig(Record):
     gates: Mapping[str, float] = field(default_factory=dict)
     """Least primary value for ``suite/task`` (or ``suite``), as a share."""
     backend: str | None = None
-    engine: str | None = None
-    """Which dialect of llama.cpp computes: one of ENGINES, or ``all`` that are installed, each for itself."""
-    engine_lib: str | None = None
-    """The path of a libllama that the user has built."""
-    threads: int | None = None
-    n_ctx: int | None = None
+    engine: EngineSettings = EngineSettings()
+    """What the command line asks of the engine."""
+    every_engine: bool = False
+    """Each GGUF is measured with every dialect of llama.cpp that is installed."""
+    generation: GenerationSettings = GenerationSettings()
+    """What it asks of every text that tasks have the model write."""
+    chat_template: str | None = None
+    """The source of a chat template from a file; which one it is stands in ``generation``."""
     resume: bool = False
     """Go on with the newest unfinished run of the same settings, if there is one."""
     rescore: str | None = None
@@ -55,6 +57,11 @@ class RunConfig(Record):
     start_timeout: float = 120.0
     request_timeout: float = 300.0
     """The longest silence of the model's process; every batch that it finishes counts as a word."""
+
+    @property
+    def template(self) -> str | None:
+        """The chat template that is asked for: the name of a form, or the source that was read from a file."""
+        return self.chat_template or self.generation.chat_template
 
     def __post_init__(self) -> None:
         check_thinking(self.thinking)

@@ -135,6 +135,8 @@ class JudgedSample(Record):
     sample: Sample
     verdict: Verdict
     ending: Ending | None = None
+    repeat: int = 0
+    """Which of the times it is that the question was asked."""
 
     @property
     def scored(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_slm.core.record import (
     FileName,
@@ -25,6 +26,11 @@ ENGINES = ("llama.cpp", "ik")
 """Dialects of llama.cpp, as `--slm-engine` names them."""
 
 
+def _setting(meaning: str, example: str, engine: str = "both") -> Any:
+    """A field of EngineSettings, with what docs/settings.md and --help say of it."""
+    return dataclasses.field(default=None, metadata={"meaning": meaning, "example": example, "engine": engine})
+
+
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings(Record):
     """What a submission or the command line asks of an engine; None leaves the choice to the backend.
@@ -36,18 +42,17 @@ class EngineSettings(Record):
     which dialect of llama.cpp computes, ``engine_lib`` the path of a libllama that the user has built.
     """
 
-    engine: str | None = None
-    engine_lib: str | None = None
-
-    threads: int | None = None
-    n_ctx: int | None = None
-    n_batch: int | None = None
-    n_seq: int | None = None
-    kv_cells: int | None = None
-    kv_type: str | None = None
-    flash_attention: bool | None = None
-    dtype: str | None = None
-    device: str | None = None
+    engine: str | None = _setting("which dialect of llama.cpp computes", "ik", "llama.cpp")
+    engine_lib: str | None = _setting("a libllama of your own; not in submissions", "./libllama.so", "llama.cpp")
+    threads: int | None = _setting("threads of the engine", "4")
+    n_ctx: int | None = _setting("context length, in tokens: of a conversation with its answer", "4096")
+    n_batch: int | None = _setting("tokens that go through the engine at once", "512")
+    n_seq: int | None = _setting("sequences that may be in memory together", "64", "llama.cpp")
+    kv_cells: int | None = _setting("tokens of KV memory that all sequences share", "16384", "llama.cpp")
+    kv_type: str | None = _setting("number format of the KV memory", "Q8_0", "llama.cpp")
+    flash_attention: bool | None = _setting("whether attention is computed in one kernel", "off", "llama.cpp")
+    dtype: str | None = _setting("number format of the weights and of computing", "float32", "transformers")
+    device: str | None = _setting("where it is computed", "cuda", "transformers")
 
     def __post_init__(self) -> None:
         for name in WHOLE_NUMBERS:

@@ -55,7 +55,7 @@ class ChecksOptions(Record):
             raise RecordError("tools_prompt: expected a text with {tools} in it, where the functions will stand")
 
     def request(self, sample: Sample, seed: int) -> Request:
-        """The request that a sample becomes: greedy, so that a run can be repeated."""
+        """The request that a sample becomes: greedy, unless the user wants it otherwise."""
         return Request(
             messages=self.conversation(sample.messages(), sample.tools),
             tools=() if self.tools_in_prompt else sample.tools,
@@ -99,7 +99,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         self.scorer = self.context.extensions.scorers.lookup(self.task.scorer or DEFAULT_SCORER)
         tokens = self.task.variants.get(self.variant, {}).get("context_tokens")
         n_ctx = self.backend.describe().n_ctx
-        answer = self.options.max_tokens
+        answer = self.context.config.generation.max_tokens or self.options.max_tokens
         if self.options.tools_prompt and TOOLS not in self.backend.capabilities:
             self.options = replace(self.options, tools_in_prompt=True)
         if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
@@ -145,7 +145,6 @@ class Checks(Kind[ChecksOptions, Sample]):
             "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
             "chat_template_sha256": self.backend.describe().chat_template_sha256,
             "scorer": self.task.scorer,
-            "sampling": "greedy",
         }
 
     @property
@@ -157,7 +156,8 @@ class Checks(Kind[ChecksOptions, Sample]):
         return self.options.generator is not None
 
     def _count(self, messages: tuple[Message, ...]) -> int:
-        return self.backend.count_tokens([Request(messages=self.options.conversation(messages, ()), max_tokens=1)])[0]
+        asked = Request(messages=self.options.conversation(messages, ()), max_tokens=1)
+        return self.backend.count_tokens([self.context.config.generation.applied(asked)])[0]
 
 
 def read_samples(path: Path, sha256: str | None = None) -> list[Sample]:

@@ -123,7 +123,12 @@ class Functions(Kind[FunctionsOptions, Function]):
     @property
     def chat(self) -> bool:
         """Whether the model is asked in a chat."""
-        return self.options.chat_template and CHAT in self.backend.capabilities
+        wanted = self.options.chat_template and not self.context.config.generation.plain
+        return wanted and CHAT in self.backend.capabilities
+
+    @property
+    def plain_instead(self) -> bool:
+        return self.options.chat_template and self.context.config.generation.plain
 
     def samples(self) -> Sequence[Function]:
         functions = self.read(self.task, self.options)
@@ -145,7 +150,6 @@ class Functions(Kind[FunctionsOptions, Function]):
             "chat_template": "model" if self.chat else "none",
             "chat_template_sha256": template if self.chat else None,
             "num_fewshot": 0,
-            "sampling": "greedy",
         }
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:

@@ -119,6 +119,16 @@ class Kind(abc.ABC, Generic[O, S]):
         return 0
 
     @property
+    def takes_fewshot(self) -> bool:
+        """Whether the user may say how many examples stand before every question."""
+        return False
+
+    @property
+    def plain_instead(self) -> bool:
+        """Whether it asks in a plain form of its own because the user wants no chat template."""
+        return False
+
+    @property
     def seeded(self) -> bool:
         """Whether the samples are made from the seed, so that another seed has other questions by the same ids."""
         return False

@@ -13,11 +13,10 @@ import pytest
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import is_file_name
-from pytest_slm.core.request import Thinking
-from pytest_slm.core.submission import ENGINES
+from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import check_given
+from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, settings_of
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -92,21 +91,6 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
     )
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
-    add(
-        "--slm-engine",
-        metavar="E",
-        choices=("auto", *ENGINES, "all"),
-        default=None,
-        help="which dialect of llama.cpp computes: llama.cpp, ik (ik_llama.cpp, often faster on CPUs), auto (default: "
-        "llama.cpp if it is installed), or all that are installed, each for itself: with --slm-interleave their rounds "
-        "alternate",
-    )
-    add(
-        "--slm-engine-lib",
-        metavar="PATH",
-        help="a libllama of your own (.so, .dylib, .dll), say one that is built for a GPU; it is looked at before "
-        "anything is asked of it",
-    )
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
     add(
@@ -137,6 +121,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="let the rounds of timings alternate between the quantizations (A-B-A-B), so that a disturbance meets all "
         "of them; all are in memory at once",
     )
+    add_settings(add)
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -156,8 +141,6 @@ LARGEST_SEED = (1 << 63) - 1
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
     *(
-        "engine",
-        "engine_lib",
         "threads",
         "n_ctx",
         "exact",
@@ -171,6 +154,7 @@ NAMES = (
         "interleave",
         "rescore",
     ),
+    *SETTINGS,
 )
 
 
@@ -182,8 +166,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
     check_given(config.invocation_params.args, {"model": model, **given})
+    recorded: GenerationSettings | None = None
     if given["rescore"] is not None:
-        model = _rescored(given, model)
+        model, recorded = _rescored(given, model)
     if model is None:
         alone = [name for name, value in given.items() if value is not None]
         if alone:
@@ -201,6 +186,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         raise UsageError(
             f"--slm-seed={given['seed']!s:.40}: must be a whole number of at most {LARGEST_SEED}", slug="option-value"
         )
+    engine, generation, template = settings_of(given)
+    if recorded is not None:
+        _check_recorded(generation, recorded)
+        generation = recorded
     # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
     run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
     plain = all(letter.isalnum() or letter in "._-" for letter in run_id)
@@ -220,10 +209,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
-        "engine": None if given["engine"] == "auto" else given["engine"],
-        "engine_lib": _engine_lib(given),
-        "threads": given["threads"],
-        "n_ctx": given["n_ctx"],
+        "engine": engine,
+        "every_engine": given["engine"] == "all",
+        "generation": generation,
+        "chat_template": template,
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",
@@ -239,19 +228,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     return RunConfig(**settings, **optional)
 
 
-def _engine_lib(given: dict[str, Any]) -> str | None:
-    if given["engine_lib"] is None:
-        return None
-    path = Path(given["engine_lib"]).absolute()
-    if given["engine"] not in (None, "auto"):
-        raise UsageError("--slm-engine and --slm-engine-lib: leave out one", slug="option-value")
-    if not path.is_file():
-        raise UsageError(f"--slm-engine-lib={given['engine_lib']}: no such file", slug="engine-library")
-    return str(path)
-
-
-def _rescored(given: dict[str, Any], model: str | None) -> str:
-    """Take the settings of the run whose answers are scored again; return its model. Raises UsageError."""
+def _rescored(given: dict[str, Any], model: str | None) -> tuple[str, GenerationSettings]:
+    """Take the settings of the run whose answers are scored again; return its model, and how it was asked. Raises
+    UsageError."""
     from pytest_slm.run.recorded import RecordedRun  # reads a report: most sessions need none
 
     path = Path(given["rescore"]).absolute()
@@ -272,7 +251,16 @@ def _rescored(given: dict[str, Any], model: str | None) -> str:
         if given[name]:
             raise UsageError(f"--slm-{name} asks a model, --slm-rescore does not: leave out one", slug="rescore-run")
     given.update(theirs, rescore=str(path))
-    return model or report.submission.origin
+    return model or report.submission.origin, report.generation
+
+
+def _check_recorded(generation: GenerationSettings, recorded: GenerationSettings) -> None:
+    for name, mine in generation.said.items():
+        if mine != (value := getattr(recorded, name)):
+            raise UsageError(
+                f"{name}={mine!s:.40}: the run that is scored again has {value!s:.40}; leave the option out",
+                slug="rescore-run",
+            )
 
 
 def duration(text: str) -> float:

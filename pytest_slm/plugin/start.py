@@ -22,22 +22,24 @@ from pytest_slm.plugin.signals import end_politely
 from pytest_slm.plugin.timing import WithoutBenchmark, check_interleave
 from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.run.session import Run
+from pytest_slm.run.settings import check
 from pytest_slm.terminal.progress import live_line
 
 
 def _quantizations(submission: Submission, settings: RunConfig, extensions: Extensions) -> tuple[Quantization, ...]:
     """Those that are measured. Raises UsageError where there are none, or where they have no engine to choose."""
     chosen = select(submission, settings.quant)
-    if settings.engine is None and settings.engine_lib is None:
+    engine = settings.engine
+    if not settings.every_engine and engine.engine is None and engine.engine_lib is None:
         return chosen
     entry = extensions.backends.find("gguf", settings.backend)
     if not entry.engines or not any(one.format == "gguf" for one in chosen):
-        option = "engine" if settings.engine else "engine-lib"
+        option = "engine-lib" if engine.engine_lib else "engine"
         raise UsageError(
             f"--slm-{option}: only the backend llamacpp, which opens GGUF files, has engines to choose: leave it out",
             slug="option-value",
         )
-    if settings.engine != "all":
+    if not settings.every_engine:
         return chosen
     entry.check_installed()
     return per_engine(chosen, entry.installed_engines())
@@ -75,8 +77,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         return
     if not config.option.collectonly:
         if settings.mode != "validate" and not settings.plan and not settings.rescore:
-            for quantization in run.quantizations:
-                run.backend_entry(quantization.name)
+            check(settings, [run.backend_entry(quantization.name).name for quantization in run.quantizations])
         if settings.interleave and not settings.plan:  # it locates the weights, and a plan downloads and makes none
             check_interleave(run)
         run.hosts = hosts = Hosts(

@@ -69,6 +69,8 @@ class UseCase(Record):
     declared: tuple[str, ...]
     benchmarks: tuple[TaskScore, ...]
     limit: int | None = None
+    settings: str = ""
+    """The user's own settings of texts; empty where everything was asked as tasks say."""
     chance: float | None = None
     """The mean of the chance levels of its tasks, in points; None where one of them does not say."""
     bounds: Interval | None = None
@@ -92,6 +94,7 @@ class AggregateScore(Record):
     mode: str
     complete: bool
     limit: int | None = None
+    settings: str = ""
     machine: str | None = None
     rank: int | None = None
     ranked: int | None = None
@@ -145,6 +148,7 @@ class Rate(Record):
     tasks: tuple[str, ...]
     mode: str
     limit: int | None = None
+    settings: str = ""
     higher_is_better: bool = False
     cuts: Cuts | None = None
 
@@ -190,6 +194,12 @@ class ReportReference(Record):
     machine: str | None
     versions: Mapping[str, str]
     used: bool
+    settings: str = ""
+
+    @property
+    def measured_as(self) -> str:
+        """Mode, limit and settings of the user's, in words."""
+        return ", ".join(filter(None, (self.mode, "" if self.limit is None else f"limit {self.limit}", self.settings)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """From the results of runs that may be mixed to the scores of their suites.
 
-Runs are sorted into *strata*: same quantization, mode, limit, machine, engine version, weights and chat template.
+Runs are sorted into *strata*: same quantization, mode, limit, machine, engine version, weights, chat template and
+settings of the user.
 A score is made inside one stratum only, and of one version of each task (docs/scores.md).
 """
 
@@ -29,13 +30,16 @@ class Stratum:
     limit: int | None
     machine: str | None
     engine: str | None
+    settings: str
+    """The user's own settings of texts; empty where everything was asked as tasks say."""
     runs: tuple[StoredReport, ...]
     chosen: tuple[tuple[StoredReport, Result], ...]
 
     @property
     def full(self) -> bool:
-        """Whether these runs were full ones: a full run with a limit on its samples is none."""
-        return self.mode == "full" and self.limit is None
+        """Whether these runs were full ones: a full run with a limit on its samples, or with settings of the user's, is
+        none."""
+        return self.mode == "full" and self.limit is None and not self.settings
 
     @property
     def finished(self) -> float:
@@ -97,7 +101,8 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
             str(run.limit),
             f"unknown in {stored.path}" if machine is None else f"machine {machine}",
             str(engine_of(run)),
-            *setup_of(run.backend),
+            *setup_of(run.backend, run.generation),
+            run.own_settings,
         )
         groups.setdefault(key, []).append(stored)
     return tuple(_stratum(groups[key]) for key in sorted(groups))
@@ -122,6 +127,7 @@ def _stratum(group: Sequence[StoredReport]) -> Stratum:
         limit=first.limit,
         machine=machine_of(first),
         engine=engine_of(first),
+        settings=first.own_settings,
         runs=runs,
         chosen=tuple(chosen[item] for item in sorted(chosen, key=str)),
     )
@@ -143,7 +149,7 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
         if (tasks := result.declared.suite_tasks)
     }
     about = (stratum.quantization, stratum.mode, stratum.limit)
-    scores = run_scores(stratum.results, stratum.planned, *about, stratum.suites, newest)
+    scores = run_scores(stratum.results, stratum.planned, *about, stratum.suites, newest, stratum.settings)
     reports: dict[str, set[str]] = {}
     for stored, result in stratum.chosen:
         if result.outcome in MEASURED:
@@ -164,6 +170,7 @@ def run_scores(
     limit: int | None,
     suites: Mapping[str, SuiteFacts],
     suite_tasks: Mapping[str, Sequence[str]] | None = None,
+    settings: str = "",
 ) -> dict[str, UseCase]:
     """The score of each suite in results that belong together, where anything of it was measured and it is scored.
 
@@ -183,7 +190,7 @@ def run_scores(
             continue
         tasks = [_task_score(task, mine, planned) for task in score.measured]
         covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
-        full = mode == "full" and limit is None
+        full = mode == "full" and limit is None and not settings
         levels = [task.chance for task in tasks if task.chance is not None]
         cases[suite] = UseCase(
             suite=suite,
@@ -193,6 +200,7 @@ def run_scores(
             coverage=sum(covered.values()) / len(declared),
             mode=mode,
             limit=limit,
+            settings=settings,
             quantization=quantization,
             declared=declared,
             benchmarks=tuple(tasks),
@@ -237,6 +245,7 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
             quantization=stratum.quantization,
             mode=stratum.mode,
             limit=stratum.limit,
+            settings=stratum.settings,
             machine=stratum.machine,
             complete=complete,
         )
@@ -251,7 +260,8 @@ def run_aggregates(run: RunReport) -> dict[str, AggregateScore]:
 
 def suite_scores(run: RunReport) -> dict[str, UseCase]:
     """The scores of one run by itself, by suite."""
-    return run_scores(run.results, run.planned, run.quantization, run.mode, run.limit, run.suites)
+    about = (run.quantization, run.mode, run.limit, run.suites)
+    return run_scores(run.results, run.planned, *about, settings=run.own_settings)
 
 
 def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> list[str]:

@@ -70,6 +70,7 @@ def assemble(
                 results=(*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing)),
                 interrupted=interrupted or bool(missing),
                 limit=_limit(run),
+                generation=run.config.generation,
                 budget=None if run.budget is None else {**run.budget, "took_s": finished - known.began},
                 harness=harness,
             )

@@ -42,12 +42,14 @@ class RecordedAnswers:
 
     def __init__(self, where: str, lines: Sequence[Mapping[str, Any]]) -> None:
         self._where = where
-        self._lines = {str(line.get("doc_id")): line for line in lines}
+        self._lines = {(str(line.get("doc_id")), line.get("repeat", 0)): line for line in lines}
 
     def __call__(self, conversation: Conversation, ask: Ask) -> Any:
         """The answer to what a conversation asks. Raises BackendError if there is none."""
         try:
-            return restored(self._lines[conversation.sample.id], len(conversation.model_turns), ask)
+            return restored(
+                self._lines[conversation.sample.id, conversation.repeat], len(conversation.model_turns), ask
+            )
         except LookupError as error:
             raise BackendError(
                 f"{self._where} has no answer to sample {conversation.sample.id!r:.80} ({error}); measure it again",

@@ -61,9 +61,8 @@ class QuestionRounds:
         self.graders: dict[str, Any] = {}
 
     def begin(self) -> None:
-        """Find the first question of every conversation."""
+        """Put every conversation, which has begun, where it waits for its first answer."""
         for conversation in self._conversations:
-            conversation.begin()
             self._sort(conversation)
 
     def hold(self) -> None:

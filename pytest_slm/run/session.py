@@ -102,20 +102,13 @@ class Run:
     def backend_entry(self, quantization: str) -> BackendEntry:
         """The backend that opens it. Raises UsageError if none does, or if its engine is not installed."""
         entry = self.extensions.backends.find(self.quantization(quantization).format, self.config.backend)
-        settings = self.settings(quantization)
-        if entry.engines and settings.engine_lib is not None:
-            return entry
-        entry.check_installed(settings.engine if entry.engines else None)
+        entry.check_installed(self.settings(quantization))
         return entry
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
-        declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
-        config = self.config
-        engine = None if config.engine == "all" else config.engine
-        return declared.overridden_by(
-            EngineSettings(threads=config.threads, n_ctx=config.n_ctx, engine=engine, engine_lib=config.engine_lib)
-        )
+        own = self.quantization(quantization).engine.overridden_by(self.config.engine)
+        return self.submission.engine.overridden_by(own)
 
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""
@@ -125,17 +118,16 @@ class Run:
             detected = self.detected(name)  # a broken header is told before an engine is started on it
             limit, n_ctx = detected.context_length if detected else None, self.settings(name).n_ctx
             if limit and n_ctx and n_ctx > limit:
-                asked = "--slm-n-ctx" if self.config.n_ctx else "engine.n_ctx"
-                raise BackendError(
-                    f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more",
-                    slug="context-too-long",
-                )
+                asked = "--slm-n-ctx" if self.config.engine.n_ctx else "engine.n_ctx"
+                problem = f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more"
+                raise BackendError(problem, slug="context-too-long")
             spec = ModelSpec(
                 path=None if path is None else str(path),
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
                 thinking=self.config.thinking,
+                chat_template=self.config.template,
                 sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:

@@ -75,7 +75,7 @@ class ReportView:
 
 def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> ReportView:
     """What the report page shows of a run."""
-    word = sampled(run.mode, run.limit)
+    word = sampled(run.mode, run.limit, run.own_settings)
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
     grouped = (
@@ -122,7 +122,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
 
 def quick_note(run: RunReport) -> str:
     """``Quick: a sample of 100, not ranked``, or nothing for a full run."""
-    if not (word := sampled(run.mode, run.limit)):
+    if not (word := sampled(run.mode, run.limit, run.own_settings)):
         return ""
     sizes = [m.n for r in run.results if r.suite != PERFORMANCE and (m := r.metric()) and m.unit == "share"]
     of = f"sample of {'at most ' if len(set(sizes)) > 1 else ''}{max(sizes)} per item, " if sizes else ""
@@ -160,6 +160,7 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         ("Machine", str(machine.get("cpu") or "not known")),
         ("Engine", engine_of(run) or "not known"),
         ("Thinking", _thinking(run)),
+        ("Settings", run.own_settings),
         ("Took", "" if wall is None else numbers.duration(wall)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),

@@ -76,9 +76,11 @@ class ItemRow:
     quick: str
 
 
-def sampled(mode: str, limit: int | None) -> str:
-    """The word for a number that is not from a full run: its mode, or ``limited`` for a full one of some samples."""
-    return mode if mode != "full" else "" if limit is None else "limited"
+def sampled(mode: str, limit: int | None, settings: str = "") -> str:
+    """The words for a number that cannot be ranked: its mode, ``limited`` for a full run of some samples, and ``own
+    settings`` where the user wanted texts otherwise than the tasks."""
+    word = mode if mode != "full" else "" if limit is None else "limited"
+    return ", ".join(filter(None, (word, "own settings" if settings else "")))
 
 
 def score_plot(score: float, interval: Interval | None) -> Plot:
@@ -109,9 +111,10 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         note=tasks
         + several
         + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}")
-        + _open(case.bounds),
+        + _open(case.bounds)
+        + (f"; asked with {case.settings}" if case.settings else ""),
         plot=score_plot(case.score, case.interval),
-        quick=sampled(case.mode, case.limit),
+        quick=sampled(case.mode, case.limit, case.settings),
         recommended=bool(case.recommended),
     )
 
@@ -134,7 +137,7 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
         coverage=numbers.percent(total.coverage),
         note=place if total.rank or total.unranked else "",
         plot=score_plot(total.score, total.interval),
-        quick=sampled(total.mode, total.limit),
+        quick=sampled(total.mode, total.limit, total.settings),
     )
 
 

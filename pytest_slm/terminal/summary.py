@@ -25,7 +25,8 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
     for line in (*reasons, *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
-    note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
+    note = ", never ranked with these settings" if run.own_settings else ", never ranked in this mode"
+    note = "" if run.standard else note
     for total in run_aggregates(run).values():
         terminal.write_line(
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
@@ -43,6 +44,7 @@ def _set_up(run: RunReport) -> str:
         f"context {n_ctx}" if n_ctx else "",
         "exact" if backend and backend.exact else "",
         f"thinking {backend.thinking}" if backend and backend.thinking not in (None, "off") else "",
+        run.own_settings,
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))
@@ -96,6 +98,7 @@ def _remarks(run: RunReport) -> list[str]:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
     if thought := thinking_line(run.results):
         found.insert(0, thought)
+    found += _without_effect(run)
     found += [f"chat template: {note}" for note in (run.backend.chat_template_notes if run.backend else ())]
     if run.budget:
         found.append(
@@ -103,6 +106,22 @@ def _remarks(run: RunReport) -> list[str]:
             f"{run.budget['took_s']:.0f} s taken"
         )
     return found
+
+
+def _without_effect(run: RunReport) -> list[str]:
+    """Which of the user's settings meant nothing, for which items."""
+    items: dict[tuple[str, str], list[str]] = {}
+    for result in run.results:
+        for name, why in result.without_effect.items():
+            items.setdefault((name, why), []).append(_name(result))
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (name, why), mine in items.items():
+        more = f" and {len(mine) - 4} more" if len(mine) > 4 else ""
+        alike.setdefault((", ".join(mine[:4]) + more, why), []).append(name)
+    return [
+        f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no meaning for {mine}: {why}"
+        for (mine, why), names in alike.items()
+    ]
 
 
 def thinking_line(results: Sequence[Result]) -> str:

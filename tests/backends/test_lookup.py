@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_slm.backends.lookup import Backends
+from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 
 
@@ -48,7 +49,7 @@ def test_a_target_names_module_and_class():
 def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch, here, chosen, remedy):
     monkeypatch.setattr("pytest_slm.backends.lookup._importable", lambda module: module in [*here, "numpy"])
     with pytest.raises(UsageError, match=remedy):
-        Backends().find("gguf").check_installed(chosen)
+        Backends().find("gguf").check_installed(EngineSettings(engine=chosen))
 
 
 @pytest.mark.parametrize("here", [["llama_cpp"], ["ik_llama_cpp"], ["llama_cpp", "ik_llama_cpp"]])

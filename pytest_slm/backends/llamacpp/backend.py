@@ -19,6 +19,7 @@ from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.prompts.pairs import Ids
+from pytest_slm.prompts.template import chosen
 
 
 class LlamaCpp(LocalBackend):
@@ -27,6 +28,7 @@ class LlamaCpp(LocalBackend):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec, "the llama.cpp backend needs the path of a GGUF file")
         self._model = Model(self._path, library(spec.settings.engine, spec.settings.engine_lib))
+        self._model.chat_template = chosen(spec.chat_template, self._model.chat_template)
         self._limits = limits.choose(self._model, spec.settings)
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)

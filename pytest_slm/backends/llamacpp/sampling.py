@@ -56,7 +56,8 @@ class Sampler:
 
     def _draw(self, logits: Logits, among: npt.NDArray[np.int64] | None = None) -> int:
         """A token by chance, of all or of those ``among`` which it must be: of the ``top_k`` likeliest those that make
-        up ``top_p`` of them together, at the temperature; in this order, as llama.cpp has it."""
+        up ``top_p`` of them together and have ``min_p`` of the likeliest's share, at the temperature; in this order, as
+        llama.cpp has it."""
         request, values = self._request, (logits if among is None else logits[among]).astype(np.float64)
         kept = np.arange(len(values))
         if 0 < request.top_k < len(values):
@@ -65,6 +66,8 @@ class Sampler:
             kept = kept[np.argsort(-values[kept], kind="stable")]
             shares = np.cumsum(_weights(values[kept]))
             kept = kept[: int(np.searchsorted(shares, request.top_p * shares[-1])) + 1]
+        if request.min_p > 0:
+            kept = kept[_weights(values[kept]) >= request.min_p]
         sums = np.cumsum(_weights(values[kept] / request.temperature))
         assert self._chance is not None
         place = int(np.searchsorted(sums, self._chance.random() * sums[-1], side="right"))
