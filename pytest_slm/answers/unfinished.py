@@ -150,7 +150,7 @@ def _unfinished(places: Sequence[Path]) -> list[RunStart]:
 def _settings(config: RunConfig) -> dict[str, Any]:
     """The settings by the options that give them."""
     said = {name: value for name, value in config.to_json().items() if name not in FREE}
-    engine, generation = said.pop("engine_settings"), said.pop("generation")
+    engine, generation = said.pop("engine"), said.pop("generation")
     return {
         **{f"--slm-{name.replace('_', '-')}": value for name, value in {**said, **generation}.items()},
         **{f"--slm-set {name}": value for name, value in engine.items() if value is not None},

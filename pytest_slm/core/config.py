@@ -30,8 +30,10 @@ class RunConfig(Record):
     gates: Mapping[str, float] = field(default_factory=dict)
     """Least primary value for ``suite/task`` (or ``suite``), as a share."""
     backend: str | None = None
-    engine_settings: EngineSettings = EngineSettings()
+    engine: EngineSettings = EngineSettings()
     """What the command line asks of the engine."""
+    every_engine: bool = False
+    """Each GGUF is measured with every dialect of llama.cpp that is installed."""
     generation: GenerationSettings = GenerationSettings()
     """What it asks of every text that tasks have the model write."""
     chat_template: str | None = None

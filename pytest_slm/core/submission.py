@@ -22,6 +22,8 @@ from pytest_slm.core.record import (
 KV_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0")
 DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
+ENGINES = ("llama.cpp", "ik")
+"""Dialects of llama.cpp, as `--slm-engine` names them."""
 
 
 def _setting(meaning: str, example: str, engine: str = "both") -> Any:
@@ -36,9 +38,12 @@ class EngineSettings(Record):
     Whatever was chosen in the end stands in the backend's description, and so in the report. Sizes are in tokens:
     ``n_ctx`` is the longest sequence, ``n_batch`` what goes through the engine at once, ``kv_cells`` the KV memory that
     all sequences share; ``n_seq`` is how many sequences may be in memory together. ``kv_type``, ``flash_attention``,
-    ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers.
+    ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers. ``engine`` says
+    which dialect of llama.cpp computes, ``engine_lib`` the path of a libllama that the user has built.
     """
 
+    engine: str | None = _setting("which dialect of llama.cpp computes", "ik", "llama.cpp")
+    engine_lib: str | None = _setting("a libllama of your own; not in submissions", "./libllama.so", "llama.cpp")
     threads: int | None = _setting("threads of the engine", "4")
     n_ctx: int | None = _setting("context length, in tokens: of a conversation with its answer", "4096")
     n_batch: int | None = _setting("tokens that go through the engine at once", "512")
@@ -66,8 +71,9 @@ class EngineSettings(Record):
 
 
 WHOLE_NUMBERS = ("threads", "n_ctx", "n_batch", "n_seq", "kv_cells")
-CHOICES = {"kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
-ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings))
+CHOICES = {"engine": ENGINES, "kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
+ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings) if field.name != "engine_lib")
+"""What a submission may say. Not which library is loaded: that is code, and only the user's own word starts code."""
 
 
 @dataclass(frozen=True, kw_only=True)

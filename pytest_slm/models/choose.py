@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_slm.core.types import Quantization, Submission
+from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.models.derive import best_source, derive, type_named
 from pytest_slm.models.naming import models_among, plain_quantization, split_parts
 from pytest_slm.models.packages import packaged_files
 
 FAVOURITE = "Q4_K_M"
+
+
+def per_engine(chosen: Iterable[Quantization], engines: Sequence[str]) -> tuple[Quantization, ...]:
+    """Every GGUF once for each engine, under names such as ``Q4_1+ik``; what is no GGUF as it is."""
+    found: list[Quantization] = []
+    for one in chosen:
+        if one.format != "gguf":
+            found.append(one)
+            continue
+        for engine in engines:
+            settings = one.engine.overridden_by(EngineSettings(engine=engine))
+            found.append(replace(one, name=f"{one.name}+{engine}", engine=settings))
+    return tuple(found)
 
 
 def select(submission: Submission, names: str | None) -> tuple[Quantization, ...]:

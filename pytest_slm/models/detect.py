@@ -150,7 +150,11 @@ def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...
 
 def check_quantization(quantization: Quantization, detected: Detected) -> str | None:
     """A sentence if a GGUF's header tells another of the known quantizations than its entry declares."""
-    declared, found = plain_quantization(quantization.name), plain_quantization(detected.quantization or "")
+    # With --slm-engine=all a name has the engine behind a plus.
+    declared, found = (
+        plain_quantization(quantization.name.partition("+")[0]),
+        plain_quantization(detected.quantization or ""),
+    )
     known = {plain_quantization(name) for name in FILE_TYPES.values()}
     if detected.format != "gguf" or declared == found or not {declared, found} <= known:
         return None

@@ -11,24 +11,40 @@ from typing import Any
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import TEMPLATE_STOPS, GenerationSettings
+from pytest_slm.core.submission import ENGINES
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import LONGEST_PATH, name_problem, read_text
 from pytest_slm.load.settings import keys, read_settings
 
-PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template")
+PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template", "engine_lib")
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")
 LISTS = ("suite", "quant", "task")
 LONGEST_TEMPLATE = 256 * 1024
 
 GENERATION_OPTIONS = ("temperature", "top_p", "max_tokens", "system", "chat_template", "fewshot", "repeats")
-SETTINGS = (*GENERATION_OPTIONS, "set")
+SETTINGS = ("engine", "engine_lib", *GENERATION_OPTIONS, "set")
 """The options of this file, by the names of their values."""
 
 
 def add_settings(add: Callable[..., None]) -> None:
     """Declare them."""
+    add(
+        "--slm-engine",
+        metavar="E",
+        choices=("auto", *ENGINES, "all"),
+        default=None,
+        help="which dialect of llama.cpp computes: llama.cpp, ik (ik_llama.cpp, often faster on CPUs), auto (default: "
+        "llama.cpp if it is installed), or all that are installed, each for itself: with --slm-interleave their rounds "
+        "alternate",
+    )
+    add(
+        "--slm-engine-lib",
+        metavar="PATH",
+        help="a libllama of your own (.so, .dylib, .dll), say one that is built for a GPU; it is looked at before "
+        "anything is asked of it",
+    )
     add(
         "--slm-temperature",
         metavar="T",
@@ -75,6 +91,7 @@ def settings_of(given: Mapping[str, Any]) -> tuple[EngineSettings, GenerationSet
     UsageError."""
     engine, sampling = read_settings(given["set"] or (), given)
     engine = engine.overridden_by(EngineSettings(threads=given["threads"], n_ctx=given["n_ctx"]))
+    engine = engine.overridden_by(_dialect(given, engine.engine_lib))
     template, source = _chat_template(given["chat_template"])
     said = {name: given[name] for name in GENERATION_OPTIONS} | sampling | {"chat_template": template}
     for name, value in said.items():
@@ -91,6 +108,18 @@ def settings_of(given: Mapping[str, Any]) -> tuple[EngineSettings, GenerationSet
                 slug="option-value",
             )
     return engine, generation, source
+
+
+def _dialect(given: Mapping[str, Any], library: str | None) -> EngineSettings:
+    """Which library computes. ``all`` is none of them, and what a session makes of it."""
+    chosen, library = given["engine"], given["engine_lib"] or library
+    if library is None:
+        return EngineSettings(engine=None if chosen in ("auto", "all") else chosen)
+    if chosen not in (None, "auto"):
+        raise UsageError("--slm-engine and --slm-engine-lib: leave out one", slug="option-value")
+    if not Path(library).is_file():
+        raise UsageError(f"--slm-engine-lib={library}: no such file", slug="engine-library")
+    return EngineSettings(engine_lib=str(Path(library).absolute()))
 
 
 def _check(name: str, value: Any) -> None:

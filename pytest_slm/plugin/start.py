@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.hosts.sources import Hosts
 from pytest_slm.load.builtin import check_suites, suites_folder
-from pytest_slm.models import resolve, select
+from pytest_slm.models import per_engine, resolve, select
 from pytest_slm.plugin import distribution
 from pytest_slm.plugin.active import Active
 from pytest_slm.plugin.items import LIVE, RUN
@@ -23,6 +24,25 @@ from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.run.session import Run
 from pytest_slm.run.settings import check
 from pytest_slm.terminal.progress import live_line
+
+
+def _quantizations(submission: Submission, settings: RunConfig, extensions: Extensions) -> tuple[Quantization, ...]:
+    """Those that are measured. Raises UsageError where there are none, or where they have no engine to choose."""
+    chosen = select(submission, settings.quant)
+    engine = settings.engine
+    if not settings.every_engine and engine.engine is None and engine.engine_lib is None:
+        return chosen
+    entry = extensions.backends.find("gguf", settings.backend)
+    if not entry.engines or not any(one.format == "gguf" for one in chosen):
+        option = "engine-lib" if engine.engine_lib else "engine"
+        raise UsageError(
+            f"--slm-{option}: only the backend llamacpp, which opens GGUF files, has engines to choose: leave it out",
+            slug="option-value",
+        )
+    if not settings.every_engine:
+        return chosen
+    entry.check_installed()
+    return per_engine(chosen, entry.installed_engines())
 
 
 def start(config: pytest.Config, settings: RunConfig) -> None:
@@ -38,7 +58,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     run = Run(
         config=settings,
         submission=submission,
-        quantizations=select(submission, settings.quant),
+        quantizations=_quantizations(submission, settings, extensions),
         extensions=extensions,
     )
     if settings.resume and not settings.plan and not distribution.is_worker(config):

@@ -102,12 +102,12 @@ class Run:
     def backend_entry(self, quantization: str) -> BackendEntry:
         """The backend that opens it. Raises UsageError if none does, or if its engine is not installed."""
         entry = self.extensions.backends.find(self.quantization(quantization).format, self.config.backend)
-        entry.check_installed()
+        entry.check_installed(self.settings(quantization))
         return entry
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
-        own = self.quantization(quantization).engine.overridden_by(self.config.engine_settings)
+        own = self.quantization(quantization).engine.overridden_by(self.config.engine)
         return self.submission.engine.overridden_by(own)
 
     def openings(self) -> Mapping[str, Opening]:
@@ -118,7 +118,7 @@ class Run:
             detected = self.detected(name)  # a broken header is told before an engine is started on it
             limit, n_ctx = detected.context_length if detected else None, self.settings(name).n_ctx
             if limit and n_ctx and n_ctx > limit:
-                asked = "--slm-n-ctx" if self.config.engine_settings.n_ctx else "engine.n_ctx"
+                asked = "--slm-n-ctx" if self.config.engine.n_ctx else "engine.n_ctx"
                 problem = f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more"
                 raise BackendError(problem, slug="context-too-long")
             spec = ModelSpec(

@@ -32,10 +32,10 @@ def check(config: RunConfig, backends: Iterable[str]) -> None:
     """Raise UsageError for a setting that none of these backends takes, and BackendError for a chat template that
     cannot be used, before anything is measured."""
     theirs = {ENGINES.get(name) for name in backends}
-    for field in fields(config.engine_settings):
+    for field in fields(config.engine):
         engine = field.metadata.get("engine", "both")
         known = engine == "both" or engine in theirs or None in theirs
-        if getattr(config.engine_settings, field.name) is not None and not known:
+        if getattr(config.engine, field.name) is not None and not known:
             here = ", ".join(sorted(filter(None, theirs)))
             problem = f"a setting of {engine}, and {here} computes here; leave it out"
             raise UsageError(f"--slm-set {field.name}: {problem}", slug="option-value")

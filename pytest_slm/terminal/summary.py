@@ -54,9 +54,14 @@ BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def _hints(run: RunReport) -> list[str]:
-    """What would be faster. Nothing where the processor does not say what it can."""
+    """What would be faster, and what is slow to be right. Nothing where the processor does not say what it can."""
     flags = set(run.machine.get("cpu_flags") or ())
     backend = run.backend
+    if backend is not None and backend.n_ubatch and backend.n_batch and backend.n_ubatch < backend.n_batch:
+        return [
+            f"hint: {backend.engine} computes this quantization in steps of {backend.n_ubatch} tokens: its kernels for "
+            f"more are wrong on this processor (NMSE {backend.kernels_nmse:.1f})"
+        ]
     if backend is None or (backend.dtype, backend.device) != ("bfloat16", "cpu") or not flags or flags & BF16_FLAGS:
         return []
     return [

@@ -224,7 +224,7 @@ def test_the_engine_is_set_by_the_command_line_before_the_submission(pytester):
 
     own = Quantization(name="q", format="gguf", engine=EngineSettings(n_batch=2, n_seq=2))
     run = Run(
-        config=RunConfig(model="m", engine_settings=EngineSettings(n_batch=3)),
+        config=RunConfig(model="m", engine=EngineSettings(n_batch=3)),
         submission=Submission(
             slug="m", name="m", quantizations=(own,), engine=EngineSettings(n_batch=1, n_seq=1, kv_cells=1)
         ),
