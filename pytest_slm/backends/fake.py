@@ -34,6 +34,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import (
@@ -71,6 +72,7 @@ class Fake:
     """A scripted backend; see the module's first lines for the script."""
 
     def __init__(self, spec: ModelSpec) -> None:
+        self.files = [Path(spec.path)] if spec.path else []
         script = read_bytes(spec.path) if spec.path else b"{}"
         self._script: Mapping[str, Any] = parse_json(script)
         self._sha256 = hashlib.sha256(script).hexdigest()

@@ -271,7 +271,7 @@ class RunReport(Record):
     by item and those available, the measured rates, and why."""
     harness: Mapping[str, float | None] = field(default_factory=dict)
     """wall_s; startup_s, from the command to the first item; host_s, spent waiting for the model; share, what is left
-    of the wall time; peak_rss in bytes, of the session's own process."""
+    of the wall time; peak_rss in bytes, of the session's own process; weights_s, spent on reading the weights again."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

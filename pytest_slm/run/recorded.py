@@ -12,6 +12,7 @@ from pytest_slm.core.request import Ask
 from pytest_slm.core.types import ItemId, Request, RunReport
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.hosts.sources import HostSource
+from pytest_slm.hosts.weights import WeightsInUse
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.run.records import restored
@@ -60,6 +61,7 @@ class RecordedHosts:
 
     def __init__(self, run: RecordedRun, inner: HostSource) -> None:
         self._run, self._inner = run, inner
+        self.weights = WeightsInUse()  # of none: nothing is asked of those that are here
 
     def open(self, quantization: str) -> Any:
         """What the run says of its backend."""
