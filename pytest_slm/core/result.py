@@ -233,6 +233,12 @@ class Result(Record):
         levels = {spec.name: spec.chance for spec in task.metrics}
         return replace(self, metrics=tuple(replace(metric, chance=levels.get(metric.name)) for metric in self.metrics))
 
+    def unbounded(self, metric: Metric) -> bool:
+        """Whether nobody can know what answers that were cut off have changed of a metric."""
+        if metric.cuts is not None:
+            return metric.cuts.bounds is None and metric.cuts.cut + metric.cuts.censored > 0
+        return bool(self.answers_cut or (self.thinking and self.thinking.censored))
+
     def metric(self, name: str | None = None) -> Metric | None:
         """The metric of that name (default: the primary one), or None if it was not measured."""
         wanted = self.primary if name is None else name
