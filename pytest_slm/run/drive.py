@@ -62,7 +62,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **kind.provenance(samples),
             **conclusion.provenance,
             **rounds.graders,
-            **({} if context.config.canary else {"canary": "off"}),
+            **context.config.marks,
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),

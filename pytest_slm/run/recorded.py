@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_slm.backends.protocol import CAPABILITIES, TIMING, TOOLS
 from pytest_slm.core.backend_info import BackendInfo, HostDescription
+from pytest_slm.core.config import CANARY
 from pytest_slm.core.request import Ask
-from pytest_slm.core.types import ItemId, Request, RunReport
+from pytest_slm.core.types import ItemId, Request, Result, RunReport
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.hosts.sources import HostSource
 from pytest_slm.hosts.weights import WeightsInUse
@@ -36,6 +38,14 @@ class RecordedRun:
                 slug="rescore-missing",
             )
         return RecordedAnswers(f"{self.folder}: {item}", lines)
+
+    def marked(self, result: Result) -> Result:
+        """A result that was scored again, with the run whose answers it has; what was looked at before they were
+        written, and what was not, is that run's affair."""
+        then = next((one.provenance for one in self.report.results if one.id == result.id), {})
+        now = {name: value for name, value in result.provenance.items() if name != CANARY}
+        kept = {CANARY: then[CANARY]} if CANARY in then else {}
+        return replace(result, provenance={**now, **kept, "rescored_run": self.report.run_id})
 
 
 class RecordedAnswers:
