@@ -100,6 +100,17 @@ def aggregate(profile: Profile, scores: Mapping[str, tuple[float, Interval | Non
     return Aggregate(profile=profile.name, score=clamp(score), interval=_clamped(interval), coverage=coverage)
 
 
+def mean_bounds(parts: Iterable[tuple[float, float, Interval | None]]) -> Interval | None:
+    """The bounds of the mean of (weight, value, bounds); what has none stays at its value. None where none has any."""
+    parts = [part for part in parts if part[0] > 0]
+    if not any(bounds for *_, bounds in parts):
+        return None
+    total = sum(weight for weight, *_ in parts)
+    lows, highs = zip(*(bounds or (value, value) for _, value, bounds in parts), strict=True)
+    low, high = (sum(w * end for (w, *_), end in zip(parts, ends, strict=True)) / total for ends in (lows, highs))
+    return clamp(low), clamp(high)
+
+
 def ranks(scores: Mapping[str, float]) -> dict[str, int]:
     """Competition ranks, best first: equal scores share a rank (1, 2, 2, 4); the order of equals is by id."""
     ordered = sorted(scores, key=lambda key: (-scores[key], key))

@@ -51,7 +51,9 @@ class TaskScore(Record):
     """What a model without any skill gets, in points; None where the task does not say."""
     bounds: Interval | None = None
     """The score if all answers that were cut off were wrong, and if they were right; None where nothing was written, or
-    they are not known."""
+    it is ``unbounded``."""
+    unbounded: bool = False
+    """Whether answers were cut off, and nobody can know what the score would be without that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,10 @@ class UseCase(Record):
     chance: float | None = None
     """The mean of the chance levels of its tasks, in points; None where one of them does not say."""
     bounds: Interval | None = None
-    """The mean of its tasks' bounds, where nothing was written their scores; None where none has any."""
+    """The mean of its tasks' bounds, where nothing was written their scores; None where none has any, and where one is
+    ``unbounded``."""
+    unbounded: tuple[str, ...] = ()
+    """The tasks that are."""
     recommended: bool | None = None
     engine: str | None = None
     machine: str | None = None
@@ -99,6 +104,11 @@ class AggregateScore(Record):
     rank: int | None = None
     ranked: int | None = None
     unranked: str = ""
+    bounds: Interval | None = None
+    """The same mean of the bounds of its use cases, where nothing was written their scores; None where none has any,
+    and where one is ``unbounded``."""
+    unbounded: tuple[str, ...] = ()
+    """The use cases that are."""
 
 
 @dataclass(frozen=True, kw_only=True)
