@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_slm.core.record import Record
+from pytest_slm.core.record import Name, Record
 from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, Metric, Result
 
@@ -19,8 +19,8 @@ from pytest_slm.core.types import MEASURED, Metric, Result
 class Profile(Record):
     """Weights of use cases, by name; an aggregate divides by their sum."""
 
-    name: str
-    weights: Mapping[str, float]
+    name: Name
+    weights: Mapping[Name, float]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -271,7 +271,7 @@ class RunReport(Record):
     versions: Mapping[str, str]
     planned: tuple[ItemId, ...]
     results: tuple[Result, ...]
-    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of these results say of themselves, by name."""
     interrupted: bool = False
     limit: int | None = None

@@ -180,7 +180,7 @@ class QuantizationEntry(Record):
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
-    aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
+    aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
 
 
@@ -242,12 +242,12 @@ class RegistryEntry(Record):
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
-    aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
+    aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
     performance: Performance | None = None
     performance_elsewhere: tuple[Performance, ...] = ()
-    safety: Mapping[str, Rate] = field(default_factory=dict)
-    domain_scores: Mapping[str, float] = field(default_factory=dict)
-    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    safety: Mapping[Name, Rate] = field(default_factory=dict)
+    domain_scores: Mapping[Name, float] = field(default_factory=dict)
+    suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of its items say of themselves."""
     deployment_targets: tuple[DeploymentTarget, ...] = ()
     best_for: tuple[str, ...] = ()
