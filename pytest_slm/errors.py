@@ -15,6 +15,8 @@ from operator import ne
 
 LONG, SHORT = re.compile(r"(\S{150})\S{50,}(\S{100})"), r"\1…\2"
 """A word that is too long for a line of which a person reads all, and what is left of it."""
+LONGEST_LINE = 1_000
+"""Letters of a line; of a longer one the beginning and the end are told."""
 
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
@@ -52,7 +54,10 @@ class SlmError(Exception):
             self.slug = slug
 
     def __str__(self) -> str:
-        return f"{LONG.sub(SHORT, self.args[0])}  [{self.slug}]"
+        text = LONG.sub(SHORT, self.args[0])
+        if len(text) > LONGEST_LINE:
+            text = f"{text[: LONGEST_LINE - 250]} … {text[-200:]}"
+        return f"{text}  [{self.slug}]"
 
 
 class UsageError(SlmError):

@@ -33,7 +33,8 @@ FREE = (
     *("run_id", "reports", "resume", "plan", "gates", "offline", "start_timeout", "request_timeout"),
     "chat_template",  # its hash stands in ``generation``
 )
-"""Settings that change no answer, or that say where answers are: the sequel of a run may have others."""
+"""Settings that change no answer, or that say where answers are: the sequel of a run may have others. ``canary`` is
+none of them, though it changes no answer either: it would have been asked before one half of an item only."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import (
@@ -55,8 +56,9 @@ from pytest_slm.core.types import Generation, GenerationTimes, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.prompts.pairs import shown_of
+from pytest_slm.prompts.switches import switch_of, thinks, variables_of
 from pytest_slm.prompts.template import chat_template, chosen
-from pytest_slm.prompts.thinking import COMMON, Marks, opened_by, variables_of
+from pytest_slm.prompts.thinking import COMMON, Marks, opened_by
 from pytest_slm.prompts.writing import ThinkingRules, Writing
 
 PAUSE_S = 0.3
@@ -73,6 +75,7 @@ class Fake:
     """A scripted backend; see the module's first lines for the script."""
 
     def __init__(self, spec: ModelSpec) -> None:
+        self.files = [Path(spec.path)] if spec.path else []
         script = read_bytes(spec.path) if spec.path else b"{}"
         self._script: Mapping[str, Any] = parse_json(script)
         self._sha256 = hashlib.sha256(script).hexdigest()
@@ -81,7 +84,8 @@ class Fake:
         self._template = chosen(spec.chat_template, self._script.get("chat_template"))
         self._thinking = spec.thinking
         self._closings: list[str] = []
-        self._rules = ThinkingRules.of(self._template, spec.thinking, self._closing_ids)
+        self._switch = None if self._template is None else switch_of(self._template)
+        self._rules = ThinkingRules.of(self._template, spec.thinking, self._closing_ids, self._switch)
         self._context = int(self._script.get("context_length", 4096))
         self._paces = itertools.cycle(self._script["pace_s"]) if self._script.get("pace_s") else None
         given = {CHAT} if spec.chat_template is not None else set()
@@ -209,7 +213,8 @@ class Fake:
         text = str(said[request.seed % len(said) if request.temperature else 0] if isinstance(said, list) else said)
         thought = rule.get("reasoning", self._script.get("reasoning"))
         told = variables_of(self._template or "", self._thinking).values()
-        if thought and all(told):
+        quiet = self._switch is not None and not thinks(self._thinking)
+        if thought and all(told) and not quiet:
             marks = opened or self._rules.known[0]
             text = f"{'' if opened else marks.open}\n{thought}\n{marks.close}\n\n{text}"
         return _pieces(text)
@@ -218,7 +223,8 @@ class Fake:
         if self._template is None or request.messages is None:
             return None
         told = variables_of(self._template, self._thinking)
-        prompt = chat_template(self._template, "", "", tuple(told.items())).render(request.messages, request.tools)
+        messages = self._switch.set(request.messages, self._thinking) if self._switch else request.messages
+        prompt = chat_template(self._template, "", "", tuple(told.items())).render(messages, request.tools)
         return opened_by(prompt, self._rules.known)
 
     def _closing_ids(self, text: str) -> list[int]:
@@ -254,7 +260,7 @@ class Fake:
                 self._held.append(b"\1" * GROWTH)  # zeros would not be in RAM before they are written to
 
     def _n_prompt(self, request: Request) -> int:
-        return len(shown_of([0] * self._n_words(request), request, self._context))
+        return len(shown_of([0] * self._n_words(request), request, self._context, self._rules.most(request)))
 
     @staticmethod
     def _n_words(request: Request) -> int:

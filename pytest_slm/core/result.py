@@ -236,6 +236,12 @@ class Result(Record):
         levels = {spec.name: spec.chance for spec in task.metrics}
         return replace(self, metrics=tuple(replace(metric, chance=levels.get(metric.name)) for metric in self.metrics))
 
+    def unbounded(self, metric: Metric) -> bool:
+        """Whether nobody can know what answers that were cut off have changed of a metric."""
+        if metric.cuts is not None:
+            return metric.cuts.bounds is None and metric.cuts.cut + metric.cuts.censored > 0
+        return bool(self.answers_cut or (self.thinking and self.thinking.censored))
+
     def metric(self, name: str | None = None) -> Metric | None:
         """The metric of that name (default: the primary one), or None if it was not measured."""
         wanted = self.primary if name is None else name
@@ -265,7 +271,7 @@ class RunReport(Record):
     versions: Mapping[str, str]
     planned: tuple[ItemId, ...]
     results: tuple[Result, ...]
-    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of these results say of themselves, by name."""
     interrupted: bool = False
     limit: int | None = None
@@ -276,7 +282,7 @@ class RunReport(Record):
     by item and those available, the measured rates, and why."""
     harness: Mapping[str, float | None] = field(default_factory=dict)
     """wall_s; startup_s, from the command to the first item; host_s, spent waiting for the model; share, what is left
-    of the wall time; peak_rss in bytes, of the session's own process."""
+    of the wall time; peak_rss in bytes, of the session's own process; weights_s, spent on reading the weights again."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -146,9 +146,9 @@ class SuiteFacts(Record):
     """Whether its results are made to a score; speeds and checks are not."""
     use_case: Name | None = None
     """The name of its score among the use cases; None if it is none of them."""
-    domain: str | None = None
+    domain: Name | None = None
     """The line of work that its questions come from: ``legal``."""
-    rates: Mapping[str, RateSource] = field(default_factory=dict)
+    rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
 
     @classmethod

@@ -27,6 +27,7 @@ from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
 from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import SPINNING
+from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.child import Child
 from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.hardware import usable_memory
@@ -87,6 +88,9 @@ class HostProcess:
         self.address: frames.Address = ready["ready"] if isinstance(ready["ready"], str) else tuple(ready["ready"])
         start_s = time.perf_counter() - started
         description = HostDescription.from_json(ready["describe"])
+        self.weights = WeightFiles(spec.path)
+        """The files that it holds; they are read again when it is needed no more, which it may not live to see."""
+        self.weights.opened([Path(file) for file in ready["files"]], description.backend.weights_sha256)
         host = replace(description.host, start_s=start_s, starting=watch.stop(self.pid))
         self.description = replace(description, host=host)
 

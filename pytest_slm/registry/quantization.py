@@ -8,7 +8,7 @@ from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
-from pytest_slm.registry.scores import Stratum, aggregates, mean_bounds, named, use_cases
+from pytest_slm.registry.scores import Stratum, aggregates, named, use_cases
 from pytest_slm.registry.store import StoredReport
 
 
@@ -127,14 +127,15 @@ def _rate(stratum: Stratum, name: str) -> Rate | None:
 def _cuts(value: float, metrics: Sequence[Metric]) -> Cuts | None:
     """What cut answers leave open of the mean of metrics."""
     cuts = [metric.cuts for metric in metrics if metric.cuts is not None]
-    bounds = mean_bounds([(metric.value, metric.cuts.bounds if metric.cuts else None) for metric in metrics])
-    if len(cuts) < len(metrics) or bounds is None:
+    if len(cuts) < len(metrics):
         return None
+    known = [one.bounds for one in cuts if one.bounds is not None]
+    lows, highs = zip(*known, strict=True) if len(known) == len(cuts) else ((), ())
     return Cuts(
         cut=sum(one.cut for one in cuts) / len(cuts),
         censored=sum(one.censored for one in cuts) / len(cuts),
-        lower=min(value, bounds[0]),
-        upper=max(value, bounds[1]),
+        lower=min(value, sum(lows) / len(lows)) if lows else None,
+        upper=max(value, sum(highs) / len(highs)) if highs else None,
     )
 
 

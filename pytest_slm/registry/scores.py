@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.aggregation import aggregate, clamp, goodness, suite_score
+from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds, suite_score
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
 from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, combine
@@ -191,6 +191,7 @@ def run_scores(
         tasks = [_task_score(task, mine, planned) for task in score.measured]
         covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
         full = mode == "full" and limit is None and not settings
+        unbounded = tuple(task.task for task in tasks if task.unbounded)
         levels = [task.chance for task in tasks if task.chance is not None]
         cases[suite] = UseCase(
             suite=suite,
@@ -205,7 +206,8 @@ def run_scores(
             declared=declared,
             benchmarks=tuple(tasks),
             chance=sum(levels) / len(levels) if len(levels) == len(tasks) else None,
-            bounds=mean_bounds([(task.score, task.bounds) for task in tasks]),
+            bounds=None if unbounded else mean_bounds((1, task.score, task.bounds) for task in tasks),
+            unbounded=unbounded,
             recommended=score.score >= score_rules().recommended if full else None,
         )
     return cases
@@ -237,6 +239,8 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
         weight = sum(profile.weights[name] * case.coverage for name, case in parts.items())
         covered = weight / sum(profile.weights.values())
         complete = stratum.complete({case.suite for case in parts.values()})
+        unbounded = tuple(name for name, case in parts.items() if case.unbounded)
+        ends = ((profile.weights[name], case.score, case.bounds) for name, case in parts.items())
         found[profile.name] = AggregateScore(
             profile=profile.name,
             score=total.score,
@@ -248,6 +252,8 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
             settings=stratum.settings,
             machine=stratum.machine,
             complete=complete,
+            bounds=None if unbounded else mean_bounds(ends),
+            unbounded=unbounded,
         )
     return found
 
@@ -276,6 +282,7 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
     variants |= {item.variant for item in planned if (item.suite, item.task) == (mine[0].suite, task)}
     variants |= {result.variant for result in mine}
     score, interval = combine([(1 / len(measured), *goodness(metric)) for _, metric in measured])
+    unbounded = any(result.unbounded(metric) for result, metric in measured)
     return TaskScore(
         task=task,
         version=measured[0][0].version,
@@ -284,7 +291,8 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
         interval=interval and (clamp(interval[0]), clamp(interval[1])),
         n=sum(metric.n for _, metric in measured),
         chance=_chance([metric for _, metric in measured]),
-        bounds=mean_bounds([(goodness(metric)[0], _bounds(metric)) for _, metric in measured]),
+        bounds=None if unbounded else mean_bounds((1, goodness(m)[0], _bounds(m)) for _, m in measured),
+        unbounded=unbounded,
         measured_variants=len(measured),
         planned_variants=len(variants),
     )
@@ -293,14 +301,6 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
 def _bounds(metric: Metric) -> Interval | None:
     """What cut answers leave open, in points where more is better."""
     return goodness(replace(metric, interval=metric.cuts.bounds))[1] if metric.cuts else None
-
-
-def mean_bounds(parts: Sequence[tuple[float, Interval | None]]) -> Interval | None:
-    """The bounds of a mean of (value, bounds); what has none stays at its value. None where none has any."""
-    if not any(bounds for _, bounds in parts):
-        return None
-    lows, highs = zip(*(bounds or (value, value) for value, bounds in parts), strict=True)
-    return sum(lows) / len(parts), sum(highs) / len(parts)
 
 
 def _chance(metrics: Sequence[Metric]) -> float | None:

@@ -64,7 +64,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **conclusion.provenance,
             **rounds.graders,
             **settings.asked(kind, conversations),
-            **({} if context.config.canary else {"canary": "off"}),
+            **context.config.marks,
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),

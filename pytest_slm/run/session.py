@@ -173,8 +173,7 @@ class Run:
             kind = self.kind(task, identity, lambda: self._kept(keeper, quantization), record, progress)
             result = drive(kind).with_chance(task)
         if self.recorded is not None:
-            rescored = {**result.provenance, "rescored_run": self.recorded.report.run_id}
-            result = dataclasses.replace(result, provenance=rescored)
+            result = self.recorded.marked(result)
         return dataclasses.replace(
             result,
             gate=task.gate,
@@ -266,6 +265,7 @@ class Run:
             kind=task.kind if task else "",
             seed=self.config.seed,
             samples=self._samples_of(identity),
+            provenance=self.config.marks,
         )
 
     def _samples_of(self, identity: ItemId) -> str | None:

@@ -13,7 +13,7 @@ from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates,
 from pytest_slm.site import numbers
 from pytest_slm.site.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots import LinePlot, Stacks
-from pytest_slm.site.samples import SampleGroup, sample_groups
+from pytest_slm.site.samples import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
     Fact,
@@ -69,6 +69,7 @@ class ReportView:
     performance_items: tuple[ItemRow, ...]
     caution: str
     missing: tuple[tuple[str, ItemRow], ...]
+    cut_prompts: tuple[CutPromptRow, ...]
     samples: tuple[SampleGroup, ...]
     provenance: tuple[FactGroup, ...]
 
@@ -115,6 +116,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
             for result in results
             if result.outcome not in MEASURED
         ),
+        cut_prompts=cut_prompt_rows(run.results, samples),
         samples=sample_groups(run.results, samples),
         provenance=_provenance(run),
     )

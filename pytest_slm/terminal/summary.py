@@ -10,6 +10,7 @@ import pytest
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
+from pytest_slm.registry.entry import AggregateScore
 from pytest_slm.registry.scores import engine_of, run_aggregates
 from pytest_slm.terminal.table import aligned
 
@@ -30,7 +31,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for total in run_aggregates(run).values():
         terminal.write_line(
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
-            f"coverage {total.coverage:.0%} of its weight{note}"
+            f"coverage {total.coverage:.0%} of its weight{_cut_answers(total)}{note}"
         )
 
 
@@ -134,6 +135,14 @@ def thinking_line(results: Sequence[Result]) -> str:
     tokens = f"{sum(known):,d} tokens" if len(known) == len(counts) else "tokens not counted"
     lost = f", {censored} of them cut off before their answer" if censored else ""
     return f"thinking: before {answers} answer{'' if answers == 1 else 's'}, {tokens}{lost}"
+
+
+def _cut_answers(total: AggregateScore) -> str:
+    """What answers that were cut off leave open of an aggregate."""
+    if total.unbounded:
+        return f", without bounds: nobody knows what cut answers change of {', '.join(total.unbounded)}"
+    low, high = (f"{end:.1f}" for end in total.bounds or (0.0, 0.0))
+    return "" if low == high else f", {low} – {high} were cut answers wrong or right"
 
 
 def _bounds(interval: Interval | None) -> str:

@@ -536,6 +536,13 @@ def test_a_part_that_took_no_time_has_no_ratio(timed):
         compare(side, side)
 
 
+def test_times_beyond_all_measure_are_not_compared(timed):
+    # their ratios are 0 or infinity
+    for values in ((5e-324, 140.0), (1.0, 1e308), (1e-200, 1e200), (1e150, 1e-150)):
+        with pytest.raises(ReportError, match="compare-nothing"):
+            compare(timed(values, unit="s", name="load_s"), timed((1.0, 2.0), unit="s", name="load_s"))
+
+
 @given(st.lists(st.floats(1, 100), min_size=2, max_size=8), st.lists(st.floats(1, 100), min_size=2, max_size=8))
 def test_swapping_the_sides_turns_the_verdict_round(factory, one, other):
     def result(values):
