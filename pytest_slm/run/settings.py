@@ -17,7 +17,7 @@ from pytest_slm.core.request import SAMPLING
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.models import detect
+from pytest_slm.models.detect import detect
 from pytest_slm.prompts.template import check_template
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.sandbox import PASS_AT_1
