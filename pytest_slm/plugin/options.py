@@ -27,7 +27,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--slm-model",
         metavar="REF",
         help="the model: a Hub repo id (org/name), a .gguf file, a folder of safetensors, pkg:DISTRIBUTION (a GGUF "
-        "that an installed package ships), the path or slug of a submission, or fake[:SCRIPT.json]. Without a path "
+        "that an installed package ships), the path or slug of a submission, http://HOST:PORT/v1 (a model that a "
+        "server holds), or fake[:SCRIPT.json]. Without a path "
         "argument the built-in suites run",
     )
     add(
@@ -90,6 +91,18 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
     )
+    add(
+        "--slm-served-model",
+        metavar="NAME",
+        help="with --slm-model=http://...: the model's name on the server (default: the only one that it has)",
+    )
+    add(
+        "--slm-concurrency",
+        metavar="N",
+        type=int,
+        help="with --slm-model=http://...: requests that the server gets at once (default: its slots, where it tells "
+        "them, else 4)",
+    )
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
@@ -142,6 +155,8 @@ NAMES = (
     *(
         "threads",
         "n_ctx",
+        "served_model",
+        "concurrency",
         "exact",
         "thinking",
         "canary",
@@ -172,7 +187,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
             option = alone[0].replace("_", "-")
             raise UsageError(f"--slm-{option} needs --slm-model=REF: which model is it for?", slug="no-model")
         return None
-    for name in ("limit", "threads", "n_ctx", "start_timeout", "request_timeout"):
+    for name in ("limit", "threads", "n_ctx", "concurrency", "start_timeout", "request_timeout"):
         most = LONGEST_S if name.endswith("timeout") else LARGEST
         if given[name] is not None and not 0 < given[name] < most:
             raise UsageError(
@@ -204,6 +219,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "backend": given["backend"],
         "threads": given["threads"],
         "n_ctx": given["n_ctx"],
+        "served_model": given["served_model"],
+        "concurrency": given["concurrency"],
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",

@@ -33,6 +33,11 @@ class Stratum:
     chosen: tuple[tuple[StoredReport, Result], ...]
 
     @property
+    def server(self) -> str | None:
+        """The address of the server that answered; None for weights that were opened where they were measured."""
+        return server_of(self.runs[0].run)
+
+    @property
     def full(self) -> bool:
         """Whether these runs were full ones: a full run with a limit on its samples is none."""
         return self.mode == "full" and self.limit is None
@@ -72,6 +77,11 @@ def engine_of(run: RunReport) -> str | None:
         return None
     name, version = run.backend.name, run.backend.engine_version
     return (version if " " in version else f"{name} {version}".strip()) or None
+
+
+def server_of(run: RunReport) -> str | None:
+    """The address of the server that answered; None for weights that were opened where they were measured."""
+    return run.backend.server if run.backend else None
 
 
 def machine_of(run: RunReport) -> str | None:
@@ -238,6 +248,7 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
             mode=stratum.mode,
             limit=stratum.limit,
             machine=stratum.machine,
+            server=stratum.server,
             complete=complete,
         )
     return found

@@ -26,6 +26,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for line in (*reasons, *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
     note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
+    note = ", never ranked: a server's weights are unverified" if run.backend and run.backend.server else note
     for total in run_aggregates(run).values():
         terminal.write_line(
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
@@ -43,6 +44,9 @@ def _set_up(run: RunReport) -> str:
         f"context {n_ctx}" if n_ctx else "",
         "exact" if backend and backend.exact else "",
         f"thinking {backend.thinking}" if backend and backend.thinking not in (None, "off") else "",
+        f"unverified weights, served by {backend.server} as {backend.served_model}"
+        if backend and backend.server
+        else "",
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))
