@@ -165,9 +165,13 @@ def _pick(source: str, quantization: Quantization, files: object) -> str:
 def check_served(config: RunConfig, submission: Submission) -> None:
     """Raise UsageError for options that mean something for servers only, or nothing for them."""
     server = any(quantization.format == SERVED for quantization in submission.quantizations)
-    for name in ("threads", "exact", "backend") if server else ("served_model", "concurrency"):
-        if getattr(config, name):
-            option = f"--slm-{name.replace('_', '-')}"
+    names = ("exact", "backend", "every_engine") if server else ("served_model", "concurrency")
+    given = {name: getattr(config, name) for name in names}
+    if server:  # a context length is what prompts are fitted to, whoever computes
+        given |= {name: value for name, value in config.engine.to_json().items() if name != "n_ctx"}
+    for name, value in given.items():
+        if value not in (None, False):
+            option = f"--slm-{name.removeprefix('every_').replace('_', '-')}"
             why = "a server decides that itself" if server else "it is for a model that a server holds (http://...)"
             raise UsageError(
                 f"{option} with --slm-model={submission.origin}: {why}; leave it out", slug="server-option"
