@@ -23,7 +23,7 @@ SAMPLERS: Mapping[str, tuple[str, str]] = {
 OWN_OPTIONS = ("threads", "n_ctx", *(name for name in SAMPLING if name not in SAMPLERS))
 FLAGS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
-_ENGINE = {field.name: field for field in dataclasses.fields(EngineSettings)}
+_ENGINE = {field.name: field for field in dataclasses.fields(EngineSettings) if "meaning" in field.metadata}
 
 
 def read_settings(texts: Iterable[str], taken: Mapping[str, Any]) -> tuple[EngineSettings, dict[str, Any]]:

@@ -33,7 +33,7 @@ def check(config: RunConfig, backends: Iterable[str]) -> None:
     cannot be used, before anything is measured."""
     theirs = {ENGINES.get(name) for name in backends}
     for field in fields(config.engine):
-        engine = field.metadata["engine"]
+        engine = field.metadata.get("engine", "both")
         known = engine == "both" or engine in theirs or None in theirs
         if getattr(config.engine, field.name) is not None and not known:
             here = ", ".join(sorted(filter(None, theirs)))

@@ -275,7 +275,7 @@ def test_the_arithmetic_check_of_the_profile(factory):
 
 
 @pytest.mark.parametrize(("setting", "value"), [("exact", True), ("kv_type", "Q8_0"), ("dtype", "bfloat16")])
-def test_runs_of_other_engine_settings_are_never_put_together(factory, setting, value):
+def test_runs_of_other_engine_are_never_put_together(factory, setting, value):
     backend = {"name": "llamacpp", "engine_version": "1", "exact": False, "kv_type": "F16", "dtype": None}
     runs = [
         stored(factory.make_run(backend=other), f"{n}/report.json")
