@@ -46,6 +46,7 @@ class Request(Record):
     left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
+    ``alone``: it is asked when nothing else is being computed, so that its times are its own.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -64,6 +65,7 @@ class Request(Record):
     json_schema: Mapping[str, Any] | None = None
     keep_end: bool = False
     begun: tuple[int, ...] = ()
+    alone: bool = False
 
     @property
     def resumable(self) -> bool:
