@@ -127,6 +127,16 @@ SAME_MEANING: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("quants", "quantization", "files"), ("quantizations",)),
     **dict.fromkeys(("repo", "repo_id", "model_id"), ("hf_repo", "source")),
     **dict.fromkeys(("author", "submitter"), ("submitted_by",)),
+    **dict.fromkeys(("equals", "equal", "exact_match", "is"), ("exact",)),
+    **dict.fromkeys(("icontains", "contains_any", "contains-any", "contains_all", "contains-all"), ("contains",)),
+    **dict.fromkeys(("is_json", "is-json", "json", "contains-json"), ("json_schema",)),
+    **dict.fromkeys(("levenshtein", "fuzzy", "similar"), ("similarity",)),
+    **dict.fromkeys(("rouge_n", "rouge-n", "rougel"), ("rouge",)),
+    **dict.fromkeys(("llm_rubric", "llm-rubric", "assert", "asserts", "assertions"), ("rubric", "checks")),
+    **dict.fromkeys(("case_sensitive", "case", "ignorecase"), ("ignore_case",)),
+    **dict.fromkeys(("regexp", "re"), ("regex", "pattern")),
+    **dict.fromkeys(("atol", "abs_tol", "epsilon"), ("tolerance",)),
+    **dict.fromkeys(("rtol", "rel_tol"), ("relative",)),
 }
 """Words of other tools, and ours for the same thing."""
 FEW = 400

@@ -72,7 +72,7 @@ SLOW = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fixtures that several folders share stand in a file of their own, which import mode importlib does not find."""
-    for name in ("surroundings", "weights"):
+    for name in ("surroundings", "weights", "scripted_server"):
         config.pluginmanager.register(_module(f"slm_{name}", Path(__file__).with_name(f"{name}.py")))
 
 

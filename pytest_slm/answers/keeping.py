@@ -75,9 +75,11 @@ class Keeper:
 
     def watch(self, backend: Backend) -> Backend:
         """The backend, with memory; as it is if it does not say which weights it holds, because then nobody could tell
-        its answers from those of another model."""
+        its answers from those of another model. A server's word for its model is taken, and told."""
         description = backend.describe()
-        if not description.weights_sha256:
+        if description.server:
+            self._notes = [f"the weights behind {description.server} are unverified: those of all answers may differ"]
+        elif not description.weights_sha256:
             self._notes = ["this backend does not say which weights it holds, so its answers are not kept"]
             return backend
         self._exact = bool(description.exact)
@@ -112,6 +114,7 @@ class KeepingBackend:
         self._key = key
         self._keeper = keeper
         self.capabilities = inner.capabilities
+        self.lacks: Mapping[str, str] = getattr(inner, "lacks", {})
 
     def describe(self) -> BackendInfo:
         return self._inner.describe()

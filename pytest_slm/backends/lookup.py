@@ -83,6 +83,13 @@ class Backends:
             needs=("torch", "transformers", "safetensors"),
             extra="hf",
         )
+        self.register(
+            "server",
+            "pytest_slm.backends.server:Server",
+            formats=("server",),
+            needs=("httpx",),
+            extra="server",
+        )
         self.register("fake", "pytest_slm.backends.fake:Fake", formats=("fake",))
 
     def register(

@@ -49,7 +49,11 @@ class ModelSpec(Record):
     it to compute every request in a way that does not depend on the other requests. ``thinking``: whether the model
     shall think before it answers, or the most tokens that it may think. ``chat_template``: chatml, none (the plain
     form) or the source of a template, instead of the model's own. ``sha256``: which weights they must be, where that is
-    known; the process that opens them looks."""
+    known; the process that opens them looks.
+
+    For a model that a server holds ``path`` is the address; ``served_model`` the name that it has there,
+    ``concurrency`` how many requests may be open at once, and ``silence_s`` the longest silence of one (None: the
+    backend decides)."""
 
     path: str | None
     format: str
@@ -58,6 +62,9 @@ class ModelSpec(Record):
     exact: bool = False
     thinking: Thinking = "off"
     chat_template: str | None = None
+    served_model: str | None = None
+    concurrency: int | None = None
+    silence_s: float | None = None
 
     def __post_init__(self) -> None:
         check_thinking(self.thinking)
@@ -128,7 +135,8 @@ class Backend(Protocol):
     ``buffers()``: bytes of the memory for weights, KV and computing that are open now, by name, as the engine says; and
     ``files``: those of its weights, of which ``weights_sha256`` is the hash. With ``begun()`` it tells, while
     ``generate`` goes on, the tokens of the answers to resumable requests that are being written, by the place of the
-    request; it then goes on behind the tokens that a request has as its ``begun``.
+    request; it then goes on behind the tokens that a request has as its ``begun``. ``lacks`` says why capabilities that
+    it has not are missing, by their names.
     """
 
     @property

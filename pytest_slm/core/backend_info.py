@@ -25,11 +25,14 @@ class BackendInfo(Record):
     the model was to think before it answered, or the most tokens of that, ``chat_template_notes`` what a reader should
     know of the prompts, ``lora`` an adapter's name, hash and scale, ``draft_model`` the name and hash of the model that
     drafts. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants to be told.
+
+    Of a model that a server holds: its address (``server``), the name that it serves the model by (``served_model``)
+    and the digest that it tells of the weights (``weights_digest``), which nobody has verified.
     """
 
     name: str
     engine_version: str
-    n_ctx: int
+    n_ctx: int | None
     engine: str | None = None
     engine_build: str | None = None
     weights_sha256: str | None = None
@@ -62,6 +65,9 @@ class BackendInfo(Record):
     adds_bos: bool | None = None
     kernels_nmse: float | None = None
     kv_bytes_per_token: int | None = None
+    server: str | None = None
+    served_model: str | None = None
+    weights_digest: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -81,6 +87,7 @@ SETTINGS = (
     *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
     *("exact", "thinking", "kv_type", "flash_attention", "dtype", "device"),
     *("gpu_layers", "main_gpu", "tensor_split", "lora"),
+    *("server", "served_model", "weights_digest"),
 )
 """What decides answers and times: reports in which one of these differs are never put together, and a comparison tells
 it beside the difference."""
@@ -116,7 +123,8 @@ class HostInfo(Record):
 
     ``load_s``: seconds to open the model; ``start_s``: from the start of the process until it could be asked, importing
     the engine and hashing the weights included; ``starting``: what went on around it meanwhile. ``thread_wait``: how
-    long its threads wait for each other before they sleep, where an environment variable says it.
+    long its threads wait for each other before they sleep, where an environment variable says it. ``lacks``: why a
+    capability is not there, where the backend knows it.
     """
 
     pid: int
@@ -125,6 +133,7 @@ class HostInfo(Record):
     start_s: float | None = None
     starting: Conditions | None = None
     thread_wait: str | None = None
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +159,9 @@ def device_facts(backend: BackendInfo | None) -> dict[str, Any]:
 
 def machine_id(machine: Mapping[str, Any], backend: BackendInfo | None) -> str | None:
     """The fingerprint of a machine, with a hash of the device where that is not the CPU (docs/machine.md); None if it
-    has none: two unknown machines are never the same one."""
+    has none, or if the model is a server's: two unknown machines are never the same one."""
+    if backend is not None and backend.server is not None:
+        return None
     fingerprint, device = machine.get("fingerprint"), device_facts(backend)
     if fingerprint is None or not device:
         return None if fingerprint is None else str(fingerprint)

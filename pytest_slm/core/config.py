@@ -55,6 +55,10 @@ class RunConfig(Record):
     """Every request is computed as if it were alone, so that a number cannot depend on its neighbours."""
     thinking: Thinking = "off"
     """Whether the model shall think before it answers, or the most tokens that it may think."""
+    served_model: str | None = None
+    """The name of the model on the server that ``model`` is the address of."""
+    concurrency: int | None = None
+    """Requests that a server gets at once."""
     canary: bool = True
     """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0

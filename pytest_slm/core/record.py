@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import ipaddress
 import math
 import re
 import types
@@ -280,3 +281,11 @@ def _build_record(cls: Any, data: object, where: str) -> object:
 def _demand(condition: bool, where: str, wanted: str, got: object) -> None:
     if not condition:
         raise RecordError(f"{where}: expected {wanted}, got {got!r:.80}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")

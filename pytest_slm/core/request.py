@@ -46,6 +46,7 @@ class Request(Record):
     left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
+    ``alone``: it is asked when nothing else is being computed, so that its times are its own.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -64,6 +65,7 @@ class Request(Record):
     json_schema: Mapping[str, Any] | None = None
     keep_end: bool = False
     begun: tuple[int, ...] = ()
+    alone: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -161,17 +163,17 @@ class GenerationTimes(Record):
 
     ``prepare_s``: template and tokenizer; ``prefill_s``: the prompt through the engine; ``sample_s``: picking the
     first token; ``detokenize_s``: making text of it (None in answers that were kept before it was measured). The four
-    add up to the time to the first token. ``token_s``: when each output token was known as text (first entry: TTFT).
-    ``n_evaluated``: prompt tokens that the engine really computed, which equals the prompt's length when nothing was
-    cached.
+    add up to the time to the first token; a server does not tell them. ``token_s``: when each output token was known as
+    text (first entry: TTFT); of a server, when each piece of its stream had come. ``n_evaluated``: prompt tokens that
+    the engine really computed, which equals the prompt's length when nothing was cached (None: a server does not say).
     """
 
-    prepare_s: float
-    prefill_s: float
-    sample_s: float
+    prepare_s: float | None
+    prefill_s: float | None
+    sample_s: float | None
     token_s: tuple[float, ...]
     end_s: float
-    n_evaluated: int
+    n_evaluated: int | None
     detokenize_s: float | None = None
 
 
@@ -181,19 +183,26 @@ class Generation(Record):
 
     ``text`` is the answer; what the model thought before it stands apart in ``reasoning``, of ``n_reasoning`` of the
     ``n_output`` tokens, marks included (None: the backend has not looked for any). ``tool_calls`` are the calls in the
-    answer, read by the driver where tools were shown; None where nobody has looked for any. ``n_unshown`` tokens at the
-    beginning of the prompt were left out, because the context has no room for them.
+    answer, told by a server or read by the driver where tools were shown; None where nobody has looked for any.
+    ``n_unshown`` tokens at the beginning of the prompt were left out, because the context has no room for them. Counts
+    that a server does not tell are None; ``n_repeats``: how often a server was asked again, because it was busy or its
+    answer was cut off.
     """
 
     text: str
-    n_prompt: int
-    n_output: int
+    n_prompt: int | None
+    n_output: int | None
     finish: Literal["stop", "length", "context"]
     timings: GenerationTimes | None = None
     reasoning: str = ""
     n_reasoning: int | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
     n_unshown: int = 0
+    n_repeats: int = 0
+
+    def repeated(self, times: int) -> Generation:
+        """The same answer, asked for so many times more often."""
+        return replace(self, n_repeats=self.n_repeats + times) if times else self
 
     @property
     def thought(self) -> bool:

@@ -105,6 +105,8 @@ class Task(Record):
     license: str = ""
     requires: tuple[str, ...] = ()
     scorer: str | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    """The options of the scorer, which a sample's own ``scoring`` overrides."""
     breakdown: str | None = None
     """A metadata key of the samples: the primary metric is also told for each of its values."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
@@ -79,6 +80,7 @@ class Host:
                 pid=os.getpid(),
                 capabilities=tuple(sorted(self._backend.capabilities)),
                 load_s=load_s,
+                lacks=dict(getattr(self._backend, "lacks", {})),
                 thread_wait=", ".join(f"{name}={os.environ[name]}" for name in SPINNING if name in os.environ) or None,
             ),
             machine=machine,
@@ -121,15 +123,19 @@ class Host:
     def watch_start(self, asked: Mapping[str, bool]) -> int:
         """Begin to observe the machine and this process; the number ends it. Asked for: ``energy``, ``memory``."""
         gpu = accelerator(self.description.backend.device) is not None
-        observer = Observer(self._own, energy=asked["energy"], memory=asked["memory"], gpu=gpu)
+        energy = asked["energy"] and self.description.backend.server is None  # that machine's, if it could be read
+        observer = Observer(self._own, energy=energy, memory=asked["memory"], gpu=gpu)
         number = next(self._numbers)
         self._observers[number] = observer
         observer.start()
         return number
 
     def watch_stop(self, number: int) -> Observation:
-        """What was seen since ``watch_start`` gave this number."""
-        return self._observers.pop(number).stop()
+        """What was seen since ``watch_start`` gave this number. A server's work is not told from that of others."""
+        seen = self._observers.pop(number).stop()
+        if self.description.backend.server is None:
+            return seen
+        return replace(seen, conditions=replace(seen.conditions, foreign_cores=None))
 
     def call(self, name: str, args: Any, progress: Progress = silent, finished: Finished[Record] = ignored) -> Any:
         """Carry out one call. Readings of the machine are answered at once, the engine works on one call at a time."""

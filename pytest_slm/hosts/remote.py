@@ -71,6 +71,7 @@ class RemoteBackend:
         self._give_up = give_up
         self._number = 0
         self.capabilities = frozenset(description.host.capabilities)
+        self.lacks = description.host.lacks
         self.usable = True
         self.waited_s = 0.0
         """Seconds spent waiting for the model: what is left of the wall time is the harness's own."""

@@ -39,6 +39,8 @@ class RunContext:
         missing = [name for name in (*task.requires, *sorted(needs)) if name not in backend.capabilities]
         if missing:
             remedy = f"; it has no chat template: {TEMPLATE_REMEDY}" if missing[0] == CHAT else ""
+            why = getattr(backend, "lacks", {}).get(missing[0])
+            remedy = f": {why}" if why else remedy
             raise NotAvailableError(
                 f"{task.suite}/{task.name} requires {missing[0]!r}, which this model and backend do not offer{remedy}",
                 slug="missing-capability",

@@ -23,7 +23,7 @@ from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.programs import endings, program_of, try_program
-from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
 from pytest_slm.sandbox import PASS_AT_1, available
 from pytest_slm.scorers.answer import guarded
 
@@ -107,7 +107,7 @@ class Functions(Kind[FunctionsOptions, Function]):
 
     @classmethod
     def count(cls, task: Task, options: FunctionsOptions) -> int | None:
-        return count_lines(beside(task, options.samples))
+        return count_questions(beside(task, options.samples))
 
     @staticmethod
     def read(task: Task, options: FunctionsOptions) -> list[Function]:

@@ -1,15 +1,17 @@
 """Which model is meant, where its weights are, and what their headers say. Nothing here loads weights."""
 
-from pytest_slm.models.choose import locate, per_engine, select
+from pytest_slm.models.choose import check_served, locate, per_engine, select
 from pytest_slm.models.derive import best_source, derive, type_named
 from pytest_slm.models.detect import check_declared, check_quantization, check_writes, detect, known_sha256, too_large
 from pytest_slm.models.missing import free, missing
-from pytest_slm.models.resolve import resolve
+from pytest_slm.models.resolve import SERVED, resolve
 
 __all__ = [
+    "SERVED",
     "best_source",
     "check_declared",
     "check_quantization",
+    "check_served",
     "check_writes",
     "derive",
     "detect",

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.models.derive import best_source, derive, type_named
 from pytest_slm.models.naming import models_among, plain_quantization, split_parts
 from pytest_slm.models.packages import packaged_files
+from pytest_slm.models.resolve import SERVED
 
 FAVOURITE = "Q4_K_M"
 
@@ -158,3 +160,24 @@ def _pick(source: str, quantization: Quantization, files: object) -> str:
         f"{did_you_mean(quantization.file or quantization.name, listed)}",
         slug="weights-unreadable",
     )
+
+
+def check_served(config: RunConfig, submission: Submission) -> None:
+    """Raise UsageError for options that mean something for servers only, or nothing for them."""
+    server = any(quantization.format == SERVED for quantization in submission.quantizations)
+    names = ("exact", "backend", "every_engine") if server else ("served_model", "concurrency")
+    given = {name: getattr(config, name) for name in names}
+    if server:  # a context length is what prompts are fitted to, whoever computes
+        given |= {name: value for name, value in config.engine.to_json().items() if name != "n_ctx"}
+    for name, value in given.items():
+        if value not in (None, False):
+            option = f"--slm-{name.removeprefix('every_').replace('_', '-')}"
+            why = "a server decides that itself" if server else "it is for a model that a server holds (http://...)"
+            raise UsageError(
+                f"{option} with --slm-model={submission.origin}: {why}; leave it out", slug="server-option"
+            )
+    if server and not isinstance(config.thinking, str):
+        raise UsageError(
+            f"--slm-thinking={config.thinking}: no server counts what a model thinks; take off or on",
+            slug="server-option",
+        )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
+from pytest_slm.core.record import is_loopback
 from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.files import read_json, special
@@ -19,15 +21,23 @@ REPO = re.compile(
 )
 YAML = (".yml", ".yaml")
 
+SERVED = "server"
+"""The format of weights that a server holds, and the name of the backend for them."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
 
 def resolve(reference: str, *, submissions: Path | None = None, offline: bool = False) -> Submission:
-    """The Submission that ``reference`` means: ``pkg:NAME``, a .gguf file, a folder with safetensors, a submission's
-    path or slug, ``fake``, ``fake:SCRIPT.json`` or a Hub repo id ``org/name``, tried in this order.
+    """The Submission that ``reference`` means: the address of a server (``http://...``), ``pkg:NAME``, a .gguf file, a
+    folder with safetensors, a submission's path or slug, ``fake``, ``fake:SCRIPT.json`` or a Hub repo id ``org/name``,
+    tried in this order.
 
     Raises UsageError (``unknown-model`` where nothing fits), and NotAvailableError for a Hub repo without the client.
     """
     folder = Path("submissions") if submissions is None else submissions
     path = Path(reference)
+    if _is_address(reference):
+        return _served(reference, offline=offline)
     if reference.startswith("pkg:"):
         return _from_package(reference)
     if path.suffix.lower() == ".gguf":
@@ -202,3 +212,55 @@ def _files(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except (OSError, ValueError):
         return []
+
+
+# -- a model that a server holds ---------------------------------------------------------------------------------------
+
+
+def _is_address(reference: str) -> bool:
+    """Whether a model reference is meant as the address of a server."""
+    return _SCHEME.match(reference) is not None
+
+
+def _served(reference: str, *, offline: bool = False) -> Submission:
+    """The submission for the model behind an address such as ``http://127.0.0.1:8080/v1``. Raises UsageError for an
+    address that is none, that says who asks (keys come from ``SLM_API_KEY`` only), or that ``offline`` forbids."""
+    parts = _address(reference)
+    place = parts.netloc.lower()
+    if offline and not is_loopback(parts.hostname or ""):
+        raise UsageError(
+            f"--slm-model: {place} is another machine, and --slm-offline uses no network: leave out one of them",
+            slug="server-offline",
+        )
+    path = parts.path.rstrip("/") or "/v1"
+    return Submission(
+        slug=slugify(f"server-{place}".replace(":", "-")),
+        name=place,
+        quantizations=(Quantization(name="served", format=SERVED),),
+        origin=f"{parts.scheme.lower()}://{place}{path}",
+    )
+
+
+def _address(reference: str) -> SplitResult:
+    problem = ""
+    try:
+        parts = urlsplit(reference)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:  # a port that is no number, half an IPv6 address
+        raise _no_address(str(error)) from None
+    if "@" in parts.netloc or parts.username or parts.password:
+        problem = "it says who asks; give the key as SLM_API_KEY in the environment, and leave it out of the address"
+    elif parts.query or parts.fragment or "?" in reference or "#" in reference:
+        problem = "nothing may stand behind its path (a key is SLM_API_KEY in the environment)"
+    elif parts.scheme.lower() not in ("http", "https"):
+        problem = f"{parts.scheme:.20}:// is neither http:// nor https://"
+    elif not host or not re.fullmatch(r"[\w.:-]+", host, re.ASCII) or not re.fullmatch(r"[\w/.~-]*", parts.path):
+        problem = "expected http://HOST:PORT/v1"
+    if problem:
+        raise _no_address(problem)
+    return parts
+
+
+def _no_address(problem: str) -> UsageError:
+    # The address itself is not quoted: what is wrong with it may be the key in it.
+    return UsageError(f"--slm-model: no address of a server: {problem}", slug="server-address")

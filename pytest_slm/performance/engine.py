@@ -88,7 +88,7 @@ class Depth(EngineRounds):
     def __init__(self, backend: Any, depth: int | str) -> None:
         super().__init__(backend)
         n_ctx = backend.describe().n_ctx
-        self.depth = max(0, n_ctx - DEPTH_PROMPT) if depth == CONTEXT else int(depth)
+        self.depth = max(0, (n_ctx or 0) - DEPTH_PROMPT) if depth == CONTEXT else int(depth)
         require_context(backend, self.depth + DEPTH_PROMPT)
         if self.depth > DEEP:
             self._check_time()

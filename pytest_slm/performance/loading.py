@@ -19,6 +19,7 @@ class Load(Rounds):
     quantities = (QuantitySpec(name="load_s", unit="s", decides=True), QuantitySpec(name="start_s", unit="s"))
 
     def __init__(self, subject: Subject, kind: Literal["cold", "warm"]) -> None:
+        subject.require_own("the loading")
         if kind == "cold" and not subject.files:
             raise NotAvailableError("the model has no file that could be dropped from the page cache", slug="no-cold")
         self._subject = subject

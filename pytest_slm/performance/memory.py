@@ -23,11 +23,12 @@ LEAST_CONTEXT = 128
 
 def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Shape, Mapping[str, Any]]:
     """Bytes, of which context, and how they were found. What the system or the engine does not tell is left out."""
+    subject.require_own("the memory")
     run_peak = subject.open().memory()["now"].peak
     backend = subject.reopen(lambda: None)
     info = backend.describe()
     require_context(backend, LEAST_CONTEXT)
-    n_ctx = min(CONTEXT, info.n_ctx)
+    n_ctx = min(CONTEXT, info.n_ctx or CONTEXT)
     prompt = Prompts(backend, n_ctx - WRITTEN, seed=1).next()
     opened = backend.memory()
     reset = backend.reset_peak()

@@ -55,6 +55,16 @@ class Subject:
     open: Callable[[], RemoteBackend]
     reopen: Callable[[Callable[[], None]], RemoteBackend]
     files: tuple[Path, ...] = ()
+    server: str | None = None
+    """The address of the server that holds it, in a process that nobody here has started or can look into."""
+
+    def require_own(self, what: str) -> None:
+        """Raise NotAvailableError if the model is a server's: ``what`` would be measured of the wrong process."""
+        if self.server is not None:
+            raise NotAvailableError(
+                f"{self.server}: {what} of a server's own process cannot be seen from here; measure the file itself",
+                slug="server-own-process",
+            )
 
 
 class Rounds(abc.ABC):
@@ -234,7 +244,7 @@ def median_metric(measurement: Measurement) -> Metric:
 def require_context(backend: Any, n_tokens: int) -> None:
     """Raise NotAvailableError if the model's context cannot hold so many tokens."""
     n_ctx = backend.describe().n_ctx
-    if n_tokens > n_ctx:
+    if n_ctx is not None and n_tokens > n_ctx:
         raise NotAvailableError(
             f"{n_tokens} tokens do not fit into the context of {n_ctx}: there is nothing to measure at this length",
             slug="context-too-short",

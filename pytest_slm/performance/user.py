@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from pytest_slm.core.statistics import percentile
 from pytest_slm.core.types import GenerationTimes, Metric, Request
-from pytest_slm.errors import BackendError
+from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.performance.prompts import Prompts
 from pytest_slm.performance.rounds import QuantitySpec, Round, Rounds, require_context
@@ -26,6 +27,8 @@ class Requests(Rounds):
     def __init__(self, backend: RemoteBackend, prompt_tokens: int, output_tokens: int) -> None:
         require_context(backend, prompt_tokens + output_tokens - 1)  # the last token is never shown to the model
         self.observed = self._backend = backend
+        self._server = backend.describe().server
+        self._told = True
         self._prompt_tokens = prompt_tokens
         self._output_tokens = output_tokens
         self._prompts = Prompts(backend, prompt_tokens, seed=1000 * prompt_tokens + output_tokens)
@@ -36,23 +39,35 @@ class Requests(Rounds):
 
     def timings(self) -> GenerationTimes:
         """Times of one request. Raises BackendError if the engine did not compute every token of the prompt, or wrote
-        fewer tokens than were asked."""
+        fewer tokens than were asked. A server may not tell what it has computed; it may write a token in two pieces."""
         assert self._next is not None
         generation = self._backend.generate([self._next])[0]
         timings = generation.timings
-        if timings is None or timings.n_evaluated != self._prompt_tokens or generation.n_prompt != self._prompt_tokens:
+        if timings is None:
+            raise NotAvailableError(f"{self._server}: its answers come in one piece, without times", slug="no-timing")
+        self._told = timings.n_evaluated is not None
+        computed = timings.n_evaluated if self._told or self._server is None else generation.n_prompt
+        if computed != self._prompt_tokens or generation.n_prompt != self._prompt_tokens:
             raise BackendError(
-                f"{timings.n_evaluated if timings else 0} of {self._prompt_tokens} prompt tokens were computed: "
-                "something was cached, the time means nothing",
+                f"{computed or 0} of {self._prompt_tokens} prompt tokens were computed: something was cached, the time "
+                "means nothing",
                 slug="prompt-cached",
             )
-        if generation.n_output != self._output_tokens or len(timings.token_s) != self._output_tokens:
+        whole = self._server is not None or len(timings.token_s) == self._output_tokens
+        if generation.n_output != self._output_tokens or not whole:
             raise BackendError(
                 f"{generation.n_output} of {self._output_tokens} tokens came: the model ended before it was allowed "
                 "to, or the context is too short",
                 slug="context-too-long",
             )
         return timings
+
+    def provenance(self) -> Mapping[str, Any]:
+        """Of a server: where its times are stamped, and whether it tells what it had cached."""
+        if self._server is None:
+            return {}
+        told = {} if self._told else {"prompt_cache": "the server does not tell what it had cached"}
+        return {"stamped": "at the client: network, HTTP and the server's queue are in every time", **told}
 
 
 class Decode(Requests):
@@ -74,9 +89,16 @@ class Decode(Requests):
 
     def run(self) -> Round:
         timings = self.timings()
+        moments = len(set(timings.token_s))
+        if self._server is not None and 2 * moments < self._output_tokens:
+            raise NotAvailableError(
+                f"{self._server}: {self._output_tokens} tokens came at {moments} moments: the server, or a proxy "
+                "before it, holds them back, and there is no time between them",
+                slug="server-bursts",
+            )
         self._rounds.append(timings.token_s)
         seconds = timings.token_s[-1] - timings.token_s[0]
-        n = len(timings.token_s)
+        n = self._output_tokens
         return Round(
             values={"decode_tps": (n - 1) / seconds, "tpot": seconds / (n - 1), "e2e_tps": n / timings.token_s[-1]},
             seconds=seconds,
@@ -92,7 +114,8 @@ class Decode(Requests):
 
 
 class FirstToken(Requests):
-    """``ttft``: seconds from the request to the first token as text; its four parts add up to it."""
+    """``ttft``: seconds from the request to the first token as text; its four parts, where they are known, add up to
+    it."""
 
     quantities = (
         QuantitySpec(name="ttft", unit="s", decides=True),
@@ -112,7 +135,7 @@ class FirstToken(Requests):
             "ttft_tokenize": timings.prepare_s,
             "ttft_prefill": timings.prefill_s,
             "ttft_sample": timings.sample_s,
+            "ttft_detokenize": timings.detokenize_s,
         }
-        if timings.detokenize_s is not None:
-            parts["ttft_detokenize"] = timings.detokenize_s
-        return Round(values=parts, seconds=timings.token_s[0])
+        known = {name: seconds for name, seconds in parts.items() if seconds is not None}
+        return Round(values=known, seconds=timings.token_s[0])

@@ -148,7 +148,9 @@ def _lengths(backend: Backend, requests: Sequence[Request]) -> list[int]:
     halves = [dataclasses.replace(request, max_tokens=-(-request.max_tokens // 2)) for request in requests]
     return [
         # what was thought besides has a limit of its own, which may be above that of the answer
-        max(request.max_tokens, generation.n_output) if generation.finish == "length" else generation.n_output
+        max(request.max_tokens, generation.n_output or 0)
+        if generation.n_output is None or generation.finish == "length"
+        else generation.n_output
         for request, generation in zip(requests, backend.generate(halves), strict=True)
     ]
 

@@ -65,7 +65,7 @@ def glance(backend: Backend, seed: int = 0) -> Rates:
 
     def once(n: int = GLANCED, n_output: int = GLANCED_ANSWER) -> tuple[float, float]:
         timings = backend.generate([prompt(n, n_output)])[0].timings
-        if timings is None:
+        if timings is None or timings.prefill_s is None:
             raise NotAvailableError("this backend gives no times, so its rates cannot be measured")
         return timings.prefill_s, (timings.token_s[-1] - timings.token_s[0]) / (n_output - 1)
 
@@ -93,7 +93,7 @@ def _prompts(backend: Backend, seed: int) -> Callable[[int, int], Request]:
     """Makes requests of n tokens that nobody has read before, answered by so many others."""
     description = backend.describe()
     vocabulary = description.vocab_size
-    if not vocabulary or description.n_ctx < 4 * ALONE:
+    if not vocabulary or (description.n_ctx or 0) < 4 * ALONE:
         raise NotAvailableError("this backend does not tell its vocabulary, so its rates cannot be measured")
     generator = random.Random(seed)
 
@@ -109,12 +109,12 @@ def measure(backend: Backend, seed: int = 0) -> Rates:
     """The rates of an open model. Raises NotAvailableError for a backend that gives no times or no vocabulary."""
     began = time.perf_counter()
     prompt = _prompts(backend, seed)
-    n_ctx = backend.describe().n_ctx
+    n_ctx = backend.describe().n_ctx or 0
     spreads = []
 
     def prefill(n: int) -> float:
         timings = backend.generate([prompt(n, 1)])[0].timings
-        if timings is None:
+        if timings is None or timings.prefill_s is None:
             raise NotAvailableError("this backend gives no times, so its rates cannot be measured")
         return timings.prefill_s
 

@@ -214,7 +214,7 @@ class _Model:
             )
         n_batch = self._description.n_batch or wanted.prompt or 1
         n_ctx = self._description.n_ctx
-        if wanted.prompt + wanted.output - 1 > n_ctx:
+        if n_ctx is not None and wanted.prompt + wanted.output - 1 > n_ctx:
             raise NotAvailableError(f"does not fit into the context of {n_ctx}", slug="context-too-short")
         cost = costs.of_rounds(wanted.prompt, wanted.output, wanted.rounds, self.rates, n_batch)
         return replace(self._planned(wanted.item, None, cost, 0.0), seconds=costs.in_time(cost, wanted.budget_s))
@@ -263,7 +263,7 @@ class _Model:
         """Memory of the process that holds the model while it reads a prompt, without the KV memory of that. Nothing
         larger may have been asked before: its memory would count."""
         cell = self._description.kv_bytes_per_token
-        n = min(rates.SHORT, self._description.n_ctx - 1)
+        n = min(rates.SHORT, (self._description.n_ctx or 1) - 1)
         request = Request(prompt_ids=tuple(range(100, 100 + n)), max_tokens=1, forced_length=True)
         if cell is None:
             return None

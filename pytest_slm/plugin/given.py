@@ -47,6 +47,18 @@ def add_settings(add: Callable[..., None]) -> None:
     )
     add("--slm-gpu-layers", metavar="N", type=int, help="layers that a GPU computes, of a build that can (999: all)")
     add(
+        "--slm-served-model",
+        metavar="NAME",
+        help="with --slm-model=http://...: the model's name on the server (default: the only one that it has)",
+    )
+    add(
+        "--slm-concurrency",
+        metavar="N",
+        type=int,
+        help="with --slm-model=http://...: requests that the server gets at once (default: its slots, where it tells "
+        "them, else 4)",
+    )
+    add(
         "--slm-temperature",
         metavar="T",
         type=float,

@@ -27,7 +27,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--slm-model",
         metavar="REF",
         help="the model: a Hub repo id (org/name), a .gguf file, a folder of safetensors, pkg:DISTRIBUTION (a GGUF "
-        "that an installed package ships), the path or slug of a submission, or fake[:SCRIPT.json]. Without a path "
+        "that an installed package ships), the path or slug of a submission, http://HOST:PORT/v1 (a model that a "
+        "server holds), or fake[:SCRIPT.json]. Without a path "
         "argument the built-in suites run",
     )
     add(
@@ -143,6 +144,8 @@ NAMES = (
     *(
         "threads",
         "n_ctx",
+        "served_model",
+        "concurrency",
         "exact",
         "thinking",
         "canary",
@@ -175,7 +178,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
             option = alone[0].replace("_", "-")
             raise UsageError(f"--slm-{option} needs --slm-model=REF: which model is it for?", slug="no-model")
         return None
-    for name in ("limit", "threads", "n_ctx", "start_timeout", "request_timeout"):
+    for name in ("limit", "threads", "n_ctx", "concurrency", "start_timeout", "request_timeout"):
         most = LONGEST_S if name.endswith("timeout") else LARGEST
         if given[name] is not None and not 0 < given[name] < most:
             raise UsageError(
@@ -213,6 +216,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "every_engine": given["engine"] == "all",
         "generation": generation,
         "chat_template": template,
+        "served_model": given["served_model"],
+        "concurrency": given["concurrency"],
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",

@@ -12,7 +12,7 @@ from pytest_slm.errors import UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.hosts.sources import Hosts
 from pytest_slm.load.builtin import check_suites, suites_folder
-from pytest_slm.models import per_engine, resolve, select
+from pytest_slm.models import check_served, per_engine, resolve, select
 from pytest_slm.plugin import distribution
 from pytest_slm.plugin.active import Active
 from pytest_slm.plugin.items import LIVE, RUN
@@ -55,6 +55,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     config.hook.pytest_slm_register_graders(register=extensions.graders.register)
     settings = distribution.settings(config) or settings
     submission = resolve(settings.model, submissions=Path("submissions"), offline=settings.offline)
+    check_served(settings, submission)
     run = Run(
         config=settings,
         submission=submission,

@@ -26,6 +26,7 @@ from pytest_slm.models.naming import split_parts
 from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, play
 from pytest_slm.plugin.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.plugin.marks import mark_of
+from pytest_slm.run.served import server_of
 from pytest_slm.run.session import Run
 
 DEFAULT_BUDGET_S = 30.0
@@ -141,6 +142,7 @@ class Timer:
             open=lambda: run.open(quantization),
             reopen=reopen,
             files=weight_files(run.path(quantization)),
+            server=server_of(run.submission, run.quantization(quantization)),
         )
 
     def _look_around(self) -> Quiet:

@@ -89,7 +89,8 @@ class UseCase(Record):
 @dataclass(frozen=True, kw_only=True)
 class AggregateScore(Record):
     """The weighted mean of a profile, with the share of weight that was measured; ``rank`` among ``ranked`` models
-    measured on the same machine, or ``unranked``: why there is none."""
+    measured on the same machine, or ``unranked``: why there is none. ``server``: the address of the server that
+    answered, whose weights nobody has verified."""
 
     profile: str
     score: float
@@ -101,6 +102,7 @@ class AggregateScore(Record):
     limit: int | None = None
     settings: str = ""
     machine: str | None = None
+    server: str | None = None
     rank: int | None = None
     ranked: int | None = None
     unranked: str = ""

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import Any
 
 from pytest_slm.core.aggregation import ranks
-from pytest_slm.core.record import utc
+from pytest_slm.core.record import is_name, utc
 from pytest_slm.core.types import MEASURED, RunReport, SuiteFacts
 from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
@@ -81,6 +81,8 @@ def model_id(run: RunReport) -> str:
     It becomes a file name and an address, so whatever is not plainly a name is reduced and made unique by a hash.
     """
     name = run.submission.hf_repo or run.submission.slug
+    if run.backend is not None and run.backend.server is not None:  # one address holds now this model, now that one
+        name = f"{name}:{run.backend.served_model}"
     plain = re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", name, flags=re.ASCII)
     if plain and "--" not in name and ".." not in name:
         return name.lower().replace("/", "--")
@@ -100,7 +102,9 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
         for name in sorted({stratum.quantization for stratum in sorted_runs})
     }
     headline = max(quantizations, key=lambda name: (*width(quantizations[name]), name))
-    measured = performances(sorted_runs, {name: entry.size_bytes for name, entry in quantizations.items()})
+    # Speeds of a server hold its network and queue, and nobody knows its machine: they stay in its items.
+    here = [stratum for stratum in sorted_runs if stratum.server is None]
+    measured = performances(here, {name: entry.size_bytes for name, entry in quantizations.items()})
     best = quantizations[headline]
     suites = {name: facts for stored in current for name, facts in stored.run.suites.items()}
     rules = score_rules()
@@ -108,7 +112,7 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
     detected = [run.detected for run in by_use(current, best.use_cases, best.items) if run.detected]
     return RegistryEntry(
         id=model_id(newest.run),
-        name=submission.name,
+        name=_name(newest.run),
         quantization=headline,
         date_added=min(utc(stored.run.created) for stored in group).date().isoformat(),
         family=submission.family,
@@ -140,6 +144,15 @@ def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
         quantizations=quantizations,
         provenance=_provenance(group, current, sorted_runs),
     )
+
+
+def _name(run: RunReport) -> str:
+    """The name for people: a server's address says little, and the model that it held then goes before it."""
+    served = run.backend.served_model if run.backend else None
+    name = run.submission.name
+    last = (served or "").replace("\\", "/").rpartition("/")[2] or served
+    told = f"{last} at {name}" if served else name
+    return told if is_name(told) else name
 
 
 def revision_of(run: RunReport) -> str | None:
@@ -178,6 +191,8 @@ def rank(entries: Sequence[RegistryEntry]) -> tuple[RegistryEntry, ...]:
 
 def why_unranked(total: AggregateScore) -> str:
     """Why an aggregate has no rank, in words; empty if it may be ranked."""
+    if total.server is not None:
+        return f"unverified weights: a server answered ({total.server})"
     if total.mode != "full":
         return f"measured in {total.mode} mode"
     if total.limit is not None:

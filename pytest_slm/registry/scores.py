@@ -36,6 +36,11 @@ class Stratum:
     chosen: tuple[tuple[StoredReport, Result], ...]
 
     @property
+    def server(self) -> str | None:
+        """The address of the server that answered; None for weights that were opened where they were measured."""
+        return server_of(self.runs[0].run)
+
+    @property
     def full(self) -> bool:
         """Whether these runs were full ones: a full run with a limit on its samples, or with settings of the user's, is
         none."""
@@ -76,6 +81,11 @@ def engine_of(run: RunReport) -> str | None:
         return None
     name, version = run.backend.name, run.backend.engine_version
     return (version if " " in version else f"{name} {version}".strip()) or None
+
+
+def server_of(run: RunReport) -> str | None:
+    """The address of the server that answered; None for weights that were opened where they were measured."""
+    return run.backend.server if run.backend else None
 
 
 def machine_of(run: RunReport) -> str | None:
@@ -251,6 +261,7 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
             limit=stratum.limit,
             settings=stratum.settings,
             machine=stratum.machine,
+            server=stratum.server,
             complete=complete,
             bounds=None if unbounded else mean_bounds(ends),
             unbounded=unbounded,

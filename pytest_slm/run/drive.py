@@ -65,6 +65,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **rounds.graders,
             **settings.asked(kind, conversations),
             **context.config.marks,
+            **_repeats(conversations),
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),
@@ -137,6 +138,12 @@ def _cut(kind: Kind[Any, Any], judged: Sequence[JudgedSample]) -> int | None:
     matter."""
     endings = [one.ending for one in judged if one.ending is not None]
     return sum(ending == "cut" for ending in endings) if endings and kind.counts_cuts else None
+
+
+def _repeats(conversations: Sequence[Conversation]) -> dict[str, int]:
+    """How often a server had to be asked again; nothing where it never had."""
+    n = sum(text.n_repeats for one in conversations for text in texts_of(one.turns))
+    return {"asked_again": n} if n else {}
 
 
 def _thinking(conversations: Sequence[Conversation]) -> ThinkingCounts | None:

@@ -73,10 +73,10 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
         explanation=verdict.explanation,
         reasoning="\n\n".join(filter(None, (text.reasoning for text in texts))),
         turns=len(asked),
-        n_prompt=sum(text.n_prompt for text in texts) if texts else longest_context(asked),
+        n_prompt=_sum([text.n_prompt for text in texts]) if texts else longest_context(asked),
         n_unshown=unshown(asked),
-        n_output=sum(text.n_output for text in texts) if texts else None,
-        n_reasoning=_thought_tokens(texts),
+        n_output=_sum([text.n_output for text in texts]),
+        n_reasoning=_sum([text.n_reasoning for text in texts]),
         finish=texts[-1].finish if texts else None,
         cluster=sample.cluster,
         groups=sample.parts,
@@ -100,9 +100,10 @@ def texts_of(turns: Sequence[Turn]) -> list[Generation]:
     return [text for _, answer in turns for text in _generations(answer)]
 
 
-def _thought_tokens(texts: Sequence[Generation]) -> int | None:
-    counts = [text.n_reasoning for text in texts if text.n_reasoning is not None]
-    return sum(counts) if counts and len(counts) == len(texts) else None
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """The sum of counts; None where there are none, or one is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def unshown(turns: Sequence[Turn]) -> int:

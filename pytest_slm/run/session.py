@@ -44,6 +44,7 @@ from pytest_slm.run.drive import drive
 from pytest_slm.run.folders import make_folder
 from pytest_slm.run.gates import judge
 from pytest_slm.run.recorded import RecordedRun
+from pytest_slm.run.served import served_as
 
 
 @dataclass(kw_only=True)
@@ -121,8 +122,9 @@ class Run:
                 asked = "--slm-n-ctx" if self.config.engine.n_ctx else "engine.n_ctx"
                 problem = f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more"
                 raise BackendError(problem, slug="context-too-long")
+            served = served_as(self.config, self.submission, self.quantization(name))
             spec = ModelSpec(
-                path=None if path is None else str(path),
+                **{"path": None if path is None else str(path), **served},
                 format=self.quantization(name).format,
                 settings=self.settings(name),
                 exact=self.config.exact,
@@ -196,17 +198,15 @@ class Run:
         progress: Progress = silent,
     ) -> Kind[Any, Any]:
         """The work of an item. Raises UsageError if its task cannot be meant."""
-        recorded = self.recorded.answers(item) if self.recorded else None
-        limit = self.limits.get(str(item), self.config.limit)
         context = RunContext(
-            config=dataclasses.replace(self.config, limit=limit),
+            config=dataclasses.replace(self.config, limit=self.limits.get(str(item), self.config.limit)),
             submission=self.submission,
             quantization=self.quantization(item.quantization),
             detected=self.detected(item.quantization) if task.kind == "validate" else None,
             open=open_,
             record=record,
             extensions=self.extensions,
-            recorded=recorded,
+            recorded=self.recorded.answers(item) if self.recorded else None,
             progress=progress,
         )
         return make_kind(task, item.variant, context)

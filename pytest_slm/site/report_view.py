@@ -123,7 +123,9 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
 
 
 def quick_note(run: RunReport) -> str:
-    """``Quick: a sample of 100, not ranked``, or nothing for a full run."""
+    """``Quick: a sample of 100, not ranked``, or nothing for a full run; of a server that nothing is verified."""
+    if run.backend is not None and run.backend.server is not None:
+        return f"Weights unverified: {run.backend.server} answered, not ranked"
     if not (word := sampled(run.mode, run.limit, run.own_settings)):
         return ""
     sizes = [m.n for r in run.results if r.suite != PERFORMANCE and (m := r.metric()) and m.unit == "share"]

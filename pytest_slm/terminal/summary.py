@@ -28,6 +28,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
         terminal.write_line(shown(line))
     note = ", never ranked with these settings" if run.own_settings else ", never ranked in this mode"
     note = "" if run.standard else note
+    note = ", never ranked: a server's weights are unverified" if run.backend and run.backend.server else note
     for total in run_aggregates(run).values():
         terminal.write_line(
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
@@ -46,6 +47,9 @@ def _set_up(run: RunReport) -> str:
         "exact" if backend and backend.exact else "",
         f"thinking {backend.thinking}" if backend and backend.thinking not in (None, "off") else "",
         run.own_settings,
+        f"unverified weights, served by {backend.server} as {backend.served_model}"
+        if backend and backend.server
+        else "",
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))

@@ -180,6 +180,10 @@ def test_the_platform_of_one_gpu_names_it(factory, build):
         ({"with_trouble": True}, "had errors"),
         ({"suites": ("rag", "coding")}, "40% of the profile"),
         ({"machine": {"fingerprint": None}}, "which machine"),
+        (
+            {"backend": {"server": "http://10.0.0.1/v1", "served_model": "tiny"}},
+            "unverified weights: a server answered",
+        ),
     ],
 )
 def test_what_may_not_be_ranked_says_why(factory, build, changes, reason):
@@ -187,6 +191,24 @@ def test_what_may_not_be_ranked_says_why(factory, build, changes, reason):
     total = entry.aggregates["marketplace"]
     assert total.rank is None
     assert reason in total.unranked
+
+
+def test_a_server_is_no_local_file_and_each_of_its_models_is_one(factory, build):
+    def run(model, day):
+        return factory.make_run(day=day, backend={"server": "http://10.0.0.1/v1", "served_model": model})
+
+    local, *served = sorted(
+        build(factory.make_run(), run("/m/a.gguf", 2), run("b", 3)).models, key=lambda one: one.name
+    )
+    assert (local.aggregates["marketplace"].ranked, local.aggregates["marketplace"].rank) == (1, 1)
+    assert [entry.name for entry in served] == [f"{name} at {local.name}" for name in ("a.gguf", "b")]
+    for entry in served:
+        # Its times hold a network, and a machine that nobody knows.
+        assert (entry.performance, entry.performance_elsewhere, entry.aggregates["marketplace"].rank) == (
+            None,
+            (),
+            None,
+        )
 
 
 @pytest.mark.parametrize("suite", ["performance", "rag"])
