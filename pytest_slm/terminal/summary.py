@@ -104,6 +104,11 @@ def _remarks(run: RunReport) -> list[str]:
     if thought := thinking_line(run.results):
         found.insert(0, thought)
     found += _without_effect(run)
+    drafted = [metric for result in run.results if (metric := result.metric("draft_acceptance"))]
+    if drafted:
+        n = sum(metric.n for metric in drafted)
+        kept = sum(metric.n * metric.value for metric in drafted) / n
+        found.append(f"draft model: {100 * kept:.0f} % of {n:,d} drafted tokens were kept")
     found += [f"chat template: {note}" for note in (run.backend.chat_template_notes if run.backend else ())]
     if run.budget:
         found.append(
