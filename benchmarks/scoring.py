@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -26,6 +27,7 @@ from benchmarks.common.peers import (
     own_process_seconds,
     perplexity_seconds,
 )
+from pytest_slm.core.submission import ENGINES
 
 SLICES = 4
 """The engine's rates are measured again after each: on a shared machine they change within a minute. MMLU's four
@@ -62,10 +64,11 @@ def main() -> None:
     parser.add_argument("--quantization", default="Q4_0", help="of ours and of peers that read GGUF")
     parser.add_argument(
         "--peers",
-        type=arguments.among(("hf", "server", "evalution"), none=True),
+        type=arguments.among(("hf", "server", "evalution", *ENGINES), none=True),
         default="hf",
-        help="of hf, server, evalution, with commas; empty for none",
+        help="of hf, server, evalution, and with our own scorer llama.cpp, ik; with commas; empty for none",
     )
+    parser.add_argument("--engine", choices=ENGINES, help="that of ours and of the limit (default: as installed)")
     parser.add_argument(
         "--peer-questions", type=arguments.count, help="the most that a peer scores a round (default: its own)"
     )
@@ -88,14 +91,15 @@ def measure(task: str, options: Any) -> None:
     path = weights(options.model, options.quantization)
     asked = questions(task, options.questions, options.data)
     pairs = [pair for question in asked for pair in question.pairs]
-    ours = Ours(path, options.threads)
+    ours = Ours(path, options.threads, engine=options.engine)
     flash = bool(ours.backend.describe().flash_attention)
-    prefill = Prefill(str(path), threads=options.threads, flash_attention=flash)
+    prefill = Prefill(str(path), threads=options.threads, flash_attention=flash, engine=options.engine)
     slices = [_Slice(path, part) for part in _cut(asked)]
     made: dict[str, Callable[[], Scorer]] = {
         "hf": lambda: LmEvalHf(weights(options.model, "F32"), options.threads),
         "server": lambda: LmEvalServer(path, options.threads, options.python),
         "evalution": lambda: Evalution(path, options.threads, options.evalution_python),
+        **{engine: partial(Ours, path, options.threads, engine=engine) for engine in ENGINES},
     }
     binary = options.llama_perplexity if task == "hellaswag" else None
     about = {
@@ -153,7 +157,7 @@ def _round(
         bare = limit_seconds(part.depths, {depth: mean(by_depth[depth] for by_depth in rates[-2:]) for depth in DEPTHS})
         limit += bare
         with_logits += bare + part.logits_rows * prefill.logits_seconds()
-    found = {"pytest-slm questions/s": len(asked) / seconds, "limit_ratio": seconds / limit}
+    found = {f"{ours.name} questions/s": len(asked) / seconds, "limit_ratio": seconds / limit}
     found |= {"limit_ratio, logits counted": seconds / with_logits}
     found |= {f"prefill t/s at {depth}": mean(by_depth[depth] for by_depth in rates) for depth in DEPTHS}
     progress.step(f"{ours.name}: {len(asked) / seconds:.2f} questions/s, limit_ratio {found['limit_ratio']:.3f}")
@@ -182,7 +186,8 @@ def summary(rounds: Sequence[dict[str, float]]) -> dict[str, Any]:
     """Spread of every value, and how many times as fast as each peer we were in the same round."""
     found: dict[str, Any] = {key: spread([r[key] for r in rounds]) for key in (*_speeds(rounds), *LIMITS)}
     for key in _speeds(rounds):
-        mine = "pytest-slm (process) questions/s" if "(process)" in key else "pytest-slm questions/s"
+        first = next(iter(rounds[0]))  # ours, with the engine's name where one was chosen
+        mine = "pytest-slm (process) questions/s" if "(process)" in key else first
         if key != mine and mine in rounds[0]:
             found[f"times {key.removesuffix(' questions/s')}"] = ratios(
                 [r[mine] for r in rounds], [r[key] for r in rounds]

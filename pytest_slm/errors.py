@@ -15,6 +15,8 @@ from operator import ne
 
 LONG, SHORT = re.compile(r"(\S{150})\S{50,}(\S{100})"), r"\1…\2"
 """A word that is too long for a line of which a person reads all, and what is left of it."""
+LONGEST_LINE = 1_000
+"""Letters of a line; of a longer one the beginning and the end are told."""
 
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
@@ -52,7 +54,10 @@ class SlmError(Exception):
             self.slug = slug
 
     def __str__(self) -> str:
-        return f"{LONG.sub(SHORT, self.args[0])}  [{self.slug}]"
+        text = LONG.sub(SHORT, self.args[0])
+        if len(text) > LONGEST_LINE:
+            text = f"{text[: LONGEST_LINE - 250]} … {text[-200:]}"
+        return f"{text}  [{self.slug}]"
 
 
 class UsageError(SlmError):
@@ -122,6 +127,16 @@ SAME_MEANING: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("quants", "quantization", "files"), ("quantizations",)),
     **dict.fromkeys(("repo", "repo_id", "model_id"), ("hf_repo", "source")),
     **dict.fromkeys(("author", "submitter"), ("submitted_by",)),
+    **dict.fromkeys(("equals", "equal", "exact_match", "is"), ("exact",)),
+    **dict.fromkeys(("icontains", "contains_any", "contains-any", "contains_all", "contains-all"), ("contains",)),
+    **dict.fromkeys(("is_json", "is-json", "json", "contains-json"), ("json_schema",)),
+    **dict.fromkeys(("levenshtein", "fuzzy", "similar"), ("similarity",)),
+    **dict.fromkeys(("rouge_n", "rouge-n", "rougel"), ("rouge",)),
+    **dict.fromkeys(("llm_rubric", "llm-rubric", "assert", "asserts", "assertions"), ("rubric", "checks")),
+    **dict.fromkeys(("case_sensitive", "case", "ignorecase"), ("ignore_case",)),
+    **dict.fromkeys(("regexp", "re"), ("regex", "pattern")),
+    **dict.fromkeys(("atol", "abs_tol", "epsilon"), ("tolerance",)),
+    **dict.fromkeys(("rtol", "rel_tol"), ("relative",)),
 }
 """Words of other tools, and ours for the same thing."""
 FEW = 400

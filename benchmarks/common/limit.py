@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-import llama_cpp as llama
 import numpy as np
 
+from pytest_slm.backends.llamacpp.binding.installed import library
+from pytest_slm.backends.llamacpp.context import opened
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.prompts.packing import common, leaves
 from pytest_slm.prompts.pairs import split_pairs
@@ -56,9 +57,9 @@ def logits_rows(requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> int:
 class Prefill:
     """The engine's own prefill rates, in a process of its own: torch and its threads are not beside it."""
 
-    def __init__(self, path: str, *, threads: int, flash_attention: bool) -> None:
+    def __init__(self, path: str, *, threads: int, flash_attention: bool, engine: str | None = None) -> None:
         self._process = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_open, initargs=(path, threads, flash_attention)
+            1, mp_context=get_context("spawn"), initializer=_open, initargs=(path, threads, flash_attention, engine)
         )
 
     def rates(self) -> dict[int, float]:
@@ -76,7 +77,7 @@ class Prefill:
 
 def token_pairs(path: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
     """Token ids of (context, continuation) pairs."""
-    model = Model(path)
+    model = Model(path, library())
     found = split_pairs(model, pairs)
     model.close()
     return found
@@ -85,20 +86,20 @@ def token_pairs(path: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[
 class _Engine:
     """Model, memory and batch of the child process, set up as llama-bench sets them up."""
 
-    def __init__(self, path: str, threads: int, flash_attention: bool) -> None:
-        self._model = Model(path)
-        parameters = llama.llama_context_default_params()
-        parameters.n_ctx = max(DEPTHS) + CHUNK
-        parameters.n_batch = parameters.n_ubatch = CHUNK
-        parameters.n_threads = parameters.n_threads_batch = threads
-        parameters.flash_attn_type = int(flash_attention)
-        self._context = llama.llama_init_from_model(self._model.handle, parameters)
-        self._batch = llama.llama_batch_init(CHUNK, 0, 1)
+    def __init__(self, path: str, threads: int, flash_attention: bool, engine: str | None) -> None:
+        self._model = Model(path, library(engine))
+        self._c = self._model.library.c
+        asked = {"n_ctx": max(DEPTHS) + CHUNK, "n_batch": CHUNK, "n_ubatch": CHUNK}
+        asked |= {"n_threads": threads, "n_threads_batch": threads}
+        asked |= {"flash_attn_type": int(flash_attention), "flash_attn": flash_attention}
+        self._context = opened(self._model, asked)
+        self._memory = self._c.llama_get_memory(self._context)
+        self._batch = self._c.llama_batch_init(CHUNK, 0, 1)
         self._random = np.random.default_rng(0)
 
     def rates(self) -> dict[int, float]:
         """Tokens/s by depth, one pass."""
-        llama.llama_memory_clear(llama.llama_get_memory(self._context), False)
+        self._c.llama_memory_clear(self._memory, False)
         found = {}
         for depth in range(0, max(DEPTHS) + 1, CHUNK):
             seconds = self._chunk(depth)
@@ -111,7 +112,7 @@ class _Engine:
         longer = []
         for _ in range(3):
             for n_logits in (1, CHUNK // 2):
-                llama.llama_memory_clear(llama.llama_get_memory(self._context), False)
+                self._c.llama_memory_clear(self._memory, False)
                 longer.append(self._chunk(0, n_logits) * (1 if n_logits > 1 else -1))
         return sum(longer) / 3 / (CHUNK // 2 - 1)
 
@@ -122,18 +123,18 @@ class _Engine:
             batch.seq_id[index][0], batch.logits[index] = 0, index >= CHUNK - n_logits
         batch.n_tokens = CHUNK
         began = time.perf_counter()
-        if llama.llama_decode(self._context, batch) != 0:
+        if self._c.llama_decode(self._context, batch) != 0:
             raise RuntimeError(f"llama.cpp could not evaluate {CHUNK} tokens at depth {depth}")
-        llama.llama_synchronize(self._context)
+        self._c.llama_synchronize(self._context)
         return time.perf_counter() - began
 
 
 _engine: _Engine
 
 
-def _open(path: str, threads: int, flash_attention: bool) -> None:
+def _open(path: str, threads: int, flash_attention: bool, engine: str | None) -> None:
     global _engine
-    _engine = _Engine(path, threads, flash_attention)
+    _engine = _Engine(path, threads, flash_attention, engine)
 
 
 def _rates() -> dict[int, float]:

@@ -40,14 +40,15 @@ class Ours:
 
     most = sys.maxsize
 
-    def __init__(self, path: Path, threads: int, *, exact: bool = False) -> None:
+    def __init__(self, path: Path, threads: int, *, exact: bool = False, engine: str | None = None) -> None:
         from pytest_slm.backends.lookup import Backends
         from pytest_slm.backends.protocol import ModelSpec
         from pytest_slm.core.types import EngineSettings
         from pytest_slm.hosts.sources import Hosts
 
-        self.name = "pytest-slm"
-        spec = ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=threads), exact=exact)
+        self.name = "pytest-slm" if engine is None else f"pytest-slm ({engine})"
+        settings = EngineSettings(threads=threads, engine=engine)
+        spec = ModelSpec(path=str(path), format="gguf", settings=settings, exact=exact)
         opening = {path.name: lambda: (Backends().find("gguf"), spec)}
         self._hosts = Hosts(opening, start_timeout=120, request_timeout=600)
         self.backend = self._hosts.open(path.name)

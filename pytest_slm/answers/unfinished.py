@@ -29,8 +29,12 @@ FOLDER = "answers"
 NAME = "run.json"
 SCHEMA = 1
 
-FREE = ("run_id", "reports", "resume", "plan", "gates", "offline", "start_timeout", "request_timeout")
-"""Settings that change no answer, or that say where answers are: the sequel of a run may have others."""
+FREE = (
+    *("run_id", "reports", "resume", "plan", "gates", "offline", "start_timeout", "request_timeout"),
+    "chat_template",  # its hash stands in ``generation``
+)
+"""Settings that change no answer, or that say where answers are: the sequel of a run may have others. ``canary`` is
+none of them, though it changes no answer either: it would have been asked before one half of an item only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +149,15 @@ def _unfinished(places: Sequence[Path]) -> list[RunStart]:
 
 
 def _settings(config: RunConfig) -> dict[str, Any]:
-    return {name: value for name, value in config.to_json().items() if name not in FREE}
+    """The settings by the options that give them."""
+    said = {name: value for name, value in config.to_json().items() if name not in FREE}
+    engine, generation = said.pop("engine"), said.pop("generation")
+    return {
+        **{f"--slm-{name.replace('_', '-')}": value for name, value in {**said, **generation}.items()},
+        **{f"--slm-set {name}": value for name, value in engine.items() if value is not None},
+    }
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, Any, Any]:
     name = next(name for name in sorted({*then, *now}) if then.get(name) != now.get(name))
-    return f"--slm-{name.replace('_', '-')}", then.get(name), now.get(name)
+    return name, then.get(name), now.get(name)

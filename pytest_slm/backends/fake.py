@@ -14,7 +14,8 @@ The script is a JSON file, named as ``--slm-model=fake:script.json``::
      "buffers": {"weights": 1000},
      "quantizations": ["scripted"]}
 
-The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; ``logprob``
+The first rule whose ``contains`` is in the last message (or the context, or the continuation) decides; of several texts
+in a list the seed chooses where there is a temperature, and the first one is the greedy answer; ``logprob``
 sets the log-likelihood of a continuation (default: minus one per word). ``reasoning``, of a rule or of the script, is
 thought before the ``text``, in the marks of the ``chat_template`` (else ``<think>``), unless that has a word for
 thinking and it is off; what the template writes is used for nothing but to see whether it has opened the thinking.
@@ -34,10 +35,12 @@ import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.protocol import (
     CAPABILITIES,
+    CHAT,
     EngineTest,
     EngineTimes,
     Finished,
@@ -53,8 +56,9 @@ from pytest_slm.core.types import Generation, GenerationTimes, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.prompts.pairs import shown_of
-from pytest_slm.prompts.template import chat_template
-from pytest_slm.prompts.thinking import COMMON, Marks, opened_by, variables_of
+from pytest_slm.prompts.switches import switch_of, thinks, variables_of
+from pytest_slm.prompts.template import chat_template, chosen
+from pytest_slm.prompts.thinking import COMMON, Marks, opened_by
 from pytest_slm.prompts.writing import ThinkingRules, Writing
 
 PAUSE_S = 0.3
@@ -71,18 +75,21 @@ class Fake:
     """A scripted backend; see the module's first lines for the script."""
 
     def __init__(self, spec: ModelSpec) -> None:
+        self.files = [Path(spec.path)] if spec.path else []
         script = read_bytes(spec.path) if spec.path else b"{}"
         self._script: Mapping[str, Any] = parse_json(script)
         self._sha256 = hashlib.sha256(script).hexdigest()
         self._held: list[bytes] = []
         self._act(self._script.get("start", "ok"), self._script)
-        self._template: str | None = self._script.get("chat_template")
+        self._template = chosen(spec.chat_template, self._script.get("chat_template"))
         self._thinking = spec.thinking
         self._closings: list[str] = []
-        self._rules = ThinkingRules.of(self._template, spec.thinking, self._closing_ids)
+        self._switch = None if self._template is None else switch_of(self._template)
+        self._rules = ThinkingRules.of(self._template, spec.thinking, self._closing_ids, self._switch)
         self._context = int(self._script.get("context_length", 4096))
         self._paces = itertools.cycle(self._script["pace_s"]) if self._script.get("pace_s") else None
-        self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES))
+        given = {CHAT} if spec.chat_template is not None else set()
+        self.capabilities = frozenset(self._script.get("capabilities", CAPABILITIES)) | given
 
     def describe(self) -> BackendInfo:
         return BackendInfo(
@@ -92,6 +99,7 @@ class Fake:
             n_batch=self._context,
             vocab_size=self._script.get("vocab_size"),
             thinking=self._thinking,
+            chat_template_sha256=hashlib.sha256(self._template.encode()).hexdigest() if self._template else None,
             weights_sha256=self._sha256,
         )
 
@@ -201,10 +209,12 @@ class Fake:
     def _said(self, request: Request, opened: Marks | None) -> list[str]:
         """What the script says to a request, word by word, with what it thinks before."""
         rule = self._rule(request.messages[-1].content if request.messages else request.prompt or "")
-        text = str(rule.get("text", self._script.get("text", "I do not know.")))
+        said = rule.get("text", self._script.get("text", "I do not know."))
+        text = str(said[request.seed % len(said) if request.temperature else 0] if isinstance(said, list) else said)
         thought = rule.get("reasoning", self._script.get("reasoning"))
         told = variables_of(self._template or "", self._thinking).values()
-        if thought and all(told):
+        quiet = self._switch is not None and not thinks(self._thinking)
+        if thought and all(told) and not quiet:
             marks = opened or self._rules.known[0]
             text = f"{'' if opened else marks.open}\n{thought}\n{marks.close}\n\n{text}"
         return _pieces(text)
@@ -213,7 +223,8 @@ class Fake:
         if self._template is None or request.messages is None:
             return None
         told = variables_of(self._template, self._thinking)
-        prompt = chat_template(self._template, "", "", tuple(told.items())).render(request.messages, request.tools)
+        messages = self._switch.set(request.messages, self._thinking) if self._switch else request.messages
+        prompt = chat_template(self._template, "", "", tuple(told.items())).render(messages, request.tools)
         return opened_by(prompt, self._rules.known)
 
     def _closing_ids(self, text: str) -> list[int]:
@@ -249,7 +260,7 @@ class Fake:
                 self._held.append(b"\1" * GROWTH)  # zeros would not be in RAM before they are written to
 
     def _n_prompt(self, request: Request) -> int:
-        return len(shown_of([0] * self._n_words(request), request, self._context))
+        return len(shown_of([0] * self._n_words(request), request, self._context, self._rules.most(request)))
 
     @staticmethod
     def _n_words(request: Request) -> int:

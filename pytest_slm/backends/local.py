@@ -9,7 +9,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -34,8 +34,9 @@ from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
-from pytest_slm.prompts.template import ChatTemplate, TemplateFacts, chat_template
-from pytest_slm.prompts.thinking import Marks, opened_by, variables_of
+from pytest_slm.prompts.switches import Switch, switch_of, variables_of
+from pytest_slm.prompts.template import TEMPLATE_REMEDY, ChatTemplate, TemplateFacts, chat_template
+from pytest_slm.prompts.thinking import Marks, opened_by
 from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
 T = TypeVar("T")
@@ -174,7 +175,11 @@ class LocalBackend(ABC):
     @property
     def _template_facts(self) -> TemplateFacts:
         template = self._template
-        return TemplateFacts(tools=False) if template is None else template.facts
+        facts, switch = TemplateFacts(tools=False) if template is None else template.facts, self._switch
+        if switch is None:
+            return facts
+        told = f"its system message begins with {switch.said(self._thinking)!r}, unless a task's says another"
+        return replace(facts, notes=(*facts.notes, told))
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
         """Prompt tokens of each request."""
@@ -241,7 +246,7 @@ class LocalBackend(ABC):
     def _prompt(self, number: int, request: Request) -> Prompt:
         started = time.perf_counter()
         whole, text = self._asked(request)
-        ids = shown_of(whole, request, self._n_ctx)
+        ids = shown_of(whole, request, self._n_ctx, self._rules.most(request))
         if not ids:
             raise BackendError("the prompt is empty: there is nothing to continue", slug="empty-prompt")
         return Prompt(
@@ -261,11 +266,17 @@ class LocalBackend(ABC):
             tokenizer.chat_template,
             self._thinking,
             lambda text: tokenizer.tokenize(text, add_special=False, parse_special=True),
+            self._switch,
         )
+
+    @property
+    def _switch(self) -> Switch | None:
+        source = self._tokenizer.chat_template
+        return None if source is None else switch_of(source, Path(self._path).name)
 
     def _shown(self, request: Request) -> list[int]:
         """The tokens that the model is shown."""
-        return shown_of(self._ids(request), request, self._n_ctx)
+        return shown_of(self._ids(request), request, self._n_ctx, self._rules.most(request))
 
     def _ids(self, request: Request) -> list[int]:
         return self._asked(request)[0]
@@ -283,10 +294,12 @@ class LocalBackend(ABC):
         template = self._template
         if template is None:
             raise NotAvailableError(
-                f"{self._path}: the model has no chat template, so it cannot be asked in conversations",
+                f"{self._path}: the model has no chat template, so it cannot be asked in conversations; "
+                f"{TEMPLATE_REMEDY}",
                 slug="no-chat-template",
             )
-        messages = request.messages or ()
+        messages, switch = request.messages or (), self._switch
+        messages = messages if switch is None else switch.set(messages, self._thinking)
         # A character of the private use area that no message holds, nor its name in JSON: some templates write that.
         said = json.dumps([message.to_json() for message in messages], ensure_ascii=False)
         mark, named = next(

@@ -9,26 +9,47 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError, did_you_mean
+
+ENGINE_MODULES = {"llama.cpp": ("llama_cpp", "gguf"), "ik": ("ik_llama_cpp", "ik")}
+"""The dialects of llama.cpp (``EngineSettings.engine``): the module that has one, and our extra that brings it. Without
+a choice the first that is installed computes: it is what most people deploy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendEntry(Record):
     """A backend that can be opened: ``target`` is ``module:Class``, imported in the model's process only; ``needs``
-    are the modules that must be importable and ``extra`` what to install if they are not."""
+    are the modules that must be importable and ``extra`` what to install if they are not; ``engines`` are those
+    of ENGINE_MODULES of which it needs one."""
 
     name: str
     target: str
     formats: tuple[str, ...]
     needs: tuple[str, ...] = ()
     extra: str | None = None
+    engines: tuple[str, ...] = ()
 
-    def check_installed(self) -> None:
-        """Raise a UsageError with the install command if a module that this engine needs is missing."""
+    def installed_engines(self) -> tuple[str, ...]:
+        """Those of its engines that are here."""
+        return tuple(name for name in self.engines if _importable(ENGINE_MODULES[name][0]))
+
+    def check_installed(self, settings: EngineSettings = EngineSettings()) -> None:
+        """Raise a UsageError with the install command if a module is missing that it needs with these settings."""
         missing = [name for name in self.needs if not _importable(name)]
         if missing:
             remedy = f"pip install 'pytest-slm[{self.extra}]'" if self.extra else f"pip install {missing[0]}"
             raise UsageError(f"backend {self.name!r} needs the module {missing[0]!r}: {remedy}", slug="missing-extra")
+        if not self.engines or settings.engine_lib is not None:
+            return
+        if not self.installed_engines():
+            remedies = " or ".join(
+                f"pip install 'pytest-slm[{ENGINE_MODULES[name][1]}]'" for name in self.engines[::-1]
+            )
+            raise UsageError(f"backend {self.name!r} needs an engine: {remedies}", slug="missing-extra")
+        if settings.engine is not None and settings.engine not in self.installed_engines():
+            remedy = f"pip install 'pytest-slm[{ENGINE_MODULES[settings.engine][1]}]'"
+            raise UsageError(f"--slm-engine={settings.engine}: not installed: {remedy}", slug="missing-extra")
 
     def load(self) -> Callable[..., Any]:
         """The backend's class. Imports the engine, so only the model's process calls this."""
@@ -52,8 +73,8 @@ class Backends:
             "llamacpp",
             "pytest_slm.backends.llamacpp:LlamaCpp",
             formats=("gguf",),
-            needs=("llama_cpp", "numpy"),
-            extra="gguf",
+            needs=("numpy",),
+            engines=tuple(ENGINE_MODULES),
         )
         self.register(
             "hf",
@@ -72,14 +93,23 @@ class Backends:
         self.register("fake", "pytest_slm.backends.fake:Fake", formats=("fake",))
 
     def register(
-        self, name: str, target: str, *, formats: tuple[str, ...], needs: tuple[str, ...] = (), extra: str | None = None
+        self,
+        name: str,
+        target: str,
+        *,
+        formats: tuple[str, ...],
+        needs: tuple[str, ...] = (),
+        extra: str | None = None,
+        engines: tuple[str, ...] = (),
     ) -> None:
         """Make ``target`` ("module:Class") the backend ``name`` for the given formats; a later name wins a format."""
         if name in self._entries:
             raise UsageError(f"two plugins register the backend {name!r}", slug="backend-twice")
         if ":" not in target:
             raise UsageError(f"backend {name!r}: target must be 'module:Class', not {target!r}", slug="backend-target")
-        self._entries[name] = BackendEntry(name=name, target=target, formats=formats, needs=needs, extra=extra)
+        self._entries[name] = BackendEntry(
+            name=name, target=target, formats=formats, needs=needs, extra=extra, engines=engines
+        )
 
     def find(self, format_: str, name: str | None = None) -> BackendEntry:
         """The backend called ``name``, or the last one registered for the format."""

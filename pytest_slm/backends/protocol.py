@@ -47,8 +47,9 @@ def ignored(_number: int, _result: object) -> None:
 class ModelSpec(Record):
     """What a backend needs to open a model. Settings that are None the backend decides and describes; ``exact`` asks
     it to compute every request in a way that does not depend on the other requests. ``thinking``: whether the model
-    shall think before it answers, or the most tokens that it may think. ``sha256``: which weights they must be, where
-    that is known; the process that opens them looks.
+    shall think before it answers, or the most tokens that it may think. ``chat_template``: chatml, none (the plain
+    form) or the source of a template, instead of the model's own. ``sha256``: which weights they must be, where that is
+    known; the process that opens them looks.
 
     For a model that a server holds ``path`` is the address; ``served_model`` the name that it has there,
     ``concurrency`` how many requests may be open at once, and ``silence_s`` the longest silence of one (None: the
@@ -60,6 +61,7 @@ class ModelSpec(Record):
     settings: EngineSettings = EngineSettings()
     exact: bool = False
     thinking: Thinking = "off"
+    chat_template: str | None = None
     served_model: str | None = None
     concurrency: int | None = None
     silence_s: float | None = None

@@ -21,8 +21,9 @@ from pytest_slm.core.types import Result
 
 Line = Mapping[str, Any]
 Samples = Mapping[str, Sequence[Line]]
-Question = tuple[str, str, str]
-"""Task, id and expected answer. The prompt is left out: it has each model's own template in it."""
+Question = tuple[str, str, str, str]
+"""Task, id, expected answer, and which of the times it is that it was asked. The prompt is left out: it has each
+model's own template in it."""
 
 LONGEST = 400
 """Characters of an answer that are kept of a question that flipped."""
@@ -175,6 +176,7 @@ def _units(lines: Sequence[Line]) -> list[Unit]:
             value=_score(line),
             groups=tuple(map(str, groups)) if isinstance(groups := line.get("groups"), list) else (),
             cluster=_question(line) if line.get("cluster") is None else str(line["cluster"]),
+            repeat=str(line.get("repeat", 0)),
         )
         for line in lines
     ]
@@ -190,7 +192,7 @@ def _with_both_names(mine: Line, its: Line) -> tuple[Line, Line]:
 
 
 def _question(line: Line) -> Question:
-    return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256"))
+    return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256")), str(line.get("repeat", 0))
 
 
 def _by_question(lines: Sequence[Line]) -> dict[Question, Line]:

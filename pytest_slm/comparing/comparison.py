@@ -182,6 +182,7 @@ def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
             "engine": str(engine_of(run)),
         }
         told |= {key: str(getattr(backend, key, None)) for key in TIMINGS if key != "weights_sha256"}
+        told |= {name: str(value) for name, value in run.generation.to_json().items()}
         return told | {"thread_wait": str(run.host.thread_wait if run.host else None)}
 
     one, other = described(a), described(b)

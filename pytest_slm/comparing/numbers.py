@@ -21,6 +21,7 @@ class Unit:
     cluster: object
     groups: tuple[str, ...] = ()
     weight: float = 1.0
+    repeat: str = "0"
 
 
 def made_of(spec: MetricSpec, units: Sequence[Unit]) -> list[Unit]:
@@ -53,12 +54,12 @@ def _balanced(groups: Sequence[str], scored: Sequence[Unit]) -> list[Unit]:
 
 def _sets(spec: MetricSpec, units: Sequence[Unit]) -> list[Unit]:
     """One unit for each cluster of several questions that were all scored: whether all of them are right."""
-    clusters: dict[object, list[float | None]] = {}
+    clusters: dict[tuple[object, str], list[float | None]] = {}
     for unit in units:
         if spec.group is None or spec.group in unit.groups:
-            clusters.setdefault(unit.cluster, []).append(unit.value)
+            clusters.setdefault((unit.cluster, unit.repeat), []).append(unit.value)
     return [
         Unit(value=float(all(value == 1 for value in values)), cluster=cluster)
-        for cluster, values in clusters.items()
+        for (cluster, _), values in clusters.items()
         if len(values) > 1 and None not in values
     ]

@@ -20,6 +20,8 @@ OVERLAP = "the rounds of both overlap too much"
 SMALLEST = 0.03
 """Two runs of one thing, both stable, may differ by as much: their rounds share a process, its memory and its minutes,
 so that a rank test finds differences between runs that are none between models."""
+LEAST, GREATEST = 1e-150, 1e150
+"""Between them quotients and squares of two values are numbers. What a machine measures is."""
 TOLD = frozenset(
     {"decode_tps", "prefill_tps", "total_tps", "ttft", "load_s", "energy_per_token", "peak_rss", "file_size"}
 )
@@ -86,8 +88,8 @@ def _both(a: Result, b: Result, every: bool) -> Iterator[tuple[Measurement, Meas
         other = others.get(mine.name)
         if other is None or mine.unit != other.unit or not (every or mine.name in TOLD):
             continue
-        # Of 0 there is no ratio; a part of a time may be too short for its clock.
-        if mine.values and other.values and min(*mine.values, *other.values) > 0:
+        # Of 0 there is no ratio; a part of a time may be too short for its clock. Of what is no time there is none.
+        if mine.values and other.values and all(LEAST < value < GREATEST for value in mine.values + other.values):
             yield mine, other
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_slm.core.record import Record
+from pytest_slm.core.record import Name, Record
 from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, Metric, Result
 
@@ -19,8 +19,8 @@ from pytest_slm.core.types import MEASURED, Metric, Result
 class Profile(Record):
     """Weights of use cases, by name; an aggregate divides by their sum."""
 
-    name: str
-    weights: Mapping[str, float]
+    name: Name
+    weights: Mapping[Name, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +98,17 @@ def aggregate(profile: Profile, scores: Mapping[str, tuple[float, Interval | Non
     score, interval = combine([(weights[name] / weight, *scores[name]) for name in weights])
     coverage = weight / sum(profile.weights.values())
     return Aggregate(profile=profile.name, score=clamp(score), interval=_clamped(interval), coverage=coverage)
+
+
+def mean_bounds(parts: Iterable[tuple[float, float, Interval | None]]) -> Interval | None:
+    """The bounds of the mean of (weight, value, bounds); what has none stays at its value. None where none has any."""
+    parts = [part for part in parts if part[0] > 0]
+    if not any(bounds for *_, bounds in parts):
+        return None
+    total = sum(weight for weight, *_ in parts)
+    lows, highs = zip(*(bounds or (value, value) for _, value, bounds in parts), strict=True)
+    low, high = (sum(w * end for (w, *_), end in zip(parts, ends, strict=True)) / total for ends in (lows, highs))
+    return clamp(low), clamp(high)
 
 
 def ranks(scores: Mapping[str, float]) -> dict[str, int]:

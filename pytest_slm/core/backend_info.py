@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.request import Thinking
+from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.rounds import Conditions
 
 
@@ -19,10 +19,12 @@ class BackendInfo(Record):
 
     ``engine`` is the engine's own name, ``engine_build`` what it was built for and the GPU it computes on. Sizes in
     tokens and settings are those of ``EngineSettings``; ``n_outputs`` is how many rows of a batch may say something,
-    ``plain_attention_cells`` up to how many tokens attention is not flash, ``packs`` whether texts are packed into one
-    row, ``thinking`` whether the model was to think before it answered, or the most tokens of that,
-    ``chat_template_notes`` what a reader should know of the prompts. None: not known, or not a thing of this
-    backend. ``extra``: what else a plugin's backend wants to be told.
+    ``n_ubatch`` how many of its tokens are computed at once, ``kernels_nmse`` how far the engine's logits for many
+    tokens at once differ from those for a few (mean squared, as a share of their variance), ``plain_attention_cells``
+    up to how many tokens attention is not flash, ``packs`` whether texts are packed into one row, ``thinking`` whether
+    the model was to think before it answered, or the most tokens of that, ``chat_template_notes`` what a reader should
+    know of the prompts. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants
+    to be told.
 
     Of a model that a server holds: its address (``server``), the name that it serves the model by (``served_model``)
     and the digest that it tells of the weights (``weights_digest``), which nobody has verified.
@@ -44,6 +46,7 @@ class BackendInfo(Record):
     dtype: str | None = None
     device: str | None = None
     n_batch: int | None = None
+    n_ubatch: int | None = None
     n_seq: int | None = None
     n_outputs: int | None = None
     kv_cells: int | None = None
@@ -55,6 +58,7 @@ class BackendInfo(Record):
     file_bytes: int | None = None
     vocab_size: int | None = None
     adds_bos: bool | None = None
+    kernels_nmse: float | None = None
     kv_bytes_per_token: int | None = None
     server: str | None = None
     served_model: str | None = None
@@ -82,12 +86,13 @@ SETTINGS = (
 """What decides answers and times: reports in which one of these differs are never put together, and a comparison tells
 it beside the difference."""
 
-BATCHING = ("n_batch", "n_seq", "n_outputs", "kv_cells", "plain_attention_cells", "packs")
+BATCHING = ("n_batch", "n_ubatch", "n_seq", "n_outputs", "kv_cells", "plain_attention_cells", "packs")
 """What is computed together. It moves the last digits of likelihoods, and times: a comparison tells it, and answers are
 taken over from an earlier session only where it is the same."""
 
 CONSEQUENCES = (
     *("model_description", "parameters", "weights_bytes", "file_bytes", "vocab_size", "adds_bos"),
+    "kernels_nmse",
     *("kv_bytes_per_token", "chat_template_notes"),
 )
 """What follows from the weights and all of the above."""
@@ -99,9 +104,11 @@ TIMINGS = (*SETTINGS, *BATCHING)
 """What is told, where it differs, beside a difference of times or answers; and how threads wait (``HostInfo``)."""
 
 
-def setup_of(backend: BackendInfo | None) -> tuple[str, ...]:
-    """What must be equal in reports that are put together, besides the engine (its name and version)."""
-    return tuple(str(getattr(backend, name, None)) for name in SETTINGS)
+def setup_of(backend: BackendInfo | None, generation: GenerationSettings = GenerationSettings()) -> tuple[str, ...]:
+    """What must be equal in reports that are put together, besides the engine (its name and version): how it is set up,
+    and everything that the user wants of texts instead of what tasks say."""
+    asked = json.dumps(generation.said, sort_keys=True)
+    return (*(str(getattr(backend, name, None)) for name in SETTINGS), asked)
 
 
 @dataclass(frozen=True, kw_only=True)

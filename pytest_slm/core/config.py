@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.request import Thinking, check_thinking
-from pytest_slm.core.types import Mode
+from pytest_slm.core.request import GenerationSettings, Thinking, check_thinking
+from pytest_slm.core.types import EngineSettings, Mode
+
+CANARY = "canary"
+"""In the provenance of results that no canary went before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +33,16 @@ class RunConfig(Record):
     gates: Mapping[str, float] = field(default_factory=dict)
     """Least primary value for ``suite/task`` (or ``suite``), as a share."""
     backend: str | None = None
-    threads: int | None = None
-    n_ctx: int | None = None
+    engine: EngineSettings = EngineSettings()
+    """What the command line asks of the engine."""
+    every_engine: bool = False
+    """Each GGUF is measured with every dialect of llama.cpp that is installed."""
+    kernels: tuple[str, ...] = ("native",)
+    """Whose kernels compute: native (those of the file's own type), or types that the weights are unpacked into."""
+    generation: GenerationSettings = GenerationSettings()
+    """What it asks of every text that tasks have the model write."""
+    chat_template: str | None = None
+    """The source of a chat template from a file; which one it is stands in ``generation``."""
     resume: bool = False
     """Go on with the newest unfinished run of the same settings, if there is one."""
     rescore: str | None = None
@@ -56,5 +67,15 @@ class RunConfig(Record):
     request_timeout: float = 300.0
     """The longest silence of the model's process; every batch that it finishes counts as a word."""
 
+    @property
+    def template(self) -> str | None:
+        """The chat template that is asked for: the name of a form, or the source that was read from a file."""
+        return self.chat_template or self.generation.chat_template
+
     def __post_init__(self) -> None:
         check_thinking(self.thinking)
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """What stands in the provenance of every result of such a run."""
+        return {} if self.canary else {CANARY: "off"}

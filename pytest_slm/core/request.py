@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
@@ -20,17 +21,32 @@ def check_thinking(thinking: Thinking) -> None:
         raise RecordError(f"thinking is off, on or a number of tokens from 0, not {thinking!r:.80}")
 
 
+def check_sampling(temperature: float, top_p: float, top_k: int, min_p: float) -> None:
+    """Raise RecordError for what no sampler can do."""
+    if not 0 <= temperature < math.inf:
+        raise RecordError(f"temperature must be at least 0 (greedy), not {temperature:g}")
+    if not 0 < top_p <= 1:
+        raise RecordError(f"top_p must be above 0 and at most 1, not {top_p:g}")
+    if top_k < 0:
+        raise RecordError(f"top_k must be at least 0, not {top_k}")
+    if not 0 <= min_p < 1:
+        raise RecordError(f"min_p must be at least 0 and below 1, not {min_p:g}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request(Record):
     """One generation to make: ``messages`` go through the chat template, ``prompt`` is taken as text and
     ``prompt_ids`` as token ids; exactly one of them is given.
 
-    ``temperature`` 0 is greedy. ``forced_length`` ignores the end of turn, so that exactly ``max_tokens`` come.
-    ``grammar`` (llama.cpp's GBNF, its first rule called ``root``) or ``json_schema`` says which texts are allowed at
-    all; an answer that ``max_tokens`` cut off is the beginning of such a text. ``keep_end``: a prompt that leaves no
-    room for ``max_tokens`` in the context loses its left end, as in lm-eval, instead of being an error. ``begun``: what
-    the answer begins with, as token ids that are known from a run that was interrupted; a backend may go on behind them
-    where the request is ``resumable``, and counts them as its own.
+    ``temperature`` 0 is greedy; ``top_k`` (0: all) likeliest tokens, the smallest set of them with the probability
+    ``top_p``, and those at least ``min_p`` times as likely as the likeliest are left to chance. ``forced_length``
+    ignores the end of turn, so that exactly ``max_tokens`` come. ``grammar`` (llama.cpp's GBNF, its first rule called
+    ``root``) or ``json_schema`` says which texts are allowed at all; an answer that ``max_tokens`` cut off is the
+    beginning of such a text. ``keep_end``: a prompt that leaves no room for ``max_tokens`` in the context loses its
+    left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
+    known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
+    counts them as its own.
+    ``alone``: it is asked when nothing else is being computed, so that its times are its own.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -43,11 +59,13 @@ class Request(Record):
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     forced_length: bool = False
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = None
     keep_end: bool = False
     begun: tuple[int, ...] = ()
+    alone: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -59,12 +77,84 @@ class Request(Record):
             raise RecordError("a request has exactly one of messages, prompt and prompt_ids")
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
-        if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1 or self.top_k < 0:
-            raise RecordError("temperature must be >= 0, top_p in (0, 1] and top_k >= 0")
+        check_sampling(self.temperature, self.top_p, self.top_k, self.min_p)
         if self.grammar is not None and self.json_schema is not None:
             raise RecordError("a request has a grammar or a json_schema, not both")
         if self.forced_length and (self.grammar is not None or self.json_schema is not None):
             raise RecordError("forced_length goes on where a grammar ends: a request has one or the other")
+
+
+CHATML, PLAIN = "chatml", "none"
+TEMPLATE_STOPS: Mapping[str, tuple[str, ...]] = {CHATML: ("<|im_end|>",), PLAIN: ("\nQuestion:",)}
+"""What ends an answer of a model that was never taught to end one, by the name of the form that it is asked in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSettings(Record):
+    """What the user wants of every text that tasks have the model write; None leaves it to the task.
+
+    ``system`` stands before conversations that have no system message of their own. ``chat_template`` is chatml, none
+    (the plain form) or the name and hash of a file, ``fewshot`` the number of examples of tasks that have some,
+    ``repeats`` how often each question is asked.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    max_tokens: int | None = None
+    system: str | None = None
+    chat_template: str | None = None
+    fewshot: int | None = None
+    repeats: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_sampling(
+            self.temperature or 0.0, 1.0 if self.top_p is None else self.top_p, self.top_k or 0, self.min_p or 0.0
+        )
+        for name, least in (("max_tokens", 1), ("fewshot", 0), ("repeats", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise RecordError(f"{name} must be at least {least}, not {value}")
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the user has said, by name."""
+        return {name: value for name, value in self.to_json().items() if value is not None}
+
+    def __str__(self) -> str:
+        """What was said, as one line."""
+        return ", ".join(f"{name}={value!r:.60}" for name, value in self.said.items())
+
+    @property
+    def plain(self) -> bool:
+        """Whether everything is asked in its plain form, without a chat template."""
+        return self.chat_template == PLAIN
+
+    def applied(self, request: Request, *, repeat: int = 0, of: str = "") -> Request:
+        """The request as the user wants it. Where chance decides, each ``repeat`` of each question (``of``, its name)
+        has a seed of its own, made of the request's."""
+        changes = {name: value for name in SAMPLING if (value := getattr(self, name)) is not None}
+        if self.temperature:
+            changes["seed"] = _seed(request.seed, repeat, of)
+        if request.messages is not None:
+            if self.system is not None and all(message.role != "system" for message in request.messages):
+                changes["messages"] = (Message(role="system", content=self.system), *request.messages)
+            more = TEMPLATE_STOPS.get(self.chat_template or "", ())
+            if more:
+                changes["stop"] = (*request.stop, *more)
+        return replace(request, **changes) if changes and not request.forced_length else request
+
+
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_tokens")
+"""The settings that are fields of a request by the same name."""
+GENERATION = tuple(field.name for field in fields(GenerationSettings))
+
+
+def _seed(seed: int, repeat: int, of: str) -> int:
+    """31 bits, so that every engine takes them."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{repeat}\0{of}".encode(errors="surrogatepass")).digest()[:4]) >> 1
 
 
 @dataclass(frozen=True, kw_only=True)

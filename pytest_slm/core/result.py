@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pytest_slm.core.backend_info import BackendInfo, HostInfo
 from pytest_slm.core.record import FileName, Inside, Name, NameOrNone, Record, RecordError, Time
+from pytest_slm.core.request import GenerationSettings
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
@@ -204,6 +205,8 @@ class Result(Record):
     """Groups of samples that share a passage or the like; None where samples are independent."""
     seeded: bool = False
     """Whether its questions were made from the seed: with another one they are others."""
+    without_effect: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the user that had no meaning for it, by name, and why."""
     timing: Timing | None = None
     """None for what is no timing, and for timings that say no verdict."""
     shape: Shape | None = None
@@ -232,6 +235,12 @@ class Result(Record):
         """This result with the chance levels that its task declares."""
         levels = {spec.name: spec.chance for spec in task.metrics}
         return replace(self, metrics=tuple(replace(metric, chance=levels.get(metric.name)) for metric in self.metrics))
+
+    def unbounded(self, metric: Metric) -> bool:
+        """Whether nobody can know what answers that were cut off have changed of a metric."""
+        if metric.cuts is not None:
+            return metric.cuts.bounds is None and metric.cuts.cut + metric.cuts.censored > 0
+        return bool(self.answers_cut or (self.thinking and self.thinking.censored))
 
     def metric(self, name: str | None = None) -> Metric | None:
         """The metric of that name (default: the primary one), or None if it was not measured."""
@@ -262,16 +271,18 @@ class RunReport(Record):
     versions: Mapping[str, str]
     planned: tuple[ItemId, ...]
     results: tuple[Result, ...]
-    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of these results say of themselves, by name."""
     interrupted: bool = False
     limit: int | None = None
+    generation: GenerationSettings = GenerationSettings()
+    """What the user wanted of texts instead of what tasks say."""
     budget: Mapping[str, Any] | None = None
     """For a run with a time budget: asked_s, planned_s, took_s and planning_s in seconds, the samples that were chosen
     by item and those available, the measured rates, and why."""
     harness: Mapping[str, float | None] = field(default_factory=dict)
     """wall_s; startup_s, from the command to the first item; host_s, spent waiting for the model; share, what is left
-    of the wall time; peak_rss in bytes, of the session's own process."""
+    of the wall time; peak_rss in bytes, of the session's own process; weights_s, spent on reading the weights again."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -291,6 +302,17 @@ class RunReport(Record):
         """The quantization from which these weights were made on the machine of the run; None for published files."""
         derivation = self.detected.derivation if self.detected else None
         return (derivation.source_quantization or "a file of unknown type") if derivation else None
+
+    @property
+    def own_settings(self) -> str:
+        """By which settings of the user its answers are others than those that tasks ask for: what has any is shown,
+        and never ranked."""
+        return str(self.generation)
+
+    @property
+    def standard(self) -> bool:
+        """Whether it is a full run as tasks ask for it, which alone can be ranked."""
+        return self.mode == "full" and self.limit is None and not self.own_settings
 
     @property
     def answers(self) -> tuple[int, int]:

@@ -79,7 +79,9 @@ class Sample(Record):
     """One question: what the model is shown (text, or a whole conversation), and what a scorer compares with.
 
     ``groups`` name the parts of the task that it counts in (``metadata.group`` is the short form for one of them);
-    samples of one ``cluster`` share something, such as a passage, and are no independent observations.
+    samples of one ``cluster`` share something, such as a passage, and are no independent observations. ``scoring`` are
+    options of the task's scorer that differ for this sample. ``right_answers`` and ``wrong_answers`` are examples by
+    which ``pytest-slm suite check`` tries the scorer; no model sees them.
     """
 
     id: str
@@ -89,6 +91,9 @@ class Sample(Record):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     cluster: str | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    right_answers: tuple[str, ...] = ()
+    wrong_answers: tuple[str, ...] = ()
 
     def messages(self) -> tuple[Message, ...]:
         """The input as a conversation."""
@@ -135,6 +140,8 @@ class JudgedSample(Record):
     sample: Sample
     verdict: Verdict
     ending: Ending | None = None
+    repeat: int = 0
+    """Which of the times it is that the question was asked."""
 
     @property
     def scored(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_slm.core.record import (
     FileName,
@@ -21,6 +22,15 @@ from pytest_slm.core.record import (
 KV_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0")
 DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
+ENGINES = ("llama.cpp", "ik")
+"""Dialects of llama.cpp, as `--slm-engine` names them."""
+KERNELS = ("F16", "F32")
+"""Types in which quantized weights can be computed unpacked, as `--slm-kernels` names them."""
+
+
+def _setting(meaning: str, example: str, engine: str = "both") -> Any:
+    """A field of EngineSettings, with what docs/settings.md and --help say of it."""
+    return dataclasses.field(default=None, metadata={"meaning": meaning, "example": example, "engine": engine})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +40,21 @@ class EngineSettings(Record):
     Whatever was chosen in the end stands in the backend's description, and so in the report. Sizes are in tokens:
     ``n_ctx`` is the longest sequence, ``n_batch`` what goes through the engine at once, ``kv_cells`` the KV memory that
     all sequences share; ``n_seq`` is how many sequences may be in memory together. ``kv_type``, ``flash_attention``,
-    ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers.
+    ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers. ``engine`` says
+    which dialect of llama.cpp computes, ``engine_lib`` the path of a libllama that the user has built.
     """
 
-    threads: int | None = None
-    n_ctx: int | None = None
-    n_batch: int | None = None
-    n_seq: int | None = None
-    kv_cells: int | None = None
-    kv_type: str | None = None
-    flash_attention: bool | None = None
-    dtype: str | None = None
-    device: str | None = None
+    engine: str | None = _setting("which dialect of llama.cpp computes", "ik", "llama.cpp")
+    engine_lib: str | None = _setting("a libllama of your own; not in submissions", "./libllama.so", "llama.cpp")
+    threads: int | None = _setting("threads of the engine", "4")
+    n_ctx: int | None = _setting("context length, in tokens: of a conversation with its answer", "4096")
+    n_batch: int | None = _setting("tokens that go through the engine at once", "512")
+    n_seq: int | None = _setting("sequences that may be in memory together", "64", "llama.cpp")
+    kv_cells: int | None = _setting("tokens of KV memory that all sequences share", "16384", "llama.cpp")
+    kv_type: str | None = _setting("number format of the KV memory", "Q8_0", "llama.cpp")
+    flash_attention: bool | None = _setting("whether attention is computed in one kernel", "off", "llama.cpp")
+    dtype: str | None = _setting("number format of the weights and of computing", "float32", "transformers")
+    device: str | None = _setting("where it is computed", "cuda", "transformers")
 
     def __post_init__(self) -> None:
         for name in WHOLE_NUMBERS:
@@ -60,8 +73,9 @@ class EngineSettings(Record):
 
 
 WHOLE_NUMBERS = ("threads", "n_ctx", "n_batch", "n_seq", "kv_cells")
-CHOICES = {"kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
-ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings))
+CHOICES = {"engine": ENGINES, "kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
+ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings) if field.name != "engine_lib")
+"""What a submission may say. Not which library is loaded: that is code, and only the user's own word starts code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +91,20 @@ class Quantization(Record):
     engine: EngineSettings = EngineSettings()
     derived_from: FileName | None = None
     """The quantization of the same submission that it is made from, if it is not published but derived here."""
+    kernels: str | None = None
+    """One of KERNELS: the same numbers, unpacked into that type, so that its kernels compute with them."""
+    base: FileName | None = None
+    """The name in the submission, where a session measures one file in several ways."""
+
+    @property
+    def declared(self) -> str:
+        """The name in the submission."""
+        return self.base or self.name
+
+    @property
+    def made(self) -> str | None:
+        """The type that its file has to be made in first, from that of another; None where the file is published."""
+        return self.kernels or (self.declared if self.derived_from is not None else None)
 
     def __post_init__(self) -> None:
         super().__post_init__()

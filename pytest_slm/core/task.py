@@ -105,6 +105,8 @@ class Task(Record):
     license: str = ""
     requires: tuple[str, ...] = ()
     scorer: str | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    """The options of the scorer, which a sample's own ``scoring`` overrides."""
     breakdown: str | None = None
     """A metadata key of the samples: the primary metric is also told for each of its values."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -146,9 +148,9 @@ class SuiteFacts(Record):
     """Whether its results are made to a score; speeds and checks are not."""
     use_case: Name | None = None
     """The name of its score among the use cases; None if it is none of them."""
-    domain: str | None = None
+    domain: Name | None = None
     """The line of work that its questions come from: ``legal``."""
-    rates: Mapping[str, RateSource] = field(default_factory=dict)
+    rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
 
     @classmethod

@@ -9,7 +9,7 @@ from pytest_slm.backends.lookup import Backends
 from pytest_slm.extensions.catalogue import Catalogue
 from pytest_slm.generators import GENERATORS, Generator
 from pytest_slm.grading import Grader
-from pytest_slm.scorers import SCORERS, Scorer
+from pytest_slm.scorers import SCORERS, Rule, Scorer
 
 if TYPE_CHECKING:
     from pytest_slm.kinds.kind import Kind
@@ -28,7 +28,7 @@ class Extensions:
     """One catalogue for each hook (docs/plugins.md)."""
 
     backends: Backends = field(default_factory=Backends)
-    scorers: Catalogue[Scorer] = field(default_factory=lambda: Catalogue("scorer", SCORERS))
+    scorers: Catalogue[Scorer | Rule] = field(default_factory=lambda: Catalogue("scorer", SCORERS))
     kinds: Catalogue[type[Kind[Any, Any]]] = field(default_factory=lambda: Catalogue("kind", KINDS))
     generators: Catalogue[Generator] = field(default_factory=lambda: Catalogue("generator", GENERATORS))
     graders: Catalogue[Grader] = field(default_factory=lambda: Catalogue("grader", {}))

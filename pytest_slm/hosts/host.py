@@ -67,7 +67,7 @@ class Host:
     def __init__(self, entry: BackendEntry, spec: ModelSpec, *, starter: int | None = None) -> None:
         machine = describe_machine()  # now: later its load is our own
         factory = entry.load()
-        self._name, self._weights = entry.name, WeightFiles(spec.path)
+        self._name, self.weights = entry.name, WeightFiles(spec.path)
         self._before = memory_use()
         reset_peak()
         started = time.perf_counter()
@@ -87,7 +87,7 @@ class Host:
         )
         self.description = _checked(entry.name, said)
         _check_weights(spec, self.description.backend.weights_sha256)
-        self._weights.opened(getattr(self._backend, "files", None), self.description.backend.weights_sha256)
+        self.weights.opened(getattr(self._backend, "files", None), self.description.backend.weights_sha256)
         self._own = () if starter is None else (starter,)
         self._observers: dict[int, Observer] = {}
         self._numbers = itertools.count()
@@ -145,7 +145,7 @@ class Host:
             raise BackendError(f"unknown call {name!r}")
         self._wait_for_turn(progress)
         try:
-            self._weights.check()
+            self.weights.check()
             self._signs += 1
             return self._calls[name](args, self._noted(progress), self._noted(finished))
         finally:
@@ -222,7 +222,7 @@ class Host:
         waiting: list[list[Any]] = []
 
         def hand_over(more: Mapping[str, Any]) -> None:
-            self._weights.check()
+            self.weights.check()
             try:
                 frames.send(connection, {"id": number, "results": waiting, **more})
             except (EOFError, OSError) as error:
@@ -248,7 +248,7 @@ class Host:
         try:
             value = self.call(name, message.get("args"), progress, finished)
             if name in self._calls:
-                self._weights.check()
+                self.weights.check()
             if name in STREAMED:
                 for place in set(range(len(value))) - sent:
                     finished(place, value[place])
@@ -257,7 +257,7 @@ class Host:
         except _HungUpError:
             raise
         except Exception as error:
-            changed = self._weights.problem()
+            changed = self.weights.problem()
             return {"id": number, "error": error_json(changed or error), "results": [] if changed else waiting}
 
 
@@ -298,7 +298,8 @@ def main() -> None:
         host = Host(entry, spec, starter=order["starter"])
         address, key = order["address"], bytes.fromhex(order["key"])
         listener = Listener(address if isinstance(address, str) else tuple(address))
-        ready = {"ready": listener.address, "describe": host.description.to_json()}
+        files = [str(file) for file in host.weights.files]
+        ready = {"ready": listener.address, "describe": host.description.to_json(), "files": files}
     except Exception as error:
         print(json.dumps({"error": error_json(error)}), file=answer, flush=True)
         os._exit(3)

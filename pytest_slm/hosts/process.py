@@ -25,8 +25,10 @@ from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
 from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.failures import unknown_instruction
 from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import SPINNING
+from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.child import Child
 from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.hardware import usable_memory
@@ -87,6 +89,9 @@ class HostProcess:
         self.address: frames.Address = ready["ready"] if isinstance(ready["ready"], str) else tuple(ready["ready"])
         start_s = time.perf_counter() - started
         description = HostDescription.from_json(ready["describe"])
+        self.weights = WeightFiles(spec.path)
+        """The files that it holds; they are read again when it is needed no more, which it may not live to see."""
+        self.weights.opened([Path(file) for file in ready["files"]], description.backend.weights_sha256)
         host = replace(description.host, start_s=start_s, starting=watch.stop(self.pid))
         self.description = replace(description, host=host)
 
@@ -220,6 +225,8 @@ def _ending(code: int, peak: str, killed: str) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
+    if name == "SIGILL":
+        return f"was ended by SIGILL: {unknown_instruction()}"
     if name != "SIGKILL":
         return f"was ended by {name}"
     if killed:

@@ -20,6 +20,7 @@ from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import Host
 from pytest_slm.hosts.process import HostProcess, raise_error
 from pytest_slm.hosts.remote import RemoteBackend
+from pytest_slm.hosts.weights import WeightsInUse
 
 Opening = Callable[[], tuple[BackendEntry, ModelSpec]]
 """Finds (and, where need be, downloads) what a quantization is opened from."""
@@ -40,6 +41,9 @@ class HostSource(Protocol):
         """Hang up, and end the processes that this object started."""
         ...
 
+    weights: WeightsInUse
+    """What this object's processes have opened."""
+
     @property
     def descriptions(self) -> Mapping[str, HostDescription]:
         """By quantization, what was said of itself by each that was opened."""
@@ -59,6 +63,7 @@ class _Lines:
         self._remotes: dict[str, RemoteBackend] = {}
         self._descriptions: dict[str, HostDescription] = {}
         self._waited_s = 0.0
+        self.weights = WeightsInUse()
 
     @property
     def descriptions(self) -> Mapping[str, HostDescription]:
@@ -101,6 +106,7 @@ class Hosts(_Lines):
         with self._lock:
             for name in [name for name in self._processes if self._alone and name != quantization]:
                 self._processes.pop(name).stop()
+                self.weights.read(name)
             process = self._processes.get(quantization)
             if process is not None and not process.alive:
                 self._processes.pop(quantization).stop()
@@ -109,6 +115,7 @@ class Hosts(_Lines):
                 process = HostProcess(*self._opening(quantization), start_timeout=self._start_timeout)
                 self._processes[quantization] = process
                 self._descriptions[quantization] = process.description
+                self.weights.add(quantization, process.weights)
             return process
 
     def open(self, quantization: str) -> RemoteBackend:
@@ -172,6 +179,7 @@ class InProcessHosts(_Lines):
             host = self._hosts[quantization] = Host(*self._opening(quantization))
             info = replace(host.description.host, start_s=time.perf_counter() - began)
             self._descriptions[quantization] = replace(host.description, host=info)
+            self.weights.add(quantization, host.weights)
         ours, theirs = Pipe()
         threading.Thread(target=self._hosts[quantization].serve, args=(theirs,), daemon=True).start()
         remote = self._remotes[quantization] = RemoteBackend(

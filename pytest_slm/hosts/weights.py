@@ -3,7 +3,7 @@ overwritten in mid-run changes the model without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_slm.backends.files import sha256_of
@@ -13,23 +13,27 @@ Look = tuple[int, ...]
 
 
 class WeightFiles:
-    """The files of one open model. A look at them costs microseconds; they are read again only if something changed
-    that the system tells: size, inode, or one of the times."""
+    """The files of one open model. A look at them costs microseconds; while a run goes on they are read again only if
+    something changed that the system tells: size, inode, or one of the times."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._looks = {file: _look(file) for file in _files(path)}
         self._sha256: str | None = None
+        self.files: list[Path] = []
+        """Those whose hash is known for sure."""
         self._problem: BackendError | None = None
 
     def opened(self, files: Sequence[Path] | None, sha256: str | None) -> None:
-        """These are the files of the model that was opened (None: those of its path), with this hash. Raises
-        BackendError (weights-changed) if one of them changed meanwhile, so that nobody knows what was opened."""
+        """These are the files of the model that was opened (None: those of its path, as far as anybody knows), with
+        this hash. Raises BackendError (weights-changed) if one of them changed meanwhile, so that nobody knows what was
+        opened."""
         looks = {file: _look(file) for file in (self._looks if files is None else files)}
         for file, look in looks.items():
             if look[:-1] != self._looks.get(file, look)[:-1]:
                 raise self._changed(f"{file} changed while it was opened")
         self._looks, self._sha256 = looks, sha256
+        self.files = list(looks) if sha256 is not None and files is not None else []
 
     def problem(self) -> BackendError | None:
         """What makes all numbers since worthless: one of the files has changed. None while they are what they were."""
@@ -53,18 +57,66 @@ class WeightFiles:
         except OSError:  # it is gone
             return False
 
+    def others(self) -> BackendError | None:
+        """What makes every number since they were opened worthless: a file of the same inode has other content now,
+        whatever the system tells of it. A look does not see all: a page that another program has mapped and written to
+        before may be written to again without a trace. Reads the files, for seconds where they are large.
+
+        None also where nobody knows their hash, and for files that were replaced or deleted: the engine has kept the
+        old ones, and what was asked after that was refused."""
+        looks = {file: _look(file) for file in self.files}
+        if not looks or any(_where(look) != _where(self._looks[file]) for file, look in looks.items()):
+            return None
+        if self._is_same(looks):
+            return None
+        return self._changed(
+            f"{_names(looks)} was overwritten in this run", "no number is known to be of the weights that were opened"
+        )
+
     def check(self) -> None:
         """Raise BackendError (weights-changed) if there is a problem."""
         if (problem := self.problem()) is not None:
             raise problem
 
-    def _changed(self, what: str) -> BackendError:
+    def _changed(self, what: str, so: str = "what is measured since then is of no known model") -> BackendError:
         self._problem = BackendError(
-            f"{what}: what is measured since then is of no known model. Leave the file alone while a run goes on, and "
-            "run again",
+            f"{what}: {so}. Leave the file alone while a run goes on, and run again",
             slug="weights-changed",
         )
         return self._problem
+
+
+class WeightsInUse:
+    """What the models of a run were opened from, by quantization, until it was read for the last time."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, WeightFiles] = {}
+        self._problems: dict[str, BackendError] = {}
+
+    def add(self, quantization: str, files: WeightFiles) -> None:
+        """A process has opened them."""
+        self._open[quantization] = files
+
+    def read(self, quantization: str) -> None:
+        """Read them for the last time: from now on they may change as they like."""
+        if (files := self._open.get(quantization)) is not None:
+            if (problem := files.others()) is not None:
+                self._problems[quantization] = problem
+            del self._open[quantization]
+
+    def problems(self) -> Mapping[str, BackendError]:
+        """By quantization, why nothing that was measured of it is a number. Reads all that were not read yet."""
+        try:
+            for quantization in list(self._open):
+                self.read(quantization)
+        except KeyboardInterrupt:  # of somebody who wants to go; what nobody has read is not known
+            unknown = BackendError(
+                "Ctrl-C while the weights were read again: whether they have changed in this run nobody knows; "
+                "--slm-resume takes the answers and reads them",
+                slug="weights-unknown",
+            )
+            self._problems.update(dict.fromkeys(self._open, unknown))
+        return dict(self._problems)
 
 
 def _files(path: str | None) -> list[Path]:
@@ -73,6 +125,16 @@ def _files(path: str | None) -> list[Path]:
         return []
     found = Path(path)
     return sorted(found.glob("*.safetensors")) if found.is_dir() else [found]
+
+
+def _names(files: Iterable[Path]) -> str:
+    first, *more = map(str, files)
+    return f"{first} or one of {len(more)} other files" if more else first
+
+
+def _where(look: Look) -> Look:
+    """The inode and its device."""
+    return look[2:4]
 
 
 def _look(file: Path) -> Look:

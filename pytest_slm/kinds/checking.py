@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_slm.backends.protocol import CAPABILITIES
@@ -12,7 +14,8 @@ from pytest_slm.extensions import Extensions
 from pytest_slm.extensions.catalogue import Catalogue
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.kinds.options import OptionsError, read_options
+from pytest_slm.kinds.options import OptionsError, bind_scorer, read_options
+from pytest_slm.scorers import DEFAULT_SCORER
 
 T = TypeVar("T")
 
@@ -38,7 +41,21 @@ def find_mistakes(task: Task, extensions: Extensions) -> list[tuple[str, str]]:
     grader = getattr(options, "grader", None)
     if grader is not None:
         _look_up(found, "options.grader", extensions.graders, grader)
-    return found
+    return found + list(_scoring_mistakes(task, extensions, scored=grader is None and hasattr(options, "grader")))
+
+
+def _scoring_mistakes(task: Task, extensions: Extensions, *, scored: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong with the options of the task's scorer."""
+    if not scored:
+        if task.scoring:
+            yield "scoring", "no scorer judges this task that could read it; leave it out"
+        return
+    name = task.scorer or DEFAULT_SCORER
+    if name in extensions.scorers:
+        try:
+            bind_scorer(extensions.scorers, Path(task.path).parent, name, task.scoring)
+        except OptionsError as error:
+            yield from error.mistakes("scoring")
 
 
 def check_task(task: Task, extensions: Extensions) -> None:
@@ -47,7 +64,9 @@ def check_task(task: Task, extensions: Extensions) -> None:
     if found:
         raise TaskError(task.path or task.name, found)
     kind = extensions.kinds.lookup(task.kind)
-    kind.check(task, _options(task, kind, extensions))
+    options = _options(task, kind, extensions)
+    kind.check(task, options)
+    kind.check_samples(task, options, extensions)
 
 
 def make_kind(task: Task, variant: str, context: RunContext) -> Kind[Any, Any]:
@@ -58,6 +77,17 @@ def make_kind(task: Task, variant: str, context: RunContext) -> Kind[Any, Any]:
     except OptionsError as error:
         raise TaskError(task.path or task.name, error.mistakes()) from None
     return kind(task, options, variant, context)
+
+
+def is_timed(task: Task, extensions: Extensions) -> bool:
+    """Whether the task's scorer judges times, which mean nothing while other items run."""
+    try:
+        name = task.scorer or DEFAULT_SCORER
+        return (
+            task.kind == "checks" and bind_scorer(extensions.scorers, Path(task.path).parent, name, task.scoring).timed
+        )
+    except (OptionsError, UsageError):
+        return False  # the item will tell of it
 
 
 def count_samples(task: Task, extensions: Extensions) -> int | None:

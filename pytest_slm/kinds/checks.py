@@ -13,19 +13,19 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError
+from pytest_slm.extensions import Extensions
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
-from pytest_slm.scorers import Scorer, check_samples
-
-DEFAULT_SCORER = "exact"
+from pytest_slm.kinds.options import OptionsError, bind_scorer, check_inside
+from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
+from pytest_slm.scorers import DEFAULT_SCORER, Scoring
+from pytest_slm.scorers.answer import bad_sample
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChecksOptions(Record):
-    """Where the samples are from (``samples``, a JSONL file in the suite's folder, or a ``generator``), and how they
+    """Where the samples are from (``samples``, a file in the suite's folder, or a ``generator``), and how they
     are asked.
 
     ``tools_prompt`` is a text with ``{tools}`` in it: the functions stand there for models whose chat template does not
@@ -54,14 +54,15 @@ class ChecksOptions(Record):
         if (self.tools_in_prompt or self.tools_prompt) and "{tools}" not in self.tools_prompt:
             raise RecordError("tools_prompt: expected a text with {tools} in it, where the functions will stand")
 
-    def request(self, sample: Sample, seed: int) -> Request:
-        """The request that a sample becomes: greedy, so that a run can be repeated."""
+    def request(self, sample: Sample, seed: int, *, alone: bool = False) -> Request:
+        """The request that a sample becomes: greedy, unless the user wants it otherwise."""
         return Request(
             messages=self.conversation(sample.messages(), sample.tools),
             tools=() if self.tools_in_prompt else sample.tools,
             max_tokens=self.max_tokens,
             stop=(self.stop,) if isinstance(self.stop, str) else self.stop,
             seed=seed,
+            alone=alone,
         )
 
     def conversation(self, messages: tuple[Message, ...], tools: Sequence[Mapping[str, object]]) -> tuple[Message, ...]:
@@ -75,31 +76,54 @@ class ChecksOptions(Record):
         return (Message(role="system", content=system), *messages) if system else messages
 
 
+class Scorings:
+    """How the samples of a task are scored: as the task says, and each as its own ``scoring`` says."""
+
+    def __init__(self, task: Task, extensions: Extensions) -> None:
+        self._task, self._scorers = task, extensions.scorers
+        self._known: dict[str, Scoring] = {}
+
+    def of(self, own: Mapping[str, Any]) -> Scoring:
+        """The task's scorer with a sample's options in place of the task's. Raises OptionsError for wrong ones."""
+        key = json.dumps(own, sort_keys=True)
+        if key not in self._known:
+            name, folder = self._task.scorer or DEFAULT_SCORER, Path(self._task.path).parent
+            self._known[key] = bind_scorer(self._scorers, folder, name, {**self._task.scoring, **own})
+        return self._known[key]
+
+    def check(self, sample: Sample) -> None:
+        """Raise UsageError for a sample that cannot be scored."""
+        try:
+            self.of(sample.scoring).check(sample)
+        except OptionsError as error:
+            raise bad_sample(sample, ": ".join(error.mistakes("scoring")[0])) from None
+
+
 class Checks(Kind[ChecksOptions, Sample]):
     """Samples from a file or a generator, answered in the model's own words."""
 
     name = "checks"
-    scorer: Scorer
     options_type = ChecksOptions
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
-        return None if options.samples is None else count_lines(beside(task, options.samples))
+        return None if options.samples is None else count_questions(beside(task, options.samples))
 
     @classmethod
-    def check(cls, task: Task, options: ChecksOptions) -> None:
+    def check_samples(cls, task: Task, options: ChecksOptions, extensions: Extensions) -> None:
         if options.samples is not None:
-            path = beside(task, options.samples)
-            samples = read_samples(path, options.sha256)
-            if options.grader is None:
-                check_samples(task.scorer or DEFAULT_SCORER, samples, path)
+            check = Scorings(task, extensions).check if options.grader is None else None
+            read_questions(beside(task, options.samples), Sample, "sample", options.sha256, check)
 
     def ready(self) -> None:
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
-        self.scorer = self.context.extensions.scorers.lookup(self.task.scorer or DEFAULT_SCORER)
+        self.scorings = Scorings(self.task, self.context.extensions)
+        if self.options.grader is None:
+            scoring = self.scorings.of({})
+            scoring.rule.ready(scoring.options)
         tokens = self.task.variants.get(self.variant, {}).get("context_tokens")
         n_ctx = self.backend.describe().n_ctx
-        answer = self.options.max_tokens
+        answer = self.context.config.generation.max_tokens or self.options.max_tokens
         if self.options.tools_prompt and TOOLS not in self.backend.capabilities:
             self.options = replace(self.options, tools_in_prompt=True)
         if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
@@ -128,24 +152,30 @@ class Checks(Kind[ChecksOptions, Sample]):
         return list(made)
 
     def converse(self, sample: Sample) -> Talk:
-        generation = yield self.options.request(sample, self.context.config.seed)
+        grader = self.options.grader
+        scoring = self.scorings.of(sample.scoring) if grader is None else None
+        alone = scoring is not None and scoring.timed
+        generation = yield self.options.request(sample, self.context.config.seed, alone=alone)
         if generation.ending == "censored":
             # An empty answer would be right where nothing is wanted.
             return Verdict(value=0.0, answer="", explanation="no answer: its length was spent in the thinking")
-        if self.options.grader is not None:
-            verdict: Verdict = yield Grading(grader=self.options.grader, sample=sample, generation=generation)
+        if grader is not None:
+            verdict: Verdict = yield Grading(grader=grader, sample=sample, generation=generation)
             return verdict
-        return self.scorer(sample, generation)
+        assert scoring is not None
+        return scoring.judge(sample, generation)
 
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         tools = "prompt" if self.options.tools_in_prompt else "template"
+        own = self.scorings.of({}) if self.options.grader is None else None
         return {
             **({"tools": tools} if any(sample.tools for sample in samples) else {}),
             **({} if self.options.generator is None else {"generator": self.options.generator}),
-            "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
+            "samples_sha256": sha256(*map(_asked, samples)),
             "chat_template_sha256": self.backend.describe().chat_template_sha256,
             "scorer": self.task.scorer,
-            "sampling": "greedy",
+            **({"scoring": self.task.scoring} if self.task.scoring else {}),
+            **({} if own is None else own.rule.identity(own.options)),
         }
 
     @property
@@ -157,9 +187,16 @@ class Checks(Kind[ChecksOptions, Sample]):
         return self.options.generator is not None
 
     def _count(self, messages: tuple[Message, ...]) -> int:
-        return self.backend.count_tokens([Request(messages=self.options.conversation(messages, ()), max_tokens=1)])[0]
+        asked = Request(messages=self.options.conversation(messages, ()), max_tokens=1)
+        return self.backend.count_tokens([self.context.config.generation.applied(asked)])[0]
+
+
+def _asked(sample: Sample) -> str:
+    """A sample without what nobody is asked by, as text."""
+    told = {key: value for key, value in sample.to_json().items() if key not in ("right_answers", "wrong_answers")}
+    return json.dumps(told, sort_keys=True)
 
 
 def read_samples(path: Path, sha256: str | None = None) -> list[Sample]:
-    """The samples of a JSONL file; its hash must be the one that the task declares."""
+    """The samples of a file; its hash must be the one that the task declares."""
     return read_questions(path, Sample, "sample", sha256)

@@ -25,7 +25,7 @@ from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
 
 TEXT, LETTERS = "text", "letters"
 FORMS: Mapping[str, str] = {"acc": TEXT, "acc_norm": TEXT, "acc_letters": LETTERS}
@@ -34,17 +34,18 @@ FORMS: Mapping[str, str] = {"acc": TEXT, "acc_norm": TEXT, "acc_letters": LETTER
 
 @dataclass(frozen=True, kw_only=True)
 class Question(Record):
-    """One question: ``answer`` is the letter of the only right option, A for the first; ``rationale`` says why.
+    """One question: ``answer`` is the letter of the only right option, A for the first; ``rationale`` may say why, and
+    ``category`` what it is about.
 
     Questions that share a ``passage``, a text shown before them, are one cluster in all intervals.
     """
 
     id: str
-    category: str
     question: str
     options: tuple[str, ...]
     answer: str
-    rationale: str
+    category: str | None = None
+    rationale: str = ""
     passage: str | None = None
 
     def __post_init__(self) -> None:
@@ -62,7 +63,8 @@ class Question(Record):
         if len(self.answer) != 1 or self.answer not in letters:
             raise RecordError(f"answer: expected exactly one letter from A to {letters[-1]}, not {self.answer!r:.80}")
         for name in ("id", "category", "question"):
-            if not getattr(self, name).strip():
+            text = getattr(self, name)
+            if text is not None and not text.strip():
                 raise RecordError(f"{name} is empty")
 
     @property
@@ -89,7 +91,7 @@ class Question(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ChoicesOptions(Record):
-    """``samples``, a JSONL file of `Question` in the suite's folder, and its ``sha256``."""
+    """``samples``, a file of `Question` in the suite's folder, and its ``sha256``."""
 
     samples: str
     sha256: str | None = None
@@ -119,11 +121,13 @@ class Choices(Kind[ChoicesOptions, Question]):
                     f"{task.path}: unknown metric {spec.source!r}. {did_you_mean(spec.source, FORMS)}",
                     slug="unknown-metric",
                 )
-        cls.read(task, options)
+        if not any(one.category for one in cls.read(task, options)) and task.breakdown:
+            problem = f"{task.path}: breakdown: no question of {options.samples} has a category"
+            raise UsageError(problem, slug="task-option")
 
     @classmethod
     def count(cls, task: Task, options: ChoicesOptions) -> int | None:
-        return count_lines(beside(task, options.samples))
+        return count_questions(beside(task, options.samples))
 
     @staticmethod
     def read(task: Task, options: ChoicesOptions) -> list[Question]:
@@ -141,14 +145,14 @@ class Choices(Kind[ChoicesOptions, Question]):
     def samples(self) -> Sequence[Question]:
         questions = self.read(self.task, self.options)
         limit, seed = self.context.limit(self.task), self.context.config.seed
-        return stratified(questions, limit, seed, lambda q: q.category, lambda q: q.cluster)
+        return stratified(questions, limit, seed, lambda q: q.category or "", lambda q: q.cluster)
 
     def describe(self, sample: Question) -> Sample:
         return Sample(
             id=sample.id,
             input=sample.question,
             target=sample.options[sample.right],
-            metadata={"category": sample.category},
+            metadata={} if sample.category is None else {"category": sample.category},
             cluster=sample.cluster,
         )
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_slm.backends.protocol import Backend, Progress, silent
+from pytest_slm.backends.protocol import CHAT, Backend, Progress, silent
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Detected, Quantization, Submission, Task
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
+from pytest_slm.prompts.template import TEMPLATE_REMEDY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class RunContext:
         backend = self.open()
         missing = [name for name in (*task.requires, *sorted(needs)) if name not in backend.capabilities]
         if missing:
-            remedy = "; a model with a chat template has it" if missing[0] == "chat" else ""
+            remedy = f"; it has no chat template: {TEMPLATE_REMEDY}" if missing[0] == CHAT else ""
             why = getattr(backend, "lacks", {}).get(missing[0])
             remedy = f": {why}" if why else remedy
             raise NotAvailableError(

@@ -23,7 +23,7 @@ from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.programs import endings, program_of, try_program
-from pytest_slm.kinds.questions import beside, count_lines, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
 from pytest_slm.sandbox import PASS_AT_1, available
 from pytest_slm.scorers.answer import guarded
 
@@ -107,7 +107,7 @@ class Functions(Kind[FunctionsOptions, Function]):
 
     @classmethod
     def count(cls, task: Task, options: FunctionsOptions) -> int | None:
-        return count_lines(beside(task, options.samples))
+        return count_questions(beside(task, options.samples))
 
     @staticmethod
     def read(task: Task, options: FunctionsOptions) -> list[Function]:
@@ -123,7 +123,12 @@ class Functions(Kind[FunctionsOptions, Function]):
     @property
     def chat(self) -> bool:
         """Whether the model is asked in a chat."""
-        return self.options.chat_template and CHAT in self.backend.capabilities
+        wanted = self.options.chat_template and not self.context.config.generation.plain
+        return wanted and CHAT in self.backend.capabilities
+
+    @property
+    def plain_instead(self) -> bool:
+        return self.options.chat_template and self.context.config.generation.plain
 
     def samples(self) -> Sequence[Function]:
         functions = self.read(self.task, self.options)
@@ -145,7 +150,6 @@ class Functions(Kind[FunctionsOptions, Function]):
             "chat_template": "model" if self.chat else "none",
             "chat_template_sha256": template if self.chat else None,
             "num_fewshot": 0,
-            "sampling": "greedy",
         }
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:

@@ -13,6 +13,7 @@ from pytest_slm.core.record import Record
 from pytest_slm.core.request import Talk
 from pytest_slm.core.types import JudgedSample, Metric, Outcome, Sample, Task
 from pytest_slm.errors import BackendError
+from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import RunContext
 
 O = TypeVar("O", bound=Record)  # noqa: E741
@@ -62,6 +63,10 @@ class Kind(abc.ABC, Generic[O, S]):
     @classmethod
     def check(cls, task: Task, options: O) -> None:
         """Raise UsageError for a task that cannot be meant, beyond what the record of its options says."""
+
+    @classmethod
+    def check_samples(cls, task: Task, options: O, extensions: Extensions) -> None:
+        """Raise UsageError for a sample that what judges it, of these extensions, cannot judge by."""
 
     @classmethod
     def count(cls, task: Task, options: O) -> int | None:
@@ -117,6 +122,16 @@ class Kind(abc.ABC, Generic[O, S]):
     def num_fewshot(self) -> int:
         """Examples that stand before every question."""
         return 0
+
+    @property
+    def takes_fewshot(self) -> bool:
+        """Whether the user may say how many examples stand before every question."""
+        return False
+
+    @property
+    def plain_instead(self) -> bool:
+        """Whether it asks in a plain form of its own because the user wants no chat template."""
+        return False
 
     @property
     def seeded(self) -> bool:

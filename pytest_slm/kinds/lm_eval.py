@@ -79,7 +79,21 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     def needs(self) -> frozenset[str]:
         kind = str(self.built.settings.output_type)
         asked = asking.needs(self.built.name, "loglikelihood" if kind == "multiple_choice" else kind)
-        return frozenset({asked, CHAT} if self.options.chat_template else {asked})
+        return frozenset({asked, CHAT} if self.templated else {asked})
+
+    @property
+    def templated(self) -> bool:
+        """Whether its prompts go through a chat template."""
+        return self.options.chat_template and not self.context.config.generation.plain
+
+    @property
+    def plain_instead(self) -> bool:
+        return self.options.chat_template and self.context.config.generation.plain
+
+    @property
+    def takes_fewshot(self) -> bool:
+        rolling = self.built.settings.output_type == "loglikelihood_rolling"
+        return not rolling and len(self.built.fixed_fewshot) < len(self.built.tasks)
 
     def total(self) -> int | None:
         return sum(len(upstream.eval_docs) for upstream in self.built.tasks.values())
@@ -112,21 +126,22 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         )
 
     def converse(self, sample: LmEvalQuestion) -> Talk:
-        asks = asking.asks_of(sample.instances, self.context.config.seed)
+        instances = asking.unanswered(sample.instances)  # a question that is asked again has other answers
+        asks = asking.asks_of(instances, self.context.config.seed)
         upstream = self.built.tasks[sample.subtask]
         if self.built.settings.unsafe_code:
             (request,) = asks.asks
             assert isinstance(request, Request)
-            programs.check_request(request, sample.instances[0])
+            programs.check_request(request, instances[0])
             answer = yield request
-            program = programs.program_of(upstream, sample.instances, answer.text, self.task.metrics[0])
+            program = programs.program_of(upstream, instances, answer.text, self.task.metrics[0])
             tests = str(upstream.doc_to_target(sample.doc))
             return (yield from try_program(program, tests, *programs.problem_of(sample.doc)))
-        asking.take(sample.instances, (yield asks))
+        asking.take(instances, (yield asks))
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
-        values, odd = judging.judge(upstream, sample.doc, sample.instances, self.task.metrics, where)
+        values, odd = judging.judge(upstream, sample.doc, instances, self.task.metrics, where)
         primary = self.task.spec(self.task.primary)
-        answer, explanation = judging.explain(upstream, sample.doc, sample.instances, primary)
+        answer, explanation = judging.explain(upstream, sample.doc, instances, primary)
         value = values[primary.name]
         told = ", ".join(f"{name} {number:g}" for name, number in values.items() if isinstance(number, float))
         return Verdict(
@@ -137,11 +152,12 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         )
 
     def provenance(self, samples: Sequence[LmEvalQuestion]) -> Mapping[str, Any]:
-        built, templated = self.built, self.options.chat_template
+        built, templated = self.built, self.templated
         return {
             "lm_eval_task": built.name,
             "lm_eval_task_version": built.version,
             "num_fewshot": self.num_fewshot,
+            **({"num_fewshot_fixed": list(built.fixed_fewshot)} if built.fixed_fewshot else {}),
             "chat_template": "model" if templated else "none",
             "chat_template_sha256": self.backend.describe().chat_template_sha256 if templated else None,
             "metric_filters": {spec.name: spec.filter for spec in self.task.metrics},
@@ -156,13 +172,17 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
+        # Each question comes as often as it was asked, one time after the other.
+        times = len(judged) // len(self._asked)
+        asked = [one for one in self._asked for _ in range(times)]
         questions = [
             judging.JudgedQuestion(
                 task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values, ending=verdict.ending
             )
-            for one, verdict in zip(self._asked, judged, strict=True)
+            for one, verdict in zip(asked, judged, strict=True)
         ]
-        metrics = judging.metrics(self.built, self.task.metrics, questions, self.options.cluster is not None)
+        clustered = self.options.cluster is not None or times > 1
+        metrics = judging.metrics(self.built, self.task.metrics, questions, clustered)
         return self._told(metrics)
 
     def _told(self, metrics: Sequence[Metric]) -> Conclusion:
@@ -188,7 +208,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         """lm-eval's requests about these rows of a task, by row."""
         if not rows:
             return {}
-        upstream, templated = self.built.tasks[name], self.options.chat_template
+        upstream, templated = self.built.tasks[name], self.templated
         multiturn = self.options.fewshot_as_multiturn
         try:
             upstream.build_all_requests(

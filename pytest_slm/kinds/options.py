@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_slm.core.record import Record, RecordError, stays_inside
 from pytest_slm.errors import did_you_mean
+from pytest_slm.extensions.catalogue import Catalogue
+from pytest_slm.scorers import Rule, Scorer, Scoring, Setting
 
 HINTS: Mapping[str, str] = {
     **dict.fromkeys(
@@ -30,16 +34,21 @@ class OptionsError(ValueError):
         super().__init__("; ".join(": ".join(filter(None, problem)) for problem in problems))
         self.problems = problems
 
-    def mistakes(self) -> list[tuple[str, str]]:
+    def mistakes(self, within: str = "options") -> list[tuple[str, str]]:
         """The problems with the keys that a task's file has for them."""
-        return [(f"options.{key}" if key else "options", problem) for key, problem in self.problems]
+        return [(f"{within}.{key}" if key else within, problem) for key, problem in self.problems]
 
 
-def read_options(kind: type[R], said: Mapping[str, Any], more: type[Record] | None = None) -> R:
+def read_options(
+    kind: type[R],
+    said: Mapping[str, Any],
+    more: type[Record] | None = None,
+    hints: Mapping[str, str] = HINTS,
+) -> R:
     """The record of these options; those that it does not have are of the record ``more``, where there is one. Raises
     OptionsError with all that is wrong with them."""
     fields = {field.name: (record, field) for record in (more, kind) if record for field in dataclasses.fields(record)}
-    problems = list(_problems(fields, said))
+    problems = list(_problems(fields, said, hints))
     for record in () if problems else (kind, more):
         if record is None:
             continue
@@ -53,11 +62,11 @@ def read_options(kind: type[R], said: Mapping[str, Any], more: type[Record] | No
 
 
 def _problems(
-    fields: Mapping[str, tuple[type[Record], dataclasses.Field[Any]]], said: Mapping[str, Any]
+    fields: Mapping[str, tuple[type[Record], dataclasses.Field[Any]]], said: Mapping[str, Any], hints: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     for key, value in said.items():
         if key not in fields:
-            yield key, f"unknown option. {HINTS.get(key) or did_you_mean(key, fields)}"
+            yield key, f"unknown option. {hints.get(key) or did_you_mean(key, fields)}"
             continue
         try:
             fields[key][0].check_field(key, value)
@@ -68,7 +77,37 @@ def _problems(
             yield "", f"the option `{name}` is missing"
 
 
+def _keyed(problem: str, said: Mapping[str, Any]) -> tuple[str, str]:
+    """A problem that begins with a key of what was said (``checks[0].weight: ...``), as key and problem."""
+    key, colon, rest = problem.partition(": ")
+    known = colon and re.split(r"[.\[]", key, maxsplit=1)[0] in said
+    return (key, rest) if known else ("", problem)
+
+
 def check_inside(name: str, path: str) -> None:
     """Raise RecordError for a path that leads out of the suite's folder."""
     if not stays_inside(path):
         raise RecordError(f"{name}: expected a relative path inside the suite's folder, not {path!r:.80}")
+
+
+def bind_scorer(scorers: Catalogue[Scorer | Rule], folder: Path, name: str, said: Mapping[str, Any]) -> Scoring:
+    """The scorer of that name with these options, for the suite in ``folder``. Raises UsageError for a name that nobody
+    has, and OptionsError with all that is wrong with the options."""
+    found = scorers.lookup(name)
+    if isinstance(found, Rule):
+        rule = found
+    elif said:
+        raise OptionsError([("", f"the scorer {name!r} has no options; leave them out")])
+    else:
+        plain = found
+        rule = Rule(judge=lambda sample, generation, _: plain(sample, generation))
+    try:
+        options = read_options(rule.options, said, hints={})
+    except OptionsError as error:
+        raise OptionsError([(key, told) if key else _keyed(told, said) for key, told in error.problems]) from None
+    setting = Setting(folder=folder, bind=lambda other, theirs: bind_scorer(scorers, folder, other, theirs))
+    try:
+        prepared = rule.prepare(options, setting)
+    except RecordError as error:  # what only the suite's folder can tell, as ``key: problem``
+        raise OptionsError([_keyed(str(error), said)]) from None
+    return Scoring(name=name, rule=rule, options=prepared)

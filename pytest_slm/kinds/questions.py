@@ -10,7 +10,8 @@ from typing import Protocol, Self, TypeVar
 
 from pytest_slm.core.types import Task
 from pytest_slm.errors import UsageError
-from pytest_slm.files import LINES, inside, open_regular, parse_json, read_bytes
+from pytest_slm.files import LINES, inside, open_regular, read_bytes
+from pytest_slm.load.rows import read_rows
 
 
 class HasId(Protocol):
@@ -37,10 +38,17 @@ def beside(task: Task, name: str) -> Path:
         raise UsageError(problem, slug="samples-missing") from None
 
 
-def read_questions(path: Path, kind: type[R], what: str, expected_sha256: object = None) -> list[R]:
-    """The records of a JSONL file, one ``what`` a line; its hash must be the one that the task declares.
+def read_questions(
+    path: Path,
+    kind: type[R],
+    what: str,
+    expected_sha256: object = None,
+    check: Callable[[R], None] | None = None,
+) -> list[R]:
+    """The records of a JSONL, CSV or YAML file, each a ``what``; its hash must be the one that the task declares.
 
-    Raises UsageError with file and line for a line that is no such record and for an id that is there twice.
+    Raises UsageError with file and line for one that is no such record, for an id that is there twice, and for what
+    ``check`` says of a record.
     """
     try:
         data = read_bytes(path, LINES)
@@ -55,29 +63,33 @@ def read_questions(path: Path, kind: type[R], what: str, expected_sha256: object
         )
     records: list[R] = []
     ids = set()
-    # Bytes end a line at line feeds only; str.splitlines would cut a text at U+2028 too, which JSON allows in it.
-    for number, line in enumerate(data.splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, row in read_rows(data, path, what):
         try:
-            record = kind.from_json(parse_json(line))
+            record = kind.from_json(row)
         except ValueError as error:
             raise UsageError(f"{path}:{number}: not a {what} ({error})", slug="samples-invalid") from None
         if record.id in ids:
             raise UsageError(f"{path}:{number}: the id {record.id!r} is there twice", slug="samples-duplicate")
         ids.add(record.id)
+        if check is not None:
+            try:
+                check(record)
+            except UsageError as error:
+                raise UsageError(f"{path}:{number}: {error.args[0]}", slug=error.slug) from None
         records.append(record)
     if not records:
         raise UsageError(f"{path}: no {what} in it", slug="samples-empty")
     return records
 
 
-def count_lines(path: Path) -> int | None:
-    """How many questions a file holds, without reading them; None where it cannot be read."""
+def count_questions(path: Path) -> int | None:
+    """How many questions a file holds, without looking at them; None where it cannot be read."""
     try:
+        if path.suffix.lower() in (".csv", ".yaml", ".yml"):
+            return sum(1 for _ in read_rows(read_bytes(path), path, "question"))
         with open_regular(path) as file:
             return sum(1 for line in file if line.strip())
-    except OSError:
+    except (OSError, UsageError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,6 +37,11 @@ def needs(name: str, kind: str) -> str:
     if kind not in _NEEDS:
         raise UsageError(f"lm-eval's {name} asks requests of kind {kind!r}, which are not known", slug="lm-eval-kind")
     return _NEEDS[kind]
+
+
+def unanswered(instances: Sequence[Any]) -> list[Any]:
+    """The instances without the answers that they have been handed."""
+    return [dataclasses.replace(one, resps=[], filtered_resps={}) for one in instances]
 
 
 def asks_of(instances: Sequence[Any], seed: int) -> Together:

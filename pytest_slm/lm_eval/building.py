@@ -36,6 +36,8 @@ class LmEvalTasks:
     group: Any | None
     missing: Mapping[str, NotAvailableError] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fixed_fewshot: tuple[str, ...] = ()
+    """The tasks that lm-eval itself never shows with examples, whatever a user says (its ``num_fewshot: 0``)."""
 
     @property
     def settings(self) -> Any:
@@ -55,7 +57,10 @@ def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> LmEva
     seam.check_installed(f"lm-eval's task {name!r}")
     factory = _Factory(config)
     registry = TaskFiles()
-    overrides = {} if num_fewshot is None else {"num_fewshot": num_fewshot}
+    asked = config.generation.fewshot
+    wanted = num_fewshot if asked is None else asked
+    overrides = {} if wanted is None else {"num_fewshot": wanted}
+    factory.keeps_fixed = asked is not None and not num_fewshot
     made = seam.build(name, registry, overrides, factory.task, partial(factory.members, registry))
     if isinstance(made, list):
         raise UsageError(
@@ -70,7 +75,14 @@ def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> LmEva
         raise NotAvailableError(f"{name}: no part of it can be had: {first.args[0]}", slug=first.slug)
     for task in tasks.values():
         task.set_fewshot_seed(FEWSHOT_SEED)
-    return LmEvalTasks(name=name, tasks=tasks, group=group, missing=factory.missing, sources=factory.sources)
+    return LmEvalTasks(
+        name=name,
+        tasks=tasks,
+        group=group,
+        missing=factory.missing,
+        sources=factory.sources,
+        fixed_fewshot=tuple(factory.fixed),
+    )
 
 
 def check_fewshot(built: LmEvalTasks) -> None:
@@ -107,12 +119,17 @@ class _Factory:
         self._config = config
         self.missing: dict[str, NotAvailableError] = {}
         self.sources: dict[str, Mapping[str, Any]] = {}
+        self.keeps_fixed = False
+        self.fixed: list[str] = []
 
     def task(self, entry: Any, load: Callable[[], dict[str, Any]]) -> Any:
         # Importing the functions of a task whose answers are programs imports the metric that would run them.
-        unsafe = entry.yaml_path is not None and bool(seam.read(entry.yaml_path).get("unsafe_code"))
-        with programs.without_code_eval(unsafe):
+        theirs = {} if entry.yaml_path is None else seam.read(entry.yaml_path)
+        with programs.without_code_eval(bool(theirs.get("unsafe_code"))):
             settings = _loaded(entry.name, load)
+        if self.keeps_fixed and theirs.get("num_fewshot") == 0:  # lm-eval heeds no user here either
+            settings["num_fewshot"] = 0
+            self.fixed.append(str(settings["task"]))
         for structural in ("tag", "group", "task_list"):
             settings.pop(structural, None)
         task, source = _task(settings, self._config)

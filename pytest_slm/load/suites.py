@@ -18,7 +18,19 @@ from pytest_slm.load.mistakes import Mistakes
 
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates")
 TASK_KEYS = (
-    *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "primary", "metrics"),
+    *(
+        "task",
+        "version",
+        "kind",
+        "description",
+        "source",
+        "license",
+        "requires",
+        "scorer",
+        "scoring",
+        "primary",
+        "metrics",
+    ),
     *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
 )
 METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters")
@@ -39,6 +51,9 @@ TASK_HINTS: Mapping[str, str] = {
         ("temperature", "top_p", "top_k"), "Answers are greedy, so that they can be made again; leave it out."
     ),
     **dict.fromkeys(("title", "tags", "suite", "scored", "use_case", "domain", "rates"), "It belongs into suite.yaml."),
+    **dict.fromkeys(
+        ("pattern", "schema", "checks", "tolerance", "threshold", "ignore_case"), "It belongs under `scoring:`."
+    ),
     "limit": "It belongs under `modes:`, as in `quick: {limit: 100}`, or under `gate:`.",
     "name": "The name of a task is its key `task`.",
 }
@@ -135,6 +150,7 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         license=fields.text("license"),
         requires=fields.texts("requires"),
         scorer=fields.optional_text("scorer"),
+        scoring=plain(fields.mapping("scoring")),
         primary=primary,
         metrics=_with_chance(fields, metrics, names),
         breakdown=fields.optional_text("breakdown"),
@@ -148,7 +164,8 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
     lines = document.lines()
     found = find_mistakes(task) if find_mistakes else ()
     for key, problem in [one for one in found if not mistakes.at(one[0])]:  # chosen before the first of them is added
-        line = lines.get(key) or lines.get(key.partition(".")[0]) or document.line
+        above = (key[:end] for end in range(len(key), 0, -1) if key[end : end + 1] in ("", ".", "["))
+        line = next((lines[part] for part in above if part in lines), document.line)
         mistakes.add(line, f"{key}: {problem}", "task-option")
     mistakes.check()
     return task

@@ -170,8 +170,8 @@ def _quantize(source: Path, target: Path, file_type: int, threads: int) -> str:
     except ValueError:
         answer = {"error": f"the quantizer ended with exit code {done.returncode}: …{done.stderr.strip()[-300:]}"}
     if "error" in answer:
-        if "No module named 'llama_cpp'" in done.stderr:
-            raise UsageError("quantizing needs llama.cpp: pip install 'pytest-slm[gguf]'", slug="missing-extra")
+        if answer.get("slug") == "missing-extra":
+            raise UsageError(f"quantizing: {answer['error']}", slug="missing-extra")
         raise BackendError(f"{source}: {answer['error']}", slug="quantize")
     return str(answer["ok"])
 

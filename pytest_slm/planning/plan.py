@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_slm.core.record import Record
@@ -11,6 +12,7 @@ from pytest_slm.planning.rates import Rates
 
 REPORT_S = 1.0
 """Seconds for the reports and the end of the processes."""
+COMPETE = "; other programs compete, and when they come or go all times change"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,24 @@ class RunPlan(Record):
         and what is not known of the length of the answers. A load that comes or goes is not in it."""
         if self.seconds is None:
             return None
-        spread = max((rates.spread for _, rates in self.rates), default=0.0)
-        computed = sum(max(0.0, (item.seconds or 0.0) - item.prepare_s) for item in self.items)
-        doubt = math.hypot(spread * computed, *(item.doubt_s for item in self.items))
+        doubt = self.doubt({})
         return max(self.startup_s, self.seconds - doubt), self.seconds + doubt
+
+    def doubt(self, samples: Mapping[str, int]) -> float:
+        """By how many seconds a run may be off that takes so many samples of these items, and all of the others."""
+        spread = max((rates.spread for _, rates in self.rates), default=0.0)
+        computed, unsure = 0.0, []
+        for item in self.items:
+            part = samples.get(str(item.item), item.samples or 1) / (item.samples or 1)
+            computed += part * max(0.0, (item.seconds or 0.0) - item.prepare_s)
+            unsure.append(part * item.doubt_s)
+        return math.hypot(spread * computed, *unsure)
+
+    @property
+    def busy(self) -> str:
+        """How busy the machine was, in words."""
+        load, cores = self.load
+        return f"load: {load:.1f} on {cores} processors before planning" + (COMPETE if load > cores / 2 else "")
 
     @property
     def peak_bytes(self) -> int | None:

@@ -84,6 +84,11 @@ def seconds_to_measure(rough: Rates) -> float:
     return rows * rough.row_s + ROUNDS * ((ALONE + SPOKEN) * rough.step_s + STREAMS * SPOKEN * rough.spoken_s)
 
 
+def seconds_to_read(rough: Rates) -> float:
+    """What reading a prompt of ``SHORT`` tokens will take."""
+    return rough.step_s + SHORT * rough.row_s
+
+
 def _prompts(backend: Backend, seed: int) -> Callable[[int, int], Request]:
     """Makes requests of n tokens that nobody has read before, answered by so many others."""
     description = backend.describe()

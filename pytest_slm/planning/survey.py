@@ -181,20 +181,22 @@ class _Model:
             return _First(wanted=wanted, known=PlannedItem(item=wanted.item, seconds=0.0, reason=reason))
 
     def measure(self, asked: Sequence[_First]) -> None:
-        """Measure how fast the model is, if the run (or its budget) is long enough for that to be a small part of it,
-        and set aside what pilots may take."""
+        """Measure the memory of a plan and how fast the model is, each if the run (or its budget) is long enough for
+        that to be a small part of it, and set aside what pilots may take."""
         config, rough = self._run.config, self.rates
         whole = config.budget
         if whole is None:  # a run starts, too
             whole = self._startup_s + sum(first.rough_s for first in asked)
         allowed = SHARE * whole / len(self._run.quantizations) - rough.took_s
+        if config.plan and rates.seconds_to_read(rough) < allowed:  # nobody sees it otherwise
+            began = time.perf_counter()
+            self._base = self._memory_without_cells()
+            allowed -= time.perf_counter() - began
         if rates.seconds_to_measure(rough) < allowed:
             self.rates = rates.measure(self._backend, config.seed)
             allowed -= self.rates.took_s
         self._pilots_s = max(0.0, allowed)
         self._rough_s = sum(first.rough_s for first in asked)
-        if config.plan:  # nobody sees it otherwise
-            self._base = self._memory_without_cells()
 
     def item(self, first: _First) -> PlannedItem:
         """The plan of one item that can be measured."""
@@ -258,13 +260,13 @@ class _Model:
         return self._base + cost.cells * int(cell) + logits
 
     def _memory_without_cells(self) -> int | None:
-        """Memory of the process that holds the model while it reads a prompt, without the KV memory of that."""
+        """Memory of the process that holds the model while it reads a prompt, without the KV memory of that. Nothing
+        larger may have been asked before: its memory would count."""
         cell = self._description.kv_bytes_per_token
         n = min(rates.SHORT, (self._description.n_ctx or 1) - 1)
         request = Request(prompt_ids=tuple(range(100, 100 + n)), max_tokens=1, forced_length=True)
         if cell is None:
             return None
-        self._backend.generate([request])  # gives back what larger calls took
         self._backend.reset_peak()
         self._backend.generate([request])
         peak = self._backend.memory()["now"].peak

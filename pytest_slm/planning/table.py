@@ -36,9 +36,7 @@ def _remarks(plan: RunPlan) -> Iterator[str]:
         f"time: {_time(plan.seconds)}{between} (of it {plan.startup_s:.0f} s to start); planning took "
         f"{plan.took_s:.0f} s more"
     )
-    load, cores = plan.load
-    busy = "; other programs compete, and when they come or go all times change" if load > cores / 2 else ""
-    yield f"load: {load:.1f} on {cores} processors before planning{busy}"
+    yield plan.busy
     needs = plan.needs
     model = UNKNOWN if plan.peak_bytes is None else size(plan.peak_bytes)
     session = UNKNOWN if needs.session_bytes is None else size(needs.session_bytes)

@@ -13,7 +13,7 @@ import pytest
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean, shown
-from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes
+from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes, is_timed
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import check_own_name, suite_keys
 from pytest_slm.plugin.marks import mark_of, parameters
@@ -98,7 +98,11 @@ class TaskItem(pytest.Item):
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity
         tokens = task.variants.get(identity.variant, {}).get("context_tokens", task.tokens_per_sample)
-        item.stash[COST] = float(tokens * (_samples(task, item.config.stash[RUN]) or 1000))
+        # Of a finished run the answers can be scored again, unless nothing but their times counts.
+        run = item.config.stash[RUN]
+        if is_timed(task, run.extensions) and not (run.recorded and task.scorer != "latency"):
+            item.add_marker("slm_timing")
+        item.stash[COST] = float(tokens * (_samples(task, run) or 1000))
         return item
 
     def runtest(self) -> None:

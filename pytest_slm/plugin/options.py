@@ -13,10 +13,10 @@ import pytest
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import is_file_name
-from pytest_slm.core.request import Thinking
+from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import check_given
+from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, kernels, settings_of
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -91,18 +91,6 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
     )
-    add(
-        "--slm-served-model",
-        metavar="NAME",
-        help="with --slm-model=http://...: the model's name on the server (default: the only one that it has)",
-    )
-    add(
-        "--slm-concurrency",
-        metavar="N",
-        type=int,
-        help="with --slm-model=http://...: requests that the server gets at once (default: its slots, where it tells "
-        "them, else 4)",
-    )
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
@@ -134,6 +122,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="let the rounds of timings alternate between the quantizations (A-B-A-B), so that a disturbance meets all "
         "of them; all are in memory at once",
     )
+    add_settings(add)
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -168,6 +157,7 @@ NAMES = (
         "interleave",
         "rescore",
     ),
+    *SETTINGS,
 )
 
 
@@ -179,8 +169,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     given = {name: config.getoption(f"slm_{name}") for name in NAMES}
     model = config.getoption("slm_model")
     check_given(config.invocation_params.args, {"model": model, **given})
+    recorded: GenerationSettings | None = None
     if given["rescore"] is not None:
-        model = _rescored(given, model)
+        model, recorded = _rescored(given, model)
     if model is None:
         alone = [name for name, value in given.items() if value is not None]
         if alone:
@@ -198,6 +189,10 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         raise UsageError(
             f"--slm-seed={given['seed']!s:.40}: must be a whole number of at most {LARGEST_SEED}", slug="option-value"
         )
+    engine, generation, template = settings_of(given)
+    if recorded is not None:
+        _check_recorded(generation, recorded)
+        generation = recorded
     # With --slm-resume an id that nobody chose is that of the run that goes on, if there is one.
     run_id = given["run_id"] or ("" if given["resume"] else new_run_id())
     plain = all(letter.isalnum() or letter in "._-" for letter in run_id)
@@ -217,8 +212,11 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
-        "threads": given["threads"],
-        "n_ctx": given["n_ctx"],
+        "engine": engine,
+        "every_engine": given["engine"] == "all",
+        "kernels": kernels(given["kernels"]),
+        "generation": generation,
+        "chat_template": template,
         "served_model": given["served_model"],
         "concurrency": given["concurrency"],
         "exact": bool(given["exact"]),
@@ -236,8 +234,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
     return RunConfig(**settings, **optional)
 
 
-def _rescored(given: dict[str, Any], model: str | None) -> str:
-    """Take the settings of the run whose answers are scored again; return its model. Raises UsageError."""
+def _rescored(given: dict[str, Any], model: str | None) -> tuple[str, GenerationSettings]:
+    """Take the settings of the run whose answers are scored again; return its model, and how it was asked. Raises
+    UsageError."""
     from pytest_slm.run.recorded import RecordedRun  # reads a report: most sessions need none
 
     path = Path(given["rescore"]).absolute()
@@ -258,7 +257,16 @@ def _rescored(given: dict[str, Any], model: str | None) -> str:
         if given[name]:
             raise UsageError(f"--slm-{name} asks a model, --slm-rescore does not: leave out one", slug="rescore-run")
     given.update(theirs, rescore=str(path))
-    return model or report.submission.origin
+    return model or report.submission.origin, report.generation
+
+
+def _check_recorded(generation: GenerationSettings, recorded: GenerationSettings) -> None:
+    for name, mine in generation.said.items():
+        if mine != (value := getattr(recorded, name)):
+            raise UsageError(
+                f"{name}={mine!s:.40}: the run that is scored again has {value!s:.40}; leave the option out",
+                slug="rescore-run",
+            )
 
 
 def duration(text: str) -> float:

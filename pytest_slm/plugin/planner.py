@@ -100,11 +100,13 @@ class Planner:
             },
             seconds=True,
         )
+        doubt = plan.doubt(chosen)
         self._run.choose(
             chosen,
             {
                 "asked_s": asked,
                 "planned_s": spent + seconds,
+                "doubt_s": doubt,
                 "planning_s": plan.took_s,
                 "samples": chosen,
                 "available": {demand.item: demand.most for demand in demands if demand.most},
@@ -116,8 +118,9 @@ class Planner:
         most = max(chosen.values(), default=0)
         self._write(
             [
-                f"slm: up to {most} samples an item, about {spent + seconds:.0f} s of {asked:.0f} s "
-                f"(planning took {plan.took_s:.0f} s of them)"
+                f"slm: up to {most} samples an item, about {spent + seconds:.0f} ± {doubt:.0f} s of {asked:.0f} s "
+                f"(planning took {plan.took_s:.0f} s of them)",
+                f"slm: {plan.busy}",
             ]
         )
 

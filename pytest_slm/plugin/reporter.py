@@ -19,7 +19,7 @@ from pytest_slm.errors import ReportError, SlmError, shown
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import memory_use
 from pytest_slm.plugin.items import LIVE, planned
-from pytest_slm.run.assembly import SessionFacts, assemble, drop_torn_off, unchecked_gates, write_report
+from pytest_slm.run.assembly import SessionFacts, assemble, drop_torn_off, take_back, unchecked_gates, write_report
 from pytest_slm.run.session import Run
 from pytest_slm.terminal.progress import live_line
 from pytest_slm.terminal.summary import result_line, summarize
@@ -156,19 +156,23 @@ class Reporter:
 
     # -- reports -------------------------------------------------------------------------------------------------
 
-    def _finish(self, exitcode: int, document: Mapping[str, Any]) -> None:
+    def _finish(self, exitcode: int, document: dict[str, Any]) -> None:
         controller = self._config.pluginmanager.get_plugin("slm-controller")
         if controller is not None:  # the workers have collected, and told it
             self._known.planned = controller.planned
         if self._run.hosts is not None:
             self._known.hosts = self._run.hosts.descriptions
+        began = time.perf_counter()
+        for problem in take_back(self._run, self._known, document):
+            self._problem(problem)
+        weights_s = time.perf_counter() - began
         finished = time.time()
         self._reports = assemble(
             self._run,
             self._known,
             finished=finished,
             interrupted=exitcode == pytest.ExitCode.INTERRUPTED,
-            harness=self._harness(finished, alone=controller is None),
+            harness={**self._harness(finished, alone=controller is None), "weights_s": weights_s},
         )
         written = [self._write(report, document) for report in self._reports]
         # The run goes on as a whole: one that is not done, or not written, needs the answers of all quantizations.

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.types import Quantization, Submission
 from pytest_slm.errors import UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.hosts.sources import Hosts
 from pytest_slm.load.builtin import check_suites, suites_folder
-from pytest_slm.models import check_served, resolve, select
+from pytest_slm.models import check_served, resolve, select, variants
 from pytest_slm.plugin import distribution
 from pytest_slm.plugin.active import Active
 from pytest_slm.plugin.items import LIVE, RUN
@@ -21,7 +22,27 @@ from pytest_slm.plugin.signals import end_politely
 from pytest_slm.plugin.timing import WithoutBenchmark, check_interleave
 from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.run.session import Run
+from pytest_slm.run.settings import check
 from pytest_slm.terminal.progress import live_line
+
+
+def _quantizations(submission: Submission, settings: RunConfig, extensions: Extensions) -> tuple[Quantization, ...]:
+    """Those that are measured. Raises UsageError where there are none, or where they have no engine to choose."""
+    chosen = select(submission, settings.quant)
+    engine = settings.engine
+    asked = {"engine-lib": engine.engine_lib, "engine": engine.engine or settings.every_engine}
+    asked["kernels"] = settings.kernels != ("native",)
+    option = next((name for name, is_asked in asked.items() if is_asked), None)
+    if option is None:
+        return chosen
+    entry = extensions.backends.find("gguf", settings.backend)
+    if not entry.engines or not any(one.format == "gguf" for one in chosen):
+        raise UsageError(
+            f"--slm-{option}: only the backend llamacpp, which opens GGUF files, has engines to choose: leave it out",
+            slug="option-value",
+        )
+    entry.check_installed(engine)
+    return variants(chosen, entry.installed_engines() if settings.every_engine else (), settings.kernels)
 
 
 def start(config: pytest.Config, settings: RunConfig) -> None:
@@ -38,7 +59,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     run = Run(
         config=settings,
         submission=submission,
-        quantizations=select(submission, settings.quant),
+        quantizations=_quantizations(submission, settings, extensions),
         extensions=extensions,
     )
     if settings.resume and not settings.plan and not distribution.is_worker(config):
@@ -57,8 +78,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         return
     if not config.option.collectonly:
         if settings.mode != "validate" and not settings.plan and not settings.rescore:
-            for quantization in run.quantizations:
-                run.backend_entry(quantization.name)
+            check(settings, [run.backend_entry(quantization.name).name for quantization in run.quantizations])
         if settings.interleave and not settings.plan:  # it locates the weights, and a plan downloads and makes none
             check_interleave(run)
         run.hosts = hosts = Hosts(

@@ -88,15 +88,19 @@ def fitted(pairs: Sequence[tuple[Ids, Ids]], limit: int) -> list[tuple[Ids, Ids]
     return result
 
 
-def shown_of(ids: list[int], request: Request, limit: int) -> list[int]:
+def shown_of(ids: list[int], request: Request, limit: int, most: int | None = None) -> list[int]:
     """The ids of a prompt that are shown in a context of ``limit``: all, or its end where the request says so
-    (``keep_end``), as lm-eval's HFLM does before it generates. Raises BackendError if its answer needs all the room."""
+    (``keep_end``), as lm-eval's HFLM does before it generates. ``most`` tokens may follow: thinking with a limit of its
+    own, and the answer (default: the answer). Raises BackendError if they need all the room."""
     if not request.keep_end:
         return ids
-    room = limit - request.max_tokens
+    following = request.max_tokens if most is None else most
+    room = limit - following
     if room < 1:
+        thinking = following - request.max_tokens
         raise BackendError(
-            f"an answer of {request.max_tokens} tokens leaves no room for a prompt in a context of {limit}",
+            f"an answer of {request.max_tokens} tokens{f' and {thinking} of thinking' if thinking else ''} leave no "
+            f"room for a prompt in a context of {limit}",
             slug="context-too-long",
         )
     return ids[-room:]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_slm.core.request import CHATML, PLAIN
 from pytest_slm.core.types import Message
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts import process
@@ -39,6 +40,41 @@ NOTES = {
     "lipsum": "it draws at random (lipsum): here always the same, elsewhere each prompt is another one",
 }
 FOLDED = "it has no system role: the instruction stands before the first user message"
+
+
+FORMS: Mapping[str, str] = {
+    CHATML: (
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% for call in m.tool_calls or [] %}"
+        "{{ '\n<tool_call>\n' + call.function | tojson + '\n</tool_call>' }}{% endfor %}{{ '<|im_end|>\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    ),
+    PLAIN: (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ m.content + '\n\n' }}{% elif m.role == 'assistant' %}"
+        "{{ ' ' + m.content }}{% for call in m.tool_calls or [] %}{{ ' ' + call.function | tojson }}{% endfor %}"
+        "{{ '\n\n' }}{% elif m.role == 'tool' %}{{ 'Result: ' + m.content + '\nAnswer:' }}"
+        "{% else %}{{ 'Question: ' + m.content + '\nAnswer:' }}{% endif %}{% endfor %}"
+    ),
+}
+"""The templates that are known by name. The plain form is that of multiple choice (docs/suites.md), which base models
+know from texts."""
+
+TEMPLATE_REMEDY = (
+    "--slm-chat-template=chatml (or a FILE) gives it one, --slm-chat-template=none asks everything in its plain form"
+)
+
+
+def chosen(asked: str | None, own: str | None) -> str | None:
+    """The source of the template that is used: the one that was asked for (by its name, or its source), else the
+    model's own, which may be none."""
+    return own if asked is None else FORMS.get(asked, asked)
+
+
+def check_template(source: str) -> None:
+    """Raise BackendError for a template that cannot write a question and an instruction."""
+    turns = (Message(role="system", content="Be short."), Message(role="user", content="Why?"))
+    template = ChatTemplate(source)
+    template.render(turns[1:])
+    template.render(turns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from pytest_slm.core.request import Thinking
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,21 +94,6 @@ def marks_of(template: str) -> tuple[Marks, ...]:
     return tuple(found)
 
 
-_SWITCHES = ("enable_thinking", "thinking", "enable_reasoning", "reasoning", "use_thinking")
-"""The names by which templates ask whether the model shall think."""
-_BUDGET = "thinking_budget"
-
-
-@functools.lru_cache(maxsize=8)
-def variables_of(template: str, thinking: Thinking) -> Mapping[str, Any]:
-    """What a chat template is given to know whether the model shall think, by the names that are in its source."""
-    named = {name for name in (*_SWITCHES, _BUDGET) if re.search(rf"(?<![\w.'\"<|/]){name}(?![\w'\">])", template)}
-    given: dict[str, Any] = {name: thinking not in ("off", 0) for name in _SWITCHES if name in named}
-    if _BUDGET in named and thinking != "on":
-        given[_BUDGET] = 0 if thinking == "off" else thinking
-    return given
-
-
 def opened_by(prompt: str, known: Sequence[Marks]) -> Marks | None:
     """The marks of the thinking that a prompt has opened at its end; None if it has opened none."""
     end = prompt[-200:].rstrip()
@@ -123,16 +106,19 @@ Kind = Literal["thinking", "mark", "answer"]
 Part = tuple[Kind, str]
 
 
-def parts_of(text: str, known: Sequence[Marks] = COMMON, opened: Marks | None = None) -> list[Part]:
+def parts_of(
+    text: str, known: Sequence[Marks] = COMMON, opened: Marks | None = None, *, alone: bool = True
+) -> list[Part]:
     """A text as thinking, marks and answers, in their order; together they are the text.
 
     A thinking begins where the prompt has opened one (``opened``), with an opening mark at the beginning of a line or
-    one that is closed later, or before a closing mark that nothing has opened. One that is never closed goes to the end
-    of the text. White space between a mark and the answer is the mark's.
+    one that is closed later, or before a closing mark that nothing has opened (without ``alone`` only in a text that
+    has such an opening mark somewhere). One that is never closed goes to the end of the text. White space between a
+    mark and the answer is the mark's.
     """
     cuts: list[tuple[Kind, int]] = []
     """What each part is, and where it ends."""
-    places = _Places(text, known if opened is None else (*known, opened))
+    places = _Places(text, known if opened is None else (*known, opened), alone=alone or opened is not None)
     place, marks = 0, opened
     if marks is None:
         place = _header_end(text, 0, known)
@@ -169,8 +155,9 @@ def _cut(text: str, cuts: Sequence[tuple[Kind, int]]) -> list[Part]:
 class _Places:
     """Where the marks of a text are, found once: an answer may be thousands of marks."""
 
-    def __init__(self, text: str, known: Sequence[Marks]) -> None:
+    def __init__(self, text: str, known: Sequence[Marks], *, alone: bool) -> None:
         self._text, self._end = text, len(text.rstrip())
+        self._trusting = alone
         self._known = [marks for marks in dict.fromkeys(known) if marks.open in text or marks.close in text]
         self._opens = {marks.open: list(_places(text, marks.open)) for marks in self._known}
         self._closes = {
@@ -214,6 +201,8 @@ class _Places:
         must have an answer behind it, or there would be none."""
         close = self.close(start, marks)
         opened = _next(self._opens[marks.open], start)
+        if not self._trusting and not self._opens[marks.open]:
+            return False
         if close is None or (opened is not None and opened < close):
             return False
         return start == 0 or close + len(marks.close) < self._end

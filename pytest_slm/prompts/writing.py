@@ -11,29 +11,38 @@ from typing import Literal
 
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import Request, Thinking
+from pytest_slm.prompts.switches import Switch, variables_of
 from pytest_slm.prompts.text import GrowingText
 from pytest_slm.prompts.thinking import COMMON, QUOTES, Marks, close_of, marks_of, opens_line, parts_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThinkingRules:
-    """How a model thinks: the marks that it may use, whether its chat template has any (``declared``), the most tokens
-    that it may think (None: no limit of its own), and what ends its thinking, as tokens."""
+    """How a model thinks: the marks that it may use, whether its chat template has any (``declared``), whether a
+    closing mark ends a thinking that nothing has opened (``alone``; not for a model whose template knows no thinking at
+    all), the most tokens that it may think (None: no limit of its own), and what ends its thinking, as tokens."""
 
     known: tuple[Marks, ...] = COMMON
     declared: bool = False
+    alone: bool = True
     budget: int | None = None
     closing: Callable[[Marks], Sequence[int]] = lambda _: ()
 
     @classmethod
     def of(
-        cls, template: str | None, thinking: Thinking, tokenize: Callable[[str], Sequence[int]] = lambda _: ()
+        cls,
+        template: str | None,
+        thinking: Thinking,
+        tokenize: Callable[[str], Sequence[int]] = lambda _: (),
+        switch: Switch | None = None,
     ) -> ThinkingRules:
-        """The rules of a model with this chat template."""
+        """The rules of a model with this chat template, and with this switch in its system message."""
         declared = marks_of(template or "")
+        told = bool(declared or switch or variables_of(template or "", "on"))
         return cls(
             known=tuple(dict.fromkeys((*declared, *COMMON))),
             declared=bool(declared),
+            alone=template is None or told,
             budget=None if isinstance(thinking, str) else thinking,
             closing=lambda marks: tokenize(marks.closing),
         )
@@ -69,10 +78,15 @@ class WrittenText(Record):
 
 
 def written(
-    text: str, known: Sequence[Marks] = COMMON, opened: Marks | None = None, ends: Sequence[int] = ()
+    text: str,
+    known: Sequence[Marks] = COMMON,
+    opened: Marks | None = None,
+    ends: Sequence[int] = (),
+    *,
+    alone: bool = True,
 ) -> WrittenText:
-    """A text cut into answer and thinking; ``ends`` are the lengths that it had after each token."""
-    parts = parts_of(text, known, opened)
+    """A text cut into answer and thinking (``parts_of``); ``ends`` are the lengths that it had after each token."""
+    parts = parts_of(text, known, opened, alone=alone)
     thoughts = [part.strip() for kind, part in parts if kind == "thinking"]
     n, place = 0, -1  # a token that is no whole character yet has no length: it belongs to what it begins
     last = max((number for number, (kind, _) in enumerate(parts) if kind == "thinking"), default=-2) + 1
@@ -151,7 +165,7 @@ class Writing:
         text = self._growing.finish()
         if self._plain:
             return WrittenText(text=text, reasoning="", n_reasoning=0)
-        return written(text, self._rules.known, self._opened, self._ends)
+        return written(text, self._rules.known, self._opened, self._ends, alone=self._rules.alone)
 
     # -- where in the text it is -----------------------------------------------------------------------------------
 

@@ -51,7 +51,9 @@ class TaskScore(Record):
     """What a model without any skill gets, in points; None where the task does not say."""
     bounds: Interval | None = None
     """The score if all answers that were cut off were wrong, and if they were right; None where nothing was written, or
-    they are not known."""
+    it is ``unbounded``."""
+    unbounded: bool = False
+    """Whether answers were cut off, and nobody can know what the score would be without that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +71,15 @@ class UseCase(Record):
     declared: tuple[str, ...]
     benchmarks: tuple[TaskScore, ...]
     limit: int | None = None
+    settings: str = ""
+    """The user's own settings of texts; empty where everything was asked as tasks say."""
     chance: float | None = None
     """The mean of the chance levels of its tasks, in points; None where one of them does not say."""
     bounds: Interval | None = None
-    """The mean of its tasks' bounds, where nothing was written their scores; None where none has any."""
+    """The mean of its tasks' bounds, where nothing was written their scores; None where none has any, and where one is
+    ``unbounded``."""
+    unbounded: tuple[str, ...] = ()
+    """The tasks that are."""
     recommended: bool | None = None
     engine: str | None = None
     machine: str | None = None
@@ -93,11 +100,17 @@ class AggregateScore(Record):
     mode: str
     complete: bool
     limit: int | None = None
+    settings: str = ""
     machine: str | None = None
     server: str | None = None
     rank: int | None = None
     ranked: int | None = None
     unranked: str = ""
+    bounds: Interval | None = None
+    """The same mean of the bounds of its use cases, where nothing was written their scores; None where none has any,
+    and where one is ``unbounded``."""
+    unbounded: tuple[str, ...] = ()
+    """The use cases that are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +160,7 @@ class Rate(Record):
     tasks: tuple[str, ...]
     mode: str
     limit: int | None = None
+    settings: str = ""
     higher_is_better: bool = False
     cuts: Cuts | None = None
 
@@ -168,7 +182,7 @@ class QuantizationEntry(Record):
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
-    aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
+    aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
 
 
@@ -192,6 +206,12 @@ class ReportReference(Record):
     machine: str | None
     versions: Mapping[str, str]
     used: bool
+    settings: str = ""
+
+    @property
+    def measured_as(self) -> str:
+        """Mode, limit and settings of the user's, in words."""
+        return ", ".join(filter(None, (self.mode, "" if self.limit is None else f"limit {self.limit}", self.settings)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,12 +244,12 @@ class RegistryEntry(Record):
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
-    aggregates: Mapping[str, AggregateScore] = field(default_factory=dict)
+    aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
     performance: Performance | None = None
     performance_elsewhere: tuple[Performance, ...] = ()
-    safety: Mapping[str, Rate] = field(default_factory=dict)
-    domain_scores: Mapping[str, float] = field(default_factory=dict)
-    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
+    safety: Mapping[Name, Rate] = field(default_factory=dict)
+    domain_scores: Mapping[Name, float] = field(default_factory=dict)
+    suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of its items say of themselves."""
     deployment_targets: tuple[DeploymentTarget, ...] = ()
     best_for: tuple[str, ...] = ()

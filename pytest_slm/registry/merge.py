@@ -93,7 +93,7 @@ def model_id(run: RunReport) -> str:
 def build_entry(group: Sequence[StoredReport]) -> RegistryEntry:
     """The entry of one model from all of its reports, those of other revisions included: they are only listed."""
     group = sorted(group, key=lambda stored: (utc(stored.run.finished), stored.path))
-    newest = max(group, key=lambda s: (s.run.mode == "full" and s.run.limit is None, utc(s.run.finished), s.path))
+    newest = max(group, key=lambda s: (s.run.standard, utc(s.run.finished), s.path))
     revision = revision_of(newest.run)
     current = [stored for stored in group if revision_of(stored.run) == revision]
     sorted_runs = strata(current)
@@ -197,6 +197,8 @@ def why_unranked(total: AggregateScore) -> str:
         return f"measured in {total.mode} mode"
     if total.limit is not None:
         return f"measured with a limit of {total.limit} samples a task"
+    if total.settings:
+        return f"measured with settings of its own ({total.settings})"
     if not total.complete:
         return "a run of it did not finish, or had errors"
     needed = score_rules().ranked_coverage
@@ -229,9 +231,14 @@ def _versions(entry: RegistryEntry, total: AggregateScore) -> dict[str, int]:
         f"{case.suite}/{task.task}": task.version
         for case in cases
         # Runs of another machine or kind may have filled what the aggregate lacks.
-        if case and (case.mode, case.limit, case.machine) == (total.mode, total.limit, total.machine)
+        if case and _kind_of(case) == _kind_of(total)
         for task in case.benchmarks
     }
+
+
+def _kind_of(score: UseCase | AggregateScore) -> tuple[object, ...]:
+    """What scores must have in common to be of one measurement."""
+    return score.mode, score.limit, score.settings, score.machine
 
 
 def _domain_scores(cases: Iterable[UseCase], suites: Mapping[str, SuiteFacts]) -> dict[str, float]:
@@ -267,6 +274,7 @@ def _provenance(group: Sequence[StoredReport], current: Sequence[StoredReport], 
             revision=revision_of(stored.run),
             mode=stored.run.mode,
             limit=stored.run.limit,
+            settings=stored.run.own_settings,
             seed=stored.run.seed,
             created=stored.run.created,
             finished=stored.run.finished,

@@ -8,14 +8,15 @@ from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
-from pytest_slm.registry.scores import Stratum, aggregates, mean_bounds, named, use_cases
+from pytest_slm.registry.scores import Stratum, aggregates, named, use_cases
 from pytest_slm.registry.store import StoredReport
 
 
 def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:
-    """The entry of one quantization. Of each suite it takes the stratum that measured something, then full runs
-    before others, runs without a limit before limited ones, the widest coverage, complete runs, the most samples, and
-    the newest: a short look at something does not take the place of a measurement."""
+    """The entry of one quantization. Of each suite it takes the stratum that measured something, then runs as tasks ask
+    before those with settings of the user's, full runs before others, runs without a limit before limited ones, the
+    widest coverage, complete runs, the most samples, and the newest: a short look at something does not take the place
+    of a measurement."""
     best: dict[str, tuple[tuple[float, ...], Stratum, UseCase | None]] = {}
     totals: dict[str, tuple[tuple[float, ...], AggregateScore]] = {}
     for stratum in mine:
@@ -25,14 +26,16 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
             measured = sum(result.suite == suite and result.outcome in MEASURED for result in stratum.results)
             coverage, n = (case.coverage, case.n) if case else (0.0, 0)
             key = (
-                *(measured > 0, stratum.full, stratum.limit is None, coverage, stratum.complete({suite})),
+                *(measured > 0, not stratum.settings, stratum.full, stratum.limit is None),
+                *(coverage, stratum.complete({suite})),
                 *(n, measured, stratum.finished),
             )
             if suite not in best or best[suite][0] < key:
                 best[suite] = (key, stratum, case)
         for profile, total in aggregates(stratum, cases).items():
             n = sum(case.n for case in cases.values())
-            width = (stratum.full, stratum.limit is None, total.coverage, total.complete, n, stratum.finished)
+            known = (not stratum.settings, stratum.full, stratum.limit is None, total.coverage)
+            width = (*known, total.complete, n, stratum.finished)
             if profile not in totals or totals[profile][0] < width:
                 totals[profile] = (width, total)
     facts = {suite: stratum.suites[suite] for suite, (_, stratum, _) in best.items() if suite in stratum.suites}
@@ -67,7 +70,7 @@ def by_use(group: Iterable[StoredReport], use_cases: Mapping[str, UseCase], item
     taken = {item.report for item in items if item.outcome in MEASURED}
 
     def place(stored: StoredReport) -> tuple[bool, bool, bool, float, str]:
-        full = stored.run.mode == "full" and stored.run.limit is None
+        full = stored.run.standard
         return stored.path in scored, stored.path in taken, full, utc(stored.run.finished).timestamp(), stored.path
 
     return [stored.run for stored in sorted(group, key=place, reverse=True)]
@@ -81,15 +84,15 @@ def width(entry: QuantizationEntry) -> tuple[float, float, float, float]:
 
 
 def safety_rates(runs: Iterable[Stratum], quantization: str) -> dict[str, Rate]:
-    """The safety rates of one quantization. Of each it takes the full runs that measured it, else runs without a limit,
-    else the most samples, else the newest."""
+    """The safety rates of one quantization. Of each it takes runs as tasks ask, of these the full ones that measured
+    it, else runs without a limit, else the most samples, else the newest."""
     found: dict[str, tuple[tuple[float, ...], Rate]] = {}
     for stratum in runs:
         if stratum.quantization != quantization:
             continue
         for name in sorted({name for facts in stratum.suites.values() for name in facts.rates}):
             if (rate := _rate(stratum, name)) is not None:
-                key = (stratum.full, stratum.limit is None, rate.n, stratum.finished)
+                key = (not stratum.settings, stratum.full, stratum.limit is None, rate.n, stratum.finished)
                 if name not in found or found[name][0] < key:
                     found[name] = (key, rate)
     return {name: rate for name, (_, rate) in sorted(found.items())}
@@ -115,6 +118,7 @@ def _rate(stratum: Stratum, name: str) -> Rate | None:
         tasks=tuple(sorted({task for task, _ in metrics})),
         mode=stratum.mode,
         limit=stratum.limit,
+        settings=stratum.settings,
         higher_is_better=metrics[0][1].higher_is_better,
         cuts=_cuts(value, [metric for _, metric in metrics]),
     )
@@ -123,14 +127,15 @@ def _rate(stratum: Stratum, name: str) -> Rate | None:
 def _cuts(value: float, metrics: Sequence[Metric]) -> Cuts | None:
     """What cut answers leave open of the mean of metrics."""
     cuts = [metric.cuts for metric in metrics if metric.cuts is not None]
-    bounds = mean_bounds([(metric.value, metric.cuts.bounds if metric.cuts else None) for metric in metrics])
-    if len(cuts) < len(metrics) or bounds is None:
+    if len(cuts) < len(metrics):
         return None
+    known = [one.bounds for one in cuts if one.bounds is not None]
+    lows, highs = zip(*known, strict=True) if len(known) == len(cuts) else ((), ())
     return Cuts(
         cut=sum(one.cut for one in cuts) / len(cuts),
         censored=sum(one.censored for one in cuts) / len(cuts),
-        lower=min(value, bounds[0]),
-        upper=max(value, bounds[1]),
+        lower=min(value, sum(lows) / len(lows)) if lows else None,
+        upper=max(value, sum(highs) / len(highs)) if highs else None,
     )
 
 

@@ -73,7 +73,7 @@ def read_registry(path: Path) -> Registry:
     version = metadata.get("schema_version") if isinstance(metadata, Mapping) else None
     if version != REGISTRY_SCHEMA:
         raise ReportError(
-            f"{path}: registry schema {version!r}, this version reads {REGISTRY_SCHEMA!r}. "
+            f"{path}: registry schema {version!r:.80}, this version reads {REGISTRY_SCHEMA!r}. "
             "Make it again: pytest-slm registry build REPORTS -o FILE",
             slug="registry-schema",
         )

@@ -1,6 +1,7 @@
 """From the results of runs that may be mixed to the scores of their suites.
 
-Runs are sorted into *strata*: same quantization, mode, limit, machine, engine version, weights and chat template.
+Runs are sorted into *strata*: same quantization, mode, limit, machine, engine version, weights, chat template and
+settings of the user.
 A score is made inside one stratum only, and of one version of each task (docs/scores.md).
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.aggregation import aggregate, clamp, goodness, suite_score
+from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds, suite_score
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
 from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, combine
@@ -29,6 +30,8 @@ class Stratum:
     limit: int | None
     machine: str | None
     engine: str | None
+    settings: str
+    """The user's own settings of texts; empty where everything was asked as tasks say."""
     runs: tuple[StoredReport, ...]
     chosen: tuple[tuple[StoredReport, Result], ...]
 
@@ -39,8 +42,9 @@ class Stratum:
 
     @property
     def full(self) -> bool:
-        """Whether these runs were full ones: a full run with a limit on its samples is none."""
-        return self.mode == "full" and self.limit is None
+        """Whether these runs were full ones: a full run with a limit on its samples, or with settings of the user's, is
+        none."""
+        return self.mode == "full" and self.limit is None and not self.settings
 
     @property
     def finished(self) -> float:
@@ -107,7 +111,8 @@ def strata(reports: Iterable[StoredReport]) -> tuple[Stratum, ...]:
             str(run.limit),
             f"unknown in {stored.path}" if machine is None else f"machine {machine}",
             str(engine_of(run)),
-            *setup_of(run.backend),
+            *setup_of(run.backend, run.generation),
+            run.own_settings,
         )
         groups.setdefault(key, []).append(stored)
     return tuple(_stratum(groups[key]) for key in sorted(groups))
@@ -132,6 +137,7 @@ def _stratum(group: Sequence[StoredReport]) -> Stratum:
         limit=first.limit,
         machine=machine_of(first),
         engine=engine_of(first),
+        settings=first.own_settings,
         runs=runs,
         chosen=tuple(chosen[item] for item in sorted(chosen, key=str)),
     )
@@ -153,7 +159,7 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
         if (tasks := result.declared.suite_tasks)
     }
     about = (stratum.quantization, stratum.mode, stratum.limit)
-    scores = run_scores(stratum.results, stratum.planned, *about, stratum.suites, newest)
+    scores = run_scores(stratum.results, stratum.planned, *about, stratum.suites, newest, stratum.settings)
     reports: dict[str, set[str]] = {}
     for stored, result in stratum.chosen:
         if result.outcome in MEASURED:
@@ -174,6 +180,7 @@ def run_scores(
     limit: int | None,
     suites: Mapping[str, SuiteFacts],
     suite_tasks: Mapping[str, Sequence[str]] | None = None,
+    settings: str = "",
 ) -> dict[str, UseCase]:
     """The score of each suite in results that belong together, where anything of it was measured and it is scored.
 
@@ -193,7 +200,8 @@ def run_scores(
             continue
         tasks = [_task_score(task, mine, planned) for task in score.measured]
         covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
-        full = mode == "full" and limit is None
+        full = mode == "full" and limit is None and not settings
+        unbounded = tuple(task.task for task in tasks if task.unbounded)
         levels = [task.chance for task in tasks if task.chance is not None]
         cases[suite] = UseCase(
             suite=suite,
@@ -203,11 +211,13 @@ def run_scores(
             coverage=sum(covered.values()) / len(declared),
             mode=mode,
             limit=limit,
+            settings=settings,
             quantization=quantization,
             declared=declared,
             benchmarks=tuple(tasks),
             chance=sum(levels) / len(levels) if len(levels) == len(tasks) else None,
-            bounds=mean_bounds([(task.score, task.bounds) for task in tasks]),
+            bounds=None if unbounded else mean_bounds((1, task.score, task.bounds) for task in tasks),
+            unbounded=unbounded,
             recommended=score.score >= score_rules().recommended if full else None,
         )
     return cases
@@ -239,6 +249,8 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
         weight = sum(profile.weights[name] * case.coverage for name, case in parts.items())
         covered = weight / sum(profile.weights.values())
         complete = stratum.complete({case.suite for case in parts.values()})
+        unbounded = tuple(name for name, case in parts.items() if case.unbounded)
+        ends = ((profile.weights[name], case.score, case.bounds) for name, case in parts.items())
         found[profile.name] = AggregateScore(
             profile=profile.name,
             score=total.score,
@@ -247,9 +259,12 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
             quantization=stratum.quantization,
             mode=stratum.mode,
             limit=stratum.limit,
+            settings=stratum.settings,
             machine=stratum.machine,
             server=stratum.server,
             complete=complete,
+            bounds=None if unbounded else mean_bounds(ends),
+            unbounded=unbounded,
         )
     return found
 
@@ -262,7 +277,8 @@ def run_aggregates(run: RunReport) -> dict[str, AggregateScore]:
 
 def suite_scores(run: RunReport) -> dict[str, UseCase]:
     """The scores of one run by itself, by suite."""
-    return run_scores(run.results, run.planned, run.quantization, run.mode, run.limit, run.suites)
+    about = (run.quantization, run.mode, run.limit, run.suites)
+    return run_scores(run.results, run.planned, *about, settings=run.own_settings)
 
 
 def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) -> list[str]:
@@ -277,6 +293,7 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
     variants |= {item.variant for item in planned if (item.suite, item.task) == (mine[0].suite, task)}
     variants |= {result.variant for result in mine}
     score, interval = combine([(1 / len(measured), *goodness(metric)) for _, metric in measured])
+    unbounded = any(result.unbounded(metric) for result, metric in measured)
     return TaskScore(
         task=task,
         version=measured[0][0].version,
@@ -285,7 +302,8 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
         interval=interval and (clamp(interval[0]), clamp(interval[1])),
         n=sum(metric.n for _, metric in measured),
         chance=_chance([metric for _, metric in measured]),
-        bounds=mean_bounds([(goodness(metric)[0], _bounds(metric)) for _, metric in measured]),
+        bounds=None if unbounded else mean_bounds((1, goodness(m)[0], _bounds(m)) for _, m in measured),
+        unbounded=unbounded,
         measured_variants=len(measured),
         planned_variants=len(variants),
     )
@@ -294,14 +312,6 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
 def _bounds(metric: Metric) -> Interval | None:
     """What cut answers leave open, in points where more is better."""
     return goodness(replace(metric, interval=metric.cuts.bounds))[1] if metric.cuts else None
-
-
-def mean_bounds(parts: Sequence[tuple[float, Interval | None]]) -> Interval | None:
-    """The bounds of a mean of (value, bounds); what has none stays at its value. None where none has any."""
-    if not any(bounds for _, bounds in parts):
-        return None
-    lows, highs = zip(*(bounds or (value, value) for value, bounds in parts), strict=True)
-    return sum(lows) / len(parts), sum(highs) / len(parts)
 
 
 def _chance(metrics: Sequence[Metric]) -> float | None:

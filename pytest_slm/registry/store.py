@@ -140,7 +140,7 @@ def _parse_report(path: Path, content: bytes) -> RunReport:
     schema = section.get("schema")
     if schema != REPORT_SCHEMA:
         raise ReportError(
-            f"{path}: report schema {schema!r}, this version reads {REPORT_SCHEMA!r}. Run the model again, "
+            f"{path}: report schema {schema!r:.80}, this version reads {REPORT_SCHEMA!r}. Run the model again, "
             "or use the pytest-slm version that wrote it",
             slug="report-schema",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_slm import answers
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.core.types import MEASURED, PROPERTY, REPORT_SCHEMA, ItemId, Result, RunReport
-from pytest_slm.errors import SlmError
+from pytest_slm.errors import ReportError, SlmError
 from pytest_slm.machine.hardware import installed_versions
 from pytest_slm.models import missing
 from pytest_slm.registry.store import read_samples, write_json, write_text
@@ -70,11 +72,35 @@ def assemble(
                 results=(*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing)),
                 interrupted=interrupted or bool(missing),
                 limit=_limit(run),
+                generation=run.config.generation,
                 budget=None if run.budget is None else {**run.budget, "took_s": finished - known.began},
                 harness=harness,
             )
         )
     return tuple(reports)
+
+
+def take_back(run: Run, known: SessionFacts, document: dict[str, Any]) -> list[str]:
+    """Make errors of what was measured of weights that are not, at the end, those that were opened, in the results and
+    in pytest-json-report's document, and say why. Their answers are of no known model, and are forgotten."""
+    problems = run.hosts.weights.problems() if run.hosts else {}
+    for name, problem in problems.items():
+        if problem.slug == "weights-changed":
+            answers.close(run.folder(name), complete=True)
+    for item, result in known.results.items():
+        if result.outcome in MEASURED and item.quantization in problems:
+            # Without its samples: they could be scored again.
+            taken = Result.of(item, mode=result.mode, outcome="error", reason=str(problems[item.quantization]))
+            same = {name: getattr(result, name) for name in ("version", "kind", "seed", "seconds")}
+            known.results[item] = replace(taken, **same)
+            with contextlib.suppress(ReportError):  # the user was told with the first line
+                run.journal(known.results[item])
+    for test in document.get("tests", ()):
+        if _quantization(test) in problems and test.get("outcome") in MEASURED:
+            document["summary"][test["outcome"]] -= 1
+            document["summary"]["error"] = document["summary"].get("error", 0) + 1
+            test["outcome"] = "error"
+    return [str(problem) for problem in problems.values()]
 
 
 def _limit(run: Run) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ class Conversation:
     answers are there, so that none of them is lost.
     """
 
-    def __init__(self, kind: Kind[Any, Any], sample: Any) -> None:
+    def __init__(self, kind: Kind[Any, Any], sample: Any, repeat: int = 0) -> None:
         self.sample = kind.describe(sample)
+        self.repeat = repeat
+        self._generation = kind.context.config.generation
         self.turns: list[Turn] = []
         self.ask: Ask | None = None
         self.problem: SlmError | None = None
@@ -36,6 +39,10 @@ class Conversation:
     def begin(self) -> None:
         """Find the first question."""
         self._go(lambda: next(self._talk))
+
+    def in_cluster(self) -> None:
+        """Let its sample be one of several answers to one question, which are no independent observations."""
+        self.sample = replace(self.sample, cluster=self.sample.cluster or self.sample.id)
 
     def answer(self, answer: Any) -> None:
         """Take the answer to ``ask``, and find the next question."""
@@ -54,10 +61,11 @@ class Conversation:
         """The turns that were the model's."""
         return [turn for turn in self.turns if not isinstance(turn[0], Trial | Grading)]
 
-    def wrote(self) -> bool:
-        """Whether the model was asked for a text."""
-        parts = [part for ask, _ in self.turns for part in (ask.asks if isinstance(ask, Together) else (ask,))]
-        return any(isinstance(part, Request) for part in parts)
+    def requests(self) -> list[Request]:
+        """The texts that the model was asked for until now."""
+        asked = [*(ask for ask, _ in self.turns), *([] if self.ask is None else [self.ask])]
+        parts = [part for ask in asked for part in (ask.asks if isinstance(ask, Together) else (ask,))]
+        return [part for part in parts if isinstance(part, Request)]
 
     def judged(self) -> JudgedSample:
         """The sample with its verdict. Raises the error that ended the conversation."""
@@ -65,16 +73,16 @@ class Conversation:
             raise self.problem
         assert self._verdict is not None
         ending = ending_of(self.turns, opening_only=not self._counts_cuts)
-        return JudgedSample(sample=self.sample, verdict=self._verdict, ending=ending)
+        return JudgedSample(sample=self.sample, verdict=self._verdict, ending=ending, repeat=self.repeat)
 
     def record(self) -> SampleRecord:
         """The line of this conversation; what could not be scored has the reason."""
         verdict = self._verdict or Verdict(value=None, answer="", explanation=str(self.problem))
-        return sample_record(self._task, self.sample, self.turns, verdict)
+        return sample_record(self._task, self.sample, self.turns, verdict, self.repeat)
 
     def _go(self, step: Callable[[], Ask]) -> None:
         try:
-            self.ask = step()
+            self.ask = self._wanted(step())
         except StopIteration as end:
             self.ask, self._verdict = None, end.value
             if not isinstance(end.value, Verdict):
@@ -86,6 +94,14 @@ class Conversation:
             told = " ".join(f"{type(error).__name__}: {error}".split())
             self.ask, self.problem = None, self._failed(f"{told:.300}", _frame(error))
             self.problem.__cause__ = error
+
+    def _wanted(self, ask: Any) -> Any:
+        """What a kind asks, as the user wants it asked."""
+        if isinstance(ask, Together):
+            return replace(ask, asks=tuple(map(self._wanted, ask.asks)))
+        if isinstance(ask, Request):
+            return self._generation.applied(ask, repeat=self.repeat, of=self.sample.id)
+        return ask
 
     def _failed(self, what: str, where: str) -> ScoringError:
         return ScoringError(

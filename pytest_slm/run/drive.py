@@ -18,6 +18,7 @@ from pytest_slm.core.types import JudgedSample, Request, Result, Task, ThinkingC
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
+from pytest_slm.run import settings
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.run.records import texts_of
 from pytest_slm.run.rounds import QuestionRounds
@@ -35,7 +36,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
     task, context = kind.task, kind.context
     kind.ready()
     samples = kind.samples()
-    conversations = [Conversation(kind, sample) for sample in samples]
+    conversations = _begun(kind, samples)
     rounds = QuestionRounds(kind, conversations)
     rounds.hold()
     judged = [conversation.judged() for conversation in conversations]
@@ -54,7 +55,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
         outcome=conclusion.outcome,
         reason=conclusion.reason,
         primary=conclusion.primary,
-        metrics=conclusion.metrics,
+        metrics=(*conclusion.metrics, *settings.metrics(task, judged)),
         n_scored=scored if kind.recorded else 0,
         n_unscored=len(judged) - scored if kind.recorded else 0,
         provenance={
@@ -62,13 +63,15 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **kind.provenance(samples),
             **conclusion.provenance,
             **rounds.graders,
-            **({} if context.config.canary else {"canary": "off"}),
+            **settings.asked(kind, conversations),
+            **context.config.marks,
             **_repeats(conversations),
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),
         clusters=_clusters(judged),
         seeded=kind.seeded,
+        without_effect=settings.without_effect(kind, conversations),
     )
     cut = cut_prompts(conversations)
     return result if cut is None else without_rank(result, cut, kind.num_fewshot)
@@ -96,7 +99,8 @@ def first_round(kind: Kind[Any, Any], most: int) -> FirstRound:
     if known and min(known) > most:
         config = dataclasses.replace(kind.context.config, limit=most)
         kind.context = dataclasses.replace(kind.context, config=config)
-    conversations = [Conversation(kind, sample) for sample in kind.samples()]
+    samples = kind.samples()
+    conversations = _begun(kind, samples)
     rounds = QuestionRounds(kind, conversations)
     rounds.begin()
     for conversation in conversations:
@@ -105,10 +109,28 @@ def first_round(kind: Kind[Any, Any], most: int) -> FirstRound:
     return FirstRound(
         requests=tuple(rounds.pending(Request)),
         pairs=tuple([pair for ask in rounds.pending(Likelihoods) for pair in ask.pairs] + rounds.pending_texts()),
-        samples=len(conversations),
-        whole=min(known) if known and min(known) > most else len(conversations),
+        samples=len(samples),
+        whole=min(known) if known and min(known) > most else len(samples),
         seconds=time.perf_counter() - started,
     )
+
+
+def _begun(kind: Kind[Any, Any], samples: Sequence[Any]) -> list[Conversation]:
+    """A conversation about each sample, begun; where the user wants repeats and a text is asked for, so many of each.
+    Likelihoods are the same each time."""
+    conversations = []
+    for sample in samples:
+        first = Conversation(kind, sample)
+        first.begin()
+        conversations.append(first)
+        if (n := kind.context.config.generation.repeats or 1) > 1 and first.requests():
+            more = [Conversation(kind, sample, repeat) for repeat in range(1, n)]
+            for one in more:
+                one.begin()
+            for one in (first, *more):
+                one.in_cluster()
+            conversations += more
+    return conversations
 
 
 def _cut(kind: Kind[Any, Any], judged: Sequence[JudgedSample]) -> int | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_slm.backends.protocol import CAPABILITIES, TIMING, TOOLS
 from pytest_slm.core.backend_info import BackendInfo, HostDescription
+from pytest_slm.core.config import CANARY
 from pytest_slm.core.request import Ask
-from pytest_slm.core.types import ItemId, Request, RunReport
+from pytest_slm.core.types import ItemId, Request, Result, RunReport
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.hosts.sources import HostSource
+from pytest_slm.hosts.weights import WeightsInUse
 from pytest_slm.registry.store import REPORT_NAME, read_report, read_samples
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.run.records import restored
@@ -36,18 +39,29 @@ class RecordedRun:
             )
         return RecordedAnswers(f"{self.folder}: {item}", lines)
 
+    def marked(self, result: Result) -> Result:
+        """A result that was scored again, with the run whose answers it has; what was looked at before they were
+        written, and what was not, is that run's affair."""
+        then = next((one.provenance for one in self.report.results if one.id == result.id), {})
+        now = dict(result.provenance)
+        now.pop(CANARY, None)
+        kept = {CANARY: then[CANARY]} if CANARY in then else {}
+        return replace(result, provenance={**now, **kept, "rescored_run": self.report.run_id})
+
 
 class RecordedAnswers:
     """The answers of one item, to its samples and to no others."""
 
     def __init__(self, where: str, lines: Sequence[Mapping[str, Any]]) -> None:
         self._where = where
-        self._lines = {str(line.get("doc_id")): line for line in lines}
+        self._lines = {(str(line.get("doc_id")), line.get("repeat", 0)): line for line in lines}
 
     def __call__(self, conversation: Conversation, ask: Ask) -> Any:
         """The answer to what a conversation asks. Raises BackendError if there is none."""
         try:
-            return restored(self._lines[conversation.sample.id], len(conversation.model_turns), ask)
+            return restored(
+                self._lines[conversation.sample.id, conversation.repeat], len(conversation.model_turns), ask
+            )
         except LookupError as error:
             raise BackendError(
                 f"{self._where} has no answer to sample {conversation.sample.id!r:.80} ({error}); measure it again",
@@ -60,6 +74,7 @@ class RecordedHosts:
 
     def __init__(self, run: RecordedRun, inner: HostSource) -> None:
         self._run, self._inner = run, inner
+        self.weights = WeightsInUse()  # of none: nothing is asked of those that are here
 
     def open(self, quantization: str) -> Any:
         """What the run says of its backend."""

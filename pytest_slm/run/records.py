@@ -31,6 +31,8 @@ class SampleRecord(Record):
     explanation: str
     reasoning: str = ""
     """What the model thought before it answered."""
+    repeat: int = 0
+    """Which of the times it is that the question was asked, from 0."""
     turns: int = 1
     """How often the model was asked."""
     n_prompt: int | None = None
@@ -53,7 +55,7 @@ Turn = tuple[Ask, Any]
 """What was asked, and what was answered."""
 
 
-def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict) -> SampleRecord:
+def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict, repeat: int = 0) -> SampleRecord:
     """The line of a conversation that has come to its end."""
     asked = [turn for turn in turns if not isinstance(turn[0], Trial | Grading)]
     texts = [one for _, answer in asked for one in _generations(answer)]
@@ -62,6 +64,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
     return SampleRecord(
         task=task,
         doc_id=sample.id,
+        repeat=repeat,
         prompt_sha256=sha256(*_shown(asked[0][0])) if asked else sha256(),
         target_sha256=sha256(json.dumps(sample.target, sort_keys=True, ensure_ascii=False)),
         response=texts[0].text if plain else responses[0] if len(responses) == 1 else responses,

@@ -61,9 +61,8 @@ class QuestionRounds:
         self.graders: dict[str, Any] = {}
 
     def begin(self) -> None:
-        """Find the first question of every conversation."""
+        """Put every conversation, which has begun, where it waits for its first answer."""
         for conversation in self._conversations:
-            conversation.begin()
             self._sort(conversation)
 
     def hold(self) -> None:
@@ -116,11 +115,19 @@ class QuestionRounds:
                 slot.fill(read_answer(generation, tools=tools))
                 self._take_trials(wait=False)
 
-            _each_once(
-                len(writing),
-                wrote,
-                lambda told: backend.generate([slot.ask for slot in writing], self._progress, told),
-            )
+            writing.sort(key=lambda slot: slot.ask.alone)
+            together = sum(not slot.ask.alone for slot in writing)
+            for start, end in [(0, together), *((place, place + 1) for place in range(together, len(writing)))]:
+                if start < end:
+                    self._write([slot.ask for slot in writing[start:end]], start, wrote)
+
+    def _write(self, requests: Sequence[Request], first: int, wrote: Callable[[int, Generation], None]) -> None:
+        backend = self._kind.backend
+        _each_once(
+            len(requests),
+            lambda number, generation: wrote(first + number, generation),
+            lambda told: backend.generate(requests, self._progress, told),
+        )
 
     def _ask_likelihoods(self, slots: Sequence[_Slot]) -> None:
         places = [(slot, pair) for slot in slots for pair in slot.ask.pairs]

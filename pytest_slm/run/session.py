@@ -103,13 +103,13 @@ class Run:
     def backend_entry(self, quantization: str) -> BackendEntry:
         """The backend that opens it. Raises UsageError if none does, or if its engine is not installed."""
         entry = self.extensions.backends.find(self.quantization(quantization).format, self.config.backend)
-        entry.check_installed()
+        entry.check_installed(self.settings(quantization))
         return entry
 
     def settings(self, quantization: str) -> EngineSettings:
         """How its engine is set up: what the command line says, else its own part of the submission, else all of it."""
-        declared = self.submission.engine.overridden_by(self.quantization(quantization).engine)
-        return declared.overridden_by(EngineSettings(threads=self.config.threads, n_ctx=self.config.n_ctx))
+        own = self.quantization(quantization).engine.overridden_by(self.config.engine)
+        return self.submission.engine.overridden_by(own)
 
     def openings(self) -> Mapping[str, Opening]:
         """For every quantization, how to find what is opened."""
@@ -119,11 +119,9 @@ class Run:
             detected = self.detected(name)  # a broken header is told before an engine is started on it
             limit, n_ctx = detected.context_length if detected else None, self.settings(name).n_ctx
             if limit and n_ctx and n_ctx > limit:
-                asked = "--slm-n-ctx" if self.config.n_ctx else "engine.n_ctx"
-                raise BackendError(
-                    f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more",
-                    slug="context-too-long",
-                )
+                asked = "--slm-n-ctx" if self.config.engine.n_ctx else "engine.n_ctx"
+                problem = f"{asked}={n_ctx}: the context of {path} has {limit} tokens; ask for no more"
+                raise BackendError(problem, slug="context-too-long")
             served = served_as(self.config, self.submission, self.quantization(name))
             spec = ModelSpec(
                 **{"path": None if path is None else str(path), **served},
@@ -131,6 +129,7 @@ class Run:
                 settings=self.settings(name),
                 exact=self.config.exact,
                 thinking=self.config.thinking,
+                chat_template=self.config.template,
                 sha256=known_sha256(path, detected) if path else None,
             )
             if detected is not None:
@@ -176,8 +175,7 @@ class Run:
             kind = self.kind(task, identity, lambda: self._kept(keeper, quantization), record, progress)
             result = drive(kind).with_chance(task)
         if self.recorded is not None:
-            rescored = {**result.provenance, "rescored_run": self.recorded.report.run_id}
-            result = dataclasses.replace(result, provenance=rescored)
+            result = self.recorded.marked(result)
         return dataclasses.replace(
             result,
             gate=task.gate,
@@ -267,6 +265,7 @@ class Run:
             kind=task.kind if task else "",
             seed=self.config.seed,
             samples=self._samples_of(identity),
+            provenance=self.config.marks,
         )
 
     def _samples_of(self, identity: ItemId) -> str | None:

@@ -1,36 +1,91 @@
 """Scorers decide whether one answer is right. They are pure: no model, no clock, no network, no pytest.
 
-A scorer is a function ``(Sample, Generation) -> Verdict``. Other packages add theirs through the hook
-``pytest_slm_register_scorers``.
+A scorer is a function ``(Sample, Generation) -> Verdict``, or a `Rule` where tasks can set it up. Other packages add
+theirs through the hook ``pytest_slm_register_scorers``.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Sample, Verdict
-from pytest_slm.errors import UsageError
 
 Scorer = Callable[[Sample, Generation], Verdict]
 
 SCORERS: Mapping[str, str] = {
-    "contains": "pytest_slm.scorers.match:contains",
-    "exact": "pytest_slm.scorers.match:exact",
-    "needle": "pytest_slm.scorers.match:needle",
-    "number": "pytest_slm.scorers.number:number",
-    "refusal": "pytest_slm.scorers.refusal:refusal",
-    "tool_calls": "pytest_slm.scorers.tool_calls:tool_calls",
+    "bleu": "pytest_slm.scorers.rules.overlap:BLEU",
+    "contains": "pytest_slm.scorers.match:CONTAINS",
+    "exact": "pytest_slm.scorers.match:EXACT",
+    "json_schema": "pytest_slm.scorers.rules.json_schema:JSON_SCHEMA",
+    "latency": "pytest_slm.scorers.rules.latency:LATENCY",
+    "needle": "pytest_slm.scorers.match:NEEDLE",
+    "number": "pytest_slm.scorers.number:NUMBER",
+    "python": "pytest_slm.scorers.rules.python:PYTHON",
+    "refusal": "pytest_slm.scorers.refusal:REFUSAL",
+    "regex": "pytest_slm.scorers.rules.regex:REGEX",
+    "rouge": "pytest_slm.scorers.rules.overlap:ROUGE",
+    "rubric": "pytest_slm.scorers.rules.rubric:RUBRIC",
+    "similarity": "pytest_slm.scorers.rules.overlap:SIMILARITY",
+    "tool_calls": "pytest_slm.scorers.tool_calls:TOOL_CALLS",
 }
+DEFAULT_SCORER = "exact"
 
 
-def check_samples(scorer: str, samples: Iterable[Sample], where: object) -> None:
-    """Raise UsageError, with the name of the file, for the first sample that a built-in scorer cannot judge by."""
-    if scorer not in SCORERS:
-        return
-    check = importlib.import_module(SCORERS[scorer].partition(":")[0]).check
-    for sample in samples:
-        try:
-            check(sample)
-        except UsageError as error:
-            raise UsageError(f"{where}: {error.args[0]}", slug=error.slug) from None
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where a scorer is set up: the folder of its suite, and how another one is set up there by its name and options
+    (raises ValueError for wrong ones)."""
+
+    folder: Path
+    bind: Callable[[str, Mapping[str, Any]], Scoring]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A scorer that reads options, the ``scoring`` of a task and of its samples.
+
+    ``options`` is their record and ``judge(sample, generation, options)`` the scorer. ``check(sample, options)`` raises
+    UsageError for a sample that cannot be judged, before a model is there. ``prepare(options, setting)`` makes of the
+    options what ``judge`` and the others get in their place, such as the text of a file; what it raises as RecordError
+    (``key: problem``) is told with the line of the key. ``ready`` gets what else is needed, before a model is asked,
+    and raises NotAvailableError. ``right(sample, options)`` are answers that follow from the target, for
+    ``pytest-slm suite check``. ``identity(options)`` is what a number depends on besides the options. ``compares``:
+    whether the target of a sample that has several checks is for this one too. ``timed``:
+    whether the answers are asked one by one, so that their times are their own.
+    """
+
+    judge: Callable[[Sample, Generation, Any], Verdict]
+    options: type[Record] = Record
+    check: Callable[[Sample, Any], None] = lambda _sample, _options: None
+    prepare: Callable[[Any, Setting], Any] = lambda options, _setting: options
+    ready: Callable[[Any], None] = lambda _options: None
+    right: Callable[[Sample, Any], Sequence[str]] = lambda _sample, _options: ()
+    identity: Callable[[Any], Mapping[str, Any]] = lambda _options: {}
+    compares: Callable[[Any], bool] = lambda _options: True
+    timed: Callable[[Any], bool] = lambda _options: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """A scorer that is set up: its rule, and what its options have become."""
+
+    name: str
+    rule: Rule
+    options: Any
+
+    @property
+    def timed(self) -> bool:
+        """Whether it judges times."""
+        return self.rule.timed(self.options)
+
+    def judge(self, sample: Sample, generation: Generation) -> Verdict:
+        """What an answer is worth."""
+        return self.rule.judge(sample, generation, self.options)
+
+    def check(self, sample: Sample) -> None:
+        """Raise UsageError for a sample that cannot be judged."""
+        self.rule.check(sample, self.options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import SlmError, UsageError
@@ -13,7 +13,11 @@ from pytest_slm.errors import SlmError, UsageError
 LONGEST = 100_000
 """Letters of an answer that are read: several times what the longest answers of small models have."""
 
+UNREAD = "unread"
+"""Among a verdict's details, the reason why an answer was not looked at."""
+
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def guarded(text: str, read: Callable[[], T], instead: Callable[[str], T]) -> T:
@@ -32,18 +36,30 @@ def guarded(text: str, read: Callable[[], T], instead: Callable[[str], T]) -> T:
         return instead(f"the answer cannot be read ({type(error).__name__}: {error!s:.200})")
 
 
-def bounded(scorer: Callable[[Sample, Generation], Verdict]) -> Callable[[Sample, Generation], Verdict]:
+def bounded(
+    scorer: Callable[Concatenate[Sample, Generation, P], Verdict],
+) -> Callable[Concatenate[Sample, Generation, P], Verdict]:
     """A built-in scorer behind the boundary: no answer makes it raise, one that cannot be read is 0 with the reason."""
 
     @functools.wraps(scorer)
-    def judge(sample: Sample, generation: Generation) -> Verdict:
+    def judge(sample: Sample, generation: Generation, *more: P.args, **named: P.kwargs) -> Verdict:
         return guarded(
             generation.text,
-            lambda: scorer(sample, generation),
-            lambda reason: Verdict(value=0.0, answer=generation.text[:200], explanation=reason),
+            lambda: scorer(sample, generation, *more, **named),
+            lambda reason: unread(generation, reason),
         )
 
-    return judge
+    return cast(Callable[Concatenate[Sample, Generation, P], Verdict], judge)
+
+
+def unread(generation: Generation, reason: str) -> Verdict:
+    """The score of an answer that cannot be read: it is not right, whichever way round the question is put."""
+    return Verdict(value=0.0, answer=generation.text[:200], explanation=reason, details={UNREAD: reason})
+
+
+def too_long(generation: Generation) -> Verdict | None:
+    """The verdict on an answer that is too long to be read, for scorers that may raise."""
+    return guarded(generation.text, lambda: None, lambda reason: unread(generation, reason))
 
 
 def answer_of(generation: Generation) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
+from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Generation, Sample, Verdict
+from pytest_slm.scorers import Rule
 from pytest_slm.scorers.answer import answer_of, bad_sample, bounded, no_answer
 from pytest_slm.scorers.numerals import Numeral, numeral_at, numerals
 from pytest_slm.scorers.plain import BOX, BOX_END, OPAQUE, plain
@@ -41,9 +44,30 @@ _SIGNS = (*"=≈+*/×÷^−", " -", "\\times", "\\cdot", "\\approx")
 """What a sum or an equation goes on behind."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NumberOptions(Record):
+    """How far the answer may be from the target: by ``tolerance``, or by the share ``relative`` of the target's amount,
+    whichever allows more. Units are read over and never converted: 5 km is 5."""
+
+    tolerance: float = 0.0
+    relative: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("tolerance", "relative"):
+            if getattr(self, name) < 0:
+                raise RecordError(f"{name}: expected a number from 0, not {getattr(self, name)}")
+
+    def allowed(self, target: Fraction) -> Fraction:
+        """The greatest distance from the target that is still right, exactly as its decimals are written."""
+        return max(Fraction(str(self.tolerance)), Fraction(str(self.relative)) * abs(target))
+
+
+DEFAULT = NumberOptions()
+
+
 @bounded
-def number(sample: Sample, generation: Generation) -> Verdict:
-    """Right if the answer's number equals the target (a number, or its text).
+def number(sample: Sample, generation: Generation, options: NumberOptions = DEFAULT) -> Verdict:
+    """Right if the answer's number equals the target (a number, or its text), or is as near as the options allow.
 
     The answer's number is, in this order: the last one declared as such ("the answer is 12", "#### 12",
     ``\\boxed{12}``), one that stands alone on the first line, the last one that does not number a list. It is read as
@@ -67,6 +91,10 @@ def number(sample: Sample, generation: Generation) -> Verdict:
         return Verdict(value=0.0, answer=found.text, explanation=problem)
     if found.value == target:
         return Verdict(value=1.0, answer=found.text, explanation=f"{found.text} is right")
+    if allowed := options.allowed(target):
+        within = abs(found.value - target) <= allowed
+        told = f"{found.text} is {'' if within else 'not '}within the tolerance of {sample.target}"
+        return Verdict(value=float(within), answer=found.text, explanation=told)
     return Verdict(value=0.0, answer=found.text, explanation=f"answered {found.text}, expected {sample.target}")
 
 
@@ -76,7 +104,7 @@ def answered(text: str) -> str | None:
     return None if found is None else found.text
 
 
-def check(sample: Sample) -> None:
+def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a sample whose target is no number."""
     _target(sample)
 
@@ -178,3 +206,6 @@ def _with_others(text: str, first: Numeral) -> Numeral:
 
 def _behind_unit(text: str, position: int) -> int:
     return _UNITS.match(text, position).end()  # type: ignore[union-attr]  # it matches the empty text
+
+
+NUMBER = Rule(judge=number, options=NumberOptions, check=check, right=lambda sample, _: (str(sample.target),))

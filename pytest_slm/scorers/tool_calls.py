@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_slm.core.types import Generation, Sample, ToolCall, Verdict
+from pytest_slm.scorers import Rule
 from pytest_slm.scorers.answer import answer_of, bad_sample, bounded, no_answer
 from pytest_slm.scorers.argument_types import composed, fits, required, same, typed, unknown_type
 from pytest_slm.scorers.call_syntax import attempts_call, parse_calls
@@ -21,7 +22,7 @@ _SHOWN = 5
 
 
 @bounded
-def tool_calls(sample: Sample, generation: Generation) -> Verdict:
+def tool_calls(sample: Sample, generation: Generation, _options: object = None) -> Verdict:
     """Right if the calls in the answer are exactly the expected ones, in any order.
 
     A call fits if the function's name is the same, every required argument is there, none is unknown, each has the
@@ -52,7 +53,7 @@ def tool_calls(sample: Sample, generation: Generation) -> Verdict:
     return Verdict(value=1.0, answer=answer, explanation=explanation, values={"strict": float(strict)})
 
 
-def check(sample: Sample) -> None:
+def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a sample whose target or tools cannot be read."""
     _expected(sample)
 
@@ -171,3 +172,6 @@ def _wanted(expected: Sequence[Mapping[str, Any]]) -> str:
 
 def _wrong(answer: str, explanation: str) -> Verdict:
     return Verdict(value=0.0, answer=answer, explanation=explanation)
+
+
+TOOL_CALLS = Rule(judge=tool_calls, check=check)

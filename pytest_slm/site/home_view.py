@@ -114,9 +114,13 @@ def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, s
 
 def _row(entry: RegistryEntry, href: str, profile: str) -> ModelRow:
     total = entry.aggregates.get(profile)
-    sampled_cases = {name: sampled(case.mode, case.limit) for name, case in entry.use_cases.items()}
+    sampled_cases = {name: sampled(case.mode, case.limit, case.settings) for name, case in entry.use_cases.items()}
     # Without an aggregate the model's scores are those of its use cases.
-    quick = sampled(total.mode, total.limit) if total else ", ".join(sorted({*sampled_cases.values()} - {""}))
+    quick = (
+        sampled(total.mode, total.limit, total.settings)
+        if total
+        else ", ".join(sorted({*sampled_cases.values()} - {""}))
+    )
     score = numbers.points(total.score, total.interval) if total else (numbers.MISSING, "")
     # Speeds belong to the machine of the group; those of another machine stand on the model's page only.
     here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry, profile) else None

@@ -122,7 +122,7 @@ class ModelView:
 def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreRules) -> ModelView:
     """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
-    quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit)]
+    quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit, case.settings)]
     # What is not from full runs may stand beside a rank that full runs have.
     some = ", ".join(title_of(entry, name) for name, case in entry.use_cases.items() if case in quick)
     part = f" ({some})" if len(quick) < len(entry.use_cases) else ""
@@ -154,7 +154,7 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
                     higher_is_better=r.higher_is_better,
                     cuts=r.cuts,
                 ),
-                quick=sampled(r.mode, r.limit),
+                quick=sampled(r.mode, r.limit, r.settings),
             )
             for name, r in entry.safety.items()
         ),
@@ -184,7 +184,7 @@ def _ordered(entry: RegistryEntry) -> list[str]:
 
 def _sampled(cases: Iterable[UseCase]) -> str:
     """The words for use cases that are not from full runs."""
-    return ", ".join(sorted({word for case in cases if (word := sampled(case.mode, case.limit))}))
+    return ", ".join(sorted({word for case in cases if (word := sampled(case.mode, case.limit, case.settings))}))
 
 
 def _facts(entry: RegistryEntry) -> tuple[Fact, ...]:
@@ -264,7 +264,7 @@ def items_view(entry: RegistryEntry, name: str) -> ItemsView:
     """The items of one quantization."""
     one = entry.quantizations[name]
     suites = dict.fromkeys(item.suite for item in one.items)
-    limits = {reference.path: reference.limit for reference in entry.provenance.reports}
+    asked = {reference.path: (reference.limit, reference.settings) for reference in entry.provenance.reports}
     return ItemsView(
         model=entry.name,
         quantization=name,
@@ -272,14 +272,14 @@ def items_view(entry: RegistryEntry, name: str) -> ItemsView:
         groups=tuple(
             (
                 words(entry.suites[suite].title if suite in entry.suites else suite),
-                tuple(_item(item, limits.get(item.report)) for item in one.items if item.suite == suite),
+                tuple(_item(item, *asked.get(item.report, (None, ""))) for item in one.items if item.suite == suite),
             )
             for suite in suites
         ),
     )
 
 
-def _item(item: Item, limit: int | None) -> ItemRow:
+def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
     metric = None
     if item.metric is not None and item.value is not None and item.n is not None:
         metric = Metric(
@@ -301,7 +301,7 @@ def _item(item: Item, limit: int | None) -> ItemRow:
         unscored=item.n_unscored,
         cut=item.answers_cut,
         censored=item.thinking.censored if item.thinking else 0,
-        quick=sampled(item.mode, limit),
+        quick=sampled(item.mode, limit, settings),
     )
 
 
@@ -311,7 +311,7 @@ def _reports(entry: RegistryEntry) -> tuple[ReportRow, ...]:
             path=reference.path,
             sha256=reference.sha256,
             quantization=reference.quantization,
-            mode=reference.mode + (f", limit {reference.limit}" if reference.limit is not None else ""),
+            mode=reference.measured_as,
             finished=numbers.day(reference.finished),
             engine=reference.engine or "not known",
             machine=reference.machine or "not known",

@@ -86,13 +86,14 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length: a
     sample of 100 questions and all of them are two different measures.
     """
-    groups: dict[tuple[str, str, int | None, float, str], list[Candidate]] = {}
+    groups: dict[tuple[str, str, int | None, float, str, str], list[Candidate]] = {}
     for name, row in performance.quantizations.items():
         one = entry.quantizations.get(name)
         for total in one.aggregates.values() if one else ():
             if row.size_gb is None or row.tps_output is None:
                 continue
-            key = (total.profile, total.mode, total.limit, round(total.coverage, 3), row.tps_output.of)
+            coverage = round(total.coverage, 3)
+            key = (total.profile, total.mode, total.limit, coverage, row.tps_output.of, total.settings)
             groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output, total))
     if not groups:
         return None
@@ -100,8 +101,8 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     candidates = groups[key]
     if len(candidates) < 2:
         return None
-    profile, mode, limit, coverage, of = key
-    word = sampled(mode, limit)
+    profile, mode, limit, coverage, of, settings = key
+    word = sampled(mode, limit, settings)
     missing = sorted(set(entry.quantizations) - {one.name for one in candidates})
     best = [name for name, beaten in front(candidates).items() if not beaten]
     return Pareto(

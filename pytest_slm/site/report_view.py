@@ -13,7 +13,7 @@ from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates,
 from pytest_slm.site import numbers
 from pytest_slm.site.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots import LinePlot, Stacks
-from pytest_slm.site.samples import SampleGroup, sample_groups
+from pytest_slm.site.samples import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
     Fact,
@@ -69,13 +69,14 @@ class ReportView:
     performance_items: tuple[ItemRow, ...]
     caution: str
     missing: tuple[tuple[str, ItemRow], ...]
+    cut_prompts: tuple[CutPromptRow, ...]
     samples: tuple[SampleGroup, ...]
     provenance: tuple[FactGroup, ...]
 
 
 def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> ReportView:
     """What the report page shows of a run."""
-    word = sampled(run.mode, run.limit)
+    word = sampled(run.mode, run.limit, run.own_settings)
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
     grouped = (
@@ -115,6 +116,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
             for result in results
             if result.outcome not in MEASURED
         ),
+        cut_prompts=cut_prompt_rows(run.results, samples),
         samples=sample_groups(run.results, samples),
         provenance=_provenance(run),
     )
@@ -124,7 +126,7 @@ def quick_note(run: RunReport) -> str:
     """``Quick: a sample of 100, not ranked``, or nothing for a full run; of a server that nothing is verified."""
     if run.backend is not None and run.backend.server is not None:
         return f"Weights unverified: {run.backend.server} answered, not ranked"
-    if not (word := sampled(run.mode, run.limit)):
+    if not (word := sampled(run.mode, run.limit, run.own_settings)):
         return ""
     sizes = [m.n for r in run.results if r.suite != PERFORMANCE and (m := r.metric()) and m.unit == "share"]
     of = f"sample of {'at most ' if len(set(sizes)) > 1 else ''}{max(sizes)} per item, " if sizes else ""
@@ -162,6 +164,7 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         ("Machine", str(machine.get("cpu") or "not known")),
         ("Engine", engine_of(run) or "not known"),
         ("Thinking", _thinking(run)),
+        ("Settings", run.own_settings),
         ("Took", "" if wall is None else numbers.duration(wall)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),

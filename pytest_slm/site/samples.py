@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from markupsafe import escape
 
@@ -16,7 +17,10 @@ BUDGET = 700_000
 """Bytes of all samples together, as HTML; with the rest a report stays below 1 MB."""
 MOST = 20
 LONGEST = 2_000
+MOST_CUT = 50
+"""Samples of one item whose prompts were cut that are named; the file has all of them."""
 KNOWN = ("task", "doc_id", "prompt_sha256", "target_sha256", "response", "score", "answer", "explanation")
+COUNTS = ("n_prompt", "n_unshown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class SampleView:
     cut: str
     answer: str
     explanation: str
+    prompt_tokens: str
+    """How many tokens the prompt has, and how many at its beginning were left out; empty where nobody counted."""
     more: tuple[Fact, ...]
 
 
@@ -44,6 +50,43 @@ class SampleGroup:
     path: str
     href: str
     samples: tuple[SampleView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutPromptRow:
+    """An item of which prompts lost their beginning: how much in all, and which samples lost how much."""
+
+    title: str
+    told: str
+    lost: tuple[Fact, ...]
+    """By sample; those that lost most come first."""
+    left_out: int
+    """Samples that are not named."""
+
+
+def cut_prompt_rows(
+    results: Sequence[Result], samples: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> tuple[CutPromptRow, ...]:
+    """A row for every item with prompts that were cut, whether or not its file of samples is there."""
+    return tuple(
+        _cut_prompts(result, samples.get(result.samples or "", ())) for result in results if result.prompts_cut
+    )
+
+
+def _cut_prompts(result: Result, lines: Sequence[Mapping[str, Any]]) -> CutPromptRow:
+    counted = [(line, *_prompt(line)) for line in lines]
+    lost = sorted((-gone, _name(line), shown) for line, shown, gone in counted if gone)
+    whole = sum(shown - gone for gone, _, shown in lost)
+    share = f", {numbers.percent(-sum(gone for gone, *_ in lost) / whole)} of what those prompts have" if lost else ""
+    return CutPromptRow(
+        title=_title(result),
+        told=f"{result.prompts_cut}{share}",
+        lost=tuple(
+            Fact(label=name, value=f"{numbers.number(-gone, 0)} of {numbers.number(shown - gone, 0)} tokens")
+            for gone, name, shown in lost[:MOST_CUT]
+        ),
+        left_out=max(0, len(lost) - MOST_CUT),
+    )
 
 
 def sample_groups(
@@ -64,16 +107,40 @@ def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int) -> S
             shown = [made[place] for place in places]
             break
     path = result.samples or ""
-    inside = " · ".join(part for part in (words(result.suite), result.task, result.variant) if part)
     some = f"{len(shown)} of {numbers.number(len(lines), 0)} answers{', evenly spaced' if len(shown) > 1 else ''}"
     return SampleGroup(
         id=anchor("samples", str(result.id)),
-        title=inside,
-        summary=some if len(shown) < len(lines) else f"{len(shown)} answer{'' if len(shown) == 1 else 's'}",
+        title=_title(result),
+        summary=(some if len(shown) < len(lines) else f"{len(shown)} answer{'' if len(shown) == 1 else 's'}")
+        + _lengths(lines),
         path=path,
         href=relative_address(path),
         samples=tuple(shown),
     )
+
+
+def _title(result: Result) -> str:
+    return " · ".join(part for part in (words(result.suite), result.task, result.variant) if part)
+
+
+def _lengths(lines: Sequence[Mapping[str, Any]]) -> str:
+    """How long the prompts are that were shown; empty where nobody counted."""
+    shown = [n for n, _ in map(_prompt, lines) if n]
+    if not shown:
+        return ""
+    middle, longest = statistics.median_low(shown), max(shown)
+    most = f", {numbers.number(longest, 0)} at most" if longest > middle else ""
+    return f", prompts of {numbers.number(middle, 0)} tokens{most}"
+
+
+def _prompt(line: Mapping[str, Any]) -> tuple[int, int]:
+    """Tokens of a prompt that were shown, and those that were not; 0 where the line does not say."""
+    shown, gone = (line.get(name) for name in COUNTS)
+    return (shown, gone if _is_count(gone) else 0) if _is_count(shown) else (0, 0)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < 10**12
 
 
 def _spaced(total: int, count: int) -> list[int]:
@@ -92,9 +159,15 @@ def _sample(line: Mapping[str, Any]) -> SampleView:
     score = line.get("score")
     known = isinstance(score, int | float) and not isinstance(score, bool)
     verdict = "unscored" if not known else "right" if score == 1 else "wrong" if score == 0 else "partly"
-    rest = {str(key): _cut(_text(value))[0] for key, value in line.items() if key not in KNOWN}
+    n, gone = _prompt(line)
+    counted = bool(n or gone)
+    rest = {
+        str(key): _cut(_text(value))[0]
+        for key, value in line.items()
+        if key not in (*KNOWN, *(COUNTS if counted else ()))
+    }
     return SampleView(
-        name=_cut(_text(line.get("doc_id")), 200)[0] or "?",
+        name=_name(line),
         verdict=verdict,
         score=f"{score:.3g}" if known else "could not be scored",
         prompt=_cut(_text(line.get("prompt_sha256")), 64)[0],
@@ -102,8 +175,17 @@ def _sample(line: Mapping[str, Any]) -> SampleView:
         cut=cut,
         answer=_cut(_text(line.get("answer")), 400)[0],
         explanation=_cut(_text(line.get("explanation")), 400)[0],
+        prompt_tokens=f"{numbers.number(n, 0)}{_lost(gone)}" if counted else "",
         more=facts(rest),
     )
+
+
+def _lost(gone: int) -> str:
+    return f"; cut: {numbers.number(gone, 0)} more before them were not shown" if gone else ""
+
+
+def _name(line: Mapping[str, Any]) -> str:
+    return _cut(_text(line.get("doc_id")), 200)[0] or "?"
 
 
 def _text(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,9 +76,11 @@ class ItemRow:
     quick: str
 
 
-def sampled(mode: str, limit: int | None) -> str:
-    """The word for a number that is not from a full run: its mode, or ``limited`` for a full one of some samples."""
-    return mode if mode != "full" else "" if limit is None else "limited"
+def sampled(mode: str, limit: int | None, settings: str = "") -> str:
+    """The words for a number that cannot be ranked: its mode, ``limited`` for a full run of some samples, and ``own
+    settings`` where the user wanted texts otherwise than the tasks."""
+    word = mode if mode != "full" else "" if limit is None else "limited"
+    return ", ".join(filter(None, (word, "own settings" if settings else "")))
 
 
 def score_plot(score: float, interval: Interval | None) -> Plot:
@@ -109,15 +111,18 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         note=tasks
         + several
         + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}")
-        + _open(case.bounds),
+        + _open(case.bounds, case.unbounded)
+        + (f"; asked with {case.settings}" if case.settings else ""),
         plot=score_plot(case.score, case.interval),
-        quick=sampled(case.mode, case.limit),
+        quick=sampled(case.mode, case.limit, case.settings),
         recommended=bool(case.recommended),
     )
 
 
-def _open(bounds: Interval | None) -> str:
+def _open(bounds: Interval | None, unbounded: Sequence[str]) -> str:
     """What cut answers leave open of a score."""
+    if unbounded:
+        return f"; without bounds: nobody knows what cut answers change of {', '.join(unbounded)}"
     low, high = (numbers.points(bound, None)[0] for bound in bounds or (0.0, 0.0))
     return "" if low == high else f"; {low} to {high}, were cut answers wrong or right"
 
@@ -132,9 +137,11 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
         interval=interval,
         n="",
         coverage=numbers.percent(total.coverage),
-        note=place if total.rank or total.unranked else "",
+        note=((place if total.rank or total.unranked else "") + _open(total.bounds, total.unbounded)).removeprefix(
+            "; "
+        ),
         plot=score_plot(total.score, total.interval),
-        quick=sampled(total.mode, total.limit),
+        quick=sampled(total.mode, total.limit, total.settings),
     )
 
 

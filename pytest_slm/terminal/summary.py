@@ -10,6 +10,7 @@ import pytest
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
+from pytest_slm.registry.entry import AggregateScore
 from pytest_slm.registry.scores import engine_of, run_aggregates
 from pytest_slm.terminal.table import aligned
 
@@ -25,12 +26,13 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
     for line in (*reasons, *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
-    note = "" if run.mode == "full" and run.limit is None else ", never ranked in this mode"
+    note = ", never ranked with these settings" if run.own_settings else ", never ranked in this mode"
+    note = "" if run.standard else note
     note = ", never ranked: a server's weights are unverified" if run.backend and run.backend.server else note
     for total in run_aggregates(run).values():
         terminal.write_line(
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
-            f"coverage {total.coverage:.0%} of its weight{note}"
+            f"coverage {total.coverage:.0%} of its weight{_cut_answers(total)}{note}"
         )
 
 
@@ -44,6 +46,7 @@ def _set_up(run: RunReport) -> str:
         f"context {n_ctx}" if n_ctx else "",
         "exact" if backend and backend.exact else "",
         f"thinking {backend.thinking}" if backend and backend.thinking not in (None, "off") else "",
+        run.own_settings,
         f"unverified weights, served by {backend.server} as {backend.served_model}"
         if backend and backend.server
         else "",
@@ -56,9 +59,14 @@ BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def _hints(run: RunReport) -> list[str]:
-    """What would be faster. Nothing where the processor does not say what it can."""
+    """What would be faster, and what is slow to be right. Nothing where the processor does not say what it can."""
     flags = set(run.machine.get("cpu_flags") or ())
     backend = run.backend
+    if backend is not None and backend.n_ubatch and backend.n_batch and backend.n_ubatch < backend.n_batch:
+        return [
+            f"hint: {backend.engine} computes this quantization in steps of {backend.n_ubatch} tokens: its kernels for "
+            f"more are wrong on this processor (NMSE {backend.kernels_nmse:.1f})"
+        ]
     if backend is None or (backend.dtype, backend.device) != ("bfloat16", "cpu") or not flags or flags & BF16_FLAGS:
         return []
     return [
@@ -95,6 +103,7 @@ def _remarks(run: RunReport) -> list[str]:
         found.insert(0, f"resumed: {taken} of {asked} answers are from before the interruption")
     if thought := thinking_line(run.results):
         found.insert(0, thought)
+    found += _without_effect(run)
     found += [f"chat template: {note}" for note in (run.backend.chat_template_notes if run.backend else ())]
     if run.budget:
         found.append(
@@ -102,6 +111,22 @@ def _remarks(run: RunReport) -> list[str]:
             f"{run.budget['took_s']:.0f} s taken"
         )
     return found
+
+
+def _without_effect(run: RunReport) -> list[str]:
+    """Which of the user's settings meant nothing, for which items."""
+    items: dict[tuple[str, str], list[str]] = {}
+    for result in run.results:
+        for name, why in result.without_effect.items():
+            items.setdefault((name, why), []).append(_name(result))
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (name, why), mine in items.items():
+        more = f" and {len(mine) - 4} more" if len(mine) > 4 else ""
+        alike.setdefault((", ".join(mine[:4]) + more, why), []).append(name)
+    return [
+        f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no meaning for {mine}: {why}"
+        for (mine, why), names in alike.items()
+    ]
 
 
 def thinking_line(results: Sequence[Result]) -> str:
@@ -114,6 +139,14 @@ def thinking_line(results: Sequence[Result]) -> str:
     tokens = f"{sum(known):,d} tokens" if len(known) == len(counts) else "tokens not counted"
     lost = f", {censored} of them cut off before their answer" if censored else ""
     return f"thinking: before {answers} answer{'' if answers == 1 else 's'}, {tokens}{lost}"
+
+
+def _cut_answers(total: AggregateScore) -> str:
+    """What answers that were cut off leave open of an aggregate."""
+    if total.unbounded:
+        return f", without bounds: nobody knows what cut answers change of {', '.join(total.unbounded)}"
+    low, high = (f"{end:.1f}" for end in total.bounds or (0.0, 0.0))
+    return "" if low == high else f", {low} – {high} were cut answers wrong or right"
 
 
 def _bounds(interval: Interval | None) -> str:

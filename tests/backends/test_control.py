@@ -56,6 +56,18 @@ def opened(tiny_gguf):
         backend.close()
 
 
+@pytest.mark.parametrize("system", [(), (Message(role="system", content="Be short."),)])
+def test_a_switch_of_thinking_is_shown_and_told(opened, system):
+    source = CHATML + "{% if 'detailed thinking on' in messages[0].content %}<think>{% endif %}"
+    backend = opened(source)
+    _, text = backend._asked(Request(messages=(*system, Message(role="user", content="Why?"))))
+    said = "detailed thinking off" + ("\n\nBe short." if system else "")
+    assert text == f"<|im_start|>system\n{said}<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
+    (note,) = backend.describe().chat_template_notes
+    assert "'detailed thinking off'" in note
+    assert opened(CHATML).describe().chat_template_notes == ()
+
+
 @pytest.mark.parametrize(
     "said", ["a</s>b", "</s>", "a </s> b", "<s>a", "x<|im_end|>", "<|im_end|><|im_end|>", "plain a"]
 )

@@ -33,11 +33,12 @@ def test_it_describes_what_numbers_depend_on(backend, real_model):
 
 
 def test_a_path_need_not_be_utf_8(real_model, tmp_path):
+    from pytest_slm.backends.llamacpp.binding.installed import library
     from pytest_slm.backends.llamacpp.model import Model
 
     path = tmp_path / os.fsdecode(b"m\xff.gguf")
     path.symlink_to(real_model)
-    model = Model(str(path))
+    model = Model(str(path), library())
     assert model.n_vocab == 49_152
     model.close()
 
@@ -311,15 +312,10 @@ def test_a_file_that_is_no_model_is_refused_with_the_engines_reason(tmp_path):
     ],
 )
 def test_a_context_that_cannot_be_opened_is_told_with_the_engines_own_reason(backend, settings, slug, reason):
-    import llama_cpp as llama
-
     from pytest_slm.backends.llamacpp.context import opened
 
-    parameters = llama.llama_context_default_params()
-    for name, value in {"n_ctx": 512, **settings}.items():
-        setattr(parameters, name, value)
     with pytest.raises(BackendError, match=reason) as caught:
-        opened(backend._model, parameters)
+        opened(backend._model, {"n_ctx": 512, **settings})
     assert caught.value.slug == slug
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_slm.backends.lookup import Backends
+from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 
 
@@ -35,6 +36,26 @@ def test_two_plugins_cannot_take_one_name():
 def test_a_target_names_module_and_class():
     with pytest.raises(UsageError, match="module:Class"):
         Backends().register("x", "package.Class", formats=())
+
+
+@pytest.mark.parametrize(
+    ("here", "chosen", "remedy"),
+    [
+        ([], None, r"pip install 'pytest-slm\[ik\]' or pip install 'pytest-slm\[gguf\]'"),
+        (["ik_llama_cpp"], "llama.cpp", r"--slm-engine=llama.cpp: not installed: pip install 'pytest-slm\[gguf\]'"),
+        (["llama_cpp"], "ik", r"--slm-engine=ik: not installed: pip install 'pytest-slm\[ik\]'"),
+    ],
+)
+def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch, here, chosen, remedy):
+    monkeypatch.setattr("pytest_slm.backends.lookup._importable", lambda module: module in [*here, "numpy"])
+    with pytest.raises(UsageError, match=remedy):
+        Backends().find("gguf").check_installed(EngineSettings(engine=chosen))
+
+
+@pytest.mark.parametrize("here", [["llama_cpp"], ["ik_llama_cpp"], ["llama_cpp", "ik_llama_cpp"]])
+def test_one_engine_is_enough(monkeypatch, here):
+    monkeypatch.setattr("pytest_slm.backends.lookup._importable", lambda module: module in [*here, "numpy"])
+    Backends().find("gguf").check_installed()
 
 
 def test_a_missing_engine_names_the_extra():

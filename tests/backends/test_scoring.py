@@ -44,10 +44,10 @@ def opened(request, small_model):
 @pytest.fixture
 def processor(monkeypatch):
     """Lets the engine say that the processor has these features."""
-    from pytest_slm.backends.llamacpp import limits
+    from pytest_slm.backends.llamacpp.binding.installed import library
 
     def has(features):
-        monkeypatch.setattr(limits.llama, "llama_print_system_info", lambda: f"CPU : {features} | ".encode())
+        monkeypatch.setattr(library().c, "llama_print_system_info", lambda: f"CPU : {features} | ".encode())
 
     return has
 
@@ -101,10 +101,10 @@ def test_small_batches_and_few_sequences_change_nothing(opened):
 
 def test_models_with_a_running_state_are_scored_one_by_one(opened, monkeypatch):
     # a recurrent layer has no cells that could be shared; none of these models is small enough to ship
-    import llama_cpp
+    from pytest_slm.backends.llamacpp.binding.installed import library
 
     wide = sums(opened(), PAIRS)
-    monkeypatch.setattr(llama_cpp, "llama_model_is_recurrent", lambda _: True)
+    monkeypatch.setattr(library().c, "llama_model_is_recurrent", lambda _: True)
     alone = opened()
     assert alone.describe().n_seq == 1
     assert sums(alone, PAIRS) == pytest.approx(wide, abs=1e-3)
@@ -213,7 +213,7 @@ def test_the_kernel_of_a_text_does_not_depend_on_the_texts_before_it(opened, mon
     limits = dataclasses.replace(backend._limits, flash_attention=True, plain_attention_cells=600)
     used = []
     open_context = module.opened
-    monkeypatch.setattr(module, "opened", lambda *how: (used.append(how[1].flash_attn_type), open_context(*how))[1])
+    monkeypatch.setattr(module, "opened", lambda *how: (used.append(how[1]["flash_attn_type"]), open_context(*how))[1])
     context = module.Context(backend._model, limits)
     found = []
     for n_cells in asked:

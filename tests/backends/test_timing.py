@@ -171,7 +171,9 @@ def test_attention_is_computed_as_for_text(llama, monkeypatch):
 
     seen = []
     opened = timing.opened
-    monkeypatch.setattr(timing, "opened", lambda model, how: (seen.append(how.flash_attn_type), opened(model, how))[1])
+    monkeypatch.setattr(
+        timing, "opened", lambda model, how: (seen.append(how["flash_attn_type"]), opened(model, how))[1]
+    )
     for flash, cells in ((True, 0), (True, 256), (True, 255), (False, 0)):
         limits = dataclasses.replace(llama._limits, flash_attention=flash, plain_attention_cells=cells)
         timer = timing.EngineTimer(llama._model, limits)

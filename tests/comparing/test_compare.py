@@ -444,6 +444,28 @@ def test_clusters_of_one_question_each_are_none(answered):
     assert compare(plain, named).scores == compare(plain, answered("0" * 15)).scores
 
 
+def repeated(run, n):
+    """The run as if each ``n`` neighbouring lines were the answers to one question."""
+    lines = {
+        path: [
+            {**line, "doc_id": str(place // n), "repeat": place % n, "target_sha256": "t", "cluster": str(place // n)}
+            for place, line in enumerate(mine)
+        ]
+        for path, mine in run.samples.items()
+    }
+    return replace(run, samples=lines)
+
+
+def test_answers_to_questions_that_were_asked_several_times_are_pairs_of_one_cluster(answered):
+    a, b = answered("1111" * 5), answered("0000" * 5)
+    (one,) = compare(repeated(a, 4), repeated(b, 4)).scores
+    assert one.n == 5 * 4
+    (alone,) = compare(repeated(answered("1" * 5), 1), repeated(answered("0" * 5), 1)).scores
+    assert one.p >= alone.p  # five questions, however often they were asked
+    (less,) = compare(repeated(a, 4), repeated(answered("0" * 5), 1)).scores
+    assert less.n == 5  # the first answer to each is what both have
+
+
 def test_questions_about_one_passage_are_told(answered):
     (one,) = compare(answered("10", n_clusters=1), answered("11")).scores
     assert "share passages" in one.notes[0]
@@ -512,6 +534,13 @@ def test_a_part_that_took_no_time_has_no_ratio(timed):
     side = timed((0.0, 0.0), unit="s", name="load_s")
     with pytest.raises(ReportError, match="compare-nothing"):
         compare(side, side)
+
+
+def test_times_beyond_all_measure_are_not_compared(timed):
+    # their ratios are 0 or infinity
+    for values in ((5e-324, 140.0), (1.0, 1e308), (1e-200, 1e200), (1e150, 1e-150)):
+        with pytest.raises(ReportError, match="compare-nothing"):
+            compare(timed(values, unit="s", name="load_s"), timed((1.0, 2.0), unit="s", name="load_s"))
 
 
 @given(st.lists(st.floats(1, 100), min_size=2, max_size=8), st.lists(st.floats(1, 100), min_size=2, max_size=8))

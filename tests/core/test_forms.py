@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_slm.core import record
 from pytest_slm.core.record import Form, RecordError, is_file_name, is_name, stays_inside, utc
-from pytest_slm.core.types import Derivation, Detected, ItemId, Metric, Quantization, Result, Submission
+from pytest_slm.core.types import Derivation, Detected, ItemId, Metric, Quantization, Result, Submission, SuiteFacts
 from pytest_slm.data.manifest import DatasetEntry, FileEntry, Manifest
 from pytest_slm.models.naming import as_file_name, as_name
 from pytest_slm.registry.entry import Item, RegistryEntry, ReportReference
@@ -82,6 +82,11 @@ def test_from_files_and_by_hand_and_by_replacement():
 def test_keys_are_checked_too():
     with pytest.raises(RecordError, match="quantizations"):
         RegistryEntry.from_json({**ENTRY, "quantizations": {"../../x": {"format": "gguf"}}})
+    for name in NO_NAMES:  # a rate becomes a metric of this name
+        with pytest.raises(RecordError, match="rates"):
+            SuiteFacts.from_json({"title": "S", "rates": {name: {"task": "t", "metric": "m"}}})
+        with pytest.raises(RecordError, match="domain_scores"):
+            RegistryEntry.from_json({**ENTRY, "domain_scores": {name: 1.0}})
 
 
 def test_a_message_names_the_place_in_the_file_and_is_short():

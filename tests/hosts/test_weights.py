@@ -9,7 +9,7 @@ import pytest
 
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError
-from pytest_slm.hosts.weights import WeightFiles
+from pytest_slm.hosts.weights import WeightFiles, WeightsInUse
 
 
 def ask(text):
@@ -153,3 +153,44 @@ def test_items_that_were_measured_since_are_errors(pytester):
     )
     done.assert_outcomes(passed=1, errors=1)
     done.stdout.fnmatch_lines(["*m.json was replaced or overwritten in this run*weights-changed*"])
+
+
+def test_weights_are_read_when_their_process_is_needed_no_more(fake_hosts):
+    hosts = fake_hosts(A={"text": "a"}, B={"text": "b"})
+    hosts.open("A").generate([ask("x")])
+    path = Path(hosts._openings["A"]()[1].path)
+    content = path.read_bytes()
+    overwritten(path)
+    hosts.open("B")  # ends the process of A
+    path.write_bytes(content)
+    assert {name: problem.slug for name, problem in hosts.weights.problems().items()} == {"A": "weights-changed"}
+
+
+def test_weights_of_a_process_that_died_are_read_too(fake_hosts):
+    hosts = fake_hosts(Q={"rules": [{"contains": "boom", "action": "crash"}]})
+    hosts.open("Q").generate([ask("x")])
+    overwritten(Path(hosts._openings["Q"]()[1].path))
+    with pytest.raises(BackendError):
+        hosts.open("Q").generate([ask("boom")])
+    assert list(hosts.weights.problems()) == ["Q"]
+
+
+def test_what_nobody_has_read_is_not_known(files):
+    class Interrupted(WeightFiles):
+        def others(self):
+            raise KeyboardInterrupt
+
+    found, _ = files
+    run = WeightsInUse()
+    run.add("A", found)
+    run.read("A")
+    run.add("B", Interrupted(None))
+    assert {name: problem.slug for name, problem in run.problems().items()} == {"B": "weights-unknown"}
+
+
+def test_without_a_list_of_its_files_a_backend_s_hash_may_be_of_anything(tmp_path):
+    path = tmp_path / "m.bin"
+    path.write_bytes(b"before")
+    found = WeightFiles(str(path))
+    found.opened(None, "0" * 64)
+    assert found.others() is None

@@ -354,3 +354,19 @@ def test_the_real_model_finds_the_right_word_likelier(
     assert values(result)["acc"] >= 0.75
     assert all(math.isfinite(answer["logprob"]) for record in records for answer in record.response)
     assert Counter(len(record.response) for record in records) == {8: 4}
+
+
+# -- questions of one's own -------------------------------------------------------------------------------------------
+
+
+def test_a_question_needs_neither_category_nor_rationale(
+    task: Tasks, context: Contexts, told: Callable[..., Told], records: list[SampleRecord]
+) -> None:
+    bare = [{key: value for key, value in line(n).items() if key not in ("category", "rationale")} for n in range(3)]
+    made = task(bare)
+    check_task(made, Extensions())
+    result = measure(made, "", context(told(lambda _context, option: float(option == " one"))))
+    assert values(result)["acc"] == 1
+    assert [record.metadata for record in records] == [{}] * 3
+    with pytest.raises(UsageError, match=r"breakdown: no question of questions\.jsonl has a category"):
+        check_task(task(bare, breakdown="category"), Extensions())

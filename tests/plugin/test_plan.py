@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_slm.planning import survey
+from pytest_slm.planning.rates import Rates
 from pytest_slm.plugin import planner
 
 GOOD = [("capital of France", "Paris"), ("and now", "Paris"), ("again", "Oslo")]
@@ -131,7 +132,14 @@ def test_a_budget_with_room_takes_all_and_says_so(run, suite, report, results):
     assert set(budget["rates"]) == {"scripted"}
     # as with --slm-limit: never ranked
     assert found["slm"]["limit"] == 3
-    done.stdout.fnmatch_lines(["slm: up to 3 samples an item, about * s of 3600 s*", "budget: 3600 s asked, *"])
+    assert budget["doubt_s"] > 0
+    done.stdout.fnmatch_lines(
+        [
+            "slm: up to 3 samples an item, about * ± * s of 3600 s*",
+            "slm: load: * on * processors before planning*",
+            "budget: 3600 s asked, *",
+        ]
+    )
 
 
 def test_a_budget_chooses_samples(run, suite, report, results, monkeypatch):
@@ -196,6 +204,18 @@ def test_a_plan_says_how_sure_it_is_and_how_busy_the_machine(run, suite):
     done.stdout.re_match_lines(
         [r"time: .*, between .* and .* \(of it", r"load: \d+\.\d on \d+ processors before planning"]
     )
+
+
+@pytest.mark.parametrize(("row_s", "known"), [(1e-9, ["memory", "rates"]), (1.0, [])])
+def test_what_takes_long_beside_the_run_is_not_measured_for_its_plan(run, suite, monkeypatch, row_s, known):
+    asked = []
+    rough = Rates(step_s=0.0, row_s=row_s, depth_s=0.0, spoken_s=row_s, scored_s=0.0, took_s=0.0, spread=0.5)
+    monkeypatch.setattr(survey.rates, "glance", lambda *_: rough)
+    monkeypatch.setattr(survey.rates, "measure", lambda *_: asked.append("rates") or rough)
+    monkeypatch.setattr(survey._Model, "_memory_without_cells", lambda _: asked.append("memory"))
+    suite(a=GOOD)
+    assert run("suites", "--slm-plan", **SCRIPT).ret == 0
+    assert asked == known
 
 
 def test_a_budget_for_less_than_one_sample_each_names_the_least(run, suite, pytester, monkeypatch):

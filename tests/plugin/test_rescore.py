@@ -104,6 +104,16 @@ def test_a_scorer_that_fails_is_corrected_and_the_run_is_scored_again(scorer, ag
     assert lines(pytester, "third").read_bytes() == lines(pytester, "second").read_bytes()
 
 
+@pytest.mark.parametrize(("then", "now"), [("on", "off"), ("off", "on")])
+@pytest.mark.parametrize("expression", [RIGHT, BROKEN])
+def test_whether_a_canary_went_before_is_said_of_the_answers(scorer, again, found, first, then, now, expression):
+    scorer(expression)
+    first("suites", f"--slm-canary={then}")
+    scorer(RIGHT)
+    again("suites", f"--slm-canary={now}").assert_outcomes(passed=1)
+    assert found("second")[0]["geo/one"]["provenance"].get("canary") == (None if then == "on" else "off")
+
+
 def test_a_run_that_was_scored_again_can_be_scored_again(scorer, again, found, pytester, first):
     scorer(RIGHT)
     first("suites").assert_outcomes(passed=1)

@@ -115,6 +115,16 @@ def test_other_options_are_another_run(run, suite):
     done.stdout.fnmatch_lines(["slm: run * is not finished, but it has --slm-limit None, not 1: a new run begins"])
 
 
+@pytest.mark.parametrize(("first", "then"), [("on", "off"), ("off", "on")])
+def test_a_run_with_the_canary_does_not_go_on_without_it(run, suite, answers, first, then):
+    suite(a=GOOD, b=BAD)
+    run("suites", f"--slm-canary={first}", **SCRIPT)
+    for given, taken in ((then, 0), (first, 3)):
+        told = run("suites", "--slm-resume", f"--slm-canary={given}", **SCRIPT).stdout.str()
+        assert ("--slm-canary" in told) == (given == then)
+        assert ("resumed: 3 of 3 answers" in told) == (taken == 3)
+
+
 def test_a_changed_store_is_told_and_not_believed(run, suite, pytester, answers):
     suite(a=GOOD, b=BAD)
     run("suites", **SCRIPT)

@@ -110,6 +110,15 @@ ASKED = [("a", "first", "Turin"), ("b", "second", "Turin")]
 LONG = {"reasoning": "Is it Rome? Rome is warm. " * 4, "text": "Turin it is."}
 
 
+@pytest.mark.parametrize(("value", "answers"), [("off", 0), ("on", 2), ("30", 2), ("0", 0)])
+def test_a_switch_in_the_system_message_is_set(run, tasks, report, results, value, answers):
+    tasks(capital=ASKED)
+    source = SAID_BEFORE + "{% if 'detailed thinking on' in messages[0].content %}<think>\n{% endif %}"
+    run("suites", f"--slm-thinking={value}", text="Turin", reasoning="Is it Rome?", chat_template=source)
+    result = results(report())["thought/capital"]
+    assert (result["thinking"]["answers"], result["metrics"][0]["value"]) == (answers, 1.0)
+
+
 def test_off_is_told_to_the_template_and_on_too(run, tasks, report, results):
     tasks(capital=ASKED)
     run("suites", chat_template=QWEN, **LONG).assert_outcomes(passed=1)

@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import CutPrompts, Cuts, Declaration, ItemId, Metric, Result, SuiteFacts
+from pytest_slm.core.types import (
+    CutPrompts,
+    Cuts,
+    Declaration,
+    ItemId,
+    Metric,
+    Result,
+    SuiteFacts,
+    ThinkingCounts,
+)
 from pytest_slm.registry.scores import aggregates, machine_of, named, run_scores, strata, use_cases
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.run.unshown import without_rank
@@ -266,7 +275,7 @@ def test_the_arithmetic_check_of_the_profile(factory):
 
 
 @pytest.mark.parametrize(("setting", "value"), [("exact", True), ("kv_type", "Q8_0"), ("dtype", "bfloat16")])
-def test_runs_of_other_engine_settings_are_never_put_together(factory, setting, value):
+def test_runs_of_other_engine_are_never_put_together(factory, setting, value):
     backend = {"name": "llamacpp", "engine_version": "1", "exact": False, "kv_type": "F16", "dtype": None}
     runs = [
         stored(factory.make_run(backend=other), f"{n}/report.json")
@@ -317,3 +326,58 @@ def test_a_task_whose_prompts_were_cut_has_no_score(score):
     cut = CutPrompts(samples=1, asked=100, tokens=7, most=7)
     case = scores([score("frames", 80), without_rank(score("niah", 20), cut)])["rag"]
     assert (case.score, case.coverage) == (pytest.approx(80), 0.5)
+
+
+OPEN = Cuts(cut=0.1, censored=0.1, lower=0.7, upper=0.9)
+WHOLE = Cuts(cut=0, censored=0, lower=0.8, upper=0.8)
+UNKNOWN = Cuts(cut=0.1, censored=0.0)
+THOUGHT = ThinkingCounts(answers=9, tokens=None, censored=2)
+
+
+@pytest.mark.parametrize(
+    ("cuts", "counts", "bounds", "unbounded"),
+    [
+        (OPEN, {}, (70, 90), False),
+        (WHOLE, {}, (80, 80), False),
+        (Cuts(cut=0, censored=0), {}, None, False),  # a corpus metric of which nothing was cut
+        (None, {}, None, False),  # nothing was written
+        (None, {"answers_cut": 0}, None, False),
+        (UNKNOWN, {}, None, True),
+        (Cuts(cut=0, censored=0.2), {}, None, True),
+        (None, {"answers_cut": 3}, None, True),  # a kind of task that looked at no ending
+        (None, {"thinking": THOUGHT}, None, True),
+    ],
+)
+def test_whether_cut_answers_leave_a_task_open(score, cuts, counts, bounds, unbounded):
+    one = score("niah", 80, **counts)
+    (task,) = scores([replace(one, metrics=(replace(one.metrics[0], cuts=cuts),))])["rag"].benchmarks
+    assert (task.bounds, task.unbounded) == (bounds and pytest.approx(bounds), unbounded)
+
+
+@pytest.mark.parametrize(
+    ("rag", "coding", "bounds", "unbounded"),
+    [
+        (OPEN, OPEN, (70, 90), ()),
+        (OPEN, WHOLE, ((25 * 70 + 15 * 80) / 40, (25 * 90 + 15 * 80) / 40), ()),
+        (OPEN, None, ((25 * 70 + 15 * 80) / 40, (25 * 90 + 15 * 80) / 40), ()),
+        (None, None, None, ()),
+        (OPEN, UNKNOWN, None, ("coding",)),
+        (UNKNOWN, UNKNOWN, None, ("coding", "rag")),
+        (None, UNKNOWN, None, ("coding",)),
+    ],
+)
+def test_an_aggregate_has_bounds_where_all_of_its_use_cases_can(score, factory, rag, coding, bounds, unbounded):
+    """Weights of marketplace: rag .25, coding .15."""
+    results = []
+    for suite, cuts in {"rag": rag, "coding": coding}.items():
+        one = score("a", 80, suite=suite)
+        results += [replace(one, metrics=(replace(one.metrics[0], cuts=cuts),)), score("choice", 80, suite=suite)]
+    run = factory.make_run(results=results)
+    (stratum,) = strata([stored(run)])
+    cases = use_cases(stratum)
+    assert {name for name, case in cases.items() if case.unbounded == ("a",)} == set(unbounded)
+    total = aggregates(stratum, cases)["marketplace"]
+    assert set(total.unbounded) == set(unbounded)
+    # each use case is the mean of a task that was written and one that was not
+    half = bounds and tuple((end + 80) / 2 for end in bounds)
+    assert total.bounds == (half and pytest.approx(half))

@@ -97,6 +97,7 @@ def _spoil(path: Path, change) -> Path:
         (lambda d: "[" * 100_000, "report-broken"),
         (lambda d: json.dumps(d).replace('"seed": 0', '"seed": NaN'), "report-broken"),
         (lambda d: d["slm"].update(schema="0.9"), "report-schema"),
+        (lambda d: d["slm"].update(schema=[[]] * 5_000), "report-schema"),
         (lambda d: d["slm"].update(surprise=1), "report-invalid"),
         # more than a float can hold
         (lambda d: d["slm"].update(harness={"wall_s": 10**400}), "report-broken"),
@@ -112,6 +113,7 @@ def test_a_report_that_is_not_in_order_is_an_error_with_its_path(tmp_path, facto
         read_report(path)
     assert caught.value.slug == slug
     assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def test_broken_reports_are_listed_beside_the_good_ones(tmp_path, factory):

@@ -5,17 +5,22 @@ Asked is what stands inside of the boundary, where nothing may be raised, and th
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.options import bind_scorer
 from pytest_slm.kinds.programs import program_of
-from pytest_slm.scorers import SCORERS
+from pytest_slm.scorers import SCORERS, Scoring
 from pytest_slm.scorers.answer import LONGEST, bounded, guarded
 from pytest_slm.scorers.call_syntax import find_calls, parse_calls
 
@@ -24,11 +29,36 @@ KINDS = ("string", "integer", "float", "any", "array", "object", "boolean")
 TOOL = {"name": "f", "parameters": {"properties": {kind: {"type": kind} for kind in KINDS}, "required": ["any"]}}
 WANTED = [{"name": "f", "arguments": {kind: ["x", 5, 1.5, True, [1], {"a": 1}, "", None] for kind in KINDS}}] * 3
 SAMPLES = {
-    "contains": ({"target": ["x", "5"]},),
-    "exact": ({"target": 5},),
+    "bleu": ({"target": "five is the answer"},),
+    "contains": (
+        {"target": ["x", "5"]},
+        {"target": ["x", "5"], "scoring": {"of": "none", "words": False, "space": "remove", "punctuation": "remove"}},
+    ),
+    "exact": ({"target": 5}, {"target": "5", "scoring": {"punctuation": "remove", "space": "keep"}}),
+    "json_schema": (
+        {"scoring": {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}}},
+        {"target": {"a": [1]}, "scoring": {"schema": True, "anywhere": True, "partial": True}},
+    ),
+    "latency": ({"scoring": {"seconds": 1, "ttft": 1}},),
     "needle": ({"target": "12345"},),
-    "number": ({"target": "5"}, {"target": "-3/4"}),
+    "number": ({"target": "5"}, {"target": "-3/4", "scoring": {"tolerance": 0.1, "relative": 0.5}}),
+    "python": ({"scoring": {"file": "own.py"}},),
     "refusal": ({"metadata": {"group": "harmful"}}, {"metadata": {"group": "benign"}}),
+    "regex": ({"target": "5", "scoring": {"pattern": "(?i)answer: (?P<answer>.*?)$", "which": "last"}},),
+    "rouge": ({"target": "five is the answer"}, {"target": "中", "scoring": {"tokens": "words"}}),
+    "rubric": (
+        {
+            "target": "5",
+            "scoring": {
+                "checks": [
+                    {"scorer": "number", "weight": 3},
+                    {"scorer": "contains", "target": "x", "invert": True},
+                    {"scorer": "latency", "scoring": {"seconds": 1}},
+                ]
+            },
+        },
+    ),
+    "similarity": ({"target": "5"}, {"target": "5", "scoring": {"method": "token_set_ratio", "threshold": 0.5}}),
     "tool_calls": (
         {"target": WANTED, "tools": (TOOL,)},
         {"target": WANTED[:1], "tools": (TOOL,)},
@@ -169,18 +199,44 @@ def hostile(draw: random.Random) -> str:
     return draw.choice(ATOMS) * 2_000 + draw.choice(ATOMS)
 
 
-def verdicts(text: str, finish: str) -> Iterator[tuple[str, Verdict]]:
+NEEDS = {"bleu": "sacrebleu", "rouge": "rouge_score", "similarity": "rapidfuzz"}
+ASKED = {
+    name: samples
+    for name, samples in SAMPLES.items()
+    if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
+}
+PARTIAL = ("bleu", "json_schema", "rouge", "rubric", "similarity")
+UNSCORED = ("latency", "refusal")
+
+
+@cache
+def scorings(folder: Path) -> dict[str, list[tuple[Sample, Scoring]]]:
+    """Every scorer as its samples set it up."""
+    (folder / "own.py").write_text("def score(sample, generation):\n    return '5' in generation.text\n")
+
+    def bound(name: str, more: dict[str, Any]) -> tuple[Sample, Scoring]:
+        sample = Sample.from_json({"id": "s", "input": "?", **more})
+        scoring = bind_scorer(Extensions().scorers, folder, name, sample.scoring)
+        scoring.check(sample)
+        return sample, scoring
+
+    return {name: [bound(name, more) for more in samples] for name, samples in ASKED.items()}
+
+
+def verdicts(folder: Path, text: str, finish: str) -> Iterator[tuple[str, Verdict]]:
     generation = Generation(text=text, n_prompt=1, n_output=1, finish=finish)  # type: ignore[arg-type]
-    for name, samples in SAMPLES.items():
-        module, _, function = SCORERS[name].partition(":")
-        inside: Callable[[Sample, Generation], Verdict] = getattr(importlib.import_module(module), function).__wrapped__
-        for more in samples:
-            yield name, inside(Sample.from_json({"id": "s", "input": "?", **more}), generation)
+    for name, bound in scorings(folder).items():
+        for sample, scoring in bound:
+            inside = getattr(scoring.rule.judge, "__wrapped__", scoring.rule.judge)
+            yield name, inside(sample, generation, scoring.options)
 
 
-def read(text: str, finish: str) -> None:
-    for name, verdict in verdicts(text, finish):
-        assert verdict.value in ((0.0, 1.0, None) if name == "refusal" else (0.0, 1.0)), name
+def read(folder: Path, text: str, finish: str) -> None:
+    for name, verdict in verdicts(folder, text, finish):
+        if verdict.value is None:
+            assert name in UNSCORED or "took more than" in verdict.explanation, (name, verdict)
+        else:
+            assert name in PARTIAL or verdict.value in (0.0, 1.0), name
         assert len(verdict.explanation) < 1_000, name
         json.dumps(verdict.to_json())
     for call in find_calls(text):
@@ -193,16 +249,16 @@ def test_every_scorer_is_asked() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_hostile_answers_are_judged(seed: int) -> None:
-    draw = random.Random(seed)
+def test_hostile_answers_are_judged(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    draw, folder = random.Random(seed), tmp_path_factory.getbasetemp()
     for _ in range(50):
-        read(hostile(draw), draw.choice(["stop", "length"]))
+        read(folder, hostile(draw), draw.choice(["stop", "length"]))
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(4, 44))
-def test_many_hostile_answers_are_judged(seed: int) -> None:
-    test_hostile_answers_are_judged(seed)
+def test_many_hostile_answers_are_judged(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    test_hostile_answers_are_judged(tmp_path_factory, seed)
 
 
 @pytest.mark.nightly
@@ -246,16 +302,14 @@ def test_many_hostile_answers_are_judged(seed: int) -> None:
         ),
     ],
 )
-def test_longest_answers_are_read_in_linear_time(piece: str) -> None:
-    read((piece * LONGEST)[:LONGEST], "length")
+def test_longest_answers_are_read_in_linear_time(tmp_path_factory: pytest.TempPathFactory, piece: str) -> None:
+    read(tmp_path_factory.getbasetemp(), (piece * LONGEST)[:LONGEST], "length")
 
 
-def test_what_is_too_long_is_wrong_and_says_so() -> None:
+def test_what_is_too_long_is_wrong_and_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     generation = Generation(text="5 " * LONGEST, n_prompt=1, n_output=1, finish="stop")
-    for name, samples in SAMPLES.items():
-        module, _, function = SCORERS[name].partition(":")
-        judge = getattr(importlib.import_module(module), function)
-        verdict = judge(Sample.from_json({"id": "s", "input": "?", **samples[0]}), generation)
+    for (sample, scoring), *_ in scorings(tmp_path_factory.getbasetemp()).values():
+        verdict = scoring.judge(sample, generation)
         assert (verdict.value, verdict.explanation) == (0.0, "an answer of 200,000 letters is too long to be read")
         assert len(verdict.answer) <= 200
     assert [call.arguments for call in parse_calls(generation.text)] == [None]

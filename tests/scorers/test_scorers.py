@@ -8,10 +8,10 @@ from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.extensions.catalogue import Catalogue
-from pytest_slm.scorers import SCORERS, Scorer
+from pytest_slm.scorers import SCORERS, Rule, Scorer
 
 
-def scorers_() -> Catalogue[Scorer]:
+def scorers_() -> Catalogue[Scorer | Rule]:
     return Extensions().scorers
 
 
@@ -21,7 +21,7 @@ def always_right(sample: Sample, generation: Generation) -> Verdict:
 
 @pytest.mark.parametrize("name", sorted(SCORERS))
 def test_every_built_in_scorer_can_be_imported(name: str) -> None:
-    assert callable(scorers_().lookup(name))
+    assert isinstance(scorers_().lookup(name), Rule)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
@@ -37,7 +37,7 @@ def test_a_function_can_be_registered() -> None:
 
 def test_a_path_can_be_registered_and_is_imported_at_use() -> None:
     scorers = scorers_()
-    scorers.register("same_as_number", "pytest_slm.scorers.number:number")
+    scorers.register("same_as_number", "pytest_slm.scorers.number:NUMBER")
     assert scorers.lookup("same_as_number") is scorers.lookup("number")
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from pytest_slm.core.types import Cuts, Measurement, ThinkingCounts
+from pytest_slm.core.types import CutPrompts, Cuts, Measurement, ThinkingCounts
 from pytest_slm.site.report import render_report, write_report
 from pytest_slm.site.report_view import report_view
 
@@ -171,6 +171,57 @@ def test_what_cut_answers_leave_open_is_told_of_items_of_other_metrics_and_of_sc
     assert view.scores[0].note.endswith(", were cut answers wrong or right")
     fact = next(fact for fact in view.facts if fact.label == "Thinking")
     assert fact.value.endswith("before 30 answers, 1\u202f200 tokens, 4 cut off before their answer")
+
+
+@pytest.mark.parametrize("lost", [(968,), (3, 968, 0, 51), (1,) * 60])
+def test_prompts_that_were_cut_are_told_of_the_item_and_of_each_sample(factory, lost):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    of = [n for n in lost if n]
+    cut = CutPrompts(samples=len(of), asked=len(lost), tokens=sum(of), most=max(of))
+    run = replace(run, results=(replace(first, prompts_cut=cut), *rest))
+    lines = [{"doc_id": f"q{k}", "n_prompt": 44, "n_unshown": n, "response": "x"} for k, n in enumerate(lost)]
+    view = report_view(run, {first.samples: lines})
+    (row,) = view.cut_prompts
+    assert row.told == f"{cut}, {100 * sum(of) / (44 * len(of) + sum(of)):.0f}\xa0% of what those prompts have"
+    assert len(row.lost) + row.left_out == len(of)
+    shown = [fact.value for fact in row.lost]
+    assert shown == [f"{n} of {44 + n} tokens".replace("1012", "1\u202f012") for n in sorted(of)[::-1]][:50]
+    assert "Prompts that were cut" in render_report(run, {first.samples: lines})
+    told = {sample.name: sample.prompt_tokens for sample in view.samples[0].samples}
+    for k, n in enumerate(lost):
+        if f"q{k}" in told:
+            assert told[f"q{k}"] == (f"44; cut: {n} more before them were not shown" if n else "44")
+    assert view.samples[0].summary.endswith(", prompts of 44 tokens")
+
+
+def test_cut_prompts_without_their_samples_are_told_of_the_item(factory):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    run = replace(
+        run, results=(replace(first, prompts_cut=CutPrompts(samples=2, asked=9, tokens=7, most=5), samples=None), *rest)
+    )
+    assert [row.told for row in report_view(run, {}).cut_prompts] == [
+        "2 of 9 prompts lost their beginning (7 tokens, at most 5)"
+    ]
+    assert "Prompts that were cut" not in render_report(factory.make_run(), {})
+
+
+@pytest.mark.parametrize("count", [None, "7", -1, 1.5, True, [3], 10**400, {"n": 1}])
+def test_counts_of_a_damaged_line_are_no_counts(factory, count):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    run = replace(run, results=(replace(first, prompts_cut=CutPrompts(samples=1, asked=1, tokens=2, most=2)), *rest))
+    for line in ({"n_prompt": count, "n_unshown": 3}, {"n_prompt": count, "n_unshown": count}):
+        view = report_view(run, {first.samples: [{"doc_id": "1", **line}]})
+        assert (view.cut_prompts[0].lost, view.samples[0].samples[0].prompt_tokens) == ((), "")
+
+
+def test_how_long_prompts_are_is_told_of_every_item(factory):
+    run = factory.make_run(suites=("core",))
+    lines = [{"doc_id": str(n), "n_prompt": n, "response": "x"} for n in (10, 20, 1200)]
+    (group,) = report_view(run, {run.results[0].samples: lines}).samples
+    assert group.summary == "3 answers, prompts of 20 tokens, 1\u202f200 at most"
 
 
 def test_a_limited_run_is_called_limited_everywhere(factory):

@@ -15,6 +15,7 @@ from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.checking import check_task
 from pytest_slm.kinds.checks import read_samples
 from pytest_slm.load import load_suite, load_task
+from pytest_slm.scorers import Rule
 
 # Which tasks `sampled`, `generated`, `upstream` and so on are stands in conftest.py.
 
@@ -76,7 +77,7 @@ def test_a_task_runs_in_quick_and_full_mode_or_only_validates(task: Task) -> Non
 
 def test_a_checked_task_is_scored_by_a_known_scorer(checked: Task) -> None:
     assert checked.scorer is not None
-    assert callable(Extensions().scorers.lookup(checked.scorer))
+    assert isinstance(Extensions().scorers.lookup(checked.scorer), Rule)
 
 
 def test_other_tasks_name_no_scorer(unscored: Task) -> None:

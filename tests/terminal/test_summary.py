@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import Derivation
+from pytest_slm.core.types import Cuts, Derivation
+from pytest_slm.site.report import render_report
 from pytest_slm.terminal.summary import result_line, summarize
 
 
@@ -33,6 +35,27 @@ def lines(factory):
         return terminal.lines
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("cuts", "told"),
+    [
+        (Cuts(cut=0.1, censored=0, lower=0.0, upper=1.0), r", \d+\.\d – \d+\.\d were cut answers wrong or right"),
+        (Cuts(cut=0.1, censored=0), ", without bounds: nobody knows what cut answers change of rag"),
+        (Cuts(cut=0, censored=0), ""),
+        (None, ""),
+    ],
+)
+def test_an_aggregate_says_what_cut_answers_leave_open(lines, factory, cuts, told):
+    run = factory.make_run(suites=("rag",))
+    results = [
+        replace(r, metrics=tuple(replace(m, cuts=cuts) for m in r.metrics)) for r in run.results if r.suite == "rag"
+    ]
+    (line,) = (line for line in lines(results=results) if line.startswith("aggregate marketplace"))
+    assert re.search(rf"coverage 25% of its weight{told}$", line)
+    page = re.sub(r"<[^>]+>|\s+", " ", render_report(replace(run, results=tuple(results)), {}))
+    assert ("were cut answers wrong or right" in page) == ("right" in told)
+    assert ("nobody knows what cut answers change of rag" in page) == ("nobody" in told)
 
 
 MADE = Derivation(

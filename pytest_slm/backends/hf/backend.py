@@ -33,7 +33,7 @@ class Transformers(LocalBackend):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec, "the hf backend needs a folder with safetensors, or a GGUF file")
-        self._model: Model | None = Model(self._path, spec.settings)
+        self._model: Model | None = Model(self._path, spec.settings, spec.chat_template)
         self._n_ctx, self._n_vocab = self._model.n_ctx, self._model.n_vocab
         self.files = self._model.files
         self._n_batch = spec.settings.n_batch or BATCH[self._model.device.type]

@@ -31,7 +31,7 @@ CACHES = ("cache", "past_key_values", "cache_params", "state")
 class Model:
     """An open model, with the settings that were chosen. Raises BackendError if transformers does not open it."""
 
-    def __init__(self, path: str, settings: EngineSettings) -> None:
+    def __init__(self, path: str, settings: EngineSettings, chat_template: str | None = None) -> None:
         self.path = Path(path)
         self.files = weights.weight_files(self.path)
         if self.path.is_file():
@@ -41,7 +41,7 @@ class Model:
         torch.set_num_threads(self.threads)
         transformers.utils.logging.disable_progress_bar()
         with _opening(self.path):
-            self.tokenizer = Tokenizer(_load_tokenizer(self.path))
+            self.tokenizer = Tokenizer(_load_tokenizer(self.path), chat_template)
             self.network = _load_network(self.path, settings.dtype).to(self.device)
         self.network.eval()
         self.config = self.network.config.get_text_config(decoder=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ class Sampler:
         """The next token, from logits of shape (vocabulary,); ``favourite`` is the likeliest.
 
         In llama.cpp's order: the ``top_k`` likeliest, of these the smallest set that holds ``top_p`` of the
-        probability, and only then the temperature.
+        probability, of these the ones that are not too unlikely (``min_p``), and only then the temperature.
         """
         request = self._request
         if request.temperature == 0:
@@ -40,5 +42,7 @@ class Sampler:
             before = scores.softmax(-1).cumsum(-1).roll(1)
             before[0] = 0
             scores = scores[before < request.top_p]
+        if request.min_p:
+            scores = scores[scores >= scores[0] + math.log(request.min_p)]
         chances = (scores / request.temperature).softmax(-1)
         return int(tokens[torch.multinomial(chances, 1, generator=self._random)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_slm.backends.control import ControlTokens
+from pytest_slm.prompts.template import chosen
 
 CACHED_TEXTS = 8
 """The choices of a question follow one another: their context is tokenized once."""
@@ -18,8 +19,8 @@ LOOK_BACK = 8
 class Tokenizer:
     """A tokenizer of transformers, with the rules of docs/tokenization.md around it."""
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
+    def __init__(self, source: Any, chat_template: str | None = None) -> None:
+        self._source, self._asked_template = source, chat_template
         source.model_max_length = int(1e12)  # the context is limited elsewhere; no warning at every long text
         self.bos = -1 if source.bos_token_id is None else int(source.bos_token_id)
         self.eos = -1 if source.eos_token_id is None else int(source.eos_token_id)
@@ -40,9 +41,9 @@ class Tokenizer:
 
     @property
     def chat_template(self) -> str | None:
-        """The chat template; of several the one called default."""
+        """The chat template that was asked for, else the model's own; of several the one called default."""
         template = self._source.chat_template
-        return template.get("default") if isinstance(template, dict) else template
+        return chosen(self._asked_template, template.get("default") if isinstance(template, dict) else template)
 
     def spelled(self, token: int) -> str:
         """How a special token is written in templates; empty for a token that the model does not have."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import llama_cpp as llama
-
 from pytest_slm.backends.files import sha256_of
-from pytest_slm.backends.llamacpp import limits, scoring, workload
+from pytest_slm.backends.llamacpp import limits, scoring, soundness, workload
+from pytest_slm.backends.llamacpp.binding.installed import library
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
+from pytest_slm.backends.llamacpp.soundness import Kernels
 from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Progress, Workload, silent
@@ -19,18 +19,21 @@ from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.prompts.pairs import Ids
+from pytest_slm.prompts.template import chosen
 
 
 class LlamaCpp(LocalBackend):
-    """A GGUF file opened by llama.cpp on the CPU."""
+    """A GGUF file opened by llama.cpp, or by a dialect of it, on the CPU."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec, "the llama.cpp backend needs the path of a GGUF file")
-        self._model = Model(self._path)
+        self._model = Model(self._path, library(spec.settings.engine, spec.settings.engine_lib))
+        self._model.chat_template = chosen(spec.chat_template, self._model.chat_template)
         self._limits = limits.choose(self._model, spec.settings)
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
         self._timer = EngineTimer(self._model, self._limits)
+        self._kernels: Kernels | None = None
         self._batcher: Batcher | None = None
         self.files = self._model.files()
 
@@ -46,15 +49,18 @@ class LlamaCpp(LocalBackend):
     def describe(self) -> BackendInfo:
         source = self._model.chat_template
         self._prepare()
+        kernels = self._look()
         # Not when the model is opened: reading the whole file is no part of the time that loading takes.
         self._sha256 = self._sha256 or sha256_of(self.files)
         return BackendInfo(
             name="llamacpp",
-            engine="llama.cpp",
-            engine_version=f"llama-cpp-python {llama.__version__}",
-            engine_build=llama.llama_print_system_info().decode().strip(" |"),
+            engine=self._model.library.engine,
+            engine_version=self._model.library.version,
+            engine_build=self._model.library.c.llama_print_system_info().decode().strip(" |"),
             n_ctx=self._limits.n_ctx,
             n_batch=self._limits.n_batch,
+            n_ubatch=self._limits.n_ubatch,
+            kernels_nmse=kernels.nmse,
             n_seq=self._limits.n_seq,
             n_outputs=self._limits.n_outputs,
             kv_cells=self._limits.kv_cells,
@@ -74,6 +80,7 @@ class LlamaCpp(LocalBackend):
 
     def time(self, test: EngineTest, progress: Progress = silent) -> EngineTimes:
         """One round of the engine alone; the KV memory of other calls is freed for it."""
+        self._look()
         self._context.release()
         return super().time(test, progress)
 
@@ -103,7 +110,19 @@ class LlamaCpp(LocalBackend):
     def _tokenizer(self) -> Model:
         return self._model
 
+    def _look(self) -> Kernels:
+        """Whether the engine is sound, found out once, and not when the model is opened: that is no part of loading."""
+        if self._kernels is None:
+            self._kernels = soundness.check(self._model, self._limits)
+            if self._kernels.limits != self._limits:
+                self._limits = self._kernels.limits
+                self._context.close()
+                self._context = Context(self._model, self._limits)
+                self._timer = EngineTimer(self._model, self._limits)
+        return self._kernels
+
     def _write(self, requests: Sequence[Request], found: ResultCollector[Generation]) -> None:
+        self._look()
         if self._exact or not self._limits.shares:
             for number, request in enumerate(requests):
                 self._run(Batcher(self._context, [self._prompt(number, request)]), found)
@@ -119,4 +138,5 @@ class LlamaCpp(LocalBackend):
             self._batcher = None
 
     def _score(self, pairs: Sequence[tuple[Ids, Ids]], found: ResultCollector[LogLikelihood]) -> None:
+        self._look()
         scoring.loglikelihoods(self._context, pairs, found.add, found.beat, exact=self._exact)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import llama_cpp as llama
 import numpy as np
 import numpy.typing as npt
 
 from pytest_slm.backends.finite import broken_logits
+from pytest_slm.backends.llamacpp.binding.library import Library
 from pytest_slm.backends.llamacpp.limits import EngineLimits
-from pytest_slm.backends.llamacpp.model import Model, buffer_sizes, forget_words, last_words
+from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row
 
@@ -27,9 +26,6 @@ CELL_BLOCK = 256
 NO_MEMORY = re.compile(r"alloc|out of memory|no memory", re.IGNORECASE)
 """What the engine says where the system has refused memory."""
 
-FLASH = {True: 1, False: 0}
-"""llama.cpp's words for flash attention on and off."""
-
 
 class Context:
     """KV memory for several sequences, opened and emptied by ``reserve``.
@@ -38,18 +34,21 @@ class Context:
     once and costs nothing to share: right for scoring, where a batch is hundreds of tokens of few texts. Otherwise each
     sequence has a memory of its own, and what it takes over from another is copied: right for writing, where every
     sequence adds a token at a time and would look at all the others' cells in vain (with 64 sequences of 128 tokens a
-    step takes 6 times as long).
+    step takes 6 times as long). An engine that has no such memories puts them side by side into the first shape.
     """
 
     def __init__(self, model: Model, limits: EngineLimits) -> None:
         self.model = model
         self.limits = limits
+        self._c = model.library.c
         self._shape = (0, 0, False)
         self._flash = False
-        self._handle: Any = None
+        self.handle: Any = None
+        """The engine's own context; None where none is open."""
+        self._memory: Any = None
         self.buffers: dict[str, int] = {}
         """Bytes of what is open now, by name, as the engine says."""
-        self._batch = llama.llama_batch_init(limits.n_batch, 0, limits.n_seq + 1)
+        self._batch = self._c.llama_batch_init(limits.n_batch, 0, limits.n_seq + 1)
         # Views on the engine's own arrays: filling a batch is a few vector assignments.
         shape = (limits.n_batch,)
         self._ids = np.ctypeslib.as_array(self._batch.token, shape)
@@ -105,13 +104,13 @@ class Context:
 
     def clear(self) -> None:
         """Forget everything. Cells are marked as free; their old numbers can stay, because nothing looks at them."""
-        llama.llama_memory_clear(llama.llama_get_memory(self._handle), False)
+        self._c.llama_memory_clear(self._memory, False)
 
     def release(self) -> None:
         """Free the KV memory; ``reserve`` brings it back."""
-        if self._handle is not None:
-            llama.llama_free(self._handle)
-            self._handle, self._shape, self.buffers = None, (0, 0, False), {}
+        if self.handle is not None:
+            self._c.llama_free(self.handle)
+            self.handle, self._shape, self.buffers = None, (0, 0, False), {}
 
     def close(self) -> None:
         """Free the memory and the batch, for good."""
@@ -119,23 +118,23 @@ class Context:
         if self._batch is not None:
             # The views end with the memory that they look at.
             self._ids = self._positions = self._wanted = self._counts = np.empty(0, dtype=np.int32)
-            llama.llama_batch_free(self._batch)
+            self._c.llama_batch_free(self._batch)
             self._batch = None
 
     # -- sequences -----------------------------------------------------------------------------------------------
 
     def share(self, source: int, target: int, end: int) -> None:
         """Let the empty sequence ``target`` begin with the first ``end`` tokens of ``source``."""
-        if end > 0 and self._shape[2]:
-            llama.llama_memory_seq_cp(llama.llama_get_memory(self._handle), source, target, 0, end)
+        if end > 0 and (self._shape[2] or not self.model.library.separates_sequences):
+            self._c.llama_memory_seq_cp(self._memory, source, target, 0, end)
         elif end > 0:
             # A memory of its own is copied whole, and what is too much is cut off.
-            llama.llama_memory_seq_cp(llama.llama_get_memory(self._handle), source, target, -1, -1)
+            self._c.llama_memory_seq_cp(self._memory, source, target, -1, -1)
             self.forget(target, end)
 
     def forget(self, sequence: int, start: int = 0) -> None:
         """Empty a sequence from ``start`` on; cells that no other sequence uses are free again."""
-        llama.llama_memory_seq_rm(llama.llama_get_memory(self._handle), sequence, start, -1)
+        self._c.llama_memory_seq_rm(self._memory, sequence, start, -1)
 
     def branch(self, shared: int, n_leaves: int) -> None:
         """Begin sequences 1 to ``n_leaves`` with the first ``shared`` tokens of sequence 0."""
@@ -166,13 +165,13 @@ class Context:
             for place, sequence in enumerate(row.sequences):
                 cells[place] = sequence
         self._batch.n_tokens = n
-        status = llama.llama_decode(self._handle, self._batch)
+        status = self._c.llama_decode(self.handle, self._batch)
         if status != 0:
-            raise BackendError(f"llama.cpp could not evaluate {n} tokens (status {status}: {last_words()})")
+            raise not_evaluated(self.model.library, n, status)
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """The logits after a wanted row of the last batch: the engine's own memory, valid until the next batch."""
-        return logits_of(self._handle, row, self.model.n_vocab)
+        return logits_of(self.model, self.handle, row)
 
     def favourite(self, logits: npt.NDArray[np.float32], after: int) -> int:
         """The likeliest token after the token ``after``. Raises BackendError (not-finite) where there is none."""
@@ -188,28 +187,33 @@ class Context:
         return broken_logits(self.model.path, value, self.model.spelled(after))
 
     def _open(self, n_cells: int, n_sequences: int, shared: bool, flash: bool) -> None:
-        limits = self.limits
-        parameters = llama.llama_context_default_params()
-        parameters.n_ctx = n_cells if shared else n_cells * n_sequences
-        parameters.n_batch = parameters.n_ubatch = limits.n_batch
-        parameters.n_outputs_max = max(limits.n_outputs, n_sequences)  # less, and the engine aborts
-        parameters.n_seq_max = n_sequences
-        parameters.kv_unified = shared
-        parameters.type_k = parameters.type_v = limits.kv_type_number
-        parameters.flash_attn_type = FLASH[flash]
-        parameters.n_threads = parameters.n_threads_batch = limits.threads
-        parameters.no_perf = True
-        self._handle = opened(self.model, parameters)
-        self.buffers = buffer_sizes(forget=True)
+        asked = setup(
+            self.limits,
+            n_cells=n_cells if shared else n_cells * n_sequences,
+            n_batch=self.limits.n_batch,
+            n_ubatch=self.limits.n_ubatch,
+            n_sequences=n_sequences,
+            n_outputs=max(self.limits.n_outputs, n_sequences),  # less, and the engine aborts
+            flash=flash,
+            shared=shared,
+        )
+        self.handle = opened(self.model, asked)
+        self._memory = self._c.llama_get_memory(self.handle)
+        self.buffers = self.model.library.log.buffer_sizes(forget=True)
         self._shape, self._flash = (n_cells, n_sequences, shared), flash
 
 
-def logits_of(handle: Any, row: int, n_vocab: int) -> npt.NDArray[np.float32]:
+def logits_of(model: Model, handle: Any, row: int) -> npt.NDArray[np.float32]:
     """The logits after a row of the last batch, -1 for the last of them: the engine's own memory."""
-    pointer = llama.llama_get_logits_ith(handle, row)
+    pointer = model.library.c.llama_get_logits_ith(handle, row)
     if not pointer:
-        raise BackendError("llama.cpp gave no logits where they were asked for")
-    return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (n_vocab,))
+        raise BackendError(f"{model.library.engine} gave no logits where they were asked for")
+    return np.ctypeslib.as_array(pointer, (model.n_vocab,))
+
+
+def not_evaluated(library: Library, n: int, status: int) -> BackendError:
+    """The error for a step of ``n`` tokens that the engine did not make."""
+    return BackendError(f"{library.engine} could not evaluate {n} tokens (status {status}: {library.log.last_words()})")
 
 
 def in_blocks(n_cells: int) -> int:
@@ -217,19 +221,66 @@ def in_blocks(n_cells: int) -> int:
     return -(-n_cells // CELL_BLOCK) * CELL_BLOCK
 
 
-def opened(model: Model, parameters: Any) -> Any:
-    """A new context of the engine. Raises BackendError, with the engine's reason: context-memory if the system has no
-    room for it, else context-open."""
-    buffer_sizes(forget=True)
-    forget_words()
-    handle = llama.llama_init_from_model(model.handle, parameters)
+def setup(
+    limits: EngineLimits,
+    *,
+    n_cells: int,
+    n_batch: int,
+    n_ubatch: int,
+    n_sequences: int,
+    n_outputs: int,
+    flash: bool,
+    shared: bool,
+) -> dict[str, int]:
+    """What an engine is asked for when a context is opened, in the words of all dialects."""
+    return {
+        "n_ctx": n_cells,
+        "n_batch": n_batch,
+        "n_ubatch": n_ubatch,
+        "n_seq_max": n_sequences,
+        "n_outputs_max": n_outputs,
+        "n_threads": limits.threads,
+        "n_threads_batch": limits.threads,
+        "type_k": limits.kv_type_number,
+        "type_v": limits.kv_type_number,
+        "flash_attn_type": int(flash),
+        "flash_attn": flash,
+        "kv_unified": shared,
+        "no_perf": True,
+    }
+
+
+def opened(model: Model, asked: Mapping[str, int]) -> Any:
+    """A new context of the engine, set up as ``asked`` where the engine knows the word. Raises BackendError, with the
+    engine's reason: context-memory if the system has no room for it, else context-open; engine-library if it is not
+    what was asked for."""
+    library = model.library
+    parameters = library.params("context")
+    for name, value in asked.items():
+        if hasattr(parameters, name):
+            setattr(parameters, name, value)
+    library.log.buffer_sizes(forget=True)
+    library.log.forget_words()
+    handle = library.c.llama_init_from_model(model.handle, parameters)
     if handle:
+        _check_opened(library, handle, int(parameters.n_threads))
         return handle
-    reason = last_words()
+    reason = library.log.last_words()
     if NO_MEMORY.search(reason):
         raise BackendError(f"no memory for a context of {parameters.n_ctx} tokens ({reason})", slug="context-memory")
     raise BackendError(
-        f"llama.cpp cannot open a context of {parameters.n_ctx} tokens ({reason}); see `engine:` of the submission, "
-        "--slm-n-ctx and --slm-threads",
+        f"{library.engine} cannot open a context of {parameters.n_ctx} tokens ({reason}); see `engine:` of the "
+        "submission, --slm-n-ctx and --slm-threads",
         slug="context-open",
     )
+
+
+def _check_opened(library: Library, handle: Any, n_threads: int) -> None:
+    """Whether what was written into the structure came to where the engine reads it."""
+    if (found := int(library.c.llama_n_threads(handle))) != n_threads:
+        library.c.llama_free(handle)
+        raise BackendError(
+            f"{library.path}: it opened a context for {found} threads, not {n_threads}: it is of another "
+            "version than it seems",
+            slug="engine-library",
+        )

@@ -260,7 +260,7 @@ class Batcher:
             prompt=prompt,
             sequence=self._free.pop(),
             room=self._room(prompt),
-            sampler=Sampler(self._model, prompt.request),
+            sampler=Sampler(self._context, prompt.request),
             text=prompt.writing(),
             prepared=time.perf_counter(),
             n_evaluated=self._trunk_tokens,

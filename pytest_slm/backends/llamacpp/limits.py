@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import llama_cpp as llama
-
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
@@ -53,12 +51,14 @@ F32_FILE = 0
 
 @dataclass(frozen=True, kw_only=True)
 class EngineLimits:
-    """What was chosen. Sizes in tokens, as in EngineSettings; ``n_outputs``: rows of logits that a batch may ask for;
-    ``kv_bytes``: KV memory of one token."""
+    """What was chosen. Sizes in tokens, as in EngineSettings; ``n_ubatch``: what the engine computes at once, less than
+    ``n_batch`` only where its kernels for many tokens are wrong (``soundness``); ``n_outputs``: rows of logits that a
+    batch may ask for; ``kv_bytes``: KV memory of one token."""
 
     threads: int
     n_ctx: int
     n_batch: int
+    n_ubatch: int
     n_seq: int
     n_outputs: int
     kv_cells: int
@@ -80,6 +80,10 @@ class EngineLimits:
         """Tokens that are computed at once where requests share no batch."""
         return min(EXACT_BLOCK, self.n_batch)
 
+    def held_to(self, n_ubatch: int) -> int:
+        """So many tokens at once, or fewer where the engine's kernels for many are wrong."""
+        return n_ubatch if self.n_ubatch == self.n_batch else min(n_ubatch, self.n_ubatch)
+
     def flash_for_text(self, n_cells: int) -> bool:
         """Whether text is written with flash attention in a KV memory of so many tokens."""
         return self.flash_attention and n_cells > self.plain_attention_cells
@@ -88,17 +92,20 @@ class EngineLimits:
 def choose(model: Model, settings: EngineSettings) -> EngineLimits:
     """The limits for a model. Raises BackendError where the settings contradict each other."""
     precise = model.metadata("general.file_type") == str(F32_FILE)
-    kv_type = settings.kv_type or ("F32" if precise else "F16")
-    plain = kv_type in ("F32", "F16", "BF16")
-    flash = settings.flash_attention if settings.flash_attention is not None else not (precise and plain)
+    plain_types = model.library.plain_kv_types
+    kv_type = settings.kv_type or ("F32" if precise and "F32" in plain_types else "F16")
+    plain = kv_type in plain_types
+    usual = model.library.flash_is_sound and not (precise and plain)
+    flash = settings.flash_attention if settings.flash_attention is not None else usual
     if not flash and not plain:
         raise BackendError(
-            f"kv_type {kv_type} needs flash attention: llama.cpp cannot quantize the values without it; "
+            f"kv_type {kv_type} needs flash attention: {model.library.engine} has no such KV memory without it; "
             "leave flash_attention out, or choose F16",
             slug="engine-settings",
         )
     n_ctx = min(settings.n_ctx or model.context_length, model.context_length)
     n_batch = settings.n_batch or BATCH
+    llama = model.library.c
     shares = not (llama.llama_model_is_recurrent(model.handle) or llama.llama_model_is_hybrid(model.handle))
     n_seq = min(settings.n_seq or SEQUENCES, n_batch, MOST_SEQUENCES) if shares else 1
     kv_bytes = max(1, int(_kv_values(model) * GGML_TYPES[kv_type][1]))
@@ -106,6 +113,7 @@ def choose(model: Model, settings: EngineSettings) -> EngineLimits:
         threads=settings.threads or usable_cores(),
         n_ctx=n_ctx,
         n_batch=n_batch,
+        n_ubatch=n_batch,
         n_seq=n_seq,
         n_outputs=min(n_batch, max(n_seq + 1, EXACT_BLOCK, LOGITS_BYTES // (4 * model.n_vocab))),
         kv_cells=settings.kv_cells or int(min(KV_BYTES, usable_memory() * KV_SHARE) / kv_bytes),
@@ -125,10 +133,10 @@ many bytes of them."""
 
 
 def _plain_cells(model: Model, n_batch: int) -> int:
-    features = llama.llama_print_system_info().decode()
+    features = model.library.c.llama_print_system_info().decode()
     if "AVX2 = 1" not in features or "AVX512 = 1" in features:
         return 0
-    heads = max(1, int(llama.llama_model_n_head(model.handle)))
+    heads, _ = model.heads()
     return SCORES_BYTES // (4 * heads * n_batch)
 
 
@@ -139,8 +147,9 @@ MOST_SEQUENCES = 255
 def _kv_values(model: Model) -> int:
     """Numbers that the KV memory holds for one token, in all layers."""
     architecture = model.metadata("general.architecture") or ""
-    heads = max(1, int(llama.llama_model_n_head(model.handle)))
+    heads, kv_heads = model.heads()
+    llama = model.library.c
     width = int(llama.llama_model_n_embd(model.handle)) // heads
     key = int(model.metadata(f"{architecture}.attention.key_length") or width)
     value = int(model.metadata(f"{architecture}.attention.value_length") or width)
-    return int(llama.llama_model_n_layer(model.handle) * llama.llama_model_n_head_kv(model.handle) * (key + value))
+    return int(llama.llama_model_n_layer(model.handle) * kv_heads * (key + value))

@@ -5,77 +5,30 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import re
-import threading
-from collections import deque
 from pathlib import Path
 from typing import Any
 
-import llama_cpp as llama
-
 from pytest_slm.backends.control import ControlTokens, end_of_turn
+from pytest_slm.backends.llamacpp.binding.library import Library
 from pytest_slm.errors import BackendError
-
-_LOG: deque[str] = deque(maxlen=20)
-_SIZES: dict[str, int] = {}
-_lock = threading.Lock()
-
-BUFFER = re.compile(r"(model|KV|RS|compute|output) buffer size = +([0-9.]+) MiB")
-"""The engine says how large its buffers are in its log only; RS is the memory of layers with a running state."""
-
-KINDS = {"model": "weights", "KV": "kv_cache", "RS": "kv_cache", "compute": "compute_buffers", "output": "outputs"}
-"""Our names of them."""
-
-
-@llama.llama_log_callback  # type: ignore[untyped-decorator]
-def _keep_log(level: int, text: bytes, _data: object) -> None:
-    # Warnings (3) and errors (4) explain a failure; the rest would fill the terminal.
-    if level in (3, 4):
-        _LOG.append(text.decode("utf-8", "replace").strip())
-    elif b"buffer size = " in text and (found := BUFFER.search(text.decode("utf-8", "replace"))):
-        kind = KINDS[found[1]]
-        _SIZES[kind] = _SIZES.get(kind, 0) + round(float(found[2]) * 2**20)
-
-
-def buffer_sizes(*, forget: bool = False) -> dict[str, int]:
-    """Bytes of the buffers that the engine has opened since they were last forgotten, to 0.01 MiB: ``weights`` (copies
-    in another order included), ``kv_cache``, ``compute_buffers``, ``outputs``."""
-    found = dict(_SIZES)
-    if forget:
-        _SIZES.clear()
-    return found
-
-
-def last_words() -> str:
-    """The engine's last warnings and errors, for messages about what went wrong."""
-    return "; ".join(list(_LOG)[-3:]) or "the engine gave no reason"
-
-
-def forget_words() -> None:
-    """Let ``last_words`` be of what comes now."""
-    _LOG.clear()
-
-
-def start_engine() -> None:
-    """Initialise llama.cpp once per process and keep what it logs."""
-    with _lock:
-        llama.llama_log_set(_keep_log, ctypes.c_void_p(0))
-        llama.llama_backend_init()
 
 
 class Model:
-    """An open GGUF: its metadata and its tokenizer. Raises BackendError if llama.cpp does not open it."""
+    """An open GGUF: its metadata and its tokenizer. Raises BackendError if the engine does not open it."""
 
-    def __init__(self, path: str) -> None:
-        start_engine()
+    def __init__(self, path: str, library: Library) -> None:
+        library.start()
+        self.library = library
+        self._c, log = library.c, library.log
+        llama = self._c
         self.path, self._path = path, os.fsencode(path)
-        parameters = llama.llama_model_default_params()
+        parameters = library.params("model")
         parameters.n_gpu_layers = 0
-        buffer_sizes(forget=True)
+        log.buffer_sizes(forget=True)
         self.handle = llama.llama_model_load_from_file(self._path, parameters)
         if not self.handle:
-            raise BackendError(f"{path}: llama.cpp cannot open it ({last_words()})", slug="model-load")
-        self.buffers = buffer_sizes(forget=True)
+            raise BackendError(f"{path}: {library.engine} cannot open it ({log.last_words()})", slug="model-load")
+        self.buffers = log.buffer_sizes(forget=True)
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.n_vocab = int(llama.llama_vocab_n_tokens(self.vocab))
         self.context_length = int(llama.llama_model_n_ctx_train(self.handle))
@@ -99,7 +52,7 @@ class Model:
     def close(self) -> None:
         """Free the weights."""
         if self.handle:
-            llama.llama_model_free(self.handle)
+            self._c.llama_model_free(self.handle)
             self.handle = None
 
     def metadata(self, key: str) -> str | None:
@@ -107,7 +60,7 @@ class Model:
         size = 4096
         while True:
             buffer = ctypes.create_string_buffer(size)
-            length = llama.llama_model_meta_val_str(self.handle, key.encode(), buffer, size)
+            length = self._c.llama_model_meta_val_str(self.handle, key.encode(), buffer, size)
             if length < 0:
                 return None
             if length < size:
@@ -119,25 +72,35 @@ class Model:
         n = int(self.metadata("split.count") or 0)
         size = len(self._path) + 100  # of buffers: a part's name is as long as that of the first
         prefix, part = ctypes.create_string_buffer(size), ctypes.create_string_buffer(size)
-        if n < 2 or llama.llama_split_prefix(prefix, size, self._path, 0, n) <= 0:
+        if n < 2 or self._c.llama_split_prefix(prefix, size, self._path, 0, n) <= 0:
             return [Path(os.fsdecode(self._path))]
         found = []
         for number in range(n):
-            llama.llama_split_path(part, size, prefix.value, number, n)
+            self._c.llama_split_path(part, size, prefix.value, number, n)
             found.append(Path(os.fsdecode(part.value)))
         return found
 
     def describe(self) -> dict[str, Any]:
         """What the weights say of themselves."""
         buffer = ctypes.create_string_buffer(256)
-        llama.llama_model_desc(self.handle, buffer, 256)
+        self._c.llama_model_desc(self.handle, buffer, 256)
         return {
             "model_description": buffer.value.decode("utf-8", "replace"),
-            "parameters": int(llama.llama_model_n_params(self.handle)),
-            "weights_bytes": int(llama.llama_model_size(self.handle)),
+            "parameters": int(self._c.llama_model_n_params(self.handle)),
+            "weights_bytes": int(self._c.llama_model_size(self.handle)),
             "vocab_size": self.n_vocab,
             "adds_bos": self.adds_bos,
         }
+
+    def heads(self) -> tuple[int, int]:
+        """Heads of attention, and those of keys and values, in the first layer."""
+        llama = self._c
+        if llama.llama_model_n_head is not None:
+            return max(1, int(llama.llama_model_n_head(self.handle))), int(llama.llama_model_n_head_kv(self.handle))
+        # Where the engine does not tell: a number for all layers, or a list that it does not read.
+        architecture = self.metadata("general.architecture") or ""
+        heads = int(self.metadata(f"{architecture}.attention.head_count") or 1)
+        return heads, int(self.metadata(f"{architecture}.attention.head_count_kv") or heads)
 
     # -- text to tokens ------------------------------------------------------------------------------------------
 
@@ -148,8 +111,8 @@ class Model:
         data = text.encode("utf-8", "surrogatepass")
         capacity = len(data) + 8
         while True:
-            ids = (llama.llama_token * capacity)()
-            n = llama.llama_tokenize(self.vocab, data, len(data), ids, capacity, add_special, parse_special)
+            ids = (ctypes.c_int32 * capacity)()
+            n = self._c.llama_tokenize(self.vocab, data, len(data), ids, capacity, add_special, parse_special)
             if n >= 0:
                 ends = add_special and self._adds_eos and ids[n - 1 : n] == [self.eos]
                 return list(ids[: n - 1 if ends else n])
@@ -168,7 +131,7 @@ class Model:
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
-            length = llama.llama_token_to_piece(self.vocab, token, buffer, size, 0, True)
+            length = self._c.llama_token_to_piece(self.vocab, token, buffer, size, 0, True)
             if length >= 0:
                 return buffer.raw[:length]
             size = -length
@@ -179,7 +142,7 @@ class Model:
 
     def ends(self, token: int) -> bool:
         """Whether the model says with this token that it is done."""
-        return token == self._turn_end or bool(llama.llama_vocab_is_eog(self.vocab, token))
+        return token == self._turn_end or bool(self._c.llama_vocab_is_eog(self.vocab, token))
 
     def _control(self, token: int) -> bool:
-        return bool(llama.llama_vocab_is_control(self.vocab, token))
+        return bool(self._c.llama_vocab_is_control(self.vocab, token))

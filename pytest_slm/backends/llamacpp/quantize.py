@@ -1,8 +1,9 @@
 """llama.cpp's own quantizer, in a process of its own: ``python -m pytest_slm.backends.llamacpp.quantize``.
 
 It reads one JSON object from standard input (``source``, ``target``, ``file_type``: llama.cpp's number, ``threads``)
-and writes one to standard output: ``ok`` with the engine's version, or ``error``. A process of its own because the
-source is a foreign file that a C library parses, and because the library ends its process when it runs out of memory.
+and writes one to standard output: ``ok`` with the engine's version, or ``error``, perhaps with a ``slug``. A process of
+its own because the source is a foreign file that a C library parses, and because the library ends its process when it
+runs out of memory.
 """
 
 from __future__ import annotations
@@ -12,22 +13,23 @@ import json
 import os
 import sys
 
-import llama_cpp as llama
-
-from pytest_slm.backends.llamacpp.model import last_words, start_engine
+from pytest_slm.backends.llamacpp.binding.installed import library
+from pytest_slm.errors import BackendError
 
 
 def quantize(source: str, target: str, file_type: int, threads: int) -> str:
-    """Write ``source`` as ``target`` with other weights and return the engine's version. Raises OSError."""
-    start_engine()
-    parameters = llama.llama_model_quantize_default_params()
+    """Write ``source`` as ``target`` with other weights and return the engine's version. Raises OSError; BackendError
+    where no engine is installed."""
+    engine = library()
+    engine.start()
+    parameters = engine.params("quantize")
     parameters.ftype = file_type
     parameters.nthread = threads
     parameters.allow_requantize = True
-    status = llama.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(parameters))
+    status = engine.c.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(parameters))
     if status != 0:
-        raise OSError(f"llama.cpp could not quantize it (status {status}: {last_words()})")
-    return f"llama-cpp-python {llama.__version__}"
+        raise OSError(f"{engine.engine} could not quantize it (status {status}: {engine.log.last_words()})")
+    return engine.version
 
 
 def main() -> None:
@@ -39,6 +41,8 @@ def main() -> None:
         print(json.dumps({"ok": quantize(**order)}), file=answer, flush=True)
     except OSError as error:
         print(json.dumps({"error": str(error)}), file=answer, flush=True)
+    except BackendError as error:
+        print(json.dumps({"error": error.args[0], "slug": error.slug}), file=answer, flush=True)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import llama_cpp as llama
-
 from pytest_slm.backends.finite import broken_logits
-from pytest_slm.backends.llamacpp.context import FLASH, in_blocks, logits_of, opened
+from pytest_slm.backends.llamacpp.context import in_blocks, logits_of, not_evaluated, opened, setup
 from pytest_slm.backends.llamacpp.limits import EngineLimits
-from pytest_slm.backends.llamacpp.model import Model, last_words
+from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, Progress, silent
 from pytest_slm.errors import BackendError
 
@@ -33,6 +31,7 @@ class EngineTimer:
 
     def __init__(self, model: Model, limits: EngineLimits) -> None:
         self._model = model
+        self._c = model.library.c
         self._limits = limits
         self._handle: Any = None
         self._batch: Any = None
@@ -64,8 +63,8 @@ class EngineTimer:
     def release(self) -> None:
         """Free the memory; the next round opens it again."""
         if self._handle is not None:
-            llama.llama_free(self._handle)
-            llama.llama_batch_free(self._batch)
+            self._c.llama_free(self._handle)
+            self._c.llama_batch_free(self._batch)
             self._handle = self._batch = None
             self._shape, self._depth = (0, 0), 0
 
@@ -88,7 +87,7 @@ class EngineTimer:
 
     def _write(self, test: EngineTest, ids: random.Random) -> tuple[float, float]:
         """Seconds for one token after the other, in all and within the engine."""
-        clock, decode, synchronize = time.perf_counter, llama.llama_decode, llama.llama_synchronize
+        clock, decode, synchronize = time.perf_counter, self._c.llama_decode, self._c.llama_synchronize
         handle, batch, n = self._handle, self._batch, test.n_sequences
         token, position = batch.token, batch.pos
         for sequence in range(n):
@@ -109,7 +108,7 @@ class EngineTimer:
             synchronize(handle)
             inside += clock() - entered
             if status:
-                raise self._failed(n, status)
+                raise not_evaluated(self._model.library, n, status)
         return clock() - began, inside
 
     # -- around it -----------------------------------------------------------------------------------------------
@@ -127,12 +126,12 @@ class EngineTimer:
 
     def _go_to(self, test: EngineTest, ids: random.Random, progress: Progress) -> None:
         """Let the memory hold the first ``n_depth`` tokens of each sequence."""
-        memory = llama.llama_get_memory(self._handle)
+        memory = self._c.llama_get_memory(self._handle)
         kept = test.n_depth > 0 and self._depth == test.n_depth
         # Engines with a running state cannot take back their last tokens, and compute it all again.
-        if kept and all(llama.llama_memory_seq_rm(memory, s, test.n_depth, -1) for s in range(test.n_sequences)):
+        if kept and all(self._c.llama_memory_seq_rm(memory, s, test.n_depth, -1) for s in range(test.n_sequences)):
             return
-        llama.llama_memory_clear(memory, False)
+        self._c.llama_memory_clear(memory, False)
         self._depth = 0  # until it is filled
         for sequence in range(test.n_sequences):
             for start in range(0, test.n_depth, N_UBATCH):
@@ -153,8 +152,8 @@ class EngineTimer:
         batch = self._batch
         n = batch.n_tokens = len(tokens)
         # Slices of ctypes pointers cannot be assigned, arrays that look at the same memory can.
-        (llama.llama_token * n).from_address(_address(batch.token))[:] = tokens
-        (llama.llama_pos * n).from_address(_address(batch.pos))[:] = range(start, start + n)
+        (ctypes.c_int32 * n).from_address(_address(batch.token))[:] = list(tokens)
+        (ctypes.c_int32 * n).from_address(_address(batch.pos))[:] = list(range(start, start + n))
         for row in range(n):
             batch.n_seq_id[row], batch.seq_id[row][0], batch.logits[row] = 1, sequence, 0
         batch.logits[n - 1] = 1
@@ -162,11 +161,11 @@ class EngineTimer:
     def _compute(self, n: int) -> float:
         """Seconds within the engine."""
         entered = time.perf_counter()
-        status = llama.llama_decode(self._handle, self._batch)
-        llama.llama_synchronize(self._handle)
+        status = self._c.llama_decode(self._handle, self._batch)
+        self._c.llama_synchronize(self._handle)
         seconds = time.perf_counter() - entered
         if status:
-            raise self._failed(n, status)
+            raise not_evaluated(self._model.library, n, status)
         return seconds
 
     def _check_numbers(self) -> None:
@@ -174,7 +173,7 @@ class EngineTimer:
         was timed would be no work of the model."""
         for row in range(self._batch.n_tokens):
             if self._batch.logits[row]:
-                logits = logits_of(self._handle, row, self._model.n_vocab)
+                logits = logits_of(self._model, self._handle, row)
                 greatest = float(logits.max())
                 if not math.isfinite(greatest):
                     token = self._batch.token[row]
@@ -182,24 +181,23 @@ class EngineTimer:
                     raise broken_logits(self._model.path, greatest, self._model.spelled(token))
 
     def _length(self, sequence: int) -> int:
-        return int(llama.llama_memory_seq_pos_max(llama.llama_get_memory(self._handle), sequence)) + 1
-
-    @staticmethod
-    def _failed(n: int, status: int) -> BackendError:
-        return BackendError(f"llama.cpp could not evaluate {n} tokens (status {status}: {last_words()})")
+        memory = self._c.llama_get_memory(self._handle)
+        return int(self._c.llama_memory_seq_pos_max(memory, sequence)) + 1
 
     def _open(self, n_cells: int, n_sequences: int) -> None:
         self.release()
-        limits = self._limits
-        parameters = llama.llama_context_default_params()
-        parameters.n_ctx = n_cells * n_sequences
-        parameters.n_batch, parameters.n_ubatch = N_BATCH, N_UBATCH
-        parameters.n_seq_max = parameters.n_outputs_max = n_sequences
-        parameters.type_k = parameters.type_v = limits.kv_type_number
-        parameters.flash_attn_type = FLASH[limits.flash_for_text(n_cells)]
-        parameters.n_threads = parameters.n_threads_batch = limits.threads
-        self._handle = opened(self._model, parameters)
-        self._batch = llama.llama_batch_init(N_BATCH, 0, 1)
+        asked = setup(
+            self._limits,
+            n_cells=n_cells * n_sequences,
+            n_batch=N_BATCH,
+            n_ubatch=self._limits.held_to(N_UBATCH),
+            n_sequences=n_sequences,
+            n_outputs=n_sequences,
+            flash=self._limits.flash_for_text(n_cells),
+            shared=False,
+        )
+        self._handle = opened(self._model, asked)
+        self._batch = self._c.llama_batch_init(N_BATCH, 0, 1)
         self._shape, self._depth = (n_cells, n_sequences), 0
 
 

@@ -17,7 +17,7 @@ from pytest_slm.backends.server.identity import (
 from pytest_slm.core.request import Thinking
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import NotAvailableError
-from pytest_slm.prompts.thinking import variables_of
+from pytest_slm.prompts.switches import variables_of
 
 CHAT_PATH, TEXT_PATH = "/chat/completions", "/completions"
 

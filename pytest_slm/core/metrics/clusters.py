@@ -15,10 +15,15 @@ def twins(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     """The share of clusters in which every sample is right: contrast consistency (Gardner et al. 2020,
     https://arxiv.org/abs/2004.02709), with Wilson's interval.
 
-    A sample without a twin is no cluster, and a cluster with a sample that could not be scored is left out.
+    A sample without a twin is no cluster, and a cluster with a sample that could not be scored is left out. Twins that
+    were asked several times are a set each time.
     """
-    sets = [values for values in _by_cluster(spec, judged).values() if len(values) > 1 and None not in values]
-    return mean_metric(spec.name, [float(all(value == 1 for value in values)) for values in sets]) if sets else None
+    sets: dict[tuple[Cluster, int], list[float | None]] = {}
+    for one in of_group(spec, judged):
+        sets.setdefault((one.cluster, one.judged.repeat), []).append(one.value)
+    whole = {key: values for key, values in sets.items() if len(values) > 1 and None not in values}
+    right = [float(all(value == 1 for value in values)) for values in whole.values()]
+    return mean_metric(spec.name, right, clusters=[cluster for cluster, _ in whole]) if whole else None
 
 
 def expected_maximum(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:

@@ -51,6 +51,7 @@ def test_sampled_tokens_come_as_often_as_they_are_likely(torch):
     assert set(drawn(temperature=1.0, top_p=0.9)) == {0, 1, 2}
     # top_p first, then the temperature: all four would be in it the other way round
     assert set(drawn(temperature=50.0, top_p=0.7)) == {0, 1}
+    assert set(drawn(temperature=50.0, min_p=0.2)) == {0, 1, 2}  # a fifth of 0.5, and before the temperature too
     flat = drawn(temperature=50.0)
     assert [flat.count(token) / 4000 for token in range(4)] == pytest.approx([0.25] * 4, abs=0.04)
 

@@ -94,11 +94,12 @@ def literal_with_bos(bos_file):
 @pytest.fixture(scope="session")
 def opened():
     """``with opened(path) as model:`` what llama.cpp reads from a GGUF."""
+    from pytest_slm.backends.llamacpp.binding.installed import library
     from pytest_slm.backends.llamacpp.model import Model
 
     @contextlib.contextmanager
     def open_(path):
-        model = Model(str(path))
+        model = Model(str(path), library())
         yield model
         model.close()
 

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_slm.core.types import MetricSpec, Task
 from pytest_slm.errors import UsageError
+from pytest_slm.extensions import Extensions
 from pytest_slm.kinds import checks
 
 LINE = '{"id": "1", "input": "?"}'
@@ -70,12 +71,13 @@ def test_a_sample_that_its_scorer_cannot_read_is_told_while_collecting(jsonl, sc
         metrics=(MetricSpec(name="right"),),
         path=str(path.parent / "t.yaml"),
     )
-    with pytest.raises(UsageError, match=rf"samples\.jsonl: sample '7': {why}") as caught:
-        checks.Checks.check(task, checks.ChecksOptions(samples="samples.jsonl"))
+    options, extensions = checks.ChecksOptions(samples="samples.jsonl"), Extensions()
+    with pytest.raises(UsageError, match=rf"samples\.jsonl:1: sample '7': {why}") as caught:
+        checks.Checks.check_samples(task, options, extensions)
     assert caught.value.slug == "sample-unfit"
-    checks.Checks.check(task, checks.ChecksOptions(samples="samples.jsonl", grader="mine"))  # judges by itself
-    own = dataclasses.replace(task, scorer="of_a_plugin")
-    checks.Checks.check(own, checks.ChecksOptions(samples="samples.jsonl"))
+    checks.Checks.check_samples(task, dataclasses.replace(options, grader="mine"), extensions)  # judges by itself
+    extensions.scorers.register("of_a_plugin", lambda sample, generation: None)
+    checks.Checks.check_samples(dataclasses.replace(task, scorer="of_a_plugin"), options, extensions)
 
 
 @pytest.mark.parametrize(

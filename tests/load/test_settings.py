@@ -1,0 +1,57 @@
+"""``--slm-set KEY=VALUE``: the words of a command line as values of the right types, or one line that says why not."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.core.types import EngineSettings
+from pytest_slm.errors import UsageError
+from pytest_slm.load.settings import keys, read_settings, table
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_values_have_the_types_of_the_fields_that_they_are_for():
+    texts = [
+        *("n_batch=64", "kv_type=q8_0", "flash_attention=off", "dtype=FLOAT32", "threads = 2"),
+        *("top_k=40", "min_p=.05"),
+    ]
+    engine, sampling = read_settings(texts, {})
+    assert engine == EngineSettings(n_batch=64, kv_type="Q8_0", flash_attention=False, dtype="float32", threads=2)
+    assert sampling == {"top_k": 40, "min_p": 0.05}
+    assert read_settings([], {}) == (EngineSettings(), {})
+
+
+@pytest.mark.parametrize(
+    ("texts", "line", "slug"),
+    [
+        (["n_bach=1"], "--slm-set n_bach=1: unknown setting 'n_bach'. Did you mean 'n_batch'?", "unknown-setting"),
+        (["temperature=1"], "temperature has an option of its own, --slm-temperature", "unknown-setting"),
+        (["chat_template=x"], "chat_template has an option of its own, --slm-chat-template", "unknown-setting"),
+        (["=4"], "--slm-set =4: unknown setting ''", "unknown-setting"),
+        (["n_batch"], "--slm-set n_batch: expected KEY=VALUE, as in n_batch=512", "option-value"),
+        (["n_batch="], "expected KEY=VALUE", "option-value"),
+        (["n_batch=many"], "--slm-set n_batch=many: n_batch is a whole number", "option-value"),
+        (["n_batch=1.5"], "n_batch is a whole number", "option-value"),
+        (["n_batch=" + "9" * 30], "n_batch is a whole number", "option-value"),
+        (["n_batch=0"], "--slm-set: n_batch must be at least 1, not 0; see docs/settings.md", "option-value"),
+        (["kv_type=Q3"], "kv_type is one of F32, F16, BF16, Q8_0", "option-value"),
+        (["flash_attention=maybe"], "flash_attention is on or off", "option-value"),
+        (["min_p=nan"], "min_p is a number", "option-value"),
+        (["min_p=1"], "min_p must be at least 0 and below 1, not 1", "option-value"),
+        (["top_k=-1"], "top_k must be at least 0, not -1", "option-value"),
+        (["n_batch=1", "n_batch=1"], "--slm-set says n_batch already", "option-value"),
+        (["threads=2"], "--slm-threads says threads already, and only one can be meant", "option-value"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(texts, line, slug):
+    with pytest.raises(UsageError) as caught:
+        read_settings(texts, {"threads": 4, "n_ctx": None})
+    assert line in str(caught.value)
+    assert caught.value.slug == slug
+    assert "\n" not in str(caught.value)
+
+
+def test_the_docs_have_the_table_that_is_made_of_the_fields():
+    assert table() in DOCS.read_text("utf-8")
+    assert all(f"`{key}`" in table() for key in keys())
