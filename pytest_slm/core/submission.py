@@ -24,6 +24,8 @@ DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 ENGINES = ("llama.cpp", "ik")
 """Dialects of llama.cpp, as `--slm-engine` names them."""
+KERNELS = ("F16", "F32")
+"""Types in which quantized weights can be computed unpacked, as `--slm-kernels` names them."""
 
 
 def _setting(meaning: str, example: str, engine: str = "both", *, declared: bool = True) -> Any:
@@ -123,6 +125,20 @@ class Quantization(Record):
     engine: EngineSettings = EngineSettings()
     derived_from: FileName | None = None
     """The quantization of the same submission that it is made from, if it is not published but derived here."""
+    kernels: str | None = None
+    """One of KERNELS: the same numbers, unpacked into that type, so that its kernels compute with them."""
+    base: FileName | None = None
+    """The name in the submission, where a session measures one file in several ways."""
+
+    @property
+    def declared(self) -> str:
+        """The name in the submission."""
+        return self.base or self.name
+
+    @property
+    def made(self) -> str | None:
+        """The type that its file has to be made in first, from that of another; None where the file is published."""
+        return self.kernels or (self.declared if self.derived_from is not None else None)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,6 +1,6 @@
 """Which model is meant, where its weights are, and what their headers say. Nothing here loads weights."""
 
-from pytest_slm.models.choose import check_served, locate, per_engine, select
+from pytest_slm.models.choose import check_served, locate, select, variants
 from pytest_slm.models.derive import best_source, derive, type_named
 from pytest_slm.models.detect import check_declared, check_quantization, check_writes, detect, known_sha256, too_large
 from pytest_slm.models.missing import free, missing
@@ -19,9 +19,9 @@ __all__ = [
     "known_sha256",
     "locate",
     "missing",
-    "per_engine",
     "resolve",
     "select",
     "too_large",
     "type_named",
+    "variants",
 ]

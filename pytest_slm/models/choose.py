@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.submission import KERNELS
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.models.derive import best_source, derive, type_named
@@ -17,16 +19,23 @@ from pytest_slm.models.resolve import SERVED
 FAVOURITE = "Q4_K_M"
 
 
-def per_engine(chosen: Iterable[Quantization], engines: Sequence[str]) -> tuple[Quantization, ...]:
-    """Every GGUF once for each engine, under names such as ``Q4_1+ik``; what is no GGUF as it is."""
+def variants(
+    chosen: Iterable[Quantization], engines: Sequence[str], kernels: Sequence[str]
+) -> tuple[Quantization, ...]:
+    """Every GGUF in each of these ways, under names such as ``Q4_1+F16+ik``; what is no GGUF as it is. No engines: the
+    one that is set. Kernels are of KERNELS, or ``native``: those of the file's own type."""
     found: list[Quantization] = []
     for one in chosen:
         if one.format != "gguf":
             found.append(one)
             continue
-        for engine in engines:
+        for kernel, engine in itertools.product(kernels, engines or (None,)):
+            unpacked = None if kernel == "native" or plain_quantization(one.name) in map(str.lower, KERNELS) else kernel
+            name = "+".join(filter(None, (one.name, unpacked, engine)))
             settings = one.engine.overridden_by(EngineSettings(engine=engine))
-            found.append(replace(one, name=f"{one.name}+{engine}", engine=settings))
+            made = replace(one, name=name, base=one.name, kernels=unpacked, engine=settings)
+            if made not in found:
+                found.append(made)
     return tuple(found)
 
 
@@ -81,9 +90,9 @@ def locate(submission: Submission, quantization: Quantization, *, offline: bool 
     A derived one is made first. The fake backend's format has no weights: its script's path, or an empty path. Raises
     UsageError, or what making a derived one raises.
     """
-    if quantization.derived_from is not None:
+    if quantization.made is not None:
         original = original_of(submission, quantization)
-        return derive(locate(submission, original, offline=offline), quantization.name)
+        return derive(locate(submission, original, offline=offline), quantization.made)
     if quantization.format == "fake":
         return Path(quantization.file or "")
     source = quantization.source or submission.hf_repo
@@ -101,7 +110,9 @@ def locate(submission: Submission, quantization: Quantization, *, offline: bool 
 
 
 def original_of(submission: Submission, quantization: Quantization) -> Quantization:
-    """What a derived quantization is made from."""
+    """What a quantization is made from that is derived, or unpacked."""
+    if quantization.kernels is not None:
+        return replace(quantization, name=quantization.declared, base=None, kernels=None)
     return next(item for item in submission.quantizations if item.name == quantization.derived_from)
 
 
@@ -151,13 +162,13 @@ def _pick(source: str, quantization: Quantization, files: object) -> str:
     else:
         models = models_among(listed)
         wanted = {plain_quantization(name): file for name, file in models.items()}
-        if plain_quantization(quantization.name) in wanted:
-            return wanted[plain_quantization(quantization.name)]
+        if plain_quantization(quantization.declared) in wanted:
+            return wanted[plain_quantization(quantization.declared)]
         if len(models) == 1:
             return next(iter(models.values()))
     raise UsageError(
-        f"{source}: holds no file for {quantization.file or quantization.name}. "
-        f"{did_you_mean(quantization.file or quantization.name, listed)}",
+        f"{source}: holds no file for {quantization.file or quantization.declared}. "
+        f"{did_you_mean(quantization.file or quantization.declared, listed)}",
         slug="weights-unreadable",
     )
 

@@ -150,15 +150,14 @@ def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...
 
 def check_quantization(quantization: Quantization, detected: Detected) -> str | None:
     """A sentence if a GGUF's header tells another of the known quantizations than its entry declares."""
-    # With --slm-engine=all a name has the engine behind a plus.
-    declared, found = (
-        plain_quantization(quantization.name.partition("+")[0]),
-        plain_quantization(detected.quantization or ""),
-    )
+    declared = plain_quantization(quantization.kernels or quantization.declared)
+    found = plain_quantization(detected.quantization or "")
     known = {plain_quantization(name) for name in FILE_TYPES.values()}
     if detected.format != "gguf" or declared == found or not {declared, found} <= known:
         return None
-    return f"quantization: declared {quantization.name}, the file says {detected.quantization}; correct the submission"
+    return (
+        f"quantization: declared {quantization.declared}, the file says {detected.quantization}; correct the submission"
+    )
 
 
 def _rounds_to(declared: str, counted: int) -> bool:

@@ -143,10 +143,10 @@ def needed(found: Listing, quantization: Quantization) -> list[str]:
     file = quantization.file
     if file is None:
         models = {plain_quantization(name): name_file for name, name_file in models_among(found.files).items()}
-        file = models.get(plain_quantization(quantization.name))
+        file = models.get(plain_quantization(quantization.declared))
     parts = part_names(file) if file else ()
     if not parts or not set(parts) <= set(found.files):
-        wanted = quantization.file or quantization.name
+        wanted = quantization.file or quantization.declared
         hint = did_you_mean(wanted, [name for name in found.files if name.endswith(".gguf")])
         raise UsageError(f"{found.repo}: holds no file for {wanted} at {found.revision}. {hint}", slug="hub-not-found")
     return list(parts)

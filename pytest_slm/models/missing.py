@@ -33,8 +33,8 @@ def missing(submission: Submission, quantization: Quantization, *, offline: bool
     """What a quantization lacks on this machine."""
     if quantization.format == "fake":
         return Missing(n_bytes=0)
-    if quantization.derived_from is not None:
-        return _derived(submission, quantization, offline=offline)
+    if quantization.made is not None:
+        return _derived(submission, quantization, quantization.made, offline=offline)
     try:
         return Missing(n_bytes=0, size=_size(locate(submission, quantization, offline=True)))
     except SlmError as error:
@@ -43,12 +43,12 @@ def missing(submission: Submission, quantization: Quantization, *, offline: bool
     return _on_the_hub(submission, quantization)
 
 
-def _derived(submission: Submission, quantization: Quantization, *, offline: bool) -> Missing:
+def _derived(submission: Submission, quantization: Quantization, kind: str, *, offline: bool) -> Missing:
     original = original_of(submission, quantization)
     here = missing(submission, original, offline=offline)
     if not here.nothing:
         return here
-    made = derived(locate(submission, original, offline=True), quantization.name)
+    made = derived(locate(submission, original, offline=True), kind)
     if made is not None:
         return Missing(n_bytes=0, size=_size(made))
     return Missing(n_bytes=0, reason=f"{quantization.name} has to be made from {original.name} first")

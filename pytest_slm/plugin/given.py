@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import TEMPLATE_STOPS, GenerationSettings
-from pytest_slm.core.submission import ENGINES
+from pytest_slm.core.submission import ENGINES, KERNELS
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import LONGEST_PATH, name_problem, read_text
@@ -20,11 +20,11 @@ from pytest_slm.load.settings import keys, read_settings
 PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template", "engine_lib")
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")
-LISTS = ("suite", "quant", "task")
+LISTS = ("suite", "quant", "task", "kernels")
 LONGEST_TEMPLATE = 256 * 1024
 
 GENERATION_OPTIONS = ("temperature", "top_p", "max_tokens", "system", "chat_template", "fewshot", "repeats")
-SETTINGS = ("engine", "engine_lib", "gpu_layers", *GENERATION_OPTIONS, "set")
+SETTINGS = ("engine", "engine_lib", "kernels", "gpu_layers", *GENERATION_OPTIONS, "set")
 """The options of this file, by the names of their values."""
 
 
@@ -46,6 +46,13 @@ def add_settings(add: Callable[..., None]) -> None:
         "anything is asked of it",
     )
     add("--slm-gpu-layers", metavar="N", type=int, help="layers that a GPU computes, of a build that can (999: all)")
+    add(
+        "--slm-kernels",
+        metavar="K",
+        help="native (default), F16 or F32, or several with commas: the same quantized weights, unpacked into that "
+        "type, as rows of their own. What rounding activations costs is the difference to native, what the weights "
+        "have lost is that to the original",
+    )
     add(
         "--slm-served-model",
         metavar="NAME",
@@ -138,6 +145,16 @@ def _dialect(given: Mapping[str, Any], library: str | None) -> EngineSettings:
     if not Path(library).is_file():
         raise UsageError(f"--slm-engine-lib={library}: no such file", slug="engine-library")
     return EngineSettings(engine_lib=str(Path(library).absolute()))
+
+
+def kernels(given: str | None) -> tuple[str, ...]:
+    """Whose kernels compute. Raises UsageError for a type that weights cannot be unpacked into."""
+    known = {name.casefold(): name for name in ("native", *KERNELS)}
+    found = [known.get(part.strip().casefold(), "") for part in (given or "native").split(",")]
+    if not all(found):
+        expected = f"{', '.join(known.values())}, or several of them with commas"
+        raise UsageError(f"--slm-kernels={given}: expected {expected}", slug="option-value")
+    return tuple(dict.fromkeys(found))
 
 
 def _check(name: str, value: Any) -> None:

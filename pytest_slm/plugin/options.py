@@ -16,7 +16,7 @@ from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, settings_of
+from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, kernels, settings_of
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -214,6 +214,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "backend": given["backend"],
         "engine": engine,
         "every_engine": given["engine"] == "all",
+        "kernels": kernels(given["kernels"]),
         "generation": generation,
         "chat_template": template,
         "served_model": given["served_model"],

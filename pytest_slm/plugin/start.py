@@ -12,7 +12,7 @@ from pytest_slm.errors import UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.hosts.sources import Hosts
 from pytest_slm.load.builtin import check_suites, suites_folder
-from pytest_slm.models import check_served, per_engine, resolve, select
+from pytest_slm.models import check_served, resolve, select, variants
 from pytest_slm.plugin import distribution
 from pytest_slm.plugin.active import Active
 from pytest_slm.plugin.items import LIVE, RUN
@@ -30,19 +30,19 @@ def _quantizations(submission: Submission, settings: RunConfig, extensions: Exte
     """Those that are measured. Raises UsageError where there are none, or where they have no engine to choose."""
     chosen = select(submission, settings.quant)
     engine = settings.engine
-    if not settings.every_engine and engine.engine is None and engine.engine_lib is None:
+    asked = {"engine-lib": engine.engine_lib, "engine": engine.engine or settings.every_engine}
+    asked["kernels"] = settings.kernels != ("native",)
+    option = next((name for name, is_asked in asked.items() if is_asked), None)
+    if option is None:
         return chosen
     entry = extensions.backends.find("gguf", settings.backend)
     if not entry.engines or not any(one.format == "gguf" for one in chosen):
-        option = "engine-lib" if engine.engine_lib else "engine"
         raise UsageError(
             f"--slm-{option}: only the backend llamacpp, which opens GGUF files, has engines to choose: leave it out",
             slug="option-value",
         )
-    if not settings.every_engine:
-        return chosen
-    entry.check_installed()
-    return per_engine(chosen, entry.installed_engines())
+    entry.check_installed(engine)
+    return variants(chosen, entry.installed_engines() if settings.every_engine else (), settings.kernels)
 
 
 def start(config: pytest.Config, settings: RunConfig) -> None:
