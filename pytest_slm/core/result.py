@@ -307,7 +307,8 @@ class RunReport(Record):
     def own_settings(self) -> str:
         """By which settings of the user its answers are others than those that tasks ask for: what has any is shown,
         and never ranked."""
-        return str(self.generation)
+        lora = self.backend.lora if self.backend else None
+        return ", ".join(filter(None, (str(self.generation), f"lora={lora!r:.60}" if lora else "")))
 
     @property
     def standard(self) -> bool:

@@ -28,9 +28,11 @@ KERNELS = ("F16", "F32")
 """Types in which quantized weights can be computed unpacked, as `--slm-kernels` names them."""
 
 
-def _setting(meaning: str, example: str, engine: str = "both") -> Any:
-    """A field of EngineSettings, with what docs/settings.md and --help say of it."""
-    return dataclasses.field(default=None, metadata={"meaning": meaning, "example": example, "engine": engine})
+def _setting(meaning: str, example: str, engine: str = "both", *, declared: bool = True) -> Any:
+    """A field of EngineSettings, with what docs/settings.md and --help say of it; what is not ``declared`` by
+    submissions is the user's own word alone."""
+    about = {"meaning": meaning, "example": example, "engine": engine, "declared": declared}
+    return dataclasses.field(default=None, metadata=about)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +43,13 @@ class EngineSettings(Record):
     ``n_ctx`` is the longest sequence, ``n_batch`` what goes through the engine at once, ``kv_cells`` the KV memory that
     all sequences share; ``n_seq`` is how many sequences may be in memory together. ``kv_type``, ``flash_attention``,
     ``n_seq`` and ``kv_cells`` are llama.cpp's, ``dtype`` and ``device`` are those of transformers. ``engine`` says
-    which dialect of llama.cpp computes, ``engine_lib`` the path of a libllama that the user has built.
+    which dialect of llama.cpp computes, ``engine_lib`` the path of a libllama that the user has built. ``gpu_layers``,
+    ``main_gpu`` and ``tensor_split`` say what of the model is on which GPU; ``lora`` is the path of an adapter with
+    ``:SCALE`` behind it, ``draft_model`` that of a small model that drafts what the measured one writes.
     """
 
     engine: str | None = _setting("which dialect of llama.cpp computes", "ik", "llama.cpp")
-    engine_lib: str | None = _setting("a libllama of your own; not in submissions", "./libllama.so", "llama.cpp")
+    engine_lib: str | None = _setting("a libllama of your own", "./libllama.so", "llama.cpp", declared=False)
     threads: int | None = _setting("threads of the engine", "4")
     n_ctx: int | None = _setting("context length, in tokens: of a conversation with its answer", "4096")
     n_batch: int | None = _setting("tokens that go through the engine at once", "512")
@@ -56,15 +60,44 @@ class EngineSettings(Record):
     dtype: str | None = _setting("number format of the weights and of computing", "float32", "transformers")
     device: str | None = _setting("where it is computed", "cuda", "transformers")
 
+    gpu_layers: int | None = _setting("layers that a GPU computes (999: all)", "999", "llama.cpp", declared=False)
+    main_gpu: int | None = _setting("the GPU that does what is not split, from 0", "0", "llama.cpp", declared=False)
+    tensor_split: tuple[float, ...] | None = _setting(
+        "how much of the model each GPU has, in proportion", "3,1", "llama.cpp", declared=False
+    )
+    lora: str | None = _setting(
+        "a LoRA adapter (GGUF), with its scale behind a colon", "./law.gguf:0.5", "llama.cpp", declared=False
+    )
+    draft_model: str | None = _setting(
+        "a small model (GGUF) of the same vocabulary that drafts what is written",
+        "./tiny.gguf",
+        "llama.cpp",
+        declared=False,
+    )
+
     def __post_init__(self) -> None:
-        for name in WHOLE_NUMBERS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise RecordError(f"{name} must be at least 1, not {value}")
+        for names, least in ((WHOLE_NUMBERS, 1), (("gpu_layers", "main_gpu"), 0)):
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and value < least:
+                    raise RecordError(f"{name} must be at least {least}, not {value}")
+        if self.tensor_split is not None and not (min(self.tensor_split, default=-1.0) >= 0 < sum(self.tensor_split)):
+            raise RecordError("tensor_split has a number for each GPU, of at least 0, and not all of them are 0")
         for name, known in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise RecordError(f"{name} must be one of {', '.join(known)}, not {value!r:.40}")
+
+    @property
+    def adapter(self) -> tuple[str, float] | None:
+        """Path and scale of the LoRA adapter, if there is one."""
+        if self.lora is None:
+            return None
+        path, colon, scale = self.lora.rpartition(":")
+        try:
+            return (path, float(scale)) if colon and path else (self.lora, 1.0)
+        except ValueError:  # a colon of the path's own
+            return self.lora, 1.0
 
     def overridden_by(self, other: EngineSettings) -> EngineSettings:
         """These settings, with what ``other`` says instead wherever it says something."""
@@ -74,8 +107,9 @@ class EngineSettings(Record):
 
 WHOLE_NUMBERS = ("threads", "n_ctx", "n_batch", "n_seq", "kv_cells")
 CHOICES = {"engine": ENGINES, "kv_type": KV_TYPES, "dtype": DTYPES, "device": DEVICES}
-ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings) if field.name != "engine_lib")
-"""What a submission may say. Not which library is loaded: that is code, and only the user's own word starts code."""
+ENGINE_KEYS = tuple(field.name for field in dataclasses.fields(EngineSettings) if field.metadata["declared"])
+"""What a submission may say. Not which library is loaded: that is code, and only the user's own word starts code. Nor
+what is of the user's machine, or makes another model of its weights."""
 
 
 @dataclass(frozen=True, kw_only=True)

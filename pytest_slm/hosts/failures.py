@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_slm.errors import NotAvailableError, SlmError
 from pytest_slm.machine.memory import peak_rss
+from pytest_slm.machine.processor import cpu_name_and_flags
 
 
 def error_json(error: Exception) -> dict[str, Any]:
@@ -33,6 +34,23 @@ def error_json(error: Exception) -> dict[str, Any]:
         "message": f"{type(error).__name__}: {error}",
         "traceback": traceback.format_exc(),
     }
+
+
+BUILT_FOR = (
+    *("sse4_2", "avx", "f16c", "fma", "avx2", "bmi2", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni"),
+    *("avx512_bf16", "amx_int8", "asimd", "asimdhp", "asimddp", "i8mm", "sve", "bf16"),
+)
+"""Flags of processors, of both kinds, that builds of engines ask for."""
+ARM = frozenset(("asimd", "asimdhp", "asimddp", "i8mm", "sve", "bf16"))
+
+
+def unknown_instruction() -> str:
+    """What a process needs to be told that was ended by an instruction which its processor does not have."""
+    _, flags = cpu_name_and_flags()
+    kind = ARM if flags & {"asimd"} else frozenset(BUILT_FOR) - ARM
+    missing = [flag for flag in BUILT_FOR if flag in kind and flag not in flags]
+    lacking = f" (it lacks {', '.join(missing)})" if flags and missing else ""
+    return f"its library is built for another processor than this one{lacking}; install or build one for it"
 
 
 def _is_want_of_memory(error: Exception) -> bool:

@@ -25,6 +25,7 @@ from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
 from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
+from pytest_slm.hosts.failures import unknown_instruction
 from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import SPINNING
 from pytest_slm.hosts.weights import WeightFiles
@@ -224,6 +225,8 @@ def _ending(code: int, peak: str, killed: str) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
+    if name == "SIGILL":
+        return f"was ended by SIGILL: {unknown_instruction()}"
     if name != "SIGKILL":
         return f"was ended by {name}"
     if killed:

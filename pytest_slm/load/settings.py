@@ -4,9 +4,11 @@ sampling. The words are typed by the fields that they are for, and those fields 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import RecordError
@@ -20,7 +22,12 @@ SAMPLERS: Mapping[str, tuple[str, str]] = {
     "min_p": ("chance leaves out what is less likely than this share of the likeliest", "0.05"),
 }
 """Settings of sampling that have no option of their own: what they mean, and an example."""
-OWN_OPTIONS = ("threads", "n_ctx", *(name for name in SAMPLING if name not in SAMPLERS))
+OWN_OPTIONS = ("threads", "n_ctx", "gpu_layers", *(name for name in SAMPLING if name not in SAMPLERS))
+FILES = {
+    "engine_lib": "a file",
+    "draft_model": "a file",
+    "lora": "a file, or FILE:SCALE with a scale such as 0.5",
+}
 FLAGS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 _ENGINE = {field.name: field for field in dataclasses.fields(EngineSettings) if "meaning" in field.metadata}
@@ -81,8 +88,10 @@ def _words(key: str) -> str:
     """The values that a setting can have, in words."""
     if key in CHOICES:
         return ", ".join(CHOICES[key])
-    kind = _kind(key)
-    return {int: "a whole number", float: "a number", bool: "on, off", str: "a text"}[kind]
+    if key in FILES:
+        return FILES[key]
+    words = {int: "a whole number", float: "a number", bool: "on, off", str: "a text"}
+    return words.get(_kind(key), "numbers with commas")
 
 
 def _value(key: str, value: str, text: str) -> Any:
@@ -91,18 +100,30 @@ def _value(key: str, value: str, text: str) -> Any:
         if value.casefold() not in known:
             raise _wrong(key, text, f"{key} is one of {', '.join(CHOICES[key])}")
         return known[value.casefold()]
+    if key in FILES:
+        return _file(key, value, text)
     kind = _kind(key)
     if kind is bool:
         if value.casefold() not in FLAGS:
             raise _wrong(key, text, f"{key} is on or off")
         return FLAGS[value.casefold()]
     try:
-        made = kind(value)
+        made = kind(value) if kind in (int, float, str) else [float(part) for part in value.split(",")]
         # The type's own check refuses what Python takes and a report cannot keep: nan, 1e400, 80 digits.
         (EngineSettings if key in _ENGINE else GenerationSettings).check_field(key, made)
     except (ValueError, RecordError):
         raise _wrong(key, text, f"{key} is {_words(key)}") from None
-    return made
+    return tuple(made) if isinstance(made, list) else made
+
+
+def _file(key: str, value: str, text: str) -> str:
+    """A file by its whole path, since processes elsewhere open it."""
+    path, scale = EngineSettings(lora=value).adapter or (value, 1.0) if key == "lora" else (value, 1.0)
+    if not math.isfinite(scale):
+        raise _wrong(key, text, f"{key} is {FILES[key]}")
+    if not Path(path).is_file():
+        raise _wrong(key, text, "no such file")
+    return f"{Path(path).absolute()}{f':{scale:g}' if key == 'lora' else ''}"
 
 
 def _example(key: str) -> str:

@@ -24,7 +24,7 @@ LISTS = ("suite", "quant", "task", "kernels")
 LONGEST_TEMPLATE = 256 * 1024
 
 GENERATION_OPTIONS = ("temperature", "top_p", "max_tokens", "system", "chat_template", "fewshot", "repeats")
-SETTINGS = ("engine", "engine_lib", "kernels", *GENERATION_OPTIONS, "set")
+SETTINGS = ("engine", "engine_lib", "kernels", "gpu_layers", *GENERATION_OPTIONS, "set")
 """The options of this file, by the names of their values."""
 
 
@@ -45,6 +45,7 @@ def add_settings(add: Callable[..., None]) -> None:
         help="a libllama of your own (.so, .dylib, .dll), say one that is built for a GPU; it is looked at before "
         "anything is asked of it",
     )
+    add("--slm-gpu-layers", metavar="N", type=int, help="layers that a GPU computes, of a build that can (999: all)")
     add(
         "--slm-kernels",
         metavar="K",
@@ -109,7 +110,12 @@ def settings_of(given: Mapping[str, Any]) -> tuple[EngineSettings, GenerationSet
     """What is asked of the engine and of every text, and the source of a chat template from a file. Raises
     UsageError."""
     engine, sampling = read_settings(given["set"] or (), given)
-    engine = engine.overridden_by(EngineSettings(threads=given["threads"], n_ctx=given["n_ctx"]))
+    layers = given["gpu_layers"]
+    if layers is not None and not 0 <= layers < 1 << 31:
+        problem = "must be a whole number from 0, and 999 are all of them"
+        raise UsageError(f"--slm-gpu-layers={layers}: {problem}", slug="option-value")
+    own = EngineSettings(threads=given["threads"], n_ctx=given["n_ctx"], gpu_layers=layers)
+    engine = engine.overridden_by(own)
     engine = engine.overridden_by(_dialect(given, engine.engine_lib))
     template, source = _chat_template(given["chat_template"])
     said = {name: given[name] for name in GENERATION_OPTIONS} | sampling | {"chat_template": template}

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.config import RunConfig
@@ -16,6 +17,7 @@ from pytest_slm.core.request import SAMPLING
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.kind import Kind
+from pytest_slm.models.detect import detect
 from pytest_slm.prompts.template import check_template
 from pytest_slm.run.conversation import Conversation
 from pytest_slm.sandbox import PASS_AT_1
@@ -29,8 +31,8 @@ ENGINES = {"llamacpp": "llama.cpp", "hf": "transformers"}
 
 
 def check(config: RunConfig, backends: Iterable[str]) -> None:
-    """Raise UsageError for a setting that none of these backends takes, and BackendError for a chat template that
-    cannot be used, before anything is measured."""
+    """Raise UsageError for a setting that none of these backends takes, or a file with a broken header, and
+    BackendError for a chat template that cannot be used, before anything is measured."""
     theirs = {ENGINES.get(name) for name in backends}
     for field in fields(config.engine):
         engine = field.metadata.get("engine", "both")
@@ -39,6 +41,9 @@ def check(config: RunConfig, backends: Iterable[str]) -> None:
             here = ", ".join(sorted(filter(None, theirs)))
             problem = f"a setting of {engine}, and {here} computes here; leave it out"
             raise UsageError(f"--slm-set {field.name}: {problem}", slug="option-value")
+    lora, draft = config.engine.adapter, config.engine.draft_model
+    for path in filter(None, (lora and lora[0], draft)):
+        detect(Path(path))  # an engine believes what it reads
     if config.chat_template is not None:
         check_template(config.chat_template)
 

@@ -22,6 +22,17 @@ def test_values_have_the_types_of_the_fields_that_they_are_for():
     assert read_settings([], {}) == (EngineSettings(), {})
 
 
+def test_files_are_found_where_the_command_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "law.gguf").write_bytes(b"")
+    (tmp_path / "c:1").write_bytes(b"")
+    for text, path, scale in (("law.gguf", "law.gguf", 1.0), ("law.gguf:.5", "law.gguf", 0.5), ("c:1:-2", "c:1", -2.0)):
+        engine, _ = read_settings([f"lora={text}"], {})
+        assert engine.adapter == (str(tmp_path / path), scale)
+    engine, _ = read_settings(["draft_model=law.gguf", "tensor_split=3,1.5", "gpu_layers=0"], {})
+    assert engine == EngineSettings(draft_model=str(tmp_path / "law.gguf"), tensor_split=(3.0, 1.5), gpu_layers=0)
+
+
 @pytest.mark.parametrize(
     ("texts", "line", "slug"),
     [
@@ -40,6 +51,14 @@ def test_values_have_the_types_of_the_fields_that_they_are_for():
         (["min_p=nan"], "min_p is a number", "option-value"),
         (["min_p=1"], "min_p must be at least 0 and below 1, not 1", "option-value"),
         (["top_k=-1"], "top_k must be at least 0, not -1", "option-value"),
+        (["lora=nowhere.gguf"], "--slm-set lora=nowhere.gguf: no such file", "option-value"),
+        (["lora=nowhere.gguf:0.5"], "no such file", "option-value"),
+        (["lora=nowhere.gguf:nan"], "lora is a file, or FILE:SCALE", "option-value"),
+        (["draft_model=nowhere.gguf"], "no such file", "option-value"),
+        (["tensor_split=a,b"], "tensor_split is numbers with commas", "option-value"),
+        (["tensor_split=0,0"], "tensor_split has a number for each GPU", "option-value"),
+        (["tensor_split=1,-1"], "tensor_split has a number for each GPU", "option-value"),
+        (["gpu_layers=-1"], "gpu_layers must be at least 0, not -1", "option-value"),
         (["n_batch=1", "n_batch=1"], "--slm-set says n_batch already", "option-value"),
         (["threads=2"], "--slm-threads says threads already, and only one can be meant", "option-value"),
     ],

@@ -216,6 +216,15 @@ def test_a_setting_of_another_engine_is_refused(session, suite, pytester):
     )
 
 
+def test_an_adapter_with_a_broken_header_is_told_before_an_engine_reads_it(session, suite, pytester):
+    suite(**QUESTIONS)
+    (pytester.path / "law.gguf").write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 16)
+    done = session("suites", "--slm-model=fake", "--slm-set=lora=law.gguf:0.5")
+    assert done.ret == 4
+    done.stderr.fnmatch_lines(["ERROR: *law.gguf*"])
+    assert len(done.errlines) < 4
+
+
 def test_the_engine_is_set_by_the_command_line_before_the_submission(pytester):
     from pytest_slm.core.config import RunConfig
     from pytest_slm.core.types import EngineSettings, Quantization, Submission

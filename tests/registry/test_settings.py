@@ -48,6 +48,14 @@ def test_what_has_one_is_shown_and_never_ranked(standard, name):
     assert all(rate.settings for rate in entry.safety.values())
 
 
+def test_weights_with_an_adapter_are_not_the_published_ones(standard):
+    backend = dataclasses.replace(standard.backend, lora="law.gguf (0123456789ab) x 0.5")
+    (entry,) = build_registry(stored(dataclasses.replace(standard, backend=backend))).models
+    assert entry.aggregates["marketplace"].unranked == (
+        "measured with settings of its own (lora='law.gguf (0123456789ab) x 0.5')"
+    )
+
+
 def test_a_run_without_them_stands_in_the_registry_however_new_the_other_is(standard):
     newer = dataclasses.replace(
         standard, generation=GenerationSettings(temperature=0.7), finished="2030-01-01T00:00:00Z", run_id="newer"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.backends.llamacpp import limits, scoring, soundness, workload
+from pytest_slm.backends.llamacpp.beside.gpu import gpu_name
 from pytest_slm.backends.llamacpp.binding.installed import library
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
@@ -27,8 +28,9 @@ class LlamaCpp(LocalBackend):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec, "the llama.cpp backend needs the path of a GGUF file")
-        self._model = Model(self._path, library(spec.settings.engine, spec.settings.engine_lib))
+        self._model = Model(self._path, library(spec.settings.engine, spec.settings.engine_lib), spec.settings)
         self._model.chat_template = chosen(spec.chat_template, self._model.chat_template)
+        self._settings = spec.settings
         self._limits = limits.choose(self._model, spec.settings)
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
@@ -71,6 +73,11 @@ class LlamaCpp(LocalBackend):
             threads=self._limits.threads,
             exact=self._exact,
             thinking=self._thinking,
+            gpu_layers=self._settings.gpu_layers,
+            main_gpu=self._settings.main_gpu,
+            tensor_split=self._settings.tensor_split,
+            device=gpu_name(self._model.library) if self._settings.gpu_layers else None,
+            lora=None if self._model.lora is None else self._model.lora.told,
             weights_sha256=self._sha256,
             file_bytes=sum(file.stat().st_size for file in self.files),
             chat_template_sha256=hashlib.sha256(source.encode()).hexdigest() if source else None,

@@ -264,6 +264,8 @@ def opened(model: Model, asked: Mapping[str, int]) -> Any:
     handle = library.c.llama_init_from_model(model.handle, parameters)
     if handle:
         _check_opened(library, handle, int(parameters.n_threads))
+        if model.lora is not None:
+            model.lora.put_into(handle)
         return handle
     reason = library.log.last_words()
     if NO_MEMORY.search(reason):

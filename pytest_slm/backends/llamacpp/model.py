@@ -9,26 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.backends.control import ControlTokens, end_of_turn
+from pytest_slm.backends.llamacpp.beside.gpu import place
+from pytest_slm.backends.llamacpp.beside.lora import Lora
 from pytest_slm.backends.llamacpp.binding.library import Library
+from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
 
 
 class Model:
     """An open GGUF: its metadata and its tokenizer. Raises BackendError if the engine does not open it."""
 
-    def __init__(self, path: str, library: Library) -> None:
+    def __init__(self, path: str, library: Library, settings: EngineSettings = EngineSettings()) -> None:
         library.start()
         self.library = library
         self._c, log = library.c, library.log
         llama = self._c
         self.path, self._path = path, os.fsencode(path)
         parameters = library.params("model")
-        parameters.n_gpu_layers = 0
+        kept = place(library, parameters, settings)
         log.buffer_sizes(forget=True)
         self.handle = llama.llama_model_load_from_file(self._path, parameters)
+        del kept  # the engine has read it
         if not self.handle:
             raise BackendError(f"{path}: {library.engine} cannot open it ({log.last_words()})", slug="model-load")
         self.buffers = log.buffer_sizes(forget=True)
+        self.lora = None if settings.adapter is None else Lora(library, self.handle, path, *settings.adapter)
         self.vocab = llama.llama_model_get_vocab(self.handle)
         self.n_vocab = int(llama.llama_vocab_n_tokens(self.vocab))
         self.context_length = int(llama.llama_model_n_ctx_train(self.handle))

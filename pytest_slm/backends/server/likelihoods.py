@@ -241,12 +241,21 @@ class Forced:
     def problem(self) -> str:
         """Why the numbers cannot be believed; empty if they can. Raises BackendError where the server refuses."""
         ids = self._tokenizer.tokenize(PROBE, add_special=True, parse_special=False)
-        if len(ids) < 4 or self._identity.n_ctx is None:
+        different = sorted(set(ids))[:2]
+        if len(different) < 2 or self._identity.n_ctx is None:
             return "the server does not tell its tokens, or the length of its context"
-        *begun, sure = ids[:-1]
-        # One token that nearly must come, and one that must not: with the weight in the number both would be near 0.
-        (likely, _), (unlikely, greedy) = self._one(begun, sure, unwatched), self._one(begun, ids[0], unwatched)
-        return "" if not greedy and unlikely < likely - 1 else "the log-probability of a token depends on what is asked"
+        tops = []
+        for token in different:
+            told = self._ask(ids, token, 1, unwatched)
+            top = next(iter(told.each("top_logprobs")), None) if told else None
+            own, best = told.logprob("logprob") if told else None, top.logprob("logprob") if top else None
+            if told is None or top is None or own is None or best is None or own > best + CLOSE:
+                return "a token that it is made to write has no log-probability"
+            tops.append((top.count("id"), best))
+        # With the weight of what is asked for in the numbers, each of the two would be the likeliest.
+        (one, first), (other, second) = tops
+        same = one == other and abs(first - second) < CLOSE
+        return "" if same else "the log-probability of a token depends on what is asked for"
 
     def score(self, context: str, continuation: str, alive: Alive) -> LogLikelihood:
         """How likely a continuation is, token by token."""

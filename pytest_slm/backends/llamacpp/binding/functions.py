@@ -103,6 +103,12 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 OPTIONAL: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "llama_max_devices": (SIZE, ()),
+    "llama_adapter_lora_init": (POINTER, (POINTER, TEXT)),
+    "llama_set_adapters_lora": (I32, (POINTER, ctypes.POINTER(POINTER), SIZE, ctypes.POINTER(FLOAT))),
+    "llama_set_adapter_lora": (I32, (POINTER, POINTER, FLOAT)),
+    "llama_lora_adapter_init": (POINTER, (POINTER, TEXT)),
+    "llama_lora_adapter_set": (I32, (POINTER, POINTER, FLOAT)),
     "llama_model_n_head": (I32, (POINTER,)),
     "llama_model_n_head_kv": (I32, (POINTER,)),
     "ggml_backend_load_all_from_path": (None, (TEXT,)),
