@@ -80,6 +80,12 @@ Writes a file for each type, with a note beside it about where it comes from. A 
 is not made again. Start from the most precise file there is: what is lost stays lost.""",
         "quantize ./model-F16.gguf --to Q8_0,Q4_K_M",
     ),
+    "devices": (
+        """\
+Asks each engine that is installed, or a library of your own, in a process of its own, and names CPU, GPUs and
+accelerators with their memory. What an engine does not tell is said to be not told.""",
+        "devices --engine-lib=./libllama.so",
+    ),
     "validate": (
         """\
 Tells every difference between what a submission declares and what the headers of its weights say, and

@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_slm import __version__
 from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
+from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.say import say, warn
 from pytest_slm.cli.suite import add_command as add_suite_command
@@ -34,6 +35,7 @@ examples:
   pytest-slm validate submissions/*.yml                   is this submission in order?
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
+  pytest-slm devices                                      what the engines here can compute on
 
 exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder);
 of compare --fail-if-worse: 0 no score is worse, 1 one is, 2 not known
@@ -133,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     quantize.set_defaults(run=_quantize)
 
     add_data_command(commands, taught)
+    add_devices_command(commands, taught)
 
     validate = commands.add_parser(
         "validate", help="check submissions, and compare them with their weights' headers", **taught("validate")

@@ -14,6 +14,25 @@ from pytest_slm.core.rounds import Conditions
 
 
 @dataclass(frozen=True, kw_only=True)
+class Device(Record):
+    """Something that an engine can compute on, as the engine tells it. ``kind``: CPU, GPU, integrated GPU or
+    accelerator; ``description`` is its maker's name of it, ``driver`` the version of that. Memory in bytes; what is
+    free is told in listings alone. None: the engine does not tell."""
+
+    name: str
+    kind: str | None = None
+    description: str | None = None
+    memory_total: int | None = None
+    memory_free: int | None = None
+    driver: str | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is something else than the CPU, with memory or arithmetic of its own."""
+        return self.kind not in ("CPU", "accelerator")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackendInfo(Record):
     """What a backend says of itself and of the model it has opened: all that an answer depends on besides the question.
 

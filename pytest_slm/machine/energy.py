@@ -140,3 +140,17 @@ def wrapped(before: int, after: int, limit: int) -> int:
     if used < 0:
         raise OSError(f"the counter went from {before} to {after}, and its range is {limit}")
     return used
+
+
+def nvidia_driver() -> str | None:
+    """The version of NVIDIA's driver; None where NVML is not there to tell it."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        said = pynvml.nvmlSystemGetDriverVersion()
+    except pynvml.NVMLError:
+        return None
+    return said.decode() if isinstance(said, bytes) else str(said)
