@@ -54,11 +54,11 @@ def test_a_model_that_drafts_something_else_costs_time_and_no_letter(
     opened, small_model, small_q4_1_model, real_model, bold
 ):
     plain = opened(small_model).generate(requests())
-    for draft in (real_model, small_q4_1_model):
-        answers = opened(small_model, draft).generate(requests())
-        assert texts(answers) == texts(plain)
+    assert texts(opened(small_model, small_q4_1_model).generate(requests())) == texts(plain)
     # SmolLM2 drafts sentences, of which a model with random weights says next to nothing.
-    answers = opened(small_model, real_model).generate(requests())
+    few = requests(n=3, max_tokens=5)
+    answers = opened(small_model, real_model).generate(few)
+    assert texts(answers) == texts(opened(small_model).generate(few))
     assert sum(one.n_accepted for one in answers) < sum(one.n_drafted for one in answers) / 5
 
 
