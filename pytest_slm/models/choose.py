@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_slm.core.config import RunConfig
+from pytest_slm.core.request import PLAIN
 from pytest_slm.core.submission import KERNELS
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
@@ -180,6 +181,8 @@ def check_served(config: RunConfig, submission: Submission) -> None:
     given = {name: getattr(config, name) for name in names}
     if server:  # a context length is what prompts are fitted to, whoever computes
         given |= {name: value for name, value in config.engine.to_json().items() if name != "n_ctx"}
+        given["chat_template"] = config.template if config.template != PLAIN else None
+        given["kernels"] = config.kernels != ("native",)
     for name, value in given.items():
         if value not in (None, False):
             option = f"--slm-{name.removeprefix('every_').replace('_', '-')}"

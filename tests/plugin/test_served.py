@@ -96,6 +96,7 @@ def test_what_cannot_be_measured_through_a_server_is_skipped_with_the_reason(run
         (("--slm-offline",), "http://192.0.2.1:8080/v1", "server-offline"),
         (("--slm-threads=2",), "http://127.0.0.1:8080/v1", "server-option"),
         (("--slm-exact",), "http://127.0.0.1:8080/v1", "server-option"),
+        (("--slm-chat-template=chatml",), "http://127.0.0.1:8080/v1", "server-option"),
         (("--slm-thinking=64",), "http://127.0.0.1:8080/v1", "server-option"),
         (("--slm-served-model=x",), "fake", "server-option"),
         (("--slm-concurrency=2",), "fake", "server-option"),

@@ -22,10 +22,10 @@ from pytest_slm.prompts.switches import variables_of
 CHAT_PATH, TEXT_PATH = "/chat/completions", "/completions"
 
 PLAIN_SAMPLERS: Mapping[str, Mapping[str, float]] = {
-    LLAMA_SERVER: {"min_p": 0.0, "repeat_penalty": 1.0},
-    LLAMA_CPP_PYTHON: {"min_p": 0.0, "repeat_penalty": 1.0},
+    LLAMA_SERVER: {"repeat_penalty": 1.0},
+    LLAMA_CPP_PYTHON: {"repeat_penalty": 1.0},
     LM_STUDIO: {"repeat_penalty": 1.0},
-    VLLM: {"min_p": 0.0, "repetition_penalty": 1.0},
+    VLLM: {"repetition_penalty": 1.0},
 }
 """What would otherwise change the probabilities by a server's own default, by kind of server. Others refuse fields that
 they do not know, and get none."""
@@ -51,10 +51,11 @@ def body_of(request: Request, identity: Identity, thinking: Thinking) -> dict[st
     }
     if kind != LLAMA_CPP_PYTHON:  # it does not know them, and tells no counts in a stream
         body["stream_options"] = {"include_usage": True}
-    if kind in PLAIN_SAMPLERS:
-        body["top_k"] = request.top_k
-    elif request.top_k:
-        raise NotAvailableError("this server is not known to take top_k", slug="server-setting")
+    for name in ("top_k", "min_p"):
+        if kind in PLAIN_SAMPLERS:
+            body[name] = getattr(request, name)
+        elif getattr(request, name):
+            raise NotAvailableError(f"this server is not known to take {name}", slug="server-setting")
     if request.stop and not request.forced_length and thinking == "off":  # they are not looked for in thinking
         body["stop"] = [stop for stop in request.stop if stop]
     if request.forced_length:

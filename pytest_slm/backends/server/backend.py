@@ -103,8 +103,9 @@ class Server:
     def generate(
         self, requests: Sequence[Request], progress: Progress = silent, finished: Finished[Generation] = ignored
     ) -> list[Generation]:
-        """One generation per request, as many at once as the server is given."""
-        return self._all(len(requests), lambda n, alive: self._written(requests[n], alive), progress, finished)
+        """One generation per request, as many at once as the server is given; alone, where its time counts."""
+        at_once = 1 if any(request.alone for request in requests) else self._at_once
+        return self._all(len(requests), lambda n, alive: self._written(requests[n], alive), progress, finished, at_once)
 
     def loglikelihood(
         self,
@@ -185,9 +186,16 @@ class Server:
 
     # -- one request -----------------------------------------------------------------------------------------------
 
-    def _all(self, n: int, ask: Callable[[int, Alive], T], progress: Progress, finished: Finished[T]) -> list[T]:
+    def _all(
+        self,
+        n: int,
+        ask: Callable[[int, Alive], T],
+        progress: Progress,
+        finished: Finished[T],
+        at_once: int | None = None,
+    ) -> list[T]:
         found: ResultCollector[T] = ResultCollector(n, progress, finished)
-        return ask_all(n, self._at_once, ask, found, what=self._client.base, silence_s=self._silence_s)
+        return ask_all(n, at_once or self._at_once, ask, found, what=self._client.base, silence_s=self._silence_s)
 
     def _written(self, request: Request, alive: Alive) -> Generation:
         """The answer to one request; one that was cut off is asked for once more, from its start."""

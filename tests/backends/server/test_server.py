@@ -92,6 +92,23 @@ def test_so_many_requests_are_open_at_once(scripted_server, served):
     assert [answer.text for answer in answers] == ["Hello there."] * 9
 
 
+def test_a_request_whose_time_is_its_own_is_asked_alone(scripted_server, served):
+    open_, most = [], []
+    plain = scripted_server.routes[CHAT]
+
+    def slow(handler):
+        open_.append(handler)
+        most.append(len(open_))
+        time.sleep(0.02)
+        open_.remove(handler)
+        plain(handler)
+
+    backend = served(concurrency=3)
+    scripted_server.routes[CHAT] = slow
+    backend.generate([HELLO, dataclasses.replace(HELLO, alone=True), HELLO])
+    assert max(most) == 1
+
+
 # -- what is made of an answer -----------------------------------------------------------------------------------------
 
 
