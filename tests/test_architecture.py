@@ -143,7 +143,10 @@ def test_provenance_is_for_people():
 def test_foreign_text_is_printed_in_few_places():
     # say() shows what would steer a terminal; the others write JSON to a pipe, or the repr of an error to a log
     printing = {where(path) for path in FILES for call in calls(path) if ast.unparse(call.func) == "print"}
-    assert printing == {"cli/say", "hosts/host", "hosts/process", "backends/llamacpp/quantize", "prompts/guest"}
+    assert printing == {"cli/say", "hosts/host", "hosts/process", "backends/llamacpp/quantize", "prompts/guest"} | {
+        "backends/llamacpp/binding/devices",
+        "machine/memory",
+    }
     # lines of pytest's terminal: what is not written here is shown, or was made of parts that are
     plain = re.compile(r"^f?['\"][^{]*['\"]$|shown\(|^line$|^text$|^''$|^f'aggregate ")
     wrong = [

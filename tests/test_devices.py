@@ -1,15 +1,17 @@
 """What engines say that they can compute on: listed, and never more than they say."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from pytest_slm.backends.llamacpp.binding import functions
-from pytest_slm.backends.llamacpp.binding.devices import devices
+from pytest_slm.backends.llamacpp.binding.devices import computing, devices
+from pytest_slm.backends.llamacpp.binding.log import EngineLog
 from pytest_slm.cli import devices as command
 from pytest_slm.cli.main import main
-from pytest_slm.core.backend_info import Device
+from pytest_slm.core.backend_info import BackendInfo, Device, machine_id
 
 GIB = 2**30
 TWO = [(b"CUDA0", b"NVIDIA T4", 1, (15 * GIB, 14 * GIB)), (b"CPU", b"Some CPU", 0, (8 * GIB, 8 * GIB))]
@@ -101,3 +103,52 @@ def test_an_engine_that_dies_is_one_line(capsys, monkeypatch):
 def test_a_file_that_is_no_library_is_one_line_and_code_4(capsys, tmp_path):
     assert main(["devices", f"--engine-lib={tmp_path / 'x.so'}"]) == 4
     assert "engine-library" in capsys.readouterr().err
+
+
+def logged(*lines):
+    log = EngineLog()
+    for line in lines:
+        log._keep(2, line.encode(), None)
+    return log
+
+
+def test_memory_is_told_for_each_device():
+    log = logged(
+        "load_tensors:   CPU_Mapped model buffer size =   100.00 MiB",
+        "load_tensors:        CUDA0 model buffer size =   300.00 MiB",
+        "load_tensors:          CPU buffer size =     1.00 MiB",  # ik_llama.cpp's
+        "llama_kv_cache:    Vulkan1 KV buffer size =    22.50 MiB",
+        "llama_context:  CUDA_Host  output buffer size =     0.25 MiB",
+        "sched_reserve: MTL0_Mapped compute buffer size =     2.00 MiB",
+    )
+    mib = 2**20
+    assert log.places == {"CUDA0", "Vulkan1", "MTL0"}
+    assert log.buffer_sizes() == {
+        "weights": 401 * mib,
+        "weights@CUDA0": 300 * mib,
+        "kv_cache": 22.5 * mib,
+        "kv_cache@Vulkan1": 22.5 * mib,
+        "outputs": mib // 4,
+        "compute_buffers": 2 * mib,
+        "compute_buffers@MTL0": 2 * mib,
+    }
+
+
+def test_those_compute_on_which_the_engine_has_opened_a_buffer():
+    found = engine(TWO)
+    found.log = EngineLog()
+    assert [one.name for one in computing(found)] == ["CPU"]
+    found.log.places |= {"CUDA0", "Vulkan3"}
+    assert [one.name for one in computing(found)] == ["CUDA0", "CPU", "Vulkan3"]
+    assert all(one.memory_free is None for one in computing(found))
+
+
+def test_a_device_beside_the_cpu_makes_another_machine():
+    def machine(*found):
+        info = BackendInfo(name="x", engine_version="1", n_ctx=1, engine_build="b", devices=found)
+        return machine_id({"fingerprint": "f" * 16}, info)
+
+    cpu, gpu = Device(name="CPU", kind="CPU"), Device(name="CUDA0", kind="GPU", memory_total=GIB)
+    alone = machine(cpu, Device(name="BLAS", kind="accelerator"))
+    assert alone == machine() == "f" * 16
+    assert len({alone, machine(cpu, gpu), machine(cpu, replace(gpu, memory_total=2 * GIB))}) == 3

@@ -33,6 +33,18 @@ class Device(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Agreement(Record):
+    """How far an engine's logits are from those of a ``reference``: the mean squared difference as a share of their
+    variance (``nmse``), the greatest difference, and in how many of the ``places`` the likeliest token is the same."""
+
+    reference: str
+    nmse: float
+    greatest: float
+    same: int
+    places: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackendInfo(Record):
     """What a backend says of itself and of the model it has opened: all that an answer depends on besides the question.
 
@@ -44,6 +56,8 @@ class BackendInfo(Record):
     the model was to think before it answered, or the most tokens of that, ``chat_template_notes`` what a reader should
     know of the prompts, ``lora`` an adapter's name, hash and scale, ``draft_model`` the name and hash of the model that
     drafts. None: not known, or not a thing of this backend. ``extra``: what else a plugin's backend wants to be told.
+    ``devices``: what the engine computes on, as it tells; ``kernels_beside``: how far its logits are from those of a
+    CPU.
 
     Of a model that a server holds: its address (``server``), the name that it serves the model by (``served_model``)
     and the digest that it tells of the weights (``weights_digest``), which nobody has verified.
@@ -64,6 +78,7 @@ class BackendInfo(Record):
     flash_attention: bool | None = None
     dtype: str | None = None
     device: str | None = None
+    devices: tuple[Device, ...] = ()
     gpu_layers: int | None = None
     main_gpu: int | None = None
     tensor_split: tuple[float, ...] | None = None
@@ -83,6 +98,7 @@ class BackendInfo(Record):
     vocab_size: int | None = None
     adds_bos: bool | None = None
     kernels_nmse: float | None = None
+    kernels_beside: tuple[Agreement, ...] = ()
     kv_bytes_per_token: int | None = None
     server: str | None = None
     served_model: str | None = None
@@ -117,7 +133,7 @@ taken over from an earlier session only where it is the same."""
 
 CONSEQUENCES = (
     *("model_description", "parameters", "weights_bytes", "file_bytes", "vocab_size", "adds_bos"),
-    "kernels_nmse",
+    *("kernels_nmse", "kernels_beside", "devices"),
     *("kv_bytes_per_token", "chat_template_notes"),
 )
 """What follows from the weights and all of the above."""
@@ -170,10 +186,15 @@ class HostDescription(Record):
 
 
 def device_facts(backend: BackendInfo | None) -> dict[str, Any]:
-    """The device that a backend computes on, with the engine's build, in which a GPU has its name; nothing for the CPU,
-    which the fingerprint knows."""
-    device = accelerator(backend.device) if backend else None
-    return {} if backend is None or device is None else {"device": device, "engine_build": backend.engine_build}
+    """The device that a backend computes on, with the engine's build, in which a GPU has its name, and what the engine
+    tells of each device beside the CPU; nothing for the CPU, which the fingerprint knows."""
+    if backend is None:
+        return {}
+    beside = ", ".join(one.description or one.name for one in backend.devices if one.apart)
+    device = accelerator(backend.device) or beside or None
+    apart = [[one.name, one.description, one.memory_total] for one in backend.devices if one.apart]
+    facts = {"device": device, "engine_build": backend.engine_build} if device else {}
+    return {**facts, "devices": apart} if apart else facts
 
 
 def machine_id(machine: Mapping[str, Any], backend: BackendInfo | None) -> str | None:

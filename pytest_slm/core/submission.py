@@ -203,6 +203,8 @@ class Detected(Record):
     quantization: str | None = None
     bits_per_weight: float | None = None
     file_size: int | None = None
+    bytes_per_token: int | None = None
+    """Bytes of the weights that every token reads, or fewer."""
     name: str | None = None
     license: str | None = None
     rope_scaling: str | None = None

@@ -36,7 +36,8 @@ from pytest_slm.hosts.failures import error_json
 from pytest_slm.hosts.weights import WeightFiles
 from pytest_slm.machine.conditions import Observation, Observer, foreign_cores
 from pytest_slm.machine.hardware import describe_machine
-from pytest_slm.machine.memory import MemoryUse, memory_use, reset_peak
+from pytest_slm.machine.memory import MemoryUse, bandwidth_of_machine, memory_use, reset_peak
+from pytest_slm.machine.processor import last_level_bytes
 
 BEAT_S = 0.2
 """No more than one progress message in this time."""
@@ -113,6 +114,7 @@ class Host:
             "reset_peak": lambda _: reset_peak(),
             "watch_start": self.watch_start,
             "watch_stop": self.watch_stop,
+            "bandwidth": lambda _: {"bytes_per_s": bandwidth_of_machine(), "caches": last_level_bytes()},
             "foreign_cores": lambda seconds: foreign_cores(seconds, self._own),
         }
 

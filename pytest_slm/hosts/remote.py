@@ -163,6 +163,12 @@ class RemoteBackend:
         """The machine that the model is on (docs/machine.md), as its process found it before the model was loaded."""
         return self._description.machine
 
+    def bandwidth(self) -> tuple[float | None, int | None]:
+        """Bytes a second that the cores of the model's machine read from memory, found out now, and bytes of its
+        last-level caches; None for what cannot be told."""
+        told = self._call("bandwidth", None)
+        return told["bytes_per_s"], told["caches"]
+
     def foreign_cores(self, seconds: float) -> float | None:
         """CPU that other programs take on the model's machine, in cores, watched for so long."""
         taken = self._call("foreign_cores", seconds)

@@ -6,18 +6,23 @@ The peak of record is the kernel's own high-water mark: it misses nothing. ``Mem
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import mmap
 import os
+import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
 from pytest_slm.core.record import Record
 from pytest_slm.machine.files import read_keyed
+from pytest_slm.machine.hardware import usable_cores
 
 SAMPLER_SHARE = 0.1
 """Share of its time that a sampler may spend: the longer a look takes, the rarer they are."""
@@ -169,3 +174,49 @@ def _peak() -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else 1024 * peak)
+
+
+def read_bandwidth(n_bytes: int = 2**28, rounds: int = 5) -> float | None:
+    """Bytes a second that all cores together read from memory: the best of several rounds, from a buffer that must be
+    larger than the caches. None where the C library cannot be asked, or there is no memory for it.
+
+    ``memchr`` looks for a byte that is not there, and gives the interpreter's lock back meanwhile.
+    """
+    try:
+        find: Any = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memchr
+        memory = mmap.mmap(-1, n_bytes)
+    except (OSError, AttributeError, ValueError):
+        return None
+    find.restype, find.argtypes = ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
+    threads = usable_cores()
+    part = n_bytes // threads
+    view = (ctypes.c_char * n_bytes).from_buffer(memory)
+    start = ctypes.addressof(view)
+    # Pages that were never written are all one and the same, which is in the cache.
+    ctypes.memset(start, 1, n_bytes)
+
+    def once(pool: ThreadPoolExecutor) -> float:
+        began = time.perf_counter()
+        for looking in [pool.submit(find, start + number * part, 0, part) for number in range(threads)]:
+            looking.result()
+        return time.perf_counter() - began
+
+    with ThreadPoolExecutor(threads) as pool:
+        best = min(once(pool) for _ in range(rounds))
+    del view
+    memory.close()
+    return part * threads / best
+
+
+def bandwidth_of_machine() -> float | None:
+    """``read_bandwidth``, in a process of its own: the buffer would count for the peak of this one."""
+    command = [sys.executable, "-P", "-m", __name__]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        return float(told)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+if __name__ == "__main__":
+    print(read_bandwidth())

@@ -77,6 +77,19 @@ def caches(root: Path = ROOT) -> dict[str, int]:
     return sizes
 
 
+def last_level_bytes(root: Path = ROOT) -> int | None:
+    """Bytes of all caches of the last level together, one that several CPUs share counted once; None where the system
+    does not tell."""
+    sizes: dict[tuple[str, str], int] = {}
+    for folder in (root / CPUS).glob("cpu[0-9]*/cache/index[0-9]*"):
+        level, kind, size, shared = (read_text(folder / name) for name in ("level", "type", "size", "shared_cpu_list"))
+        number = (size or "").removesuffix("K")
+        if level and number.isdigit() and kind != "Instruction":
+            sizes[level, shared or folder.parent.parent.name] = 1024 * int(number)
+    last = max((level for level, _ in sizes), default="")
+    return sum(size for (level, _), size in sizes.items() if level == last) or None
+
+
 def described(root: Path = ROOT) -> dict[str, Any]:
     """What is told of the CPU beside its name and features."""
     return {

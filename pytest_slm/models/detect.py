@@ -64,6 +64,7 @@ def _detect_gguf(path: Path) -> Detected:
         quantization=_quantization(headers),
         bits_per_weight=8 * sum(header.tensor_bytes for header in headers) / elements if elements else None,
         file_size=sum(header.size for header in headers),
+        bytes_per_token=_bytes_per_token(headers),
         name=first.text("general.name"),
         license=first.text("general.license"),
         rope_scaling=_rope_scaling(first, architecture),
@@ -72,6 +73,13 @@ def _detect_gguf(path: Path) -> Detected:
         other_use=_other_use(first, architecture),
         derivation=derivation_of(path),
     )
+
+
+def _bytes_per_token(headers: list[Header]) -> int | None:
+    """All tensors without those of which a token needs a part: experts, and a table of rows that is looked up. Where
+    there is no output of its own, the table of rows is that."""
+    uses = sum((header.bytes_by_use for header in headers), start=type(headers[0].bytes_by_use)())
+    return uses["all"] + (uses["output"] or uses["looked_up"]) or None
 
 
 ENCODERS = frozenset(

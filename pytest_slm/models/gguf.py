@@ -59,6 +59,9 @@ class Header:
     elements: int = 0
     tensor_bytes: int = 0
     elements_by_type: Counter[str] = field(default_factory=Counter)
+    bytes_by_use: Counter[str] = field(default_factory=Counter)
+    """Of tensors that not every token reads as a whole: ``looked_up`` a row of, ``experts`` some of, ``ahead`` drafts
+    more tokens; and ``output``, which the looked-up one stands for where there is none."""
 
     def text(self, key: str) -> str | None:
         """A metadata text; UsageError where it is something else."""
@@ -183,6 +186,7 @@ def _read_tensors(data: Bytes, header: Header, count: int) -> None:
         if offset != expected:
             header.fail(f"the tensor {name!r:.80} is said to be at {offset}, but {expected} follows", data.tell() - 8)
         header.tensor_bytes += nbytes
+        header.bytes_by_use[_use(name)] += nbytes
         last = expected + nbytes
         expected += -(-nbytes // alignment) * alignment
     if count:
@@ -193,6 +197,13 @@ def _read_tensors(data: Bytes, header: Header, count: int) -> None:
                 f"({end - header.size} bytes are missing); download it again",
                 slug="gguf-truncated",
             )
+
+
+def _use(name: str) -> str:
+    if name == "output.weight":
+        return "output"
+    marks = {"token_embd": "looked_up", "_exps": "experts", "nextn": "ahead"}
+    return next((use for mark, use in marks.items() if mark in name), "all")
 
 
 def _read_tensor(data: Bytes, header: Header, name: str) -> int:

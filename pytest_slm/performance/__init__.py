@@ -8,9 +8,11 @@ who asks waits for: chat template, tokenizer, prompt, sampler, text).
 - ``engine``   prompts, generation, depth, sequences in parallel
 - ``loading``  opening the model, in a fresh process each time
 - ``memory``   of a fresh process
+- ``bounds``   what no machine can do
 - ``prompts``  texts of an exact number of tokens
 """
 
+from pytest_slm.performance.bounds import check_rates
 from pytest_slm.performance.engine import (
     DEPTH_OUTPUT,
     DEPTH_PROMPT,
@@ -51,6 +53,7 @@ __all__ = [
     "Rounds",
     "RoundsResult",
     "Subject",
+    "check_rates",
     "median_metric",
     "memory",
     "play",

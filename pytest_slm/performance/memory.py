@@ -12,6 +12,7 @@ from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.rounds import Shape
 from pytest_slm.core.types import Measurement, Request
 from pytest_slm.errors import NotAvailableError
+from pytest_slm.performance.bounds import check_resident
 from pytest_slm.performance.prompts import Prompts
 from pytest_slm.performance.rounds import Subject, require_context
 
@@ -44,6 +45,8 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Shape, Mapping[st
         "compute_buffers": _sum(buffers.get("compute_buffers"), buffers.get("outputs")),
     }
     gpu = accelerator(info.device)
+    if gpu is None:
+        check_resident(peak, subject.bytes_per_token)
     # While a model is loaded there is neither KV memory nor a compute buffer: that peak has other parts.
     running = None if gpu else used.peak
     rest = None if running is None else running - sum(size for size in parts.values() if size is not None)
@@ -58,6 +61,7 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Shape, Mapping[st
         "peak_pss": sight.seen.peak_pss,
         "peak_rss_run": run_peak,
         **parts,
+        **{name: size for name, size in buffers.items() if "@" in name},
         # Buffers are told as they were asked for; pages that were never touched are no memory yet.
         "other": rest if rest is not None and rest >= 0 else None,
         "file_size": info.file_bytes,

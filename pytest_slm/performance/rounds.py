@@ -55,6 +55,8 @@ class Subject:
     open: Callable[[], RemoteBackend]
     reopen: Callable[[Callable[[], None]], RemoteBackend]
     files: tuple[Path, ...] = ()
+    bytes_per_token: int | None = None
+    """Bytes of its weights that every token reads, or fewer; None where the headers do not tell."""
     server: str | None = None
     """The address of the server that holds it, in a process that nobody here has started or can look into."""
 

@@ -23,7 +23,7 @@ from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 from pytest_slm.models.naming import split_parts
-from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, play
+from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, check_rates, play
 from pytest_slm.plugin.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.plugin.marks import mark_of
 from pytest_slm.run.served import server_of
@@ -100,17 +100,19 @@ class Timer:
         around: dict[str, Any] = {"quiet": quiet.to_json()}
         if len(items) > 1:
             around["interleaved"] = [item.quantization for item in items]
-        players: dict[ItemId, Player] = {}
+        players: dict[ItemId, tuple[Player, Subject]] = {}
         kept = self._shared.kept
         for item in items:
             try:
-                players[item] = Player(make(self._subject(item.quantization)), self.rule)
+                subject = self._subject(item.quantization)
+                players[item] = Player(make(subject), self.rule), subject
             except SlmError as error:
                 kept[item] = error
-        play(list(players.values()))
-        for item, player in players.items():
+        play([player for player, _ in players.values()])
+        for item, (player, subject) in players.items():
             try:
                 measured = player.measured()
+                check_rates(measured, subject)
                 kept[item] = dataclasses.replace(measured, provenance={**measured.provenance, **around})
             except SlmError as error:
                 kept[item] = error
@@ -142,6 +144,7 @@ class Timer:
             open=lambda: run.open(quantization),
             reopen=reopen,
             files=weight_files(run.path(quantization)),
+            bytes_per_token=found.bytes_per_token if (found := run.detected(quantization)) else None,
             server=server_of(run.submission, run.quantization(quantization)),
         )
 

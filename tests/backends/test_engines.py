@@ -1,11 +1,13 @@
 """ik_llama.cpp beside llama.cpp on the same weights: what is the same, and what happens where it is wrong."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pytest_slm.backends.llamacpp import soundness
+from pytest_slm.backends.llamacpp.beside import reference
 from pytest_slm.backends.llamacpp.binding import installed
 from pytest_slm.backends.protocol import EngineTest, ModelSpec
 from pytest_slm.core.types import EngineSettings, Request
@@ -191,3 +193,62 @@ def test_whatever_an_engine_computes_many_tokens_are_as_few(opened, request, wei
     ids = backend._model.tokenize(soundness.TEXT, add_special=True, parse_special=False)[:48]
     few, many = (soundness._logits(backend._model, backend._limits, ids, step) for step in (8, 48))
     assert soundness.difference(few, many) <= soundness.MOST_NMSE, said
+
+
+# -- beside a CPU --------------------------------------------------------------------------------------------------
+
+
+def test_a_library_of_ones_own_is_compared_with_the_installed_engine(opened, small_model):
+    own = str(installed.PACKAGES["ik"].path)
+    (beside,) = opened(small_model, None, engine_lib=own).describe().kernels_beside
+    assert beside.reference.startswith("llama.cpp on the CPU (llama-cpp-python")
+    assert beside.nmse < 0.03
+    assert beside.same >= 0.8 * beside.places > 8
+    assert 0 < beside.greatest < 1
+
+
+def test_engines_of_the_cpu_alone_have_no_reference(opened, small_model):
+    assert opened(small_model, "llama.cpp").describe().kernels_beside == ()
+
+
+def scripted(monkeypatch, change):
+    """Logits of which those of the reference are known, and the engine's are a change of them."""
+    exact = np.random.default_rng(1).normal(size=(20, 50)).astype(np.float32)
+    asked = []
+
+    def reference_of(model, held, engine, lib):
+        asked.append((engine, lib))
+        return exact, "the CPU"
+
+    monkeypatch.setattr(reference, "_reference", reference_of)
+    monkeypatch.setattr(reference, "logits", lambda model, held, step: change(exact))
+    return asked
+
+
+GPU = SimpleNamespace(
+    path="m.gguf", library=SimpleNamespace(engine="e", version="1", log=SimpleNamespace(places={"CUDA0"}))
+)
+
+
+def test_what_a_gpu_computes_is_compared_with_the_same_library_on_the_cpu(monkeypatch):
+    asked = scripted(monkeypatch, lambda exact: exact * np.float32(1.01))
+    (beside,) = reference.check(GPU, None, EngineSettings(engine="llama.cpp"))
+    assert asked == [("llama.cpp", None)]
+    assert beside.nmse == pytest.approx(0.0001, rel=0.05)
+    assert (beside.same, beside.places) == (20, 20)
+
+
+@pytest.mark.parametrize("change", [lambda exact: -exact, lambda exact: exact[::-1], lambda exact: exact * np.nan])
+def test_a_gpu_that_is_fast_and_wrong_is_refused(monkeypatch, change):
+    scripted(monkeypatch, change)
+    with pytest.raises(BackendError, match="computes other logits than the CPU") as caught:
+        reference.check(GPU, None, EngineSettings())
+    assert caught.value.slug == "kernels-wrong"
+
+
+def test_a_reference_that_cannot_be_opened_is_told(opened, small_model, monkeypatch):
+    model = opened(small_model)._model
+    monkeypatch.setattr(model, "path", "nowhere.gguf")
+    with pytest.raises(BackendError, match=r"nowhere\.gguf: the reference .* cannot open it") as caught:
+        reference._reference(model, opened(small_model)._limits, "llama.cpp", None)
+    assert caught.value.slug == "kernels-reference"

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.types import Cuts, Derivation
 from pytest_slm.site.report import render_report
-from pytest_slm.terminal.summary import result_line, summarize
+from pytest_slm.terminal.summary import kernels_lines, result_line, summarize
 
 
 class Terminal:
@@ -164,3 +165,14 @@ def test_columns_stand_under_each_other_beside_wide_names(lines, factory):
     # two letters that take four columns: the row's second column begins two characters earlier
     assert row[start - 3] == " "
     assert row[start - 2] != " "
+
+
+def test_correctness_stands_beside_speeds():
+    beside = Agreement(reference="llama.cpp on the CPU", nmse=0.2, greatest=3.0, same=15, places=20)
+    backend = BackendInfo(name="x", engine_version="1", n_ctx=1, kernels_nmse=0.004, kernels_beside=(beside,))
+    assert kernels_lines(backend) == [
+        "correctness of these speeds, many tokens at once beside a few: NMSE of logits 0.004",
+        "doubtful correctness of these speeds, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 likeliest "
+        "tokens the same, greatest difference 3",
+    ]
+    assert kernels_lines(BackendInfo(name="x", engine_version="1", n_ctx=1)) == kernels_lines(None) == []

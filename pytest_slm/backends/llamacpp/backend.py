@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.backends.llamacpp import limits, scoring, soundness, workload
+from pytest_slm.backends.llamacpp.beside import reference
 from pytest_slm.backends.llamacpp.beside.draft_model import DraftModel
 from pytest_slm.backends.llamacpp.beside.gpu import gpu_name
+from pytest_slm.backends.llamacpp.binding.devices import computing
 from pytest_slm.backends.llamacpp.binding.installed import library
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
@@ -18,7 +20,7 @@ from pytest_slm.backends.llamacpp.soundness import Kernels
 from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Progress, Workload, silent
-from pytest_slm.core.backend_info import BackendInfo
+from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError
@@ -40,6 +42,7 @@ class LlamaCpp(LocalBackend):
         self._draft_model = self._drafting()
         self._timer = EngineTimer(self._model, self._limits)
         self._kernels: Kernels | None = None
+        self._beside: tuple[Agreement, ...] = ()
         self._batcher: Batcher | None = None
         self.files = self._model.files()
 
@@ -67,6 +70,7 @@ class LlamaCpp(LocalBackend):
             n_batch=self._limits.n_batch,
             n_ubatch=self._limits.n_ubatch,
             kernels_nmse=kernels.nmse,
+            kernels_beside=self._beside,
             n_seq=self._limits.n_seq,
             n_outputs=self._limits.n_outputs,
             kv_cells=self._limits.kv_cells,
@@ -80,6 +84,7 @@ class LlamaCpp(LocalBackend):
             gpu_layers=self._settings.gpu_layers,
             main_gpu=self._settings.main_gpu,
             tensor_split=self._settings.tensor_split,
+            devices=computing(self._model.library),
             device=gpu_name(self._model.library) if self._settings.gpu_layers else None,
             draft_model=None if self._draft_model is None else self._draft_model.told,
             lora=None if self._model.lora is None else self._model.lora.told,
@@ -149,6 +154,8 @@ class LlamaCpp(LocalBackend):
                 self._context.close()
                 self._context = Context(self._model, self._limits)
                 self._timer = EngineTimer(self._model, self._limits)
+            if self._kernels.nmse is not None:
+                self._beside = reference.check(self._model, self._limits, self._settings)
         return self._kernels
 
     def _write(self, requests: Sequence[Request], found: ResultCollector[Generation]) -> None:

@@ -73,6 +73,11 @@ def difference(reference: Logits, found: Logits) -> float:
     return float(((exact - other) ** 2).mean() / max(exact.var(), 1e-12))
 
 
+def computed(model: Model, limits: EngineLimits, ids: list[int], step: int) -> Logits:
+    """The logits after every ``FEW`` tokens of a text, and after the last, with so many tokens computed in a step."""
+    return _logits(model, limits, ids, step)
+
+
 def _logits(model: Model, limits: EngineLimits, ids: list[int], step: int) -> Logits:
     """Those after every ``FEW`` tokens, and after the last, with so many tokens computed in a step."""
     # As little memory as will do: what is opened here counts for the peak of the process.

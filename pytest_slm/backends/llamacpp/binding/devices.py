@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pytest_slm.backends.llamacpp.binding.functions import SIZE
@@ -35,6 +36,15 @@ def devices(engine: Library) -> tuple[Device, ...]:
     if c.ggml_backend_dev_count is None or c.ggml_backend_dev_get is None or c.ggml_backend_dev_name is None:
         return (CPU, Device(name="GPU", kind="GPU")) if c.llama_supports_gpu_offload() else (CPU,)
     return tuple(_device(c, c.ggml_backend_dev_get(number)) for number in range(c.ggml_backend_dev_count()))
+
+
+def computing(engine: Library) -> tuple[Device, ...]:
+    """Those that compute in this process: the CPU, and each on which the engine has opened a buffer."""
+    known = [replace(one, memory_free=None) for one in devices(engine)]
+    places = engine.log.places
+    found = [one for one in known if one.kind == "CPU" or one.name in places]
+    unlisted = sorted(places - {one.name for one in known})
+    return (*found, *(Device(name=name) for name in unlisted))
 
 
 def _device(c: Any, handle: Any) -> Device:

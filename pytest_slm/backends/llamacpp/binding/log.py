@@ -8,8 +8,11 @@ from collections import deque
 from pytest_slm.backends.llamacpp.binding.functions import LOG
 
 WARNING, ERROR = 3, 4
-BUFFER = re.compile(r"(\w+) buffer size = +([0-9.]+) MiB")
+BUFFER = re.compile(r"^(?:\S+: +)?(\S+) +(?:\S+ +)*?(?:(\w+) +)?buffer size = +([0-9.]+) MiB")
 """The engine says how large its buffers are in its log only: ``CPU KV buffer size =    45.00 MiB``."""
+
+OF_THE_CPU = re.compile(r"CPU|AMX$|BLAS$|.*_Host$")
+"""Buffers in the machine's own memory. Others begin with the name of their device: ``CUDA0``, ``MTL0_Mapped``."""
 
 KINDS = {"KV": "kv_cache", "RS": "kv_cache", "compute": "compute_buffers", "output": "outputs"}
 """Our names of them; RS is the memory of layers with a running state. Those without a kind have weights."""
@@ -21,6 +24,8 @@ class EngineLog:
     def __init__(self) -> None:
         self._last: deque[str] = deque(maxlen=20)
         self._sizes: dict[str, int] = {}
+        self.places: set[str] = set()
+        """Devices other than the CPU on which it has ever opened a buffer."""
         self.callback = LOG(self._keep)  # the library calls it for as long as the process lives
 
     def _keep(self, level: int, text: bytes, _data: object) -> None:
@@ -28,12 +33,19 @@ class EngineLog:
         if level in (WARNING, ERROR):
             self._last.append(text.decode("utf-8", "replace").strip())
         elif b"buffer size = " in text and (found := BUFFER.search(text.decode("utf-8", "replace"))):
-            kind = KINDS.get(found[1], "weights")
-            self._sizes[kind] = self._sizes.get(kind, 0) + round(float(found[2]) * 2**20)
+            kind, size = KINDS.get(found[2], "weights"), round(float(found[3]) * 2**20)
+            names = [kind]
+            if not OF_THE_CPU.match(found[1]):
+                place = found[1].partition("_")[0]
+                self.places.add(place)
+                names.append(f"{kind}@{place}")
+            for name in names:
+                self._sizes[name] = self._sizes.get(name, 0) + size
 
     def buffer_sizes(self, *, forget: bool = False) -> dict[str, int]:
         """Bytes of the buffers that the engine has opened since they were last forgotten, to 0.01 MiB: ``weights``
-        (copies in another order included), ``kv_cache``, ``compute_buffers``, ``outputs``."""
+        (copies in another order included), ``kv_cache``, ``compute_buffers``, ``outputs``; and of each what is in the
+        memory of another device than the CPU, as ``weights@CUDA0``."""
         found = dict(self._sizes)
         if forget:
             self._sizes.clear()
