@@ -16,7 +16,7 @@ def test_a_derived_quantization_is_measured(pytester, real_model, monkeypatch, n
     monkeypatch.setenv("PYTEST_SLM_CACHE", str(pytester.path / "cache"))
     pytester.path.joinpath("smol.yml").write_text(SUBMISSION)
     done = pytester.runpytest_subprocess(
-        "--slm-model=smol.yml", "--slm-quant=q4_0", "--slm-suite=core/arithmetic", "--slm-limit=3", "--slm-exact"
+        "--slm-model=smol.yml", "--slm-quant=q4_0", "--slm-suite=core/arithmetic", "--slm-limit=1", "--slm-exact"
     )
     done.assert_outcomes(passed=1)
     (path,) = pytester.path.glob("reports/*/Q4_0/*/report.json")

@@ -1,4 +1,4 @@
-"""kill -9 in mid-run, with a real model: what follows ends with the report of a run that nobody killed."""
+"""kill -9 in mid-run, with a real engine: what follows ends with the report of a run that nobody killed."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ description: Small sums in long sentences.
 requires: [chat]
 scorer: contains
 metrics: [exact_match]
-options: {samples: data/sums.jsonl, max_tokens: 8}
+options: {samples: data/sums.jsonl, max_tokens: 64}
 """
 QUESTION = (
     "In the village of {name} there are {a} red houses and {b} blue houses, a mill beside the river, an old bridge "
@@ -48,7 +48,7 @@ def folder(tmp_path):
 
 def start(folder, model, reports, *more):
     command = [sys.executable, "-m", "pytest", "sums", f"--slm-model={model}", f"--slm-limit={QUESTIONS}"]
-    command += [f"--slm-reports={reports}", *more]
+    command += [f"--slm-reports={reports}", "--slm-canary=off", *more]  # of random weights
     return subprocess.Popen(
         [*command, "-p", "no:cacheprovider", "-q"],
         cwd=folder,
@@ -90,10 +90,10 @@ def without_times(result):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, fast_model, no_orphans):
-    _, undisturbed, expected = finished(folder, fast_model, "undisturbed")
+def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, small_model, no_orphans):
+    _, undisturbed, expected = finished(folder, small_model, "undisturbed")
 
-    process = start(folder, fast_model, "killed")
+    process = start(folder, small_model, "killed")
     deadline = time.monotonic() + 120
     store = None
     while time.monotonic() < deadline and not (store and answered(store)):
@@ -103,7 +103,7 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, fast_m
     batches = answered(store)
     assert 0 < sum(batches) < QUESTIONS, "it has to be killed in mid-run"
 
-    output, path, after = finished(folder, fast_model, "killed", "--slm-resume")
+    output, path, after = finished(folder, small_model, "killed", "--slm-resume")
     (result,), (wanted) = after["results"], expected["results"]
     kept = result["answers"]
     # what is told is what was taken: all but the last batch, or (with a note) but some seconds of a long one

@@ -15,6 +15,7 @@ import pytest
 
 import pytest_slm
 from pytest_slm.hosts.sources import InProcessHosts, Opening
+from pytest_slm.machine.quiet import wait_until_quiet
 
 SUITE = "suite: {name}\ntitle: {name}\ntags: [{name}]\ntasks: [{tasks}]\n"
 TASK = """\
@@ -37,6 +38,9 @@ class InThisProcess(InProcessHosts):
 
 ENGINES = ("backends.hf", "backends.llamacpp", "sandbox.machine", "sandbox.guest")
 """Modules of ours that bring an engine along, and what runs inside of the sandbox only."""
+
+WITHOUT = [part for name in ("hypothesispytest", "anyio", "pytest_cov") for part in ("-p", f"no:{name}")]
+"""What stands beside us because of these tests, and takes a third of a short session to import."""
 
 
 @pytest.fixture(scope="session")
@@ -62,12 +66,15 @@ def session(
     """Runs pytest in the test's folder: in this process, or in one of its own if the test has the marker
     ``subprocess`` (the model dies, a signal comes, modules or the environment are looked at, workers are started)."""
     if request.node.get_closest_marker("subprocess"):
-        return pytester.runpytest_subprocess
+        return partial(pytester.runpytest_subprocess, *WITHOUT)
     monkeypatch.setattr("pytest_slm.plugin.start.Hosts", InThisProcess)
     # A budget counts from the start of the process, and this one may have run tests for half an hour.
     began = time.monotonic() - 1
     for user in ("planning.survey", "plugin.planner"):
         monkeypatch.setattr(f"pytest_slm.{user}.session_age", lambda: time.monotonic() - began)
+    # While tests run side by side, other programs are never quiet: no session waits five seconds until they are.
+    look_once = partial(wait_until_quiet, window_s=0.02)
+    monkeypatch.setattr("pytest_slm.plugin.timing.wait_until_quiet", lambda _limit_s, look: look_once(0, look))
     # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
     return partial(pytester.runpytest_inprocess, "-p", "no:faulthandler")
 

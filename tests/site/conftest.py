@@ -149,7 +149,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def show(chromium: Any) -> Callable[..., Any]:
     """Opens a file as a page and notes console messages, errors and every request that is no file."""
 

