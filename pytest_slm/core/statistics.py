@@ -149,8 +149,11 @@ def coefficient_of_variation(values: Sequence[float]) -> float | None:
     """Standard deviation over mean; ``None`` for fewer than two values or a mean of 0."""
     if len(values) < 2:
         return None
-    centre = statistics.fmean(values)
-    return statistics.stdev(values, centre) / abs(centre) if centre else None
+    # By a power of 2, which changes no digit: the square of 1e300 is no number.
+    power = math.frexp(max(map(abs, values)))[1]
+    scaled = [math.ldexp(value, -power) for value in values]
+    centre = statistics.fmean(scaled)
+    return statistics.stdev(scaled, centre) / abs(centre) if centre else None
 
 
 def percentile(values: Sequence[float], q: float) -> float:
@@ -181,8 +184,11 @@ def combine(
         above.append(weight * (ends[1] - estimate))
 
     def length(sides: Sequence[float]) -> float:
-        shared = sum(2 * r * sides[one] * sides[other] for (one, other), r in (correlations or {}).items())
-        return math.sqrt(max(0.0, sum(side**2 for side in sides) + shared))
+        # By a power of 2, as above.
+        power = math.frexp(max(map(abs, sides), default=0.0))[1]
+        scaled = [math.ldexp(side, -power) for side in sides]
+        shared = sum(2 * r * scaled[one] * scaled[other] for (one, other), r in (correlations or {}).items())
+        return math.sqrt(max(0.0, sum(side**2 for side in scaled) + shared)) * 2.0 ** min(power, 1023)
 
     return value, (value - length(below), value + length(above))
 

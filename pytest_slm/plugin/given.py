@@ -3,6 +3,7 @@ empty, or longer than any system takes."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -212,3 +213,11 @@ def _check_length(name: str, text: str) -> None:
     problem = name_problem(text) if name in PATHS or len(text) > LONGEST_PATH else ""
     if problem:
         raise UsageError(f"{_option(name)}={text:.40}…: {problem}; choose a shorter one", slug="option-value")
+
+
+def path_of(text: str) -> Path:
+    """A path as it is meant: most shells leave the ``~`` behind ``--slm-reports=`` to the program."""
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # nobody has that name: a folder may
+        path = path.expanduser()
+    return path.absolute()

@@ -16,7 +16,7 @@ from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, kernels, settings_of
+from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, kernels, path_of, settings_of
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -206,9 +206,9 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "suites": tuple((given["suite"] or "").split(",")) if given["suite"] else (),
         "tasks": tuple(dict.fromkeys(_task(part) for text in given["task"] or () for part in text.split(","))),
         "limit": given["limit"],
-        "data": str(Path(given["data"]).absolute()) if given["data"] else None,
+        "data": str(path_of(given["data"])) if given["data"] else None,
         "offline": bool(given["offline"]),
-        "reports": str(Path(given["reports"] or "reports").absolute()),
+        "reports": str(path_of(given["reports"] or "reports")),
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
         "backend": given["backend"],
@@ -239,7 +239,7 @@ def _rescored(given: dict[str, Any], model: str | None) -> tuple[str, Generation
     UsageError."""
     from pytest_slm.run.recorded import RecordedRun  # reads a report: most sessions need none
 
-    path = Path(given["rescore"]).absolute()
+    path = path_of(given["rescore"])
     try:
         report = RecordedRun(path).report
     except ReportError as error:
@@ -271,7 +271,7 @@ def _check_recorded(generation: GenerationSettings, recorded: GenerationSettings
 
 def duration(text: str) -> float:
     """Seconds of a time such as ``90s``, ``10m`` or ``1h30m``. Raises UsageError for anything else."""
-    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", text)
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", text, re.ASCII)
     hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
     total = 3600 * hours + 60 * minutes + seconds
     if not 0 < total < LONGEST_S:

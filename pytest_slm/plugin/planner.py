@@ -68,8 +68,9 @@ class Planner:
         assert asked is not None
         unknown = [item for item in plan.items if item.seconds is None and str(item.item) in least]
         if unknown:
+            why = unknown[0].reason.rpartition("  [")[0]  # without its slug: this line has its own
             raise UsageError(
-                f"--slm-budget: how long {unknown[0].item} takes is not known: {unknown[0].reason}",
+                f"--slm-budget: how long {unknown[0].item} takes is not known: {why}",
                 slug="budget-unknown",
             )
         demands = [

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from pytest_slm.errors import BackendError
+from pytest_slm.errors import BackendError, shown
 from pytest_slm.sandbox import image
 from pytest_slm.sandbox.machine import Engine, Guest
 from pytest_slm.sandbox.outcome import Ending, Limits, Outcome
@@ -176,4 +176,4 @@ def _ended(solution: Guest) -> tuple[Ending, str]:
 
 def _outcome(solution: Guest, ending: Ending, explanation: str) -> Outcome:
     output = solution.output.decode("utf-8", "replace")
-    return Outcome(ending=ending, explanation=explanation, output=output, work=solution.work)
+    return Outcome(ending=ending, explanation=shown(explanation), output=output, work=solution.work)

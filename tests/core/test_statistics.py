@@ -205,3 +205,10 @@ def test_clusters_must_fit_their_values():
         ours.standard_error([1, 0], ["a"])
     with pytest.raises(ValueError, match="0 or 1"):
         ours.clustered_wilson([0.5, 1], ["a", "b"])
+
+
+@pytest.mark.parametrize("factor", [2.0**-1070, 2.0**1020])
+def test_variation_has_no_unit_however_large_or_small_it_is(factor):
+    assert ours.coefficient_of_variation([factor * n for n in (1, 2, 3, 8)]) == ours.coefficient_of_variation(
+        [1, 2, 3, 8]
+    )

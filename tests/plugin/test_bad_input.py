@@ -205,6 +205,16 @@ def test_a_reports_folder_that_cannot_be_written(run, suite):
     usage(run("suites", "--slm-reports=/proc/slm-reports"), "/proc/slm-reports", "--slm-reports=DIR")
 
 
+def test_a_tilde_is_the_home_folder(run, suite, pytester, monkeypatch):
+    # bash expands it nowhere but at the beginning of a word
+    suite(a=[("q", "Paris")])
+    monkeypatch.setenv("HOME", str(pytester.path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(pytester.path / "home"))
+    run("suites", "--slm-reports=~/runs", text="Paris").assert_outcomes(passed=1)
+    assert len(list(pytester.path.glob("home/runs/*/*/*/report.json"))) == 1
+    assert not (pytester.path / "~").exists()
+
+
 def test_a_reports_folder_that_is_a_file(run, suite, pytester):
     suite(one=GOOD)
     (pytester.path / "reports").write_text("not a folder")

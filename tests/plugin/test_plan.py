@@ -103,6 +103,14 @@ def test_a_backend_without_times_is_no_reason_to_invent_some(run, suite):
     done.stdout.fnmatch_lines(["geo/a?scripted?: not known: this backend does not tell its vocabulary*", "time: ?*"])
 
 
+def test_a_budget_for_what_cannot_be_planned_says_why_with_one_slug(run, suite):
+    suite(a=GOOD)
+    done = run("suites", "--slm-budget=1m", text="Paris")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in done.stderr.lines if "budget" in line]
+    assert line.endswith("so its rates cannot be measured  [budget-unknown]")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
@@ -243,7 +251,7 @@ def test_a_run_that_goes_on_takes_the_samples_that_were_chosen(run, suite, pytes
     assert report()["slm"]["limit"] == 3
 
 
-@pytest.mark.parametrize("text", ["10", "ten", "10x", "0s", "-5m", "1m1h", "99999h"])
+@pytest.mark.parametrize("text", ["10", "ten", "10x", "\u0663m", "0s", "-5m", "1m1h", "99999h"])
 def test_a_budget_is_a_time(run, text):
     done = run(f"--slm-budget={text}")
     assert done.ret == pytest.ExitCode.USAGE_ERROR

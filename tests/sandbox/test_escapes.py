@@ -54,6 +54,13 @@ def test_none_gets_out_and_none_passes(tmp_path, share, sort):
     assert threading.active_count() <= before, "an interpreter outlives its program"
 
 
+def test_what_a_program_raises_is_one_line_that_steers_no_terminal(sandbox):
+    program = "def f(x): raise AssertionError('a\\n\\x1b[2J\\u202eb')"
+    outcome = sandbox.run(program, "assert f(1) == 2")
+    assert r"AssertionError: a \x1b[2J\u202eb" in outcome.explanation
+    assert outcome.explanation.isprintable()
+
+
 def test_what_is_no_answer_is_an_error_of_the_program(sandbox):
     # It takes the place of its interpreter: each line is what the tests get for a question.
     program = f"""

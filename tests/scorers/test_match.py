@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
+from pytest_slm.scorers import match
 from pytest_slm.scorers.match import contains, exact, needle
 
 Scoring = Callable[..., Verdict]
@@ -94,3 +95,10 @@ def test_a_number_is_contained_only_in_itself(code: int, other: int) -> None:
     text = f"The code is {other}."
     generation = Generation(text=text, n_prompt=1, n_output=1, finish="stop")
     assert needle(sample, generation).value == float(code == other)
+
+
+def test_no_pattern_is_made_of_a_target_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    # of a million letters that takes twenty seconds
+    monkeypatch.setattr(match.re, "search", lambda *_: pytest.fail("a pattern was compiled"))
+    sample = Sample(id="1", input="?", target="x" * 1_000_000)
+    assert contains(sample, Generation(text="Paris", n_prompt=1, n_output=1, finish="stop")).value == 0.0
