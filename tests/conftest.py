@@ -72,8 +72,7 @@ SLOW = (
     ),
     *(f"plugin/test_{name}" for name in ("bad_input", "extensions", "extreme_input", "gates", "kept_parts", "named")),
     *(f"plugin/test_{name}" for name in ("new_suite", "own_code", "plan", "report", "rescore", "resume", "timing")),
-    "plugin/test_settings",
-    "plugin/test_thinking",
+    *("plugin/test_own_suite", "plugin/test_settings", "plugin/test_thinking"),
 )
 """Marks and places of tests that take more than plain ``pytest`` has time for, which is three minutes."""
 

@@ -123,7 +123,21 @@ def test_help_teaches_every_command_with_an_example(command, capsys):
 
 
 COMMANDS = (
-    *("registry", "registry build", "site", "site build", "report", "compare", "suites", "detect", "quantize"),
+    *(
+        "registry",
+        "registry build",
+        "site",
+        "site build",
+        "report",
+        "compare",
+        "suites",
+        "suite",
+        "suite new",
+        "suite check",
+        "detect",
+        "quantize",
+        "devices",
+    ),
     *("validate", "data", "data pull", "data list", "data verify"),
 )
 

@@ -48,6 +48,26 @@ Each task has a line with its number of samples in quick and in full mode. `pyte
 names, such as --slm-suite=core,rag/niah.""",
         "suites ./my-suites",
     ),
+    "suite": (
+        """\
+A suite of your own is a folder with questions and what is right; docs/tutorial-own-suite.md makes one in
+ten minutes.""",
+        "suite new my-questions",
+    ),
+    "suite new": (
+        """\
+Writes tasks with multiple choice, short answers, JSON and a rubric, and some questions of each, into a new
+folder. Nothing is overwritten.""",
+        "suite new my-questions",
+    ),
+    "suite check": (
+        """\
+Reads every file as pytest would, and lets each scorer try the answers that are known: the target, what
+`right_answers` and `wrong_answers` say, an empty answer and the question itself. No model is needed. The exit
+code is 1 where something is wrong; what is missing is noted. Python of the suite is read, and run with
+--run-code only.""",
+        "suite check my-questions",
+    ),
     "detect": (
         """\
 Counts parameters and reads architecture, context length, bits per weight and chat template, without

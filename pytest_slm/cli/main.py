@@ -16,6 +16,7 @@ from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.say import say, warn
+from pytest_slm.cli.suite import add_command as add_suite_command
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.files import name_problem, read_bytes
 
@@ -29,6 +30,7 @@ examples:
   pytest-slm site build registry.json -o public           registry -> web pages; open public/index.html
   pytest-slm compare reports/A/report.json reports/B      what is faster or better in B, and how sure that is
   pytest-slm suites                                       what can be measured
+  pytest-slm suite new my-questions                       begin a suite of your own; `suite check` says what it lacks
   pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
   pytest-slm validate submissions/*.yml                   is this submission in order?
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
@@ -106,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
     suites.set_defaults(run=_suites)
+
+    add_suite_command(commands, taught)
 
     detect = commands.add_parser(
         "detect", help="what the headers of a model's weights say, as JSON", **taught("detect")

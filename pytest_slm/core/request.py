@@ -198,6 +198,9 @@ class Generation(Record):
     n_reasoning: int | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
     n_unshown: int = 0
+    n_drafted: int | None = None
+    """Tokens that another model has drafted for it, of which ``n_accepted`` were kept; None where none drafts."""
+    n_accepted: int | None = None
     n_repeats: int = 0
 
     def repeated(self, times: int) -> Generation:

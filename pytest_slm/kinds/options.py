@@ -84,6 +84,14 @@ def _keyed(problem: str, said: Mapping[str, Any]) -> tuple[str, str]:
     return (key, rest) if known else ("", problem)
 
 
+def _deeper(key: str, problem: str) -> tuple[str, str]:
+    """A problem of a value within that of ``key`` (``checks[0]: weight: ...``), with the key of that value."""
+    found = re.match(rf"({re.escape(key)}[\[.][^:\s]*): (?:(\w+): )?", problem)
+    if not found:
+        return key, problem
+    return ".".join(filter(None, found.groups())), problem[found.end() :]
+
+
 def check_inside(name: str, path: str) -> None:
     """Raise RecordError for a path that leads out of the suite's folder."""
     if not stays_inside(path):
@@ -104,7 +112,9 @@ def bind_scorer(scorers: Catalogue[Scorer | Rule], folder: Path, name: str, said
     try:
         options = read_options(rule.options, said, hints={})
     except OptionsError as error:
-        raise OptionsError([(key, told) if key else _keyed(told, said) for key, told in error.problems]) from None
+        raise OptionsError(
+            [_keyed(told, said) if not key else _deeper(key, told) for key, told in error.problems]
+        ) from None
     setting = Setting(folder=folder, bind=lambda other, theirs: bind_scorer(scorers, folder, other, theirs))
     try:
         prepared = rule.prepare(options, setting)

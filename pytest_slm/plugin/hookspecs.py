@@ -20,7 +20,8 @@ def pytest_slm_register_backends(register: Callable[..., None]) -> None:
 def pytest_slm_register_scorers(register: Callable[..., None]) -> None:
     """Call ``register(name, function)`` or ``register(name, "module:function")`` for each of your scorers.
 
-    A scorer is a pure function ``(Sample, Generation) -> Verdict``; tasks name it with ``scorer: <name>``.
+    A scorer is a pure function ``(Sample, Generation) -> Verdict``, or a ``pytest_slm.scorers.Rule`` where it has
+    options; tasks name it with ``scorer: <name>``.
     """
 
 

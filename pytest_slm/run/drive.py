@@ -55,7 +55,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
         outcome=conclusion.outcome,
         reason=conclusion.reason,
         primary=conclusion.primary,
-        metrics=(*conclusion.metrics, *settings.metrics(task, judged)),
+        metrics=(*conclusion.metrics, *settings.metrics(task, judged), *settings.accepted(conversations)),
         n_scored=scored if kind.recorded else 0,
         n_unscored=len(judged) - scored if kind.recorded else 0,
         provenance={

@@ -20,9 +20,11 @@ from pytest_slm.kinds.kind import Kind
 from pytest_slm.models.detect import detect
 from pytest_slm.prompts.template import check_template
 from pytest_slm.run.conversation import Conversation
+from pytest_slm.run.records import texts_of
 from pytest_slm.sandbox import PASS_AT_1
 
 MAJORITY = "majority"
+ACCEPTANCE = "draft_acceptance"
 UNWRITTEN = "nothing is written, answers are chosen by likelihood"
 
 
@@ -119,6 +121,15 @@ def metrics(task: Task, judged: Sequence[JudgedSample]) -> Iterator[Metric]:
         yield from _metric(
             task, MAJORITY, {name: _majority(spec, mine) for name, mine in known.items() if mine}, questions
         )
+
+
+def accepted(conversations: Sequence[Conversation]) -> Iterator[Metric]:
+    """The share of the tokens drafted by another model that were kept, where one has drafted. Tokens of one answer are
+    no independent observations, so it has no interval."""
+    texts = [text for talk in conversations for text in texts_of(talk.turns) if text.n_drafted]
+    drafted, kept = (sum(getattr(text, name) or 0 for text in texts) for name in ("n_drafted", "n_accepted"))
+    if drafted:
+        yield Metric(name=ACCEPTANCE, value=kept / drafted, n=drafted)
 
 
 def _value(spec: MetricSpec, one: JudgedSample) -> float | None:

@@ -54,7 +54,8 @@ class Rule:
     (``key: problem``) is told with the line of the key. ``ready`` gets what else is needed, before a model is asked,
     and raises NotAvailableError. ``right(sample, options)`` are answers that follow from the target, for
     ``pytest-slm suite check``. ``identity(options)`` is what a number depends on besides the options. ``compares``:
-    whether the target of a sample that has several checks is for this one too. ``timed``:
+    whether the target of a sample that has several checks is for this one too. ``own_code``:
+    whether it runs code of the suite's folder. ``timed``:
     whether the answers are asked one by one, so that their times are their own.
     """
 
@@ -66,6 +67,7 @@ class Rule:
     right: Callable[[Sample, Any], Sequence[str]] = lambda _sample, _options: ()
     identity: Callable[[Any], Mapping[str, Any]] = lambda _options: {}
     compares: Callable[[Any], bool] = lambda _options: True
+    own_code: Callable[[Any], bool] = lambda _options: False
     timed: Callable[[Any], bool] = lambda _options: False
 
 

@@ -181,3 +181,29 @@ def test_twins_that_were_asked_twice_are_a_set_each_time():
     twins = task(aggregate="twins")
     (metric,) = task_metrics(twins, [*pair(0, "yy"), *pair(1, "yn")])
     assert (metric.value, metric.n) == (0.5, 2)
+
+
+class Drafting(Fake):
+    """Has another model draft for it, of which it keeps three of four tokens; for every second text there was none."""
+
+    def generate(self, requests, *progress):
+        answers = super().generate(requests)
+        return [
+            dataclasses.replace(answer, n_drafted=4 * (place % 2), n_accepted=3 * (place % 2))
+            for place, answer in enumerate(answers)
+        ]
+
+
+def test_how_many_drafted_tokens_were_kept_is_a_metric_of_its_own(written):
+    def talk(sample):
+        answer = yield Request(prompt="?")
+        return right(sample, answer.text)
+
+    samples = [Sample(id=str(n), input="?", target="yes") for n in range(6)]
+    metrics = {}
+    for kind in (Drafting, Fake):
+        result = drive(written(kind(ModelSpec(path=None, format="fake")), samples, talk))
+        metrics[kind] = {metric.name: (metric.value, metric.n, metric.interval) for metric in result.metrics}
+        assert result.primary == "right"
+    assert metrics[Drafting]["draft_acceptance"] == (0.75, 12, None)
+    assert "draft_acceptance" not in metrics[Fake]

@@ -167,8 +167,8 @@ WRONG_OPTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("rouge", {"tokens": "words", "stem": True}, "stem: stems are English ones"),
     ("rubric", {"checks": []}, "checks: at least one is needed"),
     ("rubric", {"checks": [{"scorer": "regexp"}]}, "checks[0].scorer: unknown scorer 'regexp'. Did you mean 'regex'?"),
-    ("rubric", {"checks": [{"scorer": "rubric"}]}, "checks: checks[0]: scorer: a rubric in a rubric"),
-    ("rubric", {"checks": [{"scorer": "exact", "weight": 0}]}, "checks: checks[0]: weight: expected a number above 0"),
+    ("rubric", {"checks": [{"scorer": "rubric"}]}, "checks[0].scorer: a rubric in a rubric"),
+    ("rubric", {"checks": [{"scorer": "exact", "weight": 0}]}, "checks[0].weight: expected a number above 0"),
     (
         "rubric",
         {"checks": [{"scorer": "number", "scoring": {"tolerence": 1}}]},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 
 from pytest_slm.core.types import Generation, GenerationTimes, Sample, Verdict
 from pytest_slm.errors import NotAvailableError, ScoringError
-from pytest_slm.kinds.options import OptionsError
-from pytest_slm.scorers import Scoring
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.options import OptionsError, bind_scorer
+from pytest_slm.scorers import SCORERS, Scoring
 from pytest_slm.scorers.rules import process
 from pytest_slm.scorers.rules.json_schema import _bracketed, differences
 
@@ -112,9 +115,6 @@ def test_what_has_all_values_of_a_target_does_not_differ_from_it(value: Any, mor
     st.floats(1e-6, 1e6),
 )
 def test_a_rubric_is_the_weighted_share(checks: list[tuple[float, bool]], factor: float) -> None:
-    from pytest_slm.extensions import Extensions
-    from pytest_slm.kinds.options import bind_scorer
-
     def share(scale: float) -> float:
         written = [
             {"scorer": "contains", "name": str(place), "weight": weight * scale, "target": "yes" if right else "no"}
@@ -246,3 +246,17 @@ def test_what_is_not_installed_is_named_with_its_command() -> None:
     with pytest.raises(NotAvailableError, match=r"pip install 'pytest-slm\[text-metrics\]'") as caught:
         process.require("rouge", "no_such_package")
     assert caught.value.slug == "text-metrics-missing"
+
+
+def test_the_rule_of_the_documents_reads_its_options(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scorers.md").read_text("utf-8")
+    (text,) = re.findall(r"^```python\n# length_rule\.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "length_rule.py").write_text(text, "utf-8")
+    extensions = Extensions()
+    extensions.scorers.register("short", runpy.run_path(str(tmp_path / "length_rule.py"))["SHORT"])
+    for options, value in (({}, 1), ({"most": 2}, 0)):
+        assert judge(bind_scorer(extensions.scorers, tmp_path, "short", options), "one two three").value == value
+    with pytest.raises(OptionsError, match=r"mots: unknown option\. Did you mean 'most'"):
+        bind_scorer(extensions.scorers, tmp_path, "short", {"mots": 2})
+    for name in SCORERS:  # every one of ours has its row
+        assert f"\n| `{name}` |" in page

@@ -7,6 +7,7 @@ Only the process that holds a model imports this package (see ``pytest_slm.hosts
 - ``scoring``     log-likelihoods of given continuations
 - ``generation``  text, token by token, with the time of each
 - ``drafts``      what a text will say next, because it has said it before
+- ``beside``      adapters, a model that drafts, GPUs
 - ``backend``     the ``Backend`` made of these
 """
 

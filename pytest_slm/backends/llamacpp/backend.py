@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.backends.llamacpp import limits, scoring, soundness, workload
 from pytest_slm.backends.llamacpp.beside import reference
+from pytest_slm.backends.llamacpp.beside.draft_model import DraftModel
 from pytest_slm.backends.llamacpp.beside.gpu import gpu_name
 from pytest_slm.backends.llamacpp.binding.devices import computing
 from pytest_slm.backends.llamacpp.binding.installed import library
@@ -21,6 +23,7 @@ from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Pro
 from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, Request
+from pytest_slm.errors import BackendError
 from pytest_slm.prompts.pairs import Ids
 from pytest_slm.prompts.template import chosen
 
@@ -36,6 +39,7 @@ class LlamaCpp(LocalBackend):
         self._limits = limits.choose(self._model, spec.settings)
         self._n_ctx, self._n_vocab, self._split_threads = self._limits.n_ctx, self._model.n_vocab, self._limits.threads
         self._context = Context(self._model, self._limits)
+        self._draft_model = self._drafting()
         self._timer = EngineTimer(self._model, self._limits)
         self._kernels: Kernels | None = None
         self._beside: tuple[Agreement, ...] = ()
@@ -82,6 +86,7 @@ class LlamaCpp(LocalBackend):
             tensor_split=self._settings.tensor_split,
             devices=computing(self._model.library),
             device=gpu_name(self._model.library) if self._settings.gpu_layers else None,
+            draft_model=None if self._draft_model is None else self._draft_model.told,
             lora=None if self._model.lora is None else self._model.lora.told,
             weights_sha256=self._sha256,
             file_bytes=sum(file.stat().st_size for file in self.files),
@@ -94,11 +99,15 @@ class LlamaCpp(LocalBackend):
         """One round of the engine alone; the KV memory of other calls is freed for it."""
         self._look()
         self._context.release()
+        if self._draft_model is not None:
+            self._draft_model.release()
         return super().time(test, progress)
 
     def buffers(self) -> dict[str, int]:
         """Bytes of weights, KV memory and compute buffers that are open now."""
-        return {**self._model.buffers, **self._context.buffers}
+        parts = [self._model.buffers, self._context.buffers]
+        parts += [] if self._draft_model is None else [self._draft_model.buffers]
+        return dict(sum((Counter(part) for part in parts), Counter()))
 
     def workload_of_requests(self, requests: Sequence[Request]) -> Workload:
         """What ``generate`` would compute."""
@@ -116,7 +125,21 @@ class LlamaCpp(LocalBackend):
     def close(self) -> None:
         self._timer.release()
         self._context.close()
+        if self._draft_model is not None:
+            self._draft_model.close()
         self._model.close()
+
+    def _drafting(self) -> DraftModel | None:
+        """The model that drafts, if one was asked for. Raises BackendError where none can."""
+        path = self._settings.draft_model
+        if path is None:
+            return None
+        problem = "--slm-exact computes every request in a way of its own" if self._exact else ""
+        if not self._limits.shares:
+            problem = "this model keeps a running state, of which nothing can be taken back"
+        if problem:
+            raise BackendError(f"draft_model {path}: {problem}; leave out one of them", slug="draft-model")
+        return DraftModel(path, self._model, self._settings)
 
     @property
     def _tokenizer(self) -> Model:
@@ -142,7 +165,7 @@ class LlamaCpp(LocalBackend):
                 self._run(Batcher(self._context, [self._prompt(number, request)]), found)
         else:
             prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
-            self._run(Batcher(self._context, prompts, drafts=True), found)
+            self._run(Batcher(self._context, prompts, drafts=True, draft_model=self._draft_model), found)
 
     def _run(self, batcher: Batcher, found: ResultCollector[Generation]) -> None:
         self._batcher = batcher

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
+from pytest_slm.backends.llamacpp.beside.draft_model import AT_ONCE as DRAFTED_AT_ONCE
+from pytest_slm.backends.llamacpp.beside.draft_model import DraftModel
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
+from pytest_slm.backends.llamacpp.streams import Stream, Trunk, generation_of
 from pytest_slm.backends.local import Prompt
-from pytest_slm.core.types import Generation, GenerationTimes
+from pytest_slm.core.types import Generation
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row, common
-from pytest_slm.prompts.writing import Writing
 
 AT_ONCE = 32
 """Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
@@ -33,87 +34,31 @@ WORTH = 32
 """Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Stream:
-    """A request that runs: in which sequence, how far it is, and what it has said."""
-
-    prompt: Prompt
-    sequence: int
-    room: int
-    sampler: Sampler
-    text: Writing
-    prepared: float
-    n_evaluated: int
-    computed: int
-    """Tokens of the prompt that are in the KV memory."""
-    token: int = -1
-    """What was said last and is not yet in the KV memory."""
-    drafter: Drafter | None = None
-    draft: list[int] = field(default_factory=list)
-    """What it will probably say after ``token``."""
-    stamps: list[float] = field(default_factory=list)
-    said: list[int] = field(default_factory=list)  # its tokens, with those that were known when it began
-    prefilled: float = 0.0
-    sampled: float = 0.0
-
-    @property
-    def speaks(self) -> bool:
-        """Whether its prompt is computed."""
-        return self.computed == len(self.prompt.ids) + len(self.prompt.begun)
-
-    @property
-    def ids(self) -> list[int]:
-        """What is computed before it speaks: the prompt, and what of the answer was known."""
-        return [*self.prompt.ids, *begun] if (begun := self.prompt.begun) else self.prompt.ids
-
-    @property
-    def end(self) -> int:
-        """The position of what was said last, and of the first cell that it does not need any more."""
-        return len(self.prompt.ids) + len(self.stamps) - 1
-
-    def rows(self, most: int) -> list[Row]:
-        """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last and
-        its draft."""
-        ids = self.ids
-        if self.speaks:
-            return [
-                Row(token, self.end + place, [self.sequence]) for place, token in enumerate((self.token, *self.draft))
-            ]
-        end = min(len(ids), self.computed + most)
-        return [Row(ids[index], index, [self.sequence]) for index in range(self.computed, end)]
-
-
-@dataclass(slots=True)
-class _Trunk:
-    """A beginning that several requests share, in a sequence of its own."""
-
-    sequence: int
-    ids: list[int] = field(default_factory=list)
-    computed: int = 0
-
-    def rows(self, most: int) -> list[Row]:
-        """Tokens of it that are not in memory yet."""
-        end = min(len(self.ids), self.computed + most)
-        return [Row(self.ids[index], index, [self.sequence]) for index in range(self.computed, end)]
-
-
 class Batcher:
-    """Runs requests through a context, from an empty memory; with ``drafts``, repetitions are foretold. Raises
-    BackendError if a prompt is too long."""
+    """Runs requests through a context, from an empty memory; with ``drafts``, repetitions are foretold, and what is no
+    repetition by the ``draft_model``. Raises BackendError if a prompt is too long."""
 
-    def __init__(self, context: Context, prompts: Sequence[Prompt], *, drafts: bool = False) -> None:
+    def __init__(
+        self,
+        context: Context,
+        prompts: Sequence[Prompt],
+        *,
+        drafts: bool = False,
+        draft_model: DraftModel | None = None,
+    ) -> None:
         self._context = context
         self._model = context.model
         self._limits = context.limits
-        self._drafts = drafts
+        self._drafts, self._draft_model = drafts, draft_model
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
         self.n_cells = max((len(prompt.ids) + self._room(prompt) - 1 for prompt in prompts), default=0)
         affordable = self._limits.kv_cells // max(1, in_blocks(self.n_cells)) - 1
-        self.at_once = max(1, min(AT_ONCE, len(prompts), self._limits.n_seq, affordable))
+        most = AT_ONCE if draft_model is None else DRAFTED_AT_ONCE
+        self.at_once = max(1, min(most, len(prompts), self._limits.n_seq, affordable))
         self._free = list(range(self.at_once, 0, -1))
-        self._streams: list[_Stream] = []
-        self._trunk = _Trunk(0)
+        self._streams: list[Stream] = []
+        self._trunk = Trunk(0)
         self._trunk_tokens = 0
         """Tokens of the trunk that were computed for the request that comes next."""
 
@@ -125,6 +70,8 @@ class Batcher:
             self._context.reserve(self.n_cells, 1)
         elif self._pending:
             self._context.reserve(self.n_cells, len(self._free) + 1)
+        if self._draft_model is not None and self._pending:
+            self._draft_model.start(self.n_cells, self.at_once)
         try:
             while self._pending or self._streams:
                 self._step(finished)
@@ -152,7 +99,7 @@ class Batcher:
     # -- one step ------------------------------------------------------------------------------------------------
 
     def _step(self, finished: Callable[[int, Generation], None]) -> None:
-        parts: list[tuple[_Stream | _Trunk, list[Row]]] = []
+        parts: list[tuple[Stream | Trunk, list[Row]]] = []
         left = self._limits.n_batch
         self._draft()
         # Those that speak first: a token each, and drafts. Then prompts, begun and new, as far as the batch has room.
@@ -169,11 +116,11 @@ class Batcher:
         # The engine takes neighbouring sequences together if it sees them in order.
         parts.sort(key=lambda part: part[0].sequence)
         rows = [row for _, mine in parts for row in mine]
-        speaking: list[tuple[int, _Stream]] = []
+        speaking: list[tuple[int, Stream]] = []
         end = 0
         for part, mine in parts:
             end += len(mine)
-            if isinstance(part, _Trunk):
+            if isinstance(part, Trunk):
                 part.computed += len(mine)
                 self._trunk_tokens += len(mine)
                 continue
@@ -194,18 +141,39 @@ class Batcher:
         for stream, drafter in sure:
             # No more than it may still say, so that its memory has room for all of it.
             stream.draft = drafter.draft(min(spare // len(sure), stream.room - len(stream.stamps) - 1))
+        if self._draft_model is not None:
+            spare -= sum(len(stream.draft) for stream in self._streams)
+            self._let_draft(self._draft_model, spare)
 
-    def _speak(self, stream: _Stream, row: int, finished: Callable[[int, Generation], None]) -> None:
+    def _let_draft(self, draft_model: DraftModel, spare: int) -> None:
+        """Let a model draft for those that speak and do not repeat themselves."""
+        # Not for a forced length: that is for timing, and every token a step of its own.
+        mine = [one for one in self._streams if one.speaks and not one.draft and one.drafter is not None]
+        asked = {
+            one.prompt.number: (
+                [*one.prompt.ids, *one.said],
+                min(spare // len(mine), one.room - len(one.stamps) - 1),
+            )
+            for one in mine
+        }
+        drafts = draft_model.draft(asked)
+        for one in mine:
+            one.draft, one.by_model = drafts.get(one.prompt.number, []), True
+            one.drafted = (one.drafted or 0) + len(one.draft)
+
+    def _speak(self, stream: Stream, row: int, finished: Callable[[int, Generation], None]) -> None:
         """Pick the next token of a stream, and those after it as far as they were foretold."""
         draft, stream.draft = stream.draft, []
+        by_model, stream.by_model = stream.by_model, False
         for ahead in range(len(draft) + 1):
             if not self._say(stream, row + ahead, finished):
                 return
             if ahead < len(draft) and stream.token != draft[ahead]:
                 self._context.forget(stream.sequence, stream.end)  # what follows was computed after another token
                 return
+            stream.accepted += by_model and ahead < len(draft)
 
-    def _say(self, stream: _Stream, row: int, finished: Callable[[int, Generation], None]) -> bool:
+    def _say(self, stream: Stream, row: int, finished: Callable[[int, Generation], None]) -> bool:
         """Pick a token of a stream, and end the stream if that was its last; whether it goes on."""
         clock = time.perf_counter
         request = stream.prompt.request
@@ -239,7 +207,7 @@ class Batcher:
 
     # -- coming and going ----------------------------------------------------------------------------------------
 
-    def _admit(self) -> _Stream | _Trunk | None:
+    def _admit(self) -> Stream | Trunk | None:
         """What is computed next: a longer trunk, or the request that comes next. None if it must wait for a sequence
         or for the trunk."""
         trunk = self._trunk
@@ -256,7 +224,7 @@ class Batcher:
                 return trunk
         if shared < WORTH:
             shared = 0
-        stream = _Stream(
+        stream = Stream(
             prompt=prompt,
             sequence=self._free.pop(),
             room=self._room(prompt),
@@ -283,7 +251,7 @@ class Batcher:
 
     def _end(
         self,
-        stream: _Stream,
+        stream: Stream,
         finish: Literal["stop", "length", "context"],
         finished: Callable[[int, Generation], None],
     ) -> None:
@@ -291,7 +259,9 @@ class Batcher:
         stream.sampler.close()
         self._context.forget(stream.sequence)
         self._free.append(stream.sequence)
-        finished(stream.prompt.number, _generation(stream, finish))
+        if self._draft_model is not None:
+            self._draft_model.drop(stream.prompt.number)
+        finished(stream.prompt.number, generation_of(stream, finish))
 
     def _close_gaps(self) -> None:
         """Move the last sequences into free ones when nobody is waiting for those: the engine computes only
@@ -306,25 +276,3 @@ class Batcher:
             self._context.forget(last.sequence)
             self._free[-1], last.sequence = last.sequence, gap
             self._free.sort(reverse=True)
-
-
-def _generation(stream: _Stream, finish: Literal["stop", "length", "context"]) -> Generation:
-    started, text = stream.prompt.started, stream.text.finish()
-    return Generation(
-        **text.to_json(),
-        n_prompt=len(stream.prompt.ids),
-        n_unshown=stream.prompt.n_unshown,
-        n_output=len(stream.stamps),
-        finish=finish,
-        timings=None
-        if stream.prompt.begun
-        else GenerationTimes(
-            prepare_s=stream.prepared - started,
-            prefill_s=stream.prefilled - stream.prepared,
-            sample_s=stream.sampled - stream.prefilled,
-            token_s=tuple(stream.stamps),
-            end_s=time.perf_counter() - started,
-            n_evaluated=stream.n_evaluated,
-            detokenize_s=max(0.0, stream.stamps[0] - (stream.sampled - started)) if stream.stamps else None,
-        ),
-    )

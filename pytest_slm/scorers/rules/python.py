@@ -109,5 +109,10 @@ def identity(own: OwnFunction) -> Mapping[str, Any]:
 
 
 PYTHON = Rule(
-    judge=python, options=PythonOptions, prepare=prepare, ready=lambda own: own.load() and None, identity=identity
+    judge=python,
+    options=PythonOptions,
+    prepare=prepare,
+    ready=lambda own: own.load() and None,
+    identity=identity,
+    own_code=lambda _own: True,
 )

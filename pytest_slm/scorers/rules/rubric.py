@@ -163,5 +163,6 @@ RUBRIC = Rule(
     check=check,
     ready=ready,
     identity=identity,
+    own_code=lambda options: any(part.scoring.rule.own_code(part.scoring.options) for part in options.parts),
     timed=lambda options: any(part.scoring.timed for part in options.parts),
 )
