@@ -136,6 +136,7 @@ COMMANDS = (
         "suite check",
         "detect",
         "quantize",
+        "devices",
     ),
     *("validate", "data", "data pull", "data list", "data verify"),
 )

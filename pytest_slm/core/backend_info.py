@@ -32,6 +32,10 @@ class Device(Record):
         return self.kind not in ("CPU", "accelerator")
 
 
+DOUBTFUL_NMSE = 0.03
+"""Sound kernels of all quantizations differ by less than 0.01, wrong ones by more than 1."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Agreement(Record):
     """How far an engine's logits are from those of a ``reference``: the mean squared difference as a share of their
@@ -104,6 +108,20 @@ class BackendInfo(Record):
     served_model: str | None = None
     weights_digest: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def correctness(self) -> tuple[str, ...]:
+        """Whether what was so fast was right: what the engine computes, beside other ways to compute it."""
+        said = [("many tokens at once beside a few", self.kernels_nmse, "")]
+        for one in self.kernels_beside:
+            same = f", {one.same} of {one.places} likeliest tokens the same, greatest difference {one.greatest:.2g}"
+            said.append((f"beside {one.reference}", one.nmse, same))
+        return tuple(
+            f"{'doubtful ' if nmse > DOUBTFUL_NMSE else ''}correctness of the speeds, {what}: NMSE of logits {nmse:.2g}"
+            f"{same}"
+            for what, nmse, same in said
+            if nmse is not None
+        )
 
     @property
     def known(self) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class ReportView:
     stacks: tuple[Stacks, ...]
     noise: tuple[str, ...]
     """Items of which the rounds are not to be trusted, each with the reason."""
+    correctness: tuple[str, ...]
+    """Whether what was so fast was right."""
     energy: str
     """Why there is no energy, where the report says."""
     performance_items: tuple[ItemRow, ...]
@@ -108,6 +110,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         plots=curves(rows),
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
         noise=tuple(_noise(performance)),
+        correctness=run.backend.correctness if run.backend and performance else (),
         energy=row.energy_reason if row else "",
         performance_items=tuple(_timing_row(result, word) for result in performance),
         caution=caution(machine_facts(run)) if performance else "",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
@@ -93,27 +92,8 @@ def _timings(run: RunReport) -> list[str]:
         else:
             energy = energy or (result.timing.energy if result.timing else "")
     lines = [*lines, f"no energy: {energy}"] if energy else lines
-    return [*lines, *kernels_lines(run.backend)] if any(result.timing for result in run.results) else lines
-
-
-DOUBTFUL = 0.03
-"""Of logits: sound kernels differ by less than 0.01, and wrong ones by more than 1."""
-
-
-def kernels_lines(backend: BackendInfo | None) -> list[str]:
-    """Whether what was so fast was right: what an engine computes, beside other ways to compute it."""
-    if backend is None:
-        return []
-    told = []
-    if backend.kernels_nmse is not None:
-        told.append(("many tokens at once beside a few", backend.kernels_nmse, ""))
-    for one in backend.kernels_beside:
-        same = f", {one.same} of {one.places} likeliest tokens the same, greatest difference {one.greatest:.2g}"
-        told.append((f"beside {one.reference}", one.nmse, same))
-    return [
-        f"{'doubtful ' if nmse > DOUBTFUL else ''}correctness of these speeds, {what}: NMSE of logits {nmse:.2g}{same}"
-        for what, nmse, same in told
-    ]
+    timed = any(result.timing for result in run.results)
+    return [*lines, *run.backend.correctness] if timed and run.backend else lines
 
 
 def _remarks(run: RunReport) -> list[str]:

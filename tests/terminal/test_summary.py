@@ -10,7 +10,7 @@ import pytest
 from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.types import Cuts, Derivation
 from pytest_slm.site.report import render_report
-from pytest_slm.terminal.summary import kernels_lines, result_line, summarize
+from pytest_slm.terminal.summary import result_line, summarize
 
 
 class Terminal:
@@ -170,9 +170,21 @@ def test_columns_stand_under_each_other_beside_wide_names(lines, factory):
 def test_correctness_stands_beside_speeds():
     beside = Agreement(reference="llama.cpp on the CPU", nmse=0.2, greatest=3.0, same=15, places=20)
     backend = BackendInfo(name="x", engine_version="1", n_ctx=1, kernels_nmse=0.004, kernels_beside=(beside,))
-    assert kernels_lines(backend) == [
-        "correctness of these speeds, many tokens at once beside a few: NMSE of logits 0.004",
-        "doubtful correctness of these speeds, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 likeliest "
+    assert list(backend.correctness) == [
+        "correctness of the speeds, many tokens at once beside a few: NMSE of logits 0.004",
+        "doubtful correctness of the speeds, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 likeliest "
         "tokens the same, greatest difference 3",
     ]
-    assert kernels_lines(BackendInfo(name="x", engine_version="1", n_ctx=1)) == kernels_lines(None) == []
+    assert BackendInfo(name="x", engine_version="1", n_ctx=1).correctness == ()
+
+
+def test_the_page_and_the_summary_of_a_timed_run_say_how_correct_it_was(factory):
+    run = factory.make_run(modern=True)
+    timed = replace(run, backend=replace(run.backend, kernels_nmse=0.004))
+    assert any(result.timing for result in timed.results)
+    terminal = Terminal()
+    summarize(terminal, timed)
+    (line,) = timed.backend.correctness
+    assert line in terminal.lines
+    assert line in render_report(timed, {})
+    assert "correctness of the speeds" not in render_report(run, {})

@@ -103,8 +103,11 @@ def _reference(model: Model, held: EngineLimits, engine: str | None, lib: str | 
         )
         head, _, data = done.stdout.partition(b"\n")
         said = json.loads(head)
-    except (subprocess.TimeoutExpired, ValueError):
-        raise _failed(model, "its process gave no answer") from None
+    except subprocess.TimeoutExpired:
+        raise _failed(model, f"no answer within {PATIENCE_S} s") from None
+    except ValueError:
+        last = done.stderr.decode("utf-8", "replace").strip()[-200:]
+        raise _failed(model, f"its process ended with code {done.returncode}: …{last}") from None
     if "error" in said:
         raise _failed(model, said["error"])
     numbers = np.frombuffer(data, dtype=np.float32)
