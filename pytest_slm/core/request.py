@@ -72,19 +72,18 @@ class GenerationTimes(Record):
     """Seconds on the monotonic clock of the process that holds the model, counted from the arrival of the request.
 
     ``prepare_s``: template and tokenizer; ``prefill_s``: the prompt through the engine; ``sample_s``: picking the
-    first token; ``detokenize_s``: making text of it (None in answers that were kept before it was measured). The four
-    add up to the time to the first token. ``token_s``: when each output token was known as text (first entry: TTFT).
-    ``n_evaluated``: prompt tokens that the engine really computed, which equals the prompt's length when nothing was
-    cached.
+    first token; ``detokenize_s``: making text of it (0 where none came). The four add up to the time to the first
+    token. ``token_s``: when each output token was known as text (first entry: TTFT). ``n_evaluated``: prompt tokens
+    that the engine really computed, which equals the prompt's length when nothing was cached.
     """
 
     prepare_s: float
     prefill_s: float
     sample_s: float
+    detokenize_s: float
     token_s: tuple[float, ...]
     end_s: float
     n_evaluated: int
-    detokenize_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

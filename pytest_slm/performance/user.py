@@ -107,12 +107,11 @@ class FirstToken(Requests):
 
     def run(self) -> Round:
         timings = self.timings()
-        parts = {
+        values = {
             "ttft": timings.token_s[0],
             "ttft_tokenize": timings.prepare_s,
             "ttft_prefill": timings.prefill_s,
             "ttft_sample": timings.sample_s,
+            "ttft_detokenize": timings.detokenize_s,
         }
-        if timings.detokenize_s is not None:
-            parts["ttft_detokenize"] = timings.detokenize_s
-        return Round(values=parts, seconds=timings.token_s[0])
+        return Round(values=values, seconds=timings.token_s[0])

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_slm.core.record import LONGEST_PATH
 from pytest_slm.errors import UsageError
-from pytest_slm.files import LONGEST_PATH, name_problem
+from pytest_slm.files import name_problem
 
 PATHS = ("model", "data", "reports", "run_id", "rescore")
 """Options whose value is a path, or becomes a part of one."""

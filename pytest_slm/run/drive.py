@@ -62,12 +62,12 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **kind.provenance(samples),
             **conclusion.provenance,
             **rounds.graders,
-            **context.config.marks,
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),
         clusters=_clusters(judged),
         seeded=kind.seeded,
+        canary=context.config.canary,
     )
     cut = cut_prompts(conversations)
     return result if cut is None else without_rank(result, cut, kind.num_fewshot)
