@@ -18,6 +18,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pytest_slm.core.record import LONGEST_PART, LONGEST_PATH, longest_part
+
 MIB = 1 << 20
 TEXT = 64 * MIB
 """Bytes of a document that is read as a whole: a report, a configuration, a manifest, questions."""
@@ -27,9 +29,6 @@ MAX_DEPTH = 100
 """Levels of lists and objects in JSON. What is deeper would be parsed, and then end some recursion behind it."""
 MAX_DIGITS = 308
 """Of an integer: what has more is no float either."""
-
-LONGEST_PATH, LONGEST_NAME = 4000, 255
-"""Characters of a path, and bytes of one name in it."""
 
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"))
 _KINDS = {
@@ -110,10 +109,10 @@ def parse_json(content: bytes | str) -> Any:
 
 def name_problem(path: str) -> str:
     """Why no system has a file of that name; '' where nothing is wrong with it."""
-    longest = max(len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", path))
+    longest = longest_part(path)
     if len(path) > LONGEST_PATH:
         return f"has {len(path)} characters, and at most {LONGEST_PATH} are read"
-    return "" if longest <= LONGEST_NAME else f"a name of {longest} bytes, and a file's has at most {LONGEST_NAME}"
+    return "" if longest <= LONGEST_PART else f"a name of {longest} bytes, and a file's has at most {LONGEST_PART}"
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from pytest_slm import __version__
 from pytest_slm.cli.main import _parser, main
 
 
@@ -328,3 +329,10 @@ def test_a_test_that_is_no_python_is_told_with_its_line(capsys, tmp_path, code, 
 def test_a_folder_without_suites_is_told(capsys, tmp_path):
     assert main(["suites", str(tmp_path)]) == 4
     assert "no suite.yaml in it" in capsys.readouterr().err
+
+
+@pytest.mark.subprocess
+@pytest.mark.parametrize("module", ["pytest_slm.cli", "pytest_slm.cli.main"])
+def test_it_is_a_module_too(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, f"pytest-slm {__version__}")

@@ -30,12 +30,13 @@ from pytest_slm.backends.protocol import (
     silent,
 )
 from pytest_slm.core.request import LogLikelihood, Thinking
+from pytest_slm.core.sample import rewritten
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 from pytest_slm.prompts.switches import Switch, switch_of, variables_of
-from pytest_slm.prompts.template import TEMPLATE_REMEDY, ChatTemplate, TemplateFacts, chat_template
+from pytest_slm.prompts.template import TEMPLATE_REMEDY, ChatTemplate, TemplateFacts, chat_template, joint_facts
 from pytest_slm.prompts.thinking import Marks, opened_by
 from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
@@ -106,6 +107,11 @@ class Tokenizer(Tokenizing, Protocol):
     @property
     def chat_template(self) -> str | None: ...
 
+    @property
+    def tool_template(self) -> str | None:
+        """The chat template for conversations with tools, where the model has another one for those."""
+        ...
+
     def spelled(self, token: int) -> str: ...
 
     def continued(self, text: str) -> list[int]:
@@ -158,10 +164,9 @@ class LocalBackend(ABC):
         tools = {TOOLS} if self._template_facts.tools else set()
         return frozenset({GENERATE, LOGLIKELIHOOD, TIMING, TOKENS} | chat | tools)
 
-    @property
-    def _template(self) -> ChatTemplate | None:
+    def _template(self, *, tools: bool) -> ChatTemplate | None:
         tokenizer = self._tokenizer
-        source = tokenizer.chat_template
+        source = (tokenizer.tool_template if tools else None) or tokenizer.chat_template
         if source is None:
             return None
         told = tuple(variables_of(source, self._thinking).items())
@@ -174,9 +179,8 @@ class LocalBackend(ABC):
 
     @property
     def _template_facts(self) -> TemplateFacts:
-        template = self._template
-        facts, switch = TemplateFacts(tools=False) if template is None else template.facts, self._switch
-        if switch is None:
+        facts = joint_facts(self._template(tools=False), self._template(tools=True))
+        if (switch := self._switch) is None:
             return facts
         told = f"its system message begins with {switch.said(self._thinking)!r}, unless a task's says another"
         return replace(facts, notes=(*facts.notes, told))
@@ -263,7 +267,7 @@ class LocalBackend(ABC):
     def _rules(self) -> ThinkingRules:
         tokenizer = self._tokenizer
         return ThinkingRules.of(
-            tokenizer.chat_template,
+            "\n".join(filter(None, (tokenizer.chat_template, tokenizer.tool_template))) or None,
             self._thinking,
             lambda text: tokenizer.tokenize(text, add_special=False, parse_special=True),
             self._switch,
@@ -291,7 +295,7 @@ class LocalBackend(ABC):
             return list(request.prompt_ids), ""
         if request.prompt is not None:
             return tokenizer.tokenize(request.prompt, add_special=True, parse_special=False), request.prompt
-        template = self._template
+        template = self._template(tools=bool(request.tools))
         if template is None:
             raise NotAvailableError(
                 f"{self._path}: the model has no chat template, so it cannot be asked in conversations; "
@@ -301,14 +305,18 @@ class LocalBackend(ABC):
         messages, switch = request.messages or (), self._switch
         messages = messages if switch is None else switch.set(messages, self._thinking)
         # A character of the private use area that no message holds, nor its name in JSON: some templates write that.
-        said = json.dumps([message.to_json() for message in messages], ensure_ascii=False)
+        said = json.dumps([*(message.to_json() for message in messages), *request.tools], ensure_ascii=False)
         mark, named = next(
             (chr(code), f"\\u{code:04x}")
             for code in range(0xE000, 0xF900)
             if chr(code) not in said and f"\\u{code:04x}" not in said
         )
-        marked = [message.rewritten(lambda text: tokenizer.control.marked(text, mark)) for message in messages]
-        text = template.render(marked, request.tools).replace(named, mark)
+
+        def plain_words(text: str) -> str:
+            return tokenizer.control.marked(text, mark)
+
+        tools = [rewritten(tool, plain_words) for tool in request.tools]
+        text = template.render([message.rewritten(plain_words) for message in messages], tools).replace(named, mark)
         ids: list[int] = []
         for part, plain in tokenizer.control.parts(text, mark):
             if plain and ids:

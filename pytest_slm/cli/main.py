@@ -292,3 +292,7 @@ def _problems(reference: str, offline: bool) -> list[str]:
     except SlmError as error:
         return [str(error)]
     return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main())

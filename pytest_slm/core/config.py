@@ -9,9 +9,6 @@ from pytest_slm.core.record import Record
 from pytest_slm.core.request import GenerationSettings, Thinking, check_thinking
 from pytest_slm.core.types import EngineSettings, Mode
 
-CANARY = "canary"
-"""In the provenance of results that no canary went before."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Record):
@@ -74,8 +71,3 @@ class RunConfig(Record):
 
     def __post_init__(self) -> None:
         check_thinking(self.thinking)
-
-    @property
-    def marks(self) -> Mapping[str, str]:
-        """What stands in the provenance of every result of such a run."""
-        return {} if self.canary else {CANARY: "off"}

@@ -21,8 +21,11 @@ from typing import Annotated, Any, Self
 
 LARGEST = 2**63 - 1
 LONGEST_NAME = 200
-LONGEST_PART, LONGEST_PATH = 255, 1000
-"""Bytes of a name in a path and characters of a path; the folder that it is in may take as many again."""
+"""Characters of a name that people read."""
+LONGEST_PART = 255
+"""Bytes of the name of a file or folder."""
+LONGEST_INSIDE, LONGEST_PATH = 1000, 4000
+"""Characters of a path inside of a folder, and of a whole path."""
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
 WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
@@ -65,9 +68,13 @@ def stays_inside(path: str) -> bool:
     the file system is not asked."""
     windows = PureWindowsPath(path)
     leads_out = windows.drive or windows.root or ".." in windows.parts or PurePosixPath(path).is_absolute()
-    longest = max((len(part.encode("utf-8", "replace")) for part in windows.parts), default=0)
-    fits = longest <= LONGEST_PART and len(path) <= LONGEST_PATH
+    fits = longest_part(path) <= LONGEST_PART and len(path) <= LONGEST_INSIDE
     return bool(path) and not leads_out and fits and all(ord(letter) >= 32 and letter != "\x7f" for letter in path)
+
+
+def longest_part(path: str) -> int:
+    """Bytes of the longest name in a path, of whatever system."""
+    return max(len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", path))
 
 
 def utc(time: str) -> datetime:

@@ -162,7 +162,7 @@ class GenerationTimes(Record):
     """Seconds on the monotonic clock of the process that holds the model, counted from the arrival of the request.
 
     ``prepare_s``: template and tokenizer; ``prefill_s``: the prompt through the engine; ``sample_s``: picking the
-    first token; ``detokenize_s``: making text of it (None in answers that were kept before it was measured). The four
+    first token; ``detokenize_s``: making text of it (0 where none came). The four
     add up to the time to the first token; a server does not tell them. ``token_s``: when each output token was known as
     text (first entry: TTFT); of a server, when each piece of its stream had come. ``n_evaluated``: prompt tokens that
     the engine really computed, which equals the prompt's length when nothing was cached (None: a server does not say).

@@ -203,6 +203,8 @@ class Result(Record):
     """None where every prompt was shown as a whole. With it nothing is the primary metric: it was another task."""
     clusters: int | None = None
     """Groups of samples that share a passage or the like; None where samples are independent."""
+    canary: bool = True
+    """Whether a model that knows no order of words would have been an error (``--slm-canary``)."""
     seeded: bool = False
     """Whether its questions were made from the seed: with another one they are others."""
     without_effect: Mapping[str, str] = field(default_factory=dict)

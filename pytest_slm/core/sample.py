@@ -54,7 +54,7 @@ class Message(Record):
             content=change(self.content),
             name=None if self.name is None else change(self.name),
             tool_calls=tuple(
-                replace(call, name=change(call.name), arguments=_rewritten(call.arguments, change))
+                replace(call, name=change(call.name), arguments=rewritten(call.arguments, change))
                 for call in self.tool_calls
             ),
         )
@@ -66,12 +66,13 @@ class Message(Record):
         return {"role": self.role, "content": self.content, **calls, **named}
 
 
-def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
+def rewritten(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed, the keys of objects too."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {change(str(key)): _rewritten(item, change) for key, item in value.items()}
-    return [_rewritten(item, change) for item in value] if isinstance(value, list | tuple) else value
+        return {change(str(key)): rewritten(item, change) for key, item in value.items()}
+    return [rewritten(item, change) for item in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)

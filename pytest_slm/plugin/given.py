@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.core.record import RecordError
+from pytest_slm.core.record import LONGEST_PATH, RecordError
 from pytest_slm.core.request import TEMPLATE_STOPS, GenerationSettings
 from pytest_slm.core.submission import ENGINES, KERNELS
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
-from pytest_slm.files import LONGEST_PATH, name_problem, read_text
+from pytest_slm.files import name_problem, read_text
 from pytest_slm.load.settings import keys, read_settings
 
 PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template", "engine_lib")

@@ -8,6 +8,7 @@ numbers for its texts, and each number has to be in what comes out.
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -106,7 +107,7 @@ class ChatTemplate:
     def __init__(
         self, source: str, *, bos_token: str = "", eos_token: str = "", more: Mapping[str, Any] | None = None
     ) -> None:
-        self._source = source
+        self.source = source
         self._own = {"bos_token": bos_token, "eos_token": eos_token, **(more or {})}
         self._folds: dict[object, bool] = {}
 
@@ -173,13 +174,24 @@ class ChatTemplate:
     def _rendered(
         self, *asks: tuple[Sequence[Message], Sequence[Mapping[str, Any]]]
     ) -> tuple[list[process.Rendering], frozenset[str]]:
-        return process.render(self._source, [{**variables(messages, tools), **self._own} for messages, tools in asks])
+        return process.render(self.source, [{**variables(messages, tools), **self._own} for messages, tools in asks])
 
 
 @functools.lru_cache(maxsize=8)
 def chat_template(source: str, bos_token: str, eos_token: str, more: tuple[tuple[str, Any], ...] = ()) -> ChatTemplate:
     """The template, looked at once; ``more`` are names and values of further variables."""
     return ChatTemplate(source, bos_token=bos_token, eos_token=eos_token, more=dict(more))
+
+
+def joint_facts(plain: ChatTemplate | None, with_tools: ChatTemplate | None) -> TemplateFacts:
+    """What is to be told of the template of a model, and of the one that it has for conversations with tools."""
+    if plain is None or with_tools is None or with_tools is plain:
+        one = plain or with_tools
+        return TemplateFacts(tools=False) if one is None else one.facts
+    digest = hashlib.sha256(with_tools.source.encode()).hexdigest()
+    own = f"conversations with tools have a template of their own (tool_use, SHA-256 {digest})"
+    notes = dict.fromkeys((*plain.facts.notes, own, *with_tools.facts.notes))
+    return TemplateFacts(tools=with_tools.facts.tools, notes=tuple(notes))
 
 
 def fold(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -145,7 +145,7 @@ def _stratum(group: Sequence[StoredReport]) -> Stratum:
 
 def _knows_version(result: Result) -> bool:
     """Whether the version of a result is that of its task. Of an item that nobody began, or whose task was not at hand
-    when it ended (such results have no ``kind``), older reports have a 1 whatever the task's version is."""
+    when it ended (such results have no ``kind``), there is a 1 whatever the task's version is."""
     return result.outcome in MEASURED or (result.outcome != "not_run" and bool(result.kind))
 
 

@@ -64,7 +64,6 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **conclusion.provenance,
             **rounds.graders,
             **settings.asked(kind, conversations),
-            **context.config.marks,
             **_repeats(conversations),
         },
         answers_cut=_cut(kind, judged),
@@ -72,6 +71,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
         clusters=_clusters(judged),
         seeded=kind.seeded,
         without_effect=settings.without_effect(kind, conversations),
+        canary=context.config.canary,
     )
     cut = cut_prompts(conversations)
     return result if cut is None else without_rank(result, cut, kind.num_fewshot)

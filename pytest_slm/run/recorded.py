@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from pytest_slm.backends.protocol import CAPABILITIES, TIMING, TOOLS
 from pytest_slm.core.backend_info import BackendInfo, HostDescription
-from pytest_slm.core.config import CANARY
 from pytest_slm.core.request import Ask
 from pytest_slm.core.types import ItemId, Request, Result, RunReport
 from pytest_slm.errors import BackendError, NotAvailableError
@@ -42,11 +41,8 @@ class RecordedRun:
     def marked(self, result: Result) -> Result:
         """A result that was scored again, with the run whose answers it has; what was looked at before they were
         written, and what was not, is that run's affair."""
-        then = next((one.provenance for one in self.report.results if one.id == result.id), {})
-        now = dict(result.provenance)
-        now.pop(CANARY, None)
-        kept = {CANARY: then[CANARY]} if CANARY in then else {}
-        return replace(result, provenance={**now, **kept, "rescored_run": self.report.run_id})
+        canary = all(one.canary for one in self.report.results if one.id == result.id)
+        return replace(result, canary=canary, provenance={**result.provenance, "rescored_run": self.report.run_id})
 
 
 class RecordedAnswers:

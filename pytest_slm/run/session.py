@@ -265,7 +265,7 @@ class Run:
             kind=task.kind if task else "",
             seed=self.config.seed,
             samples=self._samples_of(identity),
-            provenance=self.config.marks,
+            canary=self.config.canary,
         )
 
     def _samples_of(self, identity: ItemId) -> str | None:

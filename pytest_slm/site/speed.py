@@ -194,8 +194,8 @@ def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = ""
 
 
 def verdict(quantity: Quantity) -> str:
-    """``stable`` or ``noisy`` as the run found it, in older reports by the coefficient of variation; nothing for one
-    round that the run has found nothing wrong with."""
+    """``stable`` or ``noisy`` as the run found it, or by the coefficient of variation where it gave no verdict; nothing
+    for one round that the run has found nothing wrong with."""
     if quantity.cv is None:
         return verdict_of(quantity)
     word = quantity.verdict or ("stable" if quantity.cv <= NOISY else "noisy")

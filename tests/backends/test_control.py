@@ -45,8 +45,9 @@ def opened(tiny_gguf):
 
     backends = []
 
-    def open_(source):
-        path = tiny_gguf(keys={"tokenizer.chat_template": source})
+    def open_(source, tools=None):
+        keys = {"tokenizer.chat_template": source}
+        path = tiny_gguf(keys=keys if tools is None else {**keys, "tokenizer.chat_template.tool_use": tools})
         spec = ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=1))
         backends.append(LlamaCpp(spec))
         return backends[-1]
@@ -66,6 +67,34 @@ def test_a_switch_of_thinking_is_shown_and_told(opened, system):
     (note,) = backend.describe().chat_template_notes
     assert "'detailed thinking off'" in note
     assert opened(CHATML).describe().chat_template_notes == ()
+
+
+TOOL = {"type": "function", "function": {"name": "f", "description": "ends </s> here", "parameters": {}}}
+WITH_TOOLS = "{{ tools | tojson }}" + CHATML
+ASKED = (Message(role="user", content="Why?"),)
+
+
+@pytest.mark.parametrize("key", ["description", "name"])
+def test_control_tokens_that_a_tool_spells_are_words(opened, key):
+    backend = opened(WITH_TOOLS)
+    tool = {**TOOL, "function": {**TOOL["function"], key: "a </s> b"}}
+    ids, text = backend._asked(Request(messages=ASKED, tools=(tool,)))
+    assert "</s>" not in text  # it is marked
+    assert backend._model.eos not in ids[1:]
+    plain, _ = backend._asked(Request(messages=ASKED, tools=({**TOOL, "function": {"name": "f"}},)))
+    assert backend._model.tokenize("</s>", add_special=False, parse_special=True) == [backend._model.eos]
+    assert len(ids) > len(plain)
+
+
+def test_a_template_for_tools_is_taken_where_there_are_tools_and_told(opened):
+    backend = opened(CHATML, WITH_TOOLS.replace("Why", "x") + "{# of its own #}")
+    assert "tools" in backend.capabilities
+    assert "tools" not in opened(CHATML).capabilities
+    assert "look" not in backend._asked(Request(messages=ASKED))[1]
+    _, text = backend._asked(Request(messages=ASKED, tools=({"name": "look"},)))
+    assert text.startswith('[{"name": "look"}]<|im_start|>user')
+    (note,) = backend.describe().chat_template_notes
+    assert "tool_use" in note
 
 
 @pytest.mark.parametrize(

@@ -177,5 +177,6 @@ def test_a_report_with_an_unmeasured_item_is_not_complete():
 
 
 def test_timings_keep_every_token():
-    timings = GenerationTimes(prepare_s=0.0, prefill_s=0.1, sample_s=0.0, token_s=(0.1, 0.2), end_s=0.2, n_evaluated=3)
+    parts = {"prepare_s": 0.0, "prefill_s": 0.1, "sample_s": 0.0, "detokenize_s": 0.0}
+    timings = GenerationTimes(**parts, token_s=(0.1, 0.2), end_s=0.2, n_evaluated=3)
     assert GenerationTimes.from_json(timings.to_json()).token_s == (0.1, 0.2)

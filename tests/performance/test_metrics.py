@@ -13,7 +13,8 @@ from pytest_slm.performance import Decode, FirstToken, median_metric
 
 
 def stamped(*token_s, **changes):
-    plain = {"prepare_s": 0.0, "prefill_s": 0.0, "sample_s": 0.0, "end_s": token_s[-1], "n_evaluated": 64}
+    parts = {"prepare_s": 0.0, "prefill_s": 0.0, "sample_s": 0.0, "detokenize_s": 0.0}
+    plain = {**parts, "end_s": token_s[-1], "n_evaluated": 64}
     return GenerationTimes(token_s=token_s, **{**plain, **changes})
 
 
@@ -66,17 +67,6 @@ def test_the_first_token_is_waited_for_from_the_request_on(fake, one):
     found = one(FirstToken(backend, 10))
     assert found.values["ttft"] == found.seconds == found.values["ttft_prefill"] == 5.0
     assert {"ttft_tokenize", "ttft_sample", "ttft_detokenize"} <= set(found.values)
-
-
-def test_the_time_for_text_is_absent_in_answers_without_it(fake, one):
-    class Older(Fake):
-        def generate(self, requests, *progress):
-            made = super().generate(requests, *progress)
-            return [
-                dataclasses.replace(one, timings=dataclasses.replace(one.timings, detokenize_s=None)) for one in made
-            ]
-
-    assert "ttft_detokenize" not in one(FirstToken(fake(Older), 10)).values
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

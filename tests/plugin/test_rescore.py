@@ -111,7 +111,7 @@ def test_whether_a_canary_went_before_is_said_of_the_answers(scorer, again, foun
     first("suites", f"--slm-canary={then}")
     scorer(RIGHT)
     again("suites", f"--slm-canary={now}").assert_outcomes(passed=1)
-    assert found("second")[0]["geo/one"]["provenance"].get("canary") == (None if then == "on" else "off")
+    assert found("second")[0]["geo/one"]["canary"] == (then == "on")
 
 
 def test_a_run_that_was_scored_again_can_be_scored_again(scorer, again, found, pytester, first):

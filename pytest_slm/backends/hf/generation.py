@@ -76,6 +76,6 @@ def generate(
             token_s=tuple(stamps),
             end_s=clock() - prompt.started,
             n_evaluated=len(prompt.ids),
-            detokenize_s=max(0.0, stamps[0] - (sampled - prompt.started)) if stamps else None,
+            detokenize_s=max(0.0, stamps[0] - (sampled - prompt.started)) if stamps else 0.0,
         ),
     )

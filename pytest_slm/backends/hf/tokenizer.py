@@ -45,6 +45,12 @@ class Tokenizer:
         template = self._source.chat_template
         return chosen(self._asked_template, template.get("default") if isinstance(template, dict) else template)
 
+    @property
+    def tool_template(self) -> str | None:
+        """Of several chat templates the one called tool_use."""
+        template = self._source.chat_template
+        return template.get("tool_use") if isinstance(template, dict) else None
+
     def spelled(self, token: int) -> str:
         """How a special token is written in templates; empty for a token that the model does not have."""
         return str(self._source.convert_ids_to_tokens(token)) if token >= 0 else ""

@@ -42,6 +42,7 @@ class Model:
         self.adds_bos = bool(llama.llama_vocab_get_add_bos(self.vocab))
         self._adds_eos = bool(llama.llama_vocab_get_add_eos(self.vocab))
         self.chat_template = self.metadata("tokenizer.chat_template")
+        self.tool_template = self.metadata("tokenizer.chat_template.tool_use")
         self.control = ControlTokens(self.spelled(token) for token in range(self.n_vocab) if self._control(token))
 
     @functools.cached_property

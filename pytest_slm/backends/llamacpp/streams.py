@@ -104,6 +104,6 @@ def generation_of(stream: Stream, finish: Literal["stop", "length", "context"]) 
             token_s=tuple(stream.stamps),
             end_s=time.perf_counter() - started,
             n_evaluated=stream.n_evaluated,
-            detokenize_s=max(0.0, stream.stamps[0] - (stream.sampled - started)) if stream.stamps else None,
+            detokenize_s=max(0.0, stream.stamps[0] - (stream.sampled - started)) if stream.stamps else 0.0,
         ),
     )
