@@ -189,7 +189,7 @@ def test_rounds_at_no_depth_share_a_context_unless_attention_differs(llama, monk
 
     seen = []
     opened = timing.opened
-    monkeypatch.setattr(timing, "opened", lambda model, how: (seen.append(how.n_ctx), opened(model, how))[1])
+    monkeypatch.setattr(timing, "opened", lambda model, how: (seen.append(how["n_ctx"]), opened(model, how))[1])
     timer = timing.EngineTimer(llama._model, dataclasses.replace(llama._limits, plain_attention_cells=cells))
     for _ in range(2):
         timer.run(EngineTest(n_prompt=300))
