@@ -45,7 +45,7 @@ def test_a_missing_engine_names_the_extra(pytester, run, tmp_path, real_model, m
         import importlib.abc, sys
         class Block(importlib.abc.MetaPathFinder):
             def find_spec(self, name, path=None, target=None):
-                if name.partition(".")[0] == "llama_cpp":
+                if name.partition(".")[0] in ("llama_cpp", "ik_llama_cpp"):
                     raise ModuleNotFoundError(f"no module named {name}", name=name)
         sys.meta_path.insert(0, Block())
         """
