@@ -21,7 +21,7 @@ from pytest_slm.machine.cgroup import groups
 
 with contextlib.suppress(ImportError):
     # pytester takes modules away that its tests have imported, and this one cannot be loaded a second time.
-    importlib.import_module("numpy")
+    importlib.import_module("numpy.fft")
 
 # Not in a conftest.py at the top of the checkout: sessions elsewhere that measure with its suites would read that one,
 # and pytest refuses this line in it then.

@@ -7,16 +7,16 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import LONGEST_PATH, RecordError
-from pytest_slm.core.request import TEMPLATE_STOPS, GenerationSettings
+from pytest_slm.core.request import SAMPLING, TEMPLATE_STOPS, GenerationSettings
 from pytest_slm.core.submission import ENGINES, KERNELS
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
-from pytest_slm.load.settings import keys, read_settings
 
 PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template", "engine_lib")
 """Options whose value is a path, or becomes a part of one."""
@@ -27,6 +27,11 @@ LONGEST_TEMPLATE = 256 * 1024
 GENERATION_OPTIONS = ("temperature", "top_p", "max_tokens", "system", "chat_template", "fewshot", "repeats")
 SETTINGS = ("engine", "engine_lib", "kernels", "gpu_layers", *GENERATION_OPTIONS, "set")
 """The options of this file, by the names of their values."""
+SET_KEYS = (
+    *(field.name for field in fields(EngineSettings)),
+    *(name for name in SAMPLING if name not in GENERATION_OPTIONS),
+)
+"""What ``--slm-set`` takes."""
 
 
 def add_settings(add: Callable[..., None]) -> None:
@@ -103,13 +108,15 @@ def add_settings(add: Callable[..., None]) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=None,
-        help=f"a setting of the engine or of sampling, of {', '.join(keys())}; repeatable (docs/settings.md)",
+        help=f"a setting of the engine or of sampling, of {', '.join(SET_KEYS)}; repeatable (docs/settings.md)",
     )
 
 
 def settings_of(given: Mapping[str, Any]) -> tuple[EngineSettings, GenerationSettings, str | None]:
     """What is asked of the engine and of every text, and the source of a chat template from a file. Raises
     UsageError."""
+    from pytest_slm.load.settings import read_settings  # reads YAML: sessions without a model need none
+
     engine, sampling = read_settings(given["set"] or (), given)
     layers = given["gpu_layers"]
     if layers is not None and not 0 <= layers < 1 << 31:

@@ -98,9 +98,9 @@ def shown_of(ids: list[int], request: Request, limit: int, most: int | None = No
     room = limit - following
     if room < 1:
         thinking = following - request.max_tokens
+        taken = f" and {thinking} of thinking leave" if thinking else " leaves"
         raise BackendError(
-            f"an answer of {request.max_tokens} tokens{f' and {thinking} of thinking' if thinking else ''} leave no "
-            f"room for a prompt in a context of {limit}",
+            f"an answer of {request.max_tokens} tokens{taken} no room for a prompt in a context of {limit}",
             slug="context-too-long",
         )
     return ids[-room:]

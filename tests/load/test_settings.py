@@ -74,3 +74,10 @@ def test_what_cannot_be_meant_is_one_line(texts, line, slug):
 def test_the_docs_have_the_table_that_is_made_of_the_fields():
     assert table() in DOCS.read_text("utf-8")
     assert all(f"`{key}`" in table() for key in keys())
+
+
+def test_the_help_lists_the_same_keys():
+    from pytest_slm.load.settings import keys
+    from pytest_slm.plugin.given import SET_KEYS
+
+    assert keys() == SET_KEYS

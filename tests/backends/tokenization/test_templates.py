@@ -13,6 +13,7 @@ def prompt_ids(model, monkeypatch, source, content):
 
     monkeypatch.setattr(model, "chat_template", source)
     backend = object.__new__(LlamaCpp)
+    backend._path = "m.gguf"
     backend._model = model
     return backend._ids(Request(messages=(Message(role="user", content=content),)))
 
