@@ -83,10 +83,11 @@ def test_a_package_is_not_imported_for_its_library(engine, tmp_path):
 def test_the_first_that_is_installed_computes(monkeypatch):
     opened = []
     monkeypatch.setattr(installed, "_opened", lambda path, name: opened.append(name))
-    for here in (["llama.cpp", "ik"], ["ik"]):
-        monkeypatch.setattr(installed.Package, "path", property(lambda one: one if one in here else None))  # noqa: B023
-        here[:] = [installed.PACKAGES[name] for name in here]
-        library()
+    here = dict(installed.PACKAGES)
+    monkeypatch.setattr(installed.Package, "path", property(lambda one: one if one in here.values() else None))
+    library()
+    del here["llama.cpp"]
+    library()
     assert opened == ["llama.cpp", "ik"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from pytest_slm.backends.local import ResultCollector
@@ -135,7 +136,7 @@ class Server:
             (CHAT, CHAT_PATH, HELLO),
             (GENERATE, TEXT_PATH, Request(prompt="One, two,", max_tokens=1)),
         ):
-            if (problem := self._refused(lambda request=request: self._written(request, unwatched))) is None:  # type: ignore[misc]
+            if (problem := self._refused(partial(self._written, request, unwatched))) is None:
                 found.add(name)
             else:
                 self.lacks[name] = f"{path}: {problem}"

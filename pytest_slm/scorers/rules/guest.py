@@ -10,6 +10,7 @@ import json
 import re
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,7 @@ def _regex() -> Callable[..., Any]:
         compiled = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
         found = compiled.fullmatch(text) if full else compiled.search(text)
         if found and last and not full:
-            for found in compiled.finditer(text):  # noqa: B007 - the last one is wanted
-                pass
+            (found,) = deque(compiled.finditer(text), maxlen=1)
         return [found[0], found.groupdict()] if found else None
 
     return search
