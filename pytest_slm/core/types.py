@@ -21,7 +21,7 @@ from pytest_slm.core.result import (
     ThinkingCounts,
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
+from pytest_slm.core.submission import Derivation, EngineSettings, Quantization, Submission, WeightsHeader
 from pytest_slm.core.task import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "Cuts",
     "Declaration",
     "Derivation",
-    "Detected",
     "EngineSettings",
     "Gate",
     "Generation",
@@ -62,4 +61,5 @@ __all__ = [
     "ThinkingCounts",
     "ToolCall",
     "Verdict",
+    "WeightsHeader",
 ]
