@@ -55,7 +55,5 @@ def _value(key: str, value: Any, where: str) -> Any:
 
 
 def _broken(told: str) -> BackendError:
-    return BackendError(
-        f"{told}; `pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again",
-        slug="data-broken",
-    )
+    remedy = "`pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again"
+    return BackendError(f"{told}; {remedy}", slug="data-broken")
