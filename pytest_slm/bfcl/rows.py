@@ -33,13 +33,13 @@ def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Mapping[s
 def decoded(raw: Any, where: str) -> list[Row]:
     """Rows with the JSON in their columns read, from any iterable of mappings."""
     seen: set[str] = set()
-    rows = []
+    rows: list[Row] = []
     for number, row in enumerate(raw):
         identity = row.get("id", row.get("file"))
         if not isinstance(identity, str) or not identity.strip():
-            raise _broken(f"{where}: row {number} has no id")
+            raise broken(f"{where}: row {number} has no id")
         if identity in seen:
-            raise _broken(f"{where}: the id {identity!r:.80} is there twice")
+            raise broken(f"{where}: the id {identity!r:.80} is there twice")
         seen.add(identity)
         rows.append({key: _value(key, value, f"{where}: {identity!r:.80}") for key, value in row.items()})
     return rows
@@ -51,9 +51,10 @@ def _value(key: str, value: Any, where: str) -> Any:
     try:
         return parse_json(value)
     except (ValueError, TypeError, AttributeError) as error:
-        raise _broken(f"{where}: the column {key!r:.80} is no JSON ({error!s:.120})") from None
+        raise broken(f"{where}: the column {key!r:.80} is no JSON ({error!s:.120})") from None
 
 
-def _broken(told: str) -> BackendError:
+def broken(told: str) -> BackendError:
+    """The error for data that are not what BFCL publishes; ``told`` says where and what."""
     remedy = "`pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again"
     return BackendError(f"{told}; {remedy}", slug="data-broken")
