@@ -22,7 +22,7 @@ from pytest_slm.core.result import (
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
-from pytest_slm.core.task import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.core.task import Gate, MetricPart, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 
 __all__ = [
     "MEASURED",
@@ -45,6 +45,7 @@ __all__ = [
     "Measurement",
     "Message",
     "Metric",
+    "MetricPart",
     "MetricSpec",
     "Mode",
     "ModePlan",
