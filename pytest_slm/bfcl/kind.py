@@ -127,13 +127,18 @@ class Bfcl(Kind[BfclOptions, Question]):
         self._too_long = self._without_room(chosen)
         return chosen
 
+    def asking_of(self, sample: Question) -> Asking:
+        """How a question is asked."""
+        return self.asking
+
     def describe(self, sample: Question) -> Sample:
+        asking = self.asking_of(sample)
         group = CALL if sample.category in CALLS else NO_CALL if sample.category in IRRELEVANCE else ANY_CALL
         return Sample(
             id=sample.id,
-            input=self.asking.messages(sample),
+            input=asking.messages(sample),
             target=list(sample.answers),
-            tools=self.asking.tools(sample),
+            tools=asking.tools(sample),
             metadata={"category": sample.category},
             groups=(group, sample.category),
         )
@@ -141,8 +146,9 @@ class Bfcl(Kind[BfclOptions, Question]):
     def converse(self, sample: Question) -> Talk:
         if (told := self._too_long.get(sample.id)) is not None:
             return Verdict(value=None, answer="", explanation=told)
-        generation = yield self.asking.request(sample)
-        return judge(sample, generation, self.asking)
+        asking = self.asking_of(sample)
+        generation = yield asking.request(sample)
+        return judge(sample, generation, asking)
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         asked = self.asking
@@ -166,7 +172,7 @@ class Bfcl(Kind[BfclOptions, Question]):
         if n_ctx is None:
             return {}
         wanted = self.context.config.generation
-        requests = {question.id: wanted.applied(self.asking.request(question)) for question in chosen}
+        requests = {question.id: wanted.applied(self.asking_of(question).request(question)) for question in chosen}
         room = n_ctx - _LEAST_OVERHEAD
         long = [name for name, request in requests.items() if _size(request) + request.max_tokens > room]
         counts = self.backend.count_tokens([requests[name] for name in long]) if long else ()
