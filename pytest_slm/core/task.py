@@ -130,6 +130,11 @@ class Task(Record):
     modes: Mapping[str, ModePlan] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     gate: Gate | None = None
+    family: Name | None = None
+    """Tasks of one family count once in the score of their suite, as the mean of them."""
+    effective: float | None = None
+    """Its variants are lengths in tokens (``variants`` are whole numbers), and a length is mastered from this value of
+    the primary metric on."""
     tokens_per_sample: int = 100
     """A rough expectation, used for the ETA only and never reported."""
     path: str = ""
@@ -143,12 +148,39 @@ class Task(Record):
         for place, spec in enumerate(self.metrics):
             if (wrong := part_problem(spec, self.metrics[:place])) is not None:
                 raise RecordError(f"{spec.name}: {wrong}")
+        if self.effective is not None and not 0 < self.effective <= 1:
+            raise RecordError(f"effective is above 0 and at most 1, not {self.effective}")
+        if self.effective is not None and not all(name.isdecimal() for name in self.variants):
+            raise RecordError("effective is for variants that are lengths: whole numbers of tokens")
         if self.gate and self.gate.metric not in names:
             raise RecordError(f"gate metric {self.gate.metric!r} is none of the metrics {names}")
 
     def spec(self, metric: str) -> MetricSpec:
         """The declaration of the metric of that name."""
         return next(spec for spec in self.metrics if spec.name == metric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration(Record):
+    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, the
+    variants of its task, how its primary metric is made, and what ``family`` and ``effective`` of its task were."""
+
+    suite_tasks: tuple[str, ...] = ()
+    task_variants: tuple[str, ...] = ()
+    primary: MetricSpec | None = None
+    family: Name | None = None
+    effective: float | None = None
+
+    @classmethod
+    def of(cls, task: Task, suite_tasks: tuple[str, ...]) -> Self:
+        """What a task declares, in a suite whose score is made of these tasks."""
+        return cls(
+            suite_tasks=suite_tasks,
+            task_variants=tuple(task.variants),
+            primary=task.spec(task.primary),
+            family=task.family,
+            effective=task.effective,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ TASK_KEYS = (
         "primary",
         "metrics",
     ),
-    *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
+    *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
 )
 METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters", "parts")
 
@@ -157,6 +157,8 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         variants=variants,
         modes=_modes(fields, variants),
         gate=_gate(fields, names, primary),
+        family=_word(fields, "family"),
+        effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),
         path=str(path),
@@ -254,6 +256,20 @@ def _variants(fields: Fields) -> dict[str, dict[str, Any]]:
             fields.add(value, f"variants: expected names of 1 to 200 visible characters, got {name!r:.80}")
         variants[name] = plain(fields.free(value, f"variants.{name:.80}"))
     return variants or {"": {}}
+
+
+def _effective(fields: Fields, variants: Mapping[str, Any]) -> float | None:
+    """From which value on a length is mastered, where the variants are lengths."""
+    if "effective" not in fields:
+        return None
+    value = fields.real("effective", fields.values["effective"], share=True)
+    if value is not None and not all(name.isdecimal() for name in variants):
+        fields.fail("effective", 'effective: expected variants that are called by their tokens, as in "4096"')
+        return None
+    if value == 0:
+        fields.fail("effective", "effective: expected a number above 0 and at most 1")
+        return None
+    return value
 
 
 def _modes(fields: Fields, variants: Mapping[str, Any]) -> dict[str, ModePlan]:
