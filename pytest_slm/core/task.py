@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pytest_slm.core.record import Name, Record, RecordError
+from pytest_slm.core.record import Name, Record, RecordError, Repo, Revision
 
 PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "mean": {},
@@ -84,6 +84,21 @@ def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:
         if not known[name].higher_is_better:
             return f"its part {name!r:.80} is better when it is smaller"
     return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Record):
+    """A split of a data set, by its name on the Hub; ``revision`` is a commit, tag or branch there.
+
+    ``absent`` says why the Hub does not have it, and how to hand it in: it is then looked for in a mirror only, so that
+    nobody can put another one in its place by taking the name.
+    """
+
+    path: Repo
+    config: str | None = None
+    split: Name = "test"
+    revision: Revision | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
