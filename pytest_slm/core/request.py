@@ -1,4 +1,5 @@
-"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict."""
+"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict, calls of
+tools."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.worlds import World, WorldCall
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -47,6 +49,8 @@ class Request(Record):
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
+    ``may_not_fit``: a prompt that is longer than the context is answered by the driver, with an empty text that ends
+    with ``context``, instead of being an error of the whole item.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -66,6 +70,7 @@ class Request(Record):
     keep_end: bool = False
     begun: tuple[int, ...] = ()
     alone: bool = False
+    may_not_fit: bool = False
 
     @property
     def resumable(self) -> bool:
@@ -276,6 +281,21 @@ class Grading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Calls of tools in a world, from its beginning: answered with the sandbox's ``Executed``, while the model goes on.
+
+    ``turns`` are the calls of each turn until now; the results of the last ``new`` of them come back. With ``gold``,
+    the calls that should have been made, both are made in worlds of their own, turn by turn, and compared after each.
+    Nothing is kept between two of them: the same calls have the same results, whenever they are asked for.
+    """
+
+    world: World
+    turns: tuple[tuple[WorldCall, ...], ...]
+    new: int = 0
+    gold: tuple[tuple[WorldCall, ...], ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Together:
     """Several questions to the model at once: answered with the tuple of their answers, in their order."""
 
@@ -283,6 +303,8 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Ask = ModelAsk | Trial | Grading
+Aside = Trial | Grading | Execution
+"""What is not asked of the model."""
+Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]
 """A conversation about one sample: it yields what to ask, is sent the answer, and returns the verdict."""

@@ -120,7 +120,7 @@ class Sandbox:
             return self._start("judge")
 
     def _start(self, part: str) -> Guest:
-        return Guest(self._engine, _boot(part), self.limits)
+        return Guest(self._engine, boot(part), self.limits)
 
     def close(self) -> None:
         """End all that is left. May be called twice."""
@@ -141,7 +141,8 @@ def engine() -> Engine:
 
 
 @functools.cache
-def _boot(part: str) -> tuple[bytes, ...]:
+def boot(part: str) -> tuple[bytes, ...]:
+    """The arguments of an interpreter that runs a part of ours, which is parsed once for all of them."""
     guest = Guest(engine(), (*FLAGS, COMPILE.encode()), Limits())
     sources = [(GUEST / f"{name}.py").read_text("utf-8") for name in (*MODULES, part)]
     guest.send(repr(sources).encode())
