@@ -1,0 +1,59 @@
+"""Rows of BFCL's data set: every column but ``id`` is the JSON of a field of the upstream line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_slm.bfcl.categories import DATASET, SPLIT
+from pytest_slm.core.config import RunConfig
+from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.files import parse_json
+
+Row = Mapping[str, Any]
+"""A row with its fields as values; a field that the upstream line does not have is None."""
+
+
+def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Mapping[str, Any]]:
+    """The rows of a configuration in their order, and for the report where they are from.
+
+    Raises NotAvailableError where the data cannot be had (``data-unreachable``, ``data-config``, ``missing-extra``),
+    BackendError where they cannot be read: a field is no JSON, an id is missing or there twice (``data-broken``).
+    """
+    try:
+        from pytest_slm.data import rows
+
+        found, source = rows.load(DATASET, config_name, [SPLIT], config, {})
+    except ImportError as error:
+        told = f"reading {DATASET} needs a package ({error}): pip install 'pytest-slm[bfcl]'"
+        raise NotAvailableError(told, slug="missing-extra") from None
+    return decoded(found[SPLIT], f"{DATASET} ({config_name})"), source
+
+
+def decoded(raw: Any, where: str) -> list[Row]:
+    """Rows with the JSON in their columns read, from any iterable of mappings."""
+    seen: set[str] = set()
+    rows = []
+    for number, row in enumerate(raw):
+        identity = row.get("id", row.get("file"))
+        if not isinstance(identity, str) or not identity.strip():
+            raise _broken(f"{where}: row {number} has no id")
+        if identity in seen:
+            raise _broken(f"{where}: the id {identity!r:.80} is there twice")
+        seen.add(identity)
+        rows.append({key: _value(key, value, f"{where}: {identity!r:.80}") for key, value in row.items()})
+    return rows
+
+
+def _value(key: str, value: Any, where: str) -> Any:
+    if key in ("id", "file") or value is None:
+        return value
+    try:
+        return parse_json(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _broken(f"{where}: the column {key!r:.80} is no JSON ({error!s:.120})") from None
+
+
+def _broken(told: str) -> BackendError:
+    remedy = "`pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again"
+    return BackendError(f"{told}; {remedy}", slug="data-broken")
