@@ -1,7 +1,7 @@
 """Programs that nobody has read, run where they can do no harm: CPython for WASI under wasmtime.
 
-``Sandbox().run(program, tests)`` gives an ``Outcome``, ``Worlds().run(execution)`` the results of calls of tools. docs/decisions/0010-sandbox.md says why this boundary, and what
-it does not do.
+``Sandbox().run(program, tests)`` gives an ``Outcome``, ``Worlds().run(execution)`` the results of calls of tools.
+docs/decisions/0010-sandbox.md says why this boundary, and what it does not do.
 """
 
 from pytest_slm.sandbox.image import available

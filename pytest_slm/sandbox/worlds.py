@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
-from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import Execution
 from pytest_slm.core.worlds import Executed, Library, World, WorldCall
 from pytest_slm.errors import shown
@@ -55,10 +55,11 @@ class Worlds:
         guest = self._taken(idle, library)
         sound = False
         try:
-            guest.send(_line(_message(asked)), refill=True)
-            answer = guest.receive()
-            sound = answer is not None and guest.memory <= SMALL
-            return _executed(guest, answer)
+            word = secrets.token_hex(8)
+            guest.send(_line({"word": word, **_message(asked)}), refill=True)
+            executed = _executed(guest, guest.receive(), word)
+            sound = executed.ending in ("done", "unmade") and guest.memory <= SMALL
+            return executed
         finally:
             if sound:
                 idle.put(guest)
@@ -71,7 +72,7 @@ class Worlds:
         except queue.Empty:
             guest = Guest(self._engine, boot("world"), self.limits)
             self.started += 1
-            guest.send(_line({"modules": library.modules, "classes": library.classes}))
+            guest.send(_line({"word": "", "modules": library.modules, "classes": library.classes}))
             guest.receive()  # where it fails, the first execution says how
             return guest
 
@@ -106,17 +107,21 @@ def _line(message: object) -> bytes:
     return json.dumps(message, allow_nan=False).encode()
 
 
-def _executed(guest: Guest, answer: bytes | None) -> Executed:
+def _executed(guest: Guest, answer: bytes | None, word: str) -> Executed:
     """What the interpreter said, or how it ended. Whatever a class has written in its place is no answer."""
     if answer is None:
         ending = "error" if guest.ending in (None, "passed") else guest.ending
-        return Executed.from_json({"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")})
+        return Executed.from_json(
+            {"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")}
+        )
     try:
-        told = json.loads(answer)
-        executed = Executed.from_json(_sayable(told))
-    except (ValueError, RecursionError, RecordError) as error:
-        return Executed(ending="error", explanation=shown(f"its answer cannot be read ({str(error)[:200]})"))
-    return executed
+        whose, told = json.loads(answer)
+        if whose == word:
+            return Executed.from_json(_sayable(told))
+        problem = "its classes wrote to their own interpreter's channel"
+    except (ValueError, TypeError, RecursionError) as error:
+        problem = f"its answer cannot be read ({str(error)[:200]})"
+    return Executed(ending="error", explanation=shown(problem))
 
 
 def _sayable(value: Any) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.backends.protocol import TOOLS
-from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.rows import docs_of, read_rows
 from pytest_slm.bfcl.worlds.checking import check, needless_turns
 from pytest_slm.bfcl.worlds.library import ToolClasses
@@ -19,25 +19,30 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Execution, Talk
 from pytest_slm.core.types import Generation, JudgedSample, Message, Request, Sample, Task, ToolCall, Verdict
 from pytest_slm.core.worlds import Executed, WorldCall
+from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
-from pytest_slm.kinds.questions import stratified
 from pytest_slm.sandbox import available
 from pytest_slm.scorers.argument_types import typed
+from pytest_slm.scorers.call_syntax import parse_calls
 
 MOST_STEPS = 20
 """Answers with calls in one turn, as in BFCL: a model that makes one more has failed."""
-PREFIX = "multi_turn_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category(Record):
+    """A variant of the task: a configuration of BFCL's data set; in ``long_context`` results are longer."""
+
+    category: str
+    long_context: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldsOptions(Record):
-    """``categories`` are configurations of BFCL's data set, each a group of the task by its name behind
-    ``multi_turn_``; those in ``long_context`` have more text in their results. ``prompting`` is how functions are
-    shown: by the model's template where it writes them (``auto``), or always so, or as text."""
+    """``tools`` are the classes, ``prompts`` BFCL's texts. ``prompting`` is how functions are shown: by the model's
+    template where it writes them (``auto``), or always so, or as text."""
 
-    categories: tuple[str, ...]
-    long_context: tuple[str, ...] = ()
     tools: ToolClasses
     prompts: Prompts
     prompting: Literal["auto", "template", "text"] = "auto"
@@ -45,10 +50,6 @@ class WorldsOptions(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.categories or any(not name.startswith(PREFIX) for name in self.categories):
-            raise RecordError(f"categories: expected names of configurations that begin with {PREFIX}")
-        if not set(self.long_context) <= set(self.categories):
-            raise RecordError("long_context: expected some of the categories")
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
 
@@ -59,22 +60,25 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
     name = "bfcl_worlds"
     options_type = WorldsOptions
 
+    @classmethod
+    def check(cls, task: Task, options: WorldsOptions) -> None:
+        for name, variant in (task.variants or {"": {}}).items():
+            try:
+                Category.from_json(variant)
+            except RecordError as error:
+                raise UsageError(f"{task.path}: variants.{name}: {error}", slug="task-option") from None
+
     def ready(self) -> None:
         """The classes, their sandbox and the rows must be there. Raises SlmError where they are not."""
         available()
+        self.category = Category.from_json(self.task.variants[self.variant])
         library = self.options.tools.library()
         docs = docs_of(self.options.tools.docs, self.context.config)
-        self._scenarios: list[Scenario] = []
-        self._data: dict[str, Any] = {}
-        for category in self.options.categories:
-            rows, source = read_rows(category, self.context.config)
-            self._data[category] = source.get("data_sha256")
-            self._source = source["data_from"]
-            long_context = category in self.options.long_context
-            self._scenarios += [
-                scenario_of(row, category.removeprefix(PREFIX), library, docs, long_context=long_context)
-                for row in rows
-            ]
+        rows, self._source = read_rows(self.category.category, self.context.config)
+        self._scenarios = [
+            scenario_of(row, self.category.category, library, docs, long_context=self.category.long_context)
+            for row in rows
+        ]
 
     def needs(self) -> frozenset[str]:
         return frozenset({TOOLS} if self.options.prompting == "template" else ())
@@ -83,9 +87,12 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
         return len(self._scenarios)
 
     def samples(self) -> Sequence[Scenario]:
-        limit, seed = self.context.limit(self.task), self.context.config.seed
-        # The categories are variants of the same scenarios: of each that is asked, all of them.
-        return stratified(self._scenarios, limit, seed, lambda one: one.category, lambda one: one.number)
+        """All scenarios; or, with a limit, those with the shortest lists of functions and the fewest turns, by the seed
+        among equals: their prompts are half as long as others', and share what is longest in them."""
+        limit, shuffled = self.context.limit(self.task), list(self._scenarios)
+        random.Random(self.context.config.seed).shuffle(shuffled)
+        taken = {one.id for one in sorted(shuffled, key=_length)[:limit]}
+        return [one for one in self._scenarios if one.id in taken]
 
     def describe(self, sample: Scenario) -> Sample:
         first = next((turn for turn in sample.turns if turn), (Message(role="user", content=""),))
@@ -95,8 +102,6 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
             target=[[call.to_json() for call in turn] for turn in sample.gold],
             tools=tuple(map(tool, sample.functions)),
             metadata={"category": sample.category, "classes": list(sample.world.classes)},
-            groups=(sample.category,),
-            cluster=sample.number,
         )
 
     @property
@@ -150,9 +155,7 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
 
     def provenance(self, samples: Sequence[Scenario]) -> Mapping[str, Any]:
         return {
-            "dataset": DATASET,
-            "data_from": self._source,
-            "data_sha256": self._data,
+            **self._source,
             "samples_sha256": sha256(*(one.id for one in samples)),
             "tool_classes": str(self.options.tools.package),
             "tool_classes_sha256": self.options.tools.package.sha256,
@@ -178,8 +181,9 @@ def readable(generation: Generation, sample: Scenario) -> list[tuple[ToolCall, W
     """The calls of an answer, as they were read and as they are executed; none where one of them cannot be read, as in
     BFCL, whose turn then ends."""
     properties = {one["name"]: one.get("parameters", {}).get("properties", {}) for one in _all_functions(sample)}
+    made = generation.tool_calls
     calls = []
-    for call in generation.tool_calls or ():
+    for call in parse_calls(generation.text) if made is None else made:  # None in a run that is scored again
         if not call.name or call.arguments is None:
             return []
         schema = properties.get(call.name, {})
@@ -189,6 +193,11 @@ def readable(generation: Generation, sample: Scenario) -> list[tuple[ToolCall, W
         except RecordError:
             return []
     return calls
+
+
+def _length(sample: Scenario) -> tuple[int, int]:
+    """How much there is to read about the functions, and how often."""
+    return len(str(_all_functions(sample))), len(sample.turns)
 
 
 def _all_functions(sample: Scenario) -> list[Mapping[str, Any]]:
@@ -221,4 +230,4 @@ def _verdict(
 def _broken(made: Sequence[Sequence[WorldCall]], executed: Executed, steps: int, sample: Scenario) -> Verdict:
     """What the classes could not execute: the calls are at fault, unless the world could not even be made."""
     told = f"the tools ended with {executed.ending}: {executed.explanation}"
-    return _verdict(made, f"tools_{executed.ending}", told, steps, sample, scored=executed.ending != "failed")
+    return _verdict(made, f"tools_{executed.ending}", told, steps, sample, scored=executed.ending != "unmade")

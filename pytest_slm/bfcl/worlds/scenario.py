@@ -25,8 +25,6 @@ class Scenario:
 
     id: str
     category: str
-    number: str
-    """The same in all categories: they are variants of the same scenarios."""
     turns: tuple[tuple[Message, ...], ...]
     world: World
     functions: tuple[Mapping[str, Any], ...]
@@ -51,7 +49,6 @@ def scenario_of(row: Row, category: str, library: Library, docs: Docs, *, long_c
         return Scenario(
             id=row["id"],
             category=category,
-            number=row["id"].rpartition("_")[2],
             turns=turns,
             world=World(
                 library=library, classes=classes, config=row.get("initial_config") or {}, long_context=long_context

@@ -100,10 +100,10 @@ class Comparison(Record):
 @dataclass(frozen=True, kw_only=True)
 class Executed(Record):
     """What an execution came to. ``results``: of the newest calls; ``turns``: where it was compared with the gold
-    calls. Anything but ``done`` has no results: the classes themselves failed or used up what they may, and
-    ``explanation`` says how."""
+    calls. Anything but ``done`` has no results, and ``explanation`` says how it came to that: ``unmade``, the classes
+    cannot make this world at all; else a call has ended the interpreter, or used up what it may."""
 
-    ending: Literal["done", "failed", "timeout", "out_of_memory", "output_limit", "error"] = "done"
+    ending: Literal["done", "unmade", "failed", "timeout", "out_of_memory", "output_limit", "error"] = "done"
     explanation: str = ""
     results: tuple[str, ...] = ()
     turns: tuple[Comparison, ...] = ()

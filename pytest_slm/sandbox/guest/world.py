@@ -1,6 +1,7 @@
 """The interpreter that holds tool classes: each message makes new instances, and calls their methods.
 
 The first message has the library's modules, every other one a world and its calls; see ``pytest_slm.sandbox.worlds``.
+Each answer begins with the word of its message, so that what a class writes in between is not taken for one.
 Nothing of a message is evaluated: a call is the name of a public method and plain data for it.
 """
 
@@ -101,7 +102,7 @@ def said(error):
 def same(mine, other):
     """Whether two values are equal, by what their classes say; those that cannot be compared are not."""
     try:
-        return not mine != other
+        return bool(mine == other)
     except Exception:
         return False
 
@@ -127,11 +128,13 @@ def execute(library, world, turns, new, gold):
     for calls, wanted in zip(turns, gold, strict=True):
         results = [mine.call(*call) for call in calls]
         expected = [other.call(*call) for call in wanted]
-        compared.append({
-            "results": short(results),
-            "gold_results": short(expected),
-            "differing": mine.differing(other),
-        })
+        compared.append(
+            {
+                "results": short(results),
+                "gold_results": short(expected),
+                "differing": mine.differing(other),
+            }
+        )
     return {"turns": compared}
 
 
@@ -141,8 +144,10 @@ sys.path.clear()
 sys.path.append("/usr/local/lib/python312.zip")
 library = None
 while True:
+    word = None
     try:
         message = parse(reader.read())
+        word = message.pop("word")
         if library is None:
             library = Library(**message)
             answer = {}
@@ -153,5 +158,5 @@ while True:
     except MemoryError:
         answer = {"ending": "out_of_memory", "explanation": "the world lacked memory"}
     except BaseException as error:
-        answer = {"ending": "failed", "explanation": f"{type(error).__name__}: {said(error)[:500]}"}
-    write(answer)
+        answer = {"ending": "unmade", "explanation": f"{type(error).__name__}: {said(error)[:500]}"}
+    write([word, answer])
