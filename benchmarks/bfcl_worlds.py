@@ -31,8 +31,8 @@ from pytest_slm.bfcl.worlds.kind import Category, WorldsOptions
 from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, gold_call, scenario_of
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.request import Execution
 from pytest_slm.core.types import Task
+from pytest_slm.core.worlds import Execution
 from pytest_slm.data.packages import Package, fetch
 from pytest_slm.kinds.options import read_options
 from pytest_slm.load import load_suite, load_task

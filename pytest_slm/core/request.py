@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.worlds import World, WorldCall
+from pytest_slm.core.worlds import Execution
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -48,6 +48,8 @@ class Request(Record):
     left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
+    A conversation that ends with words of the assistant is one whose answer begins with them (``answer_prefix``): the
+    model goes on behind them, and they are no part of what it wrote.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
     ``may_not_fit``: a prompt that is longer than the context is answered by the driver, with an empty text that ends
     with ``context``, instead of being an error of the whole item.
@@ -73,6 +75,18 @@ class Request(Record):
     may_not_fit: bool = False
 
     @property
+    def answer_prefix(self) -> str:
+        """What the answer begins with; empty as a rule."""
+        last = self.messages[-1] if self.messages else None
+        return last.content if last is not None and last.role == "assistant" and not last.tool_calls else ""
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The conversation before the answer."""
+        messages = self.messages or ()
+        return messages[:-1] if self.answer_prefix else messages
+
+    @property
     def resumable(self) -> bool:
         """Whether its answer follows from the tokens alone, so that it can go on behind some of them."""
         return self.temperature == 0 and self.grammar is None and self.json_schema is None and not self.forced_length
@@ -80,6 +94,8 @@ class Request(Record):
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
             raise RecordError("a request has exactly one of messages, prompt and prompt_ids")
+        if self.answer_prefix and not self.turns:
+            raise RecordError("an answer is begun that nobody has asked for: a message of the user stands before it")
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
         check_sampling(self.temperature, self.top_p, self.top_k, self.min_p)
@@ -278,21 +294,6 @@ class Grading:
     grader: str
     sample: Sample
     generation: Generation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """Calls of tools in a world, from its beginning: answered with the sandbox's ``Executed``, while the model goes on.
-
-    ``turns`` are the calls of each turn until now; the results of the last ``new`` of them come back. With ``gold``,
-    the calls that should have been made, both are made in worlds of their own, turn by turn, and compared after each.
-    Nothing is kept between two of them: the same calls have the same results, whenever they are asked for.
-    """
-
-    world: World
-    turns: tuple[tuple[WorldCall, ...], ...]
-    new: int = 0
-    gold: tuple[tuple[WorldCall, ...], ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

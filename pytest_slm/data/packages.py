@@ -15,7 +15,7 @@ from typing import Annotated
 
 import platformdirs
 
-from pytest_slm.core.record import Form, Record, is_file_name
+from pytest_slm.core.record import Form, Record, Slug
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, writing_failed
 from pytest_slm.files import read_bytes
 
@@ -25,15 +25,13 @@ MOST_INSIDE = 4 << 20
 """Bytes of one file in it, unpacked."""
 PATIENCE_S = 600
 
-Word = Annotated[str, Form("letters, digits, '.', '_' and '-'", lambda text: is_file_name(text) and "=" not in text)]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Package(Record):
     """A wheel by its name, its version and its SHA-256."""
 
-    name: Word
-    version: Word
+    name: Slug
+    version: Slug
     sha256: Annotated[
         str, Form("64 hexadecimal digits", lambda text: len(text) == 64 and not set(text) - set("0123456789abcdef"))
     ]

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from pytest_slm.backends.protocol import TOKENS
 from pytest_slm.core.request import (
     Ask,
-    Execution,
     Grading,
     Likelihoods,
     LogLikelihood,
@@ -19,7 +18,7 @@ from pytest_slm.core.request import (
     Trial,
 )
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.core.worlds import Executed
+from pytest_slm.core.worlds import Executed, Execution
 from pytest_slm.errors import ScoringError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
-from pytest_slm.core.request import Execution
-from pytest_slm.core.worlds import Executed, Library, World, WorldCall
+from pytest_slm.core.worlds import Executed, Execution, Library, World, WorldCall
 from pytest_slm.errors import shown
 from pytest_slm.sandbox.machine import Guest
 from pytest_slm.sandbox.outcome import Limits
-from pytest_slm.sandbox.runner import GUEST, boot, cores, engine
+from pytest_slm.sandbox.runner import boot, cores, engine
 
 SMALL = 96 << 20
 """Bytes of memory above which an interpreter is not used again: memory is never given back."""
@@ -82,11 +81,6 @@ class Worlds:
         for idle in self._idle.values():
             while not idle.empty():
                 idle.get().close()
-
-
-def stand_in(name: str) -> str:
-    """The source of a small module that takes the place of a package in the sandbox (docs/suites.md says which)."""
-    return (GUEST / f"{name}_stand_in.py").read_text("utf-8")
 
 
 def _message(asked: Execution) -> dict[str, Any]:

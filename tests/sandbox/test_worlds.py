@@ -5,8 +5,7 @@ import json
 import pytest
 
 from pytest_slm.core.record import RecordError
-from pytest_slm.core.request import Execution
-from pytest_slm.core.worlds import Library, World, WorldCall
+from pytest_slm.core.worlds import Execution, Library, World, WorldCall
 from pytest_slm.sandbox import Limits, Worlds
 
 TOOLS = '''

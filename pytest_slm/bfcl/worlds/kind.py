@@ -16,9 +16,9 @@ from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, scenario_of
 from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Execution, Talk
+from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Generation, JudgedSample, Message, Request, Sample, Task, ToolCall, Verdict
-from pytest_slm.core.worlds import Executed, WorldCall
+from pytest_slm.core.worlds import Executed, Execution, WorldCall
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind

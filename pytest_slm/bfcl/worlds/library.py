@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from pytest_slm.core.record import Record, RecordError, stays_inside
 from pytest_slm.core.worlds import Library
 from pytest_slm.data.packages import Package, read
-from pytest_slm.sandbox.worlds import stand_in
+from pytest_slm.sandbox import stand_in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,21 @@ def _inside(value: Any) -> list[Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Calls of tools in a world, from its beginning: answered with the sandbox's ``Executed``, while the model goes on.
+
+    ``turns`` are the calls of each turn until now; the results of the last ``new`` of them come back. With ``gold``,
+    the calls that should have been made, both are made in worlds of their own, turn by turn, and compared after each.
+    Nothing is kept between two of them: the same calls have the same results, whenever they are asked for.
+    """
+
+    world: World
+    turns: tuple[tuple[WorldCall, ...], ...]
+    new: int = 0
+    gold: tuple[tuple[WorldCall, ...], ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison(Record):
     """What one turn of the model's calls and of the gold ones came to: the results of both, and the public attributes
     (``Class.attribute``) that differ after it. A long result ends with its hash."""

@@ -8,8 +8,8 @@ import pytest
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import CAPABILITIES, TOOLS, ignored, silent
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
-from pytest_slm.kinds.checking import check_task, make_kind
 from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.checking import check_task, make_kind
 from pytest_slm.run.drive import drive
 from pytest_slm.run.recorded import RecordedAnswers
 
@@ -221,5 +221,5 @@ def test_mistakes_in_a_task_are_found_before_a_model_is_there(box_task):
     ):
         with pytest.raises(UsageError, match=told):
             check_task(box_task(**wrong), Extensions())
-    with pytest.raises(UsageError, match="variants.base"):
+    with pytest.raises(UsageError, match=r"variants\.base"):
         check_task(dataclasses.replace(box_task(), variants={"base": {"categories": "x"}}), Extensions())
