@@ -1,4 +1,5 @@
-"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict."""
+"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict, calls of
+tools."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.worlds import Execution
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -49,6 +51,8 @@ class Request(Record):
     A conversation that ends with words of the assistant is one whose answer begins with them (``answer_prefix``): the
     model goes on behind them, and they are no part of what it wrote.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
+    ``may_not_fit``: a prompt that is longer than the context is answered by the driver, with an empty text that ends
+    with ``context``, instead of being an error of the whole item.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -68,6 +72,7 @@ class Request(Record):
     keep_end: bool = False
     begun: tuple[int, ...] = ()
     alone: bool = False
+    may_not_fit: bool = False
 
     @property
     def answer_prefix(self) -> str:
@@ -299,6 +304,8 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Ask = ModelAsk | Trial | Grading
+Aside = Trial | Grading | Execution
+"""What is not asked of the model."""
+Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]
 """A conversation about one sample: it yields what to ask, is sent the answer, and returns the verdict."""

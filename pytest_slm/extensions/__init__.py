@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = {
     "bfcl": "pytest_slm.bfcl.kind:Bfcl",
+    "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
     "functions": "pytest_slm.kinds.functions:Functions",
