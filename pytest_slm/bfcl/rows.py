@@ -79,5 +79,5 @@ def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]
     }
     for name, functions in docs.items():
         if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
-            raise _broken(f"{DATASET} ({part}): {files[name]}.json does not say which functions {name} has")
+            raise broken(f"{DATASET} ({part}): {files[name]}.json does not say which functions {name} has")
     return docs
