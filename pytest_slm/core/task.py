@@ -12,6 +12,7 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "mean": {},
     "twins": {},
     "expected_maximum": {"k": 1},
+    "f1": {},
     "macro_f1": {},
     "auroc": {},
     "brier": {},
@@ -29,7 +30,7 @@ class MetricSpec(Record):
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
     1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
     is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
-    ``chance`` is what a model without any skill gets; None where nobody says.
+    ``label`` is the class that ``f1`` is of. ``chance`` is what a model without any skill gets; None where nobody says.
     """
 
     name: str
@@ -41,9 +42,12 @@ class MetricSpec(Record):
     unit: str = "share"
     aggregate: str = "mean"
     parameters: Mapping[str, int] = field(default_factory=dict)
+    label: str | None = None
     chance: float | None = None
 
     def __post_init__(self) -> None:
+        if (self.aggregate == "f1") != (self.label is not None):
+            raise RecordError(f"{self.name}: `label` names the class of `aggregate: f1`, and of no other")
         if self.chance is not None and not 0 <= self.chance <= 1:
             raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
         known = PARAMETERS.get(self.aggregate)

@@ -33,7 +33,7 @@ TASK_KEYS = (
     ),
     *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
 )
-METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters")
+METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "label", "parameters")
 
 FindMistakes = Callable[[Task], Iterable[tuple[str, str]]]
 """What else is wrong with a task: (dotted key of its file, the problem)."""
@@ -198,6 +198,9 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
         entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
         return UNREADABLE
+    if ("label" in entry) != (aggregate == "f1"):
+        entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")
+        return UNREADABLE
     given = entry.values.get("parameters", Value(data={}, line=value.line))
     parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
     metric = MetricSpec(
@@ -209,6 +212,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         filter=entry.text("filter", "none"),
         unit=entry.text("unit", "share"),
         aggregate=aggregate,
+        label=entry.optional_text("label"),
         parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
     )
     return metric if entry.required("name") and not fields.mistakes.at(f"{where}.name") else UNREADABLE
