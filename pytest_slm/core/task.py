@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pytest_slm.core.record import Name, Record, RecordError
+from pytest_slm.core.record import Name, Record, RecordError, Repo, Revision
 
 PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "mean": {},
@@ -71,6 +71,21 @@ class MetricSpec(Record):
     def higher_is_better(self) -> bool:
         """A complement counts what should not happen, and errors are better small."""
         return not self.complement and self.aggregate not in ("brier", "calibration_error")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Record):
+    """A split of a data set, by its name on the Hub; ``revision`` is a commit, tag or branch there.
+
+    ``absent`` says why the Hub does not have it, and how to hand it in: it is then looked for in a mirror only, so that
+    nobody can put another one in its place by taking the name.
+    """
+
+    path: Repo
+    config: str | None = None
+    split: Name = "test"
+    revision: Revision | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,20 +6,29 @@ first k samples for a greater limit are the samples for limit k, so that quick i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Message, Sample
+from pytest_slm.core.types import Dataset, Message, Sample
 from pytest_slm.errors import UsageError
 
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "niah": "pytest_slm.generators.niah:NIAH",
+    "rows": "pytest_slm.generators.rows:ROWS",
 }
+
+Row = Mapping[str, Any]
+"""A row of a data set: its values by column."""
+
+
+def no_rows(dataset: Dataset) -> Sequence[Row]:
+    """What reads rows where nothing can. Raises UsageError."""
+    raise UsageError(f"nothing reads the rows of {dataset.path} here", slug="generator-rows")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +37,8 @@ class GeneratorContext:
 
     ``count_tokens`` returns the length of a whole prompt in tokens of the model under test, chat template included;
     each call is a round trip to the model's process. ``folder`` is the suite's folder: data paths in the options are
-    relative to it.
+    relative to it. ``rows`` reads the rows of a data set, from a mirror or the Hub; it raises SlmError where they
+    cannot be had.
     """
 
     options: Mapping[str, Any]
@@ -37,6 +47,7 @@ class GeneratorContext:
     seed: int
     count_tokens: Callable[[tuple[Message, ...]], int]
     folder: Path = Path()
+    rows: Callable[[Dataset], Sequence[Row]] = no_rows
 
     @property
     def n_samples(self) -> int:
@@ -56,7 +67,14 @@ class NoOptions(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Generator:
-    """What makes the samples of a task, and the record of the options that only it reads."""
+    """What makes the samples of a task, and the record of the options that only it reads.
+
+    ``datasets`` says of a task's options which data sets it will read: they are had before a model is opened, and
+    ``pytest-slm data pull`` knows of them. ``finite``: it makes the same samples for every seed and without a limit,
+    and the kind takes those that a limit leaves.
+    """
 
     make: Callable[[GeneratorContext], Iterator[Sample]]
     options: type[Record] = NoOptions
+    datasets: Callable[[Mapping[str, Any]], Sequence[Dataset]] = lambda _options: ()
+    finite: bool = False

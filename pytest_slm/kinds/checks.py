@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +15,11 @@ from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
-from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, bind_scorer, check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
+from pytest_slm.kinds.samples.generated import GeneratedSamples
 from pytest_slm.scorers import DEFAULT_SCORER, Scoring
 from pytest_slm.scorers.answer import bad_sample
 
@@ -105,6 +106,12 @@ class Checks(Kind[ChecksOptions, Sample]):
     name = "checks"
     options_type = ChecksOptions
 
+    @functools.cached_property
+    def generated(self) -> GeneratedSamples | None:
+        """The samples of the generator; None where they are those of a file."""
+        name = self.options.generator
+        return None if name is None else GeneratedSamples(name, self.task, self.variant, self.context, self._count)
+
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
         return None if options.samples is None else count_questions(beside(task, options.samples))
@@ -117,6 +124,8 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     def ready(self) -> None:
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
+        if self.generated is not None:
+            self.generated.ready()
         self.scorings = Scorings(self.task, self.context.extensions)
         if self.options.grader is None:
             scoring = self.scorings.of({})
@@ -134,22 +143,18 @@ class Checks(Kind[ChecksOptions, Sample]):
             )
 
     def samples(self) -> Sequence[Sample]:
-        folder, limit, seed = Path(self.task.path).parent, self.context.limit(self.task), self.context.config.seed
         if self.options.samples is not None:
+            limit, seed = self.context.limit(self.task), self.context.config.seed
             there = read_samples(beside(self.task, self.options.samples), self.options.sha256)
             return stratified(there, limit, seed, lambda one: next(iter(one.parts), ""), lambda one: one.cluster)
-        generator = self.context.extensions.generators.lookup(str(self.options.generator))
-        made = generator.make(
-            GeneratorContext(
-                options=self.task.options,
-                variant=self.task.variants.get(self.variant, {}),
-                limit=limit,
-                seed=seed,
-                count_tokens=self._count,
-                folder=folder,
-            )
-        )
-        return list(made)
+        assert self.generated is not None
+        made = self.generated.samples()
+        for sample in made if self.generated.finite and self.options.grader is None else ():
+            self.scorings.check(sample)  # of a file it was done while collecting
+        return made
+
+    def total(self) -> int | None:
+        return self.count(self.task, self.options) if self.generated is None else self.generated.total()
 
     def converse(self, sample: Sample) -> Talk:
         grader = self.options.grader
@@ -170,7 +175,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         own = self.scorings.of({}) if self.options.grader is None else None
         return {
             **({"tools": tools} if any(sample.tools for sample in samples) else {}),
-            **({} if self.options.generator is None else {"generator": self.options.generator}),
+            **({} if self.generated is None else self.generated.provenance()),
             "samples_sha256": sha256(*map(_asked, samples)),
             "chat_template_sha256": self.backend.describe().chat_template_sha256,
             "scorer": self.task.scorer,
@@ -184,7 +189,7 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     @property
     def seeded(self) -> bool:
-        return self.options.generator is not None
+        return self.generated is not None and not self.generated.finite
 
     def _count(self, messages: tuple[Message, ...]) -> int:
         asked = Request(messages=self.options.conversation(messages, ()), max_tokens=1)
