@@ -12,6 +12,7 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "mean": {},
     "twins": {},
     "expected_maximum": {"k": 1},
+    "f1": {},
     "macro_f1": {},
     "auroc": {},
     "brier": {},
@@ -29,6 +30,7 @@ class MetricSpec(Record):
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
     1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
     is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
+    ``label`` is the class that ``f1`` is of.
     ``chance`` is what a model without any skill gets; None where nobody says. ``parts`` makes it the mean of other
     metrics of the task, declared before it, by these weights; it is made only where all of them are.
     """
@@ -42,6 +44,7 @@ class MetricSpec(Record):
     unit: str = "share"
     aggregate: str = "mean"
     parameters: Mapping[str, int] = field(default_factory=dict)
+    label: str | None = None
     chance: float | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
 
@@ -50,6 +53,8 @@ class MetricSpec(Record):
             raise RecordError(f"{self.name}: it is made of its parts, and of nothing else")
         if not all(0 < weight < float("inf") for weight in self.parts.values()):
             raise RecordError(f"{self.name}: the weight of a part is above 0")
+        if (self.aggregate == "f1") != (self.label is not None):
+            raise RecordError(f"{self.name}: `label` names the class of `aggregate: f1`, and of no other")
         if self.chance is not None and not 0 <= self.chance <= 1:
             raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
         known = PARAMETERS.get(self.aggregate)

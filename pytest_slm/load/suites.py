@@ -33,7 +33,10 @@ TASK_KEYS = (
     ),
     *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
 )
-METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters", "parts")
+METRIC_KEYS = (
+    *("name", "group", "complement", "balance", "key", "filter", "unit"),
+    *("aggregate", "label", "parameters", "parts"),
+)
 
 FindMistakes = Callable[[Task], Iterable[tuple[str, str]]]
 """What else is wrong with a task: (dotted key of its file, the problem)."""
@@ -209,6 +212,9 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     if any(weight is not None and weight <= 0 for weight in weights.values()):
         entry.fail("parts", f"{where}: the weight of a part is above 0")
         return UNREADABLE
+    if ("label" in entry) != (aggregate == "f1"):
+        entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")
+        return UNREADABLE
     given = entry.values.get("parameters", Value(data={}, line=value.line))
     parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
     metric = MetricSpec(
@@ -221,6 +227,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         unit=entry.text("unit", "share"),
         aggregate=aggregate,
         parts={name: weight for name, weight in weights.items() if weight is not None},
+        label=entry.optional_text("label"),
         parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
     )
     return metric if entry.required("name") and not fields.mistakes.at(f"{where}.name") else UNREADABLE
