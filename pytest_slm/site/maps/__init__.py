@@ -1,0 +1,1 @@
+"""Shares over two settings, as squares of a colour."""
