@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.backends.protocol import TOOLS
-from pytest_slm.bfcl.categories import CALLS, IRRELEVANCE, SINGLE_TURN, language_of
+from pytest_slm.bfcl.categories import CALLS, DATASET, IRRELEVANCE, SINGLE_TURN, language_of
 from pytest_slm.bfcl.formats import PromptFormat, Texts
 from pytest_slm.bfcl.judging import judge
 from pytest_slm.bfcl.prompting import Asking
@@ -19,7 +19,7 @@ from pytest_slm.bfcl.rows import read_rows
 from pytest_slm.bfcl.syntax import parser
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Request, Talk
-from pytest_slm.core.types import Sample, Task, Verdict
+from pytest_slm.core.types import Dataset, Sample, Task, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.kinds.context import RunContext, sha256
@@ -92,6 +92,10 @@ class Bfcl(Kind[BfclOptions, Question]):
     @classmethod
     def check(cls, task: Task, options: BfclOptions) -> None:
         read_texts(task, options.prompts, options.sha256)
+
+    @classmethod
+    def datasets(cls, task: Task) -> Sequence[Dataset]:
+        return [Dataset(path=DATASET, config=one) for one in task.options.get("categories", SINGLE_TURN)]
 
     def ready(self) -> None:
         """Have the data before a model is opened, and what reads the languages of its answers."""

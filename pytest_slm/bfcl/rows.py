@@ -20,6 +20,12 @@ def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Mapping[s
     Raises NotAvailableError where the data cannot be had (``data-unreachable``, ``data-config``, ``missing-extra``),
     BackendError where they cannot be read: a field is no JSON, an id is missing or there twice (``data-broken``).
     """
+    found, source = loaded(config_name, config)
+    return decoded(found, f"{DATASET} ({config_name})"), source
+
+
+def loaded(config_name: str, config: RunConfig) -> tuple[Any, Mapping[str, Any]]:
+    """The rows of a configuration as they are, and where they are from. Raises NotAvailableError."""
     try:
         from pytest_slm.data import rows
 
@@ -27,7 +33,7 @@ def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Mapping[s
     except ImportError as error:
         told = f"reading {DATASET} needs a package ({error}): pip install 'pytest-slm[bfcl]'"
         raise NotAvailableError(told, slug="missing-extra") from None
-    return decoded(found[SPLIT], f"{DATASET} ({config_name})"), source
+    return found[SPLIT], source
 
 
 def decoded(raw: Any, where: str) -> list[Row]:
@@ -58,3 +64,20 @@ def broken(told: str) -> BackendError:
     """The error for data that are not what BFCL publishes; ``told`` says where and what."""
     remedy = "`pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again"
     return BackendError(f"{told}; {remedy}", slug="data-broken")
+
+
+def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]:
+    """What models are told of the functions of each class, by the file that the data set has for it.
+
+    Raises what `read_rows` raises, and BackendError (``data-broken``) where a file has no rows.
+    """
+    part = "multi_turn_func_doc"
+    found, _ = loaded(part, config)
+    docs = {
+        name: [_value("doc", row["doc"], f"{DATASET} ({part})") for row in found if row["file"] == f"{file}.json"]
+        for name, file in files.items()
+    }
+    for name, functions in docs.items():
+        if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
+            raise broken(f"{DATASET} ({part}): {files[name]}.json does not say which functions {name} has")
+    return docs

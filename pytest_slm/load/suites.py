@@ -31,9 +31,12 @@ TASK_KEYS = (
         "primary",
         "metrics",
     ),
-    *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
+    *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
 )
-METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters", "parts")
+METRIC_KEYS = (
+    *("name", "group", "complement", "balance", "key", "filter", "unit"),
+    *("aggregate", "label", "parameters", "parts"),
+)
 
 FindMistakes = Callable[[Task], Iterable[tuple[str, str]]]
 """What else is wrong with a task: (dotted key of its file, the problem)."""
@@ -179,6 +182,8 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         variants=variants,
         modes=_modes(fields, variants),
         gate=_gate(fields, names, primary),
+        family=_word(fields, "family"),
+        effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),
         path=str(path),
@@ -229,6 +234,9 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     if any(weight is not None and weight <= 0 for weight in weights.values()):
         entry.fail("parts", f"{where}: the weight of a part is above 0")
         return UNREADABLE
+    if ("label" in entry) != (aggregate == "f1"):
+        entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")
+        return UNREADABLE
     given = entry.values.get("parameters", Value(data={}, line=value.line))
     parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
     metric = MetricSpec(
@@ -241,6 +249,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         unit=entry.text("unit", "share"),
         aggregate=aggregate,
         parts={name: weight for name, weight in weights.items() if weight is not None},
+        label=entry.optional_text("label"),
         parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
     )
     return metric if entry.required("name") and not fields.mistakes.at(f"{where}.name") else UNREADABLE
@@ -276,6 +285,20 @@ def _variants(fields: Fields) -> dict[str, dict[str, Any]]:
             fields.add(value, f"variants: expected names of 1 to 200 visible characters, got {name!r:.80}")
         variants[name] = plain(fields.free(value, f"variants.{name:.80}"))
     return variants or {"": {}}
+
+
+def _effective(fields: Fields, variants: Mapping[str, Any]) -> float | None:
+    """From which value on a length is mastered, where the variants are lengths."""
+    if "effective" not in fields:
+        return None
+    value = fields.real("effective", fields.values["effective"], share=True)
+    if value is not None and not all(name.isdecimal() for name in variants):
+        fields.fail("effective", 'effective: expected variants that are called by their tokens, as in "4096"')
+        return None
+    if value == 0:
+        fields.fail("effective", "effective: expected a number above 0 and at most 1")
+        return None
+    return value
 
 
 def _modes(fields: Fields, variants: Mapping[str, Any]) -> dict[str, ModePlan]:

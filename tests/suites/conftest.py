@@ -75,6 +75,11 @@ def refusals() -> tuple[Task, list[Sample]]:
     return _with_samples("safety", "refusal")
 
 
+@pytest.fixture(scope="session")
+def cited() -> tuple[Task, list[Sample]]:
+    return _with_samples("rag", "citation")
+
+
 def _with_samples(suite: str, name: str) -> tuple[Task, list[Sample]]:
     loaded: Suite = load_suite(SUITES / suite / "suite.yaml")
     task = load_task(SUITES / suite / f"{name}.yaml", loaded)

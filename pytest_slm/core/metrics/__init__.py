@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_slm.core.metrics.classes import macro_f1
+from pytest_slm.core.metrics.classes import f1, macro_f1
 from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.composites import composite
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
@@ -21,6 +21,7 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "mean": mean,
     "twins": twins,
     "expected_maximum": expected_maximum,
+    "f1": f1,
     "macro_f1": macro_f1,
     "auroc": auroc,
     "brier": brier,
