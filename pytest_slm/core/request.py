@@ -46,6 +46,8 @@ class Request(Record):
     left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
+    A conversation that ends with words of the assistant is one whose answer begins with them (``answer_prefix``): the
+    model goes on behind them, and they are no part of what it wrote.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
     """
 
@@ -68,6 +70,18 @@ class Request(Record):
     alone: bool = False
 
     @property
+    def answer_prefix(self) -> str:
+        """What the answer begins with; empty as a rule."""
+        last = self.messages[-1] if self.messages else None
+        return last.content if last is not None and last.role == "assistant" and not last.tool_calls else ""
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The conversation before the answer."""
+        messages = self.messages or ()
+        return messages[:-1] if self.answer_prefix else messages
+
+    @property
     def resumable(self) -> bool:
         """Whether its answer follows from the tokens alone, so that it can go on behind some of them."""
         return self.temperature == 0 and self.grammar is None and self.json_schema is None and not self.forced_length
@@ -75,6 +89,8 @@ class Request(Record):
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
             raise RecordError("a request has exactly one of messages, prompt and prompt_ids")
+        if self.answer_prefix and not self.turns:
+            raise RecordError("an answer is begun that nobody has asked for: a message of the user stands before it")
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
         check_sampling(self.temperature, self.top_p, self.top_k, self.min_p)

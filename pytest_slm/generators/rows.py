@@ -15,7 +15,10 @@ from typing import Any
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.errors import BackendError
-from pytest_slm.generators import Generator, GeneratorContext, Row
+from pytest_slm.generators import Generator, GeneratorContext
+
+Row = Mapping[str, Any]
+"""A row of a data set: its values by column."""
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 SAMPLE = tuple(field.name for field in fields(Sample))
@@ -47,7 +50,9 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row. Raises BackendError (``data-broken``) with the row's number where none can be made."""
     known = {field.name for field in fields(RowsOptions)}
     options = RowsOptions.from_json({key: value for key, value in context.options.items() if key in known})
-    for number, row in enumerate(context.rows(options.dataset)):
+    dataset = options.dataset
+    rows, _ = context.rows(dataset.path, dataset.config, dataset.split)
+    for number, row in enumerate(rows):
         try:
             full = {"row": number, **row, **{column: _parsed(row, column) for column in options.json}}
             if all(_wanted(_value(full, column), values) for column, values in options.where.items()):

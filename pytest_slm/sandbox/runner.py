@@ -134,9 +134,14 @@ def _all(judges: queue.SimpleQueue[Guest]) -> Iterable[Guest]:
         yield judges.get()
 
 
-@functools.cache
 def engine() -> Engine:
-    """The one engine of this process: loaded at first use."""
+    """The one engine of this process: loaded at first use, and again where wasmtime was. A session of pytest inside of
+    this process drops the modules that it was the first to import, and the next copy knows no engine of the last."""
+    return _loaded(image.runtime())
+
+
+@functools.cache
+def _loaded(_wasmtime: Any) -> Engine:
     return Engine(*image.load())
 
 

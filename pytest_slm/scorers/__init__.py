@@ -30,6 +30,7 @@ SCORERS: Mapping[str, str] = {
     "rouge": "pytest_slm.scorers.rules.overlap:ROUGE",
     "rubric": "pytest_slm.scorers.rules.rubric:RUBRIC",
     "similarity": "pytest_slm.scorers.rules.overlap:SIMILARITY",
+    "string_match": "pytest_slm.scorers.rules.string_match:STRING_MATCH",
     "tool_calls": "pytest_slm.scorers.tool_calls:TOOL_CALLS",
 }
 DEFAULT_SCORER = "exact"

@@ -45,6 +45,7 @@ SAMPLES = {
     "python": ({"scoring": {"file": "own.py"}},),
     "refusal": ({"metadata": {"group": "harmful"}}, {"metadata": {"group": "benign"}}),
     "regex": ({"target": "5", "scoring": {"pattern": "(?i)answer: (?P<answer>.*?)$", "which": "last"}},),
+    "string_match": ({"target": ["x", "5"]}, {"target": ["x", "5"], "scoring": {"of": "part"}}),
     "rouge": ({"target": "five is the answer"}, {"target": "中", "scoring": {"tokens": "words"}}),
     "rubric": (
         {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.types import Dataset, Message, Sample, Task
-from pytest_slm.data import tables
+from pytest_slm.data import mirror, tables
 from pytest_slm.errors import BackendError
-from pytest_slm.generators import GeneratorContext, Row
+from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.context import RunContext, sha256
 from pytest_slm.kinds.questions import stratified
 
@@ -18,9 +19,17 @@ class GeneratedSamples:
     """What the generator ``name`` makes of a task variant; any kind of task can take its samples from it."""
 
     def __init__(
-        self, name: str, task: Task, variant: str, context: RunContext, count: Callable[[tuple[Message, ...]], int]
+        self,
+        name: str,
+        task: Task,
+        variant: str,
+        context: RunContext,
+        count_tokens: Callable[[tuple[Message, ...]], int],
+        count_texts: Callable[[Sequence[str]], Sequence[int]],
     ) -> None:
-        self._name, self._task, self._variant, self._context, self._count = name, task, variant, context, count
+        self._name, self._task, self._variant, self._context = name, task, variant, context
+        self._count_tokens, self._count_texts = count_tokens, count_texts
+        self._facts: dict[str, Any] = {}
         self._generator = context.extensions.generators.lookup(name)
         self._tables: dict[Dataset, tables.Table] = {}
         self._whole: tuple[Sample, ...] | None = None
@@ -33,7 +42,7 @@ class GeneratedSamples:
     def ready(self) -> None:
         """Have the rows, before a model is opened. Raises SlmError where they cannot be had."""
         for dataset in self._generator.datasets(self._task.options):
-            self.rows(dataset)
+            self._read(dataset)
         if self.finite:
             self._whole = self._made(None)
 
@@ -41,11 +50,16 @@ class GeneratedSamples:
         """How many there are in all, once it is ready; None where there is no last one."""
         return None if self._whole is None else len(self._whole)
 
-    def rows(self, dataset: Dataset) -> Sequence[Row]:
-        """The rows of a data set, read once. Raises SlmError where they cannot be had."""
+    def _read(self, dataset: Dataset) -> tables.Table:
         if dataset not in self._tables:
             self._tables[dataset] = tables.read(dataset, self._context.config)
-        return self._tables[dataset].rows
+        return self._tables[dataset]
+
+    def _rows(self, path: str, config: str | None, split: str) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
+        """The rows of a data set, the one that was declared where there is one."""
+        declared = (one for one in self._tables if (one.path, one.config, one.split) == (path, config, split))
+        table = self._read(next(declared, None) or Dataset(path=path, config=config, split=split))
+        return table.rows, table.source
 
     def samples(self) -> list[Sample]:
         """As many as the limit allows; of those that are all there is from every group in proportion to its size.
@@ -62,20 +76,22 @@ class GeneratedSamples:
         """The generator, and of which rows it made the samples."""
         read = sorted(self._tables.values(), key=lambda table: tables.told_name(table.dataset))
         if not read:
-            return {"generator": self._name}
-        hashes = [table.data_sha256 for table in read]
+            return {"generator": self._name, **self._facts}
+        hashes = [table.source.get("data_sha256") for table in read]
         return {
             "generator": self._name,
             "dataset": ", ".join(dict.fromkeys(table.dataset.path for table in read)),
             "dataset_config": ", ".join(dict.fromkeys(filter(None, (table.dataset.config for table in read)))) or None,
             "split": ", ".join(dict.fromkeys(table.dataset.split for table in read)),
             "revision": ", ".join(dict.fromkeys(filter(None, (table.dataset.revision for table in read)))) or None,
-            "data_from": ", ".join(dict.fromkeys(table.data_from for table in read)),
+            "data_from": ", ".join(dict.fromkeys(str(table.source["data_from"]) for table in read)),
             "data_sha256": sha256(*map(str, hashes)) if all(hashes) else None,
             "rows_sha256": sha256(*(table.rows_sha256 for table in read)),
+            **self._facts,
         }
 
     def _made(self, limit: int | None) -> tuple[Sample, ...]:
+        self._facts.clear()
         made = tuple(
             self._generator.make(
                 GeneratorContext(
@@ -83,9 +99,12 @@ class GeneratedSamples:
                     variant=self._task.variants.get(self._variant, {}),
                     limit=limit,
                     seed=self._context.config.seed,
-                    count_tokens=self._count,
+                    count_tokens=self._count_tokens,
+                    count_texts=self._count_texts,
                     folder=Path(self._task.path).parent,
-                    rows=self.rows,
+                    rows=self._rows,
+                    mirror_file=partial(mirror.beside, self._context.config.data),
+                    facts=self._facts,
                 )
             )
         )
