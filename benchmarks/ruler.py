@@ -30,8 +30,7 @@ from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import EngineSettings, Generation, Message, Request, Sample, Task
-from pytest_slm.data import mirror
-from pytest_slm.data.rows import split_rows
+from pytest_slm.data import mirror, tables
 from pytest_slm.errors import SlmError
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.generators.remembering import remembered
@@ -97,7 +96,7 @@ def generate(options: Any) -> Iterator[dict[str, Any]]:
                     count_tokens=whole,
                     count_texts=counts,
                     folder=Path(task.path).parent,
-                    rows=partial(split_rows, config=config),
+                    rows=lambda dataset: tables.read(dataset, config).rows,
                     mirror_file=partial(mirror.beside, str(options.data)),
                 )
                 before = time.process_time(), cpu(host)

@@ -14,6 +14,7 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "expected_maximum": {"k": 1},
     "f1": {},
     "macro_f1": {},
+    "macro_recall": {},
     "auroc": {},
     "brier": {},
     "calibration_error": {"bins": 10},

@@ -22,6 +22,7 @@ SCORERS: Mapping[str, str] = {
     "contains": "pytest_slm.scorers.match:CONTAINS",
     "exact": "pytest_slm.scorers.match:EXACT",
     "json_schema": "pytest_slm.scorers.rules.json_schema:JSON_SCHEMA",
+    "label": "pytest_slm.scorers.rules.label:LABEL",
     "latency": "pytest_slm.scorers.rules.latency:LATENCY",
     "needle": "pytest_slm.scorers.match:NEEDLE",
     "number": "pytest_slm.scorers.number:NUMBER",
