@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pytest_slm.kinds.kind import Kind
 
 KINDS = {
-    "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "checks": "pytest_slm.kinds.checks:Checks",
+    "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "choices": "pytest_slm.kinds.choices:Choices",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
