@@ -1,4 +1,5 @@
-"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict."""
+"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict, calls of
+tools."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.worlds import Execution
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -46,7 +48,11 @@ class Request(Record):
     left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
+    A conversation that ends with words of the assistant is one whose answer begins with them (``answer_prefix``): the
+    model goes on behind them, and they are no part of what it wrote.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
+    ``may_not_fit``: a prompt that is longer than the context is answered by the driver, with an empty text that ends
+    with ``context``, instead of being an error of the whole item.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -66,6 +72,19 @@ class Request(Record):
     keep_end: bool = False
     begun: tuple[int, ...] = ()
     alone: bool = False
+    may_not_fit: bool = False
+
+    @property
+    def answer_prefix(self) -> str:
+        """What the answer begins with; empty as a rule."""
+        last = self.messages[-1] if self.messages else None
+        return last.content if last is not None and last.role == "assistant" and not last.tool_calls else ""
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The conversation before the answer."""
+        messages = self.messages or ()
+        return messages[:-1] if self.answer_prefix else messages
 
     @property
     def resumable(self) -> bool:
@@ -75,6 +94,8 @@ class Request(Record):
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
             raise RecordError("a request has exactly one of messages, prompt and prompt_ids")
+        if self.answer_prefix and not self.turns:
+            raise RecordError("an answer is begun that nobody has asked for: a message of the user stands before it")
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
         check_sampling(self.temperature, self.top_p, self.top_k, self.min_p)
@@ -284,6 +305,8 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Ask = ModelAsk | Trial | Grading
+Aside = Trial | Grading | Execution
+"""What is not asked of the model."""
+Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]
 """A conversation about one sample: it yields what to ask, is sent the answer, and returns the verdict."""

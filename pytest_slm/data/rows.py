@@ -56,6 +56,7 @@ def load(name: str, part: str | None, splits: Sequence[str], config: RunConfig, 
                 return datasets.load_dataset(name, part, **more), {**about, "data_from": "cache" if offline else "hub"}
         except Exception as error:  # datasets raises a dozen kinds for "not there"; all mean that it could not be read
             raise _unreachable(name, part, offline, error) from error
+    more = {key: value for key, value in more.items() if key != "revision"}  # a mirror has one
     try:
         rows = _parquet(found.folder, part, splits) if not set(more) - {"trust_remote_code"} else None
         if rows is None:

@@ -18,9 +18,11 @@ Scorer = Callable[[Sample, Generation], Verdict]
 
 SCORERS: Mapping[str, str] = {
     "bleu": "pytest_slm.scorers.rules.overlap:BLEU",
+    "citation": "pytest_slm.scorers.grounding.citation:CITATION",
     "contains": "pytest_slm.scorers.match:CONTAINS",
     "exact": "pytest_slm.scorers.match:EXACT",
     "json_schema": "pytest_slm.scorers.rules.json_schema:JSON_SCHEMA",
+    "label": "pytest_slm.scorers.rules.label:LABEL",
     "latency": "pytest_slm.scorers.rules.latency:LATENCY",
     "needle": "pytest_slm.scorers.match:NEEDLE",
     "number": "pytest_slm.scorers.number:NUMBER",
@@ -30,6 +32,7 @@ SCORERS: Mapping[str, str] = {
     "rouge": "pytest_slm.scorers.rules.overlap:ROUGE",
     "rubric": "pytest_slm.scorers.rules.rubric:RUBRIC",
     "similarity": "pytest_slm.scorers.rules.overlap:SIMILARITY",
+    "string_match": "pytest_slm.scorers.rules.string_match:STRING_MATCH",
     "tool_calls": "pytest_slm.scorers.tool_calls:TOOL_CALLS",
 }
 DEFAULT_SCORER = "exact"
