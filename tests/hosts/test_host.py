@@ -2,12 +2,10 @@
 
 import dataclasses
 import os
-import signal
 import socket
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 
 import psutil
@@ -17,13 +15,12 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import Message, Request
-from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
+from pytest_slm.errors import BackendError, HostDiedError
 from pytest_slm.hosts import remote
 from pytest_slm.hosts import wire as frames
 from pytest_slm.hosts.host import SPINNING, Host
-from pytest_slm.hosts.process import environment, last_words
+from pytest_slm.hosts.process import environment
 from pytest_slm.hosts.sources import InProcessHosts
-from pytest_slm.machine.conditions import Watch
 from pytest_slm.machine.hardware import describe_machine
 
 
@@ -77,7 +74,6 @@ def test_a_callback_that_fails_does_not_mix_up_the_answers(fake_hosts):
 
 
 def test_a_backend_that_forgets_answers_is_an_error(fake_hosts, monkeypatch):
-    from pytest_slm.hosts import remote
 
     backend = fake_hosts(Q={}).open("Q")
     monkeypatch.setattr(remote.frames, "receive", lambda _: {"id": 1, "ok": 2, "results": [[0, GENERATION]]})
@@ -117,88 +113,6 @@ def test_memory_is_that_of_the_models_process(fake_hosts):
     assert use.peak is None or use.peak >= use.rss * 0.99
 
 
-def test_a_model_killed_in_mid_request_is_an_error_that_says_so_and_the_next_one_is_answered(fake_hosts):
-    hosts = fake_hosts(Q={"rules": [{"contains": "wait", "action": "hang"}]})
-    backend = hosts.open("Q")
-    pid = backend.host.pid
-    threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
-    with pytest.raises(
-        HostDiedError, match=rf"pid {pid}\) was killed \(SIGKILL\), peak .* GB: the system gave no reason.*memory"
-    ):
-        backend.generate([ask("wait")])
-    again = hosts.open("Q")
-    assert again.host.pid != pid
-    assert again.generate([ask("hello")])[0].text == "I do not know."
-
-
-def test_a_model_that_crashes_by_itself_is_replaced(fake_hosts):
-    hosts = fake_hosts(Q={"rules": [{"contains": "boom", "action": "crash"}]})
-    with pytest.raises(HostDiedError, match="SIGKILL"):
-        hosts.open("Q").generate([ask("boom")])
-    assert hosts.open("Q").generate([ask("fine")])
-
-
-def test_silence_is_ended_after_the_request_limit(fake_hosts, no_orphans):
-    hosts = fake_hosts(request_timeout=2, Q={"rules": [{"contains": "wait", "action": "hang"}]})
-    with pytest.raises(HostTimeoutError, match=r"said nothing for 2 s.*--slm-request-timeout"):
-        hosts.open("Q").generate([ask("wait")])
-    assert not no_orphans()
-    assert hosts.open("Q").generate([ask("fine")])
-
-
-def test_a_pause_of_this_process_is_not_the_models_silence(fake_hosts, monkeypatch):
-    # as after Ctrl-Z and fg, or when a debugger held both
-    class Clock:
-        gone = 0.0
-
-        def __getattr__(self, name):
-            return getattr(time, name)
-
-        def monotonic(self):
-            self.gone += 1000
-            return time.monotonic() + self.gone
-
-    hosts = fake_hosts(request_timeout=5, Q={"rules": [{"contains": "slow", "action": "pause"}]})
-    backend = hosts.open("Q")
-    clock = Clock()
-    monkeypatch.setattr(remote, "time", clock)
-    assert backend.generate([ask("slow")])
-    assert clock.gone > 1000
-
-
-def test_loading_has_a_limit_of_its_own(fake_hosts, no_orphans):
-    hosts = fake_hosts(start_timeout=1.5, Q={"start": "hang"})
-    with pytest.raises(HostTimeoutError, match="--slm-start-timeout"):
-        hosts.open("Q")
-    assert not no_orphans()
-
-
-def test_a_model_that_cannot_be_opened_says_why(fake_hosts):
-    with pytest.raises(BackendError, match="the script says that this fails") as caught:
-        fake_hosts(Q={"start": "error"}).open("Q")
-    assert caught.value.slug == "scripted"
-
-
-def test_a_process_that_dies_while_loading_is_told(fake_hosts):
-    with pytest.raises(HostDiedError, match="SIGKILL"):
-        fake_hosts(Q={"start": "crash"}).open("Q")
-
-
-def test_an_error_of_the_engine_leaves_it_usable(fake_hosts):
-    backend = fake_hosts(Q={"rules": [{"contains": "fail", "action": "error"}]}).open("Q")
-    with pytest.raises(BackendError, match="scripted"):
-        backend.generate([ask("fail")])
-    assert backend.generate([ask("fine")])[0].text == "I do not know."
-
-
-def test_a_bug_in_a_backend_keeps_its_traceback(fake_hosts):
-    # the rule has no "contains": a KeyError in the other process
-    backend = fake_hosts(Q={"rules": [{"text": "x"}]}).open("Q")
-    with pytest.raises(BackendError, match="KeyError: 'contains'") as caught:
-        backend.generate([ask("x")])
-    assert "fake.py" in caught.value.__notes__[0]
-
-
 @pytest.mark.parametrize(
     ("mine", "its"),
     [
@@ -224,36 +138,6 @@ def test_no_debugger_is_asked_for_a_backtrace_unless_the_user_wants_one(fake_hos
     assert psutil.Process(process.pid).environ()["GGML_NO_BACKTRACE"] == "1"
     monkeypatch.setenv("GGML_NO_BACKTRACE", "0")
     assert environment(os.environ)["GGML_NO_BACKTRACE"] == "0"
-
-
-# As gdb 13 writes it, shortened: the reason stands first, and what its frames repeat is none.
-BACKTRACE = "\n".join(
-    f'#{number}  0x00007fddf654d7de in ggml_abort (file=0x55 "/src/ggml.c", line=12, fmt=0x7 "GGML_ASSERT(%s) failed") '
-    f"at /src/ggml.c:{number}\n{number}\tin /src/ggml.c"
-    for number in range(30)
-)
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "/src/llama-context.cpp:2273: GGML_ASSERT(n_outputs_max <= cparams.n_outputs_max) failed",
-        "terminate called after throwing an instance of 'std::out_of_range'",
-        "  what():  vector::_M_range_check: __n (which is 7) >= this->size() (which is 7)",
-        "python: kernel.c:12: compute: Assertion `n > 0' failed.",
-        "Fatal Python error: Segmentation fault",
-        "/src/ggml-cuda.cu:88: CUDA error",
-    ],
-)
-def test_the_reason_of_an_engine_that_gives_up_is_told_whatever_it_prints_behind(reason):
-    log = f"loading\nllama_context: n_ctx = 12\n{reason}\nwarning: auto-loading has been declined\n{BACKTRACE}\n"
-    told = last_words(log)
-    assert told.startswith(reason.strip())
-    assert told.endswith(BACKTRACE[-20:] + "\n")
-    assert len(told) < 1_000
-    # where the end has it, it is told once
-    assert last_words(f"loading\n{reason}").count(reason.strip()) == 1
-    assert last_words("nothing of that kind") == "…nothing of that kind"
 
 
 def in_process():
@@ -376,58 +260,6 @@ def test_numbers_that_json_has_no_word_for_do_not_travel():
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         frames.send(Never(), {"x": float("nan")})
-
-
-# -- it measures itself ---------------------------------------------------------------------------------------------
-
-
-def test_a_round_is_observed_where_the_model_is(fake_hosts):
-    backend = fake_hosts(Q={"rules": [{"contains": "slow", "action": "pause"}]}).open("Q")
-    with backend.watch(memory=True) as sight:
-        backend.generate([ask("slow")])
-    assert sight.seen.conditions.seconds >= 0.3
-    assert sight.seen.energy == ""
-    if sys.platform == "linux":
-        assert sight.seen.peak_pss > 2**20
-        assert sight.seen.conditions.voluntary_switches >= 1
-
-
-def test_several_rounds_may_be_observed_at_once(fake_hosts):
-    backend = fake_hosts(Q={}).open("Q")
-    with backend.watch() as outer, backend.watch(energy=True) as inner:
-        backend.generate([ask("a")])
-    assert inner.seen.conditions.seconds < outer.seen.conditions.seconds
-    assert inner.seen.energy
-    assert not outer.seen.energy
-
-
-def test_a_round_that_fails_is_observed_no_longer(fake_hosts):
-    hosts = fake_hosts(Q={"rules": [{"contains": "boom", "action": "crash"}]})
-    with pytest.raises(HostDiedError), hosts.open("Q").watch():
-        hosts.open("Q").generate([ask("boom")])
-
-
-def test_the_work_of_the_session_is_not_that_of_other_programs(fake_hosts):
-    # it hears and keeps the answers: on a machine of its own it would not be there
-    backend = fake_hosts(Q={}).open("Q")
-    mine = Watch([backend.host.pid])
-    with backend.watch() as sight:
-        mine.start()
-        end = time.perf_counter() + 1
-        while time.perf_counter() < end:
-            pass
-        seen_here = mine.stop()
-    assert sight.seen.conditions.foreign_cores == pytest.approx(seen_here.foreign_cores, abs=0.1)
-
-
-def test_what_others_take_is_asked_where_the_model_is(fake_hosts):
-    taken = fake_hosts(Q={}).open("Q").foreign_cores(0.3)
-    assert taken is None or taken >= 0
-
-
-def test_the_start_of_a_process_has_conditions(fake_hosts):
-    host = fake_hosts(Q={}).open("Q").host
-    assert host.starting.seconds >= host.start_s - 0.1
 
 
 def test_other_weights_than_were_asked_for_are_refused(fake_hosts, tmp_path):
