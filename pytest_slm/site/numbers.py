@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,12 +14,17 @@ MISSING = "–"
 NBSP = "\u00a0"
 
 
+def power(value: float) -> int:
+    """The power of ten that a number other than 0 has; that of the largest one where percent of it are infinite."""
+    return math.floor(math.log10(min(abs(value), sys.float_info.max)))
+
+
 def decimals(value: float, interval: Interval | None) -> int:
     """How many decimals are worth printing: one digit beyond the size of the doubt, else three significant digits."""
     doubt = (interval[1] - interval[0]) / 2 if interval else 0.0
     if doubt > 0:
-        return min(6, max(0, 1 - math.floor(math.log10(doubt))))
-    return 0 if value == 0 else min(6, max(0, 2 - math.floor(math.log10(abs(value)))))
+        return min(6, max(0, 1 - power(doubt)))
+    return 0 if value == 0 else min(6, max(0, 2 - power(value)))
 
 
 def number(value: float, places: int) -> str:
@@ -29,7 +35,7 @@ def number(value: float, places: int) -> str:
 
 def exact(value: float) -> str:
     """A round number with all of its digits, at most three that count: ``7.5``, ``0.225``, ``1 500``."""
-    places = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    places = 0 if value == 0 else max(0, 2 - power(value))
     text = number(value, places)
     return text.rstrip("0").rstrip(".") if places else text
 
@@ -53,7 +59,7 @@ def span(interval: Interval | None, places: int) -> str:
 
 def percent(share: float) -> str:
     """A share as a whole percentage; rounding never turns an almost into an all, or a little into nothing."""
-    whole = round(100 * share)
+    whole = round(min(100 * share, sys.float_info.max))
     if whole == 100 and share < 1:
         whole = 99
     if whole == 0 and share > 0:

@@ -75,3 +75,14 @@ def test_any_value_of_a_report_has_a_text(key, value, text):
 def test_a_time_that_is_none_stays_as_it_is():
     assert numbers.day("2026-11-01T10:00:00Z") == "1 November 2026, 10:00 UTC"
     assert numbers.day("<b>soon</b>") == "<b>soon</b>"
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.5, -1e308, 0.6), (1e308, -1e308, 1e308), (1e308, 1e308, 1e308), (0.5, 0.5, 5e-324)]
+)
+def test_what_percent_of_a_valid_number_are_can_be_infinite(shares):
+    value, *interval = (100 * share for share in shares)
+    assert all(numbers.points(value, tuple(interval)))
+    assert all(numbers.estimate(value, tuple(interval)))
+    assert numbers.exact(value)
+    assert numbers.percent(max(shares))
