@@ -21,7 +21,17 @@ from pytest_slm.core.result import (
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
-from pytest_slm.core.task import Declaration, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.core.task import (
+    Dataset,
+    Declaration,
+    Gate,
+    MetricSpec,
+    ModePlan,
+    RateSource,
+    Suite,
+    SuiteFacts,
+    Task,
+)
 
 __all__ = [
     "MEASURED",
@@ -32,6 +42,7 @@ __all__ = [
     "AnswerCounts",
     "CutPrompts",
     "Cuts",
+    "Dataset",
     "Declaration",
     "Derivation",
     "Detected",

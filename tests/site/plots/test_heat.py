@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.core.types import Declaration, Metric
-from pytest_slm.site.maps.heat import LEVELS, heat_maps
+from pytest_slm.site.plots.heat import LEVELS, heat_maps
 from pytest_slm.site.report import render_report
 
 VALUES = {("niah", 1024): 1.0, ("niah", 4096): 0.04, ("vt", 1024): 0.5}

@@ -1,1 +1,0 @@
-"""Shares over two settings, as squares of a colour."""
