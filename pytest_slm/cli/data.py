@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.cli.packages import packages
 from pytest_slm.cli.say import say, warn
 from pytest_slm.core.types import Dataset, Task
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need
+from pytest_slm.data.packages import Package, fetch
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.lm_eval.needs import needs
@@ -64,7 +66,16 @@ def _pull(arguments: argparse.Namespace) -> int:
     for error in failed:
         warn(error)
     say(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
-    return 1 if failed else 0
+    lacking = [problem for package in _packages(arguments) if (problem := fetch(package, say)) is not None]
+    for problem in lacking:
+        warn(problem)
+    return 1 if failed or lacking else 0
+
+
+def _packages(arguments: argparse.Namespace) -> list[Package]:
+    if arguments.task and not arguments.suite:
+        return []
+    return packages(arguments.suite.split(",") if arguments.suite else ())
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict."""
+"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict, calls of
+tools."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.worlds import Execution
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -49,6 +51,8 @@ class Request(Record):
     A conversation that ends with words of the assistant is one whose answer begins with them (``answer_prefix``): the
     model goes on behind them, and they are no part of what it wrote.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
+    ``may_not_fit``: a prompt that is longer than the context is answered by the driver, with an empty text that ends
+    with ``context``, instead of being an error of the whole item.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -68,6 +72,7 @@ class Request(Record):
     keep_end: bool = False
     begun: tuple[int, ...] = ()
     alone: bool = False
+    may_not_fit: bool = False
 
     @property
     def answer_prefix(self) -> str:
@@ -129,10 +134,9 @@ class GenerationSettings(Record):
         check_sampling(
             self.temperature or 0.0, 1.0 if self.top_p is None else self.top_p, self.top_k or 0, self.min_p or 0.0
         )
-        for name, least in (("max_tokens", 1), ("fewshot", 0), ("repeats", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise RecordError(f"{name} must be at least {least}, not {value}")
+        for name, (least, most) in BOUNDS.items():
+            if (value := getattr(self, name)) is not None:
+                check_bounds(name, value, least, most)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -163,6 +167,8 @@ class GenerationSettings(Record):
         return replace(request, **changes) if changes and not request.forced_length else request
 
 
+BOUNDS = {"max_tokens": (1, WORD), "top_k": (0, WORD), "fewshot": (0, 1_000), "repeats": (1, 10_000)}
+"""The least and greatest of the whole numbers: beyond them engines count in other numbers, or nobody sees the end."""
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_tokens")
 """The settings that are fields of a request by the same name."""
 GENERATION = tuple(field.name for field in fields(GenerationSettings))
@@ -299,6 +305,8 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Ask = ModelAsk | Trial | Grading
+Aside = Trial | Grading | Execution
+"""What is not asked of the model."""
+Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]
 """A conversation about one sample: it yields what to ask, is sent the answer, and returns the verdict."""

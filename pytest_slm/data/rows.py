@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import functools
-import importlib.util
 import os
 import re
 import socket
@@ -72,36 +71,6 @@ def load(name: str, part: str | None, splits: Sequence[str], config: RunConfig, 
             slug="data-broken",
         ) from error
     return rows, {**about, "data_from": "mirror", "data_sha256": found.sha256}
-
-
-def split_rows(
-    name: str, part: str | None, split: str, config: RunConfig, revision: str | None = None
-) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
-    """The rows of one split as plain values, and where they are from. Raises as ``load`` does, and NotAvailableError
-    (``data-library``) where what reads data sets is not installed."""
-    if importlib.util.find_spec("datasets") is None:
-        raise NotAvailableError(
-            f"{name}: data sets are read with `datasets`: pip install 'pytest-slm[data]'", slug="data-library"
-        )
-    found = mirror.locate(config.data, name, part)
-    return _split_rows(name, part, split, config.data, config.offline, revision, found.sha256 if found else None)
-
-
-@functools.lru_cache(maxsize=4)
-def _split_rows(
-    name: str,
-    part: str | None,
-    split: str,
-    data: str | None,
-    offline: bool,
-    revision: str | None,
-    _mirror: str | None,  # its hash: what has changed is read again
-) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
-    more = {} if revision is None else {"revision": revision}
-    found, facts = load(name, part, [split], RunConfig(model="", data=data, offline=offline), more)
-    if split not in found:
-        raise NotAvailableError(f"{name}: it has no split {split!r}, but {_few(list(found))}", slug="data-config")
-    return found[split].to_list(), facts
 
 
 def hub_answers(timeout: float = 3.0) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pytest_slm.kinds.kind import Kind
 
 KINDS = {
+    "bfcl": "pytest_slm.bfcl.kind:Bfcl",
+    "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
     "functions": "pytest_slm.kinds.functions:Functions",

@@ -15,10 +15,7 @@ from typing import Any
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.errors import BackendError
-from pytest_slm.generators import Generator, GeneratorContext
-
-Row = Mapping[str, Any]
-"""A row of a data set: its values by column."""
+from pytest_slm.generators import Generator, GeneratorContext, Row
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
 SAMPLE = tuple(field.name for field in fields(Sample))
@@ -50,9 +47,7 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row. Raises BackendError (``data-broken``) with the row's number where none can be made."""
     known = {field.name for field in fields(RowsOptions)}
     options = RowsOptions.from_json({key: value for key, value in context.options.items() if key in known})
-    dataset = options.dataset
-    rows, _ = context.rows(dataset.path, dataset.config, dataset.split)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(context.rows(options.dataset)):
         try:
             full = {"row": number, **row, **{column: _parsed(row, column) for column in options.json}}
             if all(_wanted(_value(full, column), values) for column, values in options.where.items()):

@@ -15,12 +15,11 @@ from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
-from pytest_slm.generators.remembering import remembered
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, bind_scorer, check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
-from pytest_slm.kinds.samples.generated import GeneratedSamples
+from pytest_slm.kinds.samples.generated import Counts, GeneratedSamples
 from pytest_slm.scorers import DEFAULT_SCORER, Scoring
 from pytest_slm.scorers.answer import bad_sample
 
@@ -116,7 +115,7 @@ class Checks(Kind[ChecksOptions, Sample]):
     def generated(self) -> GeneratedSamples | None:
         """The samples of the generator; None where they are those of a file."""
         name = self.options.generator
-        return None if name is None else self._generated(name)
+        return None if name is None else GeneratedSamples(name, self.task, self.variant, self.context, self._counts)
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
@@ -209,14 +208,14 @@ class Checks(Kind[ChecksOptions, Sample]):
         """Whether its conversations are asked as bare text."""
         return self.options.bare_text and (self.plain_instead or CHAT not in self.backend.capabilities)
 
-    def _generated(self, name: str) -> GeneratedSamples:
-        return GeneratedSamples(name, self.task, self.variant, self.context, self._count, self._count_texts)
+    @property
+    def _counts(self) -> Counts:
+        tokenizer = functools.partial(json.dumps, sort_keys=True)
+        return Counts(
+            prompt=self._count, texts=self._count_texts, tokenizer=lambda: tokenizer(self.backend.describe().to_json())
+        )
 
     def _count_texts(self, texts: Sequence[str]) -> Sequence[int]:
-        tokenizer = json.dumps(self.backend.describe().to_json(), sort_keys=True)
-        return remembered(self._asked_for_counts, tokenizer)(texts)
-
-    def _asked_for_counts(self, texts: Sequence[str]) -> Sequence[int]:
         return self.backend.count_tokens([Request(prompt=text, max_tokens=1) for text in texts])
 
     def _count(self, messages: tuple[Message, ...]) -> int:

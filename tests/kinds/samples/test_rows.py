@@ -176,10 +176,8 @@ def test_a_generator_reads_rows_too(checks_task, mirrored, context, fake, record
 
     def make(made):
         one = RowsOptions.from_json({"dataset": {"path": "org/set"}, "sample": SAMPLE})
-        rows, facts = made.rows("org/set", None, "test")
-        assert facts["data_from"] == "mirror"
         for index in range(made.n_samples):
-            yield dataclasses.replace(_sample(fill(one.sample, rows[index])), id=f"{made.seed}-{index}")
+            yield dataclasses.replace(_sample(fill(one.sample, made.rows(dataset)[index])), id=f"{made.seed}-{index}")
 
     extensions = Extensions()
     extensions.generators.register("mine", Generator(make=make, datasets=lambda options: [dataset]))
