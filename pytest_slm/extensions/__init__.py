@@ -21,6 +21,7 @@ KINDS = {
     "choices": "pytest_slm.kinds.choices:Choices",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
+    "perplexity": "pytest_slm.kinds.perplexity.kind:Perplexity",
     "validate": "pytest_slm.kinds.validate:Validate",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_slm.core.metrics.scored import ScoredSample, of_group
 from pytest_slm.core.statistics import Z95, standard_error, t_quantile, wilson
@@ -70,7 +70,7 @@ def macro_recall(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | N
 
 
 def _of_classes(
-    spec: MetricSpec, value: float, pulls: Sequence[float], samples: Sequence[ScoredSample], targets: Counter[str]
+    spec: MetricSpec, value: float, pulls: Sequence[float], samples: Sequence[ScoredSample], targets: Mapping[str, int]
 ) -> Metric:
     """The metric with its error, from what each sample does to the value, and how many samples each class has."""
     clusters = [one.cluster for one in samples]
