@@ -59,8 +59,8 @@ def test_a_suite_says_what_it_is(suite: Suite) -> None:
 
 SHOWN_ONLY = {
     "validate",
-    # They ask questions again in another way, or are asked otherwise in quick mode.
-    *("bfcl_text", "bfcl_template", "bfcl_constrained", "bfcl_format_sensitivity", "bfcl_multi_turn", "bfcl_memory"),
+    # They ask questions again in another way.
+    *("bfcl_text", "bfcl_template", "bfcl_constrained", "bfcl_format_sensitivity"),
 }
 """Tasks of which no score is made."""
 
