@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS = {
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
+    "classes": "pytest_slm.kinds.classes.classes:Classes",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
     "validate": "pytest_slm.kinds.validate:Validate",

@@ -21,6 +21,7 @@ SCORERS: Mapping[str, str] = {
     "citation": "pytest_slm.scorers.grounding.citation:CITATION",
     "contains": "pytest_slm.scorers.match:CONTAINS",
     "exact": "pytest_slm.scorers.match:EXACT",
+    "grounded": "pytest_slm.scorers.grounding.grounded:GROUNDED",
     "json_schema": "pytest_slm.scorers.rules.json_schema:JSON_SCHEMA",
     "latency": "pytest_slm.scorers.rules.latency:LATENCY",
     "needle": "pytest_slm.scorers.match:NEEDLE",
@@ -30,6 +31,7 @@ SCORERS: Mapping[str, str] = {
     "regex": "pytest_slm.scorers.rules.regex:REGEX",
     "rouge": "pytest_slm.scorers.rules.overlap:ROUGE",
     "rubric": "pytest_slm.scorers.rules.rubric:RUBRIC",
+    "short_answer": "pytest_slm.scorers.grounding.short_answer:SHORT_ANSWER",
     "similarity": "pytest_slm.scorers.rules.overlap:SIMILARITY",
     "tool_calls": "pytest_slm.scorers.tool_calls:TOOL_CALLS",
 }
