@@ -10,7 +10,7 @@ from typing import Any
 from pytest_slm.backends.protocol import CHAT, Backend, Progress, silent
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Detected, Quantization, Submission, Task
+from pytest_slm.core.types import Quantization, Submission, Task, WeightsHeader
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
 from pytest_slm.prompts.template import TEMPLATE_REMEDY
@@ -23,7 +23,7 @@ class RunContext:
     config: RunConfig
     submission: Submission
     quantization: Quantization
-    detected: Detected | None
+    detected: WeightsHeader | None
     open: Callable[[], Backend]
     record: Callable[[Record], None]
     """Appends a line to the item's file of samples."""

@@ -103,8 +103,8 @@ def threads(asked: int | None) -> int:
     most = min(ENGINE_THREADS, TIMES * processors)
     if asked is not None and asked > most:
         raise BackendError(
-            f"threads={asked}: this machine has {processors} processors; at most {most} threads are taken (--slm-threads, "
-            "or `engine:` of the submission)",
+            f"threads={asked}: this machine has {processors} processors; at most {most} threads are taken "
+            "(--slm-threads, or `engine:` of the submission)",
             slug="engine-settings",
         )
     return asked or usable_cores()

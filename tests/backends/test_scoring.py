@@ -252,9 +252,9 @@ def test_settings_that_contradict_each_other_are_refused(opened):
 
 def test_settings_that_this_machine_cannot_have_are_refused(opened):
     # the engine would abort the process, and the system would end it
-    with pytest.raises(BackendError, match="threads=1000000: this machine has"):
+    with pytest.raises(BackendError, match=r"threads=1000000: this machine has"):
         opened("Q4_1", threads=1_000_000)
-    with pytest.raises(BackendError, match="kv_cells=2000000000: .* GiB of KV memory, and this machine has"):
+    with pytest.raises(BackendError, match=r"kv_cells=2000000000: .* GiB of KV memory, and this machine has"):
         opened("Q4_1", kv_cells=2_000_000_000)
 
 

@@ -111,8 +111,8 @@ def choose(model: Model, settings: EngineSettings) -> EngineLimits:
     kv_bytes = max(1, int(_kv_values(model) * GGML_TYPES[kv_type][1]))
     if settings.kv_cells is not None and settings.kv_cells * kv_bytes > usable_memory():
         raise BackendError(
-            f"kv_cells={settings.kv_cells}: {settings.kv_cells * kv_bytes / 2**30:.1f} GiB of KV memory, and this machine "
-            f"has {usable_memory() / 2**30:.1f}; at most {usable_memory() // kv_bytes} have room",
+            f"kv_cells={settings.kv_cells}: {settings.kv_cells * kv_bytes / 2**30:.1f} GiB of KV memory, and this "
+            f"machine has {usable_memory() / 2**30:.1f}; at most {usable_memory() // kv_bytes} have room",
             slug="context-memory",
         )
     return EngineLimits(
