@@ -10,6 +10,9 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.files import parse_json
 
+FUNC_DOC = "multi_turn_func_doc"
+"""The configuration that says what models are told of the functions of each class of tools."""
+
 Row = Mapping[str, Any]
 """A row with its fields as values; a field that the upstream line does not have is None."""
 
@@ -43,9 +46,9 @@ def decoded(raw: Any, where: str) -> list[Row]:
     for number, row in enumerate(raw):
         identity = row.get("id", row.get("file"))
         if not isinstance(identity, str) or not identity.strip():
-            raise _broken(f"{where}: row {number} has no id")
+            raise broken(f"{where}: row {number} has no id")
         if identity in seen:
-            raise _broken(f"{where}: the id {identity!r:.80} is there twice")
+            raise broken(f"{where}: the id {identity!r:.80} is there twice")
         seen.add(identity)
         rows.append({key: _value(key, value, f"{where}: {identity!r:.80}") for key, value in row.items()})
     return rows
@@ -57,10 +60,11 @@ def _value(key: str, value: Any, where: str) -> Any:
     try:
         return parse_json(value)
     except (ValueError, TypeError, AttributeError) as error:
-        raise _broken(f"{where}: the column {key!r:.80} is no JSON ({error!s:.120})") from None
+        raise broken(f"{where}: the column {key!r:.80} is no JSON ({error!s:.120})") from None
 
 
-def _broken(told: str) -> BackendError:
+def broken(told: str) -> BackendError:
+    """The error for data that are not what BFCL publishes; ``told`` says where and what."""
     remedy = "`pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again"
     return BackendError(f"{told}; {remedy}", slug="data-broken")
 
@@ -70,13 +74,12 @@ def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]
 
     Raises what `read_rows` raises, and BackendError (``data-broken``) where a file has no rows.
     """
-    part = "multi_turn_func_doc"
-    found, _ = loaded(part, config)
+    found, _ = loaded(FUNC_DOC, config)
     docs = {
-        name: [_value("doc", row["doc"], f"{DATASET} ({part})") for row in found if row["file"] == f"{file}.json"]
+        name: [_value("doc", row["doc"], f"{DATASET} ({FUNC_DOC})") for row in found if row["file"] == f"{file}.json"]
         for name, file in files.items()
     }
     for name, functions in docs.items():
         if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
-            raise _broken(f"{DATASET} ({part}): {files[name]}.json does not say which functions {name} has")
+            raise broken(f"{DATASET} ({FUNC_DOC}): {files[name]}.json does not say which functions {name} has")
     return docs

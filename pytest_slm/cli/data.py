@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.cli.packages import packages
 from pytest_slm.cli.say import say, warn
+from pytest_slm.core.types import Dataset, Task
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need
 from pytest_slm.data.packages import Package, fetch
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError
+from pytest_slm.extensions import Extensions
 from pytest_slm.lm_eval.needs import needs
 
 
@@ -46,7 +48,12 @@ def _needs(arguments: argparse.Namespace) -> list[Need]:
         if text is not None and not all(name.strip() for name in text.split(",")):
             raise UsageError(f"--{option}={text}: an empty name; say a value, or leave it out", slug="option-value")
     tasks = [name.removeprefix("lm_eval:") for name in arguments.task.split(",")] if arguments.task else []
-    return needs(arguments.suite.split(",") if arguments.suite else [], tasks)
+    return needs(arguments.suite.split(",") if arguments.suite else [], tasks, others=_read_by_generator)
+
+
+def _read_by_generator(task: Task) -> Sequence[Dataset]:
+    name = task.options.get("generator")
+    return Extensions().generators.lookup(name).datasets(task.options) if isinstance(name, str) else ()
 
 
 def _pull(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.worlds import Execution
 
@@ -134,10 +134,9 @@ class GenerationSettings(Record):
         check_sampling(
             self.temperature or 0.0, 1.0 if self.top_p is None else self.top_p, self.top_k or 0, self.min_p or 0.0
         )
-        for name, least in (("max_tokens", 1), ("fewshot", 0), ("repeats", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise RecordError(f"{name} must be at least {least}, not {value}")
+        for name, (least, most) in BOUNDS.items():
+            if (value := getattr(self, name)) is not None:
+                check_bounds(name, value, least, most)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -168,6 +167,8 @@ class GenerationSettings(Record):
         return replace(request, **changes) if changes and not request.forced_length else request
 
 
+BOUNDS = {"max_tokens": (1, WORD), "top_k": (0, WORD), "fewshot": (0, 1_000), "repeats": (1, 10_000)}
+"""The least and greatest of the whole numbers: beyond them engines count in other numbers, or nobody sees the end."""
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_tokens")
 """The settings that are fields of a request by the same name."""
 GENERATION = tuple(field.name for field in fields(GenerationSettings))

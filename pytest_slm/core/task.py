@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pytest_slm.core.record import Name, Record, RecordError
+from pytest_slm.core.record import Name, Record, RecordError, Repo, Revision
 
 PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "mean": {},
     "twins": {},
     "expected_maximum": {"k": 1},
+    "f1": {},
     "macro_f1": {},
     "auroc": {},
     "brier": {},
@@ -29,7 +30,9 @@ class MetricSpec(Record):
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
     1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
     is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
-    ``chance`` is what a model without any skill gets; None where nobody says.
+    ``label`` is the class that ``f1`` is of.
+    ``chance`` is what a model without any skill gets; None where nobody says. ``parts`` makes it the mean of other
+    metrics of the task, declared before it, by these weights; it is made only where all of them are.
     """
 
     name: str
@@ -41,9 +44,17 @@ class MetricSpec(Record):
     unit: str = "share"
     aggregate: str = "mean"
     parameters: Mapping[str, int] = field(default_factory=dict)
+    label: str | None = None
     chance: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.parts and (self.group or self.balance or self.key or self.complement or self.aggregate != "mean"):
+            raise RecordError(f"{self.name}: it is made of its parts, and of nothing else")
+        if not all(0 < weight < float("inf") for weight in self.parts.values()):
+            raise RecordError(f"{self.name}: the weight of a part is above 0")
+        if (self.aggregate == "f1") != (self.label is not None):
+            raise RecordError(f"{self.name}: `label` names the class of `aggregate: f1`, and of no other")
         if self.chance is not None and not 0 <= self.chance <= 1:
             raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
         known = PARAMETERS.get(self.aggregate)
@@ -67,6 +78,32 @@ class MetricSpec(Record):
     def higher_is_better(self) -> bool:
         """A complement counts what should not happen, and errors are better small."""
         return not self.complement and self.aggregate not in ("brier", "calibration_error")
+
+
+def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:
+    """Why a metric cannot be made of its parts, which are shares declared before it and all better in one direction."""
+    known = {one.name: one for one in before if one.unit == "share"}
+    for name in spec.parts:
+        if name not in known:
+            return f"its part {name!r:.80} is no share that is declared before it"
+        if not known[name].higher_is_better:
+            return f"its part {name!r:.80} is better when it is smaller"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Record):
+    """A split of a data set, by its name on the Hub; ``revision`` is a commit, tag or branch there.
+
+    ``absent`` says why the Hub does not have it, and how to hand it in: it is then looked for in a mirror only, so that
+    nobody can put another one in its place by taking the name.
+    """
+
+    path: Repo
+    config: str | None = None
+    split: Name = "test"
+    revision: Revision | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +150,11 @@ class Task(Record):
     modes: Mapping[str, ModePlan] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     gate: Gate | None = None
+    family: Name | None = None
+    """Tasks of one family count once in the score of their suite, as the mean of them."""
+    effective: float | None = None
+    """Its variants are lengths in tokens (``variants`` are whole numbers), and a length is mastered from this value of
+    the primary metric on."""
     tokens_per_sample: int = 100
     """A rough expectation, used for the ETA only and never reported."""
     path: str = ""
@@ -123,12 +165,42 @@ class Task(Record):
             raise RecordError(f"metric names must be unique, not {names}")
         if self.primary not in names:
             raise RecordError(f"primary {self.primary!r} is none of the metrics {names}")
+        for place, spec in enumerate(self.metrics):
+            if (wrong := part_problem(spec, self.metrics[:place])) is not None:
+                raise RecordError(f"{spec.name}: {wrong}")
+        if self.effective is not None and not 0 < self.effective <= 1:
+            raise RecordError(f"effective is above 0 and at most 1, not {self.effective}")
+        if self.effective is not None and not all(name.isdecimal() for name in self.variants):
+            raise RecordError("effective is for variants that are lengths: whole numbers of tokens")
         if self.gate and self.gate.metric not in names:
             raise RecordError(f"gate metric {self.gate.metric!r} is none of the metrics {names}")
 
     def spec(self, metric: str) -> MetricSpec:
         """The declaration of the metric of that name."""
         return next(spec for spec in self.metrics if spec.name == metric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration(Record):
+    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, the
+    variants of its task, how its primary metric is made, and what ``family`` and ``effective`` of its task were."""
+
+    suite_tasks: tuple[str, ...] = ()
+    task_variants: tuple[str, ...] = ()
+    primary: MetricSpec | None = None
+    family: Name | None = None
+    effective: float | None = None
+
+    @classmethod
+    def of(cls, task: Task, suite_tasks: tuple[str, ...]) -> Self:
+        """What a task declares, in a suite whose score is made of these tasks."""
+        return cls(
+            suite_tasks=suite_tasks,
+            task_variants=tuple(task.variants),
+            primary=task.spec(task.primary),
+            family=task.family,
+            effective=task.effective,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from pytest_slm.core.result import (
     AnswerCounts,
     CutPrompts,
     Cuts,
-    Declaration,
     ItemId,
     Measurement,
     Metric,
@@ -22,7 +21,17 @@ from pytest_slm.core.result import (
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
-from pytest_slm.core.task import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.core.task import (
+    Dataset,
+    Declaration,
+    Gate,
+    MetricSpec,
+    ModePlan,
+    RateSource,
+    Suite,
+    SuiteFacts,
+    Task,
+)
 
 __all__ = [
     "MEASURED",
@@ -33,6 +42,7 @@ __all__ = [
     "AnswerCounts",
     "CutPrompts",
     "Cuts",
+    "Dataset",
     "Declaration",
     "Derivation",
     "Detected",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import functools
-import importlib.util
 import os
 import re
 import socket
@@ -57,6 +56,7 @@ def load(name: str, part: str | None, splits: Sequence[str], config: RunConfig, 
                 return datasets.load_dataset(name, part, **more), {**about, "data_from": "cache" if offline else "hub"}
         except Exception as error:  # datasets raises a dozen kinds for "not there"; all mean that it could not be read
             raise _unreachable(name, part, offline, error) from error
+    more = {key: value for key, value in more.items() if key != "revision"}  # a mirror has one
     try:
         rows = _parquet(found.folder, part, splits) if not set(more) - {"trust_remote_code"} else None
         if rows is None:
@@ -71,28 +71,6 @@ def load(name: str, part: str | None, splits: Sequence[str], config: RunConfig, 
             slug="data-broken",
         ) from error
     return rows, {**about, "data_from": "mirror", "data_sha256": found.sha256}
-
-
-def split_rows(
-    name: str, part: str | None, split: str, config: RunConfig
-) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
-    """The rows of one split as plain values, and where they are from. Raises as ``load`` does, and NotAvailableError
-    (``data-library``) where what reads data sets is not installed."""
-    if importlib.util.find_spec("datasets") is None:
-        raise NotAvailableError(
-            f"{name}: data sets are read with `datasets`: pip install datasets", slug="data-library"
-        )
-    return _split_rows(name, part, split, config.data, config.offline)
-
-
-@functools.lru_cache(maxsize=4)
-def _split_rows(
-    name: str, part: str | None, split: str, data: str | None, offline: bool
-) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
-    found, facts = load(name, part, [split], RunConfig(model="", data=data, offline=offline), {})
-    if split not in found:
-        raise NotAvailableError(f"{name}: it has no split {split!r}, but {_few(list(found))}", slug="data-config")
-    return found[split].to_list(), facts
 
 
 def hub_answers(timeout: float = 3.0) -> bool:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from pytest_slm.kinds.kind import Kind
 
 KINDS = {
-    "checks": "pytest_slm.kinds.checks:Checks",
+    "bfcl": "pytest_slm.bfcl.kind:Bfcl",
     "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
+    "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
+    "perplexity": "pytest_slm.kinds.perplexity.kind:Perplexity",
     "validate": "pytest_slm.kinds.validate:Validate",
 }
 

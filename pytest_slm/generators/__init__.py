@@ -12,19 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Message, Sample
-from pytest_slm.errors import NotAvailableError, UsageError
+from pytest_slm.core.types import Dataset, Message, Sample
+from pytest_slm.errors import UsageError
 
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "niah": "pytest_slm.generators.niah:NIAH",
     "ruler": "pytest_slm.generators.ruler:RULER",
+    "rows": "pytest_slm.generators.rows:ROWS",
 }
 
+Row = Mapping[str, Any]
+"""A row of a data set: its values by column."""
 
-def _no_rows(dataset: str, _config: str | None, _split: str) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]:
-    raise NotAvailableError(f"the rows of {dataset} cannot be had here", slug="data-unreachable")
+
+def no_rows(dataset: Dataset) -> Sequence[Row]:
+    """What reads rows where nothing can. Raises UsageError."""
+    raise UsageError(f"nothing reads the rows of {dataset.path} here", slug="generator-rows")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +38,10 @@ class GeneratorContext:
 
     ``count_tokens`` returns the length of a whole prompt in tokens of the model under test, chat template included;
     each call is a round trip to the model's process. ``count_texts`` does the same for plain texts, all in one round
-    trip. ``folder`` is the suite's folder: data paths in the options are relative to it. ``rows(dataset, config,
-    split)`` are the rows of a data set with what the report says of them, or NotAvailableError; ``mirror_file`` is the
-    place of a file in the mirror, None where there is none. What a generator puts into ``facts`` stands in the
-    report: where its samples are from.
+    trip. ``folder`` is the suite's folder: data paths in the options are relative to it. ``rows`` reads the rows of a
+    data set, from a mirror or the Hub; it raises SlmError where they cannot be had. ``mirror_file`` is the place of a
+    file in the mirror, None where there is none. What a generator puts into ``facts`` stands in the report: where its
+    samples are from.
     """
 
     options: Mapping[str, Any]
@@ -46,7 +51,7 @@ class GeneratorContext:
     count_tokens: Callable[[tuple[Message, ...]], int]
     count_texts: Callable[[Sequence[str]], Sequence[int]] = lambda texts: [len(text.split()) for text in texts]
     folder: Path = Path()
-    rows: Callable[[str, str | None, str], tuple[Sequence[Mapping[str, Any]], Mapping[str, Any]]] = _no_rows
+    rows: Callable[[Dataset], Sequence[Row]] = no_rows
     mirror_file: Callable[[str], Path | None] = lambda _name: None
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -68,7 +73,14 @@ class NoOptions(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Generator:
-    """What makes the samples of a task, and the record of the options that only it reads."""
+    """What makes the samples of a task, and the record of the options that only it reads.
+
+    ``datasets`` says of a task's options which data sets it will read: they are had before a model is opened, and
+    ``pytest-slm data pull`` knows of them. ``finite``: it makes the same samples for every seed and without a limit,
+    and the kind takes those that a limit leaves.
+    """
 
     make: Callable[[GeneratorContext], Iterator[Sample]]
     options: type[Record] = NoOptions
+    datasets: Callable[[Mapping[str, Any]], Sequence[Dataset]] = lambda _options: ()
+    finite: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,13 @@ from pytest_slm.backends.protocol import CHAT, TOOLS
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
-from pytest_slm.data import mirror
-from pytest_slm.data.rows import split_rows
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
-from pytest_slm.generators import GeneratorContext
-from pytest_slm.generators.remembering import remembered
-from pytest_slm.kinds.context import RunContext, sha256
+from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, bind_scorer, check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
+from pytest_slm.kinds.samples.generated import Counts, GeneratedSamples
 from pytest_slm.scorers import DEFAULT_SCORER, Scoring
 from pytest_slm.scorers.answer import bad_sample
 
@@ -114,10 +111,11 @@ class Checks(Kind[ChecksOptions, Sample]):
     name = "checks"
     options_type = ChecksOptions
 
-    def __init__(self, task: Task, options: ChecksOptions, variant: str, context: RunContext) -> None:
-        super().__init__(task, options, variant, context)
-        self._facts: dict[str, Any] = {}
-        """What the generator says of where its samples are from."""
+    @functools.cached_property
+    def generated(self) -> GeneratedSamples | None:
+        """The samples of the generator; None where they are those of a file."""
+        name = self.options.generator
+        return None if name is None else GeneratedSamples(name, self.task, self.variant, self.context, self._counts)
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
@@ -131,6 +129,8 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     def ready(self) -> None:
         """What judges must be there, and a variant of a declared length needs room for its answer too."""
+        if self.generated is not None:
+            self.generated.ready()
         self.scorings = Scorings(self.task, self.context.extensions)
         if self.options.grader is None:
             scoring = self.scorings.of({})
@@ -150,29 +150,18 @@ class Checks(Kind[ChecksOptions, Sample]):
             )
 
     def samples(self) -> Sequence[Sample]:
-        folder, limit, seed = Path(self.task.path).parent, self.context.limit(self.task), self.context.config.seed
         if self.options.samples is not None:
+            limit, seed = self.context.limit(self.task), self.context.config.seed
             there = read_samples(beside(self.task, self.options.samples), self.options.sha256)
             return stratified(there, limit, seed, lambda one: next(iter(one.parts), ""), lambda one: one.cluster)
-        generator = self.context.extensions.generators.lookup(str(self.options.generator))
-        self._facts.clear()
-        made = generator.make(
-            GeneratorContext(
-                options=self.task.options,
-                variant=self.task.variants.get(self.variant, {}),
-                limit=limit,
-                seed=seed,
-                count_tokens=self._count,
-                count_texts=remembered(
-                    self._count_texts, json.dumps(self.backend.describe().to_json(), sort_keys=True)
-                ),
-                folder=folder,
-                rows=partial(split_rows, config=self.context.config),
-                mirror_file=partial(mirror.beside, self.context.config.data),
-                facts=self._facts,
-            )
-        )
-        return list(made)
+        assert self.generated is not None
+        made = self.generated.samples()
+        for sample in made if self.generated.finite and self.options.grader is None else ():
+            self.scorings.check(sample)  # of a file it was done while collecting
+        return made
+
+    def total(self) -> int | None:
+        return self.count(self.task, self.options) if self.generated is None else self.generated.total()
 
     def converse(self, sample: Sample) -> Talk:
         grader = self.options.grader
@@ -193,7 +182,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         own = self.scorings.of({}) if self.options.grader is None else None
         return {
             **({"tools": tools} if any(sample.tools for sample in samples) else {}),
-            **({} if self.options.generator is None else {"generator": self.options.generator, **self._facts}),
+            **({} if self.generated is None else self.generated.provenance()),
             **({"asked_as": "bare text" if self._bare else "conversation"} if self.options.bare_text else {}),
             "samples_sha256": sha256(*map(_asked, samples)),
             "chat_template_sha256": self.backend.describe().chat_template_sha256,
@@ -208,7 +197,7 @@ class Checks(Kind[ChecksOptions, Sample]):
 
     @property
     def seeded(self) -> bool:
-        return self.options.generator is not None
+        return self.generated is not None and not self.generated.finite
 
     @property
     def plain_instead(self) -> bool:
@@ -218,6 +207,13 @@ class Checks(Kind[ChecksOptions, Sample]):
     def _bare(self) -> bool:
         """Whether its conversations are asked as bare text."""
         return self.options.bare_text and (self.plain_instead or CHAT not in self.backend.capabilities)
+
+    @property
+    def _counts(self) -> Counts:
+        tokenizer = functools.partial(json.dumps, sort_keys=True)
+        return Counts(
+            prompt=self._count, texts=self._count_texts, tokenizer=lambda: tokenizer(self.backend.describe().to_json())
+        )
 
     def _count_texts(self, texts: Sequence[str]) -> Sequence[int]:
         return self.backend.count_tokens([Request(prompt=text, max_tokens=1) for text in texts])

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pytest_slm.core.types import Task
+from pytest_slm.core.types import Dataset, Task
 from pytest_slm.data.needs import Need
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
 
+Read = Callable[[Task], Iterable[Dataset]]
+"""What a task reads that is no task of lm-eval."""
 
-def needs(names: Sequence[str], lm_eval_tasks: Sequence[str] = (), folder: Path | None = None) -> list[Need]:
+
+def needs(
+    names: Sequence[str],
+    lm_eval_tasks: Sequence[str] = (),
+    folder: Path | None = None,
+    others: Read = lambda _task: (),
+) -> list[Need]:
     """What the named suites or tasks (``suite``, ``suite/task``; none: all) and tasks of lm-eval read, by data set.
 
     Raises UsageError for a name that does not exist, NotAvailableError if lm-eval is needed and not installed.
     """
     read: dict[str, dict[str, dict[str | None, None]]] = {}
-    asked = [(f"{task.suite}/{task.name}", str(task.options["task"])) for task in _tasks(names, folder, lm_eval_tasks)]
-    for key, upstream in [*asked, *((f"lm_eval:{name}", name) for name in lm_eval_tasks)]:
-        for dataset, config in _rows_of(upstream):
+    tasks = list(_tasks(names, folder, lm_eval_tasks))
+    upstream = [(f"{task.suite}/{task.name}", str(task.options["task"])) for task in tasks if task.kind == "lm_eval"]
+    for key, name in [*upstream, *((f"lm_eval:{name}", name) for name in lm_eval_tasks)]:
+        for dataset, config in _rows_of(name):
             read.setdefault(dataset, {}).setdefault(key, {})[config] = None
+    for task in tasks:
+        for one in others(task) if task.kind != "lm_eval" else ():
+            if not one.absent:  # nobody offers it
+                read.setdefault(one.path, {}).setdefault(f"{task.suite}/{task.name}", {})[one.config] = None
     return [
         Need(
             dataset=dataset,
-            configs=tuple(sorted({config for configs in tasks.values() for config in configs}, key=str)),
-            tasks=tuple(tasks),
+            configs=tuple(sorted({config for configs in readers.values() for config in configs}, key=str)),
+            tasks=tuple(readers),
         )
-        for dataset, tasks in sorted(read.items())
+        for dataset, readers in sorted(read.items())
     ]
 
 
@@ -44,7 +57,7 @@ def _tasks(names: Sequence[str], folder: Path | None, others: Sequence[str]) -> 
     for name in names or [name for name in known if "/" not in name]:
         if name not in known:
             raise UsageError(f"{name}: no such suite or task. {did_you_mean(name, known)}", slug="unknown-suite")
-        yield from (task for task in known[name] if task.kind == "lm_eval")
+        yield from known[name]
 
 
 def _rows_of(name: str) -> Iterable[tuple[str, str | None]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import is_name
-from pytest_slm.core.task import PARAMETERS
+from pytest_slm.core.task import PARAMETERS, part_problem
 from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 from pytest_slm.errors import did_you_mean
 from pytest_slm.load.document import Value, read
@@ -31,9 +31,12 @@ TASK_KEYS = (
         "primary",
         "metrics",
     ),
-    *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
+    *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
 )
-METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "parameters")
+METRIC_KEYS = (
+    *("name", "group", "complement", "balance", "key", "filter", "unit"),
+    *("aggregate", "label", "parameters", "parts"),
+)
 
 FindMistakes = Callable[[Task], Iterable[tuple[str, str]]]
 """What else is wrong with a task: (dotted key of its file, the problem)."""
@@ -157,6 +160,8 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         variants=variants,
         modes=_modes(fields, variants),
         gate=_gate(fields, names, primary),
+        family=_word(fields, "family"),
+        effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),
         path=str(path),
@@ -178,7 +183,9 @@ def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:
     for index, value in enumerate(fields.items("metrics")):
         where = f"metrics[{index}]"
         metric = _metric(fields, value, where)
-        if metric.name not in (known.name for known in metrics):
+        if (wrong := part_problem(metric, metrics)) is not None:
+            fields.add(value, f"{where}.parts: {wrong}")
+        elif metric.name not in (known.name for known in metrics):
             metrics.append(metric)
         elif metric is not UNREADABLE:
             fields.add(value, f"{where}: the metric {metric.name!r:.80} is declared twice; keep one")
@@ -198,6 +205,16 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
         entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
         return UNREADABLE
+    weights = {name: entry.real(f"parts.{name:.80}", item) for name, item in entry.mapping("parts").items()}
+    if weights and set(entry.values) - {"name", "parts"}:
+        entry.fail("parts", f"{where}: a metric with parts is made of them alone; leave the other keys out")
+        return UNREADABLE
+    if any(weight is not None and weight <= 0 for weight in weights.values()):
+        entry.fail("parts", f"{where}: the weight of a part is above 0")
+        return UNREADABLE
+    if ("label" in entry) != (aggregate == "f1"):
+        entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")
+        return UNREADABLE
     given = entry.values.get("parameters", Value(data={}, line=value.line))
     parameters = entry.below(given, f"{where}.parameters", PARAMETERS[aggregate])
     metric = MetricSpec(
@@ -209,6 +226,8 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         filter=entry.text("filter", "none"),
         unit=entry.text("unit", "share"),
         aggregate=aggregate,
+        parts={name: weight for name, weight in weights.items() if weight is not None},
+        label=entry.optional_text("label"),
         parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
     )
     return metric if entry.required("name") and not fields.mistakes.at(f"{where}.name") else UNREADABLE
@@ -244,6 +263,20 @@ def _variants(fields: Fields) -> dict[str, dict[str, Any]]:
             fields.add(value, f"variants: expected names of 1 to 200 visible characters, got {name!r:.80}")
         variants[name] = plain(fields.free(value, f"variants.{name:.80}"))
     return variants or {"": {}}
+
+
+def _effective(fields: Fields, variants: Mapping[str, Any]) -> float | None:
+    """From which value on a length is mastered, where the variants are lengths."""
+    if "effective" not in fields:
+        return None
+    value = fields.real("effective", fields.values["effective"], share=True)
+    if value is not None and not all(name.isdecimal() for name in variants):
+        fields.fail("effective", 'effective: expected variants that are called by their tokens, as in "4096"')
+        return None
+    if value == 0:
+        fields.fail("effective", "effective: expected a number above 0 and at most 1")
+        return None
+    return value
 
 
 def _modes(fields: Fields, variants: Mapping[str, Any]) -> dict[str, ModePlan]:

@@ -60,7 +60,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
     asked = [turn for turn in turns if not isinstance(turn[0], Aside)]
     texts = [one for _, answer in asked for one in _generations(answer)]
     responses = [_response(ask, answer) for ask, answer in asked]
-    plain = len(asked) == len(texts) == len(responses[0]) == 1
+    plain = len(asked) == len(texts) == 1 and len(responses[0]) == 1  # nothing is asked where a prompt has no room
     return SampleRecord(
         task=task,
         doc_id=sample.id,

@@ -11,8 +11,9 @@ from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
 from pytest_slm.site import numbers
-from pytest_slm.site.curves import curves, first_token_parts, memory_split
-from pytest_slm.site.plots import LinePlot, Stacks
+from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
+from pytest_slm.site.plots.heat import HeatMap, heat_maps
+from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.samples import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
@@ -59,6 +60,7 @@ class ReportView:
     suites: Groups
     metrics: Groups
     metric_count: int
+    heat: tuple[HeatMap, ...]
     charts: tuple[Bars, ...]
     plots: tuple[LinePlot, ...]
     stacks: tuple[Stacks, ...]
@@ -106,6 +108,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         ),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),
+        heat=heat_maps(run),
         charts=speed_charts(row),
         plots=curves(rows),
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),

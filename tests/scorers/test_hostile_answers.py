@@ -30,6 +30,10 @@ TOOL = {"name": "f", "parameters": {"properties": {kind: {"type": kind} for kind
 WANTED = [{"name": "f", "arguments": {kind: ["x", 5, 1.5, True, [1], {"a": 1}, "", None] for kind in KINDS}}] * 3
 SAMPLES = {
     "bleu": ({"target": "five is the answer"},),
+    "citation": (
+        {"target": {"answer": [["5", "x"]], "passages": [1]}},
+        {"target": {"answer": [], "passages": []}},
+    ),
     "contains": (
         {"target": ["x", "5"]},
         {"target": ["x", "5"], "scoring": {"of": "none", "words": False, "space": "remove", "punctuation": "remove"}},

@@ -20,28 +20,43 @@ def macro_f1(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
     jackknife that leaves samples out it never loses a rare class on the way, and it needs no seed. The interval is
     Wilson's with the effective number of samples, so that it is of some width where every label is right.
     """
+    return _f1(spec, judged, None)
+
+
+def f1(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
+    """F1 of the class ``spec.label`` alone: the harmonic mean of how many of the samples that were put into it belong
+    there, and how many of those that belong there were put into it. None where no sample belongs to it.
+
+    Error and interval are those of ``macro_f1`` for one class.
+    """
+    return _f1(spec, judged, spec.label)
+
+
+def _f1(spec: MetricSpec, judged: Sequence[JudgedSample], only: str | None) -> Metric | None:
+    """The mean of F1 over all classes, or the F1 of one."""
     samples = [one for one in of_group(spec, judged) if one.value is not None]
-    if not samples:
+    if not samples or (only is not None and all(str(one.judged.sample.target) != only for one in samples)):
         return None
     pairs = [(str(one.judged.sample.target), one.judged.verdict.label) for one in samples]
     targets, labels = Counter(target for target, _ in pairs), Counter(label for _, label in pairs)
     hits = Counter(target for target, label in pairs if target == label)
-    f1 = {name: 2 * hits[name] / (count + labels[name]) for name, count in targets.items()}
-    value = statistics.fmean(f1.values())
+    classes = {name: count for name, count in targets.items() if only in (None, name)}
+    scores = {name: 2 * hits[name] / (count + labels[name]) for name, count in classes.items()}
+    value = statistics.fmean(scores.values())
 
     def share(name: str | None, right: bool) -> float:
         """What a sample does to the F1 of the class that it is in or is said to be in."""
-        return (right - f1[name]) / (targets[name] + labels[name]) if name in f1 else 0.0
+        return (right - scores[name]) / (targets[name] + labels[name]) if name in scores else 0.0
 
     # n times what each sample does to the value: their mean is 0, and the error of their mean is the value's
-    pulls = [len(pairs) / len(f1) * (share(t, t == label) + share(label, t == label)) for t, label in pairs]
+    pulls = [len(pairs) / len(scores) * (share(t, t == label) + share(label, t == label)) for t, label in pairs]
     clusters = [one.cluster for one in samples]
     error = standard_error(pulls, clusters)
     interval = None
     if error is not None:
         n_clusters = len(set(clusters))
         # Each class is judged by its own samples: a rare one counts as much as the others and is known less well.
-        most = len(f1) ** 2 / sum(1 / count for count in targets.values())
+        most = len(scores) ** 2 / sum(1 / count for count in classes.values())
         # Where nothing varies, what clusters do cannot be seen, and they count instead of samples.
         n = min(most, value * (1 - value) / error**2) if error else most * n_clusters / len(pairs)
         quantile = Z95 if n_clusters == len(pairs) else t_quantile(0.975, n_clusters - 1)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from pytest_slm.core.types import Sample
+from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.generators import Generator, GeneratorContext
 from pytest_slm.generators.ruler import words
 from pytest_slm.generators.ruler.chains import Chain, example_lines
@@ -36,8 +36,7 @@ def make(context: GeneratorContext) -> Iterator[Sample]:
     """``context.limit`` samples of a task whose prompts have at most ``variant.max_seq_length`` tokens with their
     answer. Raises NotAvailableError where words, rows or room are missing, UsageError for a variant without a
     length."""
-    mine = {field.name for field in fields(RulerOptions)}
-    options = RulerOptions.from_json({key: value for key, value in context.options.items() if key in mine})
+    options = RulerOptions.of(context.options)
     return samples(_drafts(options, context), context, SHORT_NAMES.get(options.task, options.task))
 
 
@@ -66,4 +65,9 @@ def _drafts(options: RulerOptions, context: GeneratorContext) -> Iterator[Draft]
         yield from (FrequentWords(one, length) for one in seeds)
 
 
-RULER = Generator(make=make, options=RulerOptions)
+def _datasets(options: Mapping[str, Any]) -> Sequence[Dataset]:
+    told = RulerOptions.of(options)
+    return [told.data] if told.task == "qa" else []
+
+
+RULER = Generator(make=make, options=RulerOptions, datasets=_datasets)

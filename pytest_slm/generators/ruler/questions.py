@@ -41,8 +41,7 @@ class Corpus:
 def read(options: RulerOptions, context: GeneratorContext) -> Corpus:
     """The questions that have an answer. Raises NotAvailableError where the rows cannot be had, and BackendError
     (``data-broken``) for rows that are no such questions, that lack an id or have one twice."""
-    rows, facts = context.rows(options.rows, options.rows_config, options.split)
-    context.facts.update(facts)
+    rows = context.rows(options.data)
     find = _squad if options.dataset == "squad" else _hotpotqa
     try:
         corpus = find(rows)

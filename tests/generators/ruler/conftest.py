@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.core.types import Message, Sample, Task
+from pytest_slm.core.types import Dataset, Message, Sample, Task
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.generators.ruler import RULER
@@ -103,11 +103,11 @@ def context() -> Callable[..., GeneratorContext]:
     def make(name: str, tokens: Any, limit: int | None = 5, *, seed: int = 0, count: str = "words", **more: Any) -> Any:
         one = COUNTS[count]
 
-        def rows(dataset: str, _config: str | None, _split: str) -> Any:
+        def rows(dataset: Dataset) -> Any:
             found = more.get("rows", ROWS)
-            if dataset not in found:
-                raise NotAvailableError(f"data set {dataset} cannot be reached", slug="data-unreachable")
-            return found[dataset], {"dataset": dataset, "data_from": "mirror"}
+            if dataset.path not in found:
+                raise NotAvailableError(f"data set {dataset.path} cannot be reached", slug="data-unreachable")
+            return found[dataset.path]
 
         def whole(messages: tuple[Message, ...]) -> int:
             return TEMPLATE + one("".join(message.content for message in messages))

@@ -1,0 +1,121 @@
+"""Samples from the rows of a data set: the task's YAML says which column becomes what.
+
+Wherever a text of ``sample`` has ``{column}``, the row's value comes in its place; a text that is one placeholder and
+nothing else is that value itself, whatever its type. Rows are data: they are never formatted, evaluated or executed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.types import Dataset, Sample
+from pytest_slm.errors import BackendError
+from pytest_slm.generators import Generator, GeneratorContext, Row
+
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
+SAMPLE = tuple(field.name for field in fields(Sample))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsOptions(Record):
+    """Which rows (``dataset``, of them those that have the values of ``where``), and what each becomes (``sample``).
+
+    The columns ``json`` hold JSON as text. ``{row}`` is the row's number, from 0, where no column is called that.
+    """
+
+    dataset: Dataset
+    sample: Mapping[str, Any]
+    where: Mapping[str, Any] = field(default_factory=dict)
+    json: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in self.sample:
+            if key not in SAMPLE:
+                raise RecordError(f"sample: {key!r:.80} is no part of a sample; known: {', '.join(SAMPLE)}")
+        for key in ("id", "input"):
+            if not self.sample.get(key):
+                raise RecordError(f"sample: {key} is missing; say which column it is, as in `{key}: '{{column}}'`")
+
+
+def generate(context: GeneratorContext) -> Iterator[Sample]:
+    """A sample of each row. Raises BackendError (``data-broken``) with the row's number where none can be made."""
+    known = {field.name for field in fields(RowsOptions)}
+    options = RowsOptions.from_json({key: value for key, value in context.options.items() if key in known})
+    for number, row in enumerate(context.rows(options.dataset)):
+        try:
+            full = {"row": number, **row, **{column: _parsed(row, column) for column in options.json}}
+            if all(_wanted(_value(full, column), values) for column, values in options.where.items()):
+                made = fill(options.sample, full)
+                yield Sample.from_json({**made, "id": _id(made["id"])})
+        except (ValueError, RecursionError) as error:
+            where = f"{options.dataset.path}, row {number}"
+            raise BackendError(f"{where}: no sample can be made of it ({error})", slug="data-broken") from None
+
+
+def fill(template: Any, row: Row) -> Any:
+    """A text, list or mapping with the row's values in place of its placeholders; ``{{`` and ``}}`` are braces.
+
+    Raises RecordError for a column that the row does not have.
+    """
+    if isinstance(template, Mapping):
+        return {key: fill(value, row) for key, value in template.items()}
+    if isinstance(template, list | tuple):
+        return [fill(value, row) for value in template]
+    if not isinstance(template, str):
+        return template
+    if (whole := PLACEHOLDER.fullmatch(template)) is not None and whole[1]:
+        return _value(row, whole[1])
+    return PLACEHOLDER.sub(lambda found: _text(_value(row, found[1])) if found[1] else found[0][0], template)
+
+
+def _value(row: Row, name: str) -> Any:
+    """A column, or what stands deeper in one: ``answers.text.0``."""
+    if name in row:
+        return row[name]
+    value: Any = row
+    for part in name.split("."):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list | tuple) and part.isascii() and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            raise RecordError(f"there is no {name!r:.80}; columns: {', '.join(map(str, row))}")
+    return value
+
+
+def _text(value: Any) -> str:
+    """A value in the middle of a text: nothing where there is none, JSON where it is no text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _parsed(row: Row, column: str) -> Any:
+    value = _value(row, column)
+    try:
+        return None if value is None else json.loads(value)
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{column}: no JSON ({error})") from None
+
+
+def _wanted(value: Any, values: Any) -> bool:
+    return value in values if isinstance(values, Sequence) and not isinstance(values, str) else bool(value == values)
+
+
+def _id(value: Any) -> str:
+    """The id as text; a row without one gets none, for the kind to refuse."""
+    return "" if value is None else str(value).strip()
+
+
+ROWS = Generator(
+    make=generate,
+    options=RowsOptions,
+    datasets=lambda options: [Dataset.from_json(options["dataset"])],
+    finite=True,
+)

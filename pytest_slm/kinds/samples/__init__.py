@@ -1,0 +1,1 @@
+"""Where the samples of a task come from, when it is no file beside it."""

@@ -1,0 +1,123 @@
+"""The samples that a generator makes for an item, and the rows of data sets that it makes them of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.core.types import Dataset, Message, Sample, Task
+from pytest_slm.data import mirror, tables
+from pytest_slm.errors import BackendError
+from pytest_slm.generators import GeneratorContext, Row
+from pytest_slm.generators.remembering import CountTexts, remembered
+from pytest_slm.kinds.context import RunContext, sha256
+from pytest_slm.kinds.questions import stratified
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How the tokens of whole prompts and of plain texts are counted, and a text that names the tokenizer. All three
+    open the model."""
+
+    prompt: Callable[[tuple[Message, ...]], int]
+    texts: CountTexts
+    tokenizer: Callable[[], str]
+
+
+class GeneratedSamples:
+    """What the generator ``name`` makes of a task variant; any kind of task can take its samples from it."""
+
+    def __init__(self, name: str, task: Task, variant: str, context: RunContext, counts: Counts) -> None:
+        self._name, self._task, self._variant, self._context, self._counts = name, task, variant, context, counts
+        self._generator = context.extensions.generators.lookup(name)
+        self._tables: dict[Dataset, tables.Table] = {}
+        self._facts: dict[str, Any] = {}
+        self._whole: tuple[Sample, ...] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether it makes a number of samples that no seed changes."""
+        return self._generator.finite
+
+    def ready(self) -> None:
+        """Have the rows, before a model is opened. Raises SlmError where they cannot be had."""
+        for dataset in self._generator.datasets(self._task.options):
+            self.rows(dataset)
+        if self.finite:
+            self._whole = self._made(None)
+
+    def total(self) -> int | None:
+        """How many there are in all, once it is ready; None where there is no last one."""
+        return None if self._whole is None else len(self._whole)
+
+    def rows(self, dataset: Dataset) -> Sequence[Row]:
+        """The rows of a data set, read once. Raises SlmError where they cannot be had."""
+        if dataset not in self._tables:
+            self._tables[dataset] = tables.read(dataset, self._context.config)
+        return self._tables[dataset].rows
+
+    def samples(self) -> list[Sample]:
+        """As many as the limit allows; of those that are all there is from every group in proportion to its size.
+        Raises BackendError where two have one id, or one has none."""
+        limit = self._context.limit(self._task)
+        if not self.finite:
+            return list(self._made(limit))
+        whole = self._made(None) if self._whole is None else self._whole
+        return stratified(
+            whole, limit, self._context.config.seed, lambda one: next(iter(one.parts), ""), lambda one: one.cluster
+        )
+
+    def provenance(self) -> Mapping[str, Any]:
+        """The generator, what it says of its samples, and of which rows it made them."""
+        read = sorted(self._tables.values(), key=lambda table: tables.told_name(table.dataset))
+        if not read:
+            return {"generator": self._name, **self._facts}
+        hashes = [table.data_sha256 for table in read]
+        return {
+            "generator": self._name,
+            **self._facts,
+            "dataset": ", ".join(dict.fromkeys(table.dataset.path for table in read)),
+            "dataset_config": ", ".join(dict.fromkeys(filter(None, (table.dataset.config for table in read)))) or None,
+            "split": ", ".join(dict.fromkeys(table.dataset.split for table in read)),
+            "revision": ", ".join(dict.fromkeys(filter(None, (table.dataset.revision for table in read)))) or None,
+            "data_from": ", ".join(dict.fromkeys(table.data_from for table in read)),
+            "data_sha256": sha256(*map(str, hashes)) if all(hashes) else None,
+            "rows_sha256": sha256(*(table.rows_sha256 for table in read)),
+        }
+
+    def _texts(self, texts: Sequence[str]) -> Sequence[int]:
+        return remembered(self._counts.texts, self._counts.tokenizer())(texts)
+
+    def _made(self, limit: int | None) -> tuple[Sample, ...]:
+        self._facts.clear()
+        made = tuple(
+            self._generator.make(
+                GeneratorContext(
+                    options=self._task.options,
+                    variant=self._task.variants.get(self._variant, {}),
+                    limit=limit,
+                    seed=self._context.config.seed,
+                    count_tokens=self._counts.prompt,
+                    count_texts=self._texts,
+                    folder=Path(self._task.path).parent,
+                    rows=self.rows,
+                    mirror_file=partial(mirror.beside, self._context.config.data),
+                    facts=self._facts,
+                )
+            )
+        )
+        known = set()
+        for number, sample in enumerate(made):
+            if not sample.id or sample.id in known:
+                problem = f"has the id {sample.id!r:.80}, as one before it" if sample.id else "has no id"
+                of = ", ".join(map(tables.told_name, self._tables)) or f"the generator {self._name}"
+                told = f"{of}: sample {number} {problem}; name columns that tell all rows apart, or get the data again"
+                raise BackendError(told, slug="data-duplicate" if sample.id else "data-broken")
+            known.add(sample.id)
+        if not made:
+            told = f"{self._task.suite}/{self._task.name}: the generator {self._name} made no samples of its data"
+            raise BackendError(told, slug="data-empty")
+        return made
