@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Callable, Sequence
+from itertools import count, cycle, islice
 
 from pytest_slm.generators.ruler import templates, words
 from pytest_slm.generators.ruler.counting import NUMBER, Filling, Pieces
@@ -26,7 +26,7 @@ class Needles:
     cluster: str | None = None
     least = (0, 0)
 
-    def __init__(self, options: RulerOptions, seed: str, sentences: Callable[[], Iterator[Sentence]]) -> None:
+    def __init__(self, options: RulerOptions, seed: str, sentences: Callable[[], Sequence[Sentence]]) -> None:
         self._options, self._seed = options, seed
         rng = random.Random(seed)
         n_keys = max(options.num_needle_k, options.num_needle_q)
@@ -113,11 +113,11 @@ def _drawn(kind: str, rng: random.Random) -> str:
 def _filling(
     options: RulerOptions,
     rng: random.Random,
-    sentences: Callable[[], Iterator[Sentence]],
+    sentences: Callable[[], Sequence[Sentence]],
     needle: Callable[[str, str], str],
 ) -> Filling:
     if options.type_haystack == "essay":
-        return Filling(sentences(), lambda some, _pieces: [" " + " ".join(some)])
+        return Filling(cycle(sentences()), lambda some, _pieces: [" " + " ".join(some)])
     if options.type_haystack == "noise":
         return noise()
     lines = (needle(_drawn(options.type_needle_k, rng), _drawn(options.type_needle_v, rng)) for _ in count())
