@@ -20,6 +20,7 @@ KINDS = {
     "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
+    "classes": "pytest_slm.kinds.classes.classes:Classes",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
     "perplexity": "pytest_slm.kinds.perplexity.kind:Perplexity",

@@ -31,6 +31,14 @@ class Conclusion:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+def conclude(task: Task, judged: Sequence[JudgedSample]) -> Conclusion:
+    """The metrics that a task declares. Raises BackendError if nothing could be scored."""
+    try:
+        return Conclusion(metrics=task_metrics(task, judged), primary=task.primary)
+    except NothingScoredError as error:
+        raise BackendError(str(error), slug="nothing-scored") from None
+
+
 class Kind(abc.ABC, Generic[O, S]):
     """One item's work: an instance for each task variant on each quantization; the class says what all have in common.
 
@@ -113,10 +121,7 @@ class Kind(abc.ABC, Generic[O, S]):
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         """The metrics of the item. Raises BackendError if nothing could be scored."""
-        try:
-            return Conclusion(metrics=task_metrics(self.task, judged), primary=self.task.primary)
-        except NothingScoredError as error:
-            raise BackendError(str(error), slug="nothing-scored") from None
+        return conclude(self.task, judged)
 
     @property
     def counts_cuts(self) -> bool:
