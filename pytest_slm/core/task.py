@@ -14,6 +14,7 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "expected_maximum": {"k": 1},
     "f1": {},
     "macro_f1": {},
+    "macro_recall": {},
     "auroc": {},
     "brier": {},
     "calibration_error": {"bins": 10},
@@ -160,6 +161,7 @@ class Task(Record):
     path: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = [metric.name for metric in self.metrics]
         if len(set(names)) != len(names):
             raise RecordError(f"metric names must be unique, not {names}")
@@ -212,6 +214,20 @@ class RateSource(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricPart(Record):
+    """A metric of a task of the suite, and what it weighs in a metric that is made of several."""
+
+    task: str
+    metric: str
+    weight: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.weight < float("inf"):
+            raise RecordError(f"the weight of {self.task}/{self.metric} is above 0, not {self.weight}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SuiteFacts(Record):
     """What a report must know of a suite to make scores of its results."""
 
@@ -224,6 +240,8 @@ class SuiteFacts(Record):
     """The line of work that its questions come from: ``legal``."""
     rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
+    composites: Mapping[Name, tuple[MetricPart, ...]] = field(default_factory=dict)
+    """Metrics that are the weighted mean of metrics of several tasks, by name; there only where all of them are."""
 
     @classmethod
     def of(cls, suite: str) -> Self:

@@ -20,11 +20,12 @@ from pytest_slm.core.result import (
     ThinkingCounts,
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
+from pytest_slm.core.submission import Derivation, EngineSettings, Quantization, Submission, WeightsHeader
 from pytest_slm.core.task import (
     Dataset,
     Declaration,
     Gate,
+    MetricPart,
     MetricSpec,
     ModePlan,
     RateSource,
@@ -45,7 +46,6 @@ __all__ = [
     "Dataset",
     "Declaration",
     "Derivation",
-    "Detected",
     "EngineSettings",
     "Gate",
     "Generation",
@@ -55,6 +55,7 @@ __all__ = [
     "Measurement",
     "Message",
     "Metric",
+    "MetricPart",
     "MetricSpec",
     "Mode",
     "ModePlan",
@@ -72,4 +73,5 @@ __all__ = [
     "ThinkingCounts",
     "ToolCall",
     "Verdict",
+    "WeightsHeader",
 ]

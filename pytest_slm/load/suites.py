@@ -10,13 +10,13 @@ from typing import Any
 
 from pytest_slm.core.record import is_name
 from pytest_slm.core.task import PARAMETERS, part_problem
-from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.core.types import MODES, Gate, MetricPart, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 from pytest_slm.errors import did_you_mean
 from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields, plain
 from pytest_slm.load.mistakes import Mistakes
 
-SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates")
+SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates", "composites")
 TASK_KEYS = (
     *(
         "task",
@@ -100,6 +100,7 @@ def load_suite(path: Path) -> Suite:
             use_case=None if unnamed else _word(fields, "use_case") or name,
             domain=_word(fields, "domain"),
             rates=_rates(fields, tasks),
+            composites=_composites(fields),
         ),
         description=fields.text("description"),
         tags=fields.texts("tags"),
@@ -126,6 +127,27 @@ def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:
         entry = fields.below(value, where, ("task", "metric"))
         rates[name] = RateSource(task=entry.one_of("task", tasks) or "", metric=entry.text("metric", name))
     return rates
+
+
+def _composites(fields: Fields) -> dict[str, tuple[MetricPart, ...]]:
+    """Names to ``{task/metric: weight}``; the tasks need not be those that the score is made of."""
+    found: dict[str, tuple[MetricPart, ...]] = {}
+    for name, value in fields.mapping("composites").items():
+        where = f"composites.{name:.80}"
+        if not WORD.fullmatch(name):
+            fields.add(value, f"{where}: expected a name in small letters, digits and '_'")
+        parts = []
+        for key, item in fields.free(value, where).items():
+            task, _, metric = key.partition("/")
+            weight = fields.real(f"{where}.{key:.80}", item)
+            if not task or not metric or (weight is not None and weight <= 0):
+                fields.add(item, f"{where}: expected `task/metric: weight` with a weight above 0, got {key!r:.80}")
+            elif weight is not None:
+                parts.append(MetricPart(task=task, metric=metric, weight=weight))
+        found[name] = tuple(parts)
+        if not parts and not fields.mistakes.at(where):
+            fields.add(value, f"{where}: it is made of nothing; name its parts, as in `task/metric: 1`")
+    return found
 
 
 def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = None) -> Task:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.types import MEASURED, Detected, Result, RunReport
+from pytest_slm.core.metrics.composites import suite_composites
+from pytest_slm.core.types import MEASURED, Result, RunReport, WeightsHeader
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
@@ -84,7 +85,8 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
     grouped = (
-        (words(run.facts(suite).title), _metrics((r for r in results if r.suite == suite), word)) for suite in suites
+        (words(run.facts(suite).title), (*_composites(run, suite, word), *_metrics(results, suite, word)))
+        for suite in suites
     )
     metrics = tuple((title, rows) for title, rows in grouped if rows)
     performance = [result for result in results if result.suite == PERFORMANCE]
@@ -202,7 +204,7 @@ def _thinking(run: RunReport) -> str:
     return ", ".join(told)
 
 
-def _derived(detected: Detected | None) -> str:
+def _derived(detected: WeightsHeader | None) -> str:
     made = detected.derivation if detected else None
     if made is None:
         return ""
@@ -222,10 +224,16 @@ def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
     return tuple((state.replace("_", "-"), word, count) for state, word, count in counted if count or state == "passed")
 
 
-def _metrics(results: Iterable[Result], word: str) -> tuple[ItemRow, ...]:
-    """What a task says beside its primary metric: groups, breakdowns, rates."""
+def _composites(run: RunReport, suite: str, word: str) -> tuple[ItemRow, ...]:
+    """What a suite makes of metrics of several tasks."""
+    made = suite_composites(suite, run.facts(suite), run.results)
+    return tuple(item_row("several tasks", "", "passed", "", metric, quick=word) for metric in made)
+
+
+def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow, ...]:
+    """What the tasks of a suite say beside their primary metrics: groups, breakdowns, rates."""
     rows = []
-    for result in results:
+    for result in (result for result in results if result.suite == suite):
         for metric in result.metrics:
             if metric.name != result.primary:
                 name, _, part = metric.name.removesuffix("]").partition("[")  # exact_match[family=add]

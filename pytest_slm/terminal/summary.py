@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
@@ -25,7 +26,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for number, line in enumerate(aligned([HEAD, *rows])):
         terminal.write_line(line, bold=number == 0)
     reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
-    for line in (*reasons, *_timings(run), *_remarks(run), *_hints(run)):
+    for line in (*reasons, *_composites(run), *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
     for series in lengths(run.results):
         if series.tasks > 1 or len(series.points) > 1:
@@ -65,6 +66,17 @@ def _set_up(run: RunReport) -> str:
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))
+
+
+def _composites(run: RunReport) -> list[str]:
+    """What suites make of metrics of several tasks."""
+    made = [
+        (suite, metric)
+        for suite in dict.fromkeys(result.suite for result in run.results)
+        for metric in suite_composites(suite, run.facts(suite), run.results)
+    ]
+    told = [(suite, *_shown(metric)) for suite, metric in made]
+    return [f"{suite}: {name} {value} ({bounds}, n={n})" for suite, name, value, bounds, n in told]
 
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})

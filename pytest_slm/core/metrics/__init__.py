@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_slm.core.metrics.classes import f1, macro_f1
+from pytest_slm.core.metrics.classes import f1, macro_f1, macro_recall
 from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.composites import composite
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
@@ -23,6 +23,7 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "expected_maximum": expected_maximum,
     "f1": f1,
     "macro_f1": macro_f1,
+    "macro_recall": macro_recall,
     "auroc": auroc,
     "brier": brier,
     "calibration_error": calibration_error,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_slm.core.metrics.means import within
 from pytest_slm.core.statistics import combine
-from pytest_slm.core.types import Cuts, Metric
+from pytest_slm.core.types import MEASURED, Cuts, Metric, MetricPart, Result, SuiteFacts
 
 
 def composite(name: str, weights: Mapping[str, float], measured: Mapping[str, Metric]) -> Metric | None:
@@ -30,6 +30,37 @@ def composite(name: str, weights: Mapping[str, float], measured: Mapping[str, Me
         stderr=math.hypot(*errors) if len(errors) == len(parts) else None,
         cuts=_cuts(value, parts),
     )
+
+
+def suite_composites(suite: str, facts: SuiteFacts, results: Iterable[Result]) -> tuple[Metric, ...]:
+    """The metrics that a suite makes of those of several tasks, as far as all of their parts were measured. Of a task
+    with variants a part is the mean over all that it declares."""
+    mine = [result for result in results if result.suite == suite and result.outcome in MEASURED]
+    found = {
+        key: metric
+        for parts in facts.composites.values()
+        for part in parts
+        if (metric := _part(key := f"{part.task}/{part.metric}", part, mine)) is not None
+    }
+    made = (
+        composite(name, {f"{part.task}/{part.metric}": part.weight for part in parts}, found)
+        for name, parts in facts.composites.items()
+    )
+    return tuple(metric for metric in made if metric is not None)
+
+
+def _part(name: str, part: MetricPart, results: Sequence[Result]) -> Metric | None:
+    """A metric of a task, over all its variants; None where one of them was not measured."""
+    of_task = [result for result in results if result.task == part.task]
+    measured = {
+        result.variant: metric
+        for result in of_task
+        if (metric := result.metric(part.metric)) is not None and metric.unit == "share"
+    }
+    declared = {name for result in of_task for name in result.declared.task_variants}
+    if not measured or not declared <= set(measured):
+        return None
+    return composite(name, dict.fromkeys(measured, 1.0), measured)
 
 
 def _cuts(value: float, parts: Sequence[tuple[float, Metric]]) -> Cuts | None:
