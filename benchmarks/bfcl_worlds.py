@@ -17,6 +17,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,19 +25,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import arguments
-from benchmarks.common.outcome import Progress, recorded, table
+from benchmarks.common.outcome import Progress as Steps
+from benchmarks.common.outcome import recorded, table
+from benchmarks.common.peers import Ours
+from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
 from pytest_slm.bfcl.rows import Row, docs_of, read_rows
 from pytest_slm.bfcl.worlds.checking import check
 from pytest_slm.bfcl.worlds.kind import Category, WorldsOptions
 from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, gold_call, scenario_of
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import Task
+from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
 from pytest_slm.core.worlds import Execution
 from pytest_slm.data.packages import Package, fetch
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.checking import make_kind
+from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.options import read_options
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
+from pytest_slm.run.drive import drive, first_round
 from pytest_slm.sandbox import Worlds
 
 WORKER = Path(__file__).parent / "common" / "bfcl_worker.py"
@@ -73,14 +81,16 @@ def main() -> None:
     parser.add_argument("--broken", type=arguments.count, default=200, metavar="N", help="broken trajectories")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the broken trajectories")
     parser.add_argument("--python", metavar="PATH", help="an interpreter with bfcl-eval and mpmath")
-    parser.add_argument("--model", metavar="REF", help="a model for `together`; left out without one")
+    parser.add_argument("--model", type=Path, metavar="GGUF", help="a model for `together`; left out without one")
+    parser.add_argument("--threads", type=arguments.count, default=2, metavar="N", help="of the model")
+    parser.add_argument("--counted", action="store_true", help="of `together` the counted tokens only, nothing timed")
     parser.add_argument("--scenarios", type=arguments.count, default=6, metavar="N", help="of the category base")
     options = arguments.checked(arguments.with_out(parser), ["wasmtime", "datasets"])
     task = _task()
     tools = read_options(WorldsOptions, task.options).tools
     gold = gold_cases(task, tools, RunConfig(model="none", data=str(options.data)))
     broken = broken_cases(gold, options.broken, options.seed)
-    progress = Progress(2 + 2 * bool(options.model))
+    progress = Steps(2 + 2 * bool(options.model))
     with recorded(options.out, "bfcl_worlds", {"seed": options.seed}) as document:
         theirs = official([*gold, *broken], tools.package, options.python)
         progress.step("theirs")
@@ -215,9 +225,57 @@ def compared(
     }
 
 
+class OneByOne:
+    """A backend that is asked one request at a time, whatever comes together."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def generate(
+        self, requests: Sequence[Request], progress: Progress = silent, finished: Finished[Generation] = ignored
+    ) -> list[Generation]:
+        """Their answers, each asked for when the one before it is there."""
+        made = []
+        for number, request in enumerate(requests):
+            made += self._inner.generate([request], progress)
+            finished(number, made[-1])
+        return made
+
+
 def throughput(options: argparse.Namespace, *, together: bool) -> dict[str, Any]:
-    """Tokens a second of some scenarios, all in flight at once or each by itself, and of the model's share of it."""
-    raise NotImplementedError
+    """Tokens a second of some scenarios, all in flight at once or each by itself; and, counted and not timed, the
+    tokens of prompts that the engine computes for their first answers, common beginnings once where it can."""
+    model, lines = Ours(options.model, options.threads), list[Any]()
+    quantization = Quantization(name=options.model.stem, format="gguf")
+    backend: Any = model.backend if together else OneByOne(model.backend)
+    config = RunConfig(model=str(options.model), data=str(options.data), limit=options.scenarios, mode="full")
+    context = RunContext(
+        config=config,
+        submission=Submission(slug="model", name="model", quantizations=(quantization,)),
+        quantization=quantization,
+        detected=None,
+        open=lambda: backend,
+        record=lines.append,
+        extensions=Extensions(),
+    )
+    try:
+        first = list(first_round(make_kind(_task(), "base", context), options.scenarios).requests)
+        counted = [
+            model.backend.workload_of_requests(one) for one in ([first] if together else [[one] for one in first])
+        ]
+        found = {"first_prompts": sum(one.shown for one in counted), "computed": sum(one.evaluated for one in counted)}
+        if options.counted:
+            return found
+        began = time.perf_counter()
+        drive(make_kind(_task(), "base", context))
+        seconds = time.perf_counter() - began
+    finally:
+        model.close()
+    read, wrote = sum(line.n_prompt for line in lines), sum(line.n_output for line in lines)
+    return {**found, "read": read, "written": wrote, "seconds": seconds, "tokens_a_second": (read + wrote) / seconds}
 
 
 def _task() -> Task:
