@@ -59,15 +59,24 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> Buff
 
 
 def special(path: str | os.PathLike[str]) -> str:
-    """What is there in the place of an ordinary file (``a pipe, not a file``); nothing for a file and where there is
-    none."""
+    """What is there in the place of an ordinary file (``a pipe, not a file``), or a link to nothing; empty for a file
+    and where there is none."""
     try:
         _check(Path(path).stat(), None, path)
     except OSError as error:
-        return str(error.strerror) if error.errno in (errno.EISDIR, errno.EINVAL) else ""
+        return str(error.strerror) if error.errno in (errno.EISDIR, errno.EINVAL) else dangling(path)
     except ValueError:  # a NUL: nothing can be there
         return ""
     return ""
+
+
+def dangling(path: str | os.PathLike[str]) -> str:
+    """Where a symbolic link leads to, if nothing is there; empty for all else."""
+    try:
+        target = Path(path).readlink()
+    except (OSError, ValueError):
+        return ""
+    return "" if Path(path).exists() else f"a symbolic link to {target}, where nothing is"
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = TEXT) -> bytes:

@@ -208,22 +208,22 @@ class Fake:
 
     def _said(self, request: Request, opened: Marks | None) -> list[str]:
         """What the script says to a request, word by word, with what it thinks before."""
-        rule = self._rule(request.messages[-1].content if request.messages else request.prompt or "")
+        rule = self._rule(request.turns[-1].content if request.messages else request.prompt or "")
         said = rule.get("text", self._script.get("text", "I do not know."))
         text = str(said[request.seed % len(said) if request.temperature else 0] if isinstance(said, list) else said)
         thought = rule.get("reasoning", self._script.get("reasoning"))
         told = variables_of(self._template or "", self._thinking).values()
         quiet = self._switch is not None and not thinks(self._thinking)
-        if thought and all(told) and not quiet:
+        if thought and all(told) and not quiet and not request.answer_prefix:
             marks = opened or self._rules.known[0]
             text = f"{'' if opened else marks.open}\n{thought}\n{marks.close}\n\n{text}"
         return _pieces(text)
 
     def _opened(self, request: Request) -> Marks | None:
-        if self._template is None or request.messages is None:
+        if self._template is None or request.messages is None or request.answer_prefix:
             return None
         told = variables_of(self._template, self._thinking)
-        messages = self._switch.set(request.messages, self._thinking) if self._switch else request.messages
+        messages = self._switch.set(request.turns, self._thinking) if self._switch else request.turns
         prompt = chat_template(self._template, "", "", tuple(told.items())).render(messages, request.tools)
         return opened_by(prompt, self._rules.known)
 

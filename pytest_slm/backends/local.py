@@ -37,7 +37,7 @@ from pytest_slm.prompts import process
 from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
 from pytest_slm.prompts.switches import Switch, switch_of, variables_of
 from pytest_slm.prompts.template import TEMPLATE_REMEDY, ChatTemplate, TemplateFacts, chat_template, joint_facts
-from pytest_slm.prompts.thinking import Marks, opened_by
+from pytest_slm.prompts.thinking import Marks, answered_with, opened_by
 from pytest_slm.prompts.writing import DEFAULT_RULES, ThinkingRules, Writing
 
 T = TypeVar("T")
@@ -302,10 +302,11 @@ class LocalBackend(ABC):
                 f"{TEMPLATE_REMEDY}",
                 slug="no-chat-template",
             )
-        messages, switch = request.messages or (), self._switch
+        messages, switch = request.turns, self._switch
         messages = messages if switch is None else switch.set(messages, self._thinking)
         # A character of the private use area that no message holds, nor its name in JSON: some templates write that.
-        said = json.dumps([*(message.to_json() for message in messages), *request.tools], ensure_ascii=False)
+        told = [message.to_json() for message in (*messages, *(request.messages or ())[-1:])]
+        said = json.dumps([*told, *request.tools], ensure_ascii=False)
         mark, named = next(
             (chr(code), f"\\u{code:04x}")
             for code in range(0xE000, 0xF900)
@@ -317,6 +318,7 @@ class LocalBackend(ABC):
 
         tools = [rewritten(tool, plain_words) for tool in request.tools]
         text = template.render([message.rewritten(plain_words) for message in messages], tools).replace(named, mark)
+        text = answered_with(text, plain_words(request.answer_prefix), self._rules.known)
         ids: list[int] = []
         for part, plain in tokenizer.control.parts(text, mark):
             if plain and ids:

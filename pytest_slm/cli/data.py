@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.cli.packages import packages
 from pytest_slm.cli.say import say, warn
 from pytest_slm.core.types import Dataset, Task
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need
+from pytest_slm.data.packages import Package, fetch
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.lm_eval.needs import needs
@@ -46,12 +48,13 @@ def _needs(arguments: argparse.Namespace) -> list[Need]:
         if text is not None and not all(name.strip() for name in text.split(",")):
             raise UsageError(f"--{option}={text}: an empty name; say a value, or leave it out", slug="option-value")
     tasks = [name.removeprefix("lm_eval:") for name in arguments.task.split(",")] if arguments.task else []
-    return needs(arguments.suite.split(",") if arguments.suite else [], tasks, others=_read_by_generator)
+    return needs(arguments.suite.split(",") if arguments.suite else [], tasks, others=_read)
 
 
-def _read_by_generator(task: Task) -> Sequence[Dataset]:
-    name = task.options.get("generator")
-    return Extensions().generators.lookup(name).datasets(task.options) if isinstance(name, str) else ()
+def _read(task: Task) -> Sequence[Dataset]:
+    extensions, name = Extensions(), task.options.get("generator")
+    generated = extensions.generators.lookup(name).datasets(task.options) if isinstance(name, str) else ()
+    return (*generated, *extensions.kinds.lookup(task.kind).datasets(task))
 
 
 def _pull(arguments: argparse.Namespace) -> int:
@@ -64,7 +67,16 @@ def _pull(arguments: argparse.Namespace) -> int:
     for error in failed:
         warn(error)
     say(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
-    return 1 if failed else 0
+    lacking = [problem for package in _packages(arguments) if (problem := fetch(package, say)) is not None]
+    for problem in lacking:
+        warn(problem)
+    return 1 if failed or lacking else 0
+
+
+def _packages(arguments: argparse.Namespace) -> list[Package]:
+    if arguments.task and not arguments.suite:
+        return []
+    return packages(arguments.suite.split(",") if arguments.suite else ())
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """From results to the score of a suite, and from suites to the aggregates of the profiles.
 
 Rules (docs/scores.md): a suite's score is the mean of the primary metrics of exactly the tasks it declares; variants
-of one task are averaged first, so that a task counts once; what was not measured is left out and shows as coverage,
-it is never 0. Everything is on a scale of 0 to 100.
+of one task are averaged first, so that a task counts once, and tasks of one family count once together; what was not
+measured is left out and shows as coverage, it is never 0. Everything is on a scale of 0 to 100.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ def goodness(metric: Metric) -> tuple[float, Interval | None]:
 
 def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) -> SuiteScore | None:
     """The mean over the measured tasks of a suite, or None if none of the declared tasks was measured."""
+    results = list(results)
     by_task: dict[str, list[Metric]] = {}
     for result in results:
         metric = result.metric()
@@ -77,8 +78,12 @@ def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) 
             by_task.setdefault(result.task, []).append(metric)
     if not by_task:
         return None
-    tasks = [combine([(1 / len(metrics), *goodness(metric)) for metric in metrics]) for metrics in by_task.values()]
-    score, interval = combine([(1 / len(tasks), value, bounds) for value, bounds in tasks])
+    weights = task_weights(list(by_task), results)
+    tasks = {
+        task: combine([(1 / len(metrics), *goodness(metric)) for metric in metrics])
+        for task, metrics in by_task.items()
+    }
+    score, interval = combine([(weights[task], value, bounds) for task, (value, bounds) in tasks.items()])
     return SuiteScore(
         suite=suite,
         score=clamp(score),
@@ -87,6 +92,16 @@ def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) 
         measured=tuple(sorted(by_task)),
         declared=tuple(declared),
     )
+
+
+def task_weights(tasks: Sequence[str], results: Iterable[Result]) -> dict[str, float]:
+    """What part of the score of a suite each of these tasks has: all the same, those of one family together as much as
+    any other. They add up to 1."""
+    families = {result.task: result.declared.family for result in results if result.declared.family}
+    shared: dict[str, list[str]] = {}
+    for task in tasks:
+        shared.setdefault(f"family {families[task]}" if task in families else f"task {task}", []).append(task)
+    return {task: 1 / len(shared) / len(members) for members in shared.values() for task in members}
 
 
 def aggregate(profile: Profile, scores: Mapping[str, tuple[float, Interval | None]]) -> Aggregate | None:

@@ -164,6 +164,18 @@ def jsonable(value: object, where: str = "value") -> Any:
     raise RecordError(f"{where}: {type(value).__name__} has no JSON form")
 
 
+WORD = (1 << 31) - 1
+"""The greatest whole number that engines take: they keep them in 32 bits."""
+
+
+def check_bounds(name: str, value: int, least: int, most: int) -> None:
+    """Raise RecordError for a whole number that is too small or too large."""
+    if value < least:
+        raise RecordError(f"{name} must be at least {least}, not {value}")
+    if value > most:
+        raise RecordError(f"{name} must be at most {most}, not {value}")
+
+
 Check = Callable[[object, str], None]
 
 

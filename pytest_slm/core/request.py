@@ -1,4 +1,5 @@
-"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict."""
+"""What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict, calls of
+tools."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.worlds import Execution
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -46,7 +48,11 @@ class Request(Record):
     left end, as in lm-eval, instead of being an error. ``begun``: what the answer begins with, as token ids that are
     known from a run that was interrupted; a backend may go on behind them where the request is ``resumable``, and
     counts them as its own.
+    A conversation that ends with words of the assistant is one whose answer begins with them (``answer_prefix``): the
+    model goes on behind them, and they are no part of what it wrote.
     ``alone``: it is asked when nothing else is being computed, so that its times are its own.
+    ``may_not_fit``: a prompt that is longer than the context is answered by the driver, with an empty text that ends
+    with ``context``, instead of being an error of the whole item.
     """
 
     messages: tuple[Message, ...] | None = None
@@ -66,6 +72,19 @@ class Request(Record):
     keep_end: bool = False
     begun: tuple[int, ...] = ()
     alone: bool = False
+    may_not_fit: bool = False
+
+    @property
+    def answer_prefix(self) -> str:
+        """What the answer begins with; empty as a rule."""
+        last = self.messages[-1] if self.messages else None
+        return last.content if last is not None and last.role == "assistant" and not last.tool_calls else ""
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The conversation before the answer."""
+        messages = self.messages or ()
+        return messages[:-1] if self.answer_prefix else messages
 
     @property
     def resumable(self) -> bool:
@@ -75,6 +94,8 @@ class Request(Record):
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.messages, self.prompt, self.prompt_ids)) != 1:
             raise RecordError("a request has exactly one of messages, prompt and prompt_ids")
+        if self.answer_prefix and not self.turns:
+            raise RecordError("an answer is begun that nobody has asked for: a message of the user stands before it")
         if self.max_tokens < 1:
             raise RecordError(f"max_tokens must be at least 1, not {self.max_tokens}")
         check_sampling(self.temperature, self.top_p, self.top_k, self.min_p)
@@ -113,10 +134,9 @@ class GenerationSettings(Record):
         check_sampling(
             self.temperature or 0.0, 1.0 if self.top_p is None else self.top_p, self.top_k or 0, self.min_p or 0.0
         )
-        for name, least in (("max_tokens", 1), ("fewshot", 0), ("repeats", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise RecordError(f"{name} must be at least {least}, not {value}")
+        for name, (least, most) in BOUNDS.items():
+            if (value := getattr(self, name)) is not None:
+                check_bounds(name, value, least, most)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -147,6 +167,8 @@ class GenerationSettings(Record):
         return replace(request, **changes) if changes and not request.forced_length else request
 
 
+BOUNDS = {"max_tokens": (1, WORD), "top_k": (0, WORD), "fewshot": (0, 1_000), "repeats": (1, 10_000)}
+"""The least and greatest of the whole numbers: beyond them engines count in other numbers, or nobody sees the end."""
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_tokens")
 """The settings that are fields of a request by the same name."""
 GENERATION = tuple(field.name for field in fields(GenerationSettings))
@@ -283,6 +305,8 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Ask = ModelAsk | Trial | Grading
+Aside = Trial | Grading | Execution
+"""What is not asked of the model."""
+Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]
 """A conversation about one sample: it yields what to ask, is sent the answer, and returns the verdict."""

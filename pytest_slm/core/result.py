@@ -13,7 +13,7 @@ from pytest_slm.core.request import GenerationSettings
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Detected, Submission
-from pytest_slm.core.task import Gate, MetricSpec, SuiteFacts, Task
+from pytest_slm.core.task import Declaration, Gate, SuiteFacts, Task
 
 Mode = Literal["quick", "full", "validate"]
 MODES: tuple[Mode, ...] = ("quick", "full", "validate")
@@ -107,21 +107,6 @@ class ItemId(Record):
     def __str__(self) -> str:
         inside = "-".join(part for part in (self.quantization, self.variant) if part)
         return f"{self.suite}/{self.task}[{inside}]"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declaration(Record):
-    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, the
-    variants of its task, and how its primary metric is made."""
-
-    suite_tasks: tuple[str, ...] = ()
-    task_variants: tuple[str, ...] = ()
-    primary: MetricSpec | None = None
-
-    @classmethod
-    def of(cls, task: Task, suite_tasks: tuple[str, ...]) -> Self:
-        """What a task declares, in a suite whose score is made of these tasks."""
-        return cls(suite_tasks=suite_tasks, task_variants=tuple(task.variants), primary=task.spec(task.primary))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.core.record import (
+    WORD,
     FileName,
     Name,
     Record,
@@ -16,6 +17,7 @@ from pytest_slm.core.record import (
     Sha256,
     Slug,
     Time,
+    check_bounds,
     stays_inside,
 )
 
@@ -28,10 +30,13 @@ KERNELS = ("F16", "F32")
 """Types in which quantized weights can be computed unpacked, as `--slm-kernels` names them."""
 
 
-def _setting(meaning: str, example: str, engine: str = "both", *, declared: bool = True) -> Any:
+def _setting(
+    meaning: str, example: str, engine: str = "both", *, declared: bool = True, least: int = 1, most: int = WORD
+) -> Any:
     """A field of EngineSettings, with what docs/settings.md and --help say of it; what is not ``declared`` by
-    submissions is the user's own word alone."""
+    submissions is the user's own word alone. ``least`` and ``most`` are for whole numbers."""
     about = {"meaning": meaning, "example": example, "engine": engine, "declared": declared}
+    about |= {"least": least, "most": most}
     return dataclasses.field(default=None, metadata=about)
 
 
@@ -52,16 +57,20 @@ class EngineSettings(Record):
     engine_lib: str | None = _setting("a libllama of your own", "./libllama.so", "llama.cpp", declared=False)
     threads: int | None = _setting("threads of the engine", "4")
     n_ctx: int | None = _setting("context length, in tokens: of a conversation with its answer", "4096")
-    n_batch: int | None = _setting("tokens that go through the engine at once", "512")
-    n_seq: int | None = _setting("sequences that may be in memory together", "64", "llama.cpp")
+    n_batch: int | None = _setting("tokens that go through the engine at once", "512", most=1 << 14)
+    n_seq: int | None = _setting("sequences that may be in memory together", "64", "llama.cpp", most=255)
     kv_cells: int | None = _setting("tokens of KV memory that all sequences share", "16384", "llama.cpp")
     kv_type: str | None = _setting("number format of the KV memory", "Q8_0", "llama.cpp")
     flash_attention: bool | None = _setting("whether attention is computed in one kernel", "off", "llama.cpp")
     dtype: str | None = _setting("number format of the weights and of computing", "float32", "transformers")
     device: str | None = _setting("where it is computed", "cuda", "transformers")
 
-    gpu_layers: int | None = _setting("layers that a GPU computes (999: all)", "999", "llama.cpp", declared=False)
-    main_gpu: int | None = _setting("the GPU that does what is not split, from 0", "0", "llama.cpp", declared=False)
+    gpu_layers: int | None = _setting(
+        "layers that a GPU computes (999: all)", "999", "llama.cpp", declared=False, least=0
+    )
+    main_gpu: int | None = _setting(
+        "the GPU that does what is not split, from 0", "0", "llama.cpp", declared=False, least=0, most=255
+    )
     tensor_split: tuple[float, ...] | None = _setting(
         "how much of the model each GPU has, in proportion", "3,1", "llama.cpp", declared=False
     )
@@ -76,11 +85,10 @@ class EngineSettings(Record):
     )
 
     def __post_init__(self) -> None:
-        for names, least in ((WHOLE_NUMBERS, 1), (("gpu_layers", "main_gpu"), 0)):
-            for name in names:
-                value = getattr(self, name)
-                if value is not None and value < least:
-                    raise RecordError(f"{name} must be at least {least}, not {value}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is int:
+                check_bounds(field.name, value, field.metadata["least"], field.metadata["most"])
         if self.tensor_split is not None and not (min(self.tensor_split, default=-1.0) >= 0 < sum(self.tensor_split)):
             raise RecordError("tensor_split has a number for each GPU, of at least 0, and not all of them are 0")
         for name, known in CHOICES.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "expected_maximum": {"k": 1},
     "f1": {},
     "macro_f1": {},
+    "macro_recall": {},
     "auroc": {},
     "brier": {},
     "calibration_error": {"bins": 10},
@@ -30,7 +31,9 @@ class MetricSpec(Record):
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
     1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
     is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
-    ``label`` is the class that ``f1`` is of. ``chance`` is what a model without any skill gets; None where nobody says.
+    ``label`` is the class that ``f1`` is of.
+    ``chance`` is what a model without any skill gets; None where nobody says. ``parts`` makes it the mean of other
+    metrics of the task, declared before it, by these weights; it is made only where all of them are.
     """
 
     name: str
@@ -44,8 +47,13 @@ class MetricSpec(Record):
     parameters: Mapping[str, int] = field(default_factory=dict)
     label: str | None = None
     chance: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.parts and (self.group or self.balance or self.key or self.complement or self.aggregate != "mean"):
+            raise RecordError(f"{self.name}: it is made of its parts, and of nothing else")
+        if not all(0 < weight < float("inf") for weight in self.parts.values()):
+            raise RecordError(f"{self.name}: the weight of a part is above 0")
         if (self.aggregate == "f1") != (self.label is not None):
             raise RecordError(f"{self.name}: `label` names the class of `aggregate: f1`, and of no other")
         if self.chance is not None and not 0 <= self.chance <= 1:
@@ -71,6 +79,17 @@ class MetricSpec(Record):
     def higher_is_better(self) -> bool:
         """A complement counts what should not happen, and errors are better small."""
         return not self.complement and self.aggregate not in ("brier", "calibration_error")
+
+
+def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:
+    """Why a metric cannot be made of its parts, which are shares declared before it and all better in one direction."""
+    known = {one.name: one for one in before if one.unit == "share"}
+    for name in spec.parts:
+        if name not in known:
+            return f"its part {name!r:.80} is no share that is declared before it"
+        if not known[name].higher_is_better:
+            return f"its part {name!r:.80} is better when it is smaller"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +151,11 @@ class Task(Record):
     modes: Mapping[str, ModePlan] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     gate: Gate | None = None
+    family: Name | None = None
+    """Tasks of one family count once in the score of their suite, as the mean of them."""
+    effective: float | None = None
+    """Its variants are lengths in tokens (``variants`` are whole numbers), and a length is mastered from this value of
+    the primary metric on."""
     tokens_per_sample: int = 100
     """A rough expectation, used for the ETA only and never reported."""
     path: str = ""
@@ -142,6 +166,13 @@ class Task(Record):
             raise RecordError(f"metric names must be unique, not {names}")
         if self.primary not in names:
             raise RecordError(f"primary {self.primary!r} is none of the metrics {names}")
+        for place, spec in enumerate(self.metrics):
+            if (wrong := part_problem(spec, self.metrics[:place])) is not None:
+                raise RecordError(f"{spec.name}: {wrong}")
+        if self.effective is not None and not 0 < self.effective <= 1:
+            raise RecordError(f"effective is above 0 and at most 1, not {self.effective}")
+        if self.effective is not None and not all(name.isdecimal() for name in self.variants):
+            raise RecordError("effective is for variants that are lengths: whole numbers of tokens")
         if self.gate and self.gate.metric not in names:
             raise RecordError(f"gate metric {self.gate.metric!r} is none of the metrics {names}")
 
@@ -151,11 +182,48 @@ class Task(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Declaration(Record):
+    """What was declared around an item when it was measured: the tasks that the score of its suite is the mean of, the
+    variants of its task, how its primary metric is made, and what ``family`` and ``effective`` of its task were."""
+
+    suite_tasks: tuple[str, ...] = ()
+    task_variants: tuple[str, ...] = ()
+    primary: MetricSpec | None = None
+    family: Name | None = None
+    effective: float | None = None
+
+    @classmethod
+    def of(cls, task: Task, suite_tasks: tuple[str, ...]) -> Self:
+        """What a task declares, in a suite whose score is made of these tasks."""
+        return cls(
+            suite_tasks=suite_tasks,
+            task_variants=tuple(task.variants),
+            primary=task.spec(task.primary),
+            family=task.family,
+            effective=task.effective,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RateSource(Record):
     """The metric of a task of the suite that is a rate of the registry."""
 
     task: str
     metric: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricPart(Record):
+    """A metric of a task of the suite, and what it weighs in a metric that is made of several."""
+
+    task: str
+    metric: str
+    weight: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.weight < float("inf"):
+            raise RecordError(f"the weight of {self.task}/{self.metric} is above 0, not {self.weight}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +239,8 @@ class SuiteFacts(Record):
     """The line of work that its questions come from: ``legal``."""
     rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
+    composites: Mapping[Name, tuple[MetricPart, ...]] = field(default_factory=dict)
+    """Metrics that are the weighted mean of metrics of several tasks, by name; there only where all of them are."""
 
     @classmethod
     def of(cls, suite: str) -> Self:

@@ -10,7 +10,6 @@ from pytest_slm.core.result import (
     AnswerCounts,
     CutPrompts,
     Cuts,
-    Declaration,
     ItemId,
     Measurement,
     Metric,
@@ -22,7 +21,18 @@ from pytest_slm.core.result import (
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
 from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
-from pytest_slm.core.task import Dataset, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.core.task import (
+    Dataset,
+    Declaration,
+    Gate,
+    MetricPart,
+    MetricSpec,
+    ModePlan,
+    RateSource,
+    Suite,
+    SuiteFacts,
+    Task,
+)
 
 __all__ = [
     "MEASURED",
@@ -46,6 +56,7 @@ __all__ = [
     "Measurement",
     "Message",
     "Metric",
+    "MetricPart",
     "MetricSpec",
     "Mode",
     "ModePlan",

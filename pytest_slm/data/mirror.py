@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from pytest_slm.errors import UsageError
-from pytest_slm.files import open_regular
+from pytest_slm.files import inside, open_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +45,18 @@ def locate(mirror: str | None, dataset: str, config: str | None) -> MirrorCopy |
     return MirrorCopy(
         folder=folder, sha256=sha256, cache=Path(platformdirs.user_cache_dir("pytest-slm")) / "datasets" / sha256[:16]
     )
+
+
+def beside(mirror: str | None, name: str) -> Path | None:
+    """A file of a mirror that is no data set of the Hub: in its folder, or beside it, as ``essays/`` beside ``hub/``.
+    None if there is no mirror, or no such file."""
+    if mirror is None:
+        return None
+    for folder in (Path(mirror), Path(mirror).resolve().parent):
+        try:
+            place = inside(folder, name)
+        except OSError:
+            continue
+        if place.is_file():
+            return place
+    return None

@@ -7,7 +7,7 @@ first k samples for a greater limit are the samples for limit k, so that quick i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ GENERATORS: Mapping[str, str] = {
     "joined": "pytest_slm.generators.joined:JOINED",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "niah": "pytest_slm.generators.niah:NIAH",
+    "ruler": "pytest_slm.generators.ruler:RULER",
     "rows": "pytest_slm.generators.rows:ROWS",
 }
 
@@ -37,9 +38,11 @@ class GeneratorContext:
     """What a generator may know: the task's options, one variant's parameters, limit, seed, and how to count tokens.
 
     ``count_tokens`` returns the length of a whole prompt in tokens of the model under test, chat template included;
-    each call is a round trip to the model's process. ``folder`` is the suite's folder: data paths in the options are
-    relative to it. ``rows`` reads the rows of a data set, from a mirror or the Hub; it raises SlmError where they
-    cannot be had.
+    each call is a round trip to the model's process. ``count_texts`` does the same for plain texts, all in one round
+    trip. ``folder`` is the suite's folder: data paths in the options are relative to it. ``rows`` reads the rows of a
+    data set, from a mirror or the Hub; it raises SlmError where they cannot be had. ``mirror_file`` is the place of a
+    file in the mirror, None where there is none. What a generator puts into ``facts`` stands in the report: where its
+    samples are from.
     """
 
     options: Mapping[str, Any]
@@ -47,8 +50,11 @@ class GeneratorContext:
     limit: int | None
     seed: int
     count_tokens: Callable[[tuple[Message, ...]], int]
+    count_texts: Callable[[Sequence[str]], Sequence[int]] = lambda texts: [len(text.split()) for text in texts]
     folder: Path = Path()
     rows: Callable[[Dataset], Sequence[Row]] = no_rows
+    mirror_file: Callable[[str], Path | None] = lambda _name: None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:

@@ -42,14 +42,19 @@ class WeightFiles:
         looks = {file: _look(file) for file in self._looks}
         if looks == self._looks:
             return None
+        first = next(file for file, look in looks.items() if look != self._looks[file])
         if self._is_same(looks):
+            written = next((file for file, look in looks.items() if _is_written(look, self._looks[file])), None)
+            if written is not None:
+                return self._changed(
+                    f"{written} was written to in this run, and what stood in it meanwhile is not known"
+                )
             self._looks = looks
             return None
-        first = next(file for file, look in looks.items() if look != self._looks[file])
         return self._changed(f"{first} was {'replaced or overwritten' if any(looks[first]) else 'deleted'} in this run")
 
     def _is_same(self, looks: Mapping[Path, Look]) -> bool:
-        """Whether the content is what it was: a link more changes one of the times, and `touch` another one."""
+        """Whether the content is what it was: a link more, or other rights, change one of the times."""
         if self._sha256 is None:
             return all(look[:-1] == self._looks[file][:-1] for file, look in looks.items())
         try:
@@ -135,6 +140,11 @@ def _names(files: Iterable[Path]) -> str:
 def _where(look: Look) -> Look:
     """The inode and its device."""
     return look[2:4]
+
+
+def _is_written(look: Look, before: Look) -> bool:
+    """Whether the file that is open has another time of writing: its content may have been another one for a while."""
+    return _where(look) == _where(before) and look[1] != before[1]
 
 
 def _look(file: Path) -> Look:

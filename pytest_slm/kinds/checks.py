@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.backends.protocol import TOOLS
+from pytest_slm.backends.protocol import CHAT, TOOLS
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Grading, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
@@ -19,7 +19,7 @@ from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, bind_scorer, check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
-from pytest_slm.kinds.samples.generated import GeneratedSamples
+from pytest_slm.kinds.samples.generated import Counts, GeneratedSamples
 from pytest_slm.scorers import DEFAULT_SCORER, Scoring
 from pytest_slm.scorers.answer import bad_sample
 
@@ -31,7 +31,9 @@ class ChecksOptions(Record):
 
     ``tools_prompt`` is a text with ``{tools}`` in it: the functions stand there for models whose chat template does not
     write any, and with ``tools_in_prompt`` for all models. ``opening_only``: the scorer judges the beginning of an
-    answer, so that one which was cut off is as good as a whole one. ``grader`` judges instead of the task's scorer.
+    answer, so that one which was cut off is as good as a whole one. ``bare_text``: without a chat template the texts of
+    the conversation stand one after the other, and nothing between them. ``grader`` judges instead of the task's
+    scorer.
     """
 
     samples: str | None = None
@@ -43,6 +45,7 @@ class ChecksOptions(Record):
     tools_in_prompt: bool = False
     tools_prompt: str = ""
     opening_only: bool = False
+    bare_text: bool = False
     grader: str | None = None
 
     def __post_init__(self) -> None:
@@ -55,11 +58,13 @@ class ChecksOptions(Record):
         if (self.tools_in_prompt or self.tools_prompt) and "{tools}" not in self.tools_prompt:
             raise RecordError("tools_prompt: expected a text with {tools} in it, where the functions will stand")
 
-    def request(self, sample: Sample, seed: int, *, alone: bool = False) -> Request:
+    def request(self, sample: Sample, seed: int, *, alone: bool = False, bare: bool = False) -> Request:
         """The request that a sample becomes: greedy, unless the user wants it otherwise."""
+        messages = self.conversation(sample.messages(), sample.tools)
         return Request(
-            messages=self.conversation(sample.messages(), sample.tools),
-            tools=() if self.tools_in_prompt else sample.tools,
+            messages=None if bare else messages,
+            prompt="".join(message.content for message in messages) if bare else None,
+            tools=() if self.tools_in_prompt or bare else sample.tools,
             max_tokens=self.max_tokens,
             stop=(self.stop,) if isinstance(self.stop, str) else self.stop,
             seed=seed,
@@ -110,7 +115,7 @@ class Checks(Kind[ChecksOptions, Sample]):
     def generated(self) -> GeneratedSamples | None:
         """The samples of the generator; None where they are those of a file."""
         name = self.options.generator
-        return None if name is None else GeneratedSamples(name, self.task, self.variant, self.context, self._count)
+        return None if name is None else GeneratedSamples(name, self.task, self.variant, self.context, self._counts)
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
@@ -130,9 +135,11 @@ class Checks(Kind[ChecksOptions, Sample]):
         if self.options.grader is None:
             scoring = self.scorings.of({})
             scoring.rule.ready(scoring.options)
-        tokens = self.task.variants.get(self.variant, {}).get("context_tokens")
-        n_ctx = self.backend.describe().n_ctx
+        n_ctx, declared = self.backend.describe().n_ctx, self.task.variants.get(self.variant, {})
         answer = self.context.config.generation.max_tokens or self.options.max_tokens
+        tokens = declared.get("context_tokens")
+        if (whole := declared.get("max_seq_length")) is not None:  # the answer that the task declares is part of it
+            tokens = int(whole) - self.options.max_tokens
         if self.options.tools_prompt and TOOLS not in self.backend.capabilities:
             self.options = replace(self.options, tools_in_prompt=True)
         if tokens is not None and n_ctx is not None and int(tokens) + answer > int(n_ctx):
@@ -160,7 +167,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         grader = self.options.grader
         scoring = self.scorings.of(sample.scoring) if grader is None else None
         alone = scoring is not None and scoring.timed
-        generation = yield self.options.request(sample, self.context.config.seed, alone=alone)
+        generation = yield self.options.request(sample, self.context.config.seed, alone=alone, bare=self._bare)
         if generation.ending == "censored":
             # An empty answer would be right where nothing is wanted.
             return Verdict(value=0.0, answer="", explanation="no answer: its length was spent in the thinking")
@@ -176,6 +183,7 @@ class Checks(Kind[ChecksOptions, Sample]):
         return {
             **({"tools": tools} if any(sample.tools for sample in samples) else {}),
             **({} if self.generated is None else self.generated.provenance()),
+            **({"asked_as": "bare text" if self._bare else "conversation"} if self.options.bare_text else {}),
             "samples_sha256": sha256(*map(_asked, samples)),
             "chat_template_sha256": self.backend.describe().chat_template_sha256,
             "scorer": self.task.scorer,
@@ -191,8 +199,27 @@ class Checks(Kind[ChecksOptions, Sample]):
     def seeded(self) -> bool:
         return self.generated is not None and not self.generated.finite
 
+    @property
+    def plain_instead(self) -> bool:
+        return self.options.bare_text and self.context.config.generation.plain
+
+    @property
+    def _bare(self) -> bool:
+        """Whether its conversations are asked as bare text."""
+        return self.options.bare_text and (self.plain_instead or CHAT not in self.backend.capabilities)
+
+    @property
+    def _counts(self) -> Counts:
+        tokenizer = functools.partial(json.dumps, sort_keys=True)
+        return Counts(
+            prompt=self._count, texts=self._count_texts, tokenizer=lambda: tokenizer(self.backend.describe().to_json())
+        )
+
+    def _count_texts(self, texts: Sequence[str]) -> Sequence[int]:
+        return self.backend.count_tokens([Request(prompt=text, max_tokens=1) for text in texts])
+
     def _count(self, messages: tuple[Message, ...]) -> int:
-        asked = Request(messages=self.options.conversation(messages, ()), max_tokens=1)
+        asked = self.options.request(Sample(id="", input=messages), 0, bare=self._bare)
         return self.backend.count_tokens([self.context.config.generation.applied(asked)])[0]
 
 

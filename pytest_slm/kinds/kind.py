@@ -11,7 +11,7 @@ from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import JudgedSample, Metric, Outcome, Sample, Task
+from pytest_slm.core.types import Dataset, JudgedSample, Metric, Outcome, Sample, Task
 from pytest_slm.errors import BackendError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import RunContext
@@ -72,6 +72,11 @@ class Kind(abc.ABC, Generic[O, S]):
     def count(cls, task: Task, options: O) -> int | None:
         """How many samples the task has in all, without reading them; None where that is not known."""
         return None
+
+    @classmethod
+    def datasets(cls, task: Task) -> Sequence[Dataset]:
+        """The data sets that the task reads besides those of a generator, for ``pytest-slm data pull``."""
+        return ()
 
     def ready(self) -> None:
         """Get what is needed besides the model. Raises SlmError where the item cannot be measured."""

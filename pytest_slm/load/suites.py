@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import is_name
-from pytest_slm.core.task import PARAMETERS
-from pytest_slm.core.types import MODES, Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
+from pytest_slm.core.task import PARAMETERS, part_problem
+from pytest_slm.core.types import MODES, Gate, MetricPart, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 from pytest_slm.errors import did_you_mean
 from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields, plain
 from pytest_slm.load.mistakes import Mistakes
 
-SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates")
+SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates", "composites")
 TASK_KEYS = (
     *(
         "task",
@@ -31,9 +31,12 @@ TASK_KEYS = (
         "primary",
         "metrics",
     ),
-    *("chance", "breakdown", "variants", "modes", "gate", "tokens_per_sample", "options"),
+    *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
 )
-METRIC_KEYS = ("name", "group", "complement", "balance", "key", "filter", "unit", "aggregate", "label", "parameters")
+METRIC_KEYS = (
+    *("name", "group", "complement", "balance", "key", "filter", "unit"),
+    *("aggregate", "label", "parameters", "parts"),
+)
 
 FindMistakes = Callable[[Task], Iterable[tuple[str, str]]]
 """What else is wrong with a task: (dotted key of its file, the problem)."""
@@ -97,6 +100,7 @@ def load_suite(path: Path) -> Suite:
             use_case=None if unnamed else _word(fields, "use_case") or name,
             domain=_word(fields, "domain"),
             rates=_rates(fields, tasks),
+            composites=_composites(fields),
         ),
         description=fields.text("description"),
         tags=fields.texts("tags"),
@@ -123,6 +127,27 @@ def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:
         entry = fields.below(value, where, ("task", "metric"))
         rates[name] = RateSource(task=entry.one_of("task", tasks) or "", metric=entry.text("metric", name))
     return rates
+
+
+def _composites(fields: Fields) -> dict[str, tuple[MetricPart, ...]]:
+    """Names to ``{task/metric: weight}``; the tasks need not be those that the score is made of."""
+    found: dict[str, tuple[MetricPart, ...]] = {}
+    for name, value in fields.mapping("composites").items():
+        where = f"composites.{name:.80}"
+        if not WORD.fullmatch(name):
+            fields.add(value, f"{where}: expected a name in small letters, digits and '_'")
+        parts = []
+        for key, item in fields.free(value, where).items():
+            task, _, metric = key.partition("/")
+            weight = fields.real(f"{where}.{key:.80}", item)
+            if not task or not metric or (weight is not None and weight <= 0):
+                fields.add(item, f"{where}: expected `task/metric: weight` with a weight above 0, got {key!r:.80}")
+            elif weight is not None:
+                parts.append(MetricPart(task=task, metric=metric, weight=weight))
+        found[name] = tuple(parts)
+        if not parts and not fields.mistakes.at(where):
+            fields.add(value, f"{where}: it is made of nothing; name its parts, as in `task/metric: 1`")
+    return found
 
 
 def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = None) -> Task:
@@ -157,6 +182,8 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         variants=variants,
         modes=_modes(fields, variants),
         gate=_gate(fields, names, primary),
+        family=_word(fields, "family"),
+        effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),
         path=str(path),
@@ -178,7 +205,9 @@ def _metrics(fields: Fields) -> tuple[MetricSpec, ...]:
     for index, value in enumerate(fields.items("metrics")):
         where = f"metrics[{index}]"
         metric = _metric(fields, value, where)
-        if metric.name not in (known.name for known in metrics):
+        if (wrong := part_problem(metric, metrics)) is not None:
+            fields.add(value, f"{where}.parts: {wrong}")
+        elif metric.name not in (known.name for known in metrics):
             metrics.append(metric)
         elif metric is not UNREADABLE:
             fields.add(value, f"{where}: the metric {metric.name!r:.80} is declared twice; keep one")
@@ -198,6 +227,13 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
         entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
         return UNREADABLE
+    weights = {name: entry.real(f"parts.{name:.80}", item) for name, item in entry.mapping("parts").items()}
+    if weights and set(entry.values) - {"name", "parts"}:
+        entry.fail("parts", f"{where}: a metric with parts is made of them alone; leave the other keys out")
+        return UNREADABLE
+    if any(weight is not None and weight <= 0 for weight in weights.values()):
+        entry.fail("parts", f"{where}: the weight of a part is above 0")
+        return UNREADABLE
     if ("label" in entry) != (aggregate == "f1"):
         entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")
         return UNREADABLE
@@ -212,6 +248,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         filter=entry.text("filter", "none"),
         unit=entry.text("unit", "share"),
         aggregate=aggregate,
+        parts={name: weight for name, weight in weights.items() if weight is not None},
         label=entry.optional_text("label"),
         parameters={key: parameters.whole(key, default) or 1 for key, default in PARAMETERS[aggregate].items()},
     )
@@ -248,6 +285,20 @@ def _variants(fields: Fields) -> dict[str, dict[str, Any]]:
             fields.add(value, f"variants: expected names of 1 to 200 visible characters, got {name!r:.80}")
         variants[name] = plain(fields.free(value, f"variants.{name:.80}"))
     return variants or {"": {}}
+
+
+def _effective(fields: Fields, variants: Mapping[str, Any]) -> float | None:
+    """From which value on a length is mastered, where the variants are lengths."""
+    if "effective" not in fields:
+        return None
+    value = fields.real("effective", fields.values["effective"], share=True)
+    if value is not None and not all(name.isdecimal() for name in variants):
+        fields.fail("effective", 'effective: expected variants that are called by their tokens, as in "4096"')
+        return None
+    if value == 0:
+        fields.fail("effective", "effective: expected a number above 0 and at most 1")
+        return None
+    return value
 
 
 def _modes(fields: Fields, variants: Mapping[str, Any]) -> dict[str, ModePlan]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from pytest_slm.errors import BackendError
 from pytest_slm.machine import cgroup, processor, virtual
 from pytest_slm.machine.files import ROOT
 
@@ -87,3 +88,23 @@ def usable_cores(root: Path = ROOT) -> int:
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     return max(1, min(cores, allowed, int(cgroup.cpu_limit(root) or cores)))
+
+
+TIMES = 8
+"""More threads than so many for each processor were never meant, and some machines have no room for them."""
+ENGINE_THREADS = 512
+"""ggml takes no more."""
+
+
+def threads(asked: int | None) -> int:
+    """Threads that an engine computes with: as many as were asked for, else the usable cores. Raises BackendError for
+    more than this machine can be meant to have, which an engine would end with (llama.cpp), or crawl with."""
+    processors = os.cpu_count() or 1
+    most = min(ENGINE_THREADS, TIMES * processors)
+    if asked is not None and asked > most:
+        raise BackendError(
+            f"threads={asked}: this machine has {processors} processors; at most {most} threads are taken "
+            "(--slm-threads, or `engine:` of the submission)",
+            slug="engine-settings",
+        )
+    return asked or usable_cores()

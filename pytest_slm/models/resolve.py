@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pytest_slm.core.record import is_loopback
 from pytest_slm.core.types import Detected, Quantization, Submission
 from pytest_slm.errors import UsageError, did_you_mean
-from pytest_slm.files import read_json, special
+from pytest_slm.files import dangling, read_json, special
 from pytest_slm.load import load_submission
 from pytest_slm.models.detect import detect
 from pytest_slm.models.naming import as_file_name, as_name, model_name, slugify
@@ -40,6 +40,8 @@ def resolve(reference: str, *, submissions: Path | None = None, offline: bool = 
         return _served(reference, offline=offline)
     if reference.startswith("pkg:"):
         return _from_package(reference)
+    if what := dangling(path):
+        raise UsageError(f"{reference}: {what}; check where the file is", slug="unknown-model")
     if path.suffix.lower() == ".gguf":
         return _from_gguf(path, reference)
     if _is_dir(path):

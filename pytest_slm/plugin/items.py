@@ -216,7 +216,9 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
     for item in items:
         identify_function(item)
     if items:
-        check_gates(items, items[0].config.stash[RUN].config.gates)
+        settings = items[0].config.stash[RUN].config
+        check_gates(items, settings.gates)
+        check_named(items, settings.suites)
     left_out = [item for item in items if not wanted(item)]
     if not items:
         return []
@@ -251,12 +253,7 @@ def check_identities(items: Iterable[pytest.Item]) -> None:
 
 def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:
     """A gate that no item has would never fail: a UsageError offers the nearest key."""
-    found = [item.stash[IDENTITY] for item in items if IDENTITY in item.stash]
-    known = (
-        set(suite_keys())
-        | {identity.suite for identity in found}
-        | {f"{identity.suite}/{identity.task}" for identity in found}
-    )
+    known = set(suite_keys()) | _keys(items)
     for key in gates:
         if key not in known:
             raise pytest.UsageError(
@@ -264,6 +261,23 @@ def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:
                     UsageError(f"--slm-gate={key}: no such item was collected. {did_you_mean(key, known)}", slug="gate")
                 )
             )
+
+
+def check_named(items: Iterable[pytest.Item], names: Iterable[str]) -> None:
+    """A suite or task that ``--slm-suite`` names and nothing collected has would be measured as nothing at all: a
+    UsageError offers the nearest that was collected."""
+    found = _keys(items)
+    for name in names:
+        if found and name not in found:
+            hint = did_you_mean(name, found)
+            problem = UsageError(f"--slm-suite={name}: nothing of it was collected. {hint}", slug="unknown-suite")
+            raise pytest.UsageError(str(problem))
+
+
+def _keys(items: Iterable[pytest.Item]) -> set[str]:
+    """``suite`` and ``suite/task`` of all items that measure something."""
+    found = [item.stash[IDENTITY] for item in items if IDENTITY in item.stash]
+    return {key for identity in found for key in (identity.suite, f"{identity.suite}/{identity.task}")}
 
 
 def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:

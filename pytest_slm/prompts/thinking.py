@@ -100,6 +100,13 @@ def opened_by(prompt: str, known: Sequence[Marks]) -> Marks | None:
     return next((marks for marks in known if end.endswith(marks.open)), None)
 
 
+def answered_with(prompt: str, beginning: str, known: Sequence[Marks]) -> str:
+    """The prompt with the beginning of its answer, before which nothing is thought: a thinking that the prompt has
+    opened ends there."""
+    opened = opened_by(prompt, known) if beginning else None
+    return f"{prompt}{opened.close}\n\n{beginning}" if opened else prompt + beginning
+
+
 # -- a text cut into its parts -----------------------------------------------------------------------------------------
 
 Kind = Literal["thinking", "mark", "answer"]

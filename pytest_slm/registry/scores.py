@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds, suite_score
+from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds, suite_score, task_weights
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
 from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, combine
@@ -203,20 +203,24 @@ def run_scores(
         full = mode == "full" and limit is None and not settings
         unbounded = tuple(task.task for task in tasks if task.unbounded)
         levels = [task.chance for task in tasks if task.chance is not None]
+        weights = task_weights([task.task for task in tasks], mine)
+        whole = task_weights(declared, mine)
         cases[suite] = UseCase(
             suite=suite,
             score=score.score,
             interval=score.interval,
             n=score.n,
-            coverage=sum(covered.values()) / len(declared),
+            coverage=sum(whole[task] * share for task, share in covered.items()),
             mode=mode,
             limit=limit,
             settings=settings,
             quantization=quantization,
             declared=declared,
             benchmarks=tuple(tasks),
-            chance=sum(levels) / len(levels) if len(levels) == len(tasks) else None,
-            bounds=None if unbounded else mean_bounds((1, task.score, task.bounds) for task in tasks),
+            chance=sum(weights[task.task] * (task.chance or 0) for task in tasks)
+            if len(levels) == len(tasks)
+            else None,
+            bounds=None if unbounded else mean_bounds((weights[task.task], task.score, task.bounds) for task in tasks),
             unbounded=unbounded,
             recommended=score.score >= score_rules().recommended if full else None,
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.core.request import Ask, Grading, Together, Trial
+from pytest_slm.core.request import Aside, Ask, Together
 from pytest_slm.core.types import JudgedSample, Request, Verdict
 from pytest_slm.errors import ScoringError, SlmError
 from pytest_slm.kinds.kind import Kind
@@ -59,7 +59,7 @@ class Conversation:
     @property
     def model_turns(self) -> list[Turn]:
         """The turns that were the model's."""
-        return [turn for turn in self.turns if not isinstance(turn[0], Trial | Grading)]
+        return [turn for turn in self.turns if not isinstance(turn[0], Aside)]
 
     def requests(self) -> list[Request]:
         """The texts that the model was asked for until now."""

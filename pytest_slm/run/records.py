@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Ask, Grading, Likelihoods, LogLikelihood, RollingLikelihood, Together, Trial
+from pytest_slm.core.request import Aside, Ask, Likelihoods, LogLikelihood, RollingLikelihood, Together
 from pytest_slm.core.sample import Ending
 from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
 from pytest_slm.kinds.context import sha256
@@ -57,10 +57,10 @@ Turn = tuple[Ask, Any]
 
 def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict, repeat: int = 0) -> SampleRecord:
     """The line of a conversation that has come to its end."""
-    asked = [turn for turn in turns if not isinstance(turn[0], Trial | Grading)]
+    asked = [turn for turn in turns if not isinstance(turn[0], Aside)]
     texts = [one for _, answer in asked for one in _generations(answer)]
     responses = [_response(ask, answer) for ask, answer in asked]
-    plain = len(asked) == len(texts) == len(responses[0]) == 1
+    plain = len(asked) == len(texts) == 1 and len(responses[0]) == 1  # nothing is asked where a prompt has no room
     return SampleRecord(
         task=task,
         doc_id=sample.id,

@@ -7,13 +7,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from pytest_slm.core.request import Ask, Grading, Likelihoods, LogLikelihood, RollingLikelihood, Together, Trial
+from pytest_slm.backends.protocol import TOKENS
+from pytest_slm.core.request import (
+    Ask,
+    Grading,
+    Likelihoods,
+    LogLikelihood,
+    RollingLikelihood,
+    Together,
+    Trial,
+)
 from pytest_slm.core.types import Generation, Request
+from pytest_slm.core.worlds import Executed, Execution
 from pytest_slm.errors import ScoringError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer
 from pytest_slm.run.conversation import Conversation
-from pytest_slm.sandbox import Outcome, Sandbox
+from pytest_slm.sandbox import Outcome, Sandbox, Worlds
 
 A = TypeVar("A", Request, Likelihoods, RollingLikelihood)
 
@@ -54,10 +64,11 @@ class QuestionRounds:
         self._conversations = conversations
         self._asking: list[Conversation] = []
         self._grading: list[Conversation] = []
-        self._trials: dict[int, tuple[Conversation, Future[Outcome]]] = {}
+        self._trials: dict[int, tuple[Conversation, Future[Outcome] | Future[Executed]]] = {}
         self._ended = 0
         self._resources = contextlib.ExitStack()
         self._sandbox: Sandbox | None = None
+        self._worlds: Worlds | None = None
         self.graders: dict[str, Any] = {}
 
     def begin(self) -> None:
@@ -106,7 +117,7 @@ class QuestionRounds:
             texts = [slot.ask.text for slot in rolling]
             for slot, answer in zip(rolling, backend.loglikelihood_rolling(texts, self._progress), strict=True):
                 slot.fill(answer)
-        writing = [slot for slot in slots if isinstance(slot.ask, Request)]
+        writing = self._fitting([slot for slot in slots if isinstance(slot.ask, Request)])
         if writing:
 
             def wrote(number: int, generation: Generation) -> None:
@@ -128,6 +139,20 @@ class QuestionRounds:
             lambda number, generation: wrote(first + number, generation),
             lambda told: backend.generate(requests, self._progress, told),
         )
+
+    def _fitting(self, slots: list[_Slot]) -> list[_Slot]:
+        """Those whose prompts fit the context; what need not fit and does not is answered here."""
+        backend = self._kind.backend
+        unsure = [slot for slot in slots if slot.ask.may_not_fit] if TOKENS in backend.capabilities else []
+        n_ctx = backend.describe().n_ctx if unsure else None
+        if n_ctx is None:
+            return slots
+        counts = backend.count_tokens([slot.ask for slot in unsure])
+        too_long = {id(slot): n for slot, n in zip(unsure, counts, strict=True) if n > n_ctx}
+        for slot in unsure:
+            if (n := too_long.get(id(slot))) is not None:
+                slot.fill(Generation(text="", n_prompt=n, n_output=0, n_reasoning=0, tool_calls=(), finish="context"))
+        return [slot for slot in slots if id(slot) not in too_long]
 
     def _ask_likelihoods(self, slots: Sequence[_Slot]) -> None:
         places = [(slot, pair) for slot in slots for pair in slot.ask.pairs]
@@ -162,6 +187,10 @@ class QuestionRounds:
                 self._sandbox = self._resources.enter_context(Sandbox())
             outcome = self._sandbox.submit(ask.program, ask.tests, ask.given, ask.entry_point)
             self._trials[id(conversation)] = (conversation, outcome)
+        elif isinstance(ask, Execution):
+            if self._worlds is None:
+                self._worlds = self._resources.enter_context(Worlds())
+            self._trials[id(conversation)] = (conversation, self._worlds.submit(ask))
         elif isinstance(ask, Grading):
             self._grading.append(conversation)
         else:

@@ -17,6 +17,7 @@ from pytest_slm.core.request import SAMPLING
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.kind import Kind
+from pytest_slm.machine import hardware
 from pytest_slm.models.detect import detect
 from pytest_slm.prompts.template import check_template
 from pytest_slm.run.conversation import Conversation
@@ -34,7 +35,8 @@ ENGINES = {"llamacpp": "llama.cpp", "hf": "transformers"}
 
 def check(config: RunConfig, backends: Iterable[str]) -> None:
     """Raise UsageError for a setting that none of these backends takes, or a file with a broken header, and
-    BackendError for a chat template that cannot be used, before anything is measured."""
+    BackendError for a chat template that cannot be used or more threads than can be meant, before anything is
+    measured."""
     theirs = {ENGINES.get(name) for name in backends}
     for field in fields(config.engine):
         engine = field.metadata.get("engine", "both")
@@ -43,6 +45,7 @@ def check(config: RunConfig, backends: Iterable[str]) -> None:
             here = ", ".join(sorted(filter(None, theirs)))
             problem = f"a setting of {engine}, and {here} computes here; leave it out"
             raise UsageError(f"--slm-set {field.name}: {problem}", slug="option-value")
+    hardware.threads(config.engine.threads)
     lora, draft = config.engine.adapter, config.engine.draft_model
     for path in filter(None, (lora and lora[0], draft)):
         detect(Path(path))  # an engine believes what it reads

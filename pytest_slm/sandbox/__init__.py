@@ -1,11 +1,12 @@
 """Programs that nobody has read, run where they can do no harm: CPython for WASI under wasmtime.
 
-``Sandbox().run(program, tests)`` gives an ``Outcome``. docs/decisions/0010-sandbox.md says why this boundary, and what
-it does not do.
+``Sandbox().run(program, tests)`` gives an ``Outcome``, ``Worlds().run(execution)`` the results of calls of tools.
+docs/decisions/0010-sandbox.md says why this boundary, and what it does not do.
 """
 
 from pytest_slm.sandbox.image import available
 from pytest_slm.sandbox.outcome import PASS_AT_1, Limits, Outcome
-from pytest_slm.sandbox.runner import Sandbox
+from pytest_slm.sandbox.runner import Sandbox, stand_in
+from pytest_slm.sandbox.worlds import Worlds
 
-__all__ = ["PASS_AT_1", "Limits", "Outcome", "Sandbox", "available"]
+__all__ = ["PASS_AT_1", "Limits", "Outcome", "Sandbox", "Worlds", "available", "stand_in"]

@@ -43,13 +43,13 @@ STACK_THERE = bytes.fromhex("05040100a0010608017f01418080200b")
 
 def available() -> None:
     """Raise NotAvailableError, with the remedy, if programs cannot be run here."""
-    _wasmtime()
+    runtime()
     _file()
 
 
 def load() -> tuple[Any, Any]:
     """Wasmtime's engine and the compiled interpreter. Compiling takes seconds, once for each version of wasmtime."""
-    wasmtime = _wasmtime()
+    wasmtime = runtime()
     source = _file().read_bytes()
     if hashlib.sha256(source).hexdigest() != SHA256:
         raise BackendError(
@@ -154,7 +154,8 @@ def _ours(status: os.stat_result) -> bool:
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _wasmtime() -> Any:
+def runtime() -> Any:
+    """The package, or NotAvailableError with the remedy."""
     try:
         import wasmtime
     except (ImportError, OSError) as error:  # OSError: its library does not fit this machine

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_slm.errors import BackendError
 from pytest_slm.sandbox import wasi
 from pytest_slm.sandbox.outcome import Ending, Limits
 
@@ -38,6 +39,7 @@ class Engine:
     def __init__(self, engine: Any, module: Any) -> None:
         import wasmtime
 
+        self.wasmtime = wasmtime
         self.engine = engine
         # The functions are the same for all interpreters (wasmtime's table of them is not made for threads); whose
         # call it is tells the thread, since each interpreter has its own.
@@ -111,7 +113,8 @@ class Guest:
         self._inbox.put(line + b"\n")
 
     def receive(self) -> bytes | None:
-        """The next line that it writes; None when it has ended or is given up, and then ``ending`` says how."""
+        """The next line that it writes; None when it has ended or is given up, and then ``ending`` says how. Raises
+        BackendError if it never began, or its thread broke off."""
         try:
             line = self._outbox.get(timeout=self._patience)
         except queue.Empty:  # its own limits do not act while it is in a system call
@@ -121,6 +124,10 @@ class Guest:
         if line is None:
             self._outbox.put(None)
             self._join()
+            if self.ending is None:  # that says nothing of the program
+                raise BackendError(
+                    f"the sandbox does not work: {self.explanation or 'its thread broke off'}", slug="sandbox-broken"
+                )
         return line
 
     def close(self) -> None:
@@ -230,12 +237,10 @@ class Guest:
     # -- its life --------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        import wasmtime
-
         _calling.guest = self
         trap: BaseException | None = None
         try:
-            self._store = wasmtime.Store(self._engine.engine)
+            self._store = self._engine.wasmtime.Store(self._engine.engine)
             self._store.set_limits(
                 memory_size=self.limits.memory, table_elements=100_000, instances=1, tables=4, memories=1
             )
@@ -246,18 +251,22 @@ class Guest:
         except BaseException as error:  # wasmtime.Trap mostly; whatever it is, it ends here and is told below
             trap = error
         finally:
-            self._finish(trap)
-            # Frees its memory now, in the thread that made it.
-            self._memory = self._store = None
-            self._outbox.put(None)
+            try:
+                self._finish(trap)
+            finally:  # or its owner would wait for it
+                # Frees its memory now, in the thread that made it.
+                self._memory = self._store = None
+                self._outbox.put(None)
 
     def _finish(self, trap: BaseException | None) -> None:
-        import wasmtime
-
+        wasmtime = self._engine.wasmtime
         if self.broken is not None:
             self.ending, self.explanation = "error", f"a system call failed: {self.broken!r:.200}"
             return
         if self.ending is not None:
+            return
+        if self._store is None:
+            self.explanation = f"an interpreter did not start: {trap!r:.200}"
             return
         code = getattr(trap, "trap_code", None) if isinstance(trap, wasmtime.Trap) else None
         if not self._halted:

@@ -120,7 +120,7 @@ class Sandbox:
             return self._start("judge")
 
     def _start(self, part: str) -> Guest:
-        return Guest(self._engine, _boot(part), self.limits)
+        return Guest(self._engine, boot(part), self.limits)
 
     def close(self) -> None:
         """End all that is left. May be called twice."""
@@ -134,14 +134,20 @@ def _all(judges: queue.SimpleQueue[Guest]) -> Iterable[Guest]:
         yield judges.get()
 
 
-@functools.cache
 def engine() -> Engine:
-    """The one engine of this process: loaded at first use."""
+    """The one engine of this process: loaded at first use, and again where wasmtime was. A session of pytest inside of
+    this process drops the modules that it was the first to import, and the next copy knows no engine of the last."""
+    return _loaded(image.runtime())
+
+
+@functools.cache
+def _loaded(_wasmtime: Any) -> Engine:
     return Engine(*image.load())
 
 
 @functools.cache
-def _boot(part: str) -> tuple[bytes, ...]:
+def boot(part: str) -> tuple[bytes, ...]:
+    """The arguments of an interpreter that runs a part of ours, which is parsed once for all of them."""
     guest = Guest(engine(), (*FLAGS, COMPILE.encode()), Limits())
     sources = [(GUEST / f"{name}.py").read_text("utf-8") for name in (*MODULES, part)]
     guest.send(repr(sources).encode())
@@ -151,6 +157,11 @@ def _boot(part: str) -> tuple[bytes, ...]:
         raise BackendError(f"the sandbox does not start: {guest.explanation}", slug="sandbox-broken")
     names = [f"pytest_slm.sandbox.guest.{name}".encode() for name in MODULES]
     return (*FLAGS, BOOT.encode(), code, *names)
+
+
+def stand_in(name: str) -> str:
+    """The source of a small module that takes the place of a package in the sandbox (docs/suites.md says which)."""
+    return (GUEST / f"{name}_stand_in.py").read_text("utf-8")
 
 
 def _line(message: Any) -> bytes:

@@ -23,6 +23,7 @@ SCORERS: Mapping[str, str] = {
     "exact": "pytest_slm.scorers.match:EXACT",
     "grounded": "pytest_slm.scorers.grounding.grounded:GROUNDED",
     "json_schema": "pytest_slm.scorers.rules.json_schema:JSON_SCHEMA",
+    "label": "pytest_slm.scorers.rules.label:LABEL",
     "latency": "pytest_slm.scorers.rules.latency:LATENCY",
     "needle": "pytest_slm.scorers.match:NEEDLE",
     "number": "pytest_slm.scorers.number:NUMBER",
@@ -33,6 +34,7 @@ SCORERS: Mapping[str, str] = {
     "rubric": "pytest_slm.scorers.rules.rubric:RUBRIC",
     "short_answer": "pytest_slm.scorers.grounding.short_answer:SHORT_ANSWER",
     "similarity": "pytest_slm.scorers.rules.overlap:SIMILARITY",
+    "string_match": "pytest_slm.scorers.rules.string_match:STRING_MATCH",
     "tool_calls": "pytest_slm.scorers.tool_calls:TOOL_CALLS",
 }
 DEFAULT_SCORER = "exact"

@@ -11,9 +11,9 @@ from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.entry import Item, RegistryEntry, UseCase
 from pytest_slm.registry.speeds import Performance
 from pytest_slm.site import numbers
-from pytest_slm.site.curves import curves, first_token_parts, memory_split
-from pytest_slm.site.pareto import Pareto, pareto
-from pytest_slm.site.plots import LinePlot, Stacks
+from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
+from pytest_slm.site.plots.lines import LinePlot, Stacks
+from pytest_slm.site.plots.pareto import Pareto, pareto
 from pytest_slm.site.speed import Bars, caution, machine_charts, machine_name
 from pytest_slm.site.views import (
     Fact,

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.types import MEASURED, Detected, Result, RunReport
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
 from pytest_slm.site import numbers
-from pytest_slm.site.curves import curves, first_token_parts, memory_split
-from pytest_slm.site.plots import LinePlot, Stacks
+from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
+from pytest_slm.site.plots.heat import HeatMap, heat_maps
+from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.samples import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
@@ -59,6 +61,7 @@ class ReportView:
     suites: Groups
     metrics: Groups
     metric_count: int
+    heat: tuple[HeatMap, ...]
     charts: tuple[Bars, ...]
     plots: tuple[LinePlot, ...]
     stacks: tuple[Stacks, ...]
@@ -82,7 +85,8 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
     suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
     grouped = (
-        (words(run.facts(suite).title), _metrics((r for r in results if r.suite == suite), word)) for suite in suites
+        (words(run.facts(suite).title), (*_composites(run, suite, word), *_metrics(results, suite, word)))
+        for suite in suites
     )
     metrics = tuple((title, rows) for title, rows in grouped if rows)
     performance = [result for result in results if result.suite == PERFORMANCE]
@@ -106,6 +110,7 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
         ),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),
+        heat=heat_maps(run),
         charts=speed_charts(row),
         plots=curves(rows),
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
@@ -219,10 +224,16 @@ def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
     return tuple((state.replace("_", "-"), word, count) for state, word, count in counted if count or state == "passed")
 
 
-def _metrics(results: Iterable[Result], word: str) -> tuple[ItemRow, ...]:
-    """What a task says beside its primary metric: groups, breakdowns, rates."""
+def _composites(run: RunReport, suite: str, word: str) -> tuple[ItemRow, ...]:
+    """What a suite makes of metrics of several tasks."""
+    made = suite_composites(suite, run.facts(suite), run.results)
+    return tuple(item_row("several tasks", "", "passed", "", metric, quick=word) for metric in made)
+
+
+def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow, ...]:
+    """What the tasks of a suite say beside their primary metrics: groups, breakdowns, rates."""
     rows = []
-    for result in results:
+    for result in (result for result in results if result.suite == suite):
         for metric in result.metrics:
             if metric.name != result.primary:
                 name, _, part = metric.name.removesuffix("]").partition("[")  # exact_match[family=add]

@@ -11,7 +11,7 @@ from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
 from pytest_slm.registry.speeds import Performance, Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
-from pytest_slm.site.plots import round_up, values_of, verdict_of
+from pytest_slm.site.plots.lines import round_up, values_of, verdict_of
 from pytest_slm.site.views import Plot, words
 
 MEMORY: Mapping[str, str] = {

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
 from pytest_slm.registry.entry import AggregateScore
+from pytest_slm.registry.lengths import Lengths, lengths
 from pytest_slm.registry.scores import engine_of, run_aggregates
 from pytest_slm.terminal.table import aligned
 
@@ -24,8 +26,11 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for number, line in enumerate(aligned([HEAD, *rows])):
         terminal.write_line(line, bold=number == 0)
     reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
-    for line in (*reasons, *_timings(run), *_remarks(run), *_hints(run)):
+    for line in (*reasons, *_composites(run), *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
+    for series in lengths(run.results):
+        if series.tasks > 1 or len(series.points) > 1:
+            terminal.write_line(shown(_effective(series)))
     note = ", never ranked with these settings" if run.own_settings else ", never ranked in this mode"
     note = "" if run.standard else note
     note = ", never ranked: a server's weights are unverified" if run.backend and run.backend.server else note
@@ -34,6 +39,14 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
             f"aggregate {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
             f"coverage {total.coverage:.0%} of its weight{_cut_answers(total)}{note}"
         )
+
+
+def _effective(series: Lengths) -> str:
+    """``effective length of rag/niah: 2048 tokens (at least 85 %; 1024: 100 %, 2048: 96 %, 4096: 40 %)``."""
+    measured = ", ".join(f"{point.tokens}: {point.value:.0%}" for point in series.points)
+    of = f", mean of {series.tasks} tasks" if series.tasks > 1 else ""
+    found = f"{series.effective} tokens{' or more' if series.open else ''}" if series.effective else "none of them"
+    return f"effective length of {series.suite}/{series.name}{of}: {found} (at least {series.enough:.0%}; {measured})"
 
 
 def _set_up(run: RunReport) -> str:
@@ -53,6 +66,17 @@ def _set_up(run: RunReport) -> str:
         f"weights made from {run.made_from}, whose losses stay" if run.made_from else "",
     ]
     return ", ".join(filter(None, said))
+
+
+def _composites(run: RunReport) -> list[str]:
+    """What suites make of metrics of several tasks."""
+    made = [
+        (suite, metric)
+        for suite in dict.fromkeys(result.suite for result in run.results)
+        for metric in suite_composites(suite, run.facts(suite), run.results)
+    ]
+    told = [(suite, *_shown(metric)) for suite, metric in made]
+    return [f"{suite}: {name} {value} ({bounds}, n={n})" for suite, name, value, bounds, n in told]
 
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})

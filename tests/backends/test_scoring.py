@@ -250,6 +250,14 @@ def test_settings_that_contradict_each_other_are_refused(opened):
         opened("Q4_1", kv_type="Q8_0", flash_attention=False)
 
 
+def test_settings_that_this_machine_cannot_have_are_refused(opened):
+    # the engine would abort the process, and the system would end it
+    with pytest.raises(BackendError, match=r"threads=1000000: this machine has"):
+        opened("Q4_1", threads=1_000_000)
+    with pytest.raises(BackendError, match=r"kv_cells=2000000000: .* GiB of KV memory, and this machine has"):
+        opened("Q4_1", kv_cells=2_000_000_000)
+
+
 def test_a_batch_asks_for_no_more_logits_than_memory_allows(opened):
     from pytest_slm.backends.llamacpp.limits import LOGITS_BYTES
 

@@ -112,6 +112,26 @@ def test_it_is_in_its_interval_and_has_no_order(pairs, random):
         assert again.interval == pytest.approx(metric.interval, abs=1e-9)
 
 
+def macro_recall(samples):
+    return AGGREGATES["macro_recall"](MetricSpec(name="balanced", aggregate="macro_recall"), samples)
+
+
+@given(PAIRS)
+def test_balanced_accuracy_is_the_mean_of_the_recalls(pairs):
+    recalls = [
+        statistics.fmean(float(label == name) for target, label in pairs if target == name)
+        for name in {target for target, _ in pairs}
+    ]
+    made = macro_recall(judged(pairs))
+    assert made.value == pytest.approx(statistics.fmean(recalls), abs=1e-12)
+    assert made.interval is None or made.interval[0] <= made.value <= made.interval[1]
+
+
+def test_always_the_same_class_gets_one_of_so_many_classes():
+    pairs = [(target, "a") for target, n in (("a", 50), ("b", 3), ("c", 1), ("d", 1)) for _ in range(n)]
+    assert macro_recall(judged(pairs)).value == 0.25
+
+
 def f1(pairs, name="a"):
     return AGGREGATES["f1"](MetricSpec(name="f1", aggregate="f1", label=name), judged(pairs))
 

@@ -121,7 +121,7 @@ ROWS = st.lists(
     max_size=9,
 )
 SPECS = [
-    *(MetricSpec(name=name, aggregate=name) for name in AGGREGATES),
+    *(MetricSpec(name=name, aggregate=name, label="a" if name == "f1" else None) for name in AGGREGATES),
     MetricSpec(name="rate", complement=True),
     MetricSpec(name="balanced", balance=("a", "b")),
     MetricSpec(name="group", group="a", complement=True),

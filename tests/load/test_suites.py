@@ -130,6 +130,10 @@ def test_declared_modes_are_all_modes(task: Loader) -> None:
         ("gate: 0.5", 3, "suite-bad-value", "gate: expected a mapping"),
         ("variants: [a]", 3, "suite-bad-value", "variants: expected a mapping"),
         ("variants: {a: 1}", 3, "suite-bad-value", "variants.a: expected a mapping"),
+        ("effective: 0.85\nvariants: {long: {}}", 3, "suite-bad-value", "called by their tokens"),
+        ("effective: 85", 3, "suite-bad-value", "a number from 0 to 1"),
+        ("effective: 0\nvariants: {'1024': {}}", 3, "suite-bad-value", "above 0"),
+        ("family: A b", 3, "suite-bad-value", "a name in small letters"),
         ("options: [a]", 3, "suite-bad-value", "options: expected a mapping"),
         ("description: [a]", 3, "suite-bad-value", "description: expected a text, got a list"),
         ("scorer: ''", 3, "suite-bad-value", "scorer: expected a text"),
@@ -152,6 +156,11 @@ def test_a_mistake_in_a_task_names_file_line_key_and_value(
         ("kind: checks", "metrics: missing key"),
         ("kind: checks\nmetrics: []", "at least one metric"),
         ("kind: checks\nmetrics: [a, a]", "declared twice"),
+        ("kind: checks\nmetrics: [a, {name: b, parts: {c: 1}}]", "metrics[1].parts: its part 'c' is no share"),
+        ("kind: checks\nmetrics: [a, {name: b, parts: {a: 0}}]", "the weight of a part is above 0"),
+        ("kind: checks\nmetrics: [a, {name: b, parts: {a: x}}]", "parts.a: expected a number"),
+        ("kind: checks\nmetrics: [a, {name: b, parts: [a]}]", "parts: expected a mapping"),
+        ("kind: checks\nmetrics: [a, {name: b, group: g, parts: {a: 1}}]", "a metric with parts is made of them alone"),
         ("kind: checks\nmetrics: [1]", "metrics[0]: expected the name of a metric"),
         ("kind: checks\nmetrics: [{group: a}]", "metrics[0].name: missing key"),
         ("kind: checks\nmetrics: [{name: a, grup: b}]", "Did you mean 'group'?"),
@@ -234,6 +243,29 @@ def test_what_a_suite_says_of_itself(write: Callable[..., Path]) -> None:
         domain="legal",
         rates={"bias": RateSource(task="cases", metric="skew")},
     )
+
+
+def test_a_suite_names_the_parts_of_its_composites(write: Callable[..., Path]) -> None:
+    text = "tasks: [cases]\ncomposites:\n  total: {cases/acc: 2, others/acc: 1.5}\n"
+    (parts,) = load_suite(write(text, "law/suite.yaml")).facts.composites.values()
+    assert [(part.task, part.metric, part.weight) for part in parts] == [("cases", "acc", 2), ("others", "acc", 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("{total: {cases: 1}}", "expected `task/metric: weight`"),
+        ("{total: {cases/acc: 0}}", "expected `task/metric: weight`"),
+        ("{total: {cases/acc: x}}", "expected a number"),
+        ("{total: {}}", "it is made of nothing"),
+        ("{Total: {cases/acc: 1}}", "expected a name in small letters"),
+        ("[total]", "composites: expected a mapping"),
+    ],
+)
+def test_composites_that_cannot_be_meant(write: Callable[..., Path], said: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_suite(write(f"tasks: [cases]\ncomposites: {said}\n", "law/suite.yaml"))
+    assert told in str(caught.value)
 
 
 def test_a_chance_level_is_that_of_all_shares_or_of_those_it_names(task: Loader) -> None:

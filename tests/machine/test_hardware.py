@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from pytest_slm.core.record import jsonable
+from pytest_slm.errors import BackendError
 from pytest_slm.machine import hardware, processor, virtual
 
 X86 = "processor\t: 0\nmodel name\t: {name}\nflags\t\t: fpu avx2 fma {flags}\n\nprocessor\t: 1\nmodel name\t: other"
@@ -165,3 +166,13 @@ def test_versions_are_of_what_is_installed():
     versions = hardware.installed_versions(["pytest", "no-such-distribution"])
     assert versions["pytest"] == pytest.__version__
     assert "no-such-distribution" not in versions
+
+
+def test_more_threads_than_can_be_meant_are_refused(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert (hardware.threads(None), hardware.threads(32)) == (hardware.usable_cores(), 32)
+    with pytest.raises(BackendError, match="threads=33: this machine has 4 processors; at most 32 threads are taken"):
+        hardware.threads(33)
+    monkeypatch.setattr(os, "cpu_count", lambda: 256)  # ggml ends the process beyond 512
+    with pytest.raises(BackendError, match="at most 512 threads"):
+        hardware.threads(513)

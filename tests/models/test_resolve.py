@@ -21,6 +21,15 @@ def refusal(reference: str, **options: object) -> UsageError:
     return caught.value
 
 
+@pytest.mark.parametrize("name", ["m.gguf", "models/m", "m.yaml", "m"])
+def test_a_link_to_nothing_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # It was "no such file. Did you mean 'm.gguf'?", with its own name, or a repo that the Hub does not have.
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    Path(name).symlink_to("/nowhere/m.gguf")
+    assert str(refusal(name)).startswith(f"{name}: a symbolic link to /nowhere/m.gguf, where nothing is")
+
+
 # -- packages -------------------------------------------------------------------------------------------------------
 
 
@@ -57,7 +66,10 @@ def test_a_package_that_is_not_installed_names_the_command_and_the_nearest(insta
 
 @pytest.mark.parametrize("name", ["", " ", "../x", "a\0b"])
 def test_an_impossible_package_name_is_not_installed(name: str) -> None:
-    assert refusal(f"pkg:{name}").slug == "package-not-found"
+    error = refusal(f"pkg:{name}")
+    assert error.slug == "package-not-found"
+    assert "the name of an installed package is expected behind the colon" in str(error)
+    assert "pip install" not in str(error)
 
 
 def test_a_package_without_a_list_of_files_says_so(install: Install) -> None:

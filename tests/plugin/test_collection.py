@@ -110,6 +110,14 @@ def test_suites_are_chosen_by_name(run, suite):
     run("suites", "--slm-suite=geo/two,sums", text="Paris").assert_outcomes(passed=2, deselected=1)
 
 
+@pytest.mark.parametrize("name", ["goe", "geo/tow", "rag"])
+def test_a_suite_that_the_folder_does_not_have_is_no_empty_run(run, suite, name):
+    suite("geo", one=PAIRS, two=PAIRS)
+    done = run("suites", f"--slm-suite={name}", text="Paris")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*--slm-suite={name}: nothing of it was collected.*geo*unknown-suite*"])
+
+
 def test_quantizations_are_not_interleaved(run, suite):
     suite(one=PAIRS, two=PAIRS)
     done = run("suites", "--slm-quant=all", "--collect-only", "-q", quantizations=["A", "B"])

@@ -107,6 +107,13 @@ def test_numbers_of_the_weights_that_were_opened_stand(measured, report, results
     assert 0 <= report()["slm"]["harness"]["weights_s"] < report()["slm"]["harness"]["wall_s"]
 
 
+def test_what_was_put_back_between_two_items_is_seen(measured, report, results):
+    assert measured("put_back", 1).ret != 0
+    (first, second) = results(report()).values()
+    assert (first["outcome"], second["outcome"]) == ("passed", "error")
+    assert "was written to in this run" in second["reason"]
+
+
 def test_no_answer_of_other_weights_is_taken_over(measured, path):
     """The file comes back as it was, so that the answers of the run before would be those of this model."""
     right = path.read_bytes()

@@ -8,7 +8,7 @@ from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.prompts.pairs import shown_of
 from pytest_slm.prompts.switches import NEMOTRON, SLASH, switch_of, variables_of
-from pytest_slm.prompts.thinking import COMMON, Marks, marks_of, opened_by, parts_of
+from pytest_slm.prompts.thinking import COMMON, Marks, answered_with, marks_of, opened_by, parts_of
 from pytest_slm.prompts.writing import ThinkingRules, Writing, written
 
 FENCED = "```python\ns = '''\n<think>\n'''\n```\nIt is 3."
@@ -320,3 +320,12 @@ def test_marks_that_end_a_thinking_are_written_as_templates_write_them():
     assert marks_of("<|channel|>analysis<|message|>")[0].closing == (
         "<|end|><|start|>assistant<|channel|>final<|message|>"
     )
+
+
+def test_nothing_is_thought_before_an_answer_that_is_begun():
+    marks = Marks(open="<think>", close="</think>")
+    assert answered_with("user: 1?\nassistant: <think>\n", "It is", [marks]) == (
+        "user: 1?\nassistant: <think>\n</think>\n\nIt is"
+    )
+    assert answered_with("assistant: ", "It is", [marks]) == "assistant: It is"
+    assert answered_with("assistant: <think>\n", "", [marks]) == "assistant: <think>\n"

@@ -44,12 +44,14 @@ SAMPLES = {
         {"scoring": {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}}},
         {"target": {"a": [1]}, "scoring": {"schema": True, "anywhere": True, "partial": True}},
     ),
+    "label": ({"target": "x", "scoring": {"labels": ["x", "5"]}},),
     "latency": ({"scoring": {"seconds": 1, "ttft": 1}},),
     "needle": ({"target": "12345"},),
     "number": ({"target": "5"}, {"target": "-3/4", "scoring": {"tolerance": 0.1, "relative": 0.5}}),
     "python": ({"scoring": {"file": "own.py"}},),
     "refusal": ({"metadata": {"group": "harmful"}}, {"metadata": {"group": "benign"}}),
     "regex": ({"target": "5", "scoring": {"pattern": "(?i)answer: (?P<answer>.*?)$", "which": "last"}},),
+    "string_match": ({"target": ["x", "5"]}, {"target": ["x", "5"], "scoring": {"of": "part"}}),
     "rouge": ({"target": "five is the answer"}, {"target": "中", "scoring": {"tokens": "words"}}),
     "rubric": (
         {
@@ -211,7 +213,7 @@ ASKED = {
     for name, samples in SAMPLES.items()
     if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 }
-PARTIAL = ("bleu", "json_schema", "rouge", "rubric", "similarity")
+PARTIAL = ("bleu", "json_schema", "rouge", "rubric", "similarity", "string_match")
 UNSCORED = ("latency", "refusal")
 
 

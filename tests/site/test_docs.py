@@ -82,9 +82,10 @@ def test_the_profiles_weigh_what_the_suites_measure():
 def default_of(field):
     if field.default is field.default_factory is dataclasses.MISSING:
         return "must be given"
-    if field.default in (None, "", ()):
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    if default in (None, "", (), {}):
         return "none"
-    listed = field.default if isinstance(field.default, tuple) else (field.default,)
+    listed = default if isinstance(default, tuple) else (default,)
     return ", ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in listed)
 
 

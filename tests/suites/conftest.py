@@ -19,7 +19,7 @@ SELECTIONS: dict[str, Callable[[Task], bool]] = {
     "checked": lambda task: task.kind == "checks",
     "sampled": lambda task: task.kind == "checks" and "samples" in task.options,
     "generated": lambda task: "generator" in task.options,
-    "with_data": lambda task: bool({"samples", "haystack"} & set(task.options)),
+    "with_data": lambda task: bool({"samples", "haystack", "prompts"} & set(task.options)),
     "upstream": lambda task: task.kind == "lm_eval",
     "unscored": lambda task: task.kind != "checks",
 }

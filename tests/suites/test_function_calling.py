@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import statistics
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema
@@ -12,7 +14,11 @@ import pytest
 
 from pytest_slm.core.metrics import task_metrics
 from pytest_slm.core.types import Generation, JudgedSample, Metric, Sample, Task
-from pytest_slm.kinds.checks import ChecksOptions
+from pytest_slm.errors import NotAvailableError
+from pytest_slm.extensions import Extensions
+from pytest_slm.kinds.checks import ChecksOptions, Scorings, read_samples
+from pytest_slm.load import load_suite, load_task
+from pytest_slm.run.drive import measure
 from pytest_slm.scorers.tool_calls import tool_calls
 
 Calls = tuple[Task, list[Sample]]
@@ -130,3 +136,89 @@ def test_prompts_are_short_enough_for_a_small_model(calls: Calls) -> None:
     for sample in samples:
         messages = ChecksOptions.from_json(task.options).request(sample, 0).messages or ()
         assert sum(len(message.content) for message in messages) < 1600
+
+
+# -- dispatch ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def dispatch(suites_folder: Any) -> Calls:
+    suite = load_suite(suites_folder / "function_calling" / "suite.yaml")
+    task = load_task(suites_folder / "function_calling" / "dispatch.yaml", suite)
+    return task, read_samples(suites_folder / "function_calling" / task.options["samples"])
+
+
+def dispatched(dispatch: Calls, answer: Callable[[Sample], str]) -> dict[str, float]:
+    task, samples = dispatch
+    scoring = Scorings(task, Extensions()).of({})
+    judged = [
+        JudgedSample(
+            sample=sample, verdict=scoring.judge(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
+        )
+        for sample in samples
+        for text in [answer(sample)]
+    ]
+    return {metric.name: metric.value for metric in task_metrics(task, judged)}
+
+
+def test_the_right_names_get_everything(dispatch: Calls) -> None:
+    assert set(dispatched(dispatch, lambda sample: str(sample.target)).values()) == {1.0}
+    assert set(dispatched(dispatch, lambda sample: f"`{sample.target}()`").values()) == {1.0}
+
+
+def test_models_without_skill_get_chance_in_dispatch(dispatch: Calls) -> None:
+    task, _ = dispatch
+    chance = task.spec("balanced_accuracy").chance
+    names = task.scoring["labels"]
+    never = dispatched(dispatch, lambda sample: "none")
+    babble = dispatched(dispatch, lambda sample: "abc abc abc")
+    assert never == babble
+    assert never["balanced_accuracy"] == pytest.approx(chance)
+    for name in names:
+        assert dispatched(dispatch, lambda sample, name=name: name)["balanced_accuracy"] == pytest.approx(chance)
+    # who always calls gets, over all names that it may draw, the same
+    always = [dispatched(dispatch, lambda s, k=k: names[(hash_of(s.id) + k) % 20]) for k in range(20)]
+    assert statistics.fmean(one["balanced_accuracy"] for one in always) == pytest.approx(chance)
+    # a list of all names, and silence, are no choice
+    assert dispatched(dispatch, lambda sample: ", ".join(names))["balanced_accuracy"] == 0
+    assert dispatched(dispatch, lambda sample: "")["balanced_accuracy"] == 0
+    assert {one["all_three"] for one in [never, babble, *always]} == {0}
+    assert chance == pytest.approx(1 / (1 + len(names)))
+
+
+def hash_of(text: str) -> int:
+    return zlib.crc32(text.encode())
+
+
+def test_each_function_has_two_requests_and_a_near_miss(dispatch: Calls) -> None:
+    task, samples = dispatch
+    names = task.scoring["labels"]
+    by_cluster = Counter((sample.cluster, sample.target == "none") for sample in samples)
+    assert by_cluster == {**{(name, False): 2 for name in names}, **{(name, True): 1 for name in names}}
+    assert all(f"\n{name}: " in task.options["system"] for name in names)
+    # no request spells the name of a function
+    assert [
+        s.id for s in samples if any(word in s.input.lower() for n in names for word in (n, n.replace("_", " ")))
+    ] == []
+
+
+def test_dispatchqa_is_skipped_with_what_is_known_until_it_is_handed_in(
+    built_in: Callable[[str], Task], context: Any, fake: Any, tmp_path: Any
+) -> None:
+    task = built_in("function_calling/dispatchqa")
+    with pytest.raises(
+        NotAvailableError, match=r"no public data or code of DispatchQA was found.*test\.jsonl"
+    ) as caught:
+        measure(task, "", context(fake()))
+    assert caught.value.slug == "data-not-public"
+    pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[data]'")
+    folder = tmp_path / "handed-in" / "dispatchqa"
+    folder.mkdir(parents=True)
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    rows = [
+        {"id": "a", "question": "Do f.", "tools": json.dumps(tools), "calls": '[{"name": "f", "arguments": {}}]'},
+        {"id": "b", "question": "Sing.", "tools": json.dumps(tools), "calls": "[]"},
+    ]
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = measure(task, "", context(fake(text='{"name": "f", "arguments": {}}'), data=str(tmp_path)))
+    assert (result.metric().value, result.metric().n) == (0.5, 2)

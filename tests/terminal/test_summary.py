@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.core.backend_info import Agreement, BackendInfo
-from pytest_slm.core.types import Cuts, Derivation
+from pytest_slm.core.types import Cuts, Derivation, MetricPart
 from pytest_slm.site.report import render_report
 from pytest_slm.terminal.summary import result_line, summarize
 
@@ -188,3 +188,20 @@ def test_the_page_and_the_summary_of_a_timed_run_say_how_correct_it_was(factory)
     assert line in terminal.lines
     assert line in render_report(timed, {})
     assert "correctness of the speeds" not in render_report(run, {})
+
+
+def test_what_a_suite_makes_of_several_tasks_is_told_in_terminal_and_page(factory):
+    run = factory.make_run(suites=("rag",))
+    (task,) = {r.task for r in run.results if r.suite == "rag"}
+    result = next(r for r in run.results if r.suite == "rag")
+    part = MetricPart(task=task, metric=result.primary, weight=1)
+    facts = replace(run.facts("rag"), composites={"whole": (part,), "never": (part, replace(part, task="other"))})
+    run = replace(run, suites={**run.suites, "rag": facts})
+    terminal = Terminal()
+    summarize(terminal, run)
+    (told,) = [line for line in terminal.lines if line.startswith("rag: ")]
+    assert re.fullmatch(r"rag: whole \d+\.\d % \(.+, n=\d+\)", told)
+    page = re.sub(r"<[^>]+>|\s+", " ", render_report(run, {}))
+    assert "several tasks" in page
+    assert re.search(r"\bwhole\b", page)
+    assert not re.search(r"\bnever\b.{0,40}several tasks|several tasks.{0,40}\bnever\b", page)

@@ -19,7 +19,7 @@ from pytest_slm.backends.hf import gguf, weights
 from pytest_slm.backends.hf.tokenizer import Tokenizer
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
-from pytest_slm.machine.hardware import usable_cores
+from pytest_slm.machine.hardware import threads
 
 UNLIMITED = 2048
 """The context of models that know no limit (recurrent ones), as in lm-eval's HFLM."""
@@ -37,7 +37,7 @@ class Model:
         if self.path.is_file():
             gguf.check_installed(self.path)
         self.device = choose_device(settings.device)
-        self.threads = settings.threads or usable_cores()
+        self.threads = threads(settings.threads)
         torch.set_num_threads(self.threads)
         transformers.utils.logging.disable_progress_bar()
         with _opening(self.path):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
-from pytest_slm.machine.hardware import usable_cores, usable_memory
+from pytest_slm.machine.hardware import threads, usable_memory
 from pytest_slm.prompts.packing import EXACT_BLOCK
 
 BATCH = 512
@@ -109,8 +109,14 @@ def choose(model: Model, settings: EngineSettings) -> EngineLimits:
     shares = not (llama.llama_model_is_recurrent(model.handle) or llama.llama_model_is_hybrid(model.handle))
     n_seq = min(settings.n_seq or SEQUENCES, n_batch, MOST_SEQUENCES) if shares else 1
     kv_bytes = max(1, int(_kv_values(model) * GGML_TYPES[kv_type][1]))
+    if settings.kv_cells is not None and settings.kv_cells * kv_bytes > usable_memory():
+        raise BackendError(
+            f"kv_cells={settings.kv_cells}: {settings.kv_cells * kv_bytes / 2**30:.1f} GiB of KV memory, and this "
+            f"machine has {usable_memory() / 2**30:.1f}; at most {usable_memory() // kv_bytes} have room",
+            slug="context-memory",
+        )
     return EngineLimits(
-        threads=settings.threads or usable_cores(),
+        threads=threads(settings.threads),
         n_ctx=n_ctx,
         n_batch=n_batch,
         n_ubatch=n_batch,

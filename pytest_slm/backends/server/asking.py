@@ -65,6 +65,12 @@ def body_of(request: Request, identity: Identity, thinking: Thinking) -> dict[st
         body["prompt"] = list(request.prompt_ids) if request.prompt_ids is not None else request.prompt
         return body
     body["messages"] = [message_of(message) for message in request.messages]
+    if request.answer_prefix:
+        if kind != VLLM:
+            raise NotAvailableError(
+                "this server is not known to go on behind the beginning of an answer", slug="server-setting"
+            )
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.tools:
         body["tools"] = [dict(tool) for tool in request.tools]
     if kind in TEMPLATE_VARIABLES:

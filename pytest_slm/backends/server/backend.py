@@ -28,7 +28,7 @@ from pytest_slm.backends.server.http import EVENTS, Alive, Client, CutError, key
 from pytest_slm.backends.server.identity import LLAMA_SERVER, VLLM, Identity, identify
 from pytest_slm.backends.server.likelihoods import Way, find_way
 from pytest_slm.backends.server.reading import Answer
-from pytest_slm.backends.server.tokens import Counter, ServerTokenizer
+from pytest_slm.backends.server.tokens import Counter, ServerTokenizer, as_ids
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, GenerationTimes, Message, Request
@@ -201,6 +201,7 @@ class Server:
     def _written(self, request: Request, alive: Alive) -> Generation:
         """The answer to one request; one that was cut off is asked for once more, from its start."""
         alive()
+        request = as_ids(request, self._client, self._identity, self._thinking, alive)
         body, n_unshown = self._body(request)
         cuts = 0
         while True:

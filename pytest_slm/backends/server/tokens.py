@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 from pytest_slm.backends.server.asking import CHAT_PATH, TEXT_PATH, body_of
@@ -12,6 +13,7 @@ from pytest_slm.backends.server.identity import LLAMA_SERVER, VLLM, Identity
 from pytest_slm.core.request import Thinking
 from pytest_slm.core.types import Request
 from pytest_slm.errors import NotAvailableError
+from pytest_slm.prompts.thinking import COMMON, answered_with
 
 
 class ServerTokenizer:
@@ -39,6 +41,23 @@ class ServerTokenizer:
         return ids
 
 
+def as_ids(request: Request, client: Client, identity: Identity, thinking: Thinking, alive: Alive) -> Request:
+    """A conversation whose answer is begun as token ids, for llama-server: its own template writes the conversation,
+    and the beginning of the answer stands behind that. Other requests, and those to other servers, as they are."""
+    if not request.answer_prefix or identity.kind != LLAMA_SERVER:
+        return request
+    alive()
+    body = body_of(replace(request, messages=request.turns), identity, thinking)
+    shown = Fields(client.url("apply-template"), client.ask("apply-template", body)).text("prompt")
+    behind = answered_with(shown, request.answer_prefix, COMMON)[len(shown) :]
+    tokenizer = ServerTokenizer(client, identity)
+    ids = [
+        *tokenizer.tokenize(shown, add_special=True, parse_special=True),
+        *tokenizer.tokenize(behind, add_special=False, parse_special=False),
+    ]
+    return replace(request, messages=None, tools=(), prompt_ids=tuple(ids))
+
+
 class Counter:
     """Counts the tokens of prompts, as ``generate`` would show them."""
 
@@ -48,6 +67,7 @@ class Counter:
     def count(self, request: Request, alive: Alive = unwatched) -> int:
         """Tokens of one prompt. Raises NotAvailableError where the server does not tell."""
         alive()
+        request = as_ids(request, self._client, self._identity, self._thinking, alive)
         if request.prompt_ids is not None:
             return len(request.prompt_ids)
         body = body_of(request, self._identity, self._thinking)

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_slm.core.metrics.classes import f1, macro_f1
+from pytest_slm.core.metrics.classes import f1, macro_f1, macro_recall
 from pytest_slm.core.metrics.clusters import expected_maximum, twins
+from pytest_slm.core.metrics.composites import composite
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
 from pytest_slm.core.metrics.cuts import with_cuts
 from pytest_slm.core.metrics.means import mean, mean_metric
@@ -22,6 +23,7 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "expected_maximum": expected_maximum,
     "f1": f1,
     "macro_f1": macro_f1,
+    "macro_recall": macro_recall,
     "auroc": auroc,
     "brier": brier,
     "calibration_error": calibration_error,
@@ -42,9 +44,14 @@ def task_metrics(task: Task, judged: Sequence[JudgedSample]) -> tuple[Metric, ..
 
     Raises NothingScoredError if the primary metric cannot be made.
     """
-    metrics = [metric for spec in task.metrics if (metric := _made(spec, judged)) is not None]
-    if task.primary not in {metric.name for metric in metrics}:
-        groups = task.spec(task.primary).balance
+    found: dict[str, Metric] = {}
+    for spec in task.metrics:
+        metric = composite(spec.name, spec.parts, found) if spec.parts else _made(spec, judged)
+        if metric is not None:
+            found[spec.name] = metric
+    metrics = list(found.values())
+    if task.primary not in found:
+        groups = task.spec(task.primary).balance or tuple(task.spec(task.primary).parts)
         needs = f", which needs samples of {' and of '.join(groups)}" if groups else ""
         raise NothingScoredError(
             f"{task.suite}/{task.name}: no sample could be scored for {task.primary!r}{needs}; "
@@ -71,7 +78,9 @@ def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     name = "accuracy" if spec.balance else spec.name
     key = spec.source if any(spec.source in one.verdict.values for one in judged) else spec.key
     found = (
-        _made(replace(spec, name=f"{name}[{task.breakdown}={_named(part)}]", key=key, balance=()), parts[part])
+        _made(
+            replace(spec, name=f"{name}[{task.breakdown}={_named(part)}]", key=key, balance=(), parts={}), parts[part]
+        )
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]

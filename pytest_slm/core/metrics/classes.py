@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pytest_slm.core.metrics.scored import of_group
+from pytest_slm.core.metrics.scored import ScoredSample, of_group
 from pytest_slm.core.statistics import Z95, standard_error, t_quantile, wilson
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
 
@@ -50,16 +50,39 @@ def _f1(spec: MetricSpec, judged: Sequence[JudgedSample], only: str | None) -> M
 
     # n times what each sample does to the value: their mean is 0, and the error of their mean is the value's
     pulls = [len(pairs) / len(scores) * (share(t, t == label) + share(label, t == label)) for t, label in pairs]
+    return _of_classes(spec, value, pulls, samples, classes)
+
+
+def macro_recall(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
+    """The mean over classes of the share of their samples that are right, where the targets are the classes: every
+    class counts the same, however many samples it has (the balanced accuracy of Brodersen et al. 2010 for more than two
+    classes). Who always answers the same, or draws lots, gets one divided by the number of classes. Errors and interval
+    are those of ``macro_f1``.
+    """
+    samples = [one for one in of_group(spec, judged) if one.value is not None]
+    if not samples:
+        return None
+    pairs = [(str(one.judged.sample.target), one.value or 0.0) for one in samples]
+    targets = Counter(target for target, _ in pairs)
+    recall = {name: statistics.fmean(value for target, value in pairs if target == name) for name in targets}
+    pulls = [len(pairs) / len(recall) * (value - recall[target]) / targets[target] for target, value in pairs]
+    return _of_classes(spec, statistics.fmean(recall.values()), pulls, samples, targets)
+
+
+def _of_classes(
+    spec: MetricSpec, value: float, pulls: Sequence[float], samples: Sequence[ScoredSample], classes: Mapping[str, int]
+) -> Metric:
+    """The metric with its error, from what each sample does to the value, and how many samples each class has."""
     clusters = [one.cluster for one in samples]
     error = standard_error(pulls, clusters)
     interval = None
     if error is not None:
         n_clusters = len(set(clusters))
         # Each class is judged by its own samples: a rare one counts as much as the others and is known less well.
-        most = len(scores) ** 2 / sum(1 / count for count in classes.values())
+        most = len(classes) ** 2 / sum(1 / count for count in classes.values())
         # Where nothing varies, what clusters do cannot be seen, and they count instead of samples.
-        n = min(most, value * (1 - value) / error**2) if error else most * n_clusters / len(pairs)
-        quantile = Z95 if n_clusters == len(pairs) else t_quantile(0.975, n_clusters - 1)
+        n = min(most, value * (1 - value) / error**2) if error else most * n_clusters / len(samples)
+        quantile = Z95 if n_clusters == len(samples) else t_quantile(0.975, n_clusters - 1)
         low, high = wilson(min(n, value * n), n, quantile) or (0.0, 1.0)
         interval = min(low, value), max(high, value)
-    return Metric(name=spec.name, value=value, n=len(pairs), interval=interval, stderr=error)
+    return Metric(name=spec.name, value=value, n=len(samples), interval=interval, stderr=error)

@@ -16,12 +16,12 @@ from typing import Any
 
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Likelihoods, Talk
+from pytest_slm.core.request import Likelihoods, Request, Talk
 from pytest_slm.core.types import Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
-from pytest_slm.kinds.samples.generated import GeneratedSamples
+from pytest_slm.kinds.samples.generated import Counts, GeneratedSamples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,15 @@ class Classes(Kind[ClassesOptions, Sample]):
     @functools.cached_property
     def generated(self) -> GeneratedSamples:
         """The samples of the generator."""
-        return GeneratedSamples(self.options.generator, self.task, self.variant, self.context, lambda _: 0)
+        counts = Counts(
+            prompt=lambda messages: self._count([" ".join(message.content for message in messages)])[0],
+            texts=self._count,
+            tokenizer=lambda: json.dumps(self.backend.describe().to_json(), sort_keys=True),
+        )
+        return GeneratedSamples(self.options.generator, self.task, self.variant, self.context, counts)
+
+    def _count(self, texts: Sequence[str]) -> Sequence[int]:
+        return self.backend.count_tokens([Request(prompt=text, max_tokens=1) for text in texts])
 
     def ready(self) -> None:
         self.generated.ready()

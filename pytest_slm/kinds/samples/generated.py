@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.types import Dataset, Message, Sample, Task
-from pytest_slm.data import tables
+from pytest_slm.data import mirror, tables
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext, Row
+from pytest_slm.generators.remembering import CountTexts, remembered
 from pytest_slm.kinds.context import RunContext, sha256
 from pytest_slm.kinds.questions import stratified
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How the tokens of whole prompts and of plain texts are counted, and a text that names the tokenizer. All three
+    open the model."""
+
+    prompt: Callable[[tuple[Message, ...]], int]
+    texts: CountTexts
+    tokenizer: Callable[[], str]
 
 
 class GeneratedSamples:
     """What the generator ``name`` makes of a task variant; any kind of task can take its samples from it."""
 
-    def __init__(
-        self, name: str, task: Task, variant: str, context: RunContext, count: Callable[[tuple[Message, ...]], int]
-    ) -> None:
-        self._name, self._task, self._variant, self._context, self._count = name, task, variant, context, count
+    def __init__(self, name: str, task: Task, variant: str, context: RunContext, counts: Counts) -> None:
+        self._name, self._task, self._variant, self._context, self._counts = name, task, variant, context, counts
         self._generator = context.extensions.generators.lookup(name)
         self._tables: dict[Dataset, tables.Table] = {}
+        self._facts: dict[str, Any] = {}
         self._whole: tuple[Sample, ...] | None = None
 
     @property
@@ -59,13 +71,14 @@ class GeneratedSamples:
         )
 
     def provenance(self) -> Mapping[str, Any]:
-        """The generator, and of which rows it made the samples."""
+        """The generator, what it says of its samples, and of which rows it made them."""
         read = sorted(self._tables.values(), key=lambda table: tables.told_name(table.dataset))
         if not read:
-            return {"generator": self._name}
+            return {"generator": self._name, **self._facts}
         hashes = [table.data_sha256 for table in read]
         return {
             "generator": self._name,
+            **self._facts,
             "dataset": ", ".join(dict.fromkeys(table.dataset.path for table in read)),
             "dataset_config": ", ".join(dict.fromkeys(filter(None, (table.dataset.config for table in read)))) or None,
             "split": ", ".join(dict.fromkeys(table.dataset.split for table in read)),
@@ -75,7 +88,11 @@ class GeneratedSamples:
             "rows_sha256": sha256(*(table.rows_sha256 for table in read)),
         }
 
+    def _texts(self, texts: Sequence[str]) -> Sequence[int]:
+        return remembered(self._counts.texts, self._counts.tokenizer())(texts)
+
     def _made(self, limit: int | None) -> tuple[Sample, ...]:
+        self._facts.clear()
         made = tuple(
             self._generator.make(
                 GeneratorContext(
@@ -83,9 +100,12 @@ class GeneratedSamples:
                     variant=self._task.variants.get(self._variant, {}),
                     limit=limit,
                     seed=self._context.config.seed,
-                    count_tokens=self._count,
+                    count_tokens=self._counts.prompt,
+                    count_texts=self._texts,
                     folder=Path(self._task.path).parent,
                     rows=self.rows,
+                    mirror_file=partial(mirror.beside, self._context.config.data),
+                    facts=self._facts,
                 )
             )
         )

@@ -136,6 +136,26 @@ def test_it_writes_what_the_file_writes(server, here):
         assert one.n_output in (other.n_output, other.n_output + (one.finish == "stop"), None)
 
 
+BEGUN = (
+    Message(role="user", content="Name three colours."),
+    Message(role="assistant", content="Three colours are red,"),
+)
+
+
+def test_llama_server_goes_on_behind_the_beginning_of_an_answer(llama_server, here):
+    request = Request(messages=BEGUN, max_tokens=16)
+    (found,), (expected,) = llama_server.generate([request]), here.generate([request])
+    assert found.text == expected.text
+    assert not found.text.startswith(BEGUN[1].content)
+    assert llama_server.count_tokens([request]) == here.count_tokens([request]) == [expected.n_prompt]
+
+
+def test_a_server_that_is_not_known_to_go_on_is_told_so(llama_cpp_python):
+    with pytest.raises(NotAvailableError, match="beginning of an answer") as caught:
+        llama_cpp_python.generate([Request(messages=BEGUN, max_tokens=4)])
+    assert caught.value.slug == "server-setting"
+
+
 def test_llama_server_finds_texts_as_likely_as_the_file_does(llama_server, here):
     found, expected = llama_server.loglikelihood(PAIRS), here.loglikelihood(PAIRS)
     for one, other in zip(found, expected, strict=True):

@@ -119,11 +119,11 @@ def test_times_are_those_at_which_pieces_came(scripted_server, served):
     ]
     plain = scripted_server.routes[CHAT]
     scripted_server.routes[CHAT] = lambda h: (
-        h.stream(*chunks, events({"choices": [], "usage": USAGE}), pause=0.03) if h.body["max_tokens"] > 1 else plain(h)
+        h.stream(*chunks, events({"choices": [], "usage": USAGE}), pause=0.2) if h.body["max_tokens"] > 1 else plain(h)
     )
     (answer,) = backend.generate([HELLO])
     first, second = answer.timings.token_s  # the role is no piece of text, nor is the end
-    assert second - first > 0.01
+    assert second - first > 0.05  # a busy machine reads the first one late
     assert answer.timings.end_s > second
     # What nobody measured is nothing, not 0.
     assert (answer.timings.prefill_s, answer.timings.n_evaluated) == (None, None)

@@ -67,3 +67,26 @@ def test_no_mark_is_shown_to_the_model(model, monkeypatch, source):
     text = b"".join(map(model.piece, ids)).decode()
     assert not any("\ue000" <= letter < "\uf900" for letter in text)
     assert "ue000" not in text
+
+
+def begun_ids(model, monkeypatch, source, prefix):
+    """Ids of a conversation whose answer is begun, and of the text that a person would write for it."""
+    from pytest_slm.backends.llamacpp import LlamaCpp
+    from pytest_slm.core.types import Message, Request
+
+    monkeypatch.setattr(model, "chat_template", source)
+    backend = object.__new__(LlamaCpp)
+    backend._path, backend._model = "m.gguf", model
+    turns = (Message(role="user", content="Hi"), Message(role="assistant", content=prefix))
+    return backend._ids(Request(messages=turns))
+
+
+@pytest.mark.parametrize("prefix", [" Answer:", "they are: ", "Yes, ½", "<|im_end|> is no end"])
+def test_an_answer_that_is_begun_stands_behind_the_generation_prompt(model, plain, im_end, monkeypatch, prefix):
+    source = CHATML + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    ids = begun_ids(model, monkeypatch, source, prefix)
+    asked = prompt_ids(model, monkeypatch, source, "Hi")
+    assert ids[: len(asked) - 1] == asked[:-1]  # the last token is the end of a line, which may be one with a space
+    assert ids.count(im_end) == 1
+    if "|" not in prefix:
+        assert ids[-len(plain(model, "\n" + prefix)) :] == plain(model, "\n" + prefix)

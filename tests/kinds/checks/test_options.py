@@ -51,3 +51,11 @@ def test_a_variant_longer_than_the_context_is_skipped(checks_task, context, fake
 def test_a_variant_that_just_fits_is_measured(checks_task, context, fake, capitals):
     task = checks_task(capitals, variants={"4096": {"context_tokens": 4096}}, max_tokens=24)
     assert measure(task, "4096", context(fake(context_length=4120))).variant == "4096"
+
+
+def test_a_length_that_has_the_answer_in_it_needs_no_more_room(checks_task, context, fake, capitals):
+    task = checks_task(capitals, variants={"4096": {"max_seq_length": 4096}}, max_tokens=24)
+    assert measure(task, "4096", context(fake(context_length=4096))).variant == "4096"
+    with pytest.raises(NotAvailableError, match=r"4072 tokens and 24 .* context of 4095") as caught:
+        measure(task, "4096", context(fake(context_length=4095)))
+    assert caught.value.slug == "context-too-short"

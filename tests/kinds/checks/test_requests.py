@@ -5,7 +5,8 @@ import json
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.core.types import Message, Sample
+from pytest_slm.core.record import RecordError
+from pytest_slm.core.types import Message, Request, Sample
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.checks import ChecksOptions
 from pytest_slm.kinds.options import read_options
@@ -93,3 +94,29 @@ class Asked(Fake):
     def generate(self, requests, *told):
         self.requests = requests
         return super().generate(requests, *told)
+
+
+BEGUN = (Message(role="user", content="One, two,"), Message(role="assistant", content=" three,"))
+
+
+def test_an_answer_is_begun_by_the_last_words_of_the_assistant():
+    request = asked(Sample(id="1", input=BEGUN))
+    assert (request.answer_prefix, request.turns) == (" three,", BEGUN[:1])
+    assert asked(Sample(id="1", input=BEGUN[:1])).answer_prefix == ""
+
+
+def test_nobody_answers_before_being_asked():
+    with pytest.raises(RecordError, match="nobody has asked"):
+        Request(messages=BEGUN[1:])
+
+
+def test_bare_text_is_the_conversation_without_anything_between(checks_task, context, fake):
+    rows = [{"id": "1", "input": [message.to_json() for message in BEGUN], "target": "four"}]
+    rules = [{"contains": "One, two, three,", "text": "four"}]
+    chat, bare = fake(text="five", rules=rules), fake(text="five", rules=rules, capabilities=["generate", "tokens"])
+    results = [
+        measure(checks_task(rows, requires=["generate"], bare_text=True, scorer="contains"), "", context(model))
+        for model in (chat, bare)
+    ]
+    assert [result.metric().value for result in results] == [0, 1]
+    assert [result.provenance["asked_as"] for result in results] == ["conversation", "bare text"]

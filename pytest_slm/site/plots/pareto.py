@@ -10,7 +10,7 @@ from pytest_slm.core.statistics import Interval
 from pytest_slm.registry.entry import AggregateScore, RegistryEntry
 from pytest_slm.registry.speeds import Performance, Quantity
 from pytest_slm.site import numbers
-from pytest_slm.site.plots import Tick, noise_of, round_up
+from pytest_slm.site.plots.lines import Tick, noise_of, round_up
 from pytest_slm.site.views import sampled, words
 
 SMALL, LARGE = 5.0, 15.0

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.registry.store import StoredReport
-from pytest_slm.site.pareto import Candidate, front, pareto
-from pytest_slm.site.plots import NARROW, line_plot, round_up, stacks
+from pytest_slm.site.plots.lines import NARROW, line_plot, round_up, stacks
+from pytest_slm.site.plots.pareto import Candidate, front, pareto
 from pytest_slm.site.speed import bars
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pytest_slm.registry.performance import STANDARD_CONTEXT
 from pytest_slm.registry.speeds import Point, QuantizationSpeed
 from pytest_slm.site import numbers
-from pytest_slm.site.plots import LinePlot, Series, Stacks, line_plot, stacks, values_of
+from pytest_slm.site.plots.lines import LinePlot, Series, Stacks, line_plot, stacks, values_of
 
 Rows = Mapping[str, QuantizationSpeed]
 """Quantizations by name, in the order in which they are shown."""

@@ -1,0 +1,83 @@
+"""Rows of BFCL's data set: every column but ``id`` is the JSON of a field of the upstream line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_slm.bfcl.categories import DATASET, SPLIT
+from pytest_slm.core.config import RunConfig
+from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.files import parse_json
+
+Row = Mapping[str, Any]
+"""A row with its fields as values; a field that the upstream line does not have is None."""
+
+
+def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Mapping[str, Any]]:
+    """The rows of a configuration in their order, and for the report where they are from.
+
+    Raises NotAvailableError where the data cannot be had (``data-unreachable``, ``data-config``, ``missing-extra``),
+    BackendError where they cannot be read: a field is no JSON, an id is missing or there twice (``data-broken``).
+    """
+    found, source = loaded(config_name, config)
+    return decoded(found, f"{DATASET} ({config_name})"), source
+
+
+def loaded(config_name: str, config: RunConfig) -> tuple[Any, Mapping[str, Any]]:
+    """The rows of a configuration as they are, and where they are from. Raises NotAvailableError."""
+    try:
+        from pytest_slm.data import rows
+
+        found, source = rows.load(DATASET, config_name, [SPLIT], config, {})
+    except ImportError as error:
+        told = f"reading {DATASET} needs a package ({error}): pip install 'pytest-slm[bfcl]'"
+        raise NotAvailableError(told, slug="missing-extra") from None
+    return found[SPLIT], source
+
+
+def decoded(raw: Any, where: str) -> list[Row]:
+    """Rows with the JSON in their columns read, from any iterable of mappings."""
+    seen: set[str] = set()
+    rows: list[Row] = []
+    for number, row in enumerate(raw):
+        identity = row.get("id", row.get("file"))
+        if not isinstance(identity, str) or not identity.strip():
+            raise broken(f"{where}: row {number} has no id")
+        if identity in seen:
+            raise broken(f"{where}: the id {identity!r:.80} is there twice")
+        seen.add(identity)
+        rows.append({key: _value(key, value, f"{where}: {identity!r:.80}") for key, value in row.items()})
+    return rows
+
+
+def _value(key: str, value: Any, where: str) -> Any:
+    if key in ("id", "file") or value is None:
+        return value
+    try:
+        return parse_json(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise broken(f"{where}: the column {key!r:.80} is no JSON ({error!s:.120})") from None
+
+
+def broken(told: str) -> BackendError:
+    """The error for data that are not what BFCL publishes; ``told`` says where and what."""
+    remedy = "`pytest-slm data verify DIR` says whether the file is what it was, `pytest-slm data pull` gets it again"
+    return BackendError(f"{told}; {remedy}", slug="data-broken")
+
+
+def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]:
+    """What models are told of the functions of each class, by the file that the data set has for it.
+
+    Raises what `read_rows` raises, and BackendError (``data-broken``) where a file has no rows.
+    """
+    part = "multi_turn_func_doc"
+    found, _ = loaded(part, config)
+    docs = {
+        name: [_value("doc", row["doc"], f"{DATASET} ({part})") for row in found if row["file"] == f"{file}.json"]
+        for name, file in files.items()
+    }
+    for name, functions in docs.items():
+        if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
+            raise broken(f"{DATASET} ({part}): {files[name]}.json does not say which functions {name} has")
+    return docs

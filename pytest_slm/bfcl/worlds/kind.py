@@ -1,0 +1,233 @@
+"""The kind of BFCL's conversations: the model calls, the sandbox executes, and the world is compared at the end."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pytest_slm.backends.protocol import TOOLS
+from pytest_slm.bfcl.rows import docs_of, read_rows
+from pytest_slm.bfcl.worlds.checking import check, needless_turns
+from pytest_slm.bfcl.worlds.library import ToolClasses
+from pytest_slm.bfcl.worlds.scenario import Scenario, scenario_of
+from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Talk
+from pytest_slm.core.types import Generation, JudgedSample, Message, Request, Sample, Task, ToolCall, Verdict
+from pytest_slm.core.worlds import Executed, Execution, WorldCall
+from pytest_slm.errors import UsageError
+from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.sandbox import available
+from pytest_slm.scorers.argument_types import typed
+from pytest_slm.scorers.call_syntax import parse_calls
+
+MOST_STEPS = 20
+"""Answers with calls in one turn, as in BFCL: a model that makes one more has failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category(Record):
+    """A variant of the task: a configuration of BFCL's data set; in ``long_context`` results are longer."""
+
+    category: str
+    long_context: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldsOptions(Record):
+    """``tools`` are the classes, ``prompts`` BFCL's texts. ``prompting`` is how functions are shown: by the model's
+    template where it writes them (``auto``), or always so, or as text."""
+
+    tools: ToolClasses
+    prompts: Prompts
+    prompting: Literal["auto", "template", "text"] = "auto"
+    max_tokens: int = 256
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_tokens < 1:
+            raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
+
+
+class BfclWorlds(Kind[WorldsOptions, Scenario]):
+    """Conversations in which each call changes a world of tools, judged by the state that they leave."""
+
+    name = "bfcl_worlds"
+    options_type = WorldsOptions
+
+    @classmethod
+    def check(cls, task: Task, options: WorldsOptions) -> None:
+        for name, variant in (task.variants or {"": {}}).items():
+            try:
+                Category.from_json(variant)
+            except RecordError as error:
+                raise UsageError(f"{task.path}: variants.{name}: {error}", slug="task-option") from None
+
+    def ready(self) -> None:
+        """The classes, their sandbox and the rows must be there. Raises SlmError where they are not."""
+        available()
+        self.category = Category.from_json(self.task.variants[self.variant])
+        library = self.options.tools.library()
+        docs = docs_of(self.options.tools.docs, self.context.config)
+        rows, self._source = read_rows(self.category.category, self.context.config)
+        self._scenarios = [
+            scenario_of(row, self.category.category, library, docs, long_context=self.category.long_context)
+            for row in rows
+        ]
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({TOOLS} if self.options.prompting == "template" else ())
+
+    def total(self) -> int | None:
+        return len(self._scenarios)
+
+    def samples(self) -> Sequence[Scenario]:
+        """All scenarios; or, with a limit, those with the shortest lists of functions and the fewest turns, by the seed
+        among equals: their prompts are half as long as others', and share what is longest in them."""
+        limit, shuffled = self.context.limit(self.task), list(self._scenarios)
+        random.Random(self.context.config.seed).shuffle(shuffled)
+        taken = {one.id for one in sorted(shuffled, key=_length)[:limit]}
+        return [one for one in self._scenarios if one.id in taken]
+
+    def describe(self, sample: Scenario) -> Sample:
+        first = next((turn for turn in sample.turns if turn), (Message(role="user", content=""),))
+        return Sample(
+            id=sample.id,
+            input=first,
+            target=[[call.to_json() for call in turn] for turn in sample.gold],
+            tools=tuple(map(tool, sample.functions)),
+            metadata={"category": sample.category, "classes": list(sample.world.classes)},
+        )
+
+    @property
+    def way(self) -> Way:
+        """How functions are shown to this model."""
+        if self.options.prompting != "auto":
+            return self.options.prompting
+        return "template" if TOOLS in self.backend.capabilities else "text"
+
+    def converse(self, sample: Scenario) -> Talk:
+        shown = Shown(self.way, self.options.prompts, sample.functions)
+        made: list[tuple[WorldCall, ...]] = []
+        steps = 0
+        for number, said in enumerate(sample.turns):
+            if number in sample.added:
+                shown.add(sample.added[number])
+            shown.say(said)
+            made.append(())
+            for step in itertools.count():
+                generation: Generation = yield self._request(shown)
+                if generation.finish == "context" and not generation.n_output:
+                    told = f"turn {number + 1}: {generation.n_prompt} tokens are more than the context holds"
+                    return _verdict(made, "context_exceeded", told, steps, sample)
+                calls = readable(generation, sample)
+                shown.answer(generation, [call for call, _ in calls])
+                if not calls:
+                    break
+                if step == MOST_STEPS:
+                    told = f"turn {number + 1}: still calling after {MOST_STEPS} steps"
+                    return _verdict(made, "force_terminated", told, steps, sample)
+                steps += 1
+                made[-1] += tuple(call for _, call in calls)
+                executed: Executed = yield Execution(world=sample.world, turns=tuple(made), new=len(calls))
+                if executed.ending != "done":
+                    return _broken(made, executed, steps, sample)
+                shown.results([call for call, _ in calls], executed.results)
+        compared: Executed = yield Execution(world=sample.world, turns=tuple(made), gold=sample.gold)
+        if compared.ending != "done":
+            return _broken(made, compared, steps, sample)
+        found = check(made, sample.gold, compared.turns)
+        return _verdict(made, found.error, found.explanation, steps, sample, valid=found.valid)
+
+    def _request(self, shown: Shown) -> Request:
+        return Request(
+            messages=tuple(shown.messages),
+            tools=shown.tools,
+            max_tokens=self.options.max_tokens,
+            seed=self.context.config.seed,
+            may_not_fit=True,
+        )
+
+    def provenance(self, samples: Sequence[Scenario]) -> Mapping[str, Any]:
+        return {
+            **self._source,
+            "samples_sha256": sha256(*(one.id for one in samples)),
+            "tool_classes": str(self.options.tools.package),
+            "tool_classes_sha256": self.options.tools.package.sha256,
+            "tools": "template" if self.way == "template" else "prompt",
+            "chat_template_sha256": self.backend.describe().chat_template_sha256,
+        }
+
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
+        """The declared metrics, and how the conversations ended, in number."""
+        concluded = super().conclude(judged)
+        endings = Counter(str(one.verdict.details["ending"]) for one in judged)
+        long = endings["context_exceeded"]
+        told = f"{long} of {len(judged)} conversations grew longer than the context, which counts as wrong"
+        return Conclusion(
+            metrics=concluded.metrics,
+            primary=concluded.primary,
+            reason=told if long else "",
+            provenance={"endings": dict(sorted(endings.items()))},
+        )
+
+
+def readable(generation: Generation, sample: Scenario) -> list[tuple[ToolCall, WorldCall]]:
+    """The calls of an answer, as they were read and as they are executed; none where one of them cannot be read, as in
+    BFCL, whose turn then ends."""
+    properties = {one["name"]: one.get("parameters", {}).get("properties", {}) for one in _all_functions(sample)}
+    made = generation.tool_calls
+    calls = []
+    for call in parse_calls(generation.text) if made is None else made:  # None in a run that is scored again
+        if not call.name or call.arguments is None:
+            return []
+        schema = properties.get(call.name, {})
+        arguments = {name: typed(value, schema.get(name)) for name, value in call.arguments.items()}
+        try:
+            calls.append((call, WorldCall(name=call.name, arguments=arguments)))
+        except RecordError:
+            return []
+    return calls
+
+
+def _length(sample: Scenario) -> tuple[int, int]:
+    """How much there is to read about the functions, and how often."""
+    return len(str(_all_functions(sample))), len(sample.turns)
+
+
+def _all_functions(sample: Scenario) -> list[Mapping[str, Any]]:
+    return [*sample.functions, *(one for functions in sample.added.values() for one in functions)]
+
+
+def _verdict(
+    made: Sequence[Sequence[WorldCall]],
+    error: str,
+    told: str,
+    steps: int,
+    sample: Scenario,
+    *,
+    valid: bool = False,
+    scored: bool = True,
+) -> Verdict:
+    return Verdict(
+        value=float(valid) if scored else None,
+        answer="; ".join(", ".join(call.name[:80] for call in turn) or "no call" for turn in made)[:2000],
+        explanation=told,
+        details={
+            "ending": "valid" if valid else error,
+            "turns": f"{len(made)} of {len(sample.turns)}",
+            "steps": steps,
+            "needless_turns": needless_turns(made, sample.gold),
+        },
+    )
+
+
+def _broken(made: Sequence[Sequence[WorldCall]], executed: Executed, steps: int, sample: Scenario) -> Verdict:
+    """What the classes could not execute: the calls are at fault, unless the world could not even be made."""
+    told = f"the tools ended with {executed.ending}: {executed.explanation}"
+    return _verdict(made, f"tools_{executed.ending}", told, steps, sample, scored=executed.ending != "unmade")

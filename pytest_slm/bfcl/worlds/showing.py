@@ -1,0 +1,106 @@
+"""How a conversation is put to a model: its functions, its calls and their results, in one of two ways.
+
+``template``: the functions through the model's own chat template, calls and results as its messages have them.
+``text``: BFCL's text for models without one, the functions as JSON in it; results come as a message of the user, as in
+BFCL's handlers of models that are asked for text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.types import Generation, Message, ToolCall
+
+Way = Literal["template", "text"]
+PLACE = "{functions}"
+
+_TYPES = {"dict": "object", "float": "number", "tuple": "array", "list": "array", "any": "string", "bool": "boolean"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts(Record):
+    """BFCL's texts, with ``{functions}`` where functions stand: ``system`` before the conversation, ``added_text`` and
+    ``added_template`` where functions come later; ``hint`` ends the description of each."""
+
+    system: str
+    added_text: str
+    added_template: str
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("system", "added_text"):
+            if PLACE not in getattr(self, name):
+                raise RecordError(f"{name}: expected a text with {PLACE} in it, where the functions will stand")
+
+
+class Shown:
+    """A conversation as one model sees it: ``messages`` grow with it, ``tools`` are what its template writes."""
+
+    def __init__(self, way: Way, prompts: Prompts, functions: Sequence[Mapping[str, Any]]) -> None:
+        self._way, self._prompts = way, prompts
+        hinted = [{**one, "description": f"{one.get('description', '')}{prompts.hint}"} for one in functions]
+        self.messages: list[Message] = []
+        self.tools: tuple[Mapping[str, Any], ...] = ()
+        if way == "template":
+            self.tools = tuple(map(tool, hinted))
+        else:
+            listed = json.dumps(hinted, indent=4)
+            self.messages.append(Message(role="system", content=prompts.system.replace(PLACE, listed)))
+
+    def say(self, messages: Iterable[Message]) -> None:
+        """What the user says."""
+        self.messages += messages
+
+    def add(self, functions: Sequence[Mapping[str, Any]]) -> None:
+        """Functions that come later, in place of what a user says."""
+        if self._way == "template":
+            self.tools += tuple(map(tool, functions))
+            content = self._prompts.added_template
+        else:
+            # BFCL formats the list itself into the text, so Python's notation is what models see.
+            content = self._prompts.added_text.replace(PLACE, str([dict(one) for one in functions]))
+        self.messages.append(Message(role="user", content=content))
+
+    def answer(self, generation: Generation, calls: Sequence[ToolCall]) -> None:
+        """What the model has answered, with its calls where it made some."""
+        if self._way == "template" and calls:
+            self.messages.append(Message(role="assistant", content="", tool_calls=tuple(calls)))
+        else:
+            self.messages.append(Message(role="assistant", content=generation.text))
+
+    def results(self, calls: Sequence[ToolCall], results: Sequence[str]) -> None:
+        """What its calls came to."""
+        pairs = list(zip(calls, results, strict=True))
+        if self._way == "template":
+            self.messages += [
+                Message(role="tool", content=result, name=call.name, tool_call_id=call.id) for call, result in pairs
+            ]
+        else:
+            told = [{"role": "tool", "name": written(call), "content": result} for call, result in pairs]
+            self.messages.append(Message(role="user", content=repr(told)))
+
+
+def written(call: ToolCall) -> str:
+    """A call in Python's notation, as BFCL shows it beside its result."""
+    return f"{call.name}({', '.join(f'{name}={value!r}' for name, value in (call.arguments or {}).items())})"
+
+
+def tool(function: Mapping[str, Any]) -> dict[str, Any]:
+    """A function as chat templates expect it: BFCL's names of types become those of JSON Schema."""
+    told = {key: value for key, value in function.items() if key != "response"}
+    return {"type": "function", "function": {**told, "parameters": _schema(function.get("parameters", {}))}}
+
+
+def _schema(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_schema(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    found = {key: item if key in ("default", "enum") else _schema(item) for key, item in value.items()}
+    kind = value.get("type")
+    return {**found, "type": _TYPES.get(kind, kind)} if isinstance(kind, str) else found

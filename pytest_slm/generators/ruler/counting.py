@@ -1,0 +1,111 @@
+"""How long a prompt will be, without tokenizing it again for every sample: its pieces are counted once.
+
+The prompts of RULER are made of the same few pieces (noise, sentences of essays, words of a list, documents), put
+together where a tokenizer cuts anyway: before a space or the end of a line. So the tokens of a prompt are those of its
+frame and of its pieces. Whether that is true of a tokenizer is seen on a whole prompt of every item; where it is not,
+each prompt is counted as a whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, islice
+
+ANCHOR = "a."
+"""What stands before a piece while it is counted: in prompts it stands behind a full stop or a word."""
+
+
+class Pieces:
+    """The tokens that a piece adds to a text, each counted once."""
+
+    def __init__(self, count_texts: Callable[[Sequence[str]], Sequence[int]]) -> None:
+        self._count = count_texts
+        self._known: dict[str, int] = {}
+        self._anchor: int | None = None
+        self._numbers = [0]
+
+    def numbers(self, n: int) -> Sequence[int]:
+        """The tokens of " 1.", of " 1." and " 2.", and so on to ``n`` at least; 0 before them."""
+        if len(self._numbers) <= n:
+            new = [f" {number}." for number in range(len(self._numbers), 2 * n + 1)]
+            self.know(new)
+            for piece in new:
+                self._numbers.append(self._numbers[-1] + self._known[piece])
+        return self._numbers
+
+    def know(self, pieces: Iterable[str]) -> None:
+        """Count those that are new, in one round trip."""
+        new = [piece for piece in dict.fromkeys(pieces) if piece not in self._known]
+        if not new:
+            return
+        if self._anchor is None:
+            (self._anchor,) = self._count([ANCHOR])
+        counts = self._count([ANCHOR + piece for piece in new])
+        self._known.update((piece, max(1, n - self._anchor)) for piece, n in zip(new, counts, strict=True))
+
+    def __getitem__(self, piece: str) -> int:
+        if piece not in self._known:
+            self.know([piece])
+        return self._known[piece]
+
+
+class Filling:
+    """An endless text that a prompt is filled with: ``blocks``, each of so many ``parts`` that it can be cut into.
+
+    A size is (whole blocks, parts of the next one). ``prefix(parts)`` is the text of some parts of a block.
+    """
+
+    def __init__(self, blocks: Iterator[Sequence[str]], prefix: Callable[[Sequence[str]], str]) -> None:
+        self._source, self._prefix = blocks, prefix
+        self._blocks: list[Sequence[str]] = []
+
+    def block(self, place: int) -> Sequence[str]:
+        """The parts of a block."""
+        if place >= len(self._blocks):
+            self._blocks += islice(self._source, place + 1 - len(self._blocks))
+        return self._blocks[place]
+
+    def parts(self, size: tuple[int, int]) -> list[str]:
+        """The parts of a size."""
+        whole, more = size
+        return [
+            *(part for place in range(whole) for part in self.block(place)),
+            *(self.block(whole)[:more] if more else ()),
+        ]
+
+    def fitted(self, room: int, pieces: Pieces) -> tuple[int, int]:
+        """The greatest size whose tokens are at most ``room``."""
+        ends = [0]
+        while ends[-1] <= room:
+            # As many at once as would fill the rest: one round trip, rarely two.
+            place = len(ends) - 1
+            average = max(1.0, ends[-1] / place) if place else float(room + 1)
+            more = int((room - ends[-1]) / average) + 1
+            texts = [self._prefix(self.block(place + number)) for number in range(more)]
+            pieces.know(texts)
+            ends += islice(accumulate((pieces[text] for text in texts), initial=ends[-1]), 1, None)
+        whole = bisect_right(ends, room) - 1
+        return whole, self._more(self.block(whole), room - ends[whole], ends[whole + 1] - ends[whole], pieces)
+
+    def _more(self, block: Sequence[str], room: int, tokens: int, pieces: Pieces) -> int:
+        """How many parts of a block fit, by proportion first."""
+        few, many = 0, len(block)  # so many fit, so many do not
+        while many - few > 1:
+            tried = min(max(round(room * len(block) / max(1, tokens)), few + 1), many - 1)
+            if few and many < len(block):
+                tried = (few + many) // 2
+            if pieces[self._prefix(block[:tried])] <= room:
+                few = tried
+            else:
+                many = tried
+        return few
+
+
+def most(fits: Callable[[int], bool], least: int, limit: int) -> int:
+    """The greatest number from ``least`` to ``limit`` that still fits, where smaller ones do; ``least`` in any case."""
+    low, high = least, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low

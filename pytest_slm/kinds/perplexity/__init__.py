@@ -1,0 +1,1 @@
+"""How likely a model finds the same words after more and more of the text before them."""

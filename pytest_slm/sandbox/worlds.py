@@ -1,0 +1,127 @@
+"""Calls of tool classes, run in interpreters that are shared, in instances that are not."""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self
+
+from pytest_slm.core.worlds import Executed, Execution, Library, World, WorldCall
+from pytest_slm.errors import shown
+from pytest_slm.sandbox.machine import Guest
+from pytest_slm.sandbox.outcome import Limits
+from pytest_slm.sandbox.runner import boot, cores, engine
+
+SMALL = 96 << 20
+"""Bytes of memory above which an interpreter is not used again: memory is never given back."""
+LIMITS = Limits(work=30_000_000_000, seconds=60.0)
+"""For all calls of one execution together."""
+
+
+class Worlds:
+    """Executes calls, each time in new instances of their classes. Made once, used for many, from any thread;
+    ``with Worlds() as worlds:`` ends its threads.
+
+    An interpreter is kept for the next execution of the same library, unless a call has used up what it may or has
+    broken it. Raises NotAvailableError where programs cannot be run: then nothing is.
+    """
+
+    def __init__(self, limits: Limits = LIMITS, workers: int | None = None) -> None:
+        self.limits = limits
+        self.started = 0
+        """Interpreters that were started until now."""
+        self._engine = engine()
+        self._pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="worlds")
+        self._idle: dict[str, queue.SimpleQueue[Guest]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def submit(self, asked: Execution) -> Future[Executed]:
+        """Execute calls as soon as a core is free."""
+        return self._pool.submit(self.run, asked)
+
+    def run(self, asked: Execution) -> Executed:
+        """Execute calls now, in this thread."""
+        library = asked.world.library
+        idle = self._idle.setdefault(library.sha256, queue.SimpleQueue())
+        guest = self._taken(idle, library)
+        sound = False
+        try:
+            word = secrets.token_hex(8)
+            guest.send(_line({"word": word, **_message(asked)}), refill=True)
+            executed = _executed(guest, guest.receive(), word)
+            sound = executed.ending in ("done", "unmade") and guest.memory <= SMALL
+            return executed
+        finally:
+            if sound:
+                idle.put(guest)
+            else:
+                guest.close()
+
+    def _taken(self, idle: queue.SimpleQueue[Guest], library: Library) -> Guest:
+        try:
+            return idle.get_nowait()
+        except queue.Empty:
+            guest = Guest(self._engine, boot("world"), self.limits)
+            self.started += 1
+            guest.send(_line({"word": "", "modules": library.modules, "classes": library.classes}))
+            guest.receive()  # where it fails, the first execution says how
+            return guest
+
+    def close(self) -> None:
+        """End all that is left. May be called twice."""
+        self._pool.shutdown(cancel_futures=True)
+        for idle in self._idle.values():
+            while not idle.empty():
+                idle.get().close()
+
+
+def _message(asked: Execution) -> dict[str, Any]:
+    world: World = asked.world
+    return {
+        "world": {"classes": world.classes, "config": world.config, "long_context": world.long_context},
+        "turns": _calls(asked.turns),
+        "new": asked.new,
+        "gold": None if asked.gold is None else _calls(asked.gold),
+    }
+
+
+def _calls(turns: Sequence[Sequence[WorldCall]]) -> list[list[Any]]:
+    return [[[call.name, call.positional, call.arguments] for call in turn] for turn in turns]
+
+
+def _line(message: object) -> bytes:
+    return json.dumps(message, allow_nan=False).encode()
+
+
+def _executed(guest: Guest, answer: bytes | None, word: str) -> Executed:
+    """What the interpreter said, or how it ended. Whatever a class has written in its place is no answer."""
+    if answer is None:
+        ending = "error" if guest.ending in (None, "passed") else guest.ending
+        return Executed.from_json(
+            {"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")}
+        )
+    try:
+        whose, told = json.loads(answer)
+        if whose == word:
+            return Executed.from_json(_sayable(told))
+        problem = "its classes wrote to their own interpreter's channel"
+    except (ValueError, TypeError, RecursionError) as error:
+        problem = f"its answer cannot be read ({str(error)[:200]})"
+    return Executed(ending="error", explanation=shown(problem))
+
+
+def _sayable(value: Any) -> Any:
+    """What a class returned, without halves of letters that no file and no tokenizer takes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_sayable(item) for item in value]
+    return {key: _sayable(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,151 @@
+"""A small data set in BFCL's form, and a package with the class that its conversations are about."""
+
+import dataclasses
+import hashlib
+import json
+import types
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pytest_slm.bfcl.categories import DATASET
+from pytest_slm.core.types import MetricSpec, Task
+from pytest_slm.data import packages
+from pytest_slm.errors import NotAvailableError
+from pytest_slm.sandbox import available
+
+BOX = '''
+class Box:
+    def __init__(self):
+        self.things = []
+    def _load_scenario(self, scenario, long_context=False):
+        self.things = list(scenario["things"])
+        self.more = ["more"] * 3 if long_context else []
+    def put(self, thing, times=1):
+        """Put."""
+        self.things += [thing] * times
+        return {"n": len(self.things)}
+    def look(self):
+        return str(self.things + self.more)
+    def loop(self):
+        while True:
+            pass
+'''
+
+
+def doc(name, **properties):
+    kinds = {key: {"type": kind, "description": key} for key, kind in properties.items()}
+    parameters = {"type": "dict", "properties": kinds, "required": list(properties)[:1]}
+    return {"name": name, "description": f"{name} it.", "parameters": parameters, "response": {"type": "dict"}}
+
+
+DOCS = [doc("put", thing="string", times="integer"), doc("look"), doc("loop")]
+
+
+def row(name, *turns, gold, things=("a",), missed=None):
+    """A row as the data set has it: every column but the id is JSON."""
+    fields = {
+        "question": [[{"role": "user", "content": turn}] if turn else [] for turn in turns],
+        "initial_config": {"Box": {"things": list(things)}},
+        "involved_classes": ["Box"],
+        "missed_function": missed,
+        "ground_truth": gold,
+    }
+    return {"id": name, **{key: json.dumps(value) for key, value in fields.items()}}
+
+
+@pytest.fixture(scope="session")
+def make_row():
+    return row
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Packages are kept in a folder of this test."""
+    elsewhere = types.SimpleNamespace(user_cache_dir=lambda _name: str(tmp_path / "cache"))
+    monkeypatch.setattr(packages, "platformdirs", elsewhere)  # in this module only: the sandbox's cache stays
+
+
+@pytest.fixture
+def box_package(tmp_path, kept):
+    """The package with the class Box, fetched already."""
+    wheel = tmp_path / "box.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("toys/box.py", BOX)
+    data = wheel.read_bytes()
+    package = packages.Package(name="toys", version="1.0", sha256=hashlib.sha256(data).hexdigest())
+    package.path.parent.mkdir(parents=True)
+    package.path.write_bytes(data)
+    return package
+
+
+@pytest.fixture
+def box_data(tmp_path):
+    """``box_data(rows)``: a mirror with these rows, and what is to be known of Box."""
+    datasets = pytest.importorskip("datasets")
+
+    def make(rows, name="multi_turn_base"):
+        folder = tmp_path / "data" / DATASET
+        tables = {name: rows, "multi_turn_func_doc": [{"file": "box.json", "doc": json.dumps(one)} for one in DOCS]}
+        for config, table in tables.items():
+            (folder / config).mkdir(parents=True, exist_ok=True)
+            datasets.Dataset.from_list(table).to_parquet(folder / config / "test.parquet")
+        configs = "".join(
+            f"- config_name: {config}\n  data_files:\n  - {{split: test, path: {config}/test.parquet}}\n"
+            for config in tables
+        )
+        (folder / "README.md").write_text(f"---\nlicense: mit\nconfigs:\n{configs}---\n")
+        return str(tmp_path / "data")
+
+    return make
+
+
+@pytest.fixture
+def box_task(box_package, tmp_path):
+    """``box_task(prompting="text")``: a task over the class Box, with these options besides."""
+
+    def make(**options):
+        tools = {
+            "package": dataclasses.asdict(box_package),
+            "folder": "toys",
+            "classes": {"Box": "box"},
+            "docs": {"Box": "box"},
+        }
+        prompts = {
+            "system": "Call these:\n{functions}",
+            "added_text": "{functions}\nThere are more.",
+            "added_template": "There are more.",
+            "hint": " In Python.",
+        }
+        return Task(
+            name="t",
+            suite="s",
+            kind="bfcl_worlds",
+            description="",
+            primary="accuracy",
+            metrics=(MetricSpec(name="accuracy"),),
+            requires=("chat",),
+            path=str(tmp_path / "task.yaml"),
+            variants={"base": {"category": "multi_turn_base"}},
+            options={"tools": tools, "prompts": prompts, **options},
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def official():
+    """The task of the suite, where its classes have been fetched and can be run; else the test is skipped."""
+    from pytest_slm.bfcl.worlds.kind import WorldsOptions
+    from pytest_slm.kinds.options import read_options
+    from pytest_slm.load import load_suite, load_task
+
+    folder = Path(__file__).parents[3] / "suites" / "function_calling"
+    task = load_task(folder / "bfcl_multi_turn.yaml", load_suite(folder / "suite.yaml"))
+    try:
+        available()
+        read_options(WorldsOptions, task.options).tools.library()
+    except NotAvailableError as error:
+        pytest.skip(str(error))
+    return task
