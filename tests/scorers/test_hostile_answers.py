@@ -44,6 +44,7 @@ SAMPLES = {
         {"scoring": {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}}},
         {"target": {"a": [1]}, "scoring": {"schema": True, "anywhere": True, "partial": True}},
     ),
+    "label": ({"target": "x", "scoring": {"labels": ["x", "5"]}},),
     "latency": ({"scoring": {"seconds": 1, "ttft": 1}},),
     "needle": ({"target": "12345"},),
     "number": ({"target": "5"}, {"target": "-3/4", "scoring": {"tolerance": 0.1, "relative": 0.5}}),
@@ -212,7 +213,7 @@ ASKED = {
     for name, samples in SAMPLES.items()
     if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 }
-PARTIAL = ("bleu", "json_schema", "rouge", "rubric", "similarity")
+PARTIAL = ("bleu", "json_schema", "rouge", "rubric", "similarity", "string_match")
 UNSCORED = ("latency", "refusal")
 
 

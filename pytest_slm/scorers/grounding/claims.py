@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 STOP = frozenset(
     "a about above after again against all also am an and another any are as at be because been before being below "
@@ -92,7 +91,7 @@ class Sources:
         self.known = self.stems | {word.stem for word in words(question)}
         self.plain = " ".join(word.text.casefold() for word in read)
         content = [word.stem for word in read if word.text.casefold() not in STOP]
-        self.pairs = frozenset(pairwise(content))
+        self.pairs = frozenset(itertools.pairwise(content))
         self.sentences = [
             frozenset(word.stem for word in words(passages[start:end]) if word.text.casefold() not in STOP)
             for start, end in spans(passages)
@@ -140,7 +139,7 @@ class Sentence:
     def missing_pairs(self) -> int:
         """Neighbours among its content words that are no neighbours in the sources."""
         stems = [word.stem for word in self.content]
-        return sum(pair not in self.sources.pairs for pair in pairwise(stems))
+        return sum(pair not in self.sources.pairs for pair in itertools.pairwise(stems))
 
     @property
     def cover(self) -> float:
