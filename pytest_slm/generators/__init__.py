@@ -18,6 +18,7 @@ from pytest_slm.errors import UsageError
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
+    "nestful": "pytest_slm.generators.nestful:NESTFUL",
     "niah": "pytest_slm.generators.niah:NIAH",
     "ruler": "pytest_slm.generators.ruler:RULER",
     "rows": "pytest_slm.generators.rows:ROWS",
