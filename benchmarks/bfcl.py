@@ -64,7 +64,7 @@ def main() -> None:
     there = {name: questions(name, read_rows(name, config)[0]) for name in SINGLE_TURN}
     found = {
         **compared_cases(python, [case for name in CALLS for one in there[name] for case in mutations(one)]),
-        **compared_texts(python, [one for name in CALLS for one in there[name] if one.language == "python"]),
+        **compared_texts(python, [one for name in CALLS for one in there[name]]),
         **compared_prompts(python, there["live_multiple"][:20]),
     }
     if options.runs:

@@ -88,7 +88,7 @@ def read(data: Path, split: str) -> list[Answer]:
 
 
 def fitted(answers: Sequence[Answer]) -> dict[str, Any]:
-    """The file of the check: coefficients of all answers, the threshold of answers whose sources were left out."""
+    """The file of the check: coefficients from all answers, the threshold from answers whose sources were left out."""
     places = {source: place for place, source in enumerate(sorted({one["source"] for one in answers}))}
     scored = []
     for fold in range(FOLDS):

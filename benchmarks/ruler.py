@@ -10,6 +10,7 @@ Generation is told in seconds of CPU, of this process and of the one that holds 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import json
 import random
@@ -29,9 +30,8 @@ from benchmarks.common.outcome import recorded
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import EngineSettings, Generation, Message, Request, Sample, Task
-from pytest_slm.data import mirror
-from pytest_slm.data.rows import split_rows
+from pytest_slm.core.types import Dataset, EngineSettings, Generation, Message, Request, Sample, Task
+from pytest_slm.data import mirror, tables
 from pytest_slm.errors import SlmError
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.generators.remembering import remembered
@@ -77,6 +77,11 @@ def main() -> None:
 def generate(options: Any) -> Iterator[dict[str, Any]]:
     """Every task in every length: samples, seconds of CPU of both processes, and how many tokens are left free."""
     config = RunConfig(model="", data=str(options.data), offline=True)
+
+    @functools.cache
+    def rows(dataset: Dataset) -> Sequence[Mapping[str, Any]]:
+        return tables.read(dataset, config).rows
+
     with model(options.model, options.threads) as backend:
         host = psutil.Process(backend.host.pid)
         counts = remembered(
@@ -97,7 +102,7 @@ def generate(options: Any) -> Iterator[dict[str, Any]]:
                     count_tokens=whole,
                     count_texts=counts,
                     folder=Path(task.path).parent,
-                    rows=partial(split_rows, config=config),
+                    rows=rows,
                     mirror_file=partial(mirror.beside, str(options.data)),
                 )
                 before = time.process_time(), cpu(host)

@@ -14,7 +14,7 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import Detected, MetricSpec, Quantization, Submission, Task
+from pytest_slm.core.types import MetricSpec, Quantization, Submission, Task, WeightsHeader
 from pytest_slm.extensions import Extensions
 from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.hosts.sources import Hosts, InProcessHosts
@@ -67,7 +67,7 @@ def context(records: list[SampleRecord], fake: Callable[..., Any]) -> Callable[.
     def make(
         backend: Backend | None = None,
         *,
-        detected: Detected | None = None,
+        detected: WeightsHeader | None = None,
         progress: Progress = silent,
         extensions: Extensions | None = None,
         declared: dict[str, Any] | None = None,

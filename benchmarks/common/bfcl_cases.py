@@ -163,9 +163,12 @@ def _alike(text: str) -> str:
 
 
 def texts(question: Question) -> Iterator[str]:
-    """The right calls of a question of Python as texts, those that BFCL takes for calls and those that it does not."""
+    """The right calls of a question as texts, those that BFCL takes for calls and those that it does not."""
     calls = right_calls(question)
     if calls is None:
+        return
+    if question.language != "python":
+        yield from _source_texts(question, calls)
         return
     written = ", ".join(
         f"{call.name}({', '.join(f'{key}={value!r}' for key, value in (call.arguments or {}).items())})"
@@ -198,5 +201,53 @@ def texts(question: Question) -> Iterator[str]:
             "()",
             "f",
             "{}",
+        ),
+    )
+
+
+def _source_texts(question: Question, calls: Sequence[ToolCall]) -> Iterator[str]:
+    """The same in Java and JavaScript."""
+    schema = question.functions[0]["parameters"]["properties"]
+    (call,) = calls
+
+    def written(key: str, value: str) -> str:
+        text = schema[key]["type"] in ("String", "any") and '"' not in value
+        return f'{key}="{value}"' if text else f"{key}={value}"
+
+    given = [written(key, value) for key, value in (call.arguments or {}).items()]
+    whole = f"{call.name}({', '.join(given)})"
+    yield from (
+        *(
+            f"[{whole}]",
+            whole,
+            f"```\n[{whole}]\n```",
+            f"```java\n[{whole}]\n```",
+            f"[{whole};]",
+            f"[{whole}",
+            f"[x = {whole}]",
+        ),
+        *(
+            f"[{whole}, {whole}]",
+            f"[{call.name}({', '.join(reversed(given))})]",
+            f"[{call.name}({', '.join(given * 2)})]",
+        ),
+        *(
+            f"[{call.name}({', '.join([*given, 'other'])})]",
+            f"[{call.name}({', '.join([*given, '5'])})]",
+            f"[{call.name}()]",
+        ),
+        *(
+            f"[await {whole}]",
+            f"[new {whole}]",
+            f"[{whole.replace('(', '( ').replace(',', ' , ')}]",
+            f"[{whole[:-1]}]",
+            "[]",
+            "abc",
+        ),
+        *(
+            f"[{call.name}({', '.join([*given, 'more=true'])})]",
+            whole.replace('"', "'"),
+            f"The call is {whole}.",
+            f"[{whole} + 1]",
         ),
     )

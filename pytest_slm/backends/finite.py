@@ -30,7 +30,7 @@ def broken_logits(path: str, value: float, token: str, place: str = "after") -> 
 
 def checked(backend: str, scored: R) -> R:
     """What a backend has answered, if it is no likelihood or one that is a number. Raises BackendError (not-finite)."""
-    if isinstance(scored, LogLikelihood) and not math.isfinite(scored.logprob):
+    if isinstance(scored, LogLikelihood) and not math.isfinite(scored.logprob or 0.0):
         raise BackendError(
             f"the backend {backend!r} gives a continuation of {scored.n_tokens} tokens the log-likelihood "
             f"{scored.logprob}: its weights are damaged, or the engine cannot compute them; get them again, or try "

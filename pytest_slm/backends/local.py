@@ -225,7 +225,7 @@ class LocalBackend(ABC):
             parts[owner].append(part)
         return [
             LogLikelihood(
-                logprob=math.fsum(part.logprob for part in mine),
+                logprob=math.fsum(part.logprob for part in mine if part.logprob is not None),
                 is_greedy=all(part.is_greedy for part in mine),
                 n_tokens=sum(part.n_tokens for part in mine),
             )

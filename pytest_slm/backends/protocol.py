@@ -14,13 +14,14 @@ from pytest_slm.core.types import EngineSettings, Generation, Request
 CHAT = "chat"
 GENERATE = "generate"
 LOGLIKELIHOOD = "loglikelihood"
+LETTERS = "letters"
 TOKENS = "tokens"
 TIMING = "timing"
 TOOLS = "tools"
-CAPABILITIES = frozenset({CHAT, GENERATE, LOGLIKELIHOOD, TOKENS, TIMING, TOOLS})
+CAPABILITIES = frozenset({CHAT, GENERATE, LETTERS, LOGLIKELIHOOD, TOKENS, TIMING, TOOLS})
 """chat: conversations through the model's own template; tools: that template writes the tools of a request; generate:
-text from a prompt; loglikelihood: how likely the model finds a given text; tokens: exact token counts; timing: rounds
-of the engine alone (``time``)."""
+text from a prompt; loglikelihood: how likely the model finds a given text; letters: the same of single letters, of
+which the unlikely ones may be unknown; tokens: exact token counts; timing: rounds of the engine alone (``time``)."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work proceeds, often enough to tell a working engine from a hanging one."""
@@ -171,7 +172,8 @@ class Backend(Protocol):
         progress: Progress = silent,
         finished: Finished[LogLikelihood] = ignored,
     ) -> Sequence[LogLikelihood]:
-        """How likely each continuation is after its context; an empty context stands for the start of a text."""
+        """How likely each continuation is after its context; an empty context stands for the start of a text. With
+        the capability ``letters`` alone it is asked for continuations of one letter, and may leave some unknown."""
         ...
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> Sequence[LogLikelihood]:

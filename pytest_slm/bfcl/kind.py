@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.backends.protocol import TOOLS
-from pytest_slm.bfcl.categories import CALLS, IRRELEVANCE, SINGLE_TURN, language_of
+from pytest_slm.bfcl.categories import CALLS, DATASET, IRRELEVANCE, SINGLE_TURN, language_of
 from pytest_slm.bfcl.formats import PromptFormat, Texts
 from pytest_slm.bfcl.judging import judge
 from pytest_slm.bfcl.prompting import Asking
@@ -19,7 +19,7 @@ from pytest_slm.bfcl.rows import read_rows
 from pytest_slm.bfcl.syntax import parser
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Request, Talk
-from pytest_slm.core.types import Sample, Task, Verdict
+from pytest_slm.core.types import Dataset, Sample, Task, Verdict
 from pytest_slm.errors import UsageError
 from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.kinds.context import RunContext, sha256
@@ -93,6 +93,10 @@ class Bfcl(Kind[BfclOptions, Question]):
     def check(cls, task: Task, options: BfclOptions) -> None:
         read_texts(task, options.prompts, options.sha256)
 
+    @classmethod
+    def datasets(cls, task: Task) -> Sequence[Dataset]:
+        return [Dataset(path=DATASET, config=one) for one in task.options.get("categories", SINGLE_TURN)]
+
     def ready(self) -> None:
         """Have the data before a model is opened, and what reads the languages of its answers."""
         texts, self._texts_sha256 = read_texts(self.task, self.options.prompts, self.options.sha256)
@@ -127,13 +131,18 @@ class Bfcl(Kind[BfclOptions, Question]):
         self._too_long = self._without_room(chosen)
         return chosen
 
+    def asking_of(self, sample: Question) -> Asking:
+        """How a question is asked."""
+        return self.asking
+
     def describe(self, sample: Question) -> Sample:
+        asking = self.asking_of(sample)
         group = CALL if sample.category in CALLS else NO_CALL if sample.category in IRRELEVANCE else ANY_CALL
         return Sample(
             id=sample.id,
-            input=self.asking.messages(sample),
+            input=asking.messages(sample),
             target=list(sample.answers),
-            tools=self.asking.tools(sample),
+            tools=asking.tools(sample),
             metadata={"category": sample.category},
             groups=(group, sample.category),
         )
@@ -141,8 +150,9 @@ class Bfcl(Kind[BfclOptions, Question]):
     def converse(self, sample: Question) -> Talk:
         if (told := self._too_long.get(sample.id)) is not None:
             return Verdict(value=None, answer="", explanation=told)
-        generation = yield self.asking.request(sample)
-        return judge(sample, generation, self.asking)
+        asking = self.asking_of(sample)
+        generation = yield asking.request(sample)
+        return judge(sample, generation, asking)
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         asked = self.asking
@@ -166,7 +176,7 @@ class Bfcl(Kind[BfclOptions, Question]):
         if n_ctx is None:
             return {}
         wanted = self.context.config.generation
-        requests = {question.id: wanted.applied(self.asking.request(question)) for question in chosen}
+        requests = {question.id: wanted.applied(self.asking_of(question).request(question)) for question in chosen}
         room = n_ctx - _LEAST_OVERHEAD
         long = [name for name, request in requests.items() if _size(request) + request.max_tokens > room]
         counts = self.backend.count_tokens([requests[name] for name in long]) if long else ()

@@ -10,6 +10,9 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.files import parse_json
 
+FUNC_DOC = "multi_turn_func_doc"
+"""The configuration that says what models are told of the functions of each class of tools."""
+
 Row = Mapping[str, Any]
 """A row with its fields as values; a field that the upstream line does not have is None."""
 
@@ -71,13 +74,12 @@ def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]
 
     Raises what `read_rows` raises, and BackendError (``data-broken``) where a file has no rows.
     """
-    part = "multi_turn_func_doc"
-    found, _ = loaded(part, config)
+    found, _ = loaded(FUNC_DOC, config)
     docs = {
-        name: [_value("doc", row["doc"], f"{DATASET} ({part})") for row in found if row["file"] == f"{file}.json"]
+        name: [_value("doc", row["doc"], f"{DATASET} ({FUNC_DOC})") for row in found if row["file"] == f"{file}.json"]
         for name, file in files.items()
     }
     for name, functions in docs.items():
         if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
-            raise broken(f"{DATASET} ({part}): {files[name]}.json does not say which functions {name} has")
+            raise broken(f"{DATASET} ({FUNC_DOC}): {files[name]}.json does not say which functions {name} has")
     return docs

@@ -48,12 +48,13 @@ def _needs(arguments: argparse.Namespace) -> list[Need]:
         if text is not None and not all(name.strip() for name in text.split(",")):
             raise UsageError(f"--{option}={text}: an empty name; say a value, or leave it out", slug="option-value")
     tasks = [name.removeprefix("lm_eval:") for name in arguments.task.split(",")] if arguments.task else []
-    return needs(arguments.suite.split(",") if arguments.suite else [], tasks, others=_read_by_generator)
+    return needs(arguments.suite.split(",") if arguments.suite else [], tasks, others=_read)
 
 
-def _read_by_generator(task: Task) -> Sequence[Dataset]:
-    name = task.options.get("generator")
-    return Extensions().generators.lookup(name).datasets(task.options) if isinstance(name, str) else ()
+def _read(task: Task) -> Sequence[Dataset]:
+    extensions, name = Extensions(), task.options.get("generator")
+    generated = extensions.generators.lookup(name).datasets(task.options) if isinstance(name, str) else ()
+    return (*generated, *extensions.kinds.lookup(task.kind).datasets(task))
 
 
 def _pull(arguments: argparse.Namespace) -> int:

@@ -207,7 +207,7 @@ class Generation(Record):
     ``n_output`` tokens, marks included (None: the backend has not looked for any). ``tool_calls`` are the calls in the
     answer, told by a server or read by the driver where tools were shown; None where nobody has looked for any.
     ``n_unshown`` tokens at the beginning of the prompt were left out, because the context has no room for them. Counts
-    that a server does not tell are None; ``n_repeats``: how often a server was asked again, because it was busy or its
+    that a server does not tell are None; ``n_retries``: how often a server was asked again, because it was busy or its
     answer was cut off.
     """
 
@@ -223,11 +223,11 @@ class Generation(Record):
     n_drafted: int | None = None
     """Tokens that another model has drafted for it, of which ``n_accepted`` were kept; None where none drafts."""
     n_accepted: int | None = None
-    n_repeats: int = 0
+    n_retries: int = 0
 
-    def repeated(self, times: int) -> Generation:
+    def retried(self, times: int) -> Generation:
         """The same answer, asked for so many times more often."""
-        return replace(self, n_repeats=self.n_repeats + times) if times else self
+        return replace(self, n_retries=self.n_retries + times) if times else self
 
     @property
     def thought(self) -> bool:
@@ -247,9 +247,13 @@ class Generation(Record):
 class LogLikelihood(Record):
     """Sum of the natural-log probabilities of a continuation, whether greedy decoding would have written it, and the
     number of its tokens; ``n_prompt`` tokens of its context were shown before it (None: not known), and ``n_unshown``
-    at the beginning of that were left out, because there was no room for them."""
+    at the beginning of that were left out, because there was no room for them.
 
-    logprob: float
+    ``logprob`` is None where a server tells only those of the likeliest tokens, and this one is none of them: then it
+    is less likely than each continuation of the same context whose ``logprob`` is told.
+    """
+
+    logprob: float | None
     is_greedy: bool
     n_tokens: int
     n_prompt: int | None = None

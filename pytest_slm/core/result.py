@@ -12,7 +12,7 @@ from pytest_slm.core.record import FileName, Inside, Name, NameOrNone, Record, R
 from pytest_slm.core.request import GenerationSettings
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
-from pytest_slm.core.submission import Detected, Submission
+from pytest_slm.core.submission import Submission, WeightsHeader
 from pytest_slm.core.task import Declaration, Gate, SuiteFacts, Task
 
 Mode = Literal["quick", "full", "validate"]
@@ -248,7 +248,7 @@ class RunReport(Record):
     seed: int
     quantization: FileName
     submission: Submission
-    detected: Detected | None
+    detected: WeightsHeader | None
     backend: BackendInfo | None
     """None if it was never opened."""
     host: HostInfo | None = None

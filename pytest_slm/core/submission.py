@@ -197,7 +197,7 @@ class Submission(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detected(Record):
+class WeightsHeader(Record):
     """What the headers of a weights file say. ``None`` means that the header does not say it."""
 
     format: str

@@ -162,6 +162,7 @@ class Task(Record):
     path: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = [metric.name for metric in self.metrics]
         if len(set(names)) != len(names):
             raise RecordError(f"metric names must be unique, not {names}")

@@ -20,7 +20,7 @@ from pytest_slm.core.result import (
     ThinkingCounts,
 )
 from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.submission import Derivation, Detected, EngineSettings, Quantization, Submission
+from pytest_slm.core.submission import Derivation, EngineSettings, Quantization, Submission, WeightsHeader
 from pytest_slm.core.task import (
     Dataset,
     Declaration,
@@ -46,7 +46,6 @@ __all__ = [
     "Dataset",
     "Declaration",
     "Derivation",
-    "Detected",
     "EngineSettings",
     "Gate",
     "Generation",
@@ -74,4 +73,5 @@ __all__ = [
     "ThinkingCounts",
     "ToolCall",
     "Verdict",
+    "WeightsHeader",
 ]

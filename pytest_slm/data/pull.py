@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from pytest_slm.core.record import stays_inside
 from pytest_slm.data.manifest import DatasetEntry, FileEntry, Manifest, entry_of, read_manifest, write_manifest
 from pytest_slm.data.needs import Need
-from pytest_slm.data.sources import Offer, Offered, Source
+from pytest_slm.data.sources import DatasetOffer, Offer, Source
 from pytest_slm.errors import ReportError, SlmError, UsageError, writing_failed
 from pytest_slm.files import inside
 
@@ -104,7 +104,9 @@ def _pull_one(
     return entry, lacking if unknown else None
 
 
-def _kept(mirror: Path, dataset: str, name: str, offered: Offered, before: DatasetEntry | None) -> FileEntry | None:
+def _kept(
+    mirror: Path, dataset: str, name: str, offered: DatasetOffer, before: DatasetEntry | None
+) -> FileEntry | None:
     """What the mirror has of a file, if that is what is offered; None if it has to be fetched."""
     offer = offered.files[name]
     target = mirror / dataset / name
@@ -116,7 +118,7 @@ def _kept(mirror: Path, dataset: str, name: str, offered: Offered, before: Datas
     return None
 
 
-def _fetched(mirror: Path, dataset: str, name: str, offered: Offered, source: Source) -> FileEntry:
+def _fetched(mirror: Path, dataset: str, name: str, offered: DatasetOffer, source: Source) -> FileEntry:
     offer = offered.files[name]
     target = inside(mirror, f"{dataset}/{name}")
     fetched = source.fetch(dataset, offered.revision, name, mirror / PARTIAL / dataset)

@@ -36,7 +36,7 @@ class Offer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offered:
+class DatasetOffer:
     """What a source has of a data set."""
 
     revision: str | None
@@ -49,7 +49,7 @@ class Source(Protocol):
 
     name: str
 
-    def offered(self, dataset: str) -> Offered:
+    def offered(self, dataset: str) -> DatasetOffer:
         """Its files. Raises UsageError if there is no such data set, or if it cannot be asked."""
         ...
 
@@ -66,13 +66,13 @@ class Hub:
         self._revision = revision
         self.name = hub.endpoint()
 
-    def offered(self, dataset: str) -> Offered:
+    def offered(self, dataset: str) -> DatasetOffer:
         asked = self._client.HfApi(endpoint=self.name).dataset_info
         question = partial(asked, dataset, revision=self._revision, files_metadata=True, timeout=hub.TIMEOUT_S)
         info = self._asked(dataset, self._revision, question)
         card = info.card_data or {}
         licence = card.get("license")
-        return Offered(
+        return DatasetOffer(
             revision=info.sha,
             license=", ".join(licence) if isinstance(licence, list) else licence,
             files={
@@ -103,13 +103,13 @@ class Folder:
         self._manifest = read_manifest(root)
         self.name = "another mirror"
 
-    def offered(self, dataset: str) -> Offered:
+    def offered(self, dataset: str) -> DatasetOffer:
         folder = self._root / dataset
         if not folder.is_dir():
             raise UsageError(f"{folder}: this mirror does not have it; take another source", slug="data-missing")
         known = self._manifest.datasets.get(dataset) if self._manifest else None
         paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-        return Offered(
+        return DatasetOffer(
             revision=known.revision if known else None,
             license=known.license if known else _license(folder / "README.md"),
             files={(name := path.relative_to(folder).as_posix()): _offer(path, name, known) for path in paths},

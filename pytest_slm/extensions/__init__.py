@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 KINDS = {
     "bfcl": "pytest_slm.bfcl.kind:Bfcl",
+    "bfcl_formats": "pytest_slm.bfcl.sensitivity:BfclFormats",
     "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
+    "classes": "pytest_slm.kinds.classes.classes:Classes",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
     "perplexity": "pytest_slm.kinds.perplexity.kind:Perplexity",

@@ -17,6 +17,7 @@ from pytest_slm.errors import UsageError
 
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
+    "joined": "pytest_slm.generators.joined:JOINED",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "nestful": "pytest_slm.generators.nestful:NESTFUL",
     "niah": "pytest_slm.generators.niah:NIAH",

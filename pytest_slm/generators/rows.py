@@ -25,13 +25,15 @@ SAMPLE = tuple(field.name for field in fields(Sample))
 class RowsOptions(Record):
     """Which rows (``dataset``, of them those that have the values of ``where``), and what each becomes (``sample``).
 
-    The columns ``json`` hold JSON as text. ``{row}`` is the row's number, from 0, where no column is called that.
+    The columns ``json`` hold JSON as text, those of ``split`` several values with a mark between them. ``{row}`` is the
+    row's number, from 0, where no column is called that.
     """
 
     dataset: Dataset
     sample: Mapping[str, Any]
     where: Mapping[str, Any] = field(default_factory=dict)
     json: tuple[str, ...] = ()
+    split: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,15 +43,28 @@ class RowsOptions(Record):
         for key in ("id", "input"):
             if not self.sample.get(key):
                 raise RecordError(f"sample: {key} is missing; say which column it is, as in `{key}: '{{column}}'`")
+        if not all(self.split.values()):
+            raise RecordError("split: a column is split at a mark, as in `split: {kinds: ' | '}`")
 
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row. Raises BackendError (``data-broken``) with the row's number where none can be made."""
-    known = {field.name for field in fields(RowsOptions)}
-    options = RowsOptions.from_json({key: value for key, value in context.options.items() if key in known})
-    for number, row in enumerate(context.rows(options.dataset)):
+    options = RowsOptions.from_json(own_options(RowsOptions, context))
+    yield from samples_of(options, context.rows(options.dataset))
+
+
+def own_options(kind: type[Record], context: GeneratorContext) -> dict[str, Any]:
+    """The task's options that are fields of the record."""
+    known = {field.name for field in fields(kind)}
+    return {key: value for key, value in context.options.items() if key in known}
+
+
+def samples_of(options: RowsOptions, rows: Sequence[Row]) -> Iterator[Sample]:
+    """A sample of each row that is wanted."""
+    for number, row in enumerate(rows):
         try:
-            full = {"row": number, **row, **{column: _parsed(row, column) for column in options.json}}
+            parts = {column: _split(row, column, mark) for column, mark in options.split.items()}
+            full = {"row": number, **row, **{column: _parsed(row, column) for column in options.json}, **parts}
             if all(_wanted(_value(full, column), values) for column, values in options.where.items()):
                 made = fill(options.sample, full)
                 yield Sample.from_json({**made, "id": _id(made["id"])})
@@ -102,6 +117,11 @@ def _parsed(row: Row, column: str) -> Any:
         return None if value is None else json.loads(value)
     except (TypeError, ValueError) as error:
         raise RecordError(f"{column}: no JSON ({error})") from None
+
+
+def _split(row: Row, column: str, mark: str) -> list[str]:
+    value = _value(row, column)
+    return [] if value is None else [part.strip() for part in str(value).split(mark) if part.strip()]
 
 
 def _wanted(value: Any, values: Any) -> bool:

@@ -19,7 +19,7 @@ from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import OptionsError, bind_scorer, check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
-from pytest_slm.kinds.samples.generated import Counts, GeneratedSamples
+from pytest_slm.kinds.samples.generated import GeneratedSamples
 from pytest_slm.scorers import DEFAULT_SCORER, Scoring
 from pytest_slm.scorers.answer import bad_sample
 
@@ -115,7 +115,7 @@ class Checks(Kind[ChecksOptions, Sample]):
     def generated(self) -> GeneratedSamples | None:
         """The samples of the generator; None where they are those of a file."""
         name = self.options.generator
-        return None if name is None else GeneratedSamples(name, self.task, self.variant, self.context, self._counts)
+        return None if name is None else GeneratedSamples(name, self, self._request)
 
     @classmethod
     def count(cls, task: Task, options: ChecksOptions) -> int | None:
@@ -208,19 +208,8 @@ class Checks(Kind[ChecksOptions, Sample]):
         """Whether its conversations are asked as bare text."""
         return self.options.bare_text and (self.plain_instead or CHAT not in self.backend.capabilities)
 
-    @property
-    def _counts(self) -> Counts:
-        tokenizer = functools.partial(json.dumps, sort_keys=True)
-        return Counts(
-            prompt=self._count, texts=self._count_texts, tokenizer=lambda: tokenizer(self.backend.describe().to_json())
-        )
-
-    def _count_texts(self, texts: Sequence[str]) -> Sequence[int]:
-        return self.backend.count_tokens([Request(prompt=text, max_tokens=1) for text in texts])
-
-    def _count(self, messages: tuple[Message, ...]) -> int:
-        asked = self.options.request(Sample(id="", input=messages), 0, bare=self._bare)
-        return self.backend.count_tokens([self.context.config.generation.applied(asked)])[0]
+    def _request(self, messages: tuple[Message, ...]) -> Request:
+        return self.options.request(Sample(id="", input=messages), 0, bare=self._bare)
 
 
 def _asked(sample: Sample) -> str:

@@ -14,16 +14,17 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_slm.backends.protocol import LETTERS as SINGLE
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, Talk
-from pytest_slm.core.types import Sample, Task, Verdict
+from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Task, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
-from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.kind import Conclusion, Kind, conclude
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
 
@@ -135,15 +136,30 @@ class Choices(Kind[ChoicesOptions, Question]):
         return read_questions(beside(task, options.samples), Question, "question", options.sha256)
 
     def needs(self) -> frozenset[str]:
-        return frozenset({LOGLIKELIHOOD})
+        return frozenset(
+            {SINGLE if any(FORMS[spec.source] == LETTERS for spec in self.task.metrics) else LOGLIKELIHOOD}
+        )
+
+    @property
+    def asked(self) -> tuple[MetricSpec, ...]:
+        """The metrics that this backend can be asked for: all, or where only letters have a likelihood, those of the
+        letters."""
+        every = LOGLIKELIHOOD in self.backend.capabilities
+        return tuple(spec for spec in self.task.metrics if every or FORMS[spec.source] == LETTERS)
 
     @property
     def forms(self) -> tuple[str, ...]:
         """What is asked of every question."""
-        return tuple(dict.fromkeys(FORMS[spec.source] for spec in self.task.metrics))
+        return tuple(dict.fromkeys(FORMS[spec.source] for spec in self.asked))
+
+    @property
+    def decisive(self) -> MetricSpec:
+        """The metric that decides about a question: the primary one, where it is asked for."""
+        return next((spec for spec in self.asked if spec.name == self.task.primary), self.asked[0])
 
     def samples(self) -> Sequence[Question]:
         questions = self.read(self.task, self.options)
+        _ = self.backend  # what it cannot do is told before anything is asked
         limit, seed = self.context.limit(self.task), self.context.config.seed
         return stratified(questions, limit, seed, lambda q: q.category or "", lambda q: q.cluster)
 
@@ -166,10 +182,13 @@ class Choices(Kind[ChoicesOptions, Question]):
             form: [answer.logprob for (asked_form, _), answer in zip(asked, answers, strict=True) if asked_form == form]
             for form in self.forms
         }
-        keys = [spec.source for spec in self.task.metrics]
-        chosen = {key: choose(key, sample, likely[FORMS[key]]) for key in keys}
-        right = {key: float(chosen[key] == sample.right) for key in keys}
-        primary = self.task.spec(self.task.primary).source
+        found = {spec.source: choose(spec.source, sample, likely[FORMS[spec.source]]) for spec in self.asked}
+        chosen = {key: place for key, place in found.items() if place is not None}
+        right = {key: float(place == sample.right) for key, place in chosen.items()}
+        primary = self.decisive.source
+        if primary not in chosen:
+            told = "no letter of an option is among the likeliest tokens, and of others the server tells nothing"
+            return Verdict(value=None, answer="", explanation=told, values=right)
         letter = string.ascii_uppercase[chosen[primary]]
         told = ", ".join(f"{key} {value:g}" for key, value in right.items())
         return Verdict(
@@ -177,6 +196,17 @@ class Choices(Kind[ChoicesOptions, Question]):
             answer=sample.options[chosen[primary]],
             explanation=f"likeliest option{_measured_by(primary)} {letter}, right option {sample.answer}; {told}",
             values=right,
+        )
+
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
+        if len(self.asked) == len(self.task.metrics):
+            return super().conclude(judged)
+        name, left_out = self.decisive.name, [spec.name for spec in self.task.metrics if spec not in self.asked]
+        return replace(
+            conclude(replace(self.task, metrics=self.asked, primary=name), judged),
+            primary=name if name == self.task.primary else None,
+            reason=f"partial: this server tells how likely letters are and no longer texts, so {', '.join(left_out)} "
+            "could not be measured  [server-letters]",
         )
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
@@ -188,11 +218,13 @@ class Choices(Kind[ChoicesOptions, Question]):
         }
 
 
-def choose(key: str, question: Question, logprobs: Sequence[float]) -> int:
-    """The place of the option that a model takes, by the metric ``key``; the first of several equal ones."""
+def choose(key: str, question: Question, logprobs: Sequence[float | None]) -> int | None:
+    """The place of the option that a model takes, by the metric ``key``; the first of several equal ones. Those that
+    are not told are less likely than those that are; None where none is told."""
+    known = [(place, logprob) for place, logprob in enumerate(logprobs) if logprob is not None]
     if key == "acc_norm":  # by characters, as lm-eval does
-        logprobs = [logprob / len(option) for logprob, option in zip(logprobs, question.options, strict=True)]
-    return logprobs.index(max(logprobs))
+        known = [(place, logprob / len(question.options[place])) for place, logprob in known]
+    return max(known, key=lambda one: one[1], default=(None,))[0]
 
 
 def _measured_by(key: str) -> str:

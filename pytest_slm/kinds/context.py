@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_slm.backends.protocol import CHAT, Backend, Progress, silent
+from pytest_slm.backends.protocol import CHAT, LETTERS, LOGLIKELIHOOD, Backend, Progress, silent
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
-from pytest_slm.core.types import Detected, Quantization, Submission, Task
+from pytest_slm.core.types import Quantization, Submission, Task, WeightsHeader
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
 from pytest_slm.prompts.template import TEMPLATE_REMEDY
@@ -23,7 +23,7 @@ class RunContext:
     config: RunConfig
     submission: Submission
     quantization: Quantization
-    detected: Detected | None
+    detected: WeightsHeader | None
     open: Callable[[], Backend]
     record: Callable[[Record], None]
     """Appends a line to the item's file of samples."""
@@ -36,7 +36,8 @@ class RunContext:
     def backend(self, task: Task, needs: Iterable[str] = ()) -> Backend:
         """The open model. Raises NotAvailableError if it lacks a capability that is needed."""
         backend = self.open()
-        missing = [name for name in (*task.requires, *sorted(needs)) if name not in backend.capabilities]
+        offered = backend.capabilities | ({LETTERS} if LOGLIKELIHOOD in backend.capabilities else set())
+        missing = [name for name in (*task.requires, *sorted(needs)) if name not in offered]
         if missing:
             remedy = f"; it has no chat template: {TEMPLATE_REMEDY}" if missing[0] == CHAT else ""
             why = getattr(backend, "lacks", {}).get(missing[0])

@@ -11,7 +11,7 @@ from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import JudgedSample, Metric, Outcome, Sample, Task
+from pytest_slm.core.types import Dataset, JudgedSample, Metric, Outcome, Sample, Task
 from pytest_slm.errors import BackendError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import RunContext
@@ -29,6 +29,14 @@ class Conclusion:
     outcome: Outcome = "passed"
     reason: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def conclude(task: Task, judged: Sequence[JudgedSample]) -> Conclusion:
+    """The metrics that a task declares. Raises BackendError if nothing could be scored."""
+    try:
+        return Conclusion(metrics=task_metrics(task, judged), primary=task.primary)
+    except NothingScoredError as error:
+        raise BackendError(str(error), slug="nothing-scored") from None
 
 
 class Kind(abc.ABC, Generic[O, S]):
@@ -73,6 +81,11 @@ class Kind(abc.ABC, Generic[O, S]):
         """How many samples the task has in all, without reading them; None where that is not known."""
         return None
 
+    @classmethod
+    def datasets(cls, task: Task) -> Sequence[Dataset]:
+        """The data sets that the task reads besides those of a generator, for ``pytest-slm data pull``."""
+        return ()
+
     def ready(self) -> None:
         """Get what is needed besides the model. Raises SlmError where the item cannot be measured."""
 
@@ -108,10 +121,7 @@ class Kind(abc.ABC, Generic[O, S]):
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         """The metrics of the item. Raises BackendError if nothing could be scored."""
-        try:
-            return Conclusion(metrics=task_metrics(self.task, judged), primary=self.task.primary)
-        except NothingScoredError as error:
-            raise BackendError(str(error), slug="nothing-scored") from None
+        return conclude(self.task, judged)
 
     @property
     def counts_cuts(self) -> bool:

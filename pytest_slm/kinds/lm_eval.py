@@ -78,7 +78,11 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
 
     def needs(self) -> frozenset[str]:
         kind = str(self.built.settings.output_type)
-        asked = asking.needs(self.built.name, "loglikelihood" if kind == "multiple_choice" else kind)
+        if kind == "multiple_choice":
+            configs = [upstream.config for upstream in self.built.tasks.values()]
+            asked = asking.needs_of_choices(configs, [spec.source for spec in self.task.metrics])
+        else:
+            asked = asking.needs(self.built.name, kind)
         return frozenset({asked, CHAT} if self.templated else {asked})
 
     @property
@@ -137,7 +141,14 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             program = programs.program_of(upstream, instances, answer.text, self.task.metrics[0])
             tests = str(upstream.doc_to_target(sample.doc))
             return (yield from try_program(program, tests, *programs.problem_of(sample.doc)))
-        asking.take(instances, (yield asks))
+        answers = yield asks
+        if asking.unknown(answers):
+            return Verdict(
+                value=None,
+                answer="",
+                explanation="no choice is among the likeliest tokens, and of others the server tells nothing",
+            )
+        asking.take(instances, answers)
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
         values, odd = judging.judge(upstream, sample.doc, instances, self.task.metrics, where)
         primary = self.task.spec(self.task.primary)
@@ -180,7 +191,13 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
                 task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values, ending=verdict.ending
             )
             for one, verdict in zip(asked, judged, strict=True)
+            if verdict.scored
         ]
+        if not questions:
+            raise BackendError(
+                f"{self.task.suite}/{self.task.name}: no sample could be scored; see the sample file for why",
+                slug="nothing-scored",
+            )
         clustered = self.options.cluster is not None or times > 1
         metrics = judging.metrics(self.built, self.task.metrics, questions, clustered)
         return self._told(metrics)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_slm.backends.protocol import GENERATE, LOGLIKELIHOOD
-from pytest_slm.core.request import Likelihoods, RollingLikelihood, Together
+from pytest_slm.backends.protocol import GENERATE, LETTERS, LOGLIKELIHOOD
+from pytest_slm.core.request import Likelihoods, LogLikelihood, RollingLikelihood, Together
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import UsageError
 
@@ -17,6 +18,9 @@ CONVERSATION = "\x00conversation\x00"
 
 MAX_GEN_TOKS = 256
 """lm-eval's own limit where the task names none."""
+
+BY_THE_LIKELIEST = frozenset({"acc", "acc_norm", "acc_bytes"})
+"""Metrics that look at nothing but the likeliest of choices of one length."""
 
 _TOKEN_LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 
@@ -37,6 +41,23 @@ def needs(name: str, kind: str) -> str:
     if kind not in _NEEDS:
         raise UsageError(f"lm-eval's {name} asks requests of kind {kind!r}, which are not known", slug="lm-eval-kind")
     return _NEEDS[kind]
+
+
+def needs_of_choices(configs: Iterable[Any], metrics: Iterable[str]) -> str:
+    """The capability that multiple choice needs: letters are enough where all choices are single ones, and the metrics
+    look at nothing but which of them is the likeliest."""
+    texts = (config.doc_to_choice for config in configs)
+    single = all(
+        isinstance(choices, list) and all(isinstance(one, str) and len(one.strip()) == 1 for one in choices)
+        for choices in texts
+    )
+    return LETTERS if single and set(metrics) <= BY_THE_LIKELIEST else LOGLIKELIHOOD
+
+
+def unknown(answers: Sequence[Any]) -> bool:
+    """Whether likelihoods were asked for, and the server has told none of them."""
+    found = [one for answer in answers if isinstance(answer, tuple) for one in answer]
+    return bool(found) and all(isinstance(one, LogLikelihood) and one.logprob is None for one in found)
 
 
 def unanswered(instances: Sequence[Any]) -> list[Any]:
@@ -81,7 +102,8 @@ def _ask_of(instance: Any, seed: int) -> Request | Likelihoods | RollingLikeliho
 
 def _response(kind: str, answer: Any) -> Any:
     if kind == "loglikelihood":
-        return answer[0].logprob, answer[0].is_greedy
+        # One that is not told is less likely than those that are; no more than that is read of it.
+        return -math.inf if answer[0].logprob is None else answer[0].logprob, answer[0].is_greedy
     return answer.logprob if kind == "loglikelihood_rolling" else answer.text
 
 

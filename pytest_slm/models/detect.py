@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
-from pytest_slm.core.types import Detected, Quantization, Submission
+from pytest_slm.core.types import Quantization, Submission, WeightsHeader
 from pytest_slm.errors import UsageError
 from pytest_slm.models.derivation import derivation_of
 from pytest_slm.models.ggml import FILE_TYPES, GUESSED
@@ -21,7 +21,7 @@ LARGEST = 3.3e9
 UNITS = {"": 0, "K": 3, "M": 6, "B": 9, "T": 12}
 
 
-def detect(path: Path) -> Detected:
+def detect(path: Path) -> WeightsHeader:
     """What the headers of a ``.gguf`` file or of a folder with safetensors say. Raises UsageError; loads no weights."""
     if path.is_dir():
         from pytest_slm.models.safetensors import detect_folder  # at use: needs json only then
@@ -32,7 +32,7 @@ def detect(path: Path) -> Detected:
     return _detect_gguf(path)
 
 
-def known_sha256(path: Path, detected: Detected | None) -> str | None:
+def known_sha256(path: Path, detected: WeightsHeader | None) -> str | None:
     """The SHA-256 that a file of weights must have: what was noted when it was made, or its name in the Hub's cache,
     where files are stored by their hash. None where nobody has said it, for folders and for models of several files."""
     if detected and detected.derivation:
@@ -42,7 +42,7 @@ def known_sha256(path: Path, detected: Detected | None) -> str | None:
     return stored.name if by_hash and len(split_parts(path)) == 1 else None
 
 
-def _detect_gguf(path: Path) -> Detected:
+def _detect_gguf(path: Path) -> WeightsHeader:
     headers = [read_header(part) for part in split_parts(path)]
     first = headers[0]
     declared = first.count("split.count") or 1
@@ -52,7 +52,7 @@ def _detect_gguf(path: Path) -> Detected:
     architecture = first.text("general.architecture")
     template = first.text("tokenizer.chat_template")
     layers, heads = (first.count(f"{architecture}.{key}") for key in ("block_count", "attention.head_count"))
-    return Detected(
+    return WeightsHeader(
         format="gguf",
         architecture=architecture,
         parameters=elements or None,
@@ -126,7 +126,7 @@ def _rope_scaling(header: Header, architecture: str | None) -> str | None:
     return f"{kind} x{factor:g}" if isinstance(factor, int | float) and math.isfinite(factor) else kind
 
 
-def too_large(detected: Detected) -> str | None:
+def too_large(detected: WeightsHeader) -> str | None:
     """Why the model is too large to be submitted, or None."""
     if detected.parameters is None or detected.parameters <= LARGEST:
         return None
@@ -136,7 +136,7 @@ def too_large(detected: Detected) -> str | None:
     )
 
 
-def check_writes(path: str, detected: Detected) -> None:
+def check_writes(path: str, detected: WeightsHeader) -> None:
     """Raise UsageError (writes-no-text) for an encoder and whatever else writes no text."""
     if detected.other_use:
         raise UsageError(
@@ -144,7 +144,7 @@ def check_writes(path: str, detected: Detected) -> None:
         )
 
 
-def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...]:
+def check_declared(submission: Submission, detected: WeightsHeader) -> tuple[str, ...]:
     """One sentence for each difference between what was declared and what was counted, with both values."""
     problems = []
     if submission.parameters and detected.parameters and not _rounds_to(submission.parameters, detected.parameters):
@@ -156,7 +156,7 @@ def check_declared(submission: Submission, detected: Detected) -> tuple[str, ...
     return tuple(f"{problem}; correct the submission" for problem in problems)
 
 
-def check_quantization(quantization: Quantization, detected: Detected) -> str | None:
+def check_quantization(quantization: Quantization, detected: WeightsHeader) -> str | None:
     """A sentence if a GGUF's header tells another of the known quantizations than its entry declares."""
     declared = plain_quantization(quantization.kernels or quantization.declared)
     found = plain_quantization(detected.quantization or "")

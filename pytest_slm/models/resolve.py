@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from pytest_slm.core.record import is_loopback
-from pytest_slm.core.types import Detected, Quantization, Submission
+from pytest_slm.core.types import Quantization, Submission, WeightsHeader
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.files import dangling, read_json, special
 from pytest_slm.load import load_submission
@@ -114,7 +114,7 @@ def _from_package(reference: str) -> Submission:
     )
 
 
-def _called(path: Path, detected: Detected) -> str:
+def _called(path: Path, detected: WeightsHeader) -> str:
     """A file that names model and quantization is named for people; others are known by what their header says."""
     named = model_name(path.stem)
     return as_name(named if named != path.stem else detected.name or named)

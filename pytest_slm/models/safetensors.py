@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from pytest_slm.core.types import Detected
+from pytest_slm.core.types import WeightsHeader
 from pytest_slm.errors import UsageError
 from pytest_slm.files import open_regular, parse_json, read_bytes, read_text
 
@@ -33,7 +33,7 @@ BUFFERS = (".inv_freq", ".masked_bias", ".position_ids")
 """Tensors that are computed, not learned, and that older checkpoints store all the same."""
 
 
-def detect_folder(folder: Path) -> Detected:
+def detect_folder(folder: Path) -> WeightsHeader:
     """What the headers in ``folder`` say. Raises UsageError: safetensors-corrupt, safetensors-truncated."""
     config = _json(folder / "config.json")
     text_config = config.get("text_config")
@@ -51,7 +51,7 @@ def detect_folder(folder: Path) -> Detected:
     packed = isinstance(config.get("quantization_config"), dict)
     heads = _whole(config, "num_attention_heads", "n_head")
     template = _template(folder)
-    return Detected(
+    return WeightsHeader(
         format="safetensors",
         architecture=_text(config, "model_type"),
         # Packed weights hold several parameters in one element: their number is not in the headers.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,7 +117,8 @@ class ChatTemplate:
         """Found with three short prompts."""
         system = (Message(role="system", content="Be short."), Message(role="user", content="Why?"))
         try:
-            (plain, with_tool), uses = self._rendered((system[1:], ()), (system[1:], (TOOL,)))
+            tools = _numbered_tools((TOOL,))
+            (plain, with_tool), uses = self._rendered((system[1:], ()), (system[1:], tools))
         except BackendError:  # told with the first prompt that needs it
             return TemplateFacts(tools=False)
         notes = [NOTES[name] for name in sorted(uses)]
@@ -125,14 +127,15 @@ class ChatTemplate:
                 notes.append(FOLDED)
         except BackendError as error:
             notes.append(str(error.args[0]).removeprefix("chat template: "))
-        return TemplateFacts(tools=with_tool.text not in (None, plain.text), notes=tuple(notes))
+        writes = with_tool.text not in (None, plain.text) and not _hidden(tools, with_tool.text or "")
+        return TemplateFacts(tools=writes, notes=tuple(notes))
 
     def render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> str:
         """The prompt. An instruction goes before the first user message where the template has no system role. Raises
         BackendError for what the template refuses or leaves out."""
         shape = (
             *((m.role, not m.content, len(m.tool_calls), m.tool_call_id is None, m.name is None) for m in messages),
-            bool(tools),
+            len(tools),
         )
         if shape not in self._folds:
             self._folds[shape] = self._folded(messages, tools)
@@ -143,7 +146,7 @@ class ChatTemplate:
     def _folded(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> bool:
         """Whether the instruction of such a conversation has to be folded into the user's words. Raises BackendError
         where the template does not write everything."""
-        numbered = _numbered(messages)
+        numbered, tools = _numbered(messages), _numbered_tools(tools)
         forms = [numbered]
         if messages and messages[0].role == "system":
             forms.append(fold(numbered))
@@ -156,9 +159,11 @@ class ChatTemplate:
             left_out = left_out or missing
             if missing:
                 continue
-            if tools and form.text == renderings[len(forms) + place].text:
+            if hidden := _hidden(tools, form.text):
+                unheeded = form.text == renderings[len(forms) + place].text
+                what = "the tools" if unheeded else f"all of the {len(tools)} tools ({', '.join(hidden):.200})"
                 raise BackendError(
-                    "chat template: it does not write the tools, which the model would not see; give the task a "
+                    f"chat template: it does not write {what}, which the model would not see; give the task a "
                     "tools_prompt, or let it require the capability tools",
                     slug="tools-not-written",
                 )
@@ -215,6 +220,32 @@ def _numbered(messages: Sequence[Message]) -> tuple[Message, ...]:
         )
         for place, message in enumerate(messages)
     )
+
+
+def _numbered_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The tools with a number in each name, so that no other word can be taken for it."""
+    return tuple(
+        {**tool, "function": {**tool["function"], "name": f"{tool['function'].get('name')}_{NUMBERS - 1 - place}"}}
+        if isinstance(tool.get("function"), Mapping)
+        else tool
+        for place, tool in enumerate(tools)
+    )
+
+
+def _hidden(tools: Sequence[Mapping[str, Any]], text: str) -> list[str]:
+    """The numbered tools that a prompt does not tell: their names, and those of their arguments. Words that JSON may
+    write otherwise are not looked for."""
+    found = []
+    for place, tool in enumerate(tools):
+        function = tool.get("function")
+        if not isinstance(function, Mapping):
+            continue
+        parameters = function.get("parameters")
+        arguments = parameters.get("properties") if isinstance(parameters, Mapping) else None
+        plain = [name for name in arguments if re.fullmatch(r"\w+", name, re.ASCII)] if arguments else []
+        if any(word not in text for word in (str(NUMBERS - 1 - place), *plain)):
+            found.append(f"{str(function['name']).rpartition('_')[0]:.60}")
+    return found
 
 
 def _unwritten(numbered: Sequence[Message], text: str) -> list[str]:

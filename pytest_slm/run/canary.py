@@ -69,6 +69,7 @@ def _worth(backend: Backend, text: str) -> tuple[float, float]:
     words = text.split(" ") if join else list(text)
     mixed = [words[::-1], words[1::2] + words[::2]]
     texts = [text, *(join.join(order) for order in mixed)]
-    scored, *others = backend.loglikelihood([("", each) for each in texts])
-    order = min(scored.logprob - other.logprob for other in others)
-    return order / len(words), scored.logprob / scored.n_tokens
+    scored = backend.loglikelihood([("", each) for each in texts])
+    likely, *others = (one.logprob for one in scored if one.logprob is not None)
+    order = min(likely - other for other in others)
+    return order / len(words), likely / scored[0].n_tokens

@@ -64,7 +64,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
             **conclusion.provenance,
             **rounds.graders,
             **settings.asked(kind, conversations),
-            **_repeats(conversations),
+            **_retries(conversations),
         },
         answers_cut=_cut(kind, judged),
         thinking=_thinking(conversations),
@@ -140,10 +140,10 @@ def _cut(kind: Kind[Any, Any], judged: Sequence[JudgedSample]) -> int | None:
     return sum(ending == "cut" for ending in endings) if endings and kind.counts_cuts else None
 
 
-def _repeats(conversations: Sequence[Conversation]) -> dict[str, int]:
+def _retries(conversations: Sequence[Conversation]) -> dict[str, int]:
     """How often a server had to be asked again; nothing where it never had."""
-    n = sum(text.n_repeats for one in conversations for text in texts_of(one.turns))
-    return {"asked_again": n} if n else {}
+    n = sum(text.n_retries for one in conversations for text in texts_of(one.turns))
+    return {"retries": n} if n else {}
 
 
 def _thinking(conversations: Sequence[Conversation]) -> ThinkingCounts | None:

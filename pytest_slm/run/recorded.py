@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_slm.backends.protocol import CAPABILITIES, TIMING, TOOLS
+from pytest_slm.backends.protocol import CAPABILITIES, LOGLIKELIHOOD, TIMING, TOOLS
 from pytest_slm.core.backend_info import BackendInfo, HostDescription
 from pytest_slm.core.request import Ask
 from pytest_slm.core.types import ItemId, Request, Result, RunReport
@@ -106,8 +106,9 @@ class RecordedBackend:
     def __init__(self, report: RunReport, open_: Callable[[], Any]) -> None:
         self._report, self._open = report, open_
         had = report.host.capabilities if report.host else CAPABILITIES
-        # What was asked depends on one of them alone: with a template that writes no tools, the prompt does.
-        self.capabilities = CAPABILITIES - {TIMING} - ({TOOLS} - {*had})
+        # What was asked depends on two of them alone: the prompt on whether the template writes tools, and the forms of
+        # multiple choice on whether more than letters had a likelihood.
+        self.capabilities = CAPABILITIES - {TIMING} - ({TOOLS, LOGLIKELIHOOD} - {*had})
 
     def describe(self) -> BackendInfo:
         if self._report.backend is None:

@@ -19,7 +19,6 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import (
     Declaration,
-    Detected,
     EngineSettings,
     Gate,
     ItemId,
@@ -30,6 +29,7 @@ from pytest_slm.core.types import (
     Submission,
     SuiteFacts,
     Task,
+    WeightsHeader,
 )
 from pytest_slm.errors import BackendError, NotAvailableError, ReportError, SlmError, UsageError, writing_failed
 from pytest_slm.extensions import Extensions
@@ -71,7 +71,7 @@ class Run:
     """What was chosen for a time budget, and why."""
     notice: str = ""
     """What came of looking for such a run."""
-    _detected: dict[str, Detected | None] = field(default_factory=dict)
+    _detected: dict[str, WeightsHeader | None] = field(default_factory=dict)
     _paths: dict[str, Path | None] = field(default_factory=dict)
     _sound: dict[str, RemoteBackend] = field(default_factory=dict)
     """The backends that have passed the canary; a new process is tried again."""
@@ -92,7 +92,7 @@ class Run:
             self._paths[quantization] = locate(self.submission, chosen, offline=self.config.offline) if stored else None
         return self._paths[quantization]
 
-    def detected(self, quantization: str) -> Detected | None:
+    def detected(self, quantization: str) -> WeightsHeader | None:
         """What the headers of its weights say; None where there are none."""
         if quantization not in self._detected:
             path = self.path(quantization)
@@ -138,7 +138,7 @@ class Run:
 
         return {q.name: (lambda name=q.name: opening(name)) for q in self.quantizations}  # type: ignore[misc]
 
-    def check(self, quantization: str, detected: Detected) -> None:
+    def check(self, quantization: str, detected: WeightsHeader) -> None:
         """Raise UsageError if the weights are not what the submission declares, so that no number gets a wrong name."""
         other = check_quantization(self.quantization(quantization), detected)
         check_writes(str(self.path(quantization)), detected)

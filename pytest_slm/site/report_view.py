@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.core.metrics.composites import suite_composites
-from pytest_slm.core.types import MEASURED, Detected, Result, RunReport
+from pytest_slm.core.types import MEASURED, Result, RunReport, WeightsHeader
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
@@ -204,7 +204,7 @@ def _thinking(run: RunReport) -> str:
     return ", ".join(told)
 
 
-def _derived(detected: Detected | None) -> str:
+def _derived(detected: WeightsHeader | None) -> str:
     made = detected.derivation if detected else None
     if made is None:
         return ""

@@ -1,17 +1,22 @@
 """The task as a whole: an oracle is right everywhere, a model that always or never calls has half."""
 
 import dataclasses
+import functools
 import json
 
 import pytest
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ignored, silent
-from pytest_slm.bfcl.categories import CALLS, IRRELEVANCE
+from pytest_slm.bfcl.categories import CALLS, DATASET, IRRELEVANCE
+from pytest_slm.bfcl.rows import read_rows
+from pytest_slm.cli.data import _read as read
+from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Generation
 from pytest_slm.errors import NotAvailableError, SlmError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.checking import check_task, make_kind
+from pytest_slm.lm_eval.needs import needs
 from pytest_slm.run.drive import drive
 
 pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[bfcl]'")
@@ -33,9 +38,16 @@ class Writer(Fake):
         return made
 
 
+@functools.cache
+def rows(category, data):
+    return read_rows(category, RunConfig(model="fake", data=data, offline=True))
+
+
 @pytest.fixture
-def answered(built_in, context, fake, mirror):
+def answered(built_in, context, fake, mirror, monkeypatch):
     """``answered(write, key)``: the result where ``write(question)`` is the answer to every question."""
+
+    monkeypatch.setattr("pytest_slm.bfcl.kind.read_rows", lambda category, config: rows(category, config.data))
 
     def measure(write, key="function_calling/bfcl", **config):
         backend = fake(Writer, context_length=100_000)
@@ -166,6 +178,12 @@ def test_a_template_that_is_forced_must_be_there(built_in, context, fake, mirror
     task = built_in("function_calling/bfcl_template")
     with pytest.raises(NotAvailableError, match="requires 'tools'"):
         drive(make_kind(task, "", context(backend, data=str(mirror), offline=True, limit=3)))
+
+
+def test_the_data_of_its_categories_are_pulled(built_in):
+    (need,) = needs(["function_calling/bfcl_format_sensitivity"], others=read)
+    assert need.dataset == DATASET
+    assert len(need.configs) == 8
 
 
 def test_without_data_it_is_skipped(built_in, context, tmp_path):

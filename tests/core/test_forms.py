@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from pytest_slm.core import record
 from pytest_slm.core.record import Form, RecordError, is_file_name, is_name, stays_inside, utc
-from pytest_slm.core.types import Derivation, Detected, ItemId, Metric, Quantization, Result, Submission, SuiteFacts
+from pytest_slm.core.types import (
+    Derivation,
+    ItemId,
+    Metric,
+    Quantization,
+    Result,
+    Submission,
+    SuiteFacts,
+    WeightsHeader,
+)
 from pytest_slm.data.manifest import DatasetEntry, FileEntry, Manifest
 from pytest_slm.models.naming import as_file_name, as_name
 from pytest_slm.registry.entry import Item, RegistryEntry, ReportReference
@@ -50,7 +59,7 @@ WRONG = [
     (Submission, MODEL, {"hf_repo": (*WAYS_OUT, "", "a", "a/b/c", "../a", "a/..b"), "revision": (*WAYS_OUT, "", "-x")}),
     (Quantization, {"name": "q", "format": "gguf"}, {"name": NO_FILE_NAMES, "derived_from": NO_FILE_NAMES}),
     (Quantization, {"name": "q", "format": "safetensors"}, {"file": (*WAYS_OUT, "")}),
-    (Detected, {"format": "gguf"}, {"revision": WAYS_OUT}),
+    (WeightsHeader, {"format": "gguf"}, {"revision": WAYS_OUT}),
     (Derivation, DERIVED, {"sha256": ("0", "g" * 64, "0" * 65), "created": NO_TIMES}),
     (ItemId, ITEM, {"suite": NO_NAMES, "task": NO_NAMES, "variant": NO_NAMES[1:], "quantization": NO_FILE_NAMES}),
     (Result, RESULT, {"samples": WAYS_OUT, "task": NO_NAMES, "quantization": NO_FILE_NAMES, "primary": NO_NAMES}),

@@ -130,3 +130,27 @@ def test_balanced_accuracy_is_the_mean_of_the_recalls(pairs):
 def test_always_the_same_class_gets_one_of_so_many_classes():
     pairs = [(target, "a") for target, n in (("a", 50), ("b", 3), ("c", 1), ("d", 1)) for _ in range(n)]
     assert macro_recall(judged(pairs)).value == 0.25
+
+
+def f1(pairs, name="a"):
+    return AGGREGATES["f1"](MetricSpec(name="f1", aggregate="f1", label=name), judged(pairs))
+
+
+@given(PAIRS)
+def test_f1_of_each_class_makes_the_macro_f1(pairs):
+    classes = {target for target, _ in pairs}
+    made = [f1(pairs, name) for name in sorted(classes)]
+    assert statistics.fmean(one.value for one in made) == pytest.approx(macro_f1(judged(pairs)).value)
+    assert all(one.interval is None or one.interval[0] <= one.value <= one.interval[1] for one in made)
+
+
+def test_f1_of_a_class_that_is_not_there_was_not_measured():
+    assert f1([("a", "a"), ("b", "c")], "c") is None
+    assert f1([("a", "b"), ("b", "b")], "a").value == 0
+
+
+def test_f1_names_its_class_and_nothing_else_does():
+    with pytest.raises(ValueError, match="label"):
+        MetricSpec(name="f1", aggregate="f1")
+    with pytest.raises(ValueError, match="label"):
+        MetricSpec(name="mean", label="a")

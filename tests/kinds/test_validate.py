@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from pytest_slm.core.types import Detected, MetricSpec, Task
+from pytest_slm.core.types import MetricSpec, Task, WeightsHeader
 from pytest_slm.errors import UsageError
 from pytest_slm.run.drive import measure
 
-COUNTED = Detected(
+COUNTED = WeightsHeader(
     format="gguf", parameters=134_515_008, architecture="llama", context_length=8192, license="apache-2.0"
 )
 DECLARED = {"parameters": "135M", "architecture": "llama", "context_length": 8192, "license": "Apache-2.0"}
@@ -70,7 +70,7 @@ def test_all_differences_are_told_at_once(outcome):
 
 
 def test_more_than_3_billion_parameters_are_too_many(outcome):
-    result = outcome(Detected(format="gguf", parameters=7_241_732_096))
+    result = outcome(WeightsHeader(format="gguf", parameters=7_241_732_096))
     assert result.outcome == "failed"
     assert "7,241,732,096" in result.reason
     assert "smaller" in result.reason
@@ -78,7 +78,7 @@ def test_more_than_3_billion_parameters_are_too_many(outcome):
 
 def test_a_3b_model_counts_up_to_its_tenth(outcome):
     # Llama 3.2 3B counts 3,212,749,888
-    assert outcome(Detected(format="gguf", parameters=3_212_749_888), parameters="3.21B").outcome == "passed"
+    assert outcome(WeightsHeader(format="gguf", parameters=3_212_749_888), parameters="3.21B").outcome == "passed"
 
 
 def test_without_headers_there_is_nothing_to_say(outcome):

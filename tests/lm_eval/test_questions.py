@@ -2,11 +2,13 @@
 
 import pytest
 
+from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ignored, silent
-from pytest_slm.errors import BackendError
+from pytest_slm.core.request import LogLikelihood
+from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.kinds import context as surroundings
 from pytest_slm.kinds.checking import make_kind
-from pytest_slm.run.drive import first_round
+from pytest_slm.run.drive import first_round, measure
 
 
 def test_records_name_the_rows_that_were_asked(ask, arc, rows, records, fake, hashed, prompt):
@@ -80,3 +82,23 @@ def test_a_plan_counts_questions_and_not_choices(arc, context, fake, mirror):
     asked = first_round(make_kind(arc, "", context(fake(), data=str(mirror), limit=200, mode="full")), 256)
     assert asked.samples == 200
     assert len(asked.pairs) != 800
+
+
+def test_letters_that_are_not_told_leave_a_question_unscored(built_in, context, mirror, fake, records):
+    pytest.importorskip("lm_eval", reason="needs pip install 'pytest-slm[lm-eval]'")
+
+    class Lettered(Fake):
+        def loglikelihood(self, pairs, *progress):
+            known = {" A": -1.0, " B": None, " C": -2.0, " D": None}
+            asked = list(dict.fromkeys(question for question, _ in pairs))
+            told = [None if asked.index(question) == 0 else known[letter] for question, letter in pairs]
+            return [LogLikelihood(logprob=one, is_greedy=False, n_tokens=1) for one in told]
+
+    backend = fake(Lettered)
+    backend.capabilities = frozenset({"letters"})
+    result = measure(built_in("reasoning/mmlu"), "", context(backend, data=str(mirror), offline=True, limit=12))
+    assert (result.n_scored, result.n_unscored) == (11, 1)
+    assert {record.answer for record in records} == {"", "A"}
+    # Whole texts are another matter.
+    with pytest.raises(NotAvailableError, match="missing-capability"):
+        measure(built_in("reasoning/arc_challenge"), "", context(backend, data=str(mirror)))

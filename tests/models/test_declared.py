@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.types import Detected, Submission
+from pytest_slm.core.types import Submission, WeightsHeader
 from pytest_slm.models import check_declared
 
 
 def problems(counted: int | None = None, **declared: object) -> tuple[str, ...]:
     """The differences between a submission and a detected llama of 8192 tokens under Apache-2.0."""
-    detected = Detected(
+    detected = WeightsHeader(
         format="gguf", architecture="llama", context_length=8192, license="apache-2.0", parameters=counted
     )
     return check_declared(Submission(slug="m", name="M", quantizations=(), **declared), detected)  # type: ignore[arg-type]
@@ -76,7 +76,8 @@ def test_what_was_not_declared_or_not_found_is_no_difference() -> None:
     assert problems(7) == ()
     assert (
         check_declared(
-            Submission(slug="m", name="M", quantizations=(), parameters="7B", license="mit"), Detected(format="gguf")
+            Submission(slug="m", name="M", quantizations=(), parameters="7B", license="mit"),
+            WeightsHeader(format="gguf"),
         )
         == ()
     )

@@ -68,7 +68,7 @@ def test_how_often_it_had_to_be_asked_again_is_told(run, suite, report, results,
 
     server.routes[CHAT] = once_busy
     run("suites", model=server.url).assert_outcomes(passed=1)
-    assert results(report())["geo/a"]["provenance"]["asked_again"] == 1
+    assert results(report())["geo/a"]["provenance"]["retries"] == 1
 
 
 def test_what_cannot_be_measured_through_a_server_is_skipped_with_the_reason(run, server):

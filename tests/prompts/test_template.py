@@ -68,6 +68,34 @@ def test_tools_that_a_template_does_not_write_are_an_error():
     assert caught.value.slug == "tools-not-written"
 
 
+OTHER = {"type": "function", "function": {**TOOL["function"], "name": "look"}}  # its name is a part of the other's
+
+
+@pytest.mark.parametrize(
+    ("written", "left_out"),
+    [
+        ("{{ tools | length }} tools. ", r"all of the 2 tools \(look_up, look\)"),
+        ("{{ tools[0] | tojson }}", r"all of the 2 tools \(look\)"),
+        ("{% for t in tools %}{{ t.function.name }}: {{ t.function.description }}{% endfor %}", "look_up, look"),
+        ("{% if messages | length > 9 %}{{ tools | tojson }}{% endif %}", "the tools, which"),
+        ("{% for t in tools %}{{ t.function.parameters | tojson }}{% endfor %}", "look_up, look"),
+    ],
+)
+def test_every_tool_is_written_with_its_name_and_its_arguments(written, left_out):
+    silent = {**TOOL["function"]["parameters"], "properties": {"lemma": {"type": "string"}}}
+    tools = [{**tool, "function": {**tool["function"], "parameters": silent}} for tool in (TOOL, OTHER)]
+    with pytest.raises(BackendError, match=left_out) as caught:
+        ChatTemplate(f"{{% if tools %}}{written}{{% endif %}}{CHATML}").render((HELLO,), tools)
+    assert caught.value.slug == "tools-not-written"
+    assert "lemma" in ChatTemplate(f"{{{{ tools | tojson }}}}{CHATML}").render((HELLO,), tools)
+
+
+def test_words_that_json_writes_otherwise_are_not_missed():
+    named = {"type": "function", "function": {"name": "höhe", "parameters": {"properties": {"größe": {}, 'a"b': {}}}}}
+    template = ChatTemplate(f"{{% if tools %}}{{{{ tools | tojson(ensure_ascii=True) }}}}{{% endif %}}{CHATML}")
+    assert "gr\\u00f6" in template.render((HELLO,), (named,))
+
+
 def test_tools_that_a_template_writes_are_there():
     template = ChatTemplate(WITH_TOOLS)
     assert template.facts.tools

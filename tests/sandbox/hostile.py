@@ -120,7 +120,7 @@ ESCAPES |= {
     "not implemented": "def f(x): return NotImplemented",
     # exceptions
     "another exception's name": "class StopIteration(BaseException): pass\ndef f(x): raise StopIteration",
-    "what the wire ends with": "import sys\ndef f(x): raise sys.modules['pytest_slm.sandbox.guest.wire'].Ended",
+    "what the wire ends with": "import sys\ndef f(x): raise sys.modules['pytest_slm.sandbox.guest.wire'].Hangup",
     "what the wire says of a bad message": "import sys\ndef f(x): raise sys.modules['pytest_slm.sandbox.guest.wire'].Unfit",
     "an interrupt when asked": "def f(x): raise KeyboardInterrupt",
     "the end of a generator when asked": "def f(x): raise GeneratorExit",

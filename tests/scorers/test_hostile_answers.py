@@ -39,6 +39,7 @@ SAMPLES = {
         {"target": ["x", "5"], "scoring": {"of": "none", "words": False, "space": "remove", "punctuation": "remove"}},
     ),
     "exact": ({"target": 5}, {"target": "5", "scoring": {"punctuation": "remove", "space": "keep"}}),
+    "grounded": ({"target": {"passages": "The bridge has 5 arches. Ida drew it in May 1871.", "question": "Who?"}},),
     "json_schema": (
         {"scoring": {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}}},
         {"target": {"a": [1]}, "scoring": {"schema": True, "anywhere": True, "partial": True}},
@@ -63,6 +64,7 @@ SAMPLES = {
             },
         },
     ),
+    "short_answer": ({"target": "5"}, {"target": ["May 4, 1871", "Jane Ballou"]}),
     "similarity": ({"target": "5"}, {"target": "5", "scoring": {"method": "token_set_ratio", "threshold": 0.5}}),
     "tool_calls": (
         {"target": WANTED, "tools": (TOOL,)},

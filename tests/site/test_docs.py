@@ -21,7 +21,7 @@ from pytest_slm.site.samples import KNOWN
 
 DOCS = Path(__file__).parents[2] / "docs"
 REPORT = (
-    *(types.RunReport, types.Submission, types.Quantization, types.Detected, types.ItemId),
+    *(types.RunReport, types.Submission, types.Quantization, types.WeightsHeader, types.ItemId),
     *(types.SuiteFacts, types.RateSource, types.Result, types.Metric, types.Measurement, types.Gate),
 )
 REGISTRY = [kind for kind in vars(entry).values() if dataclasses.is_dataclass(kind) and kind is not entry.Registry]

@@ -14,12 +14,18 @@ from pytest_slm.load import load_suite, load_task
 
 SUITES = Path(__file__).parents[2] / "suites"
 
+
+def data_files(task: Task) -> list[str]:
+    """The files of its suite that a task names."""
+    return [name for key in ("samples", "haystack", "prompts") if isinstance(name := task.options.get(key), str)]
+
+
 SELECTIONS: dict[str, Callable[[Task], bool]] = {
     "task": lambda task: True,
     "checked": lambda task: task.kind == "checks",
     "sampled": lambda task: task.kind == "checks" and "samples" in task.options,
     "generated": lambda task: "generator" in task.options,
-    "with_data": lambda task: bool({"samples", "haystack", "prompts"} & set(task.options)),
+    "with_data": lambda task: bool(data_files(task)),
     "upstream": lambda task: task.kind == "lm_eval",
     "unscored": lambda task: task.kind != "checks",
 }

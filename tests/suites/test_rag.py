@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pytest_slm.core.metrics import task_metrics
 from pytest_slm.core.types import Generation, JudgedSample, Metric, Sample, Task
+from pytest_slm.extensions import Extensions
+from pytest_slm.generators import GeneratorContext
+from pytest_slm.scorers import Rule
 from pytest_slm.scorers.grounding.citation import ABSTAINED, CITATION, citation
 from pytest_slm.scorers.grounding.reading import states
 
@@ -89,3 +96,43 @@ def test_sets_share_their_passages_and_places_tell_nothing(cited: Cited) -> None
     assert max(places.values()) <= 0.35 * sum(places.values())
     assert len({sample.metadata["domain"] for sample in cited[1]}) >= 10
     assert 0.28 <= sum(map(unanswerable, cited[1])) / len(cited[1]) <= 0.4
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("frames", "google/frames-benchmark/default/test"),
+        ("ragtruth_generation", "ParticleMedia/RAGTruth/source_info/test"),
+    ],
+)
+def test_the_oracle_gets_everything_and_an_answerless_model_nothing(
+    tasks: list[Task], mirror: Path, name: str, data: str
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pip install 'pytest-slm[data]'")
+    task = next(one for one in tasks if one.name == name)
+    rows = parquet.read_table(mirror / f"{data}.parquet").to_pylist()
+    rule = Extensions().scorers.lookup(str(task.scorer))
+    assert isinstance(rule, Rule)
+    context = GeneratorContext(
+        options=task.options, variant={}, limit=None, seed=1, count_tokens=lambda _: 0, rows=lambda _: rows
+    )
+    samples = list(Extensions().generators.lookup(str(task.options["generator"])).make(context))
+
+    def made(answer: Callable[[Sample], str]) -> dict[str, Any]:
+        judged = [
+            JudgedSample(
+                sample=sample,
+                verdict=rule.judge(
+                    sample, Generation(text=answer(sample), n_prompt=1, n_output=1, finish="stop"), None
+                ),
+            )
+            for sample in samples
+        ]
+        return {metric.name: metric for metric in task_metrics(task, judged)}
+
+    right = made(lambda sample: next(iter(rule.right(sample, None)), ""))
+    assert len(samples) == len(rows)
+    assert right[task.primary].value == 1
+    assert right[task.primary].n >= 0.8 * len(rows)
+    for nothing in ("", "I don't know.", "abc"):
+        assert made(lambda _, text=nothing: text)[task.primary].value == 0

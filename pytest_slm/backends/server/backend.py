@@ -12,6 +12,7 @@ from pytest_slm.backends.local import ResultCollector
 from pytest_slm.backends.protocol import (
     CHAT,
     GENERATE,
+    LETTERS,
     LOGLIKELIHOOD,
     TIMING,
     TOKENS,
@@ -26,6 +27,7 @@ from pytest_slm.backends.server.asking import CHAT_PATH, IGNORES_END, TEXT_PATH,
 from pytest_slm.backends.server.crowd import ask_all
 from pytest_slm.backends.server.http import EVENTS, Alive, Client, CutError, key_of_environment, unwatched
 from pytest_slm.backends.server.identity import LLAMA_SERVER, VLLM, Identity, identify
+from pytest_slm.backends.server.letters import Letters, find_letters
 from pytest_slm.backends.server.likelihoods import Way, find_way
 from pytest_slm.backends.server.reading import Answer
 from pytest_slm.backends.server.tokens import Counter, ServerTokenizer, as_ids
@@ -73,6 +75,7 @@ class Server:
         self._tokenizer = ServerTokenizer(self._client, found) if found.kind == LLAMA_SERVER else None
         self.lacks: dict[str, str] = {TIMING: "a server does not time its engine alone"}
         self._way: Way | None = None
+        self._letters: Letters | None = None
         self.capabilities = self._look()
 
     def describe(self) -> BackendInfo:
@@ -94,7 +97,7 @@ class Server:
             server=self._client.base,
             served_model=known.model,
             weights_digest=known.digest,
-            extra={"likelihoods": self._way.name} if self._way else {},
+            extra={"likelihoods": way.name} if (way := self._way or self._letters) else {},
         )
 
     def count_tokens(self, requests: Sequence[Request]) -> list[int]:
@@ -115,8 +118,32 @@ class Server:
         finished: Finished[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         """How likely each continuation is after its context."""
+        if self._letters is not None:
+            return self._of_letters(self._letters, pairs, progress, finished)
         way = self._likelihoods
         return self._all(len(pairs), lambda n, alive: way.score(*pairs[n], alive), progress, finished)
+
+    def _of_letters(
+        self, way: Letters, pairs: Sequence[tuple[str, str]], progress: Progress, finished: Finished[LogLikelihood]
+    ) -> list[LogLikelihood]:
+        """The same, with one request for all letters behind one context."""
+        places: dict[str, list[int]] = {}
+        for place, (context, _) in enumerate(pairs):
+            places.setdefault(context, []).append(place)
+        found: ResultCollector[LogLikelihood] = ResultCollector(len(pairs), progress, finished)
+        asked = list(places.items())
+
+        def told(number: int, likelihoods: list[LogLikelihood]) -> None:
+            for place, one in zip(asked[number][1], likelihoods, strict=True):
+                found.add(place, one)
+
+        self._all(
+            len(asked),
+            lambda n, alive: way.score(asked[n][0], [pairs[place][1] for place in asked[n][1]], alive),
+            lambda *_: found.beat(),
+            told,
+        )
+        return found.results()
 
     def loglikelihood_rolling(self, texts: Sequence[str], progress: Progress = silent) -> list[LogLikelihood]:
         """How likely each whole text is."""
@@ -154,10 +181,19 @@ class Server:
         way = find_way(self._client, self._identity) if GENERATE in found else self.lacks[GENERATE]
         if isinstance(way, str):
             self.lacks[LOGLIKELIHOOD] = way
+            self._look_at_letters(found, why=way)
         else:
             self._way = way
             found.add(LOGLIKELIHOOD)
         return frozenset(found)
+
+    def _look_at_letters(self, found: set[str], why: str) -> None:
+        letters = find_letters(self._client, self._identity, self._thinking, text=GENERATE in found, chat=CHAT in found)
+        if isinstance(letters, str):
+            self.lacks[LETTERS] = f"{why}; {letters}"
+        else:
+            self._letters = letters
+            found.add(LETTERS)
 
     def _refused(self, ask: Callable[[], object]) -> str | None:
         """Why the server does not do something; None if it does it. Raises what says nothing about that."""
@@ -206,7 +242,7 @@ class Server:
         cuts = 0
         while True:
             try:
-                return replace(self._streamed(request, body, alive), n_unshown=n_unshown).repeated(cuts)
+                return replace(self._streamed(request, body, alive), n_unshown=n_unshown).retried(cuts)
             except CutError:
                 cuts += 1
                 if cuts > CUTS:
@@ -253,7 +289,7 @@ class Server:
         if looking is not None and not request.forced_length:
             written = looking.finish()
             text, reasoning = written.text, reasoning or written.reasoning
-        return self._generation(request, answer, text, reasoning, stopped, (began, ended)).repeated(busy)
+        return self._generation(request, answer, text, reasoning, stopped, (began, ended)).retried(busy)
 
     def _generation(
         self, request: Request, answer: Answer, text: str, reasoning: str, stopped: bool, clock: tuple[float, float]

@@ -268,7 +268,7 @@ class Forced:
         windows = rolling_windows(ids, self._tokenizer.start, self._limit)
         parts = [self._scored((list(head), list(tail)), alive) for head, tail in windows]
         return LogLikelihood(
-            logprob=sum(part.logprob for part in parts),
+            logprob=sum(part.logprob for part in parts if part.logprob is not None),
             is_greedy=all(part.is_greedy for part in parts),
             n_tokens=sum(part.n_tokens for part in parts),
         )

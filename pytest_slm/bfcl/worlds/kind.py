@@ -10,14 +10,25 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.backends.protocol import TOOLS
-from pytest_slm.bfcl.rows import docs_of, read_rows
+from pytest_slm.bfcl.categories import DATASET
+from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_rows
 from pytest_slm.bfcl.worlds.checking import check, needless_turns
 from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, scenario_of
 from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import Generation, JudgedSample, Message, Request, Sample, Task, ToolCall, Verdict
+from pytest_slm.core.types import (
+    Dataset,
+    Generation,
+    JudgedSample,
+    Message,
+    Request,
+    Sample,
+    Task,
+    ToolCall,
+    Verdict,
+)
 from pytest_slm.core.worlds import Executed, Execution, WorldCall
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
@@ -67,6 +78,12 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
                 Category.from_json(variant)
             except RecordError as error:
                 raise UsageError(f"{task.path}: variants.{name}: {error}", slug="task-option") from None
+
+    @classmethod
+    def datasets(cls, task: Task) -> Sequence[Dataset]:
+        """What ``pytest-slm data pull`` gets for it."""
+        configs = [FUNC_DOC, *(str(variant.get("category")) for variant in task.variants.values())]
+        return [Dataset(path=DATASET, config=config) for config in configs]
 
     def ready(self) -> None:
         """The classes, their sandbox and the rows must be there. Raises SlmError where they are not."""

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pytest_slm.bfcl.prompting import json_schema
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Generation, Message, ToolCall
 
 Way = Literal["template", "text"]
 PLACE = "{functions}"
-
-_TYPES = {"dict": "object", "float": "number", "tuple": "array", "list": "array", "any": "string", "bool": "boolean"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +90,7 @@ def written(call: ToolCall) -> str:
 
 
 def tool(function: Mapping[str, Any]) -> dict[str, Any]:
-    """A function as chat templates expect it: BFCL's names of types become those of JSON Schema."""
-    told = {key: value for key, value in function.items() if key != "response"}
-    return {"type": "function", "function": {**told, "parameters": _schema(function.get("parameters", {}))}}
-
-
-def _schema(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_schema(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    found = {key: item if key in ("default", "enum") else _schema(item) for key, item in value.items()}
-    kind = value.get("type")
-    return {**found, "type": _TYPES.get(kind, kind)} if isinstance(kind, str) else found
+    """A function as chat templates expect it, in the words of JSON Schema."""
+    told = {"name": function["name"], "description": function.get("description", "")}
+    parameters = {**json_schema(function.get("parameters", {})), "type": "object"}
+    return {"type": "function", "function": {**told, "parameters": parameters}}

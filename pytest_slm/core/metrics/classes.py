@@ -70,7 +70,7 @@ def macro_recall(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | N
 
 
 def of_classes(
-    spec: MetricSpec, value: float, pulls: Sequence[float], samples: Sequence[ScoredSample], targets: Mapping[str, int]
+    spec: MetricSpec, value: float, pulls: Sequence[float], samples: Sequence[ScoredSample], classes: Mapping[str, int]
 ) -> Metric:
     """The metric with its error, from what each sample does to the value, and how many samples each class has."""
     clusters = [one.cluster for one in samples]
@@ -79,7 +79,7 @@ def of_classes(
     if error is not None:
         n_clusters = len(set(clusters))
         # Each class is judged by its own samples: a rare one counts as much as the others and is known less well.
-        most = len(targets) ** 2 / sum(1 / count for count in targets.values())
+        most = len(classes) ** 2 / sum(1 / count for count in classes.values())
         # Where nothing varies, what clusters do cannot be seen, and they count instead of samples.
         n = min(most, value * (1 - value) / error**2) if error else most * n_clusters / len(samples)
         quantile = Z95 if n_clusters == len(samples) else t_quantile(0.975, n_clusters - 1)

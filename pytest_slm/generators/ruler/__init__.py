@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pytest_slm.core.types import Dataset, Sample
@@ -53,7 +53,7 @@ def _drafts(options: RulerOptions, context: GeneratorContext) -> Iterator[Draft]
     if options.task == "niah":
         if "words" in (options.type_needle_k, options.type_needle_v):
             context.facts.update(words.facts())
-        hay = partial(sentences, context, options.essays, options.haystack)
+        hay = cache(partial(sentences, context, options.essays, options.haystack))
         yield from (Needles(options, one, hay) for one in seeds)
     elif options.task == "variable_tracking":
         lines = example_lines(options, seeds[0], Pieces(context.count_texts))

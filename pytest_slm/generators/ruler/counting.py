@@ -8,12 +8,15 @@ each prompt is counted as a whole.
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 
-ANCHOR = "a."
-"""What stands before a piece while it is counted: in prompts it stands behind a full stop or a word."""
+ANCHORS = ("a.", "a")
+"""What stands before a piece while it is counted: a full stop as a rule, and a letter before a hyphen, which would be
+one token with a full stop."""
+NUMBER = 1_234_567
 
 
 class Pieces:
@@ -22,8 +25,15 @@ class Pieces:
     def __init__(self, count_texts: Callable[[Sequence[str]], Sequence[int]]) -> None:
         self._count = count_texts
         self._known: dict[str, int] = {}
-        self._anchor: int | None = None
+        self._anchors: Sequence[int] = ()
         self._numbers = [0]
+
+    @functools.cached_property
+    def even_numbers(self) -> bool:
+        """Whether numbers of seven digits take as many tokens, as far as 60 of them can tell."""
+        found = [f" {number}." for number in (NUMBER, *range(1_000_000, 10_000_000, 152_543))]
+        self.know(found)
+        return len({self._known[piece] for piece in found}) == 1
 
     def numbers(self, n: int) -> Sequence[int]:
         """The tokens of " 1.", of " 1." and " 2.", and so on to ``n`` at least; 0 before them."""
@@ -39,10 +49,11 @@ class Pieces:
         new = [piece for piece in dict.fromkeys(pieces) if piece not in self._known]
         if not new:
             return
-        if self._anchor is None:
-            (self._anchor,) = self._count([ANCHOR])
-        counts = self._count([ANCHOR + piece for piece in new])
-        self._known.update((piece, max(1, n - self._anchor)) for piece, n in zip(new, counts, strict=True))
+        self._anchors = self._anchors or self._count(ANCHORS)
+        behind = [piece.startswith("-") for piece in new]
+        counts = self._count([ANCHORS[place] + piece for place, piece in zip(behind, new, strict=True)])
+        for piece, place, n in zip(new, behind, counts, strict=True):
+            self._known[piece] = max(0, n - self._anchors[place])
 
     def __getitem__(self, piece: str) -> int:
         if piece not in self._known:
@@ -53,11 +64,11 @@ class Pieces:
 class Filling:
     """An endless text that a prompt is filled with: ``blocks``, each of so many ``parts`` that it can be cut into.
 
-    A size is (whole blocks, parts of the next one). ``prefix(parts)`` is the text of some parts of a block.
+    A size is (whole blocks, parts of the next one). ``cut(parts, pieces)`` are the pieces of some parts of a block.
     """
 
-    def __init__(self, blocks: Iterator[Sequence[str]], prefix: Callable[[Sequence[str]], str]) -> None:
-        self._source, self._prefix = blocks, prefix
+    def __init__(self, blocks: Iterator[Sequence[str]], cut: Callable[[Sequence[str], Pieces], Sequence[str]]) -> None:
+        self._source, self._cut = blocks, cut
         self._blocks: list[Sequence[str]] = []
 
     def block(self, place: int) -> Sequence[str]:
@@ -82,9 +93,11 @@ class Filling:
             place = len(ends) - 1
             average = max(1.0, ends[-1] / place) if place else float(room + 1)
             more = int((room - ends[-1]) / average) + 1
-            texts = [self._prefix(self.block(place + number)) for number in range(more)]
-            pieces.know(texts)
-            ends += islice(accumulate((pieces[text] for text in texts), initial=ends[-1]), 1, None)
+            cut = [self._cut(self.block(place + number), pieces) for number in range(more)]
+            pieces.know(text for texts in cut for text in texts)
+            # At least one, so that no text is endless.
+            tokens = (max(1, sum(map(pieces.__getitem__, texts))) for texts in cut)
+            ends += islice(accumulate(tokens, initial=ends[-1]), 1, None)
         whole = bisect_right(ends, room) - 1
         return whole, self._more(self.block(whole), room - ends[whole], ends[whole + 1] - ends[whole], pieces)
 
@@ -95,7 +108,7 @@ class Filling:
             tried = min(max(round(room * len(block) / max(1, tokens)), few + 1), many - 1)
             if few and many < len(block):
                 tried = (few + many) // 2
-            if pieces[self._prefix(block[:tried])] <= room:
+            if sum(map(pieces.__getitem__, self._cut(block[:tried], pieces))) <= room:
                 few = tried
             else:
                 many = tried

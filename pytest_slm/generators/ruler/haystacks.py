@@ -6,8 +6,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
-from itertools import cycle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ Sentence = tuple[str, ...]
 _ENDS = re.compile(r"(?<=[.?!])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
 
 
-def sentences(context: GeneratorContext, essays: str, own: str) -> Iterator[Sentence]:
+def sentences(context: GeneratorContext, essays: str, own: str) -> Sequence[Sentence]:
     """The sentences of the essays in the mirror (a JSONL file with ``text``), or where it has none of our file (one
-    sentence a line), from the first on and over and over. ``context.facts`` says which. Raises UsageError for a file
-    that cannot be read."""
+    sentence a line). ``context.facts`` says which. Raises UsageError for a file that cannot be read."""
     path = context.mirror_file(essays) if essays else None
     data = _read(path) if path is not None else _read_inside(context, own)
     digest = hashlib.sha256(data).hexdigest()
@@ -38,7 +36,7 @@ def sentences(context: GeneratorContext, essays: str, own: str) -> Iterator[Sent
     context.facts.update(
         {"haystack": "essays" if path is not None else "own", "haystack_sha256": digest},
     )
-    return cycle(_split(data, str(path or own), path is not None))
+    return _split(data, str(path or own), path is not None)
 
 
 def _read(path: Path) -> bytes:

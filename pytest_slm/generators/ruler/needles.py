@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Callable, Sequence
+from itertools import count, cycle, islice
 
 from pytest_slm.generators.ruler import templates, words
-from pytest_slm.generators.ruler.counting import Filling, Pieces
+from pytest_slm.generators.ruler.counting import NUMBER, Filling, Pieces
 from pytest_slm.generators.ruler.drafts import Text
 from pytest_slm.generators.ruler.haystacks import Sentence
 from pytest_slm.generators.ruler.options import RulerOptions
@@ -26,7 +26,7 @@ class Needles:
     cluster: str | None = None
     least = (0, 0)
 
-    def __init__(self, options: RulerOptions, seed: str, sentences: Callable[[], Iterator[Sentence]]) -> None:
+    def __init__(self, options: RulerOptions, seed: str, sentences: Callable[[], Sequence[Sentence]]) -> None:
         self._options, self._seed = options, seed
         rng = random.Random(seed)
         n_keys = max(options.num_needle_k, options.num_needle_q)
@@ -113,15 +113,16 @@ def _drawn(kind: str, rng: random.Random) -> str:
 def _filling(
     options: RulerOptions,
     rng: random.Random,
-    sentences: Callable[[], Iterator[Sentence]],
+    sentences: Callable[[], Sequence[Sentence]],
     needle: Callable[[str, str], str],
 ) -> Filling:
     if options.type_haystack == "essay":
-        return Filling(sentences(), lambda some: " " + " ".join(some))
+        return Filling(cycle(sentences()), lambda some, _pieces: [" " + " ".join(some)])
     if options.type_haystack == "noise":
         return noise()
     lines = (needle(_drawn(options.type_needle_k, rng), _drawn(options.type_needle_v, rng)) for _ in count())
-    return Filling((tuple(islice(lines, LINES)) for _ in count()), _lines)
+    cut = _pieces_of_lines if (options.type_needle_k, options.type_needle_v) == ("words", "numbers") else _lines
+    return Filling((tuple(islice(lines, LINES)) for _ in count()), cut)
 
 
 def noise() -> Filling:
@@ -129,5 +130,17 @@ def noise() -> Filling:
     return Filling(((templates.NOISE,) for _ in count()), _lines)
 
 
-def _lines(some: Sequence[str]) -> str:
-    return "".join(f"\n{line}" for line in some)
+def _lines(some: Sequence[str], _pieces: Pieces) -> list[str]:
+    return ["".join(f"\n{line}" for line in some)]
+
+
+def _pieces_of_lines(some: Sequence[str], pieces: Pieces) -> list[str]:
+    """Lines that are keys of two words with a number each, as pieces that come again in others."""
+    if not pieces.even_numbers:
+        return _lines(some, pieces)
+    found = []
+    for line in some:
+        before, _, rest = line.partition(" for ")
+        adjective, _, noun = rest.rpartition(" is: ")[0].partition("-")
+        found += [f"\n{before} for", f" {adjective}", f"-{noun}", " is:", f" {NUMBER}."]
+    return found

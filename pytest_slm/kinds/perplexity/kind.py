@@ -107,7 +107,7 @@ class Perplexity(Kind[PerplexityOptions, Sample]):
 
     def _context(self, start: int, room: int, pieces: Pieces) -> str:
         """The words before a segment, as many as there is room for."""
-        backwards = Filling(self._blocks(start), lambda some: " " + " ".join(reversed(some)))
+        backwards = Filling(self._blocks(start), lambda some, _pieces: [" " + " ".join(reversed(some))])
         words = backwards.parts(backwards.fitted(max(0, room), pieces)) if room > 0 else []
         if room <= 0 or len(words) >= start:
             raise NotAvailableError(

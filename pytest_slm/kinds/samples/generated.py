@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.core.types import Dataset, Message, Sample, Task
+from pytest_slm.core.types import Dataset, Message, Request, Sample
 from pytest_slm.data import mirror, tables
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext, Row
-from pytest_slm.generators.remembering import CountTexts, remembered
-from pytest_slm.kinds.context import RunContext, sha256
+from pytest_slm.generators.remembering import remembered
+from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.questions import stratified
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """How the tokens of whole prompts and of plain texts are counted, and a text that names the tokenizer. All three
-    open the model."""
-
-    prompt: Callable[[tuple[Message, ...]], int]
-    texts: CountTexts
-    tokenizer: Callable[[], str]
-
-
 class GeneratedSamples:
-    """What the generator ``name`` makes of a task variant; any kind of task can take its samples from it."""
+    """What the generator ``name`` makes for an item; any kind of task can take its samples from it. ``asked`` is the
+    request that a conversation becomes, for generators that count its tokens."""
 
-    def __init__(self, name: str, task: Task, variant: str, context: RunContext, counts: Counts) -> None:
-        self._name, self._task, self._variant, self._context, self._counts = name, task, variant, context, counts
-        self._generator = context.extensions.generators.lookup(name)
+    def __init__(self, name: str, kind: Kind[Any, Any], asked: Callable[[tuple[Message, ...]], Request]) -> None:
+        self._name, self._task, self._variant, self._context = name, kind.task, kind.variant, kind.context
+        self._kind, self._asked = kind, asked
+        self._generator = kind.context.extensions.generators.lookup(name)
         self._tables: dict[Dataset, tables.Table] = {}
         self._facts: dict[str, Any] = {}
         self._whole: tuple[Sample, ...] | None = None
@@ -88,8 +81,16 @@ class GeneratedSamples:
             "rows_sha256": sha256(*(table.rows_sha256 for table in read)),
         }
 
-    def _texts(self, texts: Sequence[str]) -> Sequence[int]:
-        return remembered(self._counts.texts, self._counts.tokenizer())(texts)
+    def _count(self, messages: tuple[Message, ...]) -> int:
+        asked = self._context.config.generation.applied(self._asked(messages))
+        return self._kind.backend.count_tokens([asked])[0]
+
+    def _count_texts(self, texts: Sequence[str]) -> Sequence[int]:
+        tokenizer = json.dumps(self._kind.backend.describe().to_json(), sort_keys=True)
+        return remembered(self._counts_of, tokenizer)(texts)
+
+    def _counts_of(self, texts: Sequence[str]) -> Sequence[int]:
+        return self._kind.backend.count_tokens([Request(prompt=text, max_tokens=1) for text in texts])
 
     def _made(self, limit: int | None) -> tuple[Sample, ...]:
         self._facts.clear()
@@ -100,8 +101,8 @@ class GeneratedSamples:
                     variant=self._task.variants.get(self._variant, {}),
                     limit=limit,
                     seed=self._context.config.seed,
-                    count_tokens=self._counts.prompt,
-                    count_texts=self._texts,
+                    count_tokens=self._count,
+                    count_texts=self._count_texts,
                     folder=Path(self._task.path).parent,
                     rows=self.rows,
                     mirror_file=partial(mirror.beside, self._context.config.data),

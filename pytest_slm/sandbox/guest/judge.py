@@ -13,7 +13,7 @@ import marshal
 import sys
 
 from pytest_slm.sandbox.guest.values import EXCEPTIONS, Packer, Unpacker
-from pytest_slm.sandbox.guest.wire import Ended, Reader, Unfit, parse, write
+from pytest_slm.sandbox.guest.wire import Hangup, Reader, Unfit, parse, write
 
 FunctionType = type(lambda: None)
 
@@ -25,7 +25,7 @@ class ProgramError(Exception):
     """An exception of the program that cannot be had in here."""
 
 
-class Raised(Exception):
+class ProgramFailure(Exception):
     """Marks what the program raised, so that it is told apart from what the tests found."""
 
 
@@ -73,7 +73,7 @@ def exception(kinds, arguments, text, line, unpacker, operation):
             error = exception_type(kinds)(*unpacker.parts(arguments))
         except TypeError:  # some types want arguments of their own
             error = ProgramError(said)
-    error.__cause__ = Raised(said)
+    error.__cause__ = ProgramFailure(said)
     return error
 
 
@@ -231,7 +231,7 @@ def failed(error, tests):
         step = step.tb_next
     shown = tests.splitlines()[line - 1].strip()[:300] if line else ""
     where = f" in the test `{shown}`" if shown else ""
-    if isinstance(error.__cause__, Raised):
+    if isinstance(error.__cause__, ProgramFailure):
         return f"the program raised {str(error.__cause__)[:600]}{where}"
     if type(error) is Unfit:
         return f"{error}{where}"
@@ -260,12 +260,12 @@ def job(word, tests, given, entry_point, first):
         code = compile(tests, "<tests>", "exec")
         text = compiled(given)
         exec(code, Names(tests, text, entry_point))
-    except Ended:
+    except Hangup:
         raise
     except BaseException as error:
         try:
             said = failed(error, tests)
-        except Ended:
+        except Hangup:
             raise
         except BaseException:  # its text is the program's
             said = f"a test failed with {type(error).__name__}"
@@ -280,5 +280,5 @@ sys.path.append("/usr/local/lib/python312.zip")
 while True:
     try:
         write([*job(*parse(reader.read()))])
-    except Ended:
+    except Hangup:
         break

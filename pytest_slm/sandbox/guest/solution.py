@@ -12,7 +12,7 @@ import marshal
 import sys
 
 from pytest_slm.sandbox.guest.values import EXCEPTIONS, Packer, Unpacker, changed, snapshot
-from pytest_slm.sandbox.guest.wire import Ended, Reader, Unfit, parse, write
+from pytest_slm.sandbox.guest.wire import Hangup, Reader, Unfit, parse, write
 
 ModuleType, FunctionType = type(sys), type(lambda: None)
 
@@ -144,7 +144,7 @@ write(first)
 while True:
     try:
         message = parse(reader.read())
-    except Ended:
+    except Hangup:
         break
     try:
         reply = answer(message)

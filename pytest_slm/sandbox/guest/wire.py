@@ -11,7 +11,7 @@ class Unfit(Exception):
     """A value that cannot travel, or a message that no honest partner sends."""
 
 
-class Ended(BaseException):
+class Hangup(BaseException):
     """The other side is gone; no test can take that for an answer."""
 
 
@@ -51,12 +51,12 @@ class Reader:
         self.rest = b""
 
     def read(self):
-        """The next line as text. Ended when the other side has."""
+        """The next line as text. Raises Hangup when the other side has ended."""
         parts = [self.rest]
         while b"\n" not in parts[-1]:
             part = os.read(0, 1 << 16)
             if not part:
-                raise Ended
+                raise Hangup
             parts.append(part)
         line, _, self.rest = b"".join(parts).partition(b"\n")
         return line.decode("ascii", "replace")

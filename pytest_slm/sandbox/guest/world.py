@@ -9,7 +9,7 @@ import json
 import sys
 from copy import deepcopy
 
-from pytest_slm.sandbox.guest.wire import Ended, Reader, parse, write
+from pytest_slm.sandbox.guest.wire import Hangup, Reader, parse, write
 
 MethodType = type(Reader().read)
 
@@ -64,7 +64,7 @@ class Instances:
             if name not in self.methods:
                 raise NameError(f"name {name!r} is not defined")
             return told(self.methods[name](*positional, **arguments))
-        except (MemoryError, Ended):
+        except (MemoryError, Hangup):
             raise
         except BaseException as error:  # SystemExit too: a class may end its own call, not the world
             return f"Error during execution: {said(error)}"
@@ -75,7 +75,7 @@ class Instances:
             f"{name}.{attribute}"
             for name, one in gold.by_class.items()
             for attribute, value in vars(one).items()
-            if not attribute.startswith("_") and not same(vars(self.by_class[name]).get(attribute, Ended), value)
+            if not attribute.startswith("_") and not same(vars(self.by_class[name]).get(attribute, Hangup), value)
         ]
 
 
@@ -153,7 +153,7 @@ while True:
             answer = {}
         else:
             answer = execute(library, **message)
-    except Ended:
+    except Hangup:
         break
     except MemoryError:
         answer = {"ending": "out_of_memory", "explanation": "the world lacked memory"}

@@ -6,11 +6,11 @@ in the question; a number where the same value does, in digits or as a word.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 STOP = frozenset(
     "a about above after again against all also am an and another any are as at be because been before being below "
@@ -92,7 +92,7 @@ class Sources:
         self.known = self.stems | {word.stem for word in words(question)}
         self.plain = " ".join(word.text.casefold() for word in read)
         content = [word.stem for word in read if word.text.casefold() not in STOP]
-        self.pairs = frozenset(itertools.pairwise(content))
+        self.pairs = frozenset(pairwise(content))
         self.sentences = [
             frozenset(word.stem for word in words(passages[start:end]) if word.text.casefold() not in STOP)
             for start, end in spans(passages)
@@ -140,7 +140,7 @@ class Sentence:
     def missing_pairs(self) -> int:
         """Neighbours among its content words that are no neighbours in the sources."""
         stems = [word.stem for word in self.content]
-        return sum(pair not in self.sources.pairs for pair in itertools.pairwise(stems))
+        return sum(pair not in self.sources.pairs for pair in pairwise(stems))
 
     @property
     def cover(self) -> float:

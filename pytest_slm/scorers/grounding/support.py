@@ -7,14 +7,14 @@ misses and what it flags wrongly on the test split, which nothing was chosen by.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from pytest_slm.files import read_json
 from pytest_slm.scorers.grounding.claims import Sentence, Sources, sentences
 
 FEATURES = (
@@ -71,8 +71,7 @@ def _features(one: Sentence, index: int, of: int) -> list[float]:
 @cache
 def model() -> Mapping[str, Any]:
     """The coefficients, the threshold, and the measured errors."""
-    text = resources.files(__package__).joinpath("support.json").read_text("utf-8")
-    found: Mapping[str, Any] = json.loads(text)
+    found: Mapping[str, Any] = read_json(Path(__file__).with_name("support.json"))
     return found
 
 

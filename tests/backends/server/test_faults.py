@@ -143,7 +143,7 @@ def test_a_stream_that_is_cut_off_once_is_asked_for_again(scripted_server, serve
 
     scripted_server.routes[CHAT] = flaky
     (answer,) = backend.generate([HELLO])
-    assert (answer.text, answer.n_repeats) == ("Hello there.", 1)  # and not "Half ofHello there."
+    assert (answer.text, answer.n_retries) == ("Hello there.", 1)  # and not "Half ofHello there."
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_busy_server_is_asked_again_when_it_says(scripted_server, served):
 
     scripted_server.routes[CHAT] = busy
     (answer,) = backend.generate([HELLO])
-    assert (answer.text, answer.n_repeats) == ("Hello there.", 2)
+    assert (answer.text, answer.n_retries) == ("Hello there.", 2)
     assert times[1] - times[0] >= 1.0
 
 

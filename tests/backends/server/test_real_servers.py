@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 
 from pytest_slm.backends.protocol import ModelSpec
+from pytest_slm.backends.server.letters import Letters
 from pytest_slm.core.types import EngineSettings, Message, Request
 from pytest_slm.errors import NotAvailableError
 
@@ -171,6 +172,30 @@ def test_likelihoods_that_are_told_for_the_wrong_place_are_not_taken(llama_cpp_p
     assert "another place of the text" in llama_cpp_python.lacks["loglikelihood"]
     with pytest.raises(NotAvailableError, match="server-likelihoods"):
         llama_cpp_python.loglikelihood(PAIRS[:1])
+
+
+def test_letters_are_as_likely_as_the_file_finds_them(llama_cpp_python, here):
+    assert "letters" in llama_cpp_python.capabilities
+    # Behind an example: where a model would end its answer at once, this server tells nothing of that place.
+    before = "Question: What is 1 + 1?\nA. 4\nB. 2\nAnswer: B\n\n"
+    options = "\nA. Paris\nB. Rome\nC. Oslo\nD. Bern\nAnswer:"
+    pairs = [
+        (f"{before}Question: {question}{options}", f" {letter}")
+        for question in ("What is the capital of France?", "Where is the Forum?")
+        for letter in "ABCD"
+    ]
+    found, expected = llama_cpp_python.loglikelihood(pairs), here.loglikelihood(pairs)
+    assert any(one.logprob is not None for one in found)
+    least = [min(one.logprob for one in found[n : n + 4] if one.logprob is not None) for n in (0, 4)]
+    for n, (one, other) in enumerate(zip(found, expected, strict=True)):
+        assert (one.n_tokens, one.is_greedy) == (1, other.is_greedy)
+        if one.logprob is None:
+            assert other.logprob < least[n // 4]
+        else:
+            assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
+    # The answer of a conversation begins with the letter, without a space.
+    tops = Letters(llama_cpp_python._client, llama_cpp_python._identity, "off", chat=True)
+    assert not tops.problem()
 
 
 def test_a_server_with_bos_finds_texts_as_likely_as_the_file_does(start, bos_model):

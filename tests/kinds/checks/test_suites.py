@@ -30,7 +30,8 @@ def test_a_generator_counts_with_the_models_own_tokens(built_in, context, fake, 
 def test_a_counted_prompt_holds_the_system_text_too(checks_task, context, capitals):
     message = (Message(role="user", content="two words"),)
     tasks = (checks_task(capitals), checks_task(capitals, system="Be very brief."))
-    counts = [make_kind(task, "", context())._count(message) for task in tasks]
+    kinds = [make_kind(task, "", context()) for task in tasks]
+    counts = [kind.backend.count_tokens([kind._request(message)])[0] for kind in kinds]
     assert counts == [5, 11]
 
 

@@ -195,8 +195,8 @@ def _sample(values):
 
 
 def test_data_pull_knows_what_generators_read(checks_task):
-    from pytest_slm.cli.data import _read_by_generator
+    from pytest_slm.cli.data import _read
 
     task = checks_task(generator="rows", dataset={"path": "org/set", "config": "one"}, sample=SAMPLE)
-    assert list(_read_by_generator(task)) == [Dataset(path="org/set", config="one")]
-    assert list(_read_by_generator(checks_task(generator="arithmetic"))) == []
+    assert list(_read(task)) == [Dataset(path="org/set", config="one")]
+    assert list(_read(checks_task(generator="arithmetic"))) == []

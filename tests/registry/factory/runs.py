@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.backend_info import BackendInfo
-from pytest_slm.core.types import Detected, ItemId, Quantization, Result, RunReport, Submission
+from pytest_slm.core.types import ItemId, Quantization, Result, RunReport, Submission, WeightsHeader
 
 from .pieces import FACTS, TASKS, scored, share
 from .speeds import performance, timings
@@ -103,7 +103,7 @@ def make_run(
         quantization=quantization,
         submission=submission,
         suites=FACTS,
-        detected=Detected(
+        detected=WeightsHeader(
             format="gguf",
             architecture="llama",
             parameters=134_515_008,
