@@ -13,6 +13,7 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "twins": {},
     "expected_maximum": {"k": 1},
     "f1": {},
+    "label_f1": {},
     "macro_f1": {},
     "macro_recall": {},
     "auroc": {},

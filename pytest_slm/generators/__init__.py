@@ -19,6 +19,7 @@ GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
     "joined": "pytest_slm.generators.joined:JOINED",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
+    "nestful": "pytest_slm.generators.nestful:NESTFUL",
     "niah": "pytest_slm.generators.niah:NIAH",
     "ruler": "pytest_slm.generators.ruler:RULER",
     "rows": "pytest_slm.generators.rows:ROWS",

@@ -19,6 +19,7 @@ Scorer = Callable[[Sample, Generation], Verdict]
 SCORERS: Mapping[str, str] = {
     "bleu": "pytest_slm.scorers.rules.overlap:BLEU",
     "citation": "pytest_slm.scorers.grounding.citation:CITATION",
+    "call_sequence": "pytest_slm.scorers.rules.call_sequence:CALL_SEQUENCE",
     "contains": "pytest_slm.scorers.match:CONTAINS",
     "exact": "pytest_slm.scorers.match:EXACT",
     "grounded": "pytest_slm.scorers.grounding.grounded:GROUNDED",

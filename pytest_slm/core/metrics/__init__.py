@@ -11,6 +11,7 @@ from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.composites import composite
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
 from pytest_slm.core.metrics.cuts import with_cuts
+from pytest_slm.core.metrics.labels import label_f1
 from pytest_slm.core.metrics.means import mean, mean_metric
 from pytest_slm.core.record import is_name
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
@@ -22,6 +23,7 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "twins": twins,
     "expected_maximum": expected_maximum,
     "f1": f1,
+    "label_f1": label_f1,
     "macro_f1": macro_f1,
     "macro_recall": macro_recall,
     "auroc": auroc,

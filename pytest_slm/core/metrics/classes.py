@@ -50,7 +50,7 @@ def _f1(spec: MetricSpec, judged: Sequence[JudgedSample], only: str | None) -> M
 
     # n times what each sample does to the value: their mean is 0, and the error of their mean is the value's
     pulls = [len(pairs) / len(scores) * (share(t, t == label) + share(label, t == label)) for t, label in pairs]
-    return _of_classes(spec, value, pulls, samples, classes)
+    return of_classes(spec, value, pulls, samples, classes)
 
 
 def macro_recall(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
@@ -66,10 +66,10 @@ def macro_recall(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | N
     targets = Counter(target for target, _ in pairs)
     recall = {name: statistics.fmean(value for target, value in pairs if target == name) for name in targets}
     pulls = [len(pairs) / len(recall) * (value - recall[target]) / targets[target] for target, value in pairs]
-    return _of_classes(spec, statistics.fmean(recall.values()), pulls, samples, targets)
+    return of_classes(spec, statistics.fmean(recall.values()), pulls, samples, targets)
 
 
-def _of_classes(
+def of_classes(
     spec: MetricSpec, value: float, pulls: Sequence[float], samples: Sequence[ScoredSample], classes: Mapping[str, int]
 ) -> Metric:
     """The metric with its error, from what each sample does to the value, and how many samples each class has."""

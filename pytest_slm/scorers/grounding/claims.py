@@ -6,6 +6,7 @@ in the question; a number where the same value does, in digits or as a word.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,0 +1,104 @@
+"""Calls one after the other, where later ones use the results of earlier ones: NESTful's metrics (Basu et al. 2025).
+
+https://arxiv.org/abs/2409.03797. As its scorer does, values are compared as the texts that Python makes of them, so
+that 5 is "5"; references such as ``$var1.result$`` are compared as texts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_slm.core.types import Generation, Sample, ToolCall, Verdict
+from pytest_slm.scorers import Rule
+from pytest_slm.scorers.answer import answer_of, bad_sample, guarded
+from pytest_slm.scorers.call_syntax import parse_calls
+from pytest_slm.scorers.call_values import json_values
+
+MOST = 200
+"""Calls of an answer that are looked at."""
+
+
+def call_sequence(sample: Sample, generation: Generation, _options: object = None) -> Verdict:
+    """The share of calls that are right in their place (``partial_match``), where gaps align sequences of different
+    length by the functions' names; ``full_match`` is 1 where all are. ``functions`` and ``parameters`` are the labels
+    that F1 is made of. An answer that cannot be read has no calls."""
+    answer = answer_of(generation)
+    given = guarded(answer, lambda: [call for call in calls_of(answer)[:MOST] if told(call)], lambda _reason: [])
+    wanted = _expected(sample)
+    left, right = aligned(wanted, given)
+    same = sum(a is not None and b is not None and told(a) == told(b) for a, b in zip(left, right, strict=True))
+    share = same / len(left)
+    return Verdict(
+        value=share,
+        answer=answer[:2000],
+        explanation=f"{same} of {len(left)} places are right; {len(given)} calls, expected {len(wanted)}",
+        values={"partial_match": share, "full_match": float(share == 1), **labels(given)},
+    )
+
+
+def calls_of(text: str) -> list[ToolCall]:
+    """The calls in JSON, with or without a ``label``, else those of other notations."""
+    found = [call for value in json_values(text) for call in _calls(value)]
+    return found or [call for call in parse_calls(text) if call.name]
+
+
+def _calls(value: object) -> Iterator[ToolCall]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _calls(item)
+    elif isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        arguments = value.get("arguments")
+        yield ToolCall(name=value["name"], arguments=arguments if isinstance(arguments, Mapping) else None)
+
+
+def told(call: ToolCall) -> str:
+    """A call as one text: its name and its sorted arguments."""
+    return f"{call.name}({', '.join(sorted(_arguments(call)))})"
+
+
+def _arguments(call: ToolCall) -> list[str]:
+    return [f"{name} = {value}" for name, value in (call.arguments or {}).items()]
+
+
+def labels(calls: Sequence[ToolCall]) -> dict[str, dict[str, list[str]]]:
+    """The labels of F1: the names of all functions in one row, and a row of arguments for each function, the last call
+    of which counts."""
+    return {
+        "functions": {"": [call.name for call in calls]},
+        "parameters": {call.name: _arguments(call) for call in calls},
+    }
+
+
+def aligned(
+    wanted: Sequence[ToolCall], given: Sequence[ToolCall]
+) -> tuple[list[ToolCall | None], list[ToolCall | None]]:
+    """Both sequences with gaps, so that they are of one length: those of one length as they are; else, where the names
+    differ, the expected call stands against a gap, until there is none left."""
+    left: list[ToolCall | None] = list(wanted)
+    right: list[ToolCall | None] = list(given)
+    if len(left) == len(right):
+        return left, right
+    left, right, place = [], [], 0
+    for call in wanted:
+        if place < len(given) and given[place].name == call.name:
+            right.append(given[place])
+            place += 1
+        else:
+            right.append(None)
+        left.append(call)
+    rest = given[place:]
+    return [*left, *[None] * len(rest)], [*right, *rest]
+
+
+def _expected(sample: Sample) -> list[ToolCall]:
+    target: Any = sample.target
+    if not isinstance(target, list | tuple) or not target:
+        raise bad_sample(sample, 'the target is no list of calls, [{"name": ..., "arguments": {...}}]')
+    calls = list(_calls(list(target)))
+    if len(calls) != len(target):
+        raise bad_sample(sample, 'an expected call is {"name": ..., "arguments": {...}}')
+    return calls
+
+
+CALL_SEQUENCE = Rule(judge=call_sequence, check=lambda sample, _options: (_expected(sample), None)[1])
