@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,20 @@ class Agreement(Record):
     greatest: float
     same: int
     places: int
+
+
+def correctness(kernels_nmse: float | None, beside: Sequence[Agreement]) -> tuple[str, ...]:
+    """Whether what was so fast was right, one line for each other way to compute the same; none where nobody looked."""
+    said = [("many tokens at once beside a few", kernels_nmse, "")]
+    for one in beside:
+        same = f", {one.same} of {one.places} likeliest tokens the same, greatest difference {one.greatest:.2g}"
+        said.append((f"beside {one.reference}", one.nmse, same))
+    return tuple(
+        f"{'doubtful ' if nmse > DOUBTFUL_NMSE else ''}correctness of the speeds, {what}: NMSE of logits {nmse:.2g}"
+        f"{same}"
+        for what, nmse, same in said
+        if nmse is not None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,16 +126,7 @@ class BackendInfo(Record):
     @property
     def correctness(self) -> tuple[str, ...]:
         """Whether what was so fast was right: what the engine computes, beside other ways to compute it."""
-        said = [("many tokens at once beside a few", self.kernels_nmse, "")]
-        for one in self.kernels_beside:
-            same = f", {one.same} of {one.places} likeliest tokens the same, greatest difference {one.greatest:.2g}"
-            said.append((f"beside {one.reference}", one.nmse, same))
-        return tuple(
-            f"{'doubtful ' if nmse > DOUBTFUL_NMSE else ''}correctness of the speeds, {what}: NMSE of logits {nmse:.2g}"
-            f"{same}"
-            for what, nmse, same in said
-            if nmse is not None
-        )
+        return correctness(self.kernels_nmse, self.kernels_beside)
 
     @property
     def known(self) -> dict[str, Any]:

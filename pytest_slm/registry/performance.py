@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, coefficient_of_variation, median, median_interval
 from pytest_slm.core.types import MEASURED, Result
@@ -160,6 +161,7 @@ def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> 
         row = speed(stratum.results, stratum.mode, stratum.engine, last, sizes.get(stratum.quantization))
         if row is None:
             continue
+        row = _checked(row, [stored.run.backend for stored in timed if stored.run.backend])
         machine = stratum.machine or f"unknown, {last}"
         rank = (stratum.full, _count(row), stratum.finished)
         rows = machines.setdefault(machine, {})
@@ -177,6 +179,17 @@ def performances(strata: Iterable[Stratum], sizes: Mapping[str, int | None]) -> 
         )
         for machine in sorted(machines, key=lambda machine: (-newest[machine], machine))
     )
+
+
+def _checked(row: QuantizationSpeed, backends: Sequence[BackendInfo]) -> QuantizationSpeed:
+    """The row with what is known of how right its engine computed: the worst that any of its reports tells."""
+    worst: dict[str, Agreement] = {}
+    for one in (one for backend in backends for one in backend.kernels_beside):
+        if one.reference not in worst or worst[one.reference].nmse < one.nmse:
+            worst[one.reference] = one
+    known = [backend.kernels_nmse for backend in backends if backend.kernels_nmse is not None]
+    beside = tuple(worst[name] for name in sorted(worst))
+    return replace(row, kernels_nmse=max(known, default=None), kernels_beside=beside)
 
 
 def _count(row: QuantizationSpeed) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pytest_slm.core.backend_info import Agreement, correctness
 from pytest_slm.core.record import (
     FileName,
     Inside,
@@ -70,6 +71,16 @@ class QuantizationSpeed(Record):
     """Why there is no energy, where the report says."""
     memory: Mapping[str, Quantity] = field(default_factory=dict)
     other: Mapping[str, Quantity] = field(default_factory=dict)
+    kernels_nmse: float | None = None
+    """How far the logits of many tokens at once were from those of a few, as a share of their variance, in the worst of
+    the reports; None where nobody has looked."""
+    kernels_beside: tuple[Agreement, ...] = ()
+    """The same beside a reference, the worst of each."""
+
+    @property
+    def correctness(self) -> tuple[str, ...]:
+        """Whether what was so fast was right, as lines."""
+        return correctness(self.kernels_nmse, self.kernels_beside)
 
 
 @dataclass(frozen=True, kw_only=True)

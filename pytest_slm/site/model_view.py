@@ -14,7 +14,7 @@ from pytest_slm.site import numbers
 from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.plots.pareto import Pareto, pareto
-from pytest_slm.site.speed import Bars, caution, machine_charts, machine_name
+from pytest_slm.site.speed import Bars, caution, machine_charts, machine_name, machine_notes
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -54,7 +54,7 @@ class MachineSection:
     front: Pareto | None
     plots: tuple[LinePlot, ...]
     stacks: tuple[Stacks, ...]
-    modes: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +228,6 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
 
 
 def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
-    quick = sorted(name for name, row in performance.quantizations.items() if row.mode != "full")
     data = entry.provenance.machines.get(performance.machine, performance.hardware)
     rows = {name: performance.quantizations[name] for name in _ordered(entry) if name in performance.quantizations}
     return MachineSection(
@@ -238,7 +237,7 @@ def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
         front=pareto(entry, performance),
         plots=curves(rows),
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
-        modes=f"From quick runs: {', '.join(quick)}." if quick else "",
+        notes=machine_notes(rows),
     )
 
 

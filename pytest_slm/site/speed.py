@@ -95,6 +95,20 @@ def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
     return tuple(chart for chart in charts if chart)
 
 
+def machine_notes(rows: Mapping[str, QuantizationSpeed]) -> tuple[str, ...]:
+    """What a reader has to know beside the speeds: which are from quick runs, and of each quantization whether what was
+    so fast was right, or that nobody has looked."""
+    quick = [name for name, row in sorted(rows.items()) if row.mode != "full"]
+    return (
+        *([f"From quick runs: {', '.join(quick)}."] if quick else []),
+        *(
+            f"{name}: {line}"
+            for name, row in rows.items()
+            for line in row.correctness or ("correctness not looked at",)
+        ),
+    )
+
+
 def machine_charts(performance: Performance, order: Sequence[str]) -> tuple[Bars, ...]:
     """The charts that compare the quantizations of a model on one machine, in the given order of quantizations.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from pytest_slm.core.backend_info import Agreement
 from pytest_slm.core.types import Measurement, Result
 from pytest_slm.registry.performance import performances, quantities, speed
 from pytest_slm.registry.scores import strata
@@ -198,3 +201,25 @@ def test_an_older_report_has_none_of_it(row):
         "",
     )
     assert not any((found.depth, found.parallel, found.latency, found.ttft_parts, found.load))
+
+
+def test_the_worst_that_reports_tell_of_an_engines_logits_stands_beside_its_speeds(factory):
+    def told(nmse, beside):
+        one = Agreement(reference="a CPU", nmse=beside, greatest=0.1, same=154, places=155)
+        return {"kernels_nmse": nmse, "kernels_beside": (one,)}
+
+    runs = [factory.make_run(day=day, backend=told(*found)) for day, found in ((1, (0.002, 0.01)), (2, (0.001, 0.2)))]
+    found = [StoredReport(path=str(day), sha256="", run=run) for day, run in enumerate(runs)]
+    (stratum,) = strata(found)
+    timed = [result for _, result in stratum.chosen if result.suite == "performance"]
+    both = replace(stratum, chosen=tuple(zip(found, timed[:2], strict=True)))
+    row = performances([both], {})[0].quantizations["Q8_0"]
+    assert (row.kernels_nmse, row.kernels_beside[0].nmse) == (0.002, 0.2)
+    assert [line.split(", ")[0] for line in row.correctness] == [
+        "correctness of the speeds",
+        "doubtful correctness of the speeds",
+    ]
+    # What nobody has looked at is not right, and not wrong.
+    untold = performances(strata([StoredReport(path="", sha256="", run=factory.make_run())]), {})[0]
+    assert untold.quantizations["Q8_0"].kernels_nmse is None
+    assert untold.quantizations["Q8_0"].correctness == ()

@@ -380,3 +380,13 @@ def test_a_page_outside_of_the_site_is_never_written(tmp_path, registry_file, ru
     with pytest.raises(ReportError, match=r"cannot be written.*outside of its folder"):
         build_site(registry_file(runs[:1]), tmp_path / "deep" / "site")
     assert not list(tmp_path.rglob("*.html"))
+
+
+def test_whether_a_speed_was_right_stands_beside_it(factory):
+    checked = factory.make_run(backend={"kernels_nmse": 0.0021})
+    (told,), (untold,) = (registry(run).models for run in (checked, factory.make_run(mode="quick")))
+    (machine,), (other,) = (model_view(one, {}, score_rules()).machines for one in (told, untold))
+    assert machine.notes == (
+        "Q8_0: correctness of the speeds, many tokens at once beside a few: NMSE of logits 0.0021",
+    )
+    assert other.notes == ("From quick runs: Q8_0.", "Q8_0: correctness not looked at")
