@@ -60,7 +60,7 @@ def test_a_suite_says_what_it_is(suite: Suite) -> None:
 SHOWN_ONLY = {
     "validate",
     "dispatchqa",  # nobody can measure it yet
-    "bfcl_multi_turn",  # hours for a small model, whose prompts are 5,000 tokens at the least: it is part of BFCL's own total
+    "bfcl_multi_turn",  # hours for a small model; it is part of BFCL's own total
     # They ask questions again in another way.
     *("bfcl_text", "bfcl_template", "bfcl_constrained", "bfcl_format_sensitivity"),
 }
