@@ -13,7 +13,7 @@ from pytest_slm.data import mirror, tables
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext, Row
 from pytest_slm.generators.remembering import remembered
-from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.context import RunContext, sha256
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.questions import stratified
 
@@ -23,12 +23,17 @@ class GeneratedSamples:
     request that a conversation becomes, for generators that count its tokens."""
 
     def __init__(self, name: str, kind: Kind[Any, Any], asked: Callable[[tuple[Message, ...]], Request]) -> None:
-        self._name, self._task, self._variant, self._context = name, kind.task, kind.variant, kind.context
+        self._name, self._task, self._variant = name, kind.task, kind.variant
         self._kind, self._asked = kind, asked
         self._generator = kind.context.extensions.generators.lookup(name)
         self._tables: dict[Dataset, tables.Table] = {}
         self._facts: dict[str, Any] = {}
         self._whole: tuple[Sample, ...] | None = None
+
+    @property
+    def _context(self) -> RunContext:
+        """The kind's, asked for anew: planning gives it another limit."""
+        return self._kind.context
 
     @property
     def finite(self) -> bool:
