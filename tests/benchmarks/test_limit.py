@@ -1,6 +1,6 @@
 """The arithmetic of the side-by-side measurements: what the limit counts, and how ratios are made."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
@@ -69,9 +69,7 @@ def test_nothing_measured_has_no_numbers():
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("[a-z]*.py")))
 def test_every_benchmark_can_be_imported_and_explains_itself(name):
-    spec = importlib.util.find_spec(f"benchmarks.{name}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = importlib.import_module(f"benchmarks.{name}")
     assert f"python -m benchmarks.{name}" in module.__doc__
 
 

@@ -289,7 +289,7 @@ def test_a_context_longer_than_the_models(run, real_model):
 
 
 def test_a_variant_longer_than_the_context_is_skipped_with_the_reason(run):
-    done = run("--slm-suite=rag", "--slm-mode=full", "-k", "2048", "-rs", context_length=1500)
+    done = run("--slm-suite=rag/niah", "--slm-mode=full", "-k", "2048", "-rs", context_length=1500)
     done.assert_outcomes(skipped=1)
     done.stdout.fnmatch_lines(["*2048*1500*context-too-short*"])
 

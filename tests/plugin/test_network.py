@@ -50,10 +50,14 @@ def sandboxed():
 
 
 def test_a_run_of_what_ships_with_the_project_calls_nobody(run, calls):
-    done = run("--slm-suite=core,rag,function_calling,safety,performance", "--slm-limit=2", text="42 tons")
+    done = run(
+        "--slm-suite=core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,safety,performance",
+        "--slm-limit=2",
+        text="42 tons",
+    )
     outcomes = done.parseoutcomes()
     skipped = 0 if sandboxed() else 1  # core/coding, and nothing else
-    assert (outcomes["passed"], outcomes.get("skipped", 0)) == (14 - skipped, skipped)
+    assert (outcomes["passed"], outcomes.get("skipped", 0)) == (16 - skipped, skipped)
     assert not {"failed", "errors"} & set(outcomes)
     assert calls() == []
 

@@ -77,7 +77,7 @@ def test_what_cannot_be_measured_through_a_server_is_skipped_with_the_reason(run
     done.assert_outcomes(skipped=5)
     done.stdout.fnmatch_lines(
         [
-            "*core/language*loglikelihood*: this server gives no likelihoods of given texts*missing-capability]",
+            "*core/language*letters*: this server gives no likelihoods of given texts*missing-capability]",
             "*performance/decode*server-*",
         ]
     )

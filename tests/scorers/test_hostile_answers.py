@@ -38,6 +38,7 @@ SAMPLES = {
         {"target": ["x", "5"]},
         {"target": ["x", "5"], "scoring": {"of": "none", "words": False, "space": "remove", "punctuation": "remove"}},
     ),
+    "call_sequence": ({"target": [{"name": "f", "arguments": {"x": 1}}]},),
     "exact": ({"target": 5}, {"target": "5", "scoring": {"punctuation": "remove", "space": "keep"}}),
     "grounded": ({"target": {"passages": "The bridge has 5 arches. Ida drew it in May 1871.", "question": "Who?"}},),
     "json_schema": (
@@ -213,7 +214,7 @@ ASKED = {
     for name, samples in SAMPLES.items()
     if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 }
-PARTIAL = ("bleu", "json_schema", "rouge", "rubric", "similarity", "string_match")
+PARTIAL = ("bleu", "call_sequence", "json_schema", "rouge", "rubric", "similarity", "string_match")
 UNSCORED = ("latency", "refusal")
 
 
