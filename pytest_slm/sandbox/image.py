@@ -60,13 +60,19 @@ def load() -> tuple[Any, Any]:
     config = wasmtime.Config()
     config.consume_fuel = True
     config.epoch_interruption = True
+    # By signals, whoever installs a handler after wasmtime (faulthandler, which each session of pytest turns on again)
+    # gets the first trap of a program, takes it for a crash, and ends this process.
+    config.signals_based_traps = False
     config.max_wasm_stack = STACK
     try:
         engine = wasmtime.Engine(config)
     except wasmtime.WasmtimeError as error:  # no memory to reserve, no code generator for this processor
         raise NotAvailableError(f"wasmtime does not run on this machine ({error})", slug="sandbox-missing") from None
     # wasmtime itself refuses code that was compiled for another processor or other settings, but for the stacks' sizes.
-    kept = folder() / f"{SHA256[:16]}-wasmtime-{_version()}-{platform.machine()}-stack-{STACK}-{OWN_STACK}.cwasm"
+    kept = (
+        folder()
+        / f"{SHA256[:16]}-wasmtime-{_version()}-{platform.machine()}-stack-{STACK}-{OWN_STACK}-no-signals.cwasm"
+    )
     data = read_trusted(kept)
     if data is not None:
         # Made by another build of the same version, or for another processor: wasmtime looks, and says no.

@@ -49,9 +49,13 @@ def sandboxed():
     return True
 
 
+SHIPPED = "core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,safety,performance"
+"""What needs no data set."""
+
+
 def test_a_run_of_what_ships_with_the_project_calls_nobody(run, calls):
     done = run(
-        "--slm-suite=core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,safety,performance",
+        f"--slm-suite={SHIPPED}",
         "--slm-limit=2",
         text="42 tons",
     )

@@ -1,5 +1,6 @@
 """An interpreter's thread: whatever goes wrong before its first instruction is told to its owner."""
 
+import subprocess
 import sys
 
 import pytest
@@ -41,3 +42,23 @@ def test_a_thread_that_breaks_off_says_so(sandbox, monkeypatch):
     monkeypatch.setattr(runner.Guest, "_finish", finish)
     with pytest.raises(BackendError, match="its thread broke off"):
         sandbox.run("import os\nos._exit(0)", "")
+
+
+LATER = """
+import faulthandler
+from pytest_slm.sandbox import Sandbox
+
+with Sandbox() as sandbox:
+    assert sandbox.run("def f(x): return x + 1", "assert f(1) == 2").passed
+    faulthandler.enable()  # as the second session of pytest in a process does
+    deep = "def f(x): return repr(x)\\nx = []\\nfor _ in range(10**6): x = [x]\\nf(x)"
+    for program in (deep, "def f(x):\\n while True: pass", "import os\\nos.abort()", "x = 'a' * 2**31"):
+        assert not sandbox.run(program + "\\ndef g(): pass", "f([])").passed
+    print("alive")
+"""
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_who_listens_to_signals_later_takes_no_trap_for_a_crash():
+    done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

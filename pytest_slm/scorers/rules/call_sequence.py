@@ -7,11 +7,12 @@ that 5 is "5"; references such as ``$var1.result$`` are compared as texts too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.types import Generation, Sample, ToolCall, Verdict
 from pytest_slm.scorers import Rule
-from pytest_slm.scorers.answer import answer_of, bad_sample, guarded
+from pytest_slm.scorers.answer import answer_of, bad_sample, guarded, too_long
 from pytest_slm.scorers.call_syntax import parse_calls
 from pytest_slm.scorers.call_values import json_values
 
@@ -23,6 +24,8 @@ def call_sequence(sample: Sample, generation: Generation, _options: object = Non
     """The share of calls that are right in their place (``partial_match``), where gaps align sequences of different
     length by the functions' names; ``full_match`` is 1 where all are. ``functions`` and ``parameters`` are the labels
     that F1 is made of. An answer that cannot be read has no calls."""
+    if odd := too_long(generation):
+        return replace(odd, values={"partial_match": 0.0, "full_match": 0.0, **labels([])})
     answer = answer_of(generation)
     given = guarded(answer, lambda: [call for call in calls_of(answer)[:MOST] if told(call)], lambda _reason: [])
     wanted = _expected(sample)
