@@ -20,6 +20,7 @@ from pytest_slm.bfcl.syntax import parser
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Request, Talk
 from pytest_slm.core.types import Dataset, Sample, Task, Verdict
+from pytest_slm.data import tables
 from pytest_slm.errors import UsageError
 from pytest_slm.files import parse_json, read_bytes
 from pytest_slm.kinds.context import RunContext, sha256
@@ -101,11 +102,11 @@ class Bfcl(Kind[BfclOptions, Question]):
         """Have the data before a model is opened, and what reads the languages of its answers."""
         texts, self._texts_sha256 = read_texts(self.task, self.options.prompts, self.options.sha256)
         self._questions: list[Question] = []
-        self._sources: list[Mapping[str, Any]] = []
+        self._tables: list[tables.Table] = []
         for category in self.options.categories:
-            rows, source = read_rows(category, self.context.config)
+            rows, table = read_rows(category, self.context.config)
             self._questions += questions(category, rows)
-            self._sources.append(source)
+            self._tables.append(table)
         template = self.options.prompting == "template" or (
             self.options.prompting == "auto" and TOOLS in self.backend.capabilities
         )
@@ -157,9 +158,7 @@ class Bfcl(Kind[BfclOptions, Question]):
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         asked = self.asking
         return {
-            "dataset": self._sources[0].get("dataset"),
-            "data_from": sorted({str(source["data_from"]) for source in self._sources}),
-            "data_sha256": sha256(*(str(source.get("data_sha256")) for source in self._sources)),
+            **tables.provenance(self._tables),
             "questions": dict(Counter(question.category for question in self._questions)),
             "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
             "prompts_sha256": self._texts_sha256,

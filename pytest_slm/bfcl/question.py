@@ -47,10 +47,11 @@ def questions(category: str, rows: Sequence[Row]) -> list[Question]:
 
 
 def _question(category: str, row: Row) -> Question:
-    turns, functions, answers = row.get("question"), row.get("function"), row.get("ground_truth") or []
+    turns: Any = row.get("question")
+    functions, answers = row.get("function"), row.get("ground_truth") or []
     try:
-        messages = tuple(Message(role=one["role"], content=one["content"]) for one in turns[0])  # type: ignore[index]
         _check(category, turns, functions, answers)
+        messages = tuple(Message(role=one["role"], content=one["content"]) for one in turns[0])
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise broken(f"{category}: {row['id']!r:.80} is no question ({type(error).__name__}: {error!s:.120})") from None
     return Question(

@@ -7,7 +7,10 @@ from typing import Any
 
 from pytest_slm.bfcl.categories import DATASET, SPLIT
 from pytest_slm.core.config import RunConfig
-from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.core.types import Dataset
+from pytest_slm.data import tables
+from pytest_slm.data.tables import Table
+from pytest_slm.errors import BackendError
 from pytest_slm.files import parse_json
 
 FUNC_DOC = "multi_turn_func_doc"
@@ -17,26 +20,14 @@ Row = Mapping[str, Any]
 """A row with its fields as values; a field that the upstream line does not have is None."""
 
 
-def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Mapping[str, Any]]:
-    """The rows of a configuration in their order, and for the report where they are from.
+def read_rows(config_name: str, config: RunConfig) -> tuple[list[Row], Table]:
+    """The rows of a configuration in their order, and the table that they stand in.
 
-    Raises NotAvailableError where the data cannot be had (``data-unreachable``, ``data-config``, ``missing-extra``),
-    BackendError where they cannot be read: a field is no JSON, an id is missing or there twice (``data-broken``).
+    Raises what reading a table raises, and BackendError (``data-broken``) where a field is no JSON, or an id is missing
+    or there twice.
     """
-    found, source = loaded(config_name, config)
-    return decoded(found, f"{DATASET} ({config_name})"), source
-
-
-def loaded(config_name: str, config: RunConfig) -> tuple[Any, Mapping[str, Any]]:
-    """The rows of a configuration as they are, and where they are from. Raises NotAvailableError."""
-    try:
-        from pytest_slm.data import rows
-
-        found, source = rows.load(DATASET, config_name, [SPLIT], config, {})
-    except ImportError as error:
-        told = f"reading {DATASET} needs a package ({error}): pip install 'pytest-slm[bfcl]'"
-        raise NotAvailableError(told, slug="missing-extra") from None
-    return found[SPLIT], source
+    table = tables.read(Dataset(path=DATASET, config=config_name, split=SPLIT), config)
+    return decoded(table.rows, f"{DATASET} ({config_name})"), table
 
 
 def decoded(raw: Any, where: str) -> list[Row]:
@@ -74,7 +65,7 @@ def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]
 
     Raises what `read_rows` raises, and BackendError (``data-broken``) where a file has no rows.
     """
-    found, _ = loaded(FUNC_DOC, config)
+    found = tables.read(Dataset(path=DATASET, config=FUNC_DOC, split=SPLIT), config).rows
     docs = {
         name: [_value("doc", row["doc"], f"{DATASET} ({FUNC_DOC})") for row in found if row["file"] == f"{file}.json"]
         for name, file in files.items()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,9 @@ def read(dataset: Dataset, config: RunConfig) -> Table:
         raise NotAvailableError(
             f"data set {dataset.path} is not available: {' '.join(dataset.absent.split())}", slug="data-not-public"
         )
-    try:
-        import datasets  # noqa: F401
-    except ImportError as problem:
-        told = f"the rows of {dataset.path} are read with `datasets` ({problem}): pip install 'pytest-slm[data]'"
-        raise NotAvailableError(told, slug="missing-extra") from None
+    if importlib.util.find_spec("datasets") is None:
+        told = f"the rows of {dataset.path} are read with `datasets`: pip install 'pytest-slm[data]'"
+        raise NotAvailableError(told, slug="missing-extra")
     more = {} if dataset.revision is None else {"revision": dataset.revision}
     splits, source = rows.load(dataset.path, dataset.config, (dataset.split,), config, more)
     where = f"{told_name(dataset)} ({source['data_from']})"
@@ -57,6 +56,30 @@ def read(dataset: Dataset, config: RunConfig) -> Table:
         data_sha256=source.get("data_sha256"),
         rows_sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
     )
+
+
+def provenance(tables: Iterable[Table]) -> Mapping[str, Any]:
+    """What a report says of the rows that an item was made of: which, where they are from, and their hashes.
+    ``data_sha256`` is None unless all are from a mirror."""
+    read = sorted(tables, key=lambda table: told_name(table.dataset))
+    files = [table.data_sha256 for table in read if table.data_sha256 is not None]
+    return {
+        "dataset": _each(table.dataset.path for table in read),
+        "dataset_config": _each(table.dataset.config for table in read),
+        "split": _each(table.dataset.split for table in read),
+        "revision": _each(table.dataset.revision for table in read),
+        "data_from": _each(table.data_from for table in read),
+        "data_sha256": _sha256(files) if len(files) == len(read) else None,
+        "rows_sha256": _sha256(table.rows_sha256 for table in read),
+    }
+
+
+def _each(names: Iterable[str | None]) -> str | None:
+    return ", ".join(dict.fromkeys(filter(None, names))) or None
+
+
+def _sha256(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("".join(f"{one}\0" for one in hashes).encode()).hexdigest()
 
 
 def told_name(dataset: Dataset) -> str:

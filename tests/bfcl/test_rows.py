@@ -35,11 +35,11 @@ def test_a_broken_row_is_told_with_its_place(rows, told):
 
 
 def test_the_mirror_has_every_category(mirror):
-    rows, source = read_rows("simple_java", RunConfig(model="fake", data=str(mirror), offline=True))
+    rows, table = read_rows("simple_java", RunConfig(model="fake", data=str(mirror), offline=True))
     assert {"id", "question", "function", "ground_truth"} == set(rows[0])
     assert json.dumps(rows[0]["function"])
-    assert source["dataset_config"] == "simple_java"
-    assert source["data_from"] == "mirror"
+    assert table.dataset.config == "simple_java"
+    assert (table.data_from, len(table.rows)) == ("mirror", len(rows))
 
 
 def test_without_data_it_is_not_available(tmp_path):

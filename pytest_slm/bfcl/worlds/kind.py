@@ -30,6 +30,7 @@ from pytest_slm.core.types import (
     Verdict,
 )
 from pytest_slm.core.worlds import Executed, Execution, WorldCall
+from pytest_slm.data import tables
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
@@ -91,7 +92,7 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
         self.category = Category.from_json(self.task.variants[self.variant])
         library = self.options.tools.library()
         docs = docs_of(self.options.tools.docs, self.context.config)
-        rows, self._source = read_rows(self.category.category, self.context.config)
+        rows, self._table = read_rows(self.category.category, self.context.config)
         self._scenarios = [
             scenario_of(row, self.category.category, library, docs, long_context=self.category.long_context)
             for row in rows
@@ -172,7 +173,7 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
 
     def provenance(self, samples: Sequence[Scenario]) -> Mapping[str, Any]:
         return {
-            **self._source,
+            **tables.provenance([self._table]),
             "samples_sha256": sha256(*(one.id for one in samples)),
             "tool_classes": str(self.options.tools.package),
             "tool_classes_sha256": self.options.tools.package.sha256,

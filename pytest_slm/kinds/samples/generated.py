@@ -13,7 +13,7 @@ from pytest_slm.data import mirror, tables
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext, Row
 from pytest_slm.generators.remembering import remembered
-from pytest_slm.kinds.context import RunContext, sha256
+from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.questions import stratified
 
@@ -70,21 +70,8 @@ class GeneratedSamples:
 
     def provenance(self) -> Mapping[str, Any]:
         """The generator, what it says of its samples, and of which rows it made them."""
-        read = sorted(self._tables.values(), key=lambda table: tables.told_name(table.dataset))
-        if not read:
-            return {"generator": self._name, **self._facts}
-        hashes = [table.data_sha256 for table in read]
-        return {
-            "generator": self._name,
-            **self._facts,
-            "dataset": ", ".join(dict.fromkeys(table.dataset.path for table in read)),
-            "dataset_config": ", ".join(dict.fromkeys(filter(None, (table.dataset.config for table in read)))) or None,
-            "split": ", ".join(dict.fromkeys(table.dataset.split for table in read)),
-            "revision": ", ".join(dict.fromkeys(filter(None, (table.dataset.revision for table in read)))) or None,
-            "data_from": ", ".join(dict.fromkeys(table.data_from for table in read)),
-            "data_sha256": sha256(*map(str, hashes)) if all(hashes) else None,
-            "rows_sha256": sha256(*(table.rows_sha256 for table in read)),
-        }
+        rows = tables.provenance(self._tables.values()) if self._tables else {}
+        return {"generator": self._name, **self._facts, **rows}
 
     def _count(self, messages: tuple[Message, ...]) -> int:
         asked = self._context.config.generation.applied(self._asked(messages))

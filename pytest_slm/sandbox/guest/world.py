@@ -81,14 +81,10 @@ class Instances:
 
 def told(value):
     """A result as BFCL shows it to models."""
-    if isinstance(value, str):
+    try:
+        return json.dumps(value) if type(value) is dict else str(value)
+    except (TypeError, ValueError, RecursionError):  # what JSON cannot say
         return str(value)
-    if type(value) is dict:
-        try:
-            return json.dumps(value)
-        except Exception:  # noqa: S110 - whatever a value does that JSON cannot say
-            pass
-    return str(value)
 
 
 def said(error):
