@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
-from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.statistics import wilson
 from pytest_slm.core.types import MetricSpec, Result, Task
-from pytest_slm.errors import BackendError, NotAvailableError, UsageError
+from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds import choices
 from pytest_slm.kinds.checking import check_task
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.run.drive import measure
-from pytest_slm.run.recorded import RecordedAnswers
 from pytest_slm.run.records import SampleRecord
 
 Contexts = Callable[..., RunContext]
@@ -46,62 +40,6 @@ def line(number: int = 0, answer: str = "A", **changed: Any) -> dict[str, Any]:
         "rationale": "Because.",
         **changed,
     }
-
-
-@pytest.fixture
-def task(tmp_path: Path) -> Tasks:
-    """``task([line(), ...], metrics=..., sha256=...)`` writes the questions, each a mapping or a line as it is."""
-
-    def make(lines: Sequence[Mapping[str, Any] | str], **given: Any) -> Task:
-        written = (text if isinstance(text, str) else json.dumps(text) for text in lines)
-        (tmp_path / "questions.jsonl").write_text("".join(text + "\n" for text in written), "utf-8")
-        options = {"samples": "questions.jsonl", **given.pop("options", {})}
-        fields: dict[str, Any] = {
-            "name": "task",
-            "suite": "suite",
-            "kind": "choices",
-            "description": "",
-            "primary": "acc_norm",
-            "metrics": ALL,
-            "requires": ("loglikelihood",),
-            "path": str(tmp_path / "task.yaml"),
-            **given,
-        }
-        return Task(**fields, options=options)
-
-    return make
-
-
-class Told(Fake):
-    """A model whose likelihoods are told by a function of (context, continuation); it answers in the given order."""
-
-    told: Callable[[str, str], float] = staticmethod(lambda context, continuation: 0.0)
-    order: Callable[[list[int]], list[int]] = staticmethod(lambda places: places)
-    asked: list[tuple[str, str]]
-
-    def loglikelihood(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
-    ) -> list[LogLikelihood]:
-        self.asked = list(pairs)
-        found = [LogLikelihood(logprob=self.told(*pair), is_greedy=False, n_tokens=1) for pair in pairs]
-        for place in self.order(list(range(len(pairs)))):
-            finished(place, found[place])
-        return found
-
-
-@pytest.fixture
-def told(fake: Callable[..., Any]) -> Callable[..., Told]:
-    def make(function: Callable[[str, str], float], order: Callable[[list[int]], list[int]] | None = None) -> Told:
-        model: Told = fake(Told)
-        model.told = function  # type: ignore[method-assign]
-        if order is not None:
-            model.order = order  # type: ignore[method-assign]
-        return model
-
-    return make
 
 
 def values(result: Result) -> dict[str, float]:
@@ -124,7 +62,7 @@ def test_a_passage_stands_before_its_question() -> None:
     assert {context for context, _ in question.pairs("text")} == {"It is five.\n\nQuestion: What is number 0?\nAnswer:"}
 
 
-def test_only_what_a_metric_needs_is_asked(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
+def test_only_what_a_metric_needs_is_asked(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
     model = told(lambda *_: 0.0)
     measure(task([line(0), line(1)], primary="acc", metrics=ALL[:2]), "", context(model))
     assert len(model.asked) == 8
@@ -147,7 +85,7 @@ def test_metrics_are_those_that_numpy_gives(
     shuffle: Any,
     task: Tasks,
     context: Contexts,
-    told: Callable[..., Told],
+    told: Callable[..., Any],
 ) -> None:
     lines = [line(number, answer) for number, (_, _, answer) in enumerate(found)]
     words = lines[0]["options"]
@@ -179,7 +117,7 @@ def test_metrics_are_those_that_numpy_gives(
 
 
 def test_a_long_option_is_not_less_likely_per_character(
-    task: Tasks, context: Contexts, told: Callable[..., Told]
+    task: Tasks, context: Contexts, told: Callable[..., Any]
 ) -> None:
     # -9 for "seventeen" is -1 a letter, -4 for "one" more than that.
     told_ = told(lambda _, continuation: {" one": -4.0, " seventeen": -9.0}.get(continuation, -50.0))
@@ -188,7 +126,7 @@ def test_a_long_option_is_not_less_likely_per_character(
 
 
 def test_of_equal_options_the_first_counts_so_that_no_opinion_is_chance(
-    task: Tasks, context: Contexts, told: Callable[..., Told]
+    task: Tasks, context: Contexts, told: Callable[..., Any]
 ) -> None:
     lines = [line(number, "ABCD"[number % 4]) for number in range(40)]
     result = measure(task(lines, primary="acc"), "", context(told(lambda *_: -1.0)))
@@ -196,7 +134,7 @@ def test_of_equal_options_the_first_counts_so_that_no_opinion_is_chance(
 
 
 def test_a_metric_may_have_a_name_of_its_own_and_be_a_rate_of_errors(
-    task: Tasks, context: Contexts, told: Callable[..., Told]
+    task: Tasks, context: Contexts, told: Callable[..., Any]
 ) -> None:
     metrics = (MetricSpec(name="accuracy", key="acc"), MetricSpec(name="errors", key="acc", complement=True))
     made = task([line(answer=a) | {"id": a} for a in "ABCD"], primary="accuracy", metrics=metrics)
@@ -206,7 +144,7 @@ def test_a_metric_may_have_a_name_of_its_own_and_be_a_rate_of_errors(
 
 
 def test_every_question_is_recorded_once_with_all_likelihoods(
-    task: Tasks, context: Contexts, told: Callable[..., Told], records: list[SampleRecord]
+    task: Tasks, context: Contexts, told: Callable[..., Any], records: list[SampleRecord]
 ) -> None:
     seen: list[tuple[int, int]] = []
     model = told(lambda _, continuation: -float(len(continuation)), lambda places: places[::-1])
@@ -225,7 +163,7 @@ def test_every_question_is_recorded_once_with_all_likelihoods(
     assert seen == [(1, 2), (2, 2)]
 
 
-def test_a_limit_takes_from_every_category(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
+def test_a_limit_takes_from_every_category(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
     lines = [line(number, category="abc"[number % 3]) for number in range(30)]
     result = measure(task(lines, breakdown="category"), "", context(told(lambda *_: -1.0), limit=6))
     assert {m.name: m.n for m in result.metrics if "[" in m.name} == {f"acc_norm[category={name}]": 2 for name in "abc"}
@@ -235,7 +173,7 @@ def test_a_limit_takes_from_every_category(task: Tasks, context: Contexts, told:
 # -- clusters ---------------------------------------------------------------------------------------------------------
 
 
-def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
+def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
     # Two passages answered all right, two all wrong: 20 questions that know as much as four.
     lines = [line(n, "A" if n < 10 else "B", passage=f"Passage {n // 5}.") for n in range(20)]
     alone = [line(n, "A" if n < 10 else "B") for n in range(20)]
@@ -250,7 +188,7 @@ def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts
         assert one.interval[0] < other.interval[0] < other.interval[1] < one.interval[1]
 
 
-def test_one_passage_alone_gives_no_interval(task: Tasks, context: Contexts, told: Callable[..., Told]) -> None:
+def test_one_passage_alone_gives_no_interval(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
     lines = [line(n, "A", passage="The only one.") for n in range(5)]
     result = measure(task(lines), "", context(told(lambda *_: -1.0)))
     assert result.metric("acc").interval is None  # type: ignore[union-attr]
@@ -362,7 +300,7 @@ def test_the_real_model_finds_the_right_word_likelier(
 
 
 def test_a_question_needs_neither_category_nor_rationale(
-    task: Tasks, context: Contexts, told: Callable[..., Told], records: list[SampleRecord]
+    task: Tasks, context: Contexts, told: Callable[..., Any], records: list[SampleRecord]
 ) -> None:
     bare = [{key: value for key, value in line(n).items() if key not in ("category", "rationale")} for n in range(3)]
     made = task(bare)
@@ -372,71 +310,3 @@ def test_a_question_needs_neither_category_nor_rationale(
     assert [record.metadata for record in records] == [{}] * 3
     with pytest.raises(UsageError, match=r"breakdown: no question of questions\.jsonl has a category"):
         check_task(task(bare, breakdown="category"), Extensions())
-
-
-# -- where only likely letters are known ------------------------------------------------------------------------------
-
-
-class Lettered(Told):
-    """A model behind a server that tells how likely some letters are, and nothing of texts."""
-
-    def loglikelihood(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
-    ) -> list[LogLikelihood]:
-        self.asked = list(pairs)
-        known = {"0": {"A": -1.0, "B": -2.0}, "1": {"C": -3.0}, "2": {}}
-        found = []
-        for place, (asked, letter) in enumerate(pairs):
-            logprob = known[asked.split("number ")[1][0]].get(letter.strip())
-            found.append(LogLikelihood(logprob=logprob, is_greedy=False, n_tokens=1))
-            finished(place, found[-1])
-        return found
-
-
-@pytest.fixture
-def lettered(fake: Callable[..., Any]) -> Lettered:
-    model: Lettered = fake(Lettered)
-    model.capabilities = frozenset({"generate", "letters"})
-    return model
-
-
-def test_a_question_of_which_no_letter_is_told_is_unscored_and_counted(
-    task: Tasks, context: Contexts, lettered: Lettered, records: list[SampleRecord]
-) -> None:
-    # A letter that is not told is less likely than those that are, so one is enough to know which the model takes.
-    lines = [line(0, "A"), line(1, "A"), line(2, "A")]
-    result = measure(task(lines, primary="acc_letters", metrics=ALL[2:], requires=("letters",)), "", context(lettered))
-    assert (values(result), result.n_scored, result.n_unscored) == ({"acc_letters": 0.5}, 2, 1)
-    assert (result.primary, result.reason) == ("acc_letters", "")
-    last = records[-1]
-    assert (last.score, "no letter" in last.explanation) == (None, True)
-    again = SampleRecord.from_json(json.loads(json.dumps(last.to_json())))
-    assert [one["logprob"] for one in again.response] == [None] * 4
-    made = task(lines[2:], primary="acc_letters", metrics=ALL[2:], requires=("letters",))
-    with pytest.raises(BackendError, match="nothing-scored"):
-        measure(made, "", context(lettered))
-
-
-def test_metrics_that_need_more_than_letters_are_left_out_by_name(
-    task: Tasks, context: Contexts, lettered: Lettered
-) -> None:
-    result = measure(task([line(0, "A")], requires=("letters",)), "", context(lettered))
-    assert (values(result), result.primary) == ({"acc_letters": 1.0}, None)
-    assert "acc, acc_norm could not be measured" in result.reason
-    assert [continuation for _, continuation in lettered.asked] == [" A", " B", " C", " D"]
-    with pytest.raises(NotAvailableError, match="missing-capability"):
-        measure(task([line(0)], primary="acc", metrics=ALL[:2], requires=()), "", context(lettered))
-
-
-def test_what_was_asked_of_letters_alone_is_scored_again(
-    task: Tasks, context: Contexts, lettered: Lettered, records: list[SampleRecord]
-) -> None:
-    made = task([line(0, "A"), line(2, "B")], requires=("letters",))
-    first = measure(made, "", context(lettered))
-    kept = RecordedAnswers("run", [record.to_json() for record in records])
-    again = measure(made, "", replace(context(lettered), recorded=kept))
-    assert again.metrics == first.metrics
-    assert (again.n_scored, again.n_unscored) == (1, 1)
