@@ -79,9 +79,9 @@ def test_so_many_requests_are_open_at_once(scripted_server, served):
             open_.add(handler)
             most.append(len(open_))
         time.sleep(0.05)
-        plain(handler)
-        with lock:
+        with lock:  # before the answer, on which the next request may follow at once
             open_.remove(handler)
+        plain(handler)
 
     backend = served(concurrency=3)
     scripted_server.routes[CHAT] = slow
