@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import os
 import random
 import subprocess
@@ -30,6 +31,8 @@ ROOMS = ("core", "scorers", "registry/merge.py", "comparing")
 WIDER = ("core", "scorers", "registry", "comparing", "kinds", "run", "terminal")
 TEST_S = 300
 """A change that makes tests run longer than this is noticed: they take a tenth of it."""
+Place = tuple[Path, str, int]
+"""A module, an operator, and which of its places in there."""
 QUICK = "not slow and not engine and not browser and not nightly"
 
 
@@ -48,13 +51,15 @@ def main() -> None:
         # What tests find beside the checkout, they find beside the copy.
         if (data := Path("../shared").resolve()).is_dir():
             (copy.parent / "shared").symlink_to(data)
-        everything = [one for room in options.rooms.split(",") for one in mutations(copy, room)]
-        chosen = random.Random(options.seed).sample(everything, min(options.mutants, len(everything)))
+        places = mutations(copy, options.rooms.split(","))
+        random.Random(options.seed).shuffle(places)
+        changes = (one for place in places if (one := changed(copy, place)) is not None)
+        chosen = list(itertools.islice(changes, options.mutants))
         wider = [f"tests/{name}" for name in options.wider.split(",")]
         if failed(copy, wider):
             sys.exit("the tests fail without any change: mend them first")
         progress, ended = Progress(len(chosen)), Counter[str]()
-        with recorded(options.out, "mutants", {"possible": len(everything), "seed": options.seed}) as document:
+        with recorded(options.out, "mutants", {"places": len(places), "seed": options.seed}) as document:
             for one in chosen:
                 one |= {"outcome": tried(copy, one, wider)}
                 ended[one["outcome"]] += 1
@@ -64,39 +69,47 @@ def main() -> None:
         survivors = [one for one in chosen if one["outcome"] == "survived"]
         for one in survivors:
             print(f"{one['module']}:{one['line']}  {one['operator']}\n    - {one['before']}\n    + {one['after']}")
-        print(f"{len(chosen)} of {len(everything)} mutants: {dict(ended)}")
+        print(f"{len(chosen)} mutants, from {len(places)} places: {dict(ended)}")
 
 
-def mutations(copy: Path, room: str) -> Iterator[dict[str, Any]]:
-    """Every change of a room's modules that leaves code which can be read, and other code than before."""
-    try:
-        from cosmic_ray.ast import ast_nodes, get_ast
-        from cosmic_ray.mutating import mutate_code
-        from cosmic_ray.plugins import get_operator, operator_names
-    except ImportError:
-        sys.exit("cosmic-ray is not installed: pip install cosmic-ray")
+def mutations(copy: Path, rooms: Sequence[str]) -> list[Place]:
+    """All places at which an operator can change something, of all modules of the rooms."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.plugins import get_operator, operator_names
 
-    place = copy / "pytest_slm" / room
-    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-        source = path.read_text()
-        for name in sorted(operator_names()):
-            operator = get_operator(name)()
-            n = sum(1 for node in ast_nodes(get_ast(source)) for _ in operator.mutation_positions(node))
-            for occurrence in range(n):
-                code = mutate_code(source.encode(), get_operator(name)(), occurrence)
-                if code is None or not _differ(source, code):
-                    continue
-                line = next(
-                    k for k, (old, new) in enumerate(zip(_lines(source), _lines(code), strict=False)) if old != new
-                )
-                yield {
-                    "module": str(path.relative_to(copy)),
-                    "line": line + 1,
-                    "operator": name.removeprefix("core/"),
-                    "before": _lines(source)[line].strip(),
-                    "after": _lines(code)[line].strip(),
-                    "code": code,
-                }
+    operators = {name: get_operator(name) for name in sorted(operator_names())}
+    operators = {name: one() for name, one in operators.items() if not one.arguments()}
+    found = []
+    for room in rooms:
+        place = copy / "pytest_slm" / room
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            nodes = list(ast_nodes(get_ast(path.read_text())))
+            for name, operator in operators.items():
+                n = sum(1 for node in nodes for _ in operator.mutation_positions(node))
+                found += [(path.relative_to(copy), name, occurrence) for occurrence in range(n)]
+    return found
+
+
+def changed(copy: Path, place: Place) -> dict[str, Any] | None:
+    """A module with one change; None where that leaves the same code, or none that can be read."""
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    module, name, occurrence = place
+    source = (copy / module).read_text()
+    code = mutate_code(source.encode(), get_operator(name)(), occurrence)
+    if code is None or not _differ(source, code):
+        return None
+    pairs = zip(source.splitlines(), code.splitlines(), strict=False)
+    number, (before, after) = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1])
+    return {
+        "module": str(module),
+        "line": number,
+        "operator": name.removeprefix("core/"),
+        "before": before.strip(),
+        "after": after.strip(),
+        "code": code,
+    }
 
 
 def tried(copy: Path, mutant: dict[str, Any], wider: Sequence[str]) -> str:
@@ -122,10 +135,6 @@ def failed(copy: Path, tests: Sequence[str]) -> bool:
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0
-
-
-def _lines(source: str) -> list[str]:
-    return source.splitlines()
 
 
 def _differ(source: str, code: str) -> bool:
