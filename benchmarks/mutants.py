@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.util
 import itertools
 import os
 import random
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def main() -> None:
     parser.add_argument("--wider", default=",".join(WIDER), metavar="NAMES", help="folders below tests")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), metavar="DIR", help="for mutants.json")
     options = parser.parse_args()
+    if importlib.util.find_spec("cosmic_ray") is None:
+        parser.error("the operators are cosmic-ray's: pip install cosmic-ray")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "checkout"
         subprocess.run(["git", "clone", "--quiet", ".", str(copy)], check=True)
