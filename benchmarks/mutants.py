@@ -20,6 +20,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +31,8 @@ from benchmarks.common.outcome import Progress, recorded
 
 ROOMS = ("core", "scorers", "registry/merge.py", "comparing")
 WIDER = ("core", "scorers", "registry", "comparing", "kinds", "run", "terminal")
-TEST_S = 300
-"""A change that makes tests run longer than this is noticed: they take a tenth of it."""
+PATIENCE = 4
+"""A change that makes tests run so many times as long as all of them take without it is noticed."""
 Place = tuple[Path, str, int]
 """A module, an operator, and which of its places in there."""
 QUICK = "not slow and not engine and not browser and not nightly"
@@ -59,12 +60,14 @@ def main() -> None:
         changes = (one for place in places if (one := changed(copy, place)) is not None)
         chosen = list(itertools.islice(changes, options.mutants))
         wider = [f"tests/{name}" for name in options.wider.split(",")]
-        if failed(copy, wider):
+        began = time.monotonic()
+        if failed(copy, wider, None):
             sys.exit("the tests fail without any change: mend them first")
+        limit_s = PATIENCE * (time.monotonic() - began)
         progress, ended = Progress(len(chosen)), Counter[str]()
         with recorded(options.out, "mutants", {"places": len(places), "seed": options.seed}) as document:
             for one in chosen:
-                one |= {"outcome": tried(copy, one, wider)}
+                one |= {"outcome": tried(copy, one, wider, limit_s)}
                 ended[one["outcome"]] += 1
                 document["rounds"].append({name: value for name, value in one.items() if name != "code"})
                 progress.step(f"{one['module']}:{one['line']} {one['operator']}: {one['outcome']}")
@@ -115,26 +118,26 @@ def changed(copy: Path, place: Place) -> dict[str, Any] | None:
     }
 
 
-def tried(copy: Path, mutant: dict[str, Any], wider: Sequence[str]) -> str:
+def tried(copy: Path, mutant: dict[str, Any], wider: Sequence[str], limit_s: float) -> str:
     """``killed`` by the tests of the room, by the ``wider`` ones, or ``survived``."""
     path = copy / mutant["module"]
     source = path.read_text()
     room = f"tests/{Path(mutant['module']).parts[1]}"
     path.write_text(mutant["code"])
     try:
-        if failed(copy, [room]):
+        if failed(copy, [room], limit_s):
             return "killed"
-        return "killed by wider tests" if failed(copy, [one for one in wider if one != room]) else "survived"
+        return "killed by wider tests" if failed(copy, [one for one in wider if one != room], limit_s) else "survived"
     finally:
         path.write_text(source)
 
 
-def failed(copy: Path, tests: Sequence[str]) -> bool:
-    """Whether one of the tests fails, or they do not end."""
+def failed(copy: Path, tests: Sequence[str], limit_s: float | None) -> bool:
+    """Whether one of the tests fails, or they do not end in time."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-m", QUICK, *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=TEST_S, check=False)
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0
