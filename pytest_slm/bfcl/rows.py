@@ -60,17 +60,28 @@ def broken(told: str) -> BackendError:
     return BackendError(f"{told}; {remedy}", slug="data-broken")
 
 
+def read_documents(config_name: str, config: RunConfig) -> tuple[dict[str, list[Row]], Table]:
+    """The lines of each file of a configuration of files, and the table that they stand in. Raises what `read_rows`
+    raises."""
+    where = f"{DATASET} ({config_name})"
+    table = tables.read(Dataset(path=DATASET, config=config_name, split=SPLIT), config)
+    files: dict[str, list[Row]] = {}
+    for number, row in enumerate(table.rows):
+        file, line = row.get("file"), _value("doc", row.get("doc"), where)
+        if not isinstance(file, str) or not isinstance(line, dict):
+            raise broken(f"{where}: row {number} is no line of a file")
+        files.setdefault(file, []).append(line)
+    return files, table
+
+
 def docs_of(files: Mapping[str, str], config: RunConfig) -> dict[str, list[Row]]:
     """What models are told of the functions of each class, by the file that the data set has for it.
 
     Raises what `read_rows` raises, and BackendError (``data-broken``) where a file has no rows.
     """
-    found = tables.read(Dataset(path=DATASET, config=FUNC_DOC, split=SPLIT), config).rows
-    docs = {
-        name: [_value("doc", row["doc"], f"{DATASET} ({FUNC_DOC})") for row in found if row["file"] == f"{file}.json"]
-        for name, file in files.items()
-    }
+    found, _ = read_documents(FUNC_DOC, config)
+    docs = {name: found.get(f"{file}.json", []) for name, file in files.items()}
     for name, functions in docs.items():
-        if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
+        if not functions or not all(isinstance(one.get("name"), str) for one in functions):
             raise broken(f"{DATASET} ({FUNC_DOC}): {files[name]}.json does not say which functions {name} has")
     return docs

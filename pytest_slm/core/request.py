@@ -1,5 +1,5 @@
 """What a conversation asks, and what is answered: text, likelihoods, a program's trial, a grader's verdict, calls of
-tools."""
+tools, what another conversation has found out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.worlds import Execution
+from pytest_slm.core.worlds import Execution, Handover
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -309,7 +309,7 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Aside = Trial | Grading | Execution
+Aside = Trial | Grading | Execution | Handover
 """What is not asked of the model."""
 Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS = {
     "bfcl": "pytest_slm.bfcl.kind:Bfcl",
     "bfcl_formats": "pytest_slm.bfcl.sensitivity:BfclFormats",
+    "bfcl_memory": "pytest_slm.bfcl.memory.kind:BfclMemory",
     "bfcl_worlds": "pytest_slm.bfcl.worlds.kind:BfclWorlds",
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",

@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_slm.core.request import Likelihoods
 from pytest_slm.core.types import JudgedSample, Request, Result, Task, ThinkingCounts
+from pytest_slm.core.worlds import Handover
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.kind import Kind
@@ -123,7 +124,8 @@ def _begun(kind: Kind[Any, Any], samples: Sequence[Any]) -> list[Conversation]:
         first = Conversation(kind, sample)
         first.begin()
         conversations.append(first)
-        if (n := kind.context.config.generation.repeats or 1) > 1 and first.requests():
+        asks = first.requests() or isinstance(first.ask, Handover)  # who waits for another's answers asks later
+        if (n := kind.context.config.generation.repeats or 1) > 1 and asks:
             more = [Conversation(kind, sample, repeat) for repeat in range(1, n)]
             for one in more:
                 one.begin()

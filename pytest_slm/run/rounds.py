@@ -18,7 +18,7 @@ from pytest_slm.core.request import (
     Trial,
 )
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.core.worlds import Executed, Execution
+from pytest_slm.core.worlds import Executed, Execution, Handover
 from pytest_slm.errors import ScoringError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer
@@ -64,6 +64,7 @@ class QuestionRounds:
         self._conversations = conversations
         self._asking: list[Conversation] = []
         self._grading: list[Conversation] = []
+        self._waiting: list[Conversation] = []
         self._trials: dict[int, tuple[Conversation, Future[Outcome] | Future[Executed]]] = {}
         self._ended = 0
         self._resources = contextlib.ExitStack()
@@ -80,7 +81,8 @@ class QuestionRounds:
         """Ask until every conversation has ended."""
         with self._resources:
             self.begin()
-            while self._asking or self._grading or self._trials:
+            while self._asking or self._grading or self._trials or self._waiting:
+                self._hand_over()
                 if self._asking:
                     self._ask()
                 self._take_trials(wait=True)
@@ -193,6 +195,8 @@ class QuestionRounds:
             self._trials[id(conversation)] = (conversation, self._worlds.submit(ask))
         elif isinstance(ask, Grading):
             self._grading.append(conversation)
+        elif isinstance(ask, Handover):
+            self._waiting.append(conversation)
         else:
             self._asking.append(conversation)
 
@@ -201,6 +205,23 @@ class QuestionRounds:
             if wait or future.done():
                 del self._trials[key]
                 self._answered(conversation, future.result())
+
+    def _hand_over(self) -> None:
+        """Answer those that wait for another conversation, as far as it has found out what they want."""
+        stuck = not (self._asking or self._grading or self._trials)  # nobody is left who could
+        waiting, self._waiting = self._waiting, []
+        for conversation in waiting:
+            ask = conversation.ask
+            assert isinstance(ask, Handover)
+            if ask.given:
+                self._answered(conversation, ask.value)
+            elif ask.ended or stuck:
+                conversation.refuse(
+                    ScoringError("the conversation that this one goes on from has come to nothing; see its line")
+                )
+                self._sort(conversation)
+            else:
+                self._waiting.append(conversation)
 
     def _grade(self) -> None:
         waiting, self._grading = self._grading, []

@@ -160,8 +160,9 @@ def boot(part: str) -> tuple[bytes, ...]:
 
 
 def stand_in(name: str) -> str:
-    """The source of a small module that takes the place of a package in the sandbox (docs/suites.md says which)."""
-    return (GUEST / f"{name}_stand_in.py").read_text("utf-8")
+    """The source of a small module that takes the place of a package or a module in the sandbox (docs/worlds.md says
+    which)."""
+    return (GUEST / f"{name.rpartition('.')[2]}_stand_in.py").read_text("utf-8")
 
 
 def _line(message: Any) -> bytes:

@@ -90,6 +90,7 @@ def _message(asked: Execution) -> dict[str, Any]:
         "turns": _calls(asked.turns),
         "new": asked.new,
         "gold": None if asked.gold is None else _calls(asked.gold),
+        "shown": asked.shown,
     }
 
 

@@ -76,7 +76,8 @@ def _composites(run: RunReport) -> list[str]:
         for metric in suite_composites(suite, run.facts(suite), run.results)
     ]
     told = [(suite, *_shown(metric)) for suite, metric in made]
-    return [f"{suite}: {name} {value} ({bounds}, n={n})" for suite, name, value, bounds, n in told]
+    part = "" if run.limit is None else f", at most {run.limit} of each item"
+    return [f"{suite}: {name} {value} ({bounds}, n={n}{part})" for suite, name, value, bounds, n in told]
 
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})

@@ -1,6 +1,9 @@
 """Questions like BFCL's, made here; and the checkout's ``benchmarks/``, whose cases the tests share."""
 
+import hashlib
 import sys
+import types
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,8 @@ import pytest
 from pytest_slm.bfcl.formats import Texts
 from pytest_slm.bfcl.question import Question
 from pytest_slm.core.types import Message
+from pytest_slm.data import packages
+from pytest_slm.errors import NotAvailableError
 from pytest_slm.files import read_json
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,3 +54,57 @@ def question():
         )
 
     return make
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Packages are kept in a folder of this test."""
+    elsewhere = types.SimpleNamespace(user_cache_dir=lambda _name: str(tmp_path / "cache"))
+    monkeypatch.setattr(packages, "platformdirs", elsewhere)  # in this module only: the sandbox's cache stays
+
+
+@pytest.fixture
+def package_of(tmp_path, kept):
+    """``package_of({"toys/box.py": SOURCE})``: a package with these files, fetched already."""
+
+    def make(sources):
+        wheel = tmp_path / "toys.whl"
+        with zipfile.ZipFile(wheel, "w") as file:
+            for name, source in sources.items():
+                file.writestr(name, source)
+        data = wheel.read_bytes()
+        package = packages.Package(name="toys", version="1.0", sha256=hashlib.sha256(data).hexdigest())
+        package.path.parent.mkdir(parents=True)
+        package.path.write_bytes(data)
+        return package
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sandbox_there():
+    from pytest_slm.sandbox import available
+
+    try:
+        available()
+    except NotAvailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def official_task(sandbox_there):
+    """``official_task("bfcl_multi_turn")``: a task of the suite, where its classes have been fetched and can be run;
+    else the test is skipped."""
+    from pytest_slm.bfcl.worlds.library import ToolClasses
+    from pytest_slm.load import load_suite, load_task
+
+    def load(name):
+        folder = ROOT / "suites" / "function_calling"
+        task = load_task(folder / f"{name}.yaml", load_suite(folder / "suite.yaml"))
+        try:
+            ToolClasses.from_json(task.options["tools"]).library()
+        except NotAvailableError as error:
+            pytest.skip(str(error))
+        return task
+
+    return load

@@ -132,3 +132,11 @@ def test_it_is_not_made_where_a_task_or_a_variant_was_not_measured():
     assert suite_composites("s", FACTS, [result("x"), some]) == ()
     (total,) = suite_composites("s", FACTS, [result("x"), some, result("y", "two", 0.5, variants=("one", "two"))])
     assert total.value == pytest.approx((1 + 3 * 0.25) / 4)
+
+
+def test_variants_may_be_the_same_questions_so_their_doubts_add_up():
+    facts = SuiteFacts(title="S", composites={"total": (MetricPart(task="y", metric="m", weight=1),)})
+    both = [result("y", name, 0.5, variants=("one", "two")) for name in ("one", "two")]
+    (total,) = suite_composites("s", facts, both)
+    assert (total.value, total.n) == (0.5, 8)
+    assert total.interval == pytest.approx(both[0].metric("m").interval)  # as wide as that of one of them

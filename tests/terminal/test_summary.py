@@ -201,6 +201,9 @@ def test_what_a_suite_makes_of_several_tasks_is_told_in_terminal_and_page(factor
     summarize(terminal, run)
     (told,) = [line for line in terminal.lines if line.startswith("rag: ")]
     assert re.fullmatch(r"rag: whole \d+\.\d % \(.+, n=\d+\)", told)
+    limited = Terminal()
+    summarize(limited, replace(run, limit=7))
+    assert told.replace(")", ", at most 7 of each item)") in limited.lines
     page = re.sub(r"<[^>]+>|\s+", " ", render_report(run, {}))
     assert "several tasks" in page
     assert re.search(r"\bwhole\b", page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,30 +15,16 @@ from pytest_slm.bfcl.worlds.checking import check, needless_turns
 from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, scenario_of
 from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
+from pytest_slm.bfcl.worlds.turn import UNMADE, Made, broken, hold_turn
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Talk
-from pytest_slm.core.types import (
-    Dataset,
-    Generation,
-    JudgedSample,
-    Message,
-    Request,
-    Sample,
-    Task,
-    ToolCall,
-    Verdict,
-)
+from pytest_slm.core.types import Dataset, JudgedSample, Message, Sample, Task, Verdict
 from pytest_slm.core.worlds import Executed, Execution, WorldCall
 from pytest_slm.data import tables
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.sandbox import available
-from pytest_slm.scorers.argument_types import typed
-from pytest_slm.scorers.call_syntax import parse_calls
-
-MOST_STEPS = 20
-"""Answers with calls in one turn, as in BFCL: a model that makes one more has failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,45 +116,24 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
 
     def converse(self, sample: Scenario) -> Talk:
         shown = Shown(self.way, self.options.prompts, sample.functions)
-        made: list[tuple[WorldCall, ...]] = []
+        terms = {"max_tokens": self.options.max_tokens, "seed": self.context.config.seed}
+        made: Made = []
         steps = 0
         for number, said in enumerate(sample.turns):
             if number in sample.added:
                 shown.add(sample.added[number])
             shown.say(said)
             made.append(())
-            for step in itertools.count():
-                generation: Generation = yield self._request(shown)
-                if generation.finish == "context" and not generation.n_output:
-                    told = f"turn {number + 1}: {generation.n_prompt} tokens are more than the context holds"
-                    return _verdict(made, "context_exceeded", told, steps, sample)
-                calls = readable(generation, sample)
-                shown.answer(generation, [call for call, _ in calls])
-                if not calls:
-                    break
-                if step == MOST_STEPS:
-                    told = f"turn {number + 1}: still calling after {MOST_STEPS} steps"
-                    return _verdict(made, "force_terminated", told, steps, sample)
-                steps += 1
-                made[-1] += tuple(call for _, call in calls)
-                executed: Executed = yield Execution(world=sample.world, turns=tuple(made), new=len(calls))
-                if executed.ending != "done":
-                    return _broken(made, executed, steps, sample)
-                shown.results([call for call, _ in calls], executed.results)
+            where = f"turn {number + 1}"
+            ended = yield from hold_turn(shown, sample.world, made, _all_functions(sample), terms, where)
+            steps += ended.steps
+            if ended.ending:
+                return _verdict(made, ended.ending, ended.told, steps, sample)
         compared: Executed = yield Execution(world=sample.world, turns=tuple(made), gold=sample.gold)
         if compared.ending != "done":
-            return _broken(made, compared, steps, sample)
+            return _verdict(made, (ended := broken(compared, 0)).ending, ended.told, steps, sample)
         found = check(made, sample.gold, compared.turns)
         return _verdict(made, found.error, found.explanation, steps, sample, valid=found.valid)
-
-    def _request(self, shown: Shown) -> Request:
-        return Request(
-            messages=tuple(shown.messages),
-            tools=shown.tools,
-            max_tokens=self.options.max_tokens,
-            seed=self.context.config.seed,
-            may_not_fit=True,
-        )
 
     def provenance(self, samples: Sequence[Scenario]) -> Mapping[str, Any]:
         return {
@@ -195,24 +159,6 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
         )
 
 
-def readable(generation: Generation, sample: Scenario) -> list[tuple[ToolCall, WorldCall]]:
-    """The calls of an answer, as they were read and as they are executed; none where one of them cannot be read, as in
-    BFCL, whose turn then ends."""
-    properties = {one["name"]: one.get("parameters", {}).get("properties", {}) for one in _all_functions(sample)}
-    made = generation.tool_calls
-    calls = []
-    for call in parse_calls(generation.text) if made is None else made:  # None in a run that is scored again
-        if not call.name or call.arguments is None:
-            return []
-        schema = properties.get(call.name, {})
-        arguments = {name: typed(value, schema.get(name)) for name, value in call.arguments.items()}
-        try:
-            calls.append((call, WorldCall(name=call.name, arguments=arguments)))
-        except RecordError:
-            return []
-    return calls
-
-
 def _length(sample: Scenario) -> tuple[int, int]:
     """How much there is to read about the functions, and how often."""
     return len(str(_all_functions(sample))), len(sample.turns)
@@ -223,17 +169,11 @@ def _all_functions(sample: Scenario) -> list[Mapping[str, Any]]:
 
 
 def _verdict(
-    made: Sequence[Sequence[WorldCall]],
-    error: str,
-    told: str,
-    steps: int,
-    sample: Scenario,
-    *,
-    valid: bool = False,
-    scored: bool = True,
+    made: Sequence[Sequence[WorldCall]], error: str, told: str, steps: int, sample: Scenario, *, valid: bool = False
 ) -> Verdict:
+    """What tools could not execute is the fault of the calls, unless the world could not even be made."""
     return Verdict(
-        value=float(valid) if scored else None,
+        value=None if error == UNMADE else float(valid),
         answer="; ".join(", ".join(call.name[:80] for call in turn) or "no call" for turn in made)[:2000],
         explanation=told,
         details={
@@ -243,9 +183,3 @@ def _verdict(
             "needless_turns": needless_turns(made, sample.gold),
         },
     )
-
-
-def _broken(made: Sequence[Sequence[WorldCall]], executed: Executed, steps: int, sample: Scenario) -> Verdict:
-    """What the classes could not execute: the calls are at fault, unless the world could not even be made."""
-    told = f"the tools ended with {executed.ending}: {executed.explanation}"
-    return _verdict(made, f"tools_{executed.ending}", told, steps, sample, scored=executed.ending != "unmade")

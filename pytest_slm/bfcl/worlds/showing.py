@@ -38,9 +38,10 @@ class Prompts(Record):
 
 
 class Shown:
-    """A conversation as one model sees it: ``messages`` grow with it, ``tools`` are what its template writes."""
+    """A conversation as one model sees it: ``messages`` grow with it, ``tools`` are what its template writes;
+    ``system`` is said before it, behind the functions where they are text."""
 
-    def __init__(self, way: Way, prompts: Prompts, functions: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, way: Way, prompts: Prompts, functions: Sequence[Mapping[str, Any]], system: str = "") -> None:
         self._way, self._prompts = way, prompts
         hinted = [{**one, "description": f"{one.get('description', '')}{prompts.hint}"} for one in functions]
         self.messages: list[Message] = []
@@ -48,8 +49,10 @@ class Shown:
         if way == "template":
             self.tools = tuple(map(tool, hinted))
         else:
-            listed = json.dumps(hinted, indent=4)
-            self.messages.append(Message(role="system", content=prompts.system.replace(PLACE, listed)))
+            told = prompts.system.replace(PLACE, json.dumps(hinted, indent=4))
+            system = f"{told}\n\n{system}" if system else told
+        if system:
+            self.messages.append(Message(role="system", content=system))
 
     def say(self, messages: Iterable[Message]) -> None:
         """What the user says."""

@@ -10,16 +10,21 @@ from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, MetricPart, Result, SuiteFacts
 
 
-def composite(name: str, weights: Mapping[str, float], measured: Mapping[str, Metric]) -> Metric | None:
+def composite(
+    name: str, weights: Mapping[str, float], measured: Mapping[str, Metric], *, related: bool = False
+) -> Metric | None:
     """The mean of the measured metrics of these names, by their weights; None where one of them was not measured.
 
-    The parts are taken for independent of each other, as those of different samples are. ``n`` is the sum of theirs.
+    The parts are taken for independent of each other, as those of different samples are; where they may be of the same
+    questions (``related``), their doubts add up, which is the widest that the interval can be. ``n`` is the sum of
+    theirs.
     """
     if any(part not in measured for part in weights):
         return None
     total = math.fsum(weights.values())
     parts = [(weight / total, measured[part]) for part, weight in weights.items()]
-    value, interval = combine([(weight, part.value, part.interval) for weight, part in parts])
+    pairs = {(one, other): 1.0 for other in range(len(parts)) for one in range(other)} if related else {}
+    value, interval = combine([(weight, part.value, part.interval) for weight, part in parts], pairs)
     value = min(1.0, value)  # rounding: thirds may add up to more
     errors = [weight * part.stderr for weight, part in parts if part.stderr is not None]
     return Metric(
@@ -27,14 +32,14 @@ def composite(name: str, weights: Mapping[str, float], measured: Mapping[str, Me
         value=value,
         n=sum(part.n for _, part in parts),
         interval=within(interval),
-        stderr=math.hypot(*errors) if len(errors) == len(parts) else None,
+        stderr=(math.fsum(errors) if related else math.hypot(*errors)) if len(errors) == len(parts) else None,
         cuts=_cuts(value, parts),
     )
 
 
 def suite_composites(suite: str, facts: SuiteFacts, results: Iterable[Result]) -> tuple[Metric, ...]:
     """The metrics that a suite makes of those of several tasks, as far as all of their parts were measured. Of a task
-    with variants a part is the mean over all that it declares."""
+    with variants a part is the mean over all that it declares, which may be the same questions asked otherwise."""
     mine = [result for result in results if result.suite == suite and result.outcome in MEASURED]
     found = {
         key: metric
@@ -60,7 +65,7 @@ def _part(name: str, part: MetricPart, results: Sequence[Result]) -> Metric | No
     declared = {name for result in of_task for name in result.declared.task_variants}
     if not measured or not declared <= set(measured):
         return None
-    return composite(name, dict.fromkeys(measured, 1.0), measured)
+    return composite(name, dict.fromkeys(measured, 1.0), measured, related=True)
 
 
 def _cuts(value: float, parts: Sequence[tuple[float, Metric]]) -> Cuts | None:

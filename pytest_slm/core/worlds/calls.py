@@ -93,6 +93,7 @@ class Execution:
 
     ``turns`` are the calls of each turn until now; the results of the last ``new`` of them come back. With ``gold``,
     the calls that should have been made, both are made in worlds of their own, turn by turn, and compared after each.
+    ``shown`` is a method of the world's first class, public or not, that says as a text what its state is: called last.
     Nothing is kept between two of them: the same calls have the same results, whenever they are asked for.
     """
 
@@ -100,6 +101,7 @@ class Execution:
     turns: tuple[tuple[WorldCall, ...], ...]
     new: int = 0
     gold: tuple[tuple[WorldCall, ...], ...] | None = None
+    shown: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +117,12 @@ class Comparison(Record):
 @dataclass(frozen=True, kw_only=True)
 class Executed(Record):
     """What an execution came to. ``results``: of the newest calls; ``turns``: where it was compared with the gold
-    calls. Anything but ``done`` has no results, and ``explanation`` says how it came to that: ``unmade``, the classes
-    cannot make this world at all; else a call has ended the interpreter, or used up what it may."""
+    calls; ``shown``: the state as a text, where it was asked for. Anything but ``done`` has no results, and
+    ``explanation`` says how it came to that: ``unmade``, the classes cannot make this world at all; else a call has
+    ended the interpreter, or used up what it may."""
 
     ending: Literal["done", "unmade", "failed", "timeout", "out_of_memory", "output_limit", "error"] = "done"
     explanation: str = ""
     results: tuple[str, ...] = ()
     turns: tuple[Comparison, ...] = ()
+    shown: str = ""

@@ -69,6 +69,10 @@ class Instances:
         except BaseException as error:  # SystemExit too: a class may end its own call, not the world
             return f"Error during execution: {said(error)}"
 
+    def shown(self, method):
+        """What a method of the first class says of its state; empty where none is asked."""
+        return told(getattr(next(iter(self.by_class.values())), method)()) if method else ""
+
     def differing(self, gold):
         """The public attributes that are not what they are in the other world."""
         return [
@@ -113,12 +117,12 @@ def short(results):
     ]
 
 
-def execute(library, world, turns, new, gold):
-    """Make the calls of all turns; the newest results, or the comparison after each turn."""
+def execute(library, world, turns, new, gold, shown):
+    """Make the calls of all turns; the newest results and what the state then is, or the comparison after each turn."""
     mine = Instances(library, world)
     if gold is None:
         results = [mine.call(*call) for turn in turns for call in turn]
-        return {"results": results[len(results) - new :]}
+        return {"results": results[len(results) - new :], "shown": mine.shown(shown)}
     other = Instances(library, world)
     compared = []
     for calls, wanted in zip(turns, gold, strict=True):

@@ -1,19 +1,12 @@
 """A small data set in BFCL's form, and a package with the class that its conversations are about."""
 
 import dataclasses
-import hashlib
 import json
-import types
-import zipfile
-from pathlib import Path
 
 import pytest
 
 from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.core.types import MetricSpec, Task
-from pytest_slm.data import packages
-from pytest_slm.errors import NotAvailableError
-from pytest_slm.sandbox import available
 
 BOX = '''
 class Box:
@@ -61,23 +54,9 @@ def make_row():
 
 
 @pytest.fixture
-def kept(tmp_path, monkeypatch):
-    """Packages are kept in a folder of this test."""
-    elsewhere = types.SimpleNamespace(user_cache_dir=lambda _name: str(tmp_path / "cache"))
-    monkeypatch.setattr(packages, "platformdirs", elsewhere)  # in this module only: the sandbox's cache stays
-
-
-@pytest.fixture
-def box_package(tmp_path, kept):
+def box_package(package_of):
     """The package with the class Box, fetched already."""
-    wheel = tmp_path / "box.whl"
-    with zipfile.ZipFile(wheel, "w") as file:
-        file.writestr("toys/box.py", BOX)
-    data = wheel.read_bytes()
-    package = packages.Package(name="toys", version="1.0", sha256=hashlib.sha256(data).hexdigest())
-    package.path.parent.mkdir(parents=True)
-    package.path.write_bytes(data)
-    return package
+    return package_of({"toys/box.py": BOX})
 
 
 @pytest.fixture
@@ -135,17 +114,5 @@ def box_task(box_package, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def official():
-    """The task of the suite, where its classes have been fetched and can be run; else the test is skipped."""
-    from pytest_slm.bfcl.worlds.kind import WorldsOptions
-    from pytest_slm.kinds.options import read_options
-    from pytest_slm.load import load_suite, load_task
-
-    folder = Path(__file__).parents[3] / "suites" / "function_calling"
-    task = load_task(folder / "bfcl_multi_turn.yaml", load_suite(folder / "suite.yaml"))
-    try:
-        available()
-        read_options(WorldsOptions, task.options).tools.library()
-    except NotAvailableError as error:
-        pytest.skip(str(error))
-    return task
+def official(official_task):
+    return official_task("bfcl_multi_turn")

@@ -16,16 +16,6 @@ from pytest_slm.run.recorded import RecordedAnswers
 pytestmark = pytest.mark.usefixtures("sandbox_there")
 
 
-@pytest.fixture(scope="session")
-def sandbox_there():
-    from pytest_slm.sandbox import available
-
-    try:
-        available()
-    except NotAvailableError as error:
-        pytest.skip(str(error))
-
-
 class Watched(Fake):
     """Keeps what it was asked, call by call."""
 

@@ -1,0 +1,275 @@
+"""The kind of BFCL's memory: conversations in which the model may keep what it hears, then questions about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pytest_slm.backends.protocol import TOOLS
+from pytest_slm.bfcl.categories import DATASET
+from pytest_slm.bfcl.memory.checking import names_one
+from pytest_slm.bfcl.memory.scenario import Question, conversations_of, question_of
+from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_documents, read_rows
+from pytest_slm.bfcl.worlds.library import ToolClasses
+from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
+from pytest_slm.bfcl.worlds.turn import UNMADE, Ended, Made, broken, hold_turn
+from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.request import Ask, Talk
+from pytest_slm.core.types import Dataset, JudgedSample, Sample, Task, Verdict
+from pytest_slm.core.worlds import Executed, Execution, Handover, World
+from pytest_slm.data import tables
+from pytest_slm.errors import NotAvailableError, UsageError
+from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.sandbox import available
+
+QUESTIONS, CONVERSATIONS = "memory", "memory_prereq_conversation"
+"""The configurations of the data set."""
+SHOWN = "_dump_core_memory_to_context"
+"""The method of BFCL's classes that says what models see of a memory from the beginning."""
+FORCED = "force_terminated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store(Record):
+    """A variant of the task: the class that is the memory; or ``absent``, why it cannot be had."""
+
+    tool: str = ""
+    absent: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.tool) == bool(self.absent):
+            raise RecordError("a memory has a tool, or a sentence that says why it is absent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPrompts(Record):
+    """BFCL's texts besides those of all its conversations. ``settings``: who the assistant is, by the scenario;
+    ``instructions``, by the class: what is said of the memory, with ``{scenario_setting}`` and ``{memory_content}``,
+    and ``empty`` what stands there at first; ``final``: how questions are to be answered."""
+
+    settings: Mapping[str, str]
+    instructions: Mapping[str, str]
+    empty: Mapping[str, str]
+    final: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryOptions(Record):
+    """``tools`` are the classes, ``prompts`` and ``memory`` BFCL's texts; ``prompting`` is as in ``bfcl_worlds``."""
+
+    tools: ToolClasses
+    prompts: Prompts
+    memory: MemoryPrompts
+    prompting: Literal["auto", "template", "text"] = "auto"
+    max_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_tokens < 1:
+            raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What the conversations of a scenario have left: the calls that make it, what models see of it (``content``), and
+    by which word each conversation has ended. ``problem``: how it came that nothing can be asked."""
+
+    made: Made
+    content: str
+    endings: tuple[str, ...]
+    problem: Ended | None = None
+
+
+class BfclMemory(Kind[MemoryOptions, Question]):
+    """Questions that can only be answered by what the model itself has kept of earlier conversations.
+
+    The conversations of a scenario are held once, by the conversation about the first of its questions; the others
+    wait for the memory. Scenarios go on side by side.
+    """
+
+    name = "bfcl_memory"
+    options_type = MemoryOptions
+
+    @classmethod
+    def check(cls, task: Task, options: MemoryOptions) -> None:
+        for name, variant in (task.variants or {"": {}}).items():
+            try:
+                store = Store.from_json(variant)
+                for where, texts in (("instructions", options.memory.instructions), ("empty", options.memory.empty)):
+                    if store.tool and (store.tool not in texts or store.tool not in options.tools.classes):
+                        raise RecordError(f"tools and memory.{where} must know the class {store.tool!r:.80}")
+            except RecordError as error:
+                raise UsageError(f"{task.path}: variants.{name}: {error}", slug="task-option") from None
+
+    @classmethod
+    def datasets(cls, task: Task) -> Sequence[Dataset]:
+        """What ``pytest-slm data pull`` gets for it."""
+        return [Dataset(path=DATASET, config=config) for config in (QUESTIONS, CONVERSATIONS, FUNC_DOC)]
+
+    def ready(self) -> None:
+        """The class, its sandbox and the rows must be there. Raises SlmError where they are not."""
+        store = Store.from_json(self.task.variants[self.variant])
+        if store.absent:
+            raise NotAvailableError(" ".join(store.absent.split()), slug="memory-absent")
+        available()
+        config, self._tool = self.context.config, store.tool
+        self._world = World(library=self.options.tools.library(), classes=(store.tool,))
+        self._functions = docs_of(self.options.tools.docs, config)[store.tool]
+        rows, self._table = read_rows(QUESTIONS, config)
+        said, self._said = read_documents(CONVERSATIONS, config)
+        self._conversations = conversations_of([row for file in said.values() for row in file])
+        known = {name: None for name in self._conversations if name in self.options.memory.settings}
+        self._questions = [question_of(row, known) for row in rows]
+        self._memories: dict[tuple[str, int], Handover] = {}
+        self._begun: Counter[str] = Counter()
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({TOOLS} if self.options.prompting == "template" else ())
+
+    def total(self) -> int | None:
+        return len(self._questions)
+
+    def samples(self) -> Sequence[Question]:
+        """All questions; or, with a limit, those of the scenarios in which least is said before them."""
+
+        def heard(scenario: str) -> int:
+            return sum(len(one.content) for turns in self._conversations[scenario] for turn in turns for one in turn)
+
+        ordered = sorted(self._questions, key=lambda one: (heard(one.scenario), one.scenario))
+        taken = {one.id for one in ordered[: self.context.limit(self.task)]}
+        return [one for one in self._questions if one.id in taken]
+
+    def describe(self, sample: Question) -> Sample:
+        return Sample(
+            id=sample.id,
+            input=sample.said,
+            target=list(sample.answers),
+            tools=tuple(map(tool, self._functions)),
+            metadata={"scenario": sample.scenario},
+            cluster=sample.scenario,
+        )
+
+    @property
+    def way(self) -> Way:
+        """How functions are shown to this model."""
+        if self.options.prompting != "auto":
+            return self.options.prompting
+        return "template" if TOOLS in self.backend.capabilities else "text"
+
+    def converse(self, sample: Question) -> Talk:
+        # Where every question is asked several times, each time has a memory of its own.
+        place = (sample.scenario, self._begun[sample.id])
+        self._begun[sample.id] += 1
+        handover = self._memories.get(place)
+        if handover is None:
+            handover = self._memories[place] = Handover()
+            with handover.giving():
+                handover.give((yield from self._listen(sample.scenario)))
+            memory: Memory = handover.value
+        else:
+            memory = yield handover
+        if memory.problem is not None:
+            return _verdict(memory, memory.problem, sample)
+        shown = self._shown(sample.scenario, memory.content, f"\n\n{self.options.memory.final}")
+        shown.say(sample.said)
+        made = [*memory.made, ()]
+        ended = yield from hold_turn(shown, self._world, made, self._functions, self._terms, "the question")
+        return _verdict(memory, ended, sample)
+
+    def _listen(self, scenario: str) -> Generator[Ask, Any, Memory]:
+        """Hold the conversations of a scenario, one after the other, each with what the ones before have left."""
+        kept: Made = []
+        content, endings = self.options.memory.empty[self._tool], list[str]()
+        for number, turns in enumerate(self._conversations[scenario], 1):
+            shown, made, ended = self._shown(scenario, content), [*kept], Ended()
+            for place, said in enumerate(turns, 1):
+                shown.say(said)
+                made.append(())
+                where = f"turn {place} of conversation {number}"
+                ended = yield from hold_turn(shown, self._world, made, self._functions, self._terms, where)
+                if ended.ending:
+                    break
+            endings.append(ended.ending or "whole")
+            if ended.ending == UNMADE:
+                return Memory(made=kept, content=content, endings=tuple(endings), problem=ended)
+            called = [turn for turn in made if turn]
+            if ended.ending not in ("", FORCED) or len(called) == len(kept):
+                continue  # BFCL saves a memory at the end of a conversation: one that could not go on leaves nothing
+            kept = called
+            executed: Executed = yield Execution(world=self._world, turns=tuple(kept), shown=SHOWN)
+            if executed.ending != "done":
+                return Memory(made=kept, content="", endings=tuple(endings), problem=broken(executed, 0))
+            content = executed.shown
+        return Memory(made=kept, content=content, endings=tuple(endings))
+
+    def _shown(self, scenario: str, content: str, more: str = "") -> Shown:
+        texts = self.options.memory
+        said = texts.instructions[self._tool].replace("{scenario_setting}", texts.settings[scenario])
+        system = said.replace("{memory_content}", content) + more
+        return Shown(self.way, self.options.prompts, self._functions, system)
+
+    @property
+    def _terms(self) -> Mapping[str, Any]:
+        return {"max_tokens": self.options.max_tokens, "seed": self.context.config.seed}
+
+    def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
+        return {
+            **tables.provenance([self._table, self._said]),
+            "samples_sha256": sha256(*(one.id for one in samples)),
+            "tool_classes": str(self.options.tools.package),
+            "tool_classes_sha256": self.options.tools.package.sha256,
+            "tools": "template" if self.way == "template" else "prompt",
+            "chat_template_sha256": self.backend.describe().chat_template_sha256,
+        }
+
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
+        """The declared metrics, and how the questions and the conversations before them ended, in number."""
+        concluded = super().conclude(judged)
+        first = {(one.sample.cluster, one.repeat): one for one in reversed(judged)}.values()
+        before = Counter(word for one in first for word in one.verdict.details["conversations"])
+        endings = Counter(str(one.verdict.details["ending"]) for one in judged)
+        long = [
+            f"{counted['context_exceeded']} of {counted.total()} {what} grew longer than the context, {so}"
+            for counted, what, so in (
+                (before, "conversations before them", "and nothing was kept of these"),
+                (endings, "questions", "which counts as wrong"),
+            )
+            if counted["context_exceeded"]
+        ]
+        return Conclusion(
+            metrics=concluded.metrics,
+            primary=concluded.primary,
+            reason="; ".join(long),
+            provenance={
+                "endings": dict(sorted(endings.items())),
+                "conversations": dict(sorted(before.items())),
+                "empty_memories": sum(not one.verdict.details["memory_calls"] for one in first),
+            },
+        )
+
+
+def _verdict(memory: Memory, ended: Ended, sample: Question) -> Verdict:
+    right = not ended.ending and names_one(ended.text, sample.answers)
+    if ended.ending:
+        word, told = ended.ending, ended.told
+    elif right:
+        word, told = "valid", "one of the right answers is in the last message"
+    else:
+        word = "answer_not_found" if ended.text else "no_last_message"
+        told = f"none of {', '.join(map(repr, sample.answers))} in the last message".replace("\n", " ")[:400]
+    return Verdict(
+        value=None if word == UNMADE else float(right),
+        answer=ended.text[:2000],
+        explanation=told,
+        details={
+            "ending": word,
+            "steps": ended.steps,
+            "memory_calls": sum(map(len, memory.made)),
+            "memory_letters": len(memory.content) if memory.made else 0,
+            "conversations": list(memory.endings),
+        },
+    )
