@@ -7,6 +7,7 @@ import heapq
 import itertools
 import math
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -129,16 +130,22 @@ def pilot(asked: FirstRound, backend: Backend, rates: Rates | None = None, allow
     shown = sum(backend.count_tokens(chosen))
     if shown > UNIMPORTANT * sum(longest):
         return longest
-    affordable = max(2, PILOT_TOKENS * len(chosen) // max(1, shown))
-    if rates is not None and chosen:
+    began = time.perf_counter()
+
+    def affordable() -> int:
+        most = max(2, PILOT_TOKENS * len(chosen) // max(1, shown))
+        if rates is None or not chosen:
+            return most
         steps = max(longest) / 2 * rates.step_s  # they are written together, and none beyond half of what is allowed
         each = shown / len(chosen) * rates.row_s + max(longest) / 2 * rates.spoken_s
-        affordable = min(affordable, int(max(0.0, allowed_s - steps) / (each or 1e-9)))
-        if not affordable:
-            return []
-    lengths = _lengths(backend, _spread(asked.requests, min(PILOT, affordable)))
-    if lengths and max(lengths) < SHORT * max(longest) and affordable > PILOT:
-        lengths = _lengths(backend, _spread(asked.requests, min(SECOND_PILOT, affordable)))
+        left_s = allowed_s - (time.perf_counter() - began) - steps
+        return min(most, int(max(0.0, left_s) / (each or 1e-9)))
+
+    if not (n := affordable()):
+        return []
+    lengths = _lengths(backend, _spread(asked.requests, min(PILOT, n)))
+    if lengths and max(lengths) < SHORT * max(longest) and (n := affordable()) > PILOT:
+        lengths = _lengths(backend, _spread(asked.requests, min(SECOND_PILOT, n)))
     return lengths
 
 

@@ -28,7 +28,8 @@ from pytest_slm.run.drive import FirstRound, first_round
 from pytest_slm.run.session import Run
 
 SHARE = 0.2
-"""Of a budget, or else of the time that the run is roughly thought to take, planning may ask so much of the model."""
+"""Of the time that the run is roughly thought to take, or of a budget below it, planning may take so much; beyond it
+the model is asked nothing, and rough rates and the longest answers are planned for."""
 MOST = 256
 """Samples of an item that are looked at; what all of more would ask is reckoned from so many of them."""
 OF_LONGEST = 0.25
@@ -93,6 +94,7 @@ def survey(
                 watcher.start(item.item)
                 asked.append(model.first(item))
                 _in_time(run, len(asked), len(items))
+            started += model.imports_s
             model.measure(asked)
             measured.append((quantization, model.rates))
         except _TooLateError as error:
@@ -104,7 +106,7 @@ def survey(
             watcher.start(first.wanted.item)
             planned.append(first.known or model.item(first))
             watcher.finish(first.wanted.item)
-    took = time.perf_counter() - began - started  # a run opens the models, too
+    took = time.perf_counter() - began - started  # a run opens the models and imports the libraries, too
     return RunPlan(
         items=tuple(planned),
         rates=tuple(measured),
@@ -148,6 +150,7 @@ class _Model:
     """One open model: its rates, its memory, and the items on it."""
 
     def __init__(self, run: Run, backend: RemoteBackend) -> None:
+        self._began = time.perf_counter()
         self._startup_s = session_age() + REPORT_S
         self._run = run
         self._backend = backend
@@ -155,6 +158,8 @@ class _Model:
         self.rates = rates.glance(backend, run.config.seed)
         self._base: int | None = None
         self._pilots_s = self._rough_s = 0.0
+        self._kinds: set[str] = set()
+        self.imports_s = 0.0
 
     def first(self, wanted: PlannedDemand) -> _First:
         """What an item asks first, and roughly how long that takes; what cannot be known of it has a reason."""
@@ -163,6 +168,11 @@ class _Model:
                 seconds = self._timed(wanted).seconds
                 return _First(wanted=wanted, rough_s=seconds or 0.0)
             with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
+                if wanted.task.kind not in self._kinds:  # it imports libraries, once in a process
+                    self._kinds.add(wanted.task.kind)
+                    began = time.perf_counter()
+                    self._run.kind(wanted.task, wanted.item, lambda: self._backend).ready()
+                    self.imports_s += time.perf_counter() - began
                 asked = first_round(self._run.kind(wanted.task, wanted.item, lambda: self._backend), MOST)
             if not asked.requests and not asked.pairs:
                 nothing = PlannedItem(item=wanted.item, samples=0, requests=0, seconds=asked.seconds)
@@ -184,10 +194,10 @@ class _Model:
         """Measure the memory of a plan and how fast the model is, each if the run (or its budget) is long enough for
         that to be a small part of it, and set aside what pilots may take."""
         config, rough = self._run.config, self.rates
-        whole = config.budget
-        if whole is None:  # a run starts, too
-            whole = self._startup_s + sum(first.rough_s for first in asked)
-        allowed = SHARE * whole / len(self._run.quantizations) - rough.took_s
+        whole = self._startup_s + sum(first.rough_s for first in asked)  # a run starts, too
+        if config.budget is not None:
+            whole = min(whole, config.budget)
+        allowed = SHARE * whole / len(self._run.quantizations) - (time.perf_counter() - self._began - self.imports_s)
         if config.plan and rates.seconds_to_read(rough) < allowed:  # nobody sees it otherwise
             began = time.perf_counter()
             self._base = self._memory_without_cells()

@@ -252,3 +252,15 @@ def test_a_reference_that_cannot_be_opened_is_told(opened, small_model, monkeypa
     with pytest.raises(BackendError, match=r"nowhere\.gguf: the reference .* cannot open it") as caught:
         reference._reference(model, opened(small_model)._limits, "llama.cpp", None)
     assert caught.value.slug == "kernels-reference"
+
+
+@pytest.mark.parametrize(("length", "shared"), [(100, 3584 // 256 - 1), (300, 3584 // 512 - 1)])
+def test_fewer_long_prompts_run_together_where_each_looks_at_the_memory_of_all(opened, small_model, length, shared):
+    from pytest_slm.backends.llamacpp.generation import Batcher
+
+    def at_once(engine):
+        backend = opened(small_model, engine)
+        requests = [Request(prompt_ids=(1,) * length, max_tokens=2) for _ in range(40)]
+        return Batcher(backend._context, [backend._prompt(n, one) for n, one in enumerate(requests)]).at_once
+
+    assert (at_once("llama.cpp"), at_once("ik")) == (32, shared)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.core.types import Request
+from pytest_slm.planning import costs
 from pytest_slm.planning.costs import in_time, of_rounds, pilot, reading, writing
 from pytest_slm.planning.rates import Rates, glance, measure, seconds_to_measure
 from pytest_slm.run.drive import FirstRound
@@ -129,6 +130,13 @@ def test_a_pilot_takes_no_longer_than_it_may(allowed_s, answers):
     assert writer.asked == answers
     taken = 256 * 0.01 + answers * (100 * 0.001 + 256 * 0.002)
     assert not answers or taken <= allowed_s
+
+
+def test_a_second_pilot_has_only_the_time_that_the_first_has_left(monkeypatch):
+    writer, clock = Writer(), iter([0.0, 0.0, 20.0, 20.0])
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
+    assert pilot(asked(["7".zfill(10)] * 100), writer, RATES, 22.0) == [7] * 8
+    assert writer.asked == 8
 
 
 def test_what_was_not_looked_at_costs_as_much_as_what_was():
