@@ -63,7 +63,7 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
     """The cost of an item's requests, in the batches in which they are asked. ``lengths`` are output tokens of a pilot
     (none where nothing is written). Raises SlmError for a backend that does not plan."""
     if asked.requests:
-        batches = batches_of_requests(asked.requests)
+        batches = _calls(asked.requests)
         works = [backend.workload_of_requests([asked.requests[place] for place in mine]) for mine in batches]
     else:
         batches = batches_of_pairs(asked.pairs)
@@ -89,6 +89,14 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
         outputs=max((work.outputs for work in works), default=0),
         doubt_s=_doubt(lengths) * written_s,
     )
+
+
+def _calls(requests: Sequence[Request]) -> list[list[int]]:
+    """The places of the requests of each call: in batches, but one by one where an answer's own time counts."""
+    together = [place for place, request in enumerate(requests) if not request.alone]
+    batches = batches_of_requests([requests[place] for place in together])
+    alone = [[place] for place, request in enumerate(requests) if request.alone]
+    return [[together[place] for place in mine] for mine in batches] + alone
 
 
 def _doubt(lengths: Sequence[int]) -> float:

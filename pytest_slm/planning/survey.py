@@ -21,7 +21,7 @@ from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.kinds.checking import count_samples
 from pytest_slm.machine.hardware import usable_cores, usable_memory
 from pytest_slm.machine.memory import memory_use
-from pytest_slm.models import free, missing
+from pytest_slm.models import arriving, free, missing
 from pytest_slm.planning import costs, rates
 from pytest_slm.planning.plan import REPORT_S, Needs, PlannedItem, RunPlan
 from pytest_slm.run.drive import FirstRound, first_round
@@ -295,8 +295,8 @@ def _unknown(run: Run, wanted: PlannedDemand, error: SlmError) -> PlannedItem:
 
 def _needs(run: Run, planned: Sequence[PlannedItem]) -> Needs:
     names = dict.fromkeys(item.item.quantization for item in planned)
-    arriving = [missing(run.submission, run.quantization(name), offline=run.config.offline) for name in names]
-    known = [item.n_bytes for item in arriving]
+    lacking = arriving(run.submission, map(run.quantization, names), offline=run.config.offline)
+    known = [item.n_bytes for item in lacking]
     lines = sum((item.requests or item.samples or 0) * LINE_BYTES for item in planned)
     text = sum(2 * CHARACTERS * (item.output or 0) for item in planned)  # in the sample and in the answer
     return Needs(
@@ -305,7 +305,7 @@ def _needs(run: Run, planned: Sequence[PlannedItem]) -> Needs:
         disk_bytes=lines + text + REPORT_BYTES * len(names),
         disk_free=free(Path(run.config.reports)),
         download_bytes=None if None in known else sum(n or 0 for n in known),
-        download_free=next((item.free for item in arriving if item.free is not None), None),
-        download_reason="; ".join(item.reason for item in arriving if item.n_bytes is None),
-        weights_bytes=max((item.size for item in arriving if item.size is not None), default=None),
+        download_free=next((item.free for item in lacking if item.free is not None), None),
+        download_reason="; ".join(item.reason for item in lacking if item.n_bytes is None),
+        weights_bytes=max((item.size for item in lacking if item.size is not None), default=None),
     )

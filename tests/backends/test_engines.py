@@ -171,6 +171,17 @@ def test_an_engine_whose_kernels_for_many_tokens_are_wrong_is_held_to_small_step
     assert held.time(EngineTest(n_prompt=64)).n_evaluated == 64
 
 
+def test_kernels_that_give_no_numbers_are_told_as_a_number(opened, small_model, monkeypatch):
+    whole = soundness._logits
+
+    def logits(model, limits, ids, step):
+        return whole(model, limits, ids, step) * (np.nan if min(step, limits.n_ubatch) > 31 else 1)
+
+    monkeypatch.setattr(soundness, "_logits", logits)
+    said = opened(small_model).describe()
+    assert (said.n_ubatch, said.kernels_nmse) == (31, 1e9)  # infinity would travel nowhere
+
+
 def test_an_engine_that_is_wrong_in_small_steps_too_is_refused(opened, small_model, monkeypatch):
     wrong_in_steps_above(monkeypatch, 8)
     with pytest.raises(BackendError, match="its kernels are wrong on this processor") as caught:
