@@ -100,7 +100,7 @@ def calls_schema(question: Question, texts: Texts) -> dict[str, Any]:
         }
         for tool in tools_of(question, texts)
     ]
-    return {"type": "array", "items": {"anyOf": calls}}
+    return {"type": "array", "items": {"anyOf": calls}} if calls else {"type": "array", "maxItems": 0}
 
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 from pytest_slm.cli.packages import packages
 from pytest_slm.cli.say import say, warn
 from pytest_slm.core.types import Dataset, Task
+from pytest_slm.data import checkouts
+from pytest_slm.data.checkouts import Checkout
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need
 from pytest_slm.data.packages import Package, fetch
@@ -67,13 +69,17 @@ def _pull(arguments: argparse.Namespace) -> int:
     for error in failed:
         warn(error)
     say(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
-    lacking = [problem for package in _packages(arguments) if (problem := fetch(package, say)) is not None]
+    lacking = [problem for one in _packages(arguments) if (problem := _fetched(one)) is not None]
     for problem in lacking:
         warn(problem)
     return 1 if failed or lacking else 0
 
 
-def _packages(arguments: argparse.Namespace) -> list[Package]:
+def _fetched(wanted: Package | Checkout) -> SlmError | None:
+    return fetch(wanted, say) if isinstance(wanted, Package) else checkouts.fetch(wanted, say)
+
+
+def _packages(arguments: argparse.Namespace) -> list[Package | Checkout]:
     if arguments.task and not arguments.suite:
         return []
     return packages(arguments.suite.split(",") if arguments.suite else ())

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
 from pytest_slm.core.sample import Ending, Message, Sample, ToolCall, Verdict
-from pytest_slm.core.worlds import Execution, Handover
+from pytest_slm.core.worlds import Chain, Execution, Handover
 
 Thinking = Literal["off", "on"] | int
 """Whether a model shall think before it answers, or the most tokens that it may think."""
@@ -309,7 +309,7 @@ class Together:
 
 
 ModelAsk = Request | Likelihoods | RollingLikelihood | Together
-Aside = Trial | Grading | Execution | Handover
+Aside = Trial | Grading | Execution | Handover | Chain
 """What is not asked of the model."""
 Ask = ModelAsk | Aside
 Talk = Generator[Ask, Any, Verdict]

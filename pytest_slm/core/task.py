@@ -97,15 +97,27 @@ def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:
 class Dataset(Record):
     """A split of a data set, by its name on the Hub; ``revision`` is a commit, tag or branch there.
 
-    ``absent`` says why the Hub does not have it, and how to hand it in: it is then looked for in a mirror only, so that
-    nobody can put another one in its place by taking the name.
+    What the Hub does not have is looked for in a mirror only, so that nobody can put another one in its place by taking
+    the name: ``unpublished`` says what is known of a data set that nobody offers to the public, ``elsewhere`` where one
+    is offered; both say in which form it is to be in the mirror.
     """
 
     path: Repo
     config: str | None = None
     split: Name = "test"
     revision: Revision | None = None
-    absent: str = ""
+    unpublished: str = ""
+    elsewhere: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.unpublished and self.elsewhere:
+            raise RecordError("a data set is unpublished or elsewhere, not both")
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether the Hub has it."""
+        return not (self.unpublished or self.elsewhere)
 
 
 @dataclass(frozen=True, kw_only=True)

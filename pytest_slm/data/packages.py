@@ -25,6 +25,10 @@ MOST_INSIDE = 4 << 20
 """Bytes of one file in it, unpacked."""
 PATIENCE_S = 600
 
+Sha256 = Annotated[
+    str, Form("64 hexadecimal digits", lambda text: len(text) == 64 and not set(text) - set("0123456789abcdef"))
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Package(Record):
@@ -32,9 +36,7 @@ class Package(Record):
 
     name: Slug
     version: Slug
-    sha256: Annotated[
-        str, Form("64 hexadecimal digits", lambda text: len(text) == 64 and not set(text) - set("0123456789abcdef"))
-    ]
+    sha256: Sha256
 
     def __str__(self) -> str:
         """As pip names it."""

@@ -31,17 +31,19 @@ def read(dataset: Dataset, config: RunConfig) -> Table:
     """The rows of a data set: of a mirror (``config.data``), else of the Hub or its cache.
 
     Raises NotAvailableError if they cannot be had (``data-unreachable``, ``data-config``, ``data-not-public``,
-    ``missing-extra``), BackendError if they cannot be read (``data-broken``) or there are none (``data-empty``).
+    ``data-elsewhere``, ``missing-extra``), BackendError if they cannot be read (``data-broken``) or there are none
+    (``data-empty``).
     """
-    if dataset.absent and mirror.locate(config.data, dataset.path, dataset.config) is None:
-        raise NotAvailableError(
-            f"data set {dataset.path} is not available: {' '.join(dataset.absent.split())}", slug="data-not-public"
-        )
+    if not dataset.on_hub and mirror.locate(config.data, dataset.path, dataset.config) is None:
+        raise _by_hand(dataset)
     if importlib.util.find_spec("datasets") is None:
         told = f"the rows of {dataset.path} are read with `datasets`: pip install 'pytest-slm[data]'"
         raise NotAvailableError(told, slug="missing-extra")
     more = {} if dataset.revision is None else {"revision": dataset.revision}
-    splits, source = rows.load(dataset.path, dataset.config, (dataset.split,), config, more)
+    try:
+        splits, source = rows.load(dataset.path, dataset.config, (dataset.split,), config, more)
+    except NotAvailableError as error:
+        raise (error if dataset.on_hub else _by_hand(dataset)) from None
     where = f"{told_name(dataset)} ({source['data_from']})"
     if dataset.split not in splits:
         raise BackendError(f"{where} has no such split, but {', '.join(splits)}", slug="data-broken")
@@ -56,6 +58,16 @@ def read(dataset: Dataset, config: RunConfig) -> Table:
         data_sha256=source.get("data_sha256"),
         rows_sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
     )
+
+
+def _by_hand(dataset: Dataset) -> NotAvailableError:
+    """Why a data set that the Hub does not have is not there, and how to bring it."""
+    name = told_name(dataset)
+    if dataset.unpublished:
+        told = f"data set {name}, is not public: {' '.join(dataset.unpublished.split())}"
+        return NotAvailableError(told, slug="data-not-public")
+    told = f"data set {name}, is not on the Hub: {' '.join(dataset.elsewhere.split())}"
+    return NotAvailableError(told, slug="data-elsewhere")
 
 
 def provenance(tables: Iterable[Table]) -> Mapping[str, Any]:

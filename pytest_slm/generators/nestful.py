@@ -2,8 +2,8 @@
 
 Version 1 has 300 rows in three parts, and the functions of a part in a table of its own: a question shows those that it
 needs and some others of the part, drawn by the row, since all of them take ten thousand tokens. Version 2 has the
-functions of each question in its row. The call ``var_result`` that ends a row of version 1, which is no function, is
-left out, as in version 2.
+functions of each question in its row, and the answer that its calls come to. The call ``var_result`` that ends a row of
+version 1, which is no function, is left out, as in version 2.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError, Repo
-from pytest_slm.core.types import Dataset, Sample
+from pytest_slm.core.types import Dataset, Sample, ToolCall
+from pytest_slm.core.worlds import NO_CALL, grounded
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import Generator, GeneratorContext, Row
 
 PATH = "ibm-research/nestful"
+VERSION_1 = """
+the Hub has version 2 under this name. Version 1 is at https://github.com/IBM/NESTFUL, data_v1: write the rows of a part
+as the configuration that is called like it (executable, glaive, sgd; "input" as it is, "output" as JSON text), and its
+functions as spec_executable, spec_glaive and spec_sgd ("name", and "spec" with all of a function as JSON text) of
+DIR/ibm-research/nestful, and give --slm-data=DIR"""
 PARAMETERS = ("path_parameters", "query_parameters", "parameters", "arguments")
 OUTPUTS = ("output_parameters", "output_parameter")
 PROMPT = """Functions:
@@ -51,7 +57,7 @@ class NestfulOptions(Record):
         if self.version == "v2":
             return [Dataset(path=self.path, split="train")]
         names = [name for part in self.parts for name in (part, f"spec_{part}")]
-        return [Dataset(path=self.path, config=name, split="train") for name in names]
+        return [Dataset(path=self.path, config=name, split="train", elsewhere=VERSION_1) for name in names]
 
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
@@ -81,7 +87,9 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
 
 
 def _sample(id_: str, part: str, row: Row, tools: Sequence[Any], first: str, second: str) -> Sample:
-    calls = [(str(call["name"]), dict[str, Any](call["arguments"])) for call in _calls(row)]
+    said = _calls(row)
+    calls = grounded([ToolCall(name=str(one["name"]), arguments=one["arguments"], id=one["label"]) for one in said])
+    answer = row.get("gold_answer")
     return Sample(
         id=id_,
         input=PROMPT.format(
@@ -91,19 +99,28 @@ def _sample(id_: str, part: str, row: Row, tools: Sequence[Any], first: str, sec
             reference=first.removeprefix("$"),
             request=row["input"],
         ),
-        target=[{"name": name, "arguments": arguments} for name, arguments in calls],
+        target=said,
         metadata={
             "group": part,
             "calls": len(calls),
-            "functions": {"": [name for name, _ in calls]},
-            "parameters": {name: [f"{key} = {value}" for key, value in mine.items()] for name, mine in calls},
+            "functions": {"": [call.name for call in calls]},
+            "parameters": {
+                call.name: [f"{key} = {value}" for key, value in (call.arguments or {}).items()] for call in calls
+            },
+            **({} if answer is None else {"gold_answer": answer, "outputs": _outputs(tools)}),
         },
-        right_answers=(json.dumps(_calls(row)),),
+        right_answers=(json.dumps(said),),
     )
 
 
+def _outputs(tools: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The name of the output of each function that has one, and not several."""
+    named = {tool["name"]: list(_told_outputs(tool)) for tool in tools}
+    return {name: outputs[0] for name, outputs in named.items() if len(outputs) == 1}
+
+
 def _calls(row: Row) -> list[Mapping[str, Any]]:
-    return [call for call in json.loads(row["output"]) if call["name"] != "var_result"]
+    return [call for call in json.loads(row["output"]) if call["name"] != NO_CALL]
 
 
 def signature(spec: Mapping[str, Any]) -> str:
@@ -113,8 +130,12 @@ def signature(spec: Mapping[str, Any]) -> str:
         f"{name}{'' if not isinstance(kind, Mapping) or kind.get('required', True) else '?'}: {_type(kind)}"
         for name, kind in parameters.items()
     )
-    outputs = ", ".join(list(next((spec[key] for key in OUTPUTS if spec.get(key)), {}))[:8])
+    outputs = ", ".join(list(_told_outputs(spec))[:8])
     return f"{spec['name']}({told}) -> {outputs}: {' '.join(str(spec.get('description', '')).split())[:160]}"
+
+
+def _told_outputs(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((spec[key] for key in OUTPUTS if spec.get(key)), {})
 
 
 def _type(kind: object) -> str:

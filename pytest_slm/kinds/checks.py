@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_slm.backends.protocol import CHAT, TOOLS
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Grading, Talk
-from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
+from pytest_slm.core.types import Generation, Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import sha256
@@ -109,7 +109,7 @@ class Checks(Kind[ChecksOptions, Sample]):
     """Samples from a file or a generator, answered in the model's own words."""
 
     name = "checks"
-    options_type = ChecksOptions
+    options_type: ClassVar[type[ChecksOptions]] = ChecksOptions
 
     @functools.cached_property
     def generated(self) -> GeneratedSamples | None:
@@ -164,18 +164,24 @@ class Checks(Kind[ChecksOptions, Sample]):
         return self.count(self.task, self.options) if self.generated is None else self.generated.total()
 
     def converse(self, sample: Sample) -> Talk:
+        generation: Generation = yield self.asked(sample)
+        return (yield from self.judged(sample, generation))
+
+    def asked(self, sample: Sample) -> Request:
+        """The question about a sample."""
+        alone = self.options.grader is None and self.scorings.of(sample.scoring).timed
+        return self.options.request(sample, self.context.config.seed, alone=alone, bare=self._bare)
+
+    def judged(self, sample: Sample, generation: Generation) -> Talk:
+        """What the answer is worth, by the scorer or the grader."""
         grader = self.options.grader
-        scoring = self.scorings.of(sample.scoring) if grader is None else None
-        alone = scoring is not None and scoring.timed
-        generation = yield self.options.request(sample, self.context.config.seed, alone=alone, bare=self._bare)
         if generation.ending == "censored":
             # An empty answer would be right where nothing is wanted.
             return Verdict(value=0.0, answer="", explanation="no answer: its length was spent in the thinking")
         if grader is not None:
             verdict: Verdict = yield Grading(grader=grader, sample=sample, generation=generation)
             return verdict
-        assert scoring is not None
-        return scoring.judge(sample, generation)
+        return self.scorings.of(sample.scoring).judge(sample, generation)
 
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         tools = "prompt" if self.options.tools_in_prompt else "template"

@@ -33,7 +33,7 @@ def needs(
             read.setdefault(dataset, {}).setdefault(key, {})[config] = None
     for task in tasks:
         for one in others(task) if task.kind != "lm_eval" else ():
-            if not one.absent:  # nobody offers it
+            if one.on_hub:
                 read.setdefault(one.path, {}).setdefault(f"{task.suite}/{task.name}", {})[one.config] = None
     return [
         Need(

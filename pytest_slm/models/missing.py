@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def missing(submission: Submission, quantization: Quantization, *, offline: bool
         if offline:
             return Missing(n_bytes=None, reason=str(error))
     return _on_the_hub(submission, quantization)
+
+
+def arriving(submission: Submission, quantizations: Iterable[Quantization], *, offline: bool) -> list[Missing]:
+    """What several of them lack, with every download once: engines, kernels and derived types may share a file."""
+    found: dict[str, Missing] = {}
+    for one in quantizations:
+        lacks, published = missing(submission, one, offline=offline), one
+        while lacks.n_bytes != 0 and published.made is not None:
+            published = original_of(submission, published)
+        found.setdefault(published.name if lacks.n_bytes == 0 else f"{published.declared}, downloaded", lacks)
+    return list(found.values())
 
 
 def _derived(submission: Submission, quantization: Quantization, kind: str, *, offline: bool) -> Missing:

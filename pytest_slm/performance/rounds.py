@@ -119,6 +119,8 @@ class RoundsResult:
     timing: Timing
     shape: Shape | None
     provenance: Mapping[str, Any]
+    seconds: float
+    """That its rounds took, with what each needed before it, and without those of others that alternated with them."""
 
 
 class Player:
@@ -187,6 +189,7 @@ class Player:
             ),
             shape=self._rounds.shape,
             provenance=self._rounds.provenance(),
+            seconds=sum(map(sum, self._seconds)),
         )
 
     def _observed(self) -> Round:

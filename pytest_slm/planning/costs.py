@@ -7,6 +7,7 @@ import heapq
 import itertools
 import math
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
     """The cost of an item's requests, in the batches in which they are asked. ``lengths`` are output tokens of a pilot
     (none where nothing is written). Raises SlmError for a backend that does not plan."""
     if asked.requests:
-        batches = batches_of_requests(asked.requests)
+        batches = _calls(asked.requests)
         works = [backend.workload_of_requests([asked.requests[place] for place in mine]) for mine in batches]
     else:
         batches = batches_of_pairs(asked.pairs)
@@ -88,6 +89,14 @@ def of_item(asked: FirstRound, backend: RemoteBackend, rates: Rates, lengths: Se
         outputs=max((work.outputs for work in works), default=0),
         doubt_s=_doubt(lengths) * written_s,
     )
+
+
+def _calls(requests: Sequence[Request]) -> list[list[int]]:
+    """The places of the requests of each call: in batches, but one by one where an answer's own time counts."""
+    together = [place for place, request in enumerate(requests) if not request.alone]
+    batches = batches_of_requests([requests[place] for place in together])
+    alone = [[place] for place, request in enumerate(requests) if request.alone]
+    return [[together[place] for place in mine] for mine in batches] + alone
 
 
 def _doubt(lengths: Sequence[int]) -> float:
@@ -129,16 +138,22 @@ def pilot(asked: FirstRound, backend: Backend, rates: Rates | None = None, allow
     shown = sum(backend.count_tokens(chosen))
     if shown > UNIMPORTANT * sum(longest):
         return longest
-    affordable = max(2, PILOT_TOKENS * len(chosen) // max(1, shown))
-    if rates is not None and chosen:
+    began = time.perf_counter()
+
+    def affordable() -> int:
+        most = max(2, PILOT_TOKENS * len(chosen) // max(1, shown))
+        if rates is None or not chosen:
+            return most
         steps = max(longest) / 2 * rates.step_s  # they are written together, and none beyond half of what is allowed
         each = shown / len(chosen) * rates.row_s + max(longest) / 2 * rates.spoken_s
-        affordable = min(affordable, int(max(0.0, allowed_s - steps) / (each or 1e-9)))
-        if not affordable:
-            return []
-    lengths = _lengths(backend, _spread(asked.requests, min(PILOT, affordable)))
-    if lengths and max(lengths) < SHORT * max(longest) and affordable > PILOT:
-        lengths = _lengths(backend, _spread(asked.requests, min(SECOND_PILOT, affordable)))
+        left_s = allowed_s - (time.perf_counter() - began) - steps
+        return min(most, int(max(0.0, left_s) / (each or 1e-9)))
+
+    if not (n := affordable()):
+        return []
+    lengths = _lengths(backend, _spread(asked.requests, min(PILOT, n)))
+    if lengths and max(lengths) < SHORT * max(longest) and (n := affordable()) > PILOT:
+        lengths = _lengths(backend, _spread(asked.requests, min(SECOND_PILOT, n)))
     return lengths
 
 

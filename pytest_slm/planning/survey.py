@@ -21,14 +21,15 @@ from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.kinds.checking import count_samples
 from pytest_slm.machine.hardware import usable_cores, usable_memory
 from pytest_slm.machine.memory import memory_use
-from pytest_slm.models import free, missing
+from pytest_slm.models import arriving, free, missing
 from pytest_slm.planning import costs, rates
 from pytest_slm.planning.plan import REPORT_S, Needs, PlannedItem, RunPlan
 from pytest_slm.run.drive import FirstRound, first_round
 from pytest_slm.run.session import Run
 
 SHARE = 0.2
-"""Of a budget, or else of the time that the run is roughly thought to take, planning may ask so much of the model."""
+"""Of the time that the run is roughly thought to take, or of a budget below it, planning may take so much; beyond it
+the model is asked nothing, and rough rates and the longest answers are planned for."""
 MOST = 256
 """Samples of an item that are looked at; what all of more would ask is reckoned from so many of them."""
 OF_LONGEST = 0.25
@@ -93,6 +94,7 @@ def survey(
                 watcher.start(item.item)
                 asked.append(model.first(item))
                 _in_time(run, len(asked), len(items))
+            started += model.imports_s
             model.measure(asked)
             measured.append((quantization, model.rates))
         except _TooLateError as error:
@@ -104,7 +106,7 @@ def survey(
             watcher.start(first.wanted.item)
             planned.append(first.known or model.item(first))
             watcher.finish(first.wanted.item)
-    took = time.perf_counter() - began - started  # a run opens the models, too
+    took = time.perf_counter() - began - started  # a run opens the models and imports the libraries, too
     return RunPlan(
         items=tuple(planned),
         rates=tuple(measured),
@@ -148,6 +150,7 @@ class _Model:
     """One open model: its rates, its memory, and the items on it."""
 
     def __init__(self, run: Run, backend: RemoteBackend) -> None:
+        self._began = time.perf_counter()
         self._startup_s = session_age() + REPORT_S
         self._run = run
         self._backend = backend
@@ -155,6 +158,8 @@ class _Model:
         self.rates = rates.glance(backend, run.config.seed)
         self._base: int | None = None
         self._pilots_s = self._rough_s = 0.0
+        self._kinds: set[str] = set()
+        self.imports_s = 0.0
 
     def first(self, wanted: PlannedDemand) -> _First:
         """What an item asks first, and roughly how long that takes; what cannot be known of it has a reason."""
@@ -163,6 +168,11 @@ class _Model:
                 seconds = self._timed(wanted).seconds
                 return _First(wanted=wanted, rough_s=seconds or 0.0)
             with contextlib.redirect_stderr(io.StringIO()):  # progress bars of what makes the requests
+                if wanted.task.kind not in self._kinds:  # it imports libraries, once in a process
+                    self._kinds.add(wanted.task.kind)
+                    began = time.perf_counter()
+                    self._run.kind(wanted.task, wanted.item, lambda: self._backend).ready()
+                    self.imports_s += time.perf_counter() - began
                 asked = first_round(self._run.kind(wanted.task, wanted.item, lambda: self._backend), MOST)
             if not asked.requests and not asked.pairs:
                 nothing = PlannedItem(item=wanted.item, samples=0, requests=0, seconds=asked.seconds)
@@ -184,10 +194,10 @@ class _Model:
         """Measure the memory of a plan and how fast the model is, each if the run (or its budget) is long enough for
         that to be a small part of it, and set aside what pilots may take."""
         config, rough = self._run.config, self.rates
-        whole = config.budget
-        if whole is None:  # a run starts, too
-            whole = self._startup_s + sum(first.rough_s for first in asked)
-        allowed = SHARE * whole / len(self._run.quantizations) - rough.took_s
+        whole = self._startup_s + sum(first.rough_s for first in asked)  # a run starts, too
+        if config.budget is not None:
+            whole = min(whole, config.budget)
+        allowed = SHARE * whole / len(self._run.quantizations) - (time.perf_counter() - self._began - self.imports_s)
         if config.plan and rates.seconds_to_read(rough) < allowed:  # nobody sees it otherwise
             began = time.perf_counter()
             self._base = self._memory_without_cells()
@@ -285,8 +295,8 @@ def _unknown(run: Run, wanted: PlannedDemand, error: SlmError) -> PlannedItem:
 
 def _needs(run: Run, planned: Sequence[PlannedItem]) -> Needs:
     names = dict.fromkeys(item.item.quantization for item in planned)
-    arriving = [missing(run.submission, run.quantization(name), offline=run.config.offline) for name in names]
-    known = [item.n_bytes for item in arriving]
+    lacking = arriving(run.submission, map(run.quantization, names), offline=run.config.offline)
+    known = [item.n_bytes for item in lacking]
     lines = sum((item.requests or item.samples or 0) * LINE_BYTES for item in planned)
     text = sum(2 * CHARACTERS * (item.output or 0) for item in planned)  # in the sample and in the answer
     return Needs(
@@ -295,7 +305,7 @@ def _needs(run: Run, planned: Sequence[PlannedItem]) -> Needs:
         disk_bytes=lines + text + REPORT_BYTES * len(names),
         disk_free=free(Path(run.config.reports)),
         download_bytes=None if None in known else sum(n or 0 for n in known),
-        download_free=next((item.free for item in arriving if item.free is not None), None),
-        download_reason="; ".join(item.reason for item in arriving if item.n_bytes is None),
-        weights_bytes=max((item.size for item in arriving if item.size is not None), default=None),
+        download_free=next((item.free for item in lacking if item.free is not None), None),
+        download_reason="; ".join(item.reason for item in lacking if item.n_bytes is None),
+        weights_bytes=max((item.size for item in lacking if item.size is not None), default=None),
     )

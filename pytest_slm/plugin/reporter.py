@@ -21,6 +21,7 @@ from pytest_slm.machine.memory import memory_use
 from pytest_slm.plugin.items import LIVE, planned
 from pytest_slm.run.assembly import SessionFacts, assemble, drop_torn_off, take_back, unchecked_gates, write_report
 from pytest_slm.run.session import Run
+from pytest_slm.terminal.engines import side_by_side
 from pytest_slm.terminal.progress import live_line
 from pytest_slm.terminal.summary import result_line, summarize
 
@@ -138,6 +139,8 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for report in self._reports:
             summarize(terminalreporter, report)
+        for line in side_by_side(self._reports):
+            terminalreporter.write_line(line)
         if any(report.interrupted for report in self._reports):
             terminalreporter.write_line(
                 "slm: interrupted. Finished items and finished batches of answers are kept; the same command with "

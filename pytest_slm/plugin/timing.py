@@ -66,7 +66,9 @@ class Timer:
         with skipping():
             measured = self._measured(make)
         hand_over(benchmark, measured)
-        about = {"timing": measured.timing, "shape": measured.shape}
+        about: dict[str, Any] = {"timing": measured.timing, "shape": measured.shape}
+        if "interleaved" in measured.provenance:  # the first item of them has taken the time of all
+            about["seconds"] = measured.seconds
         self._hand_in(measured.measurements, measured.metrics, measured.primary, measured.provenance, **about)
         return measured
 
@@ -82,7 +84,7 @@ class Timer:
         metrics: tuple[Metric, ...],
         primary: str | None,
         provenance: Mapping[str, Any],
-        **known: Timing | Shape | None,
+        **known: Timing | Shape | float | None,
     ) -> None:
         result = self._run.timed(self._identity, measurements, metrics, primary, provenance, **known)
         report_result(self._item, self._run.judged(result))

@@ -8,22 +8,15 @@ once, and renders all prompts (docs/decisions/0027-templates-in-a-process.md).
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
-import queue
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from pytest_slm.errors import BackendError
+from pytest_slm.guest import Guest
 
 GUEST = Path(__file__).with_name("guest.py")
 
@@ -33,9 +26,6 @@ MAX_MEMORY = 512 * 1024 * 1024
 """Bytes that the process may have: address space where the kernel limits that (Linux), else memory in use."""
 MAX_SECONDS = 10.0
 """For one answer of the process. Real templates take milliseconds."""
-TOO_MUCH = f"took more than {MAX_MEMORY >> 20} MB, so it was ended"
-LOOK_S = 0.05
-"""How often a process that takes long is looked at."""
 START_S = 60.0
 
 
@@ -53,93 +43,30 @@ class Rendering:
         return self.text
 
 
-class Renderer:
+class Renderer(Guest):
     """One process, and what it has been told. Dead after a template that it could not survive."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(GUEST), str(MAX_MEMORY)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="ascii",
-        )
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="chat templates", daemon=True).start()
+        super().__init__(GUEST, MAX_MEMORY, longest=16 * MAX_RENDERED)
         self._source: str | None = None
         self.ready = False
         """Whether it has ever answered."""
-        self._ended = ""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be asked."""
-        return not self._ended and self._process.poll() is None
 
     def ask(self, source: str, asks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The answer of the process. Raises BackendError if it did not survive."""
-        if not self.ready and not self._line(START_S):
-            raise failure(f"the process that renders it did not start: it {self._ended}")
+        if not self.ready and not self.line(START_S):
+            raise failure(f"the process that renders it did not start: it {self.ended}")
         self.ready = True
         order: dict[str, Any] = {"asks": asks, "characters": MAX_RENDERED, "seconds": MAX_SECONDS}
         if source != self._source:
             self._source = order["source"] = source
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it has ended: so do its lines
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-        line = self._line(MAX_SECONDS)
-        answer: dict[str, Any] = json.loads(line or "{}")
+        self.tell(order)
+        answer: dict[str, Any] = json.loads(self.line(MAX_SECONDS) or "{}")
         if any(error == "MemoryError" for _, error in answer.get("answers", ())):
-            self.close(TOO_MUCH)  # nor is it known what it still holds
-        if self._ended:
-            raise failure(f"the process that renders it {self._ended}; the model needs another template")
+            self.close(self.too_much)  # nor is it known what it still holds
+        if self.ended:
+            raise failure(f"the process that renders it {self.ended}; the model needs another template")
         return answer
-
-    def close(self, why: str = "was closed") -> None:
-        """End it; may be called twice."""
-        self._ended = self._ended or why
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-
-    def _read(self) -> None:
-        with self._process.stdout as pipe:  # type: ignore[union-attr]
-            while (line := pipe.readline(16 * MAX_RENDERED)).endswith("\n"):
-                self._lines.put(line)
-            self._lines.put("")
-
-    def _line(self, seconds: float) -> str:
-        """Its next line; empty, and the reason in ``_ended``, if none came."""
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                line = self._lines.get(timeout=LOOK_S)
-            except queue.Empty:
-                if time.monotonic() > until:
-                    self.close(f"was not done after {seconds:g} s, so it was ended: it may loop for ever")
-                elif self._memory() > MAX_MEMORY:
-                    self.close(TOO_MUCH)
-                continue
-            if not line:
-                self.close(_ending(self._process.wait()))
-            return line
-
-    def _memory(self) -> int:
-        try:
-            return int(psutil.Process(self._process.pid).memory_info().rss)
-        except psutil.Error:  # it has just ended
-            return 0
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"was ended by signal {-code}"
 
 
 def failure(what: str) -> BackendError:

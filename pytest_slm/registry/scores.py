@@ -77,10 +77,7 @@ class Stratum:
 
 def engine_of(run: RunReport) -> str | None:
     """Name and version of the engine, ``llama-cpp-python 0.3.36``; None if the report does not say."""
-    if run.backend is None:
-        return None
-    name, version = run.backend.name, run.backend.engine_version
-    return (version if " " in version else f"{name} {version}".strip()) or None
+    return run.backend.engine_and_build or None if run.backend else None
 
 
 def server_of(run: RunReport) -> str | None:

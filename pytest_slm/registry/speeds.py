@@ -78,9 +78,15 @@ class QuantizationSpeed(Record):
     """The same beside a reference, the worst of each."""
 
     @property
+    def engine_name(self) -> str:
+        """The engine without its version: speeds of two engines are shown side by side, and in no order."""
+        name, _, version = (self.engine or "").partition(" ")
+        return self.engine or "" if version.startswith("sha256:") else name  # of a library nothing else is known
+
+    @property
     def correctness(self) -> tuple[str, ...]:
         """Whether what was so fast was right, as lines."""
-        return correctness(self.kernels_nmse, self.kernels_beside)
+        return correctness(self.engine or "an unknown engine", self.kernels_nmse, self.kernels_beside)
 
 
 @dataclass(frozen=True, kw_only=True)

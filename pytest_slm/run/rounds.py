@@ -18,12 +18,12 @@ from pytest_slm.core.request import (
     Trial,
 )
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.core.worlds import Executed, Execution, Handover
+from pytest_slm.core.worlds import Chain, Executed, Execution, Handover, Reached
 from pytest_slm.errors import ScoringError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer
 from pytest_slm.run.conversation import Conversation
-from pytest_slm.sandbox import Outcome, Sandbox, Worlds
+from pytest_slm.sandbox import Chains, Outcome, Sandbox, Worlds
 
 A = TypeVar("A", Request, Likelihoods, RollingLikelihood)
 
@@ -65,11 +65,12 @@ class QuestionRounds:
         self._asking: list[Conversation] = []
         self._grading: list[Conversation] = []
         self._waiting: list[Conversation] = []
-        self._trials: dict[int, tuple[Conversation, Future[Outcome] | Future[Executed]]] = {}
+        self._trials: dict[int, tuple[Conversation, Future[Outcome] | Future[Executed] | Future[Reached]]] = {}
         self._ended = 0
         self._resources = contextlib.ExitStack()
         self._sandbox: Sandbox | None = None
         self._worlds: Worlds | None = None
+        self._chains: Chains | None = None
         self.graders: dict[str, Any] = {}
 
     def begin(self) -> None:
@@ -193,6 +194,10 @@ class QuestionRounds:
             if self._worlds is None:
                 self._worlds = self._resources.enter_context(Worlds())
             self._trials[id(conversation)] = (conversation, self._worlds.submit(ask))
+        elif isinstance(ask, Chain):
+            if self._chains is None:
+                self._chains = self._resources.enter_context(Chains())
+            self._trials[id(conversation)] = (conversation, self._chains.submit(ask))
         elif isinstance(ask, Grading):
             self._grading.append(conversation)
         elif isinstance(ask, Handover):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.registry.entry import Registry, RegistryEntry
 from pytest_slm.registry.performance import STANDARD_CONTEXT, STANDARD_DECODE
-from pytest_slm.registry.speeds import Quantity
+from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.speed import machine_name
 from pytest_slm.site.views import Plot, sampled, score_plot, title_of
@@ -105,14 +106,22 @@ def _group(key: str, entries: Sequence[RegistryEntry], addresses: Mapping[str, s
         rank = total.rank if total and total.rank else math.inf
         return rank, -total.score if total else math.inf, entry.name.casefold(), entry.id
 
+    named = Counter(speed.engine_name for entry in entries if (speed := _speed(entry, profile)))
+    engine = min(named, key=lambda name: (-named[name], name), default="")
     return MachineGroup(
         title=machine_name(hardware) if key else "Machine not known",
         fingerprint=key,
-        rows=tuple(_row(entry, addresses[entry.id], profile) for entry in sorted(entries, key=place)),
+        rows=tuple(_row(entry, addresses[entry.id], profile, engine) for entry in sorted(entries, key=place)),
     )
 
 
-def _row(entry: RegistryEntry, href: str, profile: str) -> ModelRow:
+def _speed(entry: RegistryEntry, profile: str) -> QuantizationSpeed | None:
+    """Speeds belong to the machine of the group; those of another machine stand on the model's page only."""
+    here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry, profile) else None
+    return here.quantizations.get(entry.quantization) if here else None
+
+
+def _row(entry: RegistryEntry, href: str, profile: str, engine: str) -> ModelRow:
     total = entry.aggregates.get(profile)
     sampled_cases = {name: sampled(case.mode, case.limit, case.settings) for name, case in entry.use_cases.items()}
     # Without an aggregate the model's scores are those of its use cases.
@@ -122,17 +131,16 @@ def _row(entry: RegistryEntry, href: str, profile: str) -> ModelRow:
         else ", ".join(sorted({*sampled_cases.values()} - {""}))
     )
     score = numbers.points(total.score, total.interval) if total else (numbers.MISSING, "")
-    # Speeds belong to the machine of the group; those of another machine stand on the model's page only.
-    here = entry.performance if entry.performance and entry.performance.machine == machine_of(entry, profile) else None
-    speed = here.quantizations.get(entry.quantization) if here else None
+    speed = _speed(entry, profile)
+    other = speed.engine if speed and speed.engine_name != engine else None
     size = entry.quantizations[entry.quantization].size_bytes
     cells = {
         "score": Cell(text=score[0], note=score[1], sort=f"{total.score:.6g}" if total else ""),
         "parameters": _count(entry),
         "size": Cell(text=numbers.size(size), sort=str(size)) if size else Cell(text=numbers.MISSING),
         "ram": _cell(speed.ram_gb if speed else None, gigabytes=True),
-        "tps": _cell(speed.tps_output if speed else None, standard=STANDARD_DECODE),
-        "ttft": _cell(speed.ttft_ms if speed else None, standard=STANDARD_CONTEXT),
+        "tps": _cell(speed.tps_output if speed else None, standard=STANDARD_DECODE, other=other),
+        "ttft": _cell(speed.ttft_ms if speed else None, standard=STANDARD_CONTEXT, other=other),
     }
     search = " ".join(filter(None, (entry.name, entry.id, entry.family, entry.hf_repo, *entry.tags, *entry.categories)))
     data = {
@@ -172,8 +180,11 @@ def _count(entry: RegistryEntry) -> Cell:
     return Cell(text=numbers.parameters(entry.parameters), sort=str(entry.parameters))
 
 
-def _cell(quantity: Quantity | None, *, gigabytes: bool = False, standard: int | None = None) -> Cell:
-    """A quantity; one of another length than the standard one is shown, but neither sorted nor filtered by."""
+def _cell(
+    quantity: Quantity | None, *, gigabytes: bool = False, standard: int | None = None, other: str | None = None
+) -> Cell:
+    """A quantity; one of another length than the standard one, or by another engine than that of most models here, is
+    shown, but neither sorted nor filtered by."""
     if quantity is None:
         return Cell(text=numbers.MISSING)
     if gigabytes:
@@ -181,8 +192,10 @@ def _cell(quantity: Quantity | None, *, gigabytes: bool = False, standard: int |
     text = numbers.estimate(quantity.value, quantity.interval)[0]
     # The reason of noise stands on the model's page.
     told = "noisy" if quantity.verdict == "noisy" else ""
-    comparable = standard is None or quantity.of == f"{standard} tokens"
+    comparable = standard is None or (quantity.of == f"{standard} tokens" and other is None)
     sort = f"{quantity.value:.6g}" if comparable else ""
     return Cell(
-        text=f"{text}{numbers.NBSP}{quantity.unit}", note=", ".join(filter(None, (quantity.of, told))), sort=sort
+        text=f"{text}{numbers.NBSP}{quantity.unit}",
+        note=", ".join(filter(None, (quantity.of, told, other and f"by {other}"))),
+        sort=sort,
     )

@@ -25,7 +25,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     rows = [_row(result) for result in in_order]
     for number, line in enumerate(aligned([HEAD, *rows])):
         terminal.write_line(line, bold=number == 0)
-    reasons = [f"{result.outcome} {_name(result)}: {result.reason}" for result in run.results if result.reason]
+    reasons = [f"{result.outcome} {name_of(result)}: {result.reason}" for result in run.results if result.reason]
     for line in (*reasons, *_composites(run), *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
     for series in lengths(run.results):
@@ -106,14 +106,14 @@ def _timings(run: RunReport) -> list[str]:
     for result in (result for result in run.results if result.measurements and result.outcome in MEASURED):
         others = [metric for metric in result.metrics if metric.name != result.primary]
         if others:
-            told = ", ".join(f"{metric.name} {_readable(metric.value, metric.unit)}" for metric in others)
-            lines.append(f"{_name(result)}: {told}")
+            told = ", ".join(f"{metric.name} {readable(metric.value, metric.unit)}" for metric in others)
+            lines.append(f"{name_of(result)}: {told}")
         if result.timing and result.timing.noise:
-            lines.append(f"noisy {_name(result)}: {result.timing.noise}")
+            lines.append(f"noisy {name_of(result)}: {result.timing.noise}")
         per_token = next((m for m in result.measurements if m.name == "energy_per_token"), None)
         if per_token is not None:
-            joules = _readable(statistics.median(per_token.values), per_token.unit)
-            lines.append(f"{_name(result)}: energy_per_token {joules}")
+            joules = readable(statistics.median(per_token.values), per_token.unit)
+            lines.append(f"{name_of(result)}: energy_per_token {joules}")
         else:
             energy = energy or (result.timing.energy if result.timing else "")
     lines = [*lines, f"no energy: {energy}"] if energy else lines
@@ -150,7 +150,7 @@ def _without_effect(run: RunReport) -> list[str]:
     items: dict[tuple[str, str], list[str]] = {}
     for result in run.results:
         for name, why in result.without_effect.items():
-            items.setdefault((name, why), []).append(_name(result))
+            items.setdefault((name, why), []).append(name_of(result))
     alike: dict[tuple[str, str], list[str]] = {}
     for (name, why), mine in items.items():
         more = f" and {len(mine) - 4} more" if len(mine) > 4 else ""
@@ -195,7 +195,7 @@ def _row(result: Result) -> tuple[str, ...]:
         metric = result.metrics[0]
     if metric is None and result.outcome in MEASURED and result.measurements:
         memory = next((m for m in result.measurements if m.name == "peak_rss"), result.measurements[0])
-        shown = (memory.name, _readable(statistics.median(memory.values), memory.unit), "", "")
+        shown = (memory.name, readable(statistics.median(memory.values), memory.unit), "", "")
     else:
         shown = _shown(metric)
     remarks = [f"{result.n_unscored} unscored"] if result.n_unscored else []
@@ -206,7 +206,7 @@ def _row(result: Result) -> tuple[str, ...]:
         remarks.append(noise)
     n = shown[3] + (f" ({', '.join(remarks)})" if remarks else "")
     seconds = f"{result.seconds:.1f}" if result.outcome != "not_run" else ""
-    return (_name(result), *shown[:3], n, seconds, result.outcome)
+    return (name_of(result), *shown[:3], n, seconds, result.outcome)
 
 
 def _cut(result: Result, metric: Metric | None) -> list[str]:
@@ -254,7 +254,8 @@ def _result_line(result: Result) -> str:
     return f"  {result.id} {metric} {value}{doubt}{count}, {seconds} s{verdict}"
 
 
-def _name(result: Result) -> str:
+def name_of(result: Result) -> str:
+    """``performance/decode[100]``, whatever the quantization."""
     return f"{result.suite}/{result.task}" + (f"[{result.variant}]" if result.variant else "")
 
 
@@ -264,14 +265,15 @@ def _shown(metric: Metric | None) -> tuple[str, str, str, str]:
     if metric.unit == "share":
         bounds = f"{100 * metric.interval[0]:.1f} – {100 * metric.interval[1]:.1f} %" if metric.interval else "unknown"
         return (metric.name, f"{100 * metric.value:.1f} %", bounds, str(metric.n))
-    bounds = " – ".join(_number(bound) for bound in metric.interval) if metric.interval else "unknown"
-    return (metric.name, _readable(metric.value, metric.unit), bounds, str(metric.n))
+    bounds = " – ".join(number(bound) for bound in metric.interval) if metric.interval else "unknown"
+    return (metric.name, readable(metric.value, metric.unit), bounds, str(metric.n))
 
 
-def _readable(value: float, unit: str) -> str:
-    return f"{value / 1e6:.0f} MB" if unit == "B" else f"{_number(value)} {unit}"
+def readable(value: float, unit: str) -> str:
+    """A value with its unit, for people."""
+    return f"{value / 1e6:.0f} MB" if unit == "B" else f"{number(value)} {unit}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three digits, and never 1.02e+03, which is hard to compare with 998."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -171,6 +171,17 @@ def test_an_engine_whose_kernels_for_many_tokens_are_wrong_is_held_to_small_step
     assert held.time(EngineTest(n_prompt=64)).n_evaluated == 64
 
 
+def test_kernels_that_give_no_numbers_are_told_as_a_number(opened, small_model, monkeypatch):
+    whole = soundness._logits
+
+    def logits(model, limits, ids, step):
+        return whole(model, limits, ids, step) * (np.nan if min(step, limits.n_ubatch) > 31 else 1)
+
+    monkeypatch.setattr(soundness, "_logits", logits)
+    said = opened(small_model).describe()
+    assert (said.n_ubatch, said.kernels_nmse) == (31, 1e9)  # infinity would travel nowhere
+
+
 def test_an_engine_that_is_wrong_in_small_steps_too_is_refused(opened, small_model, monkeypatch):
     wrong_in_steps_above(monkeypatch, 8)
     with pytest.raises(BackendError, match="its kernels are wrong on this processor") as caught:
@@ -252,3 +263,15 @@ def test_a_reference_that_cannot_be_opened_is_told(opened, small_model, monkeypa
     with pytest.raises(BackendError, match=r"nowhere\.gguf: the reference .* cannot open it") as caught:
         reference._reference(model, opened(small_model)._limits, "llama.cpp", None)
     assert caught.value.slug == "kernels-reference"
+
+
+@pytest.mark.parametrize(("length", "shared"), [(100, 3584 // 256 - 1), (300, 3584 // 512 - 1)])
+def test_fewer_long_prompts_run_together_where_each_looks_at_the_memory_of_all(opened, small_model, length, shared):
+    from pytest_slm.backends.llamacpp.generation import Batcher
+
+    def at_once(engine):
+        backend = opened(small_model, engine)
+        requests = [Request(prompt_ids=(1,) * length, max_tokens=2) for _ in range(40)]
+        return Batcher(backend._context, [backend._prompt(n, one) for n, one in enumerate(requests)]).at_once
+
+    assert (at_once("llama.cpp"), at_once("ik")) == (32, shared)

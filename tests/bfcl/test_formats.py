@@ -75,3 +75,8 @@ def test_a_grammar_allows_no_call(texts, question):
     for answer in ({}, [{"function": "h", "parameters": {}}], [{"function": "f", "parameters": {"z": 1}}]):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(answer, schema)
+    nothing = calls_schema(question(), texts)  # some rows have no function at all
+    jsonschema.Draft202012Validator.check_schema(nothing)
+    jsonschema.validate([], nothing)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(right, nothing)

@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from pytest_slm.core.types import Quantization, Submission
-from pytest_slm.models import derive, hub, missing, select
+from pytest_slm.errors import NotAvailableError
+from pytest_slm.models import arriving, derive, hub, missing, select, variants
 
 module = sys.modules["pytest_slm.models.missing"]
 
@@ -48,6 +49,20 @@ def test_a_derived_quantization_lacks_what_its_source_lacks(tmp_path, offer):
     found = missing(submission, wanted, offline=True)
     assert (found.nothing, found.n_bytes) == (False, None)
     assert "gone.gguf" in found.reason
+
+
+def test_engines_and_kernels_share_what_is_downloaded(monkeypatch):
+    listed = hub.Listing(
+        repo="org/m", revision="a", files=("a.gguf", "b.gguf"), quantizations=(), sizes={"a.gguf": 5, "b.gguf": 7}
+    )
+    monkeypatch.setattr(hub, "listing", lambda *_, **__: listed)
+    monkeypatch.setattr(hub, "cache_folder", lambda: module.Path())
+    offered = tuple(Quantization(name=name, format="gguf", file=f"{name}.gguf") for name in "ab")
+    submission = Submission(slug="m", name="M", hf_repo="org/m", quantizations=offered, derive=True)
+    monkeypatch.setattr(module, "locate", lambda *_, **__: (_ for _ in ()).throw(NotAvailableError("not here")))
+    chosen = variants(offered, ("llama.cpp", "ik"), ("native", "F16"))
+    assert len(chosen) == 8
+    assert sorted(one.n_bytes for one in arriving(submission, chosen, offline=False)) == [5, 7]
 
 
 @pytest.mark.parametrize(

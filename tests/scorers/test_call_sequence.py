@@ -12,9 +12,9 @@ from pytest_slm.errors import UsageError
 from pytest_slm.scorers.rules.call_sequence import CALL_SEQUENCE, calls_of, labels
 
 GOLD = [
-    {"name": "search", "arguments": {"city": "Oslo"}},
-    {"name": "book", "arguments": {"id": "$var1.id$", "n": 2}},
-    {"name": "pay", "arguments": {"booking": "$var2.ref$"}},
+    {"name": "search", "arguments": {"city": "Oslo"}, "label": "$var_1"},
+    {"name": "book", "arguments": {"id": "$var_1.id$", "n": 2}, "label": "$var_2"},
+    {"name": "pay", "arguments": {"booking": "$var_2.ref$"}, "label": "$var_3"},
 ]
 
 
@@ -26,39 +26,41 @@ def judged(text, calls=GOLD):
     return CALL_SEQUENCE.judge(sample_of(calls), Generation(text=text, n_prompt=1, n_output=1, finish="stop"), None)
 
 
-def with_labels(calls):
-    return json.dumps([{**call, "label": f"var{place}"} for place, call in enumerate(calls, 1)])
-
-
 @pytest.mark.parametrize(
     ("calls", "share"),
     [
         (GOLD, 1),
         (GOLD[:2], 2 / 3),
-        (GOLD[1:], 2 / 3),  # a gap where the first is missing
-        ([GOLD[0], GOLD[2]], 2 / 3),
+        (GOLD[1:], 1 / 3),  # a gap where the first is missing, and what refers to it refers to nothing
+        ([GOLD[0], GOLD[2]], 1 / 3),
         ([*GOLD, GOLD[0]], 3 / 4),  # one too many
         ([GOLD[1], GOLD[0], GOLD[2]], 1 / 3),  # of one length: place by place, order counts
         ([{"name": "other", "arguments": {}}, *GOLD], 0),  # gaps are put in from the expected side, until it is empty
         ([{**GOLD[0], "arguments": {"city": "Bergen"}}, *GOLD[1:]], 2 / 3),
-        ([GOLD[0], {"name": "book", "arguments": {"n": "2", "id": "$var1.id$"}}, GOLD[2]], 1),  # as texts, in any order
-        ([GOLD[0], {"name": "book", "arguments": {"n": 2, "id": "$var_1.id$"}}, GOLD[2]], 2 / 3),
+        ([GOLD[0], {**GOLD[1], "arguments": {"n": "2", "id": "$var_1.id$"}}, GOLD[2]], 1),  # as texts, in any order
+        ([GOLD[0], {**GOLD[1], "arguments": {"n": 2, "id": "$var_2.id$"}}, GOLD[2]], 2 / 3),
+        ([{**GOLD[0], "label": "var7"}, {**GOLD[1], "arguments": {"id": "$var7.id$", "n": 2}}, GOLD[2]], 1),
+        ([GOLD[0], {**GOLD[1], "arguments": {"id": "$var_1.id", "n": 2}}, GOLD[2]], 1),  # the last $ may be left out
+        ([{"name": "search", "parameters": {"city": "Oslo"}, "label": "var_1"}, *GOLD[1:]], 1),
+        ([*GOLD, {"name": "var_result", "arguments": {"x": "$var_3.x$"}}], 1),  # that is no call
+        ([{**GOLD[0], "label": 7}, *GOLD[1:]], 2 / 3),  # no label: what refers to it refers to nothing
         ([], 0),
     ],
 )
 def test_partial_match_counts_places_and_gaps(calls, share):
-    verdict = judged(with_labels(calls))
+    verdict = judged(json.dumps(calls))
     assert verdict.value == verdict.values["partial_match"] == pytest.approx(share)
     assert verdict.values["full_match"] == float(share == 1)
 
 
 @pytest.mark.parametrize("wrap", ["{}", "```json\n{}\n```", "<tool_call>{}</tool_call>", "Sure! Here it is: {} Done."])
 def test_calls_are_found_wherever_they_stand(wrap):
-    assert judged(wrap.replace("{}", with_labels(GOLD))).value == 1
+    assert judged(wrap.replace("{}", json.dumps(GOLD))).value == 1
 
 
 def test_python_calls_are_read_too():
-    assert judged('[search(city="Oslo"), book(id="$var1.id$", n=2), pay(booking="$var2.ref$")]').value == 1
+    # they have no labels, so that only the call without a reference is right, as in NESTful's scorer
+    assert judged('[search(city="Oslo"), book(id="$var_1.id$", n=2), pay(booking="$var_2.ref$")]').value == 1 / 3
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,7 @@ def test_python_calls_are_read_too():
         '[{"name": "search", "arguments": "city=Oslo"}]',
         '[{"name": "\ud800", "arguments": {}}]',
         '[{"name": "search", "arguments": {}}, ' * 300,
+        json.dumps([{"name": "x" * 40_000, "label": "var"}, {"name": "f", "arguments": {"a": "$var." * 9_000}}]),
     ],
 )
 def test_whatever_was_written_is_no_more_than_wrong(text):

@@ -382,11 +382,27 @@ def test_a_page_outside_of_the_site_is_never_written(tmp_path, registry_file, ru
     assert not list(tmp_path.rglob("*.html"))
 
 
+def test_models_of_another_engine_are_not_sorted_by_speed(factory):
+    engines = {"a": "llama-cpp-python 0.3.36", "b": "llama-cpp-python 0.3.35", "c": "ik-llama-cpp-python 0.1.5"}
+    runs = [
+        factory.make_run(slug=name, name=name, hf_repo=f"org/{name}", backend={"engine_version": version})
+        for name, version in engines.items()
+    ]
+    found = registry(*runs)
+    (group,) = home_view(found, {entry.id: "" for entry in found.models}).groups
+    speeds = {row.name: (row.tps, row.ttft) for row in group.rows}
+    assert all(cell.sort and "by" not in cell.note for name in "ab" for cell in speeds[name])
+    assert {(cell.sort, cell.note.rpartition(", ")[2]) for cell in speeds["c"]} == {
+        ("", "by ik-llama-cpp-python 0.1.5")
+    }
+    assert all(row.ram.sort for row in group.rows)
+
+
 def test_whether_a_speed_was_right_stands_beside_it(factory):
     checked = factory.make_run(backend={"kernels_nmse": 0.0021})
     (told,), (untold,) = (registry(run).models for run in (checked, factory.make_run(mode="quick")))
     (machine,), (other,) = (model_view(one, {}, score_rules()).machines for one in (told, untold))
     assert machine.notes == (
-        "Q8_0: correctness of the speeds, many tokens at once beside a few: NMSE of logits 0.0021",
+        "Q8_0: correctness of the speeds of llamacpp 0.3.36, many tokens at once beside a few: NMSE of logits 0.0021",
     )
     assert other.notes == ("From quick runs: Q8_0.", "Q8_0: correctness not looked at")

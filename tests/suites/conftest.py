@@ -22,12 +22,12 @@ def data_files(task: Task) -> list[str]:
 
 SELECTIONS: dict[str, Callable[[Task], bool]] = {
     "task": lambda task: True,
-    "checked": lambda task: task.kind == "checks",
+    "checked": lambda task: task.kind in ("checks", "sequences"),
     "sampled": lambda task: task.kind == "checks" and "samples" in task.options,
     "generated": lambda task: "generator" in task.options,
     "with_data": lambda task: bool(data_files(task)),
     "upstream": lambda task: task.kind == "lm_eval",
-    "unscored": lambda task: task.kind != "checks",
+    "unscored": lambda task: task.kind not in ("checks", "sequences"),
 }
 """Names of arguments, and which tasks each of them is in turn."""
 

@@ -207,7 +207,7 @@ def test_dispatchqa_is_skipped_with_what_is_known_until_it_is_handed_in(
 ) -> None:
     task = built_in("function_calling/dispatchqa")
     with pytest.raises(
-        NotAvailableError, match=r"no public data or code of DispatchQA was found.*test\.jsonl"
+        NotAvailableError, match=r"is not public: no data or code of it was found anywhere.*test\.jsonl"
     ) as caught:
         measure(task, "", context(fake()))
     assert caught.value.slug == "data-not-public"

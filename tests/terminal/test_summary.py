@@ -171,9 +171,15 @@ def test_correctness_stands_beside_speeds():
     beside = Agreement(reference="llama.cpp on the CPU", nmse=0.2, greatest=3.0, same=15, places=20)
     backend = BackendInfo(name="x", engine_version="1", n_ctx=1, kernels_nmse=0.004, kernels_beside=(beside,))
     assert list(backend.correctness) == [
-        "correctness of the speeds, many tokens at once beside a few: NMSE of logits 0.004",
-        "doubtful correctness of the speeds, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 likeliest "
-        "tokens the same, greatest difference 3",
+        "correctness of the speeds of x 1, many tokens at once beside a few: NMSE of logits 0.004",
+        "doubtful correctness of the speeds of x 1, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 "
+        "likeliest tokens the same, greatest difference 3",
+    ]
+    held = BackendInfo(name="x", engine_version="ik 1", n_ctx=1, kernels_nmse=1.95, kernels_beside=(beside,))
+    assert [line.split(";")[0] for line in held.correctness] == [
+        "correctness of the speeds of ik 1: held to small steps, which are right",
+        "doubtful correctness of the speeds of ik 1, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 "
+        "likeliest tokens the same, greatest difference 3",
     ]
     assert BackendInfo(name="x", engine_version="1", n_ctx=1).correctness == ()
 

@@ -5,10 +5,7 @@ Chance is drawn here and not by the engine, so that one seed says the same with 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import io
-import json
 import re
 
 import numpy as np
@@ -16,6 +13,7 @@ import numpy.typing as npt
 
 from pytest_slm.backends.llamacpp.binding.functions import Candidate, Candidates
 from pytest_slm.backends.llamacpp.context import Context
+from pytest_slm.backends.llamacpp.grammars import grammar_of
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
 
@@ -139,13 +137,6 @@ class _Grammar:
 
 def _schema_grammar(request: Request) -> str:
     try:
-        from llama_cpp.llama_grammar import json_schema_to_gbnf  # llama.cpp's own converter, as this package has it
-    except ImportError:
-        problem = "json_schema: made into a grammar by llama-cpp-python: pip install 'pytest-slm[gguf]'"
-        raise BackendError(problem, slug="missing-extra") from None
-    try:
-        # The converter prints what it does not understand; standard output is the host's.
-        with contextlib.redirect_stdout(io.StringIO()):
-            return str(json_schema_to_gbnf(json.dumps(request.json_schema)))
-    except Exception as error:  # the converter raises whatever its author did not think of
-        raise BackendError(f"json_schema: {type(error).__name__}: {error}", slug="grammar") from None
+        return grammar_of(request.json_schema)
+    except ValueError as error:
+        raise BackendError(f"json_schema: {error}", slug="grammar") from None

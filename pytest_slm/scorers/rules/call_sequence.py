@@ -1,7 +1,7 @@
 """Calls one after the other, where later ones use the results of earlier ones: NESTful's metrics (Basu et al. 2025).
 
 https://arxiv.org/abs/2409.03797. As its scorer does, values are compared as the texts that Python makes of them, so
-that 5 is "5"; references such as ``$var1.result$`` are compared as texts too.
+that 5 is "5"; of a reference such as ``$var1.result$`` the function counts that has that label, and not the label.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.types import Generation, Sample, ToolCall, Verdict
+from pytest_slm.core.worlds import grounded
 from pytest_slm.scorers import Rule
 from pytest_slm.scorers.answer import answer_of, bad_sample, guarded, too_long
 from pytest_slm.scorers.call_syntax import parse_calls
@@ -27,7 +28,7 @@ def call_sequence(sample: Sample, generation: Generation, _options: object = Non
     if odd := too_long(generation):
         return replace(odd, values={"partial_match": 0.0, "full_match": 0.0, **labels([])})
     answer = answer_of(generation)
-    given = guarded(answer, lambda: [call for call in calls_of(answer)[:MOST] if told(call)], lambda _reason: [])
+    given = guarded(answer, lambda: _readable(answer), lambda _reason: [])
     wanted = _expected(sample)
     left, right = aligned(wanted, given)
     same = sum(a is not None and b is not None and told(a) == told(b) for a, b in zip(left, right, strict=True))
@@ -40,8 +41,13 @@ def call_sequence(sample: Sample, generation: Generation, _options: object = Non
     )
 
 
+def _readable(answer: str) -> list[ToolCall]:
+    """The calls with what they refer to, where they can be told as text."""
+    return [call for call in grounded(calls_of(answer)[:MOST]) if told(call)]
+
+
 def calls_of(text: str) -> list[ToolCall]:
-    """The calls in JSON, with or without a ``label``, else those of other notations."""
+    """The calls in JSON, with their label as ``id`` where they have one, else those of other notations."""
     found = [call for value in json_values(text) for call in _calls(value)]
     return found or [call for call in parse_calls(text) if call.name]
 
@@ -51,13 +57,17 @@ def _calls(value: object) -> Iterator[ToolCall]:
         for item in value:
             yield from _calls(item)
     elif isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        arguments = value.get("arguments")
-        yield ToolCall(name=value["name"], arguments=arguments if isinstance(arguments, Mapping) else None)
+        arguments, label = value.get("arguments", value.get("parameters", {})), value.get("label")
+        yield ToolCall(
+            name=value["name"],
+            arguments=arguments if isinstance(arguments, Mapping) else None,
+            id=label if isinstance(label, str) else None,
+        )
 
 
 def told(call: ToolCall) -> str:
     """A call as one text: its name and its sorted arguments."""
-    return f"{call.name}({', '.join(sorted(_arguments(call)))})"
+    return f"{call.name}({'?' if call.arguments is None else ', '.join(sorted(_arguments(call)))})"
 
 
 def _arguments(call: ToolCall) -> list[str]:
@@ -99,9 +109,9 @@ def _expected(sample: Sample) -> list[ToolCall]:
     if not isinstance(target, list | tuple) or not target:
         raise bad_sample(sample, 'the target is no list of calls, [{"name": ..., "arguments": {...}}]')
     calls = list(_calls(list(target)))
-    if len(calls) != len(target):
+    if len(calls) != len(target) or any(call.arguments is None for call in calls):
         raise bad_sample(sample, 'an expected call is {"name": ..., "arguments": {...}}')
-    return calls
+    return grounded(calls)
 
 
 CALL_SEQUENCE = Rule(judge=call_sequence, check=lambda sample, _options: (_expected(sample), None)[1])

@@ -8,19 +8,16 @@ kernel on processor time holds whatever code runs, but for a whole process; so i
 from __future__ import annotations
 
 import atexit
-import contextlib
 import importlib.util
 import json
 import os
-import queue
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.types import Verdict
 from pytest_slm.errors import NotAvailableError
+from pytest_slm.guest import Guest
 
 GUEST = Path(__file__).with_name("guest.py")
 SECONDS = 2.0
@@ -28,6 +25,9 @@ SECONDS = 2.0
 WALL_SECONDS = 60.0
 """For one answer, where the system cannot limit processor time or gives none; imports are in it."""
 MEMORY = 2 << 30
+TOO_LARGE = f"took more than {MEMORY >> 30} GB of memory"
+LONGEST = 64 << 20
+"""Characters of a result."""
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -35,60 +35,27 @@ class LimitError(Exception):
     """The work was not done, for a reason that says nothing about the model."""
 
 
-class _Worker:
+class _Worker(Guest):
     """One process, dead after work that it could not do within its limits."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(GUEST), str(MEMORY)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **ONE_THREAD},
-            text=True,
-            encoding="ascii",
-        )
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._read, name="scorers", daemon=True).start()
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
+        environment = {**os.environ, **ONE_THREAD}
+        super().__init__(GUEST, MEMORY, longest=LONGEST, environment=environment, quiet=True)
 
     def ask(self, order: dict[str, Any]) -> Any:
         """The result. Raises LimitError."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it has ended: so do its lines
-            self._process.stdin.write(json.dumps({**order, "seconds": SECONDS}) + "\n")
-            self._process.stdin.flush()
-        try:
-            line = self._lines.get(timeout=WALL_SECONDS)
-        except queue.Empty:
-            line = ""
+        self.tell({**order, "seconds": SECONDS})
+        line = self.line(WALL_SECONDS)
         if not line:
-            self.close()
-            raise LimitError(f"took more than {SECONDS:g} s of processor time")
+            memory = self.ended == self.too_much
+            raise LimitError(TOO_LARGE if memory else f"took more than {SECONDS:g} s of processor time")
         answer: dict[str, Any] = json.loads(line)
         if answer.get("memory"):
             self.close()
-            raise LimitError(f"took more than {MEMORY >> 30} GB of memory")
+            raise LimitError(TOO_LARGE)
         if "error" in answer:
             raise LimitError(f"failed ({answer['error']})")
         return answer["result"]
-
-    def close(self) -> None:
-        """End it; may be called twice."""
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-
-    def _read(self) -> None:
-        with self._process.stdout as pipe:  # type: ignore[union-attr]
-            for line in pipe:
-                self._lines.put(line)
-        self._lines.put("")
 
 
 _lock = threading.Lock()

@@ -83,17 +83,17 @@ def front(candidates: Sequence[Candidate]) -> dict[str, str]:
 def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     """The plot of one machine's quantizations; None for fewer than two that can be compared.
 
-    They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length: a
-    sample of 100 questions and all of them are two different measures.
+    They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length and
+    engine: a sample of 100 questions and all of them are two different measures.
     """
-    groups: dict[tuple[str, str, int | None, float, str, str], list[Candidate]] = {}
+    groups: dict[tuple[str, str, int | None, float, str, str, str], list[Candidate]] = {}
     for name, row in performance.quantizations.items():
         one = entry.quantizations.get(name)
         for total in one.aggregates.values() if one else ():
             if row.size_gb is None or row.tps_output is None:
                 continue
             coverage = round(total.coverage, 3)
-            key = (total.profile, total.mode, total.limit, coverage, row.tps_output.of, total.settings)
+            key = (total.profile, total.mode, total.limit, coverage, row.tps_output.of, total.settings, row.engine_name)
             groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output, total))
     if not groups:
         return None
@@ -101,7 +101,7 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     candidates = groups[key]
     if len(candidates) < 2:
         return None
-    profile, mode, limit, coverage, of, settings = key
+    profile, mode, limit, coverage, of, settings, _ = key
     word = sampled(mode, limit, settings)
     missing = sorted(set(entry.quantizations) - {one.name for one in candidates})
     best = [name for name, beaten in front(candidates).items() if not beaten]

@@ -120,12 +120,27 @@ def test_missing_data_are_skipped_before_a_model_is_open(rows_task, context, tmp
     assert caught.value.slug == "data-unreachable"
 
 
-def test_what_nobody_offers_is_looked_for_in_a_mirror_only(rows_task, mirrored, context, fake):
-    task = rows_task(dataset={"absent": "its authors have not published it; hand it in as a, b"})
-    with pytest.raises(NotAvailableError, match=r"org/set is not available: its authors.*hand it in as a, b") as caught:
-        measure(task, "", context(fake()))
-    assert caught.value.slug == "data-not-public"
-    assert measure(task, "", context(fake(), data=mirrored())).n_scored == 8
+@pytest.mark.parametrize(
+    ("word", "told", "slug"),
+    [
+        ("unpublished", "is not public: its authors keep it; hand it in as a, b", "data-not-public"),
+        ("elsewhere", "is not on the Hub: its authors keep it; hand it in as a, b", "data-elsewhere"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_looked_for_in_a_mirror_only(
+    word, told, slug, rows_task, mirrored, context, fake
+):
+    told_so = {word: "its authors keep it;\n hand it in as a, b"}
+    for dataset, where in ((told_so, None), ({**told_so, "config": "other"}, mirrored())):
+        with pytest.raises(NotAvailableError, match=told) as caught:
+            measure(rows_task(dataset=dataset), "", context(fake(), data=where))
+        assert caught.value.slug == slug
+    assert measure(rows_task(dataset=told_so), "", context(fake(), data=mirrored())).n_scored == 8
+
+
+def test_a_data_set_is_unpublished_or_elsewhere():
+    with pytest.raises(RecordError, match="not both"):
+        Dataset(path="org/set", unpublished="a", elsewhere="b")
 
 
 def test_a_split_that_is_not_there_is_an_error(rows_task, mirrored, context, fake):

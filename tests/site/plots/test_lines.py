@@ -178,6 +178,16 @@ def test_a_quick_run_is_not_put_beside_full_ones(factory, entry):
     assert shown.left_out == "Without comparable numbers: Q4_0."
 
 
+def test_two_engines_are_in_no_order(factory, entry):
+    ours, theirs = ({"engine_version": f"{name} 1.0"} for name in ("llama-cpp-python", "ik-llama-cpp-python"))
+    runs = [factory.make_run(name, modern=True, backend=ours) for name in ("FP16", "Q8_0", "Q4_0")]
+    runs += [factory.make_run(f"{name}+ik", modern=True, backend=theirs) for name in ("FP16", "Q4_0")]
+    made = entry(*runs)
+    shown = pareto(made, made.performance)
+    assert {row.name for row in shown.rows} == {"FP16", "Q8_0", "Q4_0"}
+    assert shown.left_out == "Without comparable numbers: FP16+ik, Q4_0+ik."
+
+
 def test_one_quantization_has_no_front(factory, entry):
     made = entry(factory.make_run(modern=True))
     assert pareto(made, made.performance) is None

@@ -1,0 +1,1 @@
+"""Tasks whose answers are calls one after the other, which are run."""
