@@ -71,7 +71,7 @@ def package_of(tmp_path, kept):
         wheel = tmp_path / "toys.whl"
         with zipfile.ZipFile(wheel, "w") as file:
             for name, source in sources.items():
-                file.writestr(name, source)
+                file.writestr(zipfile.ZipInfo(name), source)  # the same bytes whenever it is made
         data = wheel.read_bytes()
         package = packages.Package(name="toys", version="1.0", sha256=hashlib.sha256(data).hexdigest())
         package.path.parent.mkdir(parents=True)

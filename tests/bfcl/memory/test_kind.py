@@ -1,5 +1,6 @@
 """BFCL's memory from the first conversation to the verdicts, with a scripted model and a class of the test's own."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -16,7 +17,17 @@ from pytest_slm.run.drive import drive, first_round
 from pytest_slm.run.recorded import RecordedAnswers
 from pytest_slm.sandbox import Limits, Worlds
 
-pytestmark = pytest.mark.usefixtures("sandbox_there")
+
+@pytest.fixture(scope="session")
+def one_sandbox(sandbox_there):
+    with Worlds() as worlds:
+        yield worlds
+
+
+@pytest.fixture(autouse=True)
+def shared_sandbox(one_sandbox, monkeypatch):
+    """Starting an interpreter takes longer than these tests."""
+    monkeypatch.setattr("pytest_slm.run.rounds.Worlds", lambda: contextlib.nullcontext(one_sandbox))
 
 
 class Watched(Fake):
@@ -197,7 +208,8 @@ def test_calls_that_never_end_or_remember_too_much_are_the_models_fault(run, sma
     assert result.n_scored == 3
 
 
-def test_a_class_that_cannot_be_made_leaves_questions_unscored(run, small, notes_task):
+def test_a_class_that_cannot_be_made_leaves_questions_unscored(run, small, notes_task, monkeypatch):
+    monkeypatch.setattr("pytest_slm.run.rounds.Worlds", Worlds)  # no interpreter that has the class already
     tools = {**notes_task().options["tools"], "stand_ins": []}
     with pytest.raises(BackendError, match="no sample could be scored"):
         run(small, RULES, tools=tools)
