@@ -5,26 +5,25 @@ python -m benchmarks.bfcl_worlds --data DIR
 ``verdicts``: every gold trajectory of the data, and ``--broken`` seeded broken ones (a call left out, an argument
 changed, a call too many, calls in another order, a turn without calls). Theirs is `multi_turn_checker` of bfcl-eval, in
 an environment of its own that this script makes (``--python`` names one that is there); ours runs the same classes in
-the sandbox. ``together``: the same scenarios asked all at once, and one after the other, with ``--model``.
+the sandbox. ``together``, with ``--model``: the same scenarios asked all at once and one after the other, in turn, each
+conversation to its end; answers are short, since what takes long are the prompts. ``--only-together`` leaves the
+verdicts out.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import random
-import subprocess
-import sys
-import tempfile
 import time
-import venv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.common import arguments
+from benchmarks.common import arguments, official
+from benchmarks.common.counting import OneWord
 from benchmarks.common.outcome import Progress as Steps
 from benchmarks.common.outcome import recorded, table
 from benchmarks.common.peers import Ours
@@ -37,14 +36,13 @@ from pytest_slm.bfcl.worlds.scenario import Scenario, gold_call, scenario_of
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Generation, Quantization, Request, Submission, Task
 from pytest_slm.core.worlds import Execution
-from pytest_slm.data.packages import Package, fetch
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.checking import make_kind
 from pytest_slm.kinds.context import RunContext
 from pytest_slm.kinds.options import read_options
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
-from pytest_slm.run.drive import drive, first_round
+from pytest_slm.run.drive import drive
 from pytest_slm.sandbox import Worlds
 
 WORKER = Path(__file__).parent / "common" / "bfcl_worker.py"
@@ -84,28 +82,36 @@ def main() -> None:
     parser.add_argument("--model", type=Path, metavar="GGUF", help="a model for `together`; left out without one")
     parser.add_argument("--threads", type=arguments.count, default=2, metavar="N", help="of the model")
     parser.add_argument("--counted", action="store_true", help="of `together` the counted tokens only, nothing timed")
-    parser.add_argument("--scenarios", type=arguments.count, default=6, metavar="N", help="of the category base")
+    parser.add_argument("--scenarios", type=arguments.count, default=4, metavar="N", help="of the category base")
+    parser.add_argument("--rounds", type=arguments.count, default=2, metavar="N", help="of `together`, alternating")
+    parser.add_argument("--max-tokens", type=arguments.count, default=32, metavar="N", help="of each answer there")
+    parser.add_argument("--only-together", action="store_true", help="no verdicts")
     options = arguments.checked(arguments.with_out(parser), ["wasmtime", "datasets"])
+    timed = 2 * (1 if options.counted else options.rounds) if options.model else 0
+    progress = Steps(timed + (0 if options.only_together else 2))
+    with recorded(options.out, "bfcl_worlds", {"seed": options.seed}) as document:
+        if not options.only_together:
+            document["rounds"] += verdicts(options, progress)
+            print(table([tuple(map(str, one.values())) for one in document["rounds"]], tuple(document["rounds"][0])))
+        if options.model:
+            document["rounds"] += throughput(options, progress)
+
+
+def verdicts(options: argparse.Namespace, progress: Steps) -> list[dict[str, Any]]:
+    """Theirs and ours on the gold trajectories, and on broken ones."""
     task = _task()
     tools = read_options(WorldsOptions, task.options).tools
     gold = gold_cases(task, tools, RunConfig(model="none", data=str(options.data)))
     broken = broken_cases(gold, options.broken, options.seed)
-    progress = Steps(2 + 2 * bool(options.model))
-    with recorded(options.out, "bfcl_worlds", {"seed": options.seed}) as document:
-        theirs = official([*gold, *broken], tools.package, options.python)
-        progress.step("theirs")
-        mine = ours([*gold, *broken])
-        progress.step("ours")
-        for what, first, last in (("gold", 0, len(gold)), ("broken", len(gold), len(theirs))):
-            document["rounds"].append(
-                compared(what, [*gold, *broken][first:last], mine[first:last], theirs[first:last])
-            )
-        print(table([tuple(map(str, one.values())) for one in document["rounds"]], tuple(document["rounds"][0])))
-        if options.model:
-            for workers in ("together", "one at a time"):
-                found = throughput(options, together=workers == "together")
-                document["rounds"].append({"what": workers, **found})
-                progress.step(f"{workers}: {found}")
+    theirs = official.ask(WORKER, told([*gold, *broken]), tools.package, options.python)
+    progress.step("theirs")
+    mine = ours([*gold, *broken])
+    progress.step("ours")
+    parts = (("gold", 0, len(gold)), ("broken", len(gold), len(theirs)))
+    return [
+        compared(what, [*gold, *broken][first:last], mine[first:last], theirs[first:last])
+        for what, first, last in parts
+    ]
 
 
 def gold_cases(task: Task, tools: ToolClasses, config: RunConfig) -> list[Case]:
@@ -164,9 +170,9 @@ def _other(value: Any) -> Any:
     return f"{value}x" if isinstance(value, str) else [*value, "x"] if isinstance(value, list) else {}
 
 
-def official(cases: Sequence[Case], package: Package, python: str | None) -> list[dict[str, Any]]:
-    """The verdicts of BFCL's checker, in a process of an environment that has its package and little else."""
-    told = [
+def told(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """The cases as BFCL's checker is asked about them."""
+    return [
         {
             "entry": dict(case.row),
             "gold": case.row["ground_truth"],
@@ -174,22 +180,6 @@ def official(cases: Sequence[Case], package: Package, python: str | None) -> lis
         }
         for case in cases
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        if python is None:
-            if (problem := fetch(package, lambda _line: None)) is not None:
-                raise problem
-            venv.create(folder, with_pip=True)
-            python = str(Path(folder) / "bin" / "python")
-            wheel = Path(folder) / f"{package.name.replace('-', '_')}-{package.version}-py3-none-any.whl"
-            wheel.write_bytes(package.path.read_bytes())
-            subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", str(wheel), "mpmath==1.3.0"], check=True)
-        done = subprocess.run(
-            [python, str(WORKER)], input=json.dumps(told), capture_output=True, text=True, check=False
-        )
-    if done.returncode:
-        sys.exit(f"BFCL's checker failed: {done.stderr[-500:]}")
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
 
 
 def ours(cases: Sequence[Case]) -> list[dict[str, Any]]:
@@ -245,15 +235,36 @@ class OneByOne:
         return made
 
 
-def throughput(options: argparse.Namespace, *, together: bool) -> dict[str, Any]:
-    """Tokens a second of some scenarios, all in flight at once or each by itself; and, counted and not timed, the
-    tokens of prompts that the engine computes for their first answers, common beginnings once where it can."""
-    model, lines = Ours(options.model, options.threads), list[Any]()
+def throughput(options: argparse.Namespace, progress: Steps) -> list[dict[str, Any]]:
+    """Some scenarios, all in flight at once and each by itself, in turn: their tokens a second, and how many times as
+    long they take one at a time. Or, counted, what of them is read and computed if every answer is one word."""
+    model = Ours(options.model, options.threads)
+    rounds: list[dict[str, Any]] = []
+    try:
+        for _ in range(1 if options.counted else options.rounds):
+            for what in ("together", "one at a time"):
+                inner = OneWord(model.backend) if options.counted else model.backend
+                found = {"what": what, **held(options, inner if what == "together" else OneByOne(inner))}
+                if options.counted:
+                    found = {"what": what, "answers": inner.asked, "read": inner.shown, "computed": inner.computed}
+                rounds.append(found)
+                progress.step(str(found))
+    finally:
+        model.close()
+    if not options.counted:
+        seconds = [[one["seconds"] for one in rounds[place::2]] for place in (0, 1)]
+        rounds.append({"what": "one at a time / together", "ratio": median(seconds[1]) / median(seconds[0])})
+        print(rounds[-1])
+    return rounds
+
+
+def held(options: argparse.Namespace, backend: Any) -> dict[str, Any]:
+    """All conversations, to their ends."""
+    lines = list[Any]()
     quantization = Quantization(name=options.model.stem, format="gguf")
-    backend: Any = model.backend if together else OneByOne(model.backend)
-    config = RunConfig(model=str(options.model), data=str(options.data), limit=options.scenarios, mode="full")
+    task = _task()
     context = RunContext(
-        config=config,
+        config=RunConfig(model=str(options.model), data=str(options.data), limit=options.scenarios, mode="full"),
         submission=Submission(slug="model", name="model", quantizations=(quantization,)),
         quantization=quantization,
         detected=None,
@@ -261,21 +272,12 @@ def throughput(options: argparse.Namespace, *, together: bool) -> dict[str, Any]
         record=lines.append,
         extensions=Extensions(),
     )
-    try:
-        first = list(first_round(make_kind(_task(), "base", context), options.scenarios).requests)
-        counted = [
-            model.backend.workload_of_requests(one) for one in ([first] if together else [[one] for one in first])
-        ]
-        found = {"first_prompts": sum(one.shown for one in counted), "computed": sum(one.evaluated for one in counted)}
-        if options.counted:
-            return found
-        began = time.perf_counter()
-        drive(make_kind(_task(), "base", context))
-        seconds = time.perf_counter() - began
-    finally:
-        model.close()
+    task = dataclasses.replace(task, options={**task.options, "max_tokens": options.max_tokens})
+    began = time.perf_counter()
+    drive(make_kind(task, "base", context))
+    seconds = time.perf_counter() - began
     read, wrote = sum(line.n_prompt for line in lines), sum(line.n_output for line in lines)
-    return {**found, "read": read, "written": wrote, "seconds": seconds, "tokens_a_second": (read + wrote) / seconds}
+    return {"read": read, "written": wrote, "seconds": seconds, "tokens_a_second": (read + wrote) / seconds}
 
 
 def _task() -> Task:

@@ -4,7 +4,14 @@ The numbers are made in the order in which rank_bm25 0.2.2 makes them with numpy
 """
 
 from collections import Counter
-from math import log
+from decimal import Context, Decimal
+from functools import cache
+
+
+@cache
+def log(number):
+    """The float that is nearest to the logarithm: the sandbox's own is the one beside it, now and then."""
+    return float(Context(prec=40).ln(Decimal(number)))
 
 
 class BM25Plus:
