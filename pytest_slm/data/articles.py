@@ -100,11 +100,11 @@ def pull(mirror: Path, addresses: Iterable[str], tell: Callable[[str], None]) ->
         return []
     tell(f"{len(wanted)} articles of Wikipedia to fetch, {len(links) - len(wanted)} are there")
     failed: list[SlmError] = []
-    row = 0
+    fetched = row = 0
     for number, link in enumerate(wanted):
         try:
             _keep(mirror / link.name, _fetched(link))
-            row = 0
+            fetched, row = fetched + 1, 0
         except UsageError as error:
             failed.append(error)
             row += 1
@@ -113,7 +113,7 @@ def pull(mirror: Path, addresses: Iterable[str], tell: Callable[[str], None]) ->
                 told = f"{PATIENCE} articles in a row could not be fetched: {left} more are left; run the command again"
                 failed.append(UsageError(told, slug="articles-pull"))
                 break
-    tell(f"{len(links)} articles of Wikipedia: {len(links) - len(wanted) + number + 1 - len(failed)} are there")
+    tell(f"{len(links)} articles of Wikipedia: {len(links) - len(wanted) + fetched} are there")
     return failed
 
 

@@ -129,7 +129,9 @@ def test_what_fails_is_told_after_everything_else_was_fetched(wikipedia, tmp_pat
 
 
 def test_a_silent_wikipedia_is_not_asked_two_thousand_times(wikipedia, tmp_path):
-    failed = pull(tmp_path, [f"https://en.wikipedia.org/wiki/None_{n}" for n in range(50)], print)
+    told = []
+    failed = pull(tmp_path, [f"https://en.wikipedia.org/wiki/None_{n}" for n in range(50)], told.append)
+    assert told[-1] == "50 articles of Wikipedia: 0 are there"
     assert len(wikipedia.asked) == articles.PATIENCE
     assert "45 more are left; run the command again" in str(failed[-1])
 
