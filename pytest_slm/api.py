@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,10 @@ class _Listener:
         from pytest_slm.plugin.reporter import REPORTS
 
         self.reports = config.stash.get(REPORTS, ())
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""pytest writes in colours where FORCE_COLOR is set, as notebooks do."""
 
 
 def measure(
@@ -70,7 +75,8 @@ def measure(
     with contextlib.redirect_stderr(errors), _still(quiet):
         code = pytest.main([*arguments, *(os.fspath(path) for path in paths)], plugins=[listener, *plugins])
     if code == pytest.ExitCode.USAGE_ERROR:
-        message, _, slug = errors.getvalue().strip().removeprefix("ERROR: ").rpartition("  [")
+        said_by_pytest = COLOUR.sub("", errors.getvalue()).strip()
+        message, _, slug = said_by_pytest.removeprefix("ERROR: ").rpartition("  [")
         raise UsageError(message or slug, slug=slug.rstrip("]") if message else None)
     if len(listener.reports) != 1:
         n = len(listener.reports)

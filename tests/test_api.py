@@ -102,6 +102,14 @@ def test_wrong_arguments_are_usage_errors_with_the_near_word(here, arguments, to
     assert not list(here.glob("reports/**/report.json"))
 
 
+def test_a_message_has_no_colours_where_a_notebook_asks_pytest_for_them(here, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with pytest.raises(UsageError) as caught:
+        pytest_slm.measure("nowhere.gguf")
+    assert caught.value.slug == "unknown-model"
+    assert caught.value.args[0].startswith("nowhere.gguf: no such file")
+
+
 def test_several_quantizations_at_once_have_no_single_report(capitals, script):
     model = script(quantizations=["Q4_0", "Q8_0"], text="Paris")
     with pytest.raises(SlmError, match="2 reports were made; measure one quantization at a time"):

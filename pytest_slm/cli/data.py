@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.cli.packages import packages
+from pytest_slm.cli.packages import addresses, packages
 from pytest_slm.cli.say import say, warn
 from pytest_slm.core.types import Dataset, Task
-from pytest_slm.data import checkouts
+from pytest_slm.data import articles, checkouts
 from pytest_slm.data.checkouts import Checkout
 from pytest_slm.data.manifest import NAME, Manifest, problems, read_manifest
 from pytest_slm.data.needs import Need
@@ -70,6 +70,7 @@ def _pull(arguments: argparse.Namespace) -> int:
         warn(error)
     say(f"{arguments.mirror}: {len(wanted) - len(failed)} of {len(wanted)} data sets from {source.name}")
     lacking = [problem for one in _packages(arguments) if (problem := _fetched(one)) is not None]
+    lacking += _articles(arguments)
     for problem in lacking:
         warn(problem)
     return 1 if failed or lacking else 0
@@ -77,6 +78,17 @@ def _pull(arguments: argparse.Namespace) -> int:
 
 def _fetched(wanted: Package | Checkout) -> SlmError | None:
     return fetch(wanted, say) if isinstance(wanted, Package) else checkouts.fetch(wanted, say)
+
+
+def _articles(arguments: argparse.Namespace) -> list[SlmError]:
+    """Fetch the articles that tasks show, which their rows name; return what failed."""
+    if arguments.task and not arguments.suite:
+        return []
+    try:
+        wanted = addresses(arguments.suite.split(",") if arguments.suite else (), arguments.mirror)
+    except SlmError as error:
+        return [error]
+    return articles.pull(arguments.mirror, wanted, say) if wanted else []
 
 
 def _packages(arguments: argparse.Namespace) -> list[Package | Checkout]:

@@ -140,7 +140,8 @@ class Timing(Record):
     ``profile``: ``engine`` (what llama-bench measures) or ``user`` (what somebody who asks waits for); ``reason``: why
     the rounds are noisy; ``rounds_reason``: why there were no more of them; ``warmups_agree``: whether the last two
     windows of warm-ups did, None where one is made without asking. ``conditions`` of each round, warm-ups first, where
-    somebody has looked; ``energy``: the counter, or why there is none.
+    somebody has looked; ``energy``: the counter, or why there is none; ``interleaved``: quantizations whose rounds took
+    turns, where some did.
     """
 
     profile: Profile
@@ -151,6 +152,7 @@ class Timing(Record):
     rule: RoundRule
     conditions: tuple[Conditions, ...] = ()
     energy: str = ""
+    interleaved: tuple[str, ...] = ()
 
     @property
     def noise(self) -> str:

@@ -17,6 +17,7 @@ from pytest_slm.errors import UsageError
 
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
+    "articles": "pytest_slm.generators.articles:ARTICLES",
     "joined": "pytest_slm.generators.joined:JOINED",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "nestful": "pytest_slm.generators.nestful:NESTFUL",
@@ -42,7 +43,8 @@ class GeneratorContext:
     each call is a round trip to the model's process. ``count_texts`` does the same for plain texts, all in one round
     trip. ``folder`` is the suite's folder: data paths in the options are relative to it. ``rows`` reads the rows of a
     data set, from a mirror or the Hub; it raises SlmError where they cannot be had. ``mirror_file`` is the place of a
-    file in the mirror, None where there is none. What a generator puts into ``facts`` stands in the report: where its
+    file in the mirror, None where there is none; ``article`` is the title and the text of a Wikipedia article in it, by
+    its address, None where it is not there. What a generator puts into ``facts`` stands in the report: where its
     samples are from.
     """
 
@@ -55,6 +57,7 @@ class GeneratorContext:
     folder: Path = Path()
     rows: Callable[[Dataset], Sequence[Row]] = no_rows
     mirror_file: Callable[[str], Path | None] = lambda _name: None
+    article: Callable[[str], tuple[str, str] | None] = lambda _address: None
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -78,11 +81,13 @@ class Generator:
     """What makes the samples of a task, and the record of the options that only it reads.
 
     ``datasets`` says of a task's options which data sets it will read: they are had before a model is opened, and
-    ``pytest-slm data pull`` knows of them. ``finite``: it makes the same samples for every seed and without a limit,
-    and the kind takes those that a limit leaves.
+    ``pytest-slm data pull`` knows of them. ``links`` says, with what reads rows, which articles of Wikipedia it will
+    show, by their addresses: ``pytest-slm data pull`` fetches them. ``finite``: it makes the same samples for every
+    seed and without a limit, and the kind takes those that a limit leaves.
     """
 
     make: Callable[[GeneratorContext], Iterator[Sample]]
     options: type[Record] = NoOptions
     datasets: Callable[[Mapping[str, Any]], Sequence[Dataset]] = lambda _options: ()
+    links: Callable[[Mapping[str, Any], Callable[[Dataset], Sequence[Row]]], Sequence[str]] | None = None
     finite: bool = False

@@ -67,7 +67,7 @@ class Timer:
             measured = self._measured(make)
         hand_over(benchmark, measured)
         about: dict[str, Any] = {"timing": measured.timing, "shape": measured.shape}
-        if "interleaved" in measured.provenance:  # the first item of them has taken the time of all
+        if measured.timing.interleaved:  # the first item of them has taken the time of all
             about["seconds"] = measured.seconds
         self._hand_in(measured.measurements, measured.metrics, measured.primary, measured.provenance, **about)
         return measured
@@ -100,8 +100,7 @@ class Timer:
     def _play(self, make: Make, quiet: Quiet) -> None:
         items = self._together()
         around: dict[str, Any] = {"quiet": quiet.to_json()}
-        if len(items) > 1:
-            around["interleaved"] = [item.quantization for item in items]
+        turns = tuple(item.quantization for item in items) if len(items) > 1 else ()
         players: dict[ItemId, tuple[Player, Subject]] = {}
         kept = self._shared.kept
         for item in items:
@@ -115,7 +114,11 @@ class Timer:
             try:
                 measured = player.measured()
                 check_rates(measured, subject)
-                kept[item] = dataclasses.replace(measured, provenance={**measured.provenance, **around})
+                kept[item] = dataclasses.replace(
+                    measured,
+                    timing=dataclasses.replace(measured.timing, interleaved=turns),
+                    provenance={**measured.provenance, **around},
+                )
             except SlmError as error:
                 kept[item] = error
 

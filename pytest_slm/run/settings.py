@@ -15,7 +15,7 @@ from pytest_slm.core.config import RunConfig
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.request import SAMPLING
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task, Verdict
-from pytest_slm.errors import UsageError
+from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.machine import hardware
 from pytest_slm.models.detect import detect
@@ -34,9 +34,8 @@ ENGINES = {"llamacpp": "llama.cpp", "hf": "transformers"}
 
 
 def check(config: RunConfig, backends: Iterable[str]) -> None:
-    """Raise UsageError for a setting that none of these backends takes, or a file with a broken header, and
-    BackendError for a chat template that cannot be used or more threads than can be meant, before anything is
-    measured."""
+    """Raise UsageError for a setting that none of these backends takes, a file with a broken header, or a chat template
+    that cannot be used, and BackendError for more threads than can be meant, before anything is measured."""
     theirs = {ENGINES.get(name) for name in backends}
     for field in fields(config.engine):
         engine = field.metadata.get("engine", "both")
@@ -50,7 +49,13 @@ def check(config: RunConfig, backends: Iterable[str]) -> None:
     for path in filter(None, (lora and lora[0], draft)):
         detect(Path(path))  # an engine believes what it reads
     if config.chat_template is not None:
-        check_template(config.chat_template)
+        try:
+            check_template(config.chat_template)
+        except BackendError as error:
+            file = (config.generation.chat_template or "").rpartition(" (")[0]
+            problem = str(error.args[0]).removeprefix("chat template: ")
+            remedy = "correct the file, or take chatml or none"
+            raise UsageError(f"--slm-chat-template={file}: {problem}; {remedy}", slug=error.slug) from None
 
 
 def asked(kind: Kind[Any, Any], conversations: Sequence[Conversation]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def side_by_side(reports: Sequence[RunReport]) -> list[str]:
     for a, b in itertools.combinations(reports, 2):
         if rows := list(_rows(a, b)):
             first, second = (run.backend.engine_and_build if run.backend else "" for run in (a, b))
-            alternated = all("interleaved" in result.provenance for result in a.results if result.timing)
+            alternated = all(result.timing.interleaved for result in a.results if result.timing)
             how = "rounds in turns" if alternated else "one after the other; --slm-interleave lets the rounds alternate"
             head = ("item", "quantity", f"A: {first}", f"B: {second}", "B / A", "95 % interval")
             lines += [shown(f"engines on the same weights, {how}"), *map(shown, aligned([head, *rows]))]

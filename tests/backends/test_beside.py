@@ -6,12 +6,15 @@ import pytest
 
 from pytest_slm.backends.llamacpp import LlamaCpp
 from pytest_slm.backends.llamacpp.beside.gpu import gpu_name, place
+from pytest_slm.backends.llamacpp.binding import installed
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import EngineSettings, Request
 from pytest_slm.errors import BackendError
 
+ENGINES = [name for name, package in installed.PACKAGES.items() if package.path is not None]
+each_engine = pytest.mark.parametrize("engine", ENGINES)
 PAIRS = [("a b c", " d e"), ("the cat", " sat on it"), ("", "a")]
-TENSOR, RANK, ALPHA = "blk.0.attn_q.weight", 4, 8.0
+TENSOR, RANK, ALPHA = "blk.0.attn_q.weight", 8, 8.0
 
 
 @pytest.fixture
@@ -29,9 +32,9 @@ def opened():
         one.close()
 
 
-def matrices(np):
+def matrices(np, rank=RANK):
     chance = np.random.default_rng(5)
-    return chance.normal(0, 0.5, (RANK, 32)).astype("f4"), chance.normal(0, 0.5, (32, RANK)).astype("f4")
+    return chance.normal(0, 0.5, (rank, 32)).astype("f4"), chance.normal(0, 0.5, (32, rank)).astype("f4")
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +43,14 @@ def adapter(tmp_path_factory):
     gguf = pytest.importorskip("gguf", reason="needs the package gguf: pip install 'pytest-slm[hf]'")
     import numpy as np
 
-    def make(tensor=TENSOR, architecture="llama", width=32):
+    def make(tensor=TENSOR, architecture="llama", width=32, rank=RANK):
         path = tmp_path_factory.mktemp("lora") / "law.gguf"
         writer = gguf.GGUFWriter(path, architecture)
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", ALPHA)
-        a, b = matrices(np)
-        writer.add_tensor(f"{tensor}.lora_a", np.resize(a, (RANK, width)))
+        a, b = matrices(np, rank)
+        writer.add_tensor(f"{tensor}.lora_a", np.resize(a, (rank, width)))
         writer.add_tensor(f"{tensor}.lora_b", b)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
@@ -62,8 +65,9 @@ def likelihoods(backend):
     return [one.logprob for one in backend.loglikelihood(PAIRS)]
 
 
+@each_engine
 @pytest.mark.parametrize("scale", [1.0, 0.5])
-def test_an_adapter_computes_what_the_changed_weights_do(opened, tiny_gguf, adapter, scale):
+def test_an_adapter_computes_what_the_changed_weights_do(opened, tiny_gguf, adapter, scale, engine):
     import numpy as np
 
     def change(name, tensor):
@@ -71,10 +75,13 @@ def test_an_adapter_computes_what_the_changed_weights_do(opened, tiny_gguf, adap
             a, b = matrices(np)
             tensor += scale * ALPHA / RANK * (b @ a)
 
-    merged = opened(tiny_gguf(change), kv_type="F32")
-    added = opened(tiny_gguf(), kv_type="F32", lora=f"{adapter()}:{scale}" if scale != 1 else str(adapter()))
-    assert likelihoods(added) == pytest.approx(likelihoods(merged), abs=1e-4)
-    assert likelihoods(added) != pytest.approx(likelihoods(opened(tiny_gguf(), kv_type="F32")), abs=1e-2)
+    # ik_llama.cpp has no KV memory in F32 here, and rounds what it remembers
+    how, near = {"llama.cpp": ({"kv_type": "F32"}, 1e-4), "ik": ({}, 5e-3)}[engine]
+    merged = opened(tiny_gguf(change), engine=engine, **how)
+    lora = f"{adapter()}:{scale}" if scale != 1 else str(adapter())
+    added = opened(tiny_gguf(), engine=engine, lora=lora, **how)
+    assert likelihoods(added) == pytest.approx(likelihoods(merged), abs=near)
+    assert likelihoods(added) != pytest.approx(likelihoods(opened(tiny_gguf(), engine=engine, **how)), abs=3 * near)
     told = added.describe()
     assert told.lora is not None
     assert told.lora.startswith("law.gguf (")
@@ -83,15 +90,38 @@ def test_an_adapter_computes_what_the_changed_weights_do(opened, tiny_gguf, adap
     assert added.generate([request])[0].text == merged.generate([request])[0].text
 
 
-def test_an_adapter_of_nothing_changes_nothing(opened, tiny_gguf, adapter):
-    assert likelihoods(opened(tiny_gguf(), lora=f"{adapter()}:0")) == likelihoods(opened(tiny_gguf()))
+@each_engine
+def test_an_adapter_of_a_rank_that_kernels_compute_wrongly_is_never_measured(opened, tiny_gguf, adapter, engine):
+    """ik_llama.cpp 0.1.5 computes a rank of 4 wrongly in steps of many tokens; what matters is that nobody is told so
+    many wrong numbers."""
+    import numpy as np
+
+    def change(name, tensor):
+        if name == TENSOR.removesuffix(".weight"):
+            a, b = matrices(np, 4)
+            tensor += ALPHA / 4 * (b @ a)
+
+    added = opened(tiny_gguf(), engine=engine, lora=str(adapter(rank=4)))
+    expected = pytest.approx(likelihoods(opened(tiny_gguf(change), engine=engine)), abs=5e-3)
+    try:
+        told = likelihoods(added) == expected
+    except BackendError as error:
+        told = (engine, error.slug) == ("ik", "kernels-wrong")
+    assert told
 
 
+@each_engine
+def test_an_adapter_of_nothing_changes_nothing(opened, tiny_gguf, adapter, engine):
+    plain = opened(tiny_gguf(), engine=engine)
+    assert likelihoods(opened(tiny_gguf(), engine=engine, lora=f"{adapter()}:0")) == likelihoods(plain)
+
+
+@each_engine
 @pytest.mark.parametrize("other", [{"tensor": "blk.7.attn_q.weight"}, {"width": 64}, {"architecture": "qwen2"}])
-def test_an_adapter_of_another_model_is_one_line(opened, tiny_gguf, adapter, other):
+def test_an_adapter_of_another_model_is_one_line(opened, tiny_gguf, adapter, other, engine):
     path = adapter(**other)
     with pytest.raises(BackendError, match=r"not an adapter of Tiny-F32\.gguf") as caught:
-        opened(tiny_gguf(), lora=str(path))
+        opened(tiny_gguf(), engine=engine, lora=str(path))
     assert caught.value.slug == "lora"
     assert str(path) in str(caught.value.args[0])
     assert "\n" not in str(caught.value)
@@ -102,19 +132,20 @@ def test_a_whole_model_is_no_adapter(opened, tiny_gguf):
         opened(tiny_gguf(), lora=str(tiny_gguf()))
 
 
+@each_engine
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"gpu_layers": 20}, "gpu_layers=20: this llama.cpp"),
-        ({"main_gpu": 0}, "main_gpu=0: this llama.cpp"),
-        ({"tensor_split": (3.0, 1.0)}, "tensor_split=(3.0, 1.0): this llama.cpp"),
+        ({"gpu_layers": 20}, "gpu_layers=20: this "),
+        ({"main_gpu": 0}, "main_gpu=0: this "),
+        ({"tensor_split": (3.0, 1.0)}, "tensor_split=(3.0, 1.0): this "),
     ],
 )
-def test_a_gpu_that_the_engine_is_not_built_for_is_one_line(opened, tiny_gguf, settings, line):
+def test_a_gpu_that_the_engine_is_not_built_for_is_one_line(opened, tiny_gguf, settings, line, engine):
     with pytest.raises(BackendError) as caught:
-        opened(tiny_gguf(), **settings)
+        opened(tiny_gguf(), engine=engine, **settings)
     assert caught.value.slug == "no-gpu"
-    assert str(caught.value).startswith(line)
+    assert str(caught.value).startswith(line + {"llama.cpp": "llama.cpp", "ik": "ik_llama.cpp"}[engine])
     assert "is built for the CPU alone; give a library that is built for the GPU with --slm-engine-lib=PATH" in str(
         caught.value
     )

@@ -110,6 +110,29 @@ def test_a_grammar_that_cannot_be_read_is_refused(opened, small_model):
         opened(small_model).generate([Request(prompt="x", grammar="root ::= (", max_tokens=2)])
 
 
+def test_a_model_that_drafts_changes_no_letter(opened, small_model, monkeypatch):
+    # random weights are sure of nothing: let them draft all the same
+    monkeypatch.setattr("pytest_slm.backends.llamacpp.beside.draft_model.SURE", 0.0)
+    requests = [Request(prompt=text, max_tokens=12) for text in texts(3)]
+    plain = opened(small_model).generate(requests)
+    drafting = opened(small_model, draft_model=str(small_model))
+    drafted = drafting.generate(requests)
+    assert sum(one.text == two.text for one, two in zip(plain, drafted, strict=True)) >= 2  # a tie falls to either side
+    n, kept = (sum(getattr(one, name) for one in drafted) for name in ("n_drafted", "n_accepted"))
+    assert n > 8
+    assert kept > n / 2  # of its own weights
+    assert drafting.describe().draft_model.startswith("small.gguf (")
+
+
+@pytest.mark.parametrize("settings", [{"kv_type": "F32"}, {"kv_type": "Q8_0"}])
+def test_what_ik_cannot_do_is_refused_in_one_line(opened, small_model, settings):
+    with pytest.raises(BackendError) as caught:
+        opened(small_model, **settings).loglikelihood(PAIRS[:1])
+    assert "\n" not in str(caught.value)
+    assert next(iter(settings)) in str(caught.value)
+    assert "ik_llama.cpp" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "test",
     [EngineTest(n_prompt=40), EngineTest(n_gen=5), EngineTest(n_gen=5, n_depth=30), EngineTest(n_gen=4, n_sequences=3)],

@@ -68,10 +68,10 @@ def test_a_real_model_answers_in_its_plain_form_and_stops_there(opened, real_mod
     assert "Question:" not in answer.text
 
 
-def test_a_real_model_that_is_asked_again_answers_otherwise_and_the_same_another_day(opened, real_model):
+def test_a_model_that_is_asked_again_answers_otherwise_and_the_same_another_day(opened, small_model):
     said = GenerationSettings(temperature=1.5)
     times = [said.applied(ASKED, repeat=time, of="q") for time in range(4)]
-    backend = opened(real_model)
+    backend = opened(small_model)
     first = [answer.text for answer in backend.generate(times)]
     assert len(set(first)) > 1
     assert [answer.text for answer in backend.generate(times)] == first

@@ -4,18 +4,34 @@ import pytest
 
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import EngineSettings
-from pytest_slm.performance import Decode, Depth, FirstToken
+from pytest_slm.performance import Decode, Depth, FirstToken, Generate
 from pytest_slm.performance.prompts import Prompts
+
+
+def opened(path):
+    from pytest_slm.backends.llamacpp import LlamaCpp
+
+    backend = LlamaCpp(ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=1)))
+    yield backend
+    backend.close()
 
 
 @pytest.fixture(scope="module")
 def llama(small_model):
     """Small weights with the real model's tokenizer, opened with one thread."""
-    from pytest_slm.backends.llamacpp import LlamaCpp
+    yield from opened(small_model)
 
-    opened = LlamaCpp(ModelSpec(path=str(small_model), format="gguf", settings=EngineSettings(threads=1)))
-    yield opened
-    opened.close()
+
+@pytest.fixture(scope="module")
+def smollm(real_model):
+    """The real model, of which a token takes as long as one does."""
+    yield from opened(real_model)
+
+
+def test_next_to_no_time_of_a_token_is_ours(smollm, one):
+    rounds = Generate(smollm, 16)
+    one(rounds, 2)
+    assert 0 < rounds.provenance()["loop_share"] < 0.02
 
 
 def test_a_real_tokenizer_is_fitted_exactly_and_nothing_is_cached(llama, one):

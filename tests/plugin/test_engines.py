@@ -91,7 +91,7 @@ def test_rounds_of_all_engines_alternate_and_stand_side_by_side(run, small_q4_1_
     assert {document["backend"]["engine"] for document in documents} == {"llama.cpp", "ik_llama.cpp"}
     for document in documents:
         (result,) = document["results"]
-        assert result["provenance"]["interleaved"] == ["Q4_1+llama.cpp", "Q4_1+ik"]
+        assert result["timing"]["interleaved"] == ["Q4_1+llama.cpp", "Q4_1+ik"]
         assert result["seconds"] > 0.01  # of its own rounds, whichever was the first item
     registry = pytester.run(
         sys.executable, "-m", "pytest_slm.cli", "registry", "build", "reports", "-o", "registry.json"

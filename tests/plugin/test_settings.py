@@ -161,9 +161,9 @@ def test_two_files_of_one_name_are_two_templates(run, suite, pytester):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"{% for m in messages %}", "*chat template: *chat-template*"),
-        (b"{{ messages[7].content }}", "*chat template: *chat-template*"),
-        (b"{{ messages | length }}", "*chat template: of a conversation of 1 messages it leaves out*"),
+        (b"{% for m in messages %}", "*--slm-chat-template=own.jinja: line 1: *; correct the file, or *chat-template*"),
+        (b"{{ messages[7].content }}", "*--slm-chat-template=own.jinja: *chat-template*"),
+        (b"{{ messages | length }}", "*--slm-chat-template=own.jinja: of a conversation of 1 messages it leaves out*"),
         (b"\xff\xfe", "*own.jinja: it is no text of UTF-8; expected a file, chatml or none*chat-template*"),
         (b"x" * 300_000, "*--slm-chat-template=own.jinja: 300000 bytes, and at most 262144 are read*"),
         (None, "*--slm-chat-template=own.jinja: No such file or directory; expected a file, chatml or none*"),

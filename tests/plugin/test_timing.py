@@ -158,7 +158,7 @@ def test_all_quantizations_are_measured_in_one_session_one_after_the_other(run, 
     assert set(found) == {"A", "B"}
     for report in found.values():
         assert {result["task"] for result in report["results"]} == {"decode", "ttft"}
-        assert all("interleaved" not in result["provenance"] for result in report["results"])
+        assert all(not result["timing"].get("interleaved") for result in report["results"])
 
 
 def test_rounds_alternate_on_request(run, documents):
@@ -168,7 +168,7 @@ def test_rounds_alternate_on_request(run, documents):
     for name, report in documents().items():
         (result,) = report["results"]
         assert result["quantization"] == name
-        assert result["provenance"]["interleaved"] == ["A", "B"]
+        assert result["timing"]["interleaved"] == ["A", "B"]
         assert len(result["measurements"][0]["values"]) >= 6
 
 

@@ -60,6 +60,7 @@ def test_a_suite_says_what_it_is(suite: Suite) -> None:
 SHOWN_ONLY = {
     "validate",
     "dispatchqa",  # nobody can measure it yet
+    "frames_oracle",  # thousands of articles have to be fetched
     "nestful_v2",  # needs two downloads; nestful has the same metrics but one
     "bfcl_multi_turn",  # hours for a small model; it is part of BFCL's own total
     # They ask questions again in another way.

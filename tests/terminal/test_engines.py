@@ -17,13 +17,13 @@ def run(factory):
     def make(engine, rates, *, turns=True, weights="a" * 64, noise=""):
         made = factory.make_run(modern=True)
         timed = next(one for one in made.results if one.task == "decode")
-        timing = replace(timed.timing, verdict="noisy" if noise else "stable", reason=noise)
+        verdict = "noisy" if noise else "stable"
+        timing = replace(timed.timing, verdict=verdict, reason=noise, interleaved=("x", "y") if turns else ())
         (measured,) = (one for one in timed.measurements if one.name == timed.primary)
         timed = replace(
             timed,
             timing=timing,
             measurements=(replace(measured, values=rates),),
-            provenance={"interleaved": ["x", "y"]} if turns else {},
         )
         memory = next(one for one in made.results if one.task == "memory")
         peak = Measurement(name="peak_rss", unit="B", values=(2e8,), higher_is_better=False)

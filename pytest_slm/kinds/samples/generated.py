@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.types import Dataset, Message, Request, Sample
-from pytest_slm.data import mirror, tables
+from pytest_slm.data import articles, mirror, tables
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext, Row
 from pytest_slm.generators.remembering import remembered
@@ -98,6 +98,7 @@ class GeneratedSamples:
                     folder=Path(self._task.path).parent,
                     rows=self.rows,
                     mirror_file=partial(mirror.beside, self._context.config.data),
+                    article=partial(articles.find, self._context.config.data),
                     facts=self._facts,
                 )
             )

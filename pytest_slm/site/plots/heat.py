@@ -32,6 +32,11 @@ class HeatCell:
     column: str
     text: str
 
+    @property
+    def short(self) -> str:
+        """The value for a narrow square: percent, without the sign."""
+        return self.value.removesuffix(f"{numbers.NBSP}%")
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeatRow:
@@ -46,13 +51,14 @@ class HeatRow:
 @dataclass(frozen=True, kw_only=True)
 class HeatMap:
     """Squares and the same as a table. ``width``: of a square, in percent; ``height``: of all rows, in pixels;
-    ``last`` is the head of the last column of the table, empty where it has none."""
+    ``last`` is the head of the last column of the table, empty where it has none. ``columns``: place, tokens, and these
+    in few characters."""
 
     title: str
     hint: str
     text: str
     head: str
-    columns: tuple[tuple[float, str], ...]
+    columns: tuple[tuple[float, str, str], ...]
     rows: tuple[HeatRow, ...]
     width: float
     height: int
@@ -146,12 +152,16 @@ def _map(title: str, hint: str, rows: Mapping[str, tuple[Values, str]], *, head:
         text=f"{title}: {len(made)} rows, {len(columns)} lengths from {numbers.number(columns[0], 0)} to "
         f"{numbers.number(columns[-1], 0)} tokens; the numbers are in the table",
         head=head,
-        columns=tuple((place(at), numbers.number(tokens, 0)) for at, tokens in enumerate(columns)),
+        columns=tuple((place(at), numbers.number(tokens, 0), _short(tokens)) for at, tokens in enumerate(columns)),
         rows=tuple(made),
         width=width,
         height=ROW * len(made),
         last=last,
     )
+
+
+def _short(tokens: int) -> str:
+    return f"{tokens // 1024}k" if tokens % 1024 == 0 else str(tokens)
 
 
 def _cell(name: str, values: Values, tokens: int, x: float) -> HeatCell:

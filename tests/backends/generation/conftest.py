@@ -16,20 +16,20 @@ def prompts():
 
 @pytest.fixture(scope="module")
 def backend(small_model):
-    """The small model with the limits that it has by itself."""
+    """The small model with the limits that it has by itself. F32: what differs between two ways of computing is an
+    error of ours, not the noise of a quantization."""
     yield from _opened(small_model)
 
 
 @pytest.fixture(scope="module")
-def language(f32_model):
-    """The real model, with limits of its own too."""
-    yield from _opened(f32_model)
+def language(real_model):
+    """The real model, where a text has to make sense."""
+    yield from _opened(real_model)
 
 
 def _opened(path):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
-    # F32 weights: what differs between two ways of computing is an error of ours, not the noise of a quantization
     opened = LlamaCpp(ModelSpec(path=str(path), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()

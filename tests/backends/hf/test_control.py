@@ -37,6 +37,42 @@ def test_a_turn_ends_with_the_templates_token_beside_eos(tuned, open_folder, mon
     assert (answer.text, answer.finish, answer.n_output) == ("", "stop", 0)
 
 
+TOOL = {"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": {"type": "object"}}}
+WITH_TOOLS = "{{ tools | tojson }}" + CHATML
+
+
+def told_in_the_configuration(path):
+    pairs = [{"name": "default", "template": CHATML}, {"name": "tool_use", "template": WITH_TOOLS}]
+    told = json.loads((path / "tokenizer_config.json").read_text("utf-8")) | {"chat_template": pairs}
+    (path / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
+
+
+def told_in_files(path):
+    (path / "chat_template.jinja").write_text(CHATML, "utf-8")
+    (path / "additional_chat_templates").mkdir()
+    (path / "additional_chat_templates" / "tool_use.jinja").write_text(WITH_TOOLS, "utf-8")
+
+
+@pytest.mark.parametrize("told", [told_in_the_configuration, told_in_files])
+def test_a_template_for_tools_is_taken_where_there_are_tools(tuned, open_folder, transformers, told):
+    told(tuned)
+    backend = open_folder(tuned, device="cpu")
+    assert "tools" in backend.capabilities
+    (note,) = backend.describe().chat_template_notes
+    assert "tool_use" in note
+    theirs = transformers.AutoTokenizer.from_pretrained(tuned)
+    asked = [{"role": "user", "content": "Hi"}]
+    for tools in ((), (TOOL,)):
+        shown = theirs.apply_chat_template(asked, tools=list(tools) or None, tokenize=False, add_generation_prompt=True)
+        ids, text = backend._asked(Request(messages=(Message(role="user", content="Hi"),), tools=tools))
+        assert text == shown
+        assert list(ids) == theirs(shown, add_special_tokens=False)["input_ids"]
+
+
+def test_without_a_template_that_writes_them_tools_are_not_offered(tuned, open_folder):
+    assert "tools" not in open_folder(tuned, device="cpu").capabilities
+
+
 @pytest.mark.parametrize("scheme", ["always", "first", "never"])
 @pytest.mark.parametrize("said", ["a</s>b", "a b </s>c", "</s>"])
 def test_what_is_spelled_behind_a_control_token_has_the_space_that_plain_words_have(transformers, scheme, said):

@@ -38,7 +38,7 @@ def run(factory):
 
 def test_every_task_has_a_row_and_every_length_a_column(run):
     tasks, depths = heat_maps(run)
-    assert [label for _, label in tasks.columns] == ["1\u202f024", "4\u202f096"]
+    assert [(label, short) for _, label, short in tasks.columns] == [("1\u202f024", "1k"), ("4\u202f096", "4k")]
     assert [row.name for row in tasks.rows] == ["long, mean of 2 tasks", "niah", "vt"]
     assert [row.last for row in tasks.rows] == ["below 1\u202f024", "1\u202f024", "below 1\u202f024"]
     assert [row.name for row in depths.rows] == ["0\u00a0%", "100\u00a0%"]
@@ -51,6 +51,7 @@ def test_a_level_grows_with_the_share_and_nothing_is_no_level(run):
     assert [cell.level for cell in niah.cells] == [LEVELS, 0]
     assert [(cell.level, cell.value) for cell in vt.cells] == [(5, "50\u00a0%"), (None, "–")]
     assert "not measured" in vt.cells[1].text
+    assert [cell.short for cell in vt.cells] == ["50", "–"]
 
 
 def test_the_page_has_the_numbers_in_squares_and_table(run):
