@@ -15,6 +15,7 @@ GUEST = PACKAGE / "sandbox" / "guest"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
 def where(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").as_posix().removesuffix("/__init__")
 

@@ -24,15 +24,18 @@ Function = ast.FunctionDef
 
 
 @cache
-def functions() -> list[tuple[Path, Function]]:
-    found = [(path, node) for path in FILES for node in ast.walk(ast.parse(path.read_text("utf-8")))]
-    return [(path, node) for path, node in found if isinstance(node, Function)]
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+@cache
+def functions(path: Path) -> list[Function]:
+    return [node for node in nodes(path) if isinstance(node, Function)]
 
 
 def all_tests() -> list[tuple[Path, Function]]:
-    return [
-        (path, node) for path, node in functions() if path.name.startswith("test_") and node.name.startswith("test_")
-    ]
+    files = [path for path in FILES if path.name.startswith("test_")]
+    return [(path, node) for path in files for node in functions(path) if node.name.startswith("test_")]
 
 
 @cache
@@ -46,11 +49,8 @@ def said(node: ast.AST) -> tuple[bool, Set[str]]:
 @cache
 def helpers(path: Path) -> frozenset[str]:
     """Functions and fixtures that this file can see and that check something, by themselves or through each other."""
-    seen = [
-        node
-        for place, node in functions()
-        if place == path or (place in CONFTESTS and path.is_relative_to(place.parent))
-    ]
+    places = {path, *(place for place in CONFTESTS if path.is_relative_to(place.parent))}
+    seen = [node for place in places for node in functions(place)]
     found: set[str] = set()
     while more := {node.name for node in seen if node.name not in found and checks(node, found)}:
         found |= more
@@ -88,7 +88,7 @@ def test_nothing_is_asserted_that_always_holds():
     wrong = [
         f"{path.name}:{node.lineno}: {ast.unparse(node)}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Assert) and always_true(node.test)
     ]
     assert wrong == []

@@ -1,4 +1,5 @@
-"""A plan with a real model, and what then happens. Times are the machine's; tokens and memory are not."""
+"""A plan with a real engine and small weights, and what then happens. Times are the machine's; tokens and memory are
+not."""
 
 import json
 import subprocess
@@ -17,6 +18,7 @@ def start(folder, model, *more):
         f"--slm-model={model}",
         *SELECTED,
         *more,
+        "--slm-canary=off",  # of random weights
         "-p",
         "no:cacheprovider",
     ]
@@ -26,12 +28,12 @@ def start(folder, model, *more):
 
 
 @pytest.fixture(scope="module")
-def both(fast_model, tmp_path_factory):
+def both(small_q4_1_model, tmp_path_factory):
     """The rows of a plan by item, the same run's report, and its folder."""
     folder = tmp_path_factory.mktemp("plan")
-    plan = start(folder, fast_model, "--slm-plan")
+    plan = start(folder, small_q4_1_model, "--slm-plan")
     rows = {words[0]: words[1:] for line in plan.splitlines() if (words := line.split()) and words[0].endswith("]")}
-    start(folder, fast_model)
+    start(folder, small_q4_1_model)
     (path,) = folder.glob("reports/*/*/*/report.json")
     return rows, json.loads(path.read_text("utf-8"))["slm"], path.parent, plan
 
@@ -41,7 +43,7 @@ def test_prompt_tokens_are_those_that_were_then_shown(both):
     for result in report["results"]:
         if result["samples"]:
             lines = [json.loads(line) for line in (folder / result["samples"]).read_text("utf-8").splitlines()]
-            samples, requests, shown = rows[f"{result['suite']}/{result['task']}[Q4_0]"][:3]
+            samples, requests, shown = rows[f"{result['suite']}/{result['task']}[Q4_1]"][:3]
             assert int(samples) == int(requests) == len(lines) == 6
             assert int(shown.replace(",", "")) == sum(line["n_prompt"] for line in lines)
 
@@ -56,5 +58,5 @@ def test_memory_is_near_what_was_planned(both):
 
 def test_a_plan_says_how_fast_the_model_is(both):
     *_, plan = both
-    assert "rates of Q4_0: prompts " in plan
+    assert "rates of Q4_1: prompts " in plan
     assert "time: ? " not in plan

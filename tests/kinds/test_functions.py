@@ -102,7 +102,8 @@ def test_all_solutions_of_the_suite_core_pass_and_idle_ones_fail(built_in, autho
     right = author({problem.prompt: problem.canonical_solution for problem in problems})
     assert measure(task, "", context(right)).metrics[0].value == 1.0
     idle = author({problem.prompt: "    return None\n" for problem in problems})
-    assert measure(task, "", context(idle)).metrics[0].value == 0.0
+    # that all of them fail is tested without a sandbox: tests/suites/test_core.py
+    assert measure(task, "", context(idle, limit=6)).metrics[0].value == 0.0
 
 
 def test_the_solution_is_never_shown(built_in):

@@ -9,6 +9,7 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.data import mirror as mirrors
 from pytest_slm.run.drive import measure
+from pytest_slm.sandbox import image
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +22,10 @@ def lm_eval():
 
 @pytest.fixture(scope="module", autouse=True)
 def own_cache(tmp_path_factory):
-    """Nothing that an earlier run left may help."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Nothing that an earlier run left may help, but for the sandbox's interpreter: to compile it takes a minute."""
+    folder, compiled = tmp_path_factory.mktemp("cache"), image.folder()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image, "folder", lambda: compiled)
         patch.setattr(mirrors.platformdirs, "user_cache_dir", lambda name: str(folder / name))
         yield
 

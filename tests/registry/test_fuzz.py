@@ -1,4 +1,4 @@
-"""Whatever stands in one report, the others are built: 10,000 mutations of reports a night, 500 of them in the gate."""
+"""Whatever stands in one report, the others are built: 10,000 mutations of reports a night, 150 others in the gate."""
 
 import json
 import random
@@ -206,9 +206,9 @@ def _through(folder, others, *, whole):
 
 
 def test_a_report_of_anybody_never_stops_the_others(tmp_path, factory, runs):
-    came = fuzz(tmp_path, factory, runs, range(500))
-    assert came["refused"] > 50
-    assert came["built"] > 50
+    came = fuzz(tmp_path, factory, runs, range(150))
+    assert came["refused"] > 15
+    assert came["built"] > 15
 
 
 def test_samples_of_anybody_are_shown_or_refused(tmp_path, factory):
@@ -236,7 +236,7 @@ def test_samples_of_anybody_are_shown_or_refused(tmp_path, factory):
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", range(20))
 def test_ten_thousand_reports_of_anybody(tmp_path, factory, runs, part):
-    assert sum(fuzz(tmp_path, factory, runs, range(1_000 + 500 * part, 1_500 + 500 * part)).values()) == 500
+    assert sum(fuzz(tmp_path, factory, runs, range(500 * part, 500 * (part + 1))).values()) == 500
 
 
 def fuzz_registry(folder, runs, numbers):

@@ -46,9 +46,9 @@ def test_a_thread_that_breaks_off_says_so(sandbox, monkeypatch):
 
 LATER = """
 import faulthandler
-from pytest_slm.sandbox import Sandbox
+from pytest_slm.sandbox import Limits, Sandbox
 
-with Sandbox() as sandbox:
+with Sandbox(Limits(work=1_000_000_000, memory=128 << 20)) as sandbox:
     assert sandbox.run("def f(x): return x + 1", "assert f(1) == 2").passed
     faulthandler.enable()  # as the second session of pytest in a process does
     deep = "def f(x): return repr(x)\\nx = []\\nfor _ in range(10**6): x = [x]\\nf(x)"

@@ -29,7 +29,7 @@ params.flash_attn_type = x.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 server = x.Server(params)
 time.sleep(600)
 """
-PROMPTS = ("Name three colours.", "What is the capital of France?", "Zähle bis drei: eins,")
+PROMPTS = ("Name three colours.", "Zähle bis drei: eins,")
 PAIRS = [
     ("The capital of France is", " Paris"),
     ("The capital of France is", " the town of Rome, and it was so for a long time."),
@@ -123,14 +123,24 @@ def server(request):
     return request.getfixturevalue(request.param)
 
 
-def test_it_writes_what_the_file_writes(server, here):
-    requests = [Request(messages=(Message(role="user", content=text),), max_tokens=16) for text in PROMPTS]
-    requests.append(Request(prompt="One, two, three, four,", max_tokens=16))
-    requests.append(Request(prompt="Apples, pears,", max_tokens=16, stop=(" and",)))
-    expected, found = here.generate(requests), server.generate(requests)
+ASKED = [
+    *(Request(messages=(Message(role="user", content=text),), max_tokens=10) for text in PROMPTS),
+    Request(prompt="One, two, three, four,", max_tokens=10),
+    Request(prompt="Apples, pears,", max_tokens=12, stop=(" and",)),
+]
+
+
+@pytest.fixture(scope="module")
+def written(here):
+    """What the file writes."""
+    return here.generate(ASKED)
+
+
+def test_it_writes_what_the_file_writes(server, here, written):
+    expected, found, requests = written, server.generate(ASKED), ASKED
     assert [answer.text for answer in found] == [answer.text for answer in expected]
     assert [answer.finish for answer in found] == [answer.finish for answer in expected]
-    assert server.count_tokens(requests[:3]) == here.count_tokens(requests[:3])
+    assert server.count_tokens(requests[:2]) == here.count_tokens(requests[:2])
     for one, other in zip(found, expected, strict=True):
         assert one.n_prompt in (other.n_prompt, None)
         # llama-server counts the token that ends a turn, too.

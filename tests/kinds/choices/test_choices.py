@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_slm.core.statistics import wilson
-from pytest_slm.core.types import MetricSpec, Result, Task
+from pytest_slm.core.types import EngineSettings, MetricSpec, Result, Task
 from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds import choices
@@ -286,7 +286,7 @@ def test_the_real_model_finds_the_right_word_likelier(
         line(number, "ABCD"[number], question=question, options=[right for _, right in easy])
         for number, (question, right) in enumerate(easy)
     ]
-    backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf"))
+    backend = LlamaCpp(ModelSpec(path=str(real_model), format="gguf", settings=EngineSettings(threads=1)))
     try:
         result = measure(task(lines), "", context(backend))
     finally:
