@@ -272,9 +272,8 @@ class Server:
                 began = time.perf_counter()
             if reply.kind == EVENTS:
                 for came, event in reply.events():
-                    seen = len(answer.text)
-                    answer.add(event, came)
-                    if looking is not None and looking.add(answer.text[seen:]):
+                    said = answer.add(event, came)
+                    if looking is not None and looking.add(said):
                         stopped = True
                         break
             else:

@@ -44,13 +44,15 @@ class Answer:
         """What was thought, where the server tells it apart."""
         return "".join(self._reasoning)
 
-    def add(self, piece: object, came: float | None = None) -> None:
-        """One event of the stream, or the whole answer. Raises BackendError for what is none."""
+    def add(self, piece: object, came: float | None = None) -> str:
+        """One event of the stream, or the whole answer, and what it adds to the text. Raises BackendError for what is
+        none."""
+        before = len(self._text)
         fields = Fields(self._what, piece)
         if fields.value.get("error"):
             raise failures.stream_error(self._what, fields.value["error"])
         for choice in fields.each("choices")[:1]:
-            before = self._length
+            length = self._length
             delta = choice.inside("delta") or choice.inside("message")
             if delta is None:
                 self._say(self._text, choice.text("text"))
@@ -59,11 +61,12 @@ class Answer:
                 self._say(self._reasoning, delta.text("reasoning_content") or delta.text("reasoning"))
                 for place, call in enumerate(delta.each("tool_calls")):
                     self._add_call(place, call)
-            if came is not None and self._length > before:
+            if came is not None and self._length > length:
                 self.stamps.append(came)
             if reason := choice.text("finish_reason"):
                 self.finish = _FINISH.get(reason, "stop")
         self._count(fields.inside("usage"))
+        return "".join(self._text[before:])
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls that the server has told as such; arguments that cannot be read are None."""
