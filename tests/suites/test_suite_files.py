@@ -62,6 +62,7 @@ SHOWN_ONLY = {
     "dispatchqa",  # nobody can measure it yet
     "frames_oracle",  # thousands of articles have to be fetched
     "nestful_v2",  # needs two downloads; nestful has the same metrics but one
+    "bfcl_memory",  # as long; its questions are over what the model itself has kept
     "bfcl_multi_turn",  # hours for a small model; it is part of BFCL's own total
     # They ask questions again in another way.
     *("bfcl_text", "bfcl_template", "bfcl_constrained", "bfcl_format_sensitivity"),
