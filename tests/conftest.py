@@ -62,7 +62,7 @@ MARKS_OF_FIXTURES = {
 SLOW_MARKS = ("engine", "browser", "subprocess")
 SLOW = (
     *("backends/", "data/", "end_to_end/", "hosts/", "lm_eval/", "sandbox/", "kinds/test_functions", "models/test_hub"),
-    *("models/test_resolve", "registry/test_fuzz", "site/test_build", "suites/", "generators/"),
+    *("models/test_resolve", "registry/test_fuzz", "site/test_build", "site/test_site_pages", "suites/", "generators/"),
     *(
         "scorers/test_hostile",
         "prompts/test_hostile",
@@ -75,6 +75,17 @@ SLOW = (
     *("plugin/test_own_suite", "plugin/test_settings", "plugin/test_thinking"),
 )
 """Marks and places of tests that take more than plain ``pytest`` has time for, which is three minutes."""
+
+LONGEST = (
+    *("end_to_end/", "backends/hf/", "lm_eval/", "backends/server/", "backends/generation/", "backends/test_scoring"),
+    *("site/test_browser", "plugin/test_timing", "plugin/test_interruption", "plugin/test_distribution", "hosts/"),
+    *("test_api", "test_tests", "test_architecture"),
+)
+"""Places of tests that begin first: what begins last should be short, so that no worker waits for another."""
+TOGETHER = {
+    "torch": ("tests/backends/hf/", "tests/backends/tokenization/"),
+    "lm_eval": ("tests/lm_eval/", "tests/data/test_data", "tests/plugin/test_named_tasks"),
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -105,8 +116,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         there = item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW)
         if there or any(item.get_closest_marker(mark) for mark in SLOW_MARKS):
             item.add_marker("slow")
-    longest = ("end_to_end/", "backends/generation/", "site/test_browser")
-    items.sort(key=lambda item: not item.path.as_posix().partition("/tests/")[2].startswith(longest))
+    items.sort(key=lambda item: not item.path.as_posix().partition("/tests/")[2].startswith(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile``, but folders that share what takes long to import and to make go to one worker."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = super()._split_scope(nodeid)
+            return next((scope for scope, places in TOGETHER.items() if path.startswith(places)), path)
+
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -154,10 +154,10 @@ def test_structure_is_there_for_those_who_do_not_see(look, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pages_are_there_within_two_seconds(show, pages, kind):
-    with show(pages[kind]) as seen:
-        loaded = seen.page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
-        assert 0 < loaded < 2000
+def test_a_page_is_little_work_for_a_browser(look, kind):
+    seen = look(kind)
+    assert 0 < seen.page.evaluate("document.querySelectorAll('*').length") < 5000
+    assert len(seen.requests) <= 4  # itself, a style, a script, a picture
 
 
 PLOT_PROBLEMS = """() => {
