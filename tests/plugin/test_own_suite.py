@@ -38,7 +38,7 @@ def test_the_tutorial(
         assert done == 0, (step["command"], capsys.readouterr())
         ran.append(program)
     assert (ran.count("pytest-slm"), ran.count("pytest")) == (3, 4)
-    folders = sorted(pytester.path.glob("reports/*/*/*/samples"))
+    folders = sorted(pytester.path.glob("reports/*/*/*/samples"), key=lambda folder: folder.stat().st_mtime_ns)
     assert {path.stem for path in folders[0].iterdir()} == {
         f"my-questions.{name}" for name in ("choice", "short", "json", "rubric")
     }
