@@ -59,7 +59,8 @@ def span(interval: Interval | None, places: int) -> str:
 
 def percent(share: float) -> str:
     """A share as a whole percentage; rounding never turns an almost into an all, or a little into nothing."""
-    whole = round(min(100 * share, sys.float_info.max))
+    most = sys.float_info.max
+    whole = round(max(-most, min(100 * share, most)))
     if whole == 100 and share < 1:
         whole = 99
     if whole == 0 and share > 0:

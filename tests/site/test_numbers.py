@@ -86,3 +86,4 @@ def test_what_percent_of_a_valid_number_are_can_be_infinite(shares):
     assert all(numbers.estimate(value, tuple(interval)))
     assert numbers.exact(value)
     assert numbers.percent(max(shares))
+    assert numbers.percent(min(shares))

@@ -173,7 +173,7 @@ def _cell(name: str, values: Values, tokens: int, x: float) -> HeatCell:
     points = numbers.percent(share)
     return HeatCell(
         x=x,
-        level=int(share * LEVELS),
+        level=int(min(1.0, max(0.0, share)) * LEVELS),
         value=points,
         spread=numbers.span((100 * interval[0], 100 * interval[1]), 0) if interval else "",
         n=numbers.number(n, 0),

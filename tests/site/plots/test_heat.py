@@ -76,3 +76,13 @@ def test_a_hostile_name_is_text(run):
 def test_a_run_without_lengths_has_no_section(factory):
     assert heat_maps(factory.make_run("Q4_0")) == ()
     assert 'id="lengths"' not in render_report(factory.make_run("Q4_0"), {})
+
+
+@pytest.mark.parametrize(("share", "level"), [(1e308, LEVELS), (-1e308, 0), (1.0, LEVELS), (5e-324, 0)])
+def test_a_share_that_no_share_can_be_has_a_square(run, share, level):
+    odd = replace(run.results[0].metrics[0], value=share)
+    results = tuple(replace(result, metrics=(odd,)) for result in run.results)
+    assert {cell.level for row in heat_maps(replace(run, results=results))[0].rows for cell in row.cells} <= {
+        level,
+        None,
+    }
