@@ -76,6 +76,13 @@ def test_what_only_looks_like_it(score: Score) -> None:
     assert [(target, text) for target, text in WRONG if score(short_answer, target, text).value != 0] == []
 
 
+def test_of_a_long_answer_the_last_sentence_counts_and_of_a_short_one_all(score: Score) -> None:
+    thought = "We look at the capitals of the continent one after the other, as people would in an atlas. " * 3
+    assert score(short_answer, "Lima", thought + "It is Lima.").value == 1
+    assert score(short_answer, "Lima", "It is Lima. " + thought + "Mountains are all around it.").value == 0
+    assert score(short_answer, "Lima", "It is Lima. Mountains are all around it.").value == 1
+
+
 def test_each_way_of_being_right_has_a_value(score: Score) -> None:
     assert score(short_answer, "87", "It is 87 years.").values == {"accuracy": 1, "exact_match": 0, "numeric_match": 1}
     assert score(short_answer, "Lima", "Lima").values == {"accuracy": 1, "exact_match": 1, "numeric_match": None}

@@ -1,0 +1,18 @@
+"""What may be asked of a model, and what may not."""
+
+import pytest
+
+from pytest_slm.core.record import RecordError
+from pytest_slm.core.request import check_thinking
+
+
+@pytest.mark.parametrize("thinking", ["off", "on", 0, 1, 512, 10**9 - 1])
+def test_thinking_is_off_on_or_a_number_of_tokens(thinking):
+    check_thinking(thinking)
+
+
+@pytest.mark.parametrize("thinking", [-1, 10**9, 2**70, 1.5, None, "yes", "512"])
+def test_other_thinking_is_refused_with_what_it_was(thinking):
+    with pytest.raises(RecordError, match="off, on or a number of tokens") as caught:
+        check_thinking(thinking)
+    assert repr(thinking)[:80] in str(caught.value)
