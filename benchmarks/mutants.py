@@ -52,9 +52,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "checkout"
         subprocess.run(["git", "clone", "--quiet", ".", str(copy)], check=True)
-        # What tests find beside the checkout, they find beside the copy.
-        if (data := Path("../shared").resolve()).is_dir():
-            (copy.parent / "shared").symlink_to(data)
         places = mutations(copy, options.rooms.split(","))
         random.Random(options.seed).shuffle(places)
         changes = (one for place in places if (one := changed(copy, place)) is not None)

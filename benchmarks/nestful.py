@@ -274,8 +274,9 @@ def win_cases(number: int, rng: random.Random, told: argparse.Namespace) -> Iter
         "tools": json.dumps(tools),
         "gold_answer": json.dumps(answer),
     }
-    rows: Any = lambda _dataset: [row]  # noqa: E731
-    context = GeneratorContext(options={"version": "v2"}, variant={}, limit=None, seed=1, count_tokens=len, rows=rows)
+    context = GeneratorContext(
+        options={"version": "v2"}, variant={}, limit=None, seed=1, count_tokens=len, rows=lambda _dataset: [row]
+    )
     (sample,) = NESTFUL.make(context)
     yield Case(sort="gold", row=row, text=json.dumps(calls), sample=sample)
     for sort in rng.sample(["another value", "a number", "other labels", "labels mixed up", "no label", "swapped"], 1):

@@ -14,9 +14,10 @@ from typing import Annotated
 import platformdirs
 
 from pytest_slm.core.record import Form, Inside, Record, Repo
+from pytest_slm.data.once import fetch_once
 from pytest_slm.data.packages import Sha256
 from pytest_slm.data.web import get
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, writing_failed
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
 from pytest_slm.files import read_bytes
 
 HOST = "https://codeload.github.com"
@@ -57,30 +58,26 @@ class Checkout(Record):
 
 def fetch(checkout: Checkout, tell: Callable[[str], None]) -> SlmError | None:
     """Have the archive on this machine; return what failed. One that is there and right is not fetched again."""
-    try:
+
+    def there() -> bool:
         try:
             read(checkout)
-            tell(f"{checkout}: there, {checkout.path}")
-            return None
-        except (NotAvailableError, BackendError):
-            pass
-        data = get(checkout.url, MOST, slug="checkout-pull")
-        _files(checkout, data, checkout.url)
+        except (NotAvailableError, BackendError):  # not there, or another one
+            return False
+        return True
+
+    def download() -> bytes:
         try:
-            checkout.path.parent.mkdir(parents=True, exist_ok=True)
-            part = checkout.path.with_suffix(".partial")
-            part.write_bytes(data)
-            part.replace(checkout.path)
-        except OSError as error:
-            raise writing_failed(checkout.path, error) from None
-    except UsageError as error:
-        return UsageError(
-            f"{checkout}: {error.args[0]}; run it again, or put the file there as {checkout.path}", slug="checkout-pull"
-        )
-    except SlmError as error:
-        return error
-    tell(f"{checkout}: fetched, {len(data) / 1e6:.1f} MB, {checkout.path}")
-    return None
+            data = get(checkout.url, MOST, slug="checkout-pull")
+        except UsageError as error:
+            raise UsageError(
+                f"{checkout}: {error.args[0]}; run it again, or put the file there as {checkout.path}",
+                slug="checkout-pull",
+            ) from None
+        _files(checkout, data, checkout.url)
+        return data
+
+    return fetch_once(checkout, checkout.path, there, download, tell)
 
 
 def read(checkout: Checkout) -> Mapping[str, bytes]:

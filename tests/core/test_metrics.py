@@ -18,32 +18,20 @@ GRADED = st.lists(SHARES, min_size=1, max_size=40)
 BINARY = st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=40)
 
 
-def task(*metrics, primary=None, breakdown=None):
-    return Task(
-        name="task",
-        suite="suite",
-        kind="checks",
-        description="",
-        primary=primary or metrics[0].name,
-        metrics=metrics,
-        breakdown=breakdown,
-    )
-
-
-def judged(*rows, key="depth"):
-    """(group, value of the metadata ``key`` or None, score) as samples with their verdicts."""
-    return [
-        JudgedSample(
-            sample=Sample(id=str(place), input="", groups=(group,), metadata={} if part is None else {key: part}),
-            verdict=Verdict(value=score, answer="", explanation=""),
-        )
-        for place, (group, part, score) in enumerate(rows)
-    ]
+def task(*metrics):
+    return Task(name="task", suite="suite", kind="checks", description="", primary=metrics[0].name, metrics=metrics)
 
 
 def samples(**groups):
-    """``samples(call=[1, 0])`` are three of no part."""
-    return judged(*((group, None, float(score)) for group, scores in groups.items() for score in scores))
+    """``samples(call=[1, 0])`` are two of one group; None is a sample without a score."""
+    rows = [(group, score) for group, scores in groups.items() for score in scores]
+    return [
+        JudgedSample(
+            sample=Sample(id=str(place), input="", groups=(group,)),
+            verdict=Verdict(value=None if score is None else float(score), answer="", explanation=""),
+        )
+        for place, (group, score) in enumerate(rows)
+    ]
 
 
 BALANCED = MetricSpec(name="balanced", balance=("harmful", "benign"))
@@ -182,7 +170,7 @@ def twin_groups(pairs):
 
 
 def test_a_sample_that_could_not_be_scored_is_left_out():
-    (metric,) = task_metrics(task(MetricSpec(name="acc")), judged(("", None, 1.0), ("", None, None)))
+    (metric,) = task_metrics(task(MetricSpec(name="acc")), samples(call=[1, None]))
     assert (metric.value, metric.n) == (1.0, 1)
 
 

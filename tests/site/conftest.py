@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from pytest_slm.core.types import RunReport
 from pytest_slm.models.naming import as_file_name, as_name, slugify
 from pytest_slm.registry import build_registry, write_json
 from pytest_slm.registry.store import StoredReport
+from pytest_slm.site.report import render_report
 
 HOSTILE = (
     "<script>document.title='pwned'</script>",
@@ -168,3 +171,25 @@ def show(chromium: Any) -> Callable[..., Any]:
         context.close()
 
     return opened
+
+
+def reader_text(page: str) -> str:
+    """The text of a page as a reader sees it."""
+    body = re.sub(r"(?s)<(style|title)>.*?</\1>", " ", page)
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))).replace("\u00a0", " ")
+
+
+@pytest.fixture(scope="session")
+def words() -> Callable[[str], str]:
+    """``words(page)``: the text of a page as a reader sees it."""
+    return reader_text
+
+
+@pytest.fixture
+def page(factory: ModuleType) -> Callable[..., str]:
+    """The text of the report page of a run."""
+
+    def make(samples: Any = None, **changes: Any) -> str:
+        return reader_text(render_report(factory.make_run(**changes), samples or {}))
+
+    return make

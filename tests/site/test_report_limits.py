@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,23 +10,6 @@ import pytest
 from pytest_slm.core.types import CutPrompts, Cuts, ThinkingCounts
 from pytest_slm.site.report import render_report
 from pytest_slm.site.report_view import report_view
-
-
-def words(page: str) -> str:
-    """The text of a page as a reader sees it."""
-    body = re.sub(r"(?s)<(style|title)>.*?</\1>", " ", page)
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))).replace("\u00a0", " ")
-
-
-@pytest.fixture
-def page(factory):
-    """The text of the page of a run."""
-
-    def make(samples=None, **changes):
-        run = factory.make_run(**changes)
-        return words(render_report(run, samples or {}))
-
-    return make
 
 
 def test_samples_show_answers_and_count_what_is_left_out(factory, page):
@@ -130,7 +111,7 @@ def test_counts_of_a_damaged_line_are_no_counts(factory, count):
         assert (view.cut_prompts[0].lost, view.samples[0].samples[0].prompt_tokens) == ((), "")
 
 
-def test_a_limited_run_is_called_limited_everywhere(factory):
+def test_a_limited_run_is_called_limited_everywhere(factory, words):
     run = factory.make_run(limit=400)
     view = report_view(run, {})
     rows = [*view.scores, *view.aggregates, *(row for _, rows in view.suites for row in rows)]
@@ -154,7 +135,7 @@ def test_blank_lines_of_an_answer_stay(factory):
     assert "one\n\n\n   two" in render_report(run, {run.results[0].samples: [line]})
 
 
-def test_sample_lines_may_lack_keys_or_have_more(factory):
+def test_sample_lines_may_lack_keys_or_have_more(factory, words):
     run = factory.make_run(suites=("core",))
     text = words(render_report(run, {run.results[0].samples: [{}, {"depth": 50, "score": "high", "response": None}]}))
     assert "Depth 50" in text

@@ -6,28 +6,9 @@ import html
 import re
 from dataclasses import replace
 
-import pytest
-
 from pytest_slm.core.types import Measurement
 from pytest_slm.site.report import render_report, write_report
 from pytest_slm.site.report_view import report_view
-
-
-def words(page: str) -> str:
-    """The text of a page as a reader sees it."""
-    body = re.sub(r"(?s)<(style|title)>.*?</\1>", " ", page)
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))).replace("\u00a0", " ")
-
-
-@pytest.fixture
-def page(factory):
-    """The text of the page of a run."""
-
-    def make(samples=None, **changes):
-        run = factory.make_run(**changes)
-        return words(render_report(run, samples or {}))
-
-    return make
 
 
 def test_the_headline_names_model_quantization_mode_date_and_machine(page):

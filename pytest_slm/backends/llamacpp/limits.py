@@ -148,7 +148,7 @@ def _plain_cells(model: Model, n_batch: int) -> int:
 
 SHARED_CELLS = 3584
 """Where all sequences look at the cells of all, long prompts that run together are slower than one after the other:
-with 1,152 cells each, two at once took 1.5 times, seven 3 times as long (ik_llama.cpp, SmolLM2-135M Q4_0)."""
+with 1,152 cells each, two at once took 1.5 times, eight 3 times as long (ik_llama.cpp, SmolLM2-135M Q4_0)."""
 
 
 def _kv_cells(model: Model, kv_bytes: int) -> int:

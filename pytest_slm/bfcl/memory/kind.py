@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pytest_slm.backends.protocol import TOOLS
 from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.memory.checking import names_one
 from pytest_slm.bfcl.memory.scenario import Question, conversations_of, question_of
 from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_documents, read_rows
-from pytest_slm.bfcl.worlds.library import ToolClasses
-from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
+from pytest_slm.bfcl.worlds.asking import ToolKind, ToolOptions
+from pytest_slm.bfcl.worlds.showing import Shown, tool
 from pytest_slm.bfcl.worlds.turn import UNMADE, Ended, Made, broken, hold_turn
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Ask, Talk
 from pytest_slm.core.types import Dataset, JudgedSample, Sample, Task, Verdict
 from pytest_slm.core.worlds import Executed, Execution, Handover, World
-from pytest_slm.data import tables
 from pytest_slm.errors import NotAvailableError, UsageError
-from pytest_slm.kinds.context import sha256
-from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.sandbox import available
 
 QUESTIONS, CONVERSATIONS = "memory", "memory_prereq_conversation"
@@ -58,19 +55,11 @@ class MemoryPrompts(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryOptions(Record):
-    """``tools`` are the classes, ``prompts`` and ``memory`` BFCL's texts; ``prompting`` is as in ``bfcl_worlds``."""
+class MemoryOptions(ToolOptions):
+    """As of all conversations over tools, and ``memory``: BFCL's texts of a memory."""
 
-    tools: ToolClasses
-    prompts: Prompts
     memory: MemoryPrompts
-    prompting: Literal["auto", "template", "text"] = "auto"
     max_tokens: int = 512
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.max_tokens < 1:
-            raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +73,7 @@ class Memory:
     problem: Ended | None = None
 
 
-class BfclMemory(Kind[MemoryOptions, Question]):
+class BfclMemory(ToolKind[MemoryOptions, Question]):
     """Questions that can only be answered by what the model itself has kept of earlier conversations.
 
     The conversations of a scenario are held once, by the conversation about the first of its questions; the others
@@ -127,9 +116,6 @@ class BfclMemory(Kind[MemoryOptions, Question]):
         self._memories: dict[tuple[str, int], Handover] = {}
         self._begun: Counter[str] = Counter()
 
-    def needs(self) -> frozenset[str]:
-        return frozenset({TOOLS} if self.options.prompting == "template" else ())
-
     def total(self) -> int | None:
         return len(self._questions)
 
@@ -153,13 +139,6 @@ class BfclMemory(Kind[MemoryOptions, Question]):
             cluster=sample.scenario,
         )
 
-    @property
-    def way(self) -> Way:
-        """How functions are shown to this model."""
-        if self.options.prompting != "auto":
-            return self.options.prompting
-        return "template" if TOOLS in self.backend.capabilities else "text"
-
     def converse(self, sample: Question) -> Talk:
         # Where every question is asked several times, each time has a memory of its own.
         place = (sample.scenario, self._begun[sample.id])
@@ -177,7 +156,7 @@ class BfclMemory(Kind[MemoryOptions, Question]):
         shown = self._shown(sample.scenario, memory.content, f"\n\n{self.options.memory.final}")
         shown.say(sample.said)
         made = [*memory.made, ()]
-        ended = yield from hold_turn(shown, self._world, made, self._functions, self._terms, "the question")
+        ended = yield from hold_turn(shown, self._world, made, self._functions, self.terms, "the question")
         return _verdict(memory, ended, sample)
 
     def _listen(self, scenario: str) -> Generator[Ask, Any, Memory]:
@@ -190,7 +169,7 @@ class BfclMemory(Kind[MemoryOptions, Question]):
                 shown.say(said)
                 made.append(())
                 where = f"turn {place} of conversation {number}"
-                ended = yield from hold_turn(shown, self._world, made, self._functions, self._terms, where)
+                ended = yield from hold_turn(shown, self._world, made, self._functions, self.terms, where)
                 if ended.ending:
                     break
             endings.append(ended.ending or "whole")
@@ -212,19 +191,8 @@ class BfclMemory(Kind[MemoryOptions, Question]):
         system = said.replace("{memory_content}", content) + more
         return Shown(self.way, self.options.prompts, self._functions, system)
 
-    @property
-    def _terms(self) -> Mapping[str, Any]:
-        return {"max_tokens": self.options.max_tokens, "seed": self.context.config.seed}
-
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
-        return {
-            **tables.provenance([self._table, self._said]),
-            "samples_sha256": sha256(*(one.id for one in samples)),
-            "tool_classes": str(self.options.tools.package),
-            "tool_classes_sha256": self.options.tools.package.sha256,
-            "tools": "template" if self.way == "template" else "prompt",
-            "chat_template_sha256": self.backend.describe().chat_template_sha256,
-        }
+        return self.origin([self._table, self._said], [one.id for one in samples])
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         """The declared metrics, and how the questions and the conversations before them ended, in number."""

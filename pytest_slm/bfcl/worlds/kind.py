@@ -6,24 +6,21 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pytest_slm.backends.protocol import TOOLS
 from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_rows
+from pytest_slm.bfcl.worlds.asking import ToolKind, ToolOptions
 from pytest_slm.bfcl.worlds.checking import check, needless_turns
-from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, scenario_of
-from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool
+from pytest_slm.bfcl.worlds.showing import Shown, tool
 from pytest_slm.bfcl.worlds.turn import UNMADE, Made, broken, hold_turn
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Dataset, JudgedSample, Message, Sample, Task, Verdict
 from pytest_slm.core.worlds import Executed, Execution, WorldCall
-from pytest_slm.data import tables
 from pytest_slm.errors import UsageError
-from pytest_slm.kinds.context import sha256
-from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.sandbox import available
 
 
@@ -35,30 +32,14 @@ class Category(Record):
     long_context: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorldsOptions(Record):
-    """``tools`` are the classes, ``prompts`` BFCL's texts. ``prompting`` is how functions are shown: by the model's
-    template where it writes them (``auto``), or always so, or as text."""
-
-    tools: ToolClasses
-    prompts: Prompts
-    prompting: Literal["auto", "template", "text"] = "auto"
-    max_tokens: int = 256
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.max_tokens < 1:
-            raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
-
-
-class BfclWorlds(Kind[WorldsOptions, Scenario]):
+class BfclWorlds(ToolKind[ToolOptions, Scenario]):
     """Conversations in which each call changes a world of tools, judged by the state that they leave."""
 
     name = "bfcl_worlds"
-    options_type = WorldsOptions
+    options_type = ToolOptions
 
     @classmethod
-    def check(cls, task: Task, options: WorldsOptions) -> None:
+    def check(cls, task: Task, options: ToolOptions) -> None:
         for name, variant in (task.variants or {"": {}}).items():
             try:
                 Category.from_json(variant)
@@ -83,9 +64,6 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
             for row in rows
         ]
 
-    def needs(self) -> frozenset[str]:
-        return frozenset({TOOLS} if self.options.prompting == "template" else ())
-
     def total(self) -> int | None:
         return len(self._scenarios)
 
@@ -107,16 +85,8 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
             metadata={"category": sample.category, "classes": list(sample.world.classes)},
         )
 
-    @property
-    def way(self) -> Way:
-        """How functions are shown to this model."""
-        if self.options.prompting != "auto":
-            return self.options.prompting
-        return "template" if TOOLS in self.backend.capabilities else "text"
-
     def converse(self, sample: Scenario) -> Talk:
         shown = Shown(self.way, self.options.prompts, sample.functions)
-        terms = {"max_tokens": self.options.max_tokens, "seed": self.context.config.seed}
         made: Made = []
         steps = 0
         for number, said in enumerate(sample.turns):
@@ -125,7 +95,7 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
             shown.say(said)
             made.append(())
             where = f"turn {number + 1}"
-            ended = yield from hold_turn(shown, sample.world, made, _all_functions(sample), terms, where)
+            ended = yield from hold_turn(shown, sample.world, made, _all_functions(sample), self.terms, where)
             steps += ended.steps
             if ended.ending:
                 return _verdict(made, ended.ending, ended.told, steps, sample)
@@ -136,14 +106,7 @@ class BfclWorlds(Kind[WorldsOptions, Scenario]):
         return _verdict(made, found.error, found.explanation, steps, sample, valid=found.valid)
 
     def provenance(self, samples: Sequence[Scenario]) -> Mapping[str, Any]:
-        return {
-            **tables.provenance([self._table]),
-            "samples_sha256": sha256(*(one.id for one in samples)),
-            "tool_classes": str(self.options.tools.package),
-            "tool_classes_sha256": self.options.tools.package.sha256,
-            "tools": "template" if self.way == "template" else "prompt",
-            "chat_template_sha256": self.backend.describe().chat_template_sha256,
-        }
+        return self.origin([self._table], [one.id for one in samples])
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         """The declared metrics, and how the conversations ended, in number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +41,8 @@ def hold_turn(
     """Ask until an answer makes no call. The calls are added to the last turn of ``made``, what is said to ``shown``;
     ``terms`` are fields of each request, ``where`` begins the words for what does not fit or does not end."""
     parameters = {one["name"]: one.get("parameters", {}).get("properties", {}) for one in functions}
-    for step in itertools.count():
+    step = 0
+    while True:
         generation: Generation = yield Request(
             messages=tuple(shown.messages), tools=shown.tools, may_not_fit=True, **terms
         )
@@ -61,7 +61,7 @@ def hold_turn(
         if executed.ending != "done":
             return broken(executed, step + 1)
         shown.results([call for call, _ in calls], executed.results)
-    raise AssertionError("itertools.count() has no end")
+        step += 1
 
 
 def broken(executed: Executed, steps: int) -> Ended:

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.core.types import MetricSpec, Task
 
 NOTES = """
@@ -69,24 +68,14 @@ def rows():
 
 
 @pytest.fixture
-def notes_data(tmp_path):
+def notes_data(mirror_of):
     """``notes_data(questions, conversations)``: a mirror with these rows, and what is to be known of Notes."""
-    datasets = pytest.importorskip("datasets")
 
     def make(questions, conversations):
-        folder = tmp_path / "data" / DATASET
         lines = [{"file": f"memory_{one['scenario']}.json", "doc": json.dumps(one)} for one in conversations]
         docs = [{"file": "notes.json", "doc": json.dumps(one)} for one in DOCS]
         tables = {"memory": questions, "memory_prereq_conversation": lines, "multi_turn_func_doc": docs}
-        for config, table in tables.items():
-            (folder / config).mkdir(parents=True, exist_ok=True)
-            datasets.Dataset.from_list(table).to_parquet(folder / config / "test.parquet")
-        configs = "".join(
-            f"- config_name: {config}\n  data_files:\n  - {{split: test, path: {config}/test.parquet}}\n"
-            for config in tables
-        )
-        (folder / "README.md").write_text(f"---\nlicense: mit\nconfigs:\n{configs}---\n")
-        return str(tmp_path / "data")
+        return mirror_of(tables)
 
     return make
 

@@ -7,8 +7,7 @@ import json
 
 import pytest
 
-from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.protocol import CAPABILITIES, TOOLS, ignored, silent
+from pytest_slm.backends.protocol import CAPABILITIES, TOOLS
 from pytest_slm.core.request import GenerationSettings
 from pytest_slm.errors import BackendError, NotAvailableError, ScoringError, UsageError
 from pytest_slm.extensions import Extensions
@@ -28,18 +27,6 @@ def one_sandbox(sandbox_there):
 def shared_sandbox(one_sandbox, monkeypatch):
     """Starting an interpreter takes longer than these tests."""
     monkeypatch.setattr("pytest_slm.run.rounds.Worlds", lambda: contextlib.nullcontext(one_sandbox))
-
-
-class Watched(Fake):
-    """Keeps what it was asked, call by call."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.calls = []
-
-    def generate(self, requests, progress=silent, finished=ignored):
-        self.calls.append(list(requests))
-        return super().generate(requests, progress, finished)
 
 
 def calling(name, **arguments):
@@ -75,12 +62,12 @@ RULES = {
 
 
 @pytest.fixture
-def run(fake, context, records, notes_task, notes_data):
+def run(fake, context, records, notes_task, notes_data, watched):
     """``run(data, rules, ...)``: the result with a model that answers by these rules."""
 
     def go(data, rules, *, variant="notes", capabilities=CAPABILITIES, given=None, config=None, **options):
         said = [{"contains": asked, "text": text} for asked, text in rules.items()]
-        go.backend = fake(Watched, rules=said, text="Hm.", capabilities=sorted(capabilities), **(given or {}))
+        go.backend = fake(watched, rules=said, text="Hm.", capabilities=sorted(capabilities), **(given or {}))
         go.context = context(go.backend, data=notes_data(*data), **(config or {}))
         return drive(make_kind(notes_task(**options), variant, go.context))
 

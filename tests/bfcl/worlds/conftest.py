@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.core.types import MetricSpec, Task
 
 BOX = '''
@@ -60,22 +59,12 @@ def box_package(package_of):
 
 
 @pytest.fixture
-def box_data(tmp_path):
+def box_data(mirror_of):
     """``box_data(rows)``: a mirror with these rows, and what is to be known of Box."""
-    datasets = pytest.importorskip("datasets")
 
     def make(rows, name="multi_turn_base"):
-        folder = tmp_path / "data" / DATASET
         tables = {name: rows, "multi_turn_func_doc": [{"file": "box.json", "doc": json.dumps(one)} for one in DOCS]}
-        for config, table in tables.items():
-            (folder / config).mkdir(parents=True, exist_ok=True)
-            datasets.Dataset.from_list(table).to_parquet(folder / config / "test.parquet")
-        configs = "".join(
-            f"- config_name: {config}\n  data_files:\n  - {{split: test, path: {config}/test.parquet}}\n"
-            for config in tables
-        )
-        (folder / "README.md").write_text(f"---\nlicense: mit\nconfigs:\n{configs}---\n")
-        return str(tmp_path / "data")
+        return mirror_of(tables)
 
     return make
 

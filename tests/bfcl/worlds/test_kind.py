@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.protocol import CAPABILITIES, TOOLS, ignored, silent
+from pytest_slm.backends.protocol import CAPABILITIES, TOOLS
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.checking import check_task, make_kind
@@ -16,30 +15,18 @@ from pytest_slm.run.recorded import RecordedAnswers
 pytestmark = pytest.mark.usefixtures("sandbox_there")
 
 
-class Watched(Fake):
-    """Keeps what it was asked, call by call."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.calls = []
-
-    def generate(self, requests, progress=silent, finished=ignored):
-        self.calls.append(list(requests))
-        return super().generate(requests, progress, finished)
-
-
 def calling(name, **arguments):
     return f"<tool_call>{json.dumps({'name': name, 'arguments': arguments})}</tool_call>"
 
 
 @pytest.fixture
-def run(fake, context, records, box_task, box_data):
+def run(fake, context, records, box_task, box_data, watched):
     """``run(rows, rules, ...)``: the result of conversations with a model that answers by these rules."""
 
     def go(rows, rules, *, variant="base", backend=None, capabilities=CAPABILITIES, given=None, **options):
         said = [{"contains": asked, "text": text} for asked, text in rules.items()]
         go.backend = backend or fake(
-            Watched, rules=said, text="That is all.", capabilities=sorted(capabilities), **(given or {})
+            watched, rules=said, text="That is all.", capabilities=sorted(capabilities), **(given or {})
         )
         surroundings = context(go.backend, data=box_data(rows))
         return drive(make_kind(box_task(**options), variant, surroundings))
@@ -77,12 +64,12 @@ def test_calls_are_executed_and_the_state_decides(run, make_row):
     }
 
 
-def test_a_run_is_scored_again_from_its_lines(run, make_row, context, records, box_task, box_data):
+def test_a_run_is_scored_again_from_its_lines(run, make_row, context, records, box_task, box_data, watched):
     rows = [make_row("one", "Put a b.", "Look.", gold=[["put(thing='b')"], ["look()"]])]
     before = run(rows, {"a b": calling("put", thing="b"), "Look.": calling("look")})
     lines, records[:] = [line.to_json() for line in records], []
 
-    class Silent(Watched):
+    class Silent(watched):
         def generate(self, *_):
             raise AssertionError("a model was asked")
 
