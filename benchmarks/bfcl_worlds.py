@@ -30,7 +30,8 @@ from benchmarks.common.peers import Ours
 from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
 from pytest_slm.bfcl.rows import Row, docs_of, read_rows
 from pytest_slm.bfcl.worlds.checking import check
-from pytest_slm.bfcl.worlds.kind import Category, WorldsOptions
+from pytest_slm.bfcl.worlds.asking import ToolOptions
+from pytest_slm.bfcl.worlds.kind import Category
 from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, gold_call, scenario_of
 from pytest_slm.core.config import RunConfig
@@ -100,7 +101,7 @@ def main() -> None:
 def verdicts(options: argparse.Namespace, progress: Steps) -> list[dict[str, Any]]:
     """Theirs and ours on the gold trajectories, and on broken ones."""
     task = _task()
-    tools = read_options(WorldsOptions, task.options).tools
+    tools = read_options(ToolOptions, task.options).tools
     gold = gold_cases(task, tools, RunConfig(model="none", data=str(options.data)))
     broken = broken_cases(gold, options.broken, options.seed)
     theirs = official.ask(WORKER, told([*gold, *broken]), tools.package, options.python)
