@@ -29,8 +29,8 @@ from benchmarks.common.outcome import recorded, table
 from benchmarks.common.peers import Ours
 from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
 from pytest_slm.bfcl.rows import Row, docs_of, read_rows
-from pytest_slm.bfcl.worlds.checking import check
 from pytest_slm.bfcl.worlds.asking import ToolOptions
+from pytest_slm.bfcl.worlds.checking import check
 from pytest_slm.bfcl.worlds.kind import Category
 from pytest_slm.bfcl.worlds.library import ToolClasses
 from pytest_slm.bfcl.worlds.scenario import Scenario, gold_call, scenario_of
