@@ -78,7 +78,7 @@ def calls() -> tuple[Task, list[Sample]]:
 
 @pytest.fixture(scope="session")
 def refusals() -> tuple[Task, list[Sample]]:
-    return _with_samples("safety", "refusal")
+    return _with_samples("guardrails", "refusal")
 
 
 @pytest.fixture(scope="session")
