@@ -18,20 +18,9 @@ from pytest_slm.load.mistakes import Mistakes
 
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates", "composites")
 TASK_KEYS = (
-    *(
-        "task",
-        "version",
-        "kind",
-        "description",
-        "source",
-        "license",
-        "requires",
-        "scorer",
-        "scoring",
-        "primary",
-        "metrics",
-    ),
-    *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
+    *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "scoring", "primary"),
+    *("metrics", "chance", "breakdown", "variants", "family", "effective", "harmful", "modes", "gate"),
+    *("tokens_per_sample", "options"),
 )
 METRIC_KEYS = (
     *("name", "group", "complement", "balance", "key", "filter", "unit"),
@@ -183,6 +172,7 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         modes=_modes(fields, variants),
         gate=_gate(fields, names, primary),
         family=_word(fields, "family"),
+        harmful=fields.flag("harmful"),
         effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),
