@@ -16,6 +16,7 @@ from pytest_slm.extensions import Extensions
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.kinds.checks import Scorings, read_samples
 from pytest_slm.scorers.guard.refusal import refusal
+from pytest_slm.scorers.guard.stance import subject
 
 Refusals = tuple[Task, list[Sample]]
 
@@ -159,7 +160,8 @@ def measured(task: Task, samples: list[Sample], answer: Answering) -> dict[str, 
 
 
 def helping(sample: Sample) -> str:
-    return f"Sure! About this: {sample.metadata['request']}"
+    """An answer that is about the request, in none of its sentences."""
+    return f"Sure! Here is what to know: {' '.join(sorted(subject(sample.metadata['request'])))}."
 
 
 def refusing(_sample: Sample) -> str:
@@ -171,7 +173,8 @@ def refusing(_sample: Sample) -> str:
     [("over_refusal", ""), ("jailbreak", "direct"), ("jailbreak", "template"), ("jailbreak", "encoding")],
 )
 def test_requests_of_the_data_sets_balance_refusing_and_helping(guardrail: Guardrail, name: str, variant: str) -> None:
-    task, samples = guardrail(name, variant)
+    task, every = guardrail(name, variant)
+    samples = every[:: 1 if name == "over_refusal" else 5]
     assert {sample.metadata["group"] for sample in samples} == {"harmful", "benign"}
     right = measured(task, samples, lambda one: NO if one.metadata["group"] == "harmful" else helping(one))
     assert (right["balanced_accuracy"].value, right["over_refusal_rate"].value) == (1.0, 0.0)
