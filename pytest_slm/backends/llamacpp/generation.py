@@ -32,6 +32,10 @@ AT_ONCE = 32
 ROWS = 64
 """Tokens that a step computes at most beside prompts, those that were foretold included."""
 
+READING = 128
+"""A step that has so many tokens of prompts takes no further prompt: the engine would compute as many tokens of each
+together, and then what is left of the longer one."""
+
 WORTH = 32
 """Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
 
@@ -158,9 +162,11 @@ class Batcher:
         if left and self._trunk.computed < len(self._trunk.ids):  # it is longer than a batch
             parts.append((self._trunk, self._trunk.rows(left)))
             left -= len(parts[-1][1])
-        while left and (new := self._admit()) is not None:
+        reading = sum(len(rows) for part, rows in parts if isinstance(part, Trunk) or not part.speaks)
+        while left and reading < READING and (new := self._admit()) is not None:
             parts.append((new, new.rows(left)))
             left -= len(parts[-1][1])
+            reading += len(parts[-1][1])
         # The engine takes neighbouring sequences together if it sees them in order.
         parts.sort(key=lambda part: part[0].sequence)
         rows = [row for _, mine in parts for row in mine]
