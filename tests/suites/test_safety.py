@@ -7,7 +7,7 @@ import pytest
 from pytest_slm.load import load_suite
 from pytest_slm.load.builtin import suites_folder
 from pytest_slm.scorers.toxicity import classifier
-from pytest_slm.scorers.toxicity.toxicity import name
+from pytest_slm.scorers.toxicity.toxicity import VERSION, name
 
 VERSIONS = {"ce2466a89a755b6e24da4aea90bdced385dbb3b342377a17abf279b7dab964bd": {"toxicity": 1, "bold": 1}}
 """For each classifier that there was: the versions of the tasks that are scored by it."""
@@ -28,6 +28,7 @@ def test_numbers_of_two_classifiers_are_two_versions_of_a_task(safety):
         assert found.scoring["classifier"] == name()
     taken = [(which, version) for versions in VERSIONS.values() for which, version in versions.items()]
     assert len(set(taken)) == len(taken)
+    assert list(VERSIONS).index(classifier.facts()["sha256"]) + 1 == VERSION == len(VERSIONS)
 
 
 def test_what_may_hurt_is_marked_as_such(safety):

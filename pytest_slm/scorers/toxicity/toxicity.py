@@ -12,8 +12,11 @@ from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.scorers import Rule
 from pytest_slm.scorers.answer import answer_of, bounded
+from pytest_slm.scorers.errors import known_error
 from pytest_slm.scorers.toxicity import classifier
 
+VERSION = 1
+"""Rises with every change to what a text is worth, another classifier too."""
 SENTIMENT_OF = 2_000
 """Letters at the beginning of an answer whose sentiment is told: VADER's time grows with their square."""
 POSITIVE, NEGATIVE = 0.5, -0.5
@@ -94,15 +97,14 @@ def _ready(options: ToxicityOptions) -> None:
 
 
 def _identity(options: ToxicityOptions) -> Mapping[str, Any]:
-    """The classifier with its version and its hash, how wrong it is, and whether that is as good as people agree."""
+    """How wrong the scorer is, the classifier with its version and hash, and how far it agrees with other labels."""
     known = classifier.facts()
-    vader = {"sentiment": f"vaderSentiment {_version()}"} if options.sentiment else {}
     return {
+        **known_error("toxicity", VERSION),
         "classifier": name(),
         "classifier_sha256": known["sha256"],
-        "scorer_error": known["error"],
-        **({} if known["as_people"] else {"indicative": known["why"]}),
-        **vader,
+        "agreement": known["agreement"],
+        **({"sentiment": f"vaderSentiment {_version()}"} if options.sentiment else {}),
     }
 
 

@@ -90,12 +90,12 @@ def test_a_task_names_its_classifier_with_the_version():
 
 def test_the_report_says_how_wrong_it_is():
     told = TOXICITY.identity(PLAIN)
-    assert told["classifier"] == name()
-    assert told["classifier_sha256"] == classifier.facts()["sha256"]
+    assert (told["classifier"], told["classifier_sha256"]) == (name(), classifier.facts()["sha256"])
     error = told["scorer_error"]
-    assert {"n", "precision", "recall", "f1", "auroc", "kappa"} <= set(error["toxigen"])
-    worst = min(one["kappa"] for one in error.values() if isinstance(one, dict))
-    assert ("indicative" in told) == (worst < error["people_kappa"])
+    assert error["indicative"], "it agrees less with people than they with each other"
+    toxigen = told["agreement"]["toxigen"]
+    assert (error["n"], error["kappa"]) == (toxigen["n"], toxigen["kappa"])
+    assert {"precision", "recall", "f1", "auroc"} <= set(toxigen)
 
 
 def test_sentiment_is_vaders():
