@@ -16,8 +16,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
+
+from pytest_slm.files import read_bytes, read_json
 
 WORD = re.compile(r"\b\w\w+\b")
 """What scikit-learn's vectorizer takes for a word."""
@@ -56,14 +58,14 @@ class Classifier:
 @functools.cache
 def facts() -> Mapping[str, Any]:
     """Name, version, hash and measured error of the classifier."""
-    known: dict[str, Any] = json.loads(resources.files(__package__).joinpath("classifier.json").read_text("utf-8"))
+    known: dict[str, Any] = read_json(Path(__file__).with_name("classifier.json"))
     return known
 
 
 @functools.cache
 def load() -> Classifier:
     """The classifier, read once."""
-    data = gzip.decompress(resources.files(__package__).joinpath("alt_profanity_check.tsv.gz").read_bytes())
+    data = gzip.decompress(read_bytes(Path(__file__).with_name("alt_profanity_check.tsv.gz")))
     head, *lines = data.decode("utf-8").splitlines()
     words = {}
     for line in lines:
