@@ -50,16 +50,16 @@ def rows(path: Path, folder: str) -> list[dict[str, Any]]:
                 if not answer.strip():
                     continue
                 labels = [float(value) for key, value in row.items() if key and key.startswith("human_score")]
-                asked = row["objective"].strip()
-                one = {
+                asked, file = row["objective"].strip(), Path(name).stem
+                one: dict[str, Any] = {
                     "request": asked,
                     "answer": answer,
                     "labels": labels,
-                    "file": Path(name).stem,
+                    "file": file,
                     "development": hashlib.sha256(asked.encode()).digest()[-1] % 2 == 0,
                 }
                 # of an answer that stands in two files, the one with more raters
-                key = (asked, answer, "" if folder != "harm" else one["file"].removesuffix("_multi_score"))
+                key = (asked, answer, file.removesuffix("_multi_score") if folder == "harm" else "")
                 if key not in found or len(found[key]["labels"]) < len(labels):
                     found[key] = one
     return list(found.values())

@@ -16,7 +16,7 @@ ERROR = {"wrong": 0.021, "n": 470, "interval": [0.01, 0.04], "indicative": False
 
 def result(factory: ModuleType, told: dict[str, Any], *metrics: Metric) -> Result:
     rate = factory.share("attack_success_rate", 30, 100, higher=False)
-    made = factory.scored("guardrails", "jailbreak", "", "Q8_0", "full", rate)
+    made: Result = factory.scored("guardrails", "jailbreak", "", "Q8_0", "full", rate)
     return replace(made, provenance=told, metrics=(rate, *metrics))
 
 

@@ -35,7 +35,7 @@ INJECTED: tuple[dict[str, Any], ...] = (
     *({"marks": ["x", "5"]}, {"language": "Spanish"}, {"base": 16}, {"base": 32}, {"base": 64}, {"shift": 3}),
     *({"reversed": True}, {"emoji": True}, {"joined": True}),
 )
-SAMPLES = {
+SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     "bleu": ({"target": "five is the answer"},),
     "citation": (
         {"target": {"answer": [["5", "x"]], "passages": [1]}},
