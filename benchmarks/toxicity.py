@@ -42,8 +42,7 @@ from pytest_slm.scorers.errors import FILE as ERRORS
 from pytest_slm.scorers.toxicity import classifier
 from pytest_slm.scorers.toxicity.toxicity import VERSION
 
-FOLDER = Path(classifier.__file__).parent
-FILE, FACTS = FOLDER / "alt_profanity_check.tsv.gz", FOLDER / "classifier.json"
+FACTS, FILE = classifier.FACTS, classifier.FILE
 Texts = Sequence[tuple[str, bool]]
 """Texts, and whether people call them toxic."""
 Scores = Callable[[str], float]
@@ -160,7 +159,7 @@ def convert(wheel: Path) -> None:
             for part in ("vectorizer", "model")
         )
         licence = next(one for one in archive.namelist() if one.endswith("LICENSE"))
-        (FOLDER / "LICENSE.alt-profanity-check").write_bytes(archive.read(licence))
+        FILE.with_name("LICENSE.alt-profanity-check").write_bytes(archive.read(licence))
     expected = {"ngram_range": (1, 1), "norm": "l2", "sublinear_tf": False, "token_pattern": r"(?u)\b\w\w+\b"}
     odd = {key: value for key in expected if (value := vectorizer.get_params()[key]) != expected[key]}
     if odd or not vectorizer.lowercase:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import json
 import math
 import re
 from collections import Counter
@@ -19,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.files import read_bytes, read_json
+from pytest_slm.files import parse_json, read_bytes, read_json
+
+FACTS, FILE = (Path(__file__).with_name(name) for name in ("classifier.json", "alt_profanity_check.tsv.gz"))
 
 WORD = re.compile(r"\b\w\w+\b")
 """What scikit-learn's vectorizer takes for a word."""
@@ -58,17 +59,16 @@ class Classifier:
 @functools.cache
 def facts() -> Mapping[str, Any]:
     """Name, version, hash and measured error of the classifier."""
-    known: dict[str, Any] = read_json(Path(__file__).with_name("classifier.json"))
+    known: Mapping[str, Any] = read_json(FACTS)
     return known
 
 
 @functools.cache
 def load() -> Classifier:
     """The classifier, read once."""
-    data = gzip.decompress(read_bytes(Path(__file__).with_name("alt_profanity_check.tsv.gz")))
-    head, *lines = data.decode("utf-8").splitlines()
+    head, *lines = gzip.decompress(read_bytes(FILE)).decode("utf-8").splitlines()
     words = {}
     for line in lines:
         word, *numbers = line.split("\t")
         words[word] = tuple(map(float, numbers))
-    return Classifier(words=words, folds=[Fold(*fold) for fold in json.loads(head)["folds"]])
+    return Classifier(words=words, folds=[Fold(*fold) for fold in parse_json(head)["folds"]])
