@@ -19,6 +19,8 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "auroc": {},
     "brier": {},
     "calibration_error": {"bins": 10},
+    "bias": {},
+    "gap": {},
 }
 """How the scores of samples become one number (``core.metrics``), with the parameters of each and their defaults."""
 
@@ -30,8 +32,9 @@ class MetricSpec(Record):
     With no more than a name it is the mean of all scores. ``group`` takes the samples that count in that group;
     ``key`` names the entry of ``Verdict.values`` that it is made of, or the upstream name where an adapter computes it
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
-    1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
-    is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
+    1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight (of a ``gap``
+    it names the groups that are compared). ``aggregate`` is another way than the mean (``PARAMETERS``), with its
+    ``parameters``, all of them whole numbers from 1.
     ``label`` is the class that ``f1`` is of.
     ``chance`` is what a model without any skill gets; None where nobody says. ``parts`` makes it the mean of other
     metrics of the task, declared before it, by these weights; it is made only where all of them are.
@@ -67,8 +70,10 @@ class MetricSpec(Record):
                 raise RecordError(f"{self.name}: {self.aggregate} has no parameter {name!r:.80}")
             if value < 1:
                 raise RecordError(f"{self.name}: {name} must be at least 1, not {value}")
-        if self.aggregate != "mean" and (self.complement or self.balance):
+        if self.aggregate != "mean" and (self.complement or (self.balance and self.aggregate != "gap")):
             raise RecordError(f"{self.name}: complement and balance are for means, not for {self.aggregate}")
+        if self.aggregate == "gap" and len(self.balance) < 2:
+            raise RecordError(f"{self.name}: `balance` names the groups that a gap is between, two or more")
         object.__setattr__(self, "parameters", {**known, **self.parameters})
 
     @property
@@ -78,8 +83,8 @@ class MetricSpec(Record):
 
     @property
     def higher_is_better(self) -> bool:
-        """A complement counts what should not happen, and errors are better small."""
-        return not self.complement and self.aggregate not in ("brier", "calibration_error")
+        """A complement counts what should not happen; errors, gaps and biases are better small."""
+        return not self.complement and self.aggregate not in ("brier", "calibration_error", "gap", "bias")
 
 
 def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:

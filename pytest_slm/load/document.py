@@ -162,7 +162,7 @@ Compiled: Callable[[str], Any] | None = None
 """libyaml's parser, where PyYAML has it."""
 
 if yaml.__with_libyaml__:
-    from yaml.cyaml import CParser
+    from yaml._yaml import CParser
 
     class _Compiled(_Bounded, CParser, Resolver):
         def __init__(self, text: str) -> None:

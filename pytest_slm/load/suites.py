@@ -214,7 +214,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         return UNREADABLE
     entry = fields.below(value, where, METRIC_KEYS)
     aggregate = (entry.one_of("aggregate", PARAMETERS) if "aggregate" in entry else None) or "mean"
-    if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
+    if aggregate != "mean" and (entry.flag("complement") or (entry.texts("balance") and aggregate != "gap")):
         entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
         return UNREADABLE
     weights = {name: entry.real(f"parts.{name:.80}", item) for name, item in entry.mapping("parts").items()}
@@ -223,6 +223,9 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         return UNREADABLE
     if any(weight is not None and weight <= 0 for weight in weights.values()):
         entry.fail("parts", f"{where}: the weight of a part is above 0")
+        return UNREADABLE
+    if aggregate == "gap" and len(entry.texts("balance")) < 2:
+        entry.fail("aggregate", f"{where}: `balance` names the groups that a gap is between, two or more")
         return UNREADABLE
     if ("label" in entry) != (aggregate == "f1"):
         entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")

@@ -39,6 +39,7 @@ SCORERS: Mapping[str, str] = {
     "short_answer": "pytest_slm.scorers.grounding.short_answer:SHORT_ANSWER",
     "similarity": "pytest_slm.scorers.rules.overlap:SIMILARITY",
     "string_match": "pytest_slm.scorers.rules.string_match:STRING_MATCH",
+    "toxicity": "pytest_slm.scorers.toxicity.toxicity:TOXICITY",
     "tool_calls": "pytest_slm.scorers.tool_calls:TOOL_CALLS",
 }
 DEFAULT_SCORER = "exact"

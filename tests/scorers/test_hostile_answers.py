@@ -24,7 +24,9 @@ from pytest_slm.kinds.programs import program_of
 from pytest_slm.scorers import SCORERS, Scoring
 from pytest_slm.scorers.answer import LONGEST, bounded, guarded
 from pytest_slm.scorers.call_syntax import find_calls, parse_calls
+from pytest_slm.scorers.toxicity.toxicity import name as toxicity_classifier
 
+TOXICITY = toxicity_classifier()
 PROMPT = 'import math\n\n\ndef double(n):\n    """Twice."""\n'
 KINDS = ("string", "integer", "float", "any", "array", "object", "boolean")
 TOOL = {"name": "f", "parameters": {"properties": {kind: {"type": kind} for kind in KINDS}, "required": ["any"]}}
@@ -82,6 +84,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "short_answer": ({"target": "5"}, {"target": ["May 4, 1871", "Jane Ballou"]}),
     "similarity": ({"target": "5"}, {"target": "5", "scoring": {"method": "token_set_ratio", "threshold": 0.5}}),
+    "toxicity": ({"scoring": {"classifier": TOXICITY}}, {"scoring": {"classifier": TOXICITY, "sentiment": True}}),
     "tool_calls": (
         {"target": WANTED, "tools": (TOOL,)},
         {"target": WANTED[:1], "tools": (TOOL,)},
@@ -89,12 +92,14 @@ SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 hostile = runpy.run_path(str(Path(__file__).parent / "hostile.py"))["hostile"]
-NEEDS = {"bleu": "sacrebleu", "rouge": "rouge_score", "similarity": "rapidfuzz"}
+NEEDS = {"bleu": "sacrebleu", "rouge": "rouge_score", "similarity": "rapidfuzz", "toxicity": "vaderSentiment"}
 ASKED = {
     name: samples
     for name, samples in SAMPLES.items()
     if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 }
+PARTIAL = ("bleu", "call_sequence", "json_schema", "rouge", "rubric", "similarity", "string_match")
+UNSCORED = ("latency", "refusal", "toxicity")
 PARTIAL = ("bleu", "call_sequence", "harm", "json_schema", "rouge", "rubric", "similarity", "string_match")
 UNSCORED = ("latency", "refusal")
 

@@ -14,9 +14,10 @@ from pytest_slm.backends.llamacpp.beside.gpu import gpu_name
 from pytest_slm.backends.llamacpp.binding.devices import computing
 from pytest_slm.backends.llamacpp.binding.installed import library
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
-from pytest_slm.backends.llamacpp.generation import Batcher, alike
+from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.soundness import Kernels
+from pytest_slm.backends.llamacpp.streams import alike
 from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Progress, Workload, silent

@@ -11,87 +11,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Literal
 
 from pytest_slm.backends.llamacpp.beside.draft_model import AT_ONCE as DRAFTED_AT_ONCE
 from pytest_slm.backends.llamacpp.beside.draft_model import DraftModel
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
-from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.sampling import Sampler
-from pytest_slm.backends.llamacpp.streams import Stream, Trunk, generation_of
+from pytest_slm.backends.llamacpp.streams import AT_ONCE, Stream, Trunk, at_once, generation_of, room_of
 from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation
-from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row, common
-
-AT_ONCE = 32
-"""Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
 
 ROWS = 64
 """Tokens that a step computes at most beside prompts, those that were foretold included."""
 
+READING = 128
+"""A step that has so many tokens of prompts takes no further prompt: the engine would compute as many tokens of each
+together, and then what is left of the longer one."""
+
 WORTH = 32
 """Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
-
-
-STEP, READ = 600, 400
-"""What a step of the engine costs beside what it does for each of its requests, and what a token of a prompt costs: as
-much as looking at so many cells of the KV memory (SmolLM2-135M Q4_0, two cores with AVX2)."""
-
-
-def alike(context: Context, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
-    """The prompts in groups that are best written one group after the other, longest first.
-
-    A step looks at as many cells for each of its requests as the longest of them has, and every one has room for that:
-    one long prompt makes all others slow. Each further group costs steps of its own, and what all prompts begin with
-    is computed again.
-    """
-    limits, separate = context.limits, context.model.library.separates_sequences
-    sizes: dict[int, list[Prompt]] = {}
-    for prompt in prompts:
-        sizes.setdefault(in_blocks(len(prompt.ids) + _room(prompt, limits) - 1), []).append(prompt)
-    cells = sorted(sizes)
-    if len(cells) < 2:
-        return [list(prompts)]
-    ordered = [prompt.ids for prompt in prompts]
-    again = READ * common(min(ordered), max(ordered))
-    steps = sum(_room(prompt, limits) for prompt in prompts) / len(prompts)
-    ends = [0, *accumulate(len(sizes[n]) for n in cells)]
-
-    def cost(start: int, end: int) -> float:
-        n, most = ends[end] - ends[start], cells[end - 1]
-        at_once = _at_once(limits, n, most)
-        looked = most if separate else most * at_once
-        return steps * (-(-n // at_once) * STEP + n * looked) + again
-
-    best: list[tuple[float, int]] = [(0.0, 0)]  # of the smallest sizes: what they cost, and where the last group begins
-    for end in range(1, len(cells) + 1):
-        best.append(min((best[start][0] + cost(start, end), start) for start in range(end)))
-    groups, end = [], len(cells)
-    while end:
-        start = best[end][1]
-        groups.append([prompt for n in cells[start:end] for prompt in sizes[n]])
-        end = start
-    return groups
-
-
-def _at_once(limits: EngineLimits, n: int, cells: int, most: int = AT_ONCE) -> int:
-    """Of ``n`` requests, those that run together if each has room for so many ``cells``."""
-    return max(1, min(most, n, limits.n_seq, limits.kv_cells // max(1, cells) - 1))
-
-
-def _room(prompt: Prompt, limits: EngineLimits) -> int:
-    """Tokens that can be written: the last of them is never shown to the model, and needs no room. Raises BackendError
-    for a prompt that does not fit."""
-    if len(prompt.ids) > limits.n_ctx:
-        raise BackendError(
-            f"the prompt has {len(prompt.ids)} tokens, the context of the model {limits.n_ctx}: choose a shorter "
-            "variant",
-            slug="context-too-long",
-        )
-    return min(prompt.most, limits.n_ctx - len(prompt.ids) + 1)
 
 
 class Batcher:
@@ -112,9 +52,9 @@ class Batcher:
         self._drafts, self._draft_model = drafts, draft_model
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
-        self.n_cells = max((len(prompt.ids) + _room(prompt, self._limits) - 1 for prompt in prompts), default=0)
+        self.n_cells = max((len(prompt.ids) + room_of(prompt, self._limits) - 1 for prompt in prompts), default=0)
         most = AT_ONCE if draft_model is None else DRAFTED_AT_ONCE
-        self.at_once = _at_once(self._limits, len(prompts), in_blocks(self.n_cells), most)
+        self.at_once = at_once(self._limits, len(prompts), in_blocks(self.n_cells), most)
         self._free = list(range(self.at_once, 0, -1))
         self._streams: list[Stream] = []
         self._trunk = Trunk(0)
@@ -158,9 +98,11 @@ class Batcher:
         if left and self._trunk.computed < len(self._trunk.ids):  # it is longer than a batch
             parts.append((self._trunk, self._trunk.rows(left)))
             left -= len(parts[-1][1])
-        while left and (new := self._admit()) is not None:
+        reading = sum(len(rows) for part, rows in parts if isinstance(part, Trunk) or not part.speaks)
+        while left and reading < READING and (new := self._admit()) is not None:
             parts.append((new, new.rows(left)))
             left -= len(parts[-1][1])
+            reading += len(parts[-1][1])
         # The engine takes neighbouring sequences together if it sees them in order.
         parts.sort(key=lambda part: part[0].sequence)
         rows = [row for _, mine in parts for row in mine]
@@ -275,7 +217,7 @@ class Batcher:
         stream = Stream(
             prompt=prompt,
             sequence=self._free.pop(),
-            room=_room(prompt, self._limits),
+            room=room_of(prompt, self._limits),
             sampler=Sampler(self._context, prompt.request),
             text=prompt.writing(),
             prepared=time.perf_counter(),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_slm.backends.llamacpp.context import Context
-from pytest_slm.backends.llamacpp.generation import WORTH, Batcher, alike
+from pytest_slm.backends.llamacpp.generation import WORTH, Batcher
 from pytest_slm.backends.llamacpp.scoring import n_cells, plan_groups
+from pytest_slm.backends.llamacpp.streams import alike
 from pytest_slm.backends.local import Prompt
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.prompts.packing import batches, common, leaves

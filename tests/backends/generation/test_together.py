@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from pytest_slm.backends.llamacpp import context, generation
-from pytest_slm.backends.llamacpp.generation import Batcher, alike
+from pytest_slm.backends.llamacpp import context, streams
+from pytest_slm.backends.llamacpp.generation import Batcher
+from pytest_slm.backends.llamacpp.streams import alike
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
 
@@ -113,7 +114,7 @@ def test_every_prompt_is_in_one_group_and_longer_groups_come_first(backend):
 
 def test_groups_get_the_answers_that_they_get_alone(backend, prompts, texts, alone, monkeypatch):
     # Every length in a group of its own, as if a step cost nothing.
-    monkeypatch.setattr(generation, "STEP", 0)
+    monkeypatch.setattr(streams, "STEP", 0)
     monkeypatch.setattr(context, "CELL_BLOCK", 4)
     requests = [Request(prompt=prompt * (1 + n % 3), max_tokens=6) for n, prompt in enumerate(prompts)]
     assert len(alike(backend._context, [backend._prompt(n, one) for n, one in enumerate(requests)])) > 1
