@@ -16,11 +16,15 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "label_f1": {},
     "macro_f1": {},
     "macro_recall": {},
+    "weighted_f1": {},
     "auroc": {},
     "brier": {},
     "calibration_error": {"bins": 10},
+    "spread": {},
 }
 """How the scores of samples become one number (``core.metrics``), with the parameters of each and their defaults."""
+ERRORS = frozenset({"brier", "calibration_error", "spread"})
+"""Those that measure how far something is off, which is better small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,12 @@ class MetricSpec(Record):
     @property
     def higher_is_better(self) -> bool:
         """A complement counts what should not happen, and errors are better small."""
-        return not self.complement and self.aggregate not in ("brier", "calibration_error")
+        return not self.complement and self.is_score
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it counts what is right, and does not measure how far something is off."""
+        return self.aggregate not in ERRORS
 
 
 def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:

@@ -24,6 +24,7 @@ GENERATORS: Mapping[str, str] = {
     "niah": "pytest_slm.generators.niah:NIAH",
     "ruler": "pytest_slm.generators.ruler:RULER",
     "rows": "pytest_slm.generators.rows:ROWS",
+    "turns": "pytest_slm.generators.dialogues.turns:TURNS",
 }
 
 Row = Mapping[str, Any]

@@ -13,14 +13,14 @@ from typing import Any
 
 from pytest_slm.backends.protocol import CHAT
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Talk
-from pytest_slm.core.types import JudgedSample, Metric, Request, Sample, Verdict
+from pytest_slm.core.request import ModelAsk, Talk
+from pytest_slm.core.types import JudgedSample, Metric, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, SlmError, UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.programs import endings, try_program
 from pytest_slm.kinds.questions import apportion
-from pytest_slm.lm_eval import asking, judging, programs
+from pytest_slm.lm_eval import aggregates, asking, gold, judging, programs
 from pytest_slm.lm_eval.building import LmEvalTasks, build, check_fewshot
 
 
@@ -69,6 +69,11 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         if self._built is None:
             self._built = build(self.options.task, self.context.config, self.options.num_fewshot)
         return self._built
+
+    @classmethod
+    def check(cls, task: Task, options: LmEvalOptions) -> None:
+        for problem in aggregates.mistakes(task.metrics):
+            raise UsageError(f"{task.path or task.name}: {problem}", slug="task-option")
 
     def ready(self) -> None:
         """Have the data and lm-eval's task before a model is opened."""
@@ -150,17 +155,22 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             )
         asking.take(instances, answers)
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
-        values, odd = judging.judge(upstream, sample.doc, instances, self.task.metrics, where)
+        values, odd = judging.judge(upstream, sample.doc, instances, aggregates.theirs(self.task.metrics), where)
         primary = self.task.spec(self.task.primary)
         answer, explanation = judging.explain(upstream, sample.doc, instances, primary)
-        value = values[primary.name]
+        verdict = aggregates.verdict_of(primary, self.task.metrics) or primary
+        value = values[verdict.name]
         told = ", ".join(f"{name} {number:g}" for name, number in values.items() if isinstance(number, float))
         return Verdict(
             value=value if isinstance(value, float) and 0 <= value <= 1 else None,
             answer=answer,
             explanation="; ".join(filter(None, (odd, explanation, told))),
             values=values,
+            confidence=aggregates.confidence(instances),
         )
+
+    def right(self, sample: LmEvalQuestion, ask: ModelAsk) -> tuple[Any, ...]:
+        return gold.right(self.built.tasks[sample.subtask], sample.doc, sample.instances)
 
     def provenance(self, samples: Sequence[LmEvalQuestion]) -> Mapping[str, Any]:
         built, templated = self.built, self.templated
@@ -199,8 +209,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
                 slug="nothing-scored",
             )
         clustered = self.options.cluster is not None or times > 1
-        metrics = judging.metrics(self.built, self.task.metrics, questions, clustered)
-        return self._told(metrics)
+        metrics = judging.metrics(self.built, aggregates.theirs(self.task.metrics), questions, clustered)
+        return self._told([*metrics, *aggregates.metrics(self.task.metrics, judged)])
 
     def _told(self, metrics: Sequence[Metric]) -> Conclusion:
         """Metrics and primary metric. What misses a part is not the group: its numbers have names of their own, none is
