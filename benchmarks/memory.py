@@ -6,11 +6,10 @@ python -m benchmarks.memory --data DIR --quantizations Q4_0,F32
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 from benchmarks.common import arguments
+from benchmarks.common.alone import alone
 from benchmarks.common.data import Pair, prompts, questions, weights
 from benchmarks.common.outcome import Progress, recorded, table
 from pytest_slm.backends.llamacpp import LlamaCpp
@@ -46,7 +45,7 @@ def main() -> None:
             work[f"gsm8k_5, {len(texts)} texts"] = (_write, (texts, options.max_tokens))
             for name, (what, asked) in work.items():
                 # A process for each: a high-water mark is that of everything before it.
-                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                with alone() as process:
                     found = process.submit(what, str(path), options.threads, asked).result()
                 found["file"] = path.stat().st_size
                 document["rounds"].append({"quantization": quantization, "work": name, **found})

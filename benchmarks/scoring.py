@@ -168,7 +168,7 @@ def _round(
         progress.step(f"{peer.name}: {rate:.3f} questions/s ({len(part)} questions)")
     if binary:
         theirs = perplexity_seconds(binary, path, asked, options.threads)
-        mine = own_process_seconds(path, asked, options.threads)
+        mine = own_process_seconds(path, asked, options.threads, options.engine)
         found |= {"llama-perplexity (process) questions/s": len(asked) / theirs}
         found |= {"pytest-slm (process) questions/s": len(asked) / mine}
         progress.step(f"whole processes: llama-perplexity {theirs:.1f} s, pytest-slm {mine:.1f} s")

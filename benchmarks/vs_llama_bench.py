@@ -10,12 +10,11 @@ import os
 import statistics
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import arguments
+from benchmarks.common.alone import alone
 from benchmarks.common.data import weights
 from benchmarks.common.outcome import Progress, bars, ratios, recorded, table
 from pytest_slm.backends.llamacpp import LlamaCpp
@@ -86,7 +85,7 @@ def _ours(path: Path, threads: int, shape: tuple[int, int, int, int]) -> dict[st
     mine = dict(os.environ)
     os.environ |= environment(mine)
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        with alone() as process:
             return process.submit(engine_rounds, str(path), threads, shape).result()
     finally:
         os.environ.clear()

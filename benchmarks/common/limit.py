@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 
+from benchmarks.common.alone import alone
 from pytest_slm.backends.llamacpp.binding.installed import library
 from pytest_slm.backends.llamacpp.context import opened
 from pytest_slm.backends.llamacpp.model import Model
@@ -58,9 +57,7 @@ class Prefill:
     """The engine's own prefill rates, in a process of its own: torch and its threads are not beside it."""
 
     def __init__(self, path: str, *, threads: int, flash_attention: bool, engine: str | None = None) -> None:
-        self._process = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_open, initargs=(path, threads, flash_attention, engine)
-        )
+        self._process = alone(_open, path, threads, flash_attention, engine)
 
     def rates(self) -> dict[int, float]:
         """Tokens/s by depth, one pass."""

@@ -189,15 +189,15 @@ def perplexity_seconds(binary: Path, path: Path, asked: Sequence[Question], thre
     return seconds
 
 
-def own_process_seconds(path: Path, asked: Sequence[Question], threads: int) -> float:
+def own_process_seconds(path: Path, asked: Sequence[Question], threads: int, engine: str | None) -> float:
     """Seconds of a whole process of ours, from start to end, for these questions."""
     pairs = [pair for question in asked for pair in question.pairs]
     code = (
         "import json, sys; from pathlib import Path; from benchmarks.common.peers import Ours; "
-        "order = json.load(sys.stdin); ours = Ours(Path(order['path']), order['threads']); "
+        "order = json.load(sys.stdin); ours = Ours(Path(order['path']), order['threads'], engine=order['engine']); "
         "print(sum(ours.score(order['pairs'])))"
     )
-    order = json.dumps({"path": str(path), "threads": threads, "pairs": pairs})
+    order = json.dumps({"path": str(path), "threads": threads, "engine": engine, "pairs": pairs})
     began = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run(

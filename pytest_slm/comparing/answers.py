@@ -6,6 +6,7 @@ test throws that away: with it p = .08 where the paired one finds .008.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -153,7 +154,7 @@ def _difference(
         p_corrected=1.0,
         detectable=None,
         verdict="too few",
-        flips=tuple(_flips(scored)),
+        flips=tuple(_flips(scored, harmful=a.harmful or b.harmful)),
         notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), scored)),
     )
     return made, pairs
@@ -211,18 +212,27 @@ def _score(line: Line) -> float | None:
     return float(score)
 
 
-def _flips(pairs: Sequence[tuple[Line, Line]]) -> list[Flip]:
+def _flips(pairs: Sequence[tuple[Line, Line]], *, harmful: bool) -> list[Flip]:
     return [
-        Flip(question=str(mine.get("doc_id")), a=a, b=b, answer_a=_answer(mine), answer_b=_answer(its))
+        Flip(
+            question=str(mine.get("doc_id")),
+            a=a,
+            b=b,
+            answer_a=_answer(mine, harmful=harmful),
+            answer_b=_answer(its, harmful=harmful),
+        )
         for mine, its in pairs
         if (a := _score(mine) or 0.0) != (b := _score(its) or 0.0)
     ]
 
 
-def _answer(line: Line) -> str:
-    """What was taken for the answer; where nothing was, what the model wrote."""
+def _answer(line: Line, *, harmful: bool) -> str:
+    """What was taken for the answer; where nothing was, what the model wrote. Of a ``harmful`` one its hash, unless the
+    run shows its prompts."""
     response = line.get("response")
     answer = str(line.get("answer") or (response if isinstance(response, str) else ""))
+    if harmful and not line.get("prompt"):
+        return f"sha256:{hashlib.sha256(answer.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
     return answer if len(answer) <= LONGEST else answer[: LONGEST - 1] + "…"
 
 

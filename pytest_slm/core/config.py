@@ -58,6 +58,8 @@ class RunConfig(Record):
     """The name of the model on the server that ``model`` is the address of."""
     concurrency: int | None = None
     """Requests that a server gets at once."""
+    show_prompts: bool = False
+    """The lines of samples have the prompts themselves beside their hashes."""
     canary: bool = True
     """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0

@@ -188,6 +188,8 @@ class Result(Record):
     """None where every prompt was shown as a whole. With it nothing is the primary metric: it was another task."""
     clusters: int | None = None
     """Groups of samples that share a passage or the like; None where samples are independent."""
+    harmful: bool = False
+    """Whether its texts may hurt whoever reads them: they stand in the file of samples, and not on pages."""
     canary: bool = True
     """Whether a model that knows no order of words would have been an error (``--slm-canary``)."""
     seeded: bool = False

@@ -21,9 +21,11 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "brier": {},
     "calibration_error": {"bins": 10},
     "spread": {},
+    "bias": {},
+    "gap": {},
 }
 """How the scores of samples become one number (``core.metrics``), with the parameters of each and their defaults."""
-ERRORS = frozenset({"brier", "calibration_error", "spread"})
+ERRORS = frozenset({"bias", "brier", "calibration_error", "gap", "spread"})
 """Those that measure how far something is off, which is better small."""
 
 
@@ -34,8 +36,9 @@ class MetricSpec(Record):
     With no more than a name it is the mean of all scores. ``group`` takes the samples that count in that group;
     ``key`` names the entry of ``Verdict.values`` that it is made of, or the upstream name where an adapter computes it
     (lm-eval: ``acc_norm``), with ``filter`` its filter. A mean may be turned by ``complement`` from a share p into
-    1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight. ``aggregate``
-    is another way than the mean (``PARAMETERS``), with its ``parameters``, all of them whole numbers from 1.
+    1 - p (lower is then better), and ``balance`` averages the means of several groups with equal weight (of a ``gap``
+    it names the groups that are compared). ``aggregate`` is another way than the mean (``PARAMETERS``), with its
+    ``parameters``, all of them whole numbers from 1.
     ``label`` is the class that ``f1`` is of.
     ``chance`` is what a model without any skill gets; None where nobody says. ``parts`` makes it the mean of other
     metrics of the task, declared before it, by these weights; it is made only where all of them are.
@@ -71,8 +74,10 @@ class MetricSpec(Record):
                 raise RecordError(f"{self.name}: {self.aggregate} has no parameter {name!r:.80}")
             if value < 1:
                 raise RecordError(f"{self.name}: {name} must be at least 1, not {value}")
-        if self.aggregate != "mean" and (self.complement or self.balance):
+        if self.aggregate != "mean" and (self.complement or (self.balance and self.aggregate != "gap")):
             raise RecordError(f"{self.name}: complement and balance are for means, not for {self.aggregate}")
+        if self.aggregate == "gap" and len(self.balance) < 2:
+            raise RecordError(f"{self.name}: `balance` names the groups that a gap is between, two or more")
         object.__setattr__(self, "parameters", {**known, **self.parameters})
 
     @property
@@ -82,7 +87,7 @@ class MetricSpec(Record):
 
     @property
     def higher_is_better(self) -> bool:
-        """A complement counts what should not happen, and errors are better small."""
+        """A complement counts what should not happen; errors, gaps and biases are better small."""
         return not self.complement and self.is_score
 
     @property
@@ -175,6 +180,8 @@ class Task(Record):
     gate: Gate | None = None
     family: Name | None = None
     """Tasks of one family count once in the score of their suite, as the mean of them."""
+    harmful: bool = False
+    """Whether its questions, or answers to them, may hurt whoever reads them: pages then have hashes in their place."""
     effective: float | None = None
     """Its variants are lengths in tokens (``variants`` are whole numbers), and a length is mastered from this value of
     the primary metric on."""

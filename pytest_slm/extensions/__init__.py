@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_slm.kinds.kind import Kind
 
 KINDS = {
+    "bbq": "pytest_slm.kinds.bbq.kind:Bbq",
     "bfcl": "pytest_slm.bfcl.kind:Bfcl",
     "bfcl_formats": "pytest_slm.bfcl.sensitivity:BfclFormats",
     "bfcl_memory": "pytest_slm.bfcl.memory.kind:BfclMemory",
@@ -22,6 +23,7 @@ KINDS = {
     "checks": "pytest_slm.kinds.checks:Checks",
     "choices": "pytest_slm.kinds.choices:Choices",
     "classes": "pytest_slm.kinds.classes.classes:Classes",
+    "continuations": "pytest_slm.kinds.continuations.kind:Continuations",
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
     "perplexity": "pytest_slm.kinds.perplexity.kind:Perplexity",

@@ -18,10 +18,12 @@ from pytest_slm.errors import UsageError
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
     "articles": "pytest_slm.generators.articles:ARTICLES",
+    "injections": "pytest_slm.generators.attacks.injections:INJECTIONS",
     "joined": "pytest_slm.generators.joined:JOINED",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "nestful": "pytest_slm.generators.nestful:NESTFUL",
     "niah": "pytest_slm.generators.niah:NIAH",
+    "requests": "pytest_slm.generators.attacks.requests:REQUESTS",
     "ruler": "pytest_slm.generators.ruler:RULER",
     "rows": "pytest_slm.generators.rows:ROWS",
     "turns": "pytest_slm.generators.dialogues.turns:TURNS",

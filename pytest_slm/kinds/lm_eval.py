@@ -75,6 +75,11 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         for problem in aggregates.mistakes(task.metrics):
             raise UsageError(f"{task.path or task.name}: {problem}", slug="task-option")
 
+    @property
+    def theirs(self) -> Task:
+        """The task with the metrics that lm-eval makes: all but those of our own aggregates, or of a kind's own."""
+        return aggregates.theirs(self.task)
+
     def ready(self) -> None:
         """Have the data and lm-eval's task before a model is opened."""
         check_fewshot(self.built)
@@ -85,7 +90,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         kind = str(self.built.settings.output_type)
         if kind == "multiple_choice":
             configs = [upstream.config for upstream in self.built.tasks.values()]
-            asked = asking.needs_of_choices(configs, [spec.source for spec in self.task.metrics])
+            asked = asking.needs_of_choices(configs, [spec.source for spec in self.theirs.metrics])
         else:
             asked = asking.needs(self.built.name, kind)
         return frozenset({asked, CHAT} if self.templated else {asked})
@@ -155,11 +160,10 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             )
         asking.take(instances, answers)
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
-        values, odd = judging.judge(upstream, sample.doc, instances, aggregates.theirs(self.task.metrics), where)
-        primary = self.task.spec(self.task.primary)
+        values, odd = judging.judge(upstream, sample.doc, instances, self.theirs.metrics, where)
+        primary = self.theirs.spec(self.theirs.primary)
         answer, explanation = judging.explain(upstream, sample.doc, instances, primary)
-        verdict = aggregates.verdict_of(primary, self.task.metrics) or primary
-        value = values[verdict.name]
+        value = values[primary.name]
         told = ", ".join(f"{name} {number:g}" for name, number in values.items() if isinstance(number, float))
         return Verdict(
             value=value if isinstance(value, float) and 0 <= value <= 1 else None,
@@ -181,7 +185,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             **({"num_fewshot_fixed": list(built.fixed_fewshot)} if built.fixed_fewshot else {}),
             "chat_template": "model" if templated else "none",
             "chat_template_sha256": self.backend.describe().chat_template_sha256 if templated else None,
-            "metric_filters": {spec.name: spec.filter for spec in self.task.metrics},
+            "metric_filters": {spec.name: spec.filter for spec in self.theirs.metrics},
             "docs": sum(len(upstream.eval_docs) for upstream in built.tasks.values()),
             **_data(built),
         }
@@ -193,6 +197,13 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
+        questions = self.questions(judged)
+        clustered = self.options.cluster is not None or len(judged) > len(self._asked)
+        metrics = judging.metrics(self.built, self.theirs.metrics, questions, clustered)
+        return self._told([*metrics, *aggregates.metrics(self.task.metrics, judged)])
+
+    def questions(self, judged: Sequence[JudgedSample]) -> list[judging.JudgedQuestion]:
+        """What lm-eval's metrics are made of. Raises BackendError if nothing could be scored."""
         # Each question comes as often as it was asked, one time after the other.
         times = len(judged) // len(self._asked)
         asked = [one for one in self._asked for _ in range(times)]
@@ -208,9 +219,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
                 f"{self.task.suite}/{self.task.name}: no sample could be scored; see the sample file for why",
                 slug="nothing-scored",
             )
-        clustered = self.options.cluster is not None or times > 1
-        metrics = judging.metrics(self.built, aggregates.theirs(self.task.metrics), questions, clustered)
-        return self._told([*metrics, *aggregates.metrics(self.task.metrics, judged)])
+        return questions
 
     def _told(self, metrics: Sequence[Metric]) -> Conclusion:
         """Metrics and primary metric. What misses a part is not the group: its numbers have names of their own, none is

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.metrics import made
-from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
+from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
 OF_CONFIDENCE = frozenset({"auroc", "brier", "calibration_error"})
 """Aggregates of how sure the model was of the choice that `acc` goes by."""
@@ -16,14 +16,19 @@ POSSIBLE = OF_CONFIDENCE | {"macro_recall", "twins"}
 """Those that can be made of a verdict, its target and a confidence; lm-eval knows no label that was answered."""
 
 
-def theirs(specs: Sequence[MetricSpec]) -> tuple[MetricSpec, ...]:
-    """The metrics that are lm-eval's: means, or whatever lm-eval makes of its verdicts."""
-    return tuple(spec for spec in specs if spec.aggregate == "mean")
+def theirs(task: Task) -> Task:
+    """The task with the metrics that are lm-eval's: means, or whatever lm-eval makes of its verdicts."""
+    means = tuple(spec for spec in task.metrics if spec.aggregate == "mean")
+    primary = verdict_of(task.spec(task.primary), task.metrics)
+    if len(means) == len(task.metrics) or primary is None:
+        return task
+    return replace(task, metrics=means, primary=primary.name, gate=None)
 
 
 def verdict_of(spec: MetricSpec, specs: Sequence[MetricSpec]) -> MetricSpec | None:
     """The metric of lm-eval whose verdicts one is made of: itself, or that of its key and filter; None without one."""
-    same = (one for one in theirs(specs) if (one.source, one.filter) == (spec.source, spec.filter))
+    means = (one for one in specs if one.aggregate == "mean")
+    same = (one for one in means if (one.source, one.filter) == (spec.source, spec.filter))
     return spec if spec.aggregate == "mean" else next(same, None)
 
 

@@ -52,11 +52,15 @@ class LmEvalTasks:
         return str((metadata or {}).get("version"))
 
 
-def build(name: str, config: RunConfig, num_fewshot: int | None = None) -> LmEvalTasks:
+Pick = Callable[[Any], Any]
+"""Of the rows of the split that is asked those that will be: lm-eval's functions then look at no others."""
+
+
+def build(name: str, config: RunConfig, num_fewshot: int | None = None, pick: Pick | None = None) -> LmEvalTasks:
     """The task or group of lm-eval of this name. Raises UsageError if there is none, NotAvailableError if no data of it
     can be had, BackendError if they cannot be read or the task fails on them."""
     seam.check_installed(f"lm-eval's task {name!r}")
-    factory = _Factory(config)
+    factory = _Factory(config, pick)
     registry = TaskFiles()
     asked = config.generation.fewshot
     wanted = num_fewshot if asked is None else asked
@@ -116,8 +120,8 @@ def lacks_parts(group: Any) -> bool:
 class _Factory:
     """What lm-eval's factory makes, with rows of ours, and with groups that may miss a part."""
 
-    def __init__(self, config: RunConfig) -> None:
-        self._config = config
+    def __init__(self, config: RunConfig, pick: Pick | None) -> None:
+        self._config, self._pick = config, pick
         self.missing: dict[str, NotAvailableError] = {}
         self.sources: dict[str, Mapping[str, Any]] = {}
         self.keeps_fixed = False
@@ -134,7 +138,7 @@ class _Factory:
             self.fixed.append(str(settings["task"]))
         for structural in ("tag", "group", "task_list"):
             settings.pop(structural, None)
-        task, source = _task(settings, self._config)
+        task, source = _task(settings, self._config, self._pick)
         self.sources[str(settings["task"])] = source
         return task
 
@@ -193,7 +197,7 @@ def _without_tags(members: Iterable[Any], registry: TaskFiles) -> Iterator[Any]:
         yield from sorted(registry[member].tags) if tagged else [member]
 
 
-def _task(settings: dict[str, Any], config: RunConfig) -> tuple[Any, Mapping[str, Any]]:
+def _task(settings: dict[str, Any], config: RunConfig, pick: Pick | None) -> tuple[Any, Mapping[str, Any]]:
     name = str(settings.get("task"))
     if "class" in settings:
         raise UsageError(
@@ -215,6 +219,9 @@ def _task(settings: dict[str, Any], config: RunConfig) -> tuple[Any, Mapping[str
             str(settings.get("dataset_path")), settings.get("dataset_name"), tuple(_splits(settings)), config, more
         )
         _check_rows(name, settings, found, source)
+        split = settings.get("test_split") or settings.get("validation_split")
+        if pick is not None and split in found:
+            found = type(found)({**found, split: pick(found[split])})
 
     try:
         with _seeded():

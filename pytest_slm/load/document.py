@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from pytest_slm.errors import UsageError
 from pytest_slm.files import read_bytes
@@ -76,14 +81,10 @@ def parse(text: str, path: Path, mistakes: Mistakes | None = None) -> Value:
     """``read`` for text that is already there; ``path`` is for the messages."""
     found = Mistakes(path) if mistakes is None else mistakes
     try:
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            if node is None:
-                raise UsageError(f"{path}:1: the file is empty", slug="yaml-syntax")
-            value = _Builder(loader, found).build(node, 1)
-        finally:
-            loader.dispose()
+        node = _composed(text)
+        if node is None:
+            raise UsageError(f"{path}:1: the file is empty", slug="yaml-syntax")
+        value = _Builder(found).build(node, 1)
     except _RefusedError as error:
         raise UsageError(f"{path}:{error.line}: {error}", slug=error.slug) from None
     except yaml.MarkedYAMLError as error:
@@ -94,8 +95,7 @@ def parse(text: str, path: Path, mistakes: Mistakes | None = None) -> Value:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise UsageError(f"{path}:{line}: a character that YAML does not allow", slug="yaml-syntax") from None
-    except (yaml.YAMLError, ValueError, IndexError, OverflowError) as error:
-        # PyYAML's scanner lets the errors of int() and chr() for odd escapes through.
+    except WRONG as error:
         raise UsageError(f"{path}:1: no valid YAML: {error}", slug="yaml-syntax") from None
     if mistakes is None:
         found.check()
@@ -108,15 +108,36 @@ class _RefusedError(Exception):
         self.line, self.slug = line, slug
 
 
-class _Loader(yaml.SafeLoader):
+WRONG = (yaml.YAMLError, ValueError, IndexError, OverflowError)
+"""What PyYAML raises: its scanner lets the errors of int() and chr() for odd escapes through."""
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """The tree of the only document. libyaml's is the same in a tenth of the time; what it refuses is told by PyYAML's
+    own parser, so that a mistake is told in the same words where libyaml is missing."""
+    if Compiled is not None:
+        try:
+            return _of(Compiled(text))
+        except WRONG:
+            pass
+    return _of(_Python(text))
+
+
+def _of(loader: Any) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        return node
+    finally:
+        loader.dispose()
+
+
+class _Bounded(Composer):
     """Composes nodes only, and stops while composing: a bomb must not be built before it is counted."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.depth = self.aliases = 0
+    depth = aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[attr-defined]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             self.aliases += 1
@@ -133,11 +154,30 @@ class _Loader(yaml.SafeLoader):
             self.depth -= 1
 
 
+class _Python(_Bounded, yaml.SafeLoader):
+    """PyYAML's own parser."""
+
+
+Compiled: Callable[[str], Any] | None = None
+"""libyaml's parser, where PyYAML has it."""
+
+if yaml.__with_libyaml__:
+    from yaml._yaml import CParser
+
+    class _Compiled(_Bounded, CParser, Resolver):
+        def __init__(self, text: str) -> None:
+            CParser.__init__(self, text)
+            Composer.__init__(self)
+            Resolver.__init__(self)
+
+    Compiled = _Compiled
+
+
 class _Builder:
     """Nodes to values. Counts every visit: an alias makes one node appear many times."""
 
-    def __init__(self, loader: _Loader, mistakes: Mistakes) -> None:
-        self.loader, self.mistakes, self.count = loader, mistakes, 0
+    def __init__(self, mistakes: Mistakes) -> None:
+        self.constructor, self.mistakes, self.count = SafeConstructor(), mistakes, 0
 
     def build(self, node: yaml.Node, depth: int, name: str = "", key_line: int | None = None) -> Value:
         line = node.start_mark.line + 1 if key_line is None else key_line
@@ -195,7 +235,7 @@ class _Builder:
         if kind not in ("null", "bool", "int", "float"):
             raise _RefusedError(line, f"the tag {node.tag!r:.80} is not allowed; remove it", "yaml-tag")
         try:
-            value: Scalar = self.loader.construct_object(node)
+            value: Scalar = self.constructor.construct_object(node)
         except (yaml.YAMLError, ValueError, KeyError, IndexError, OverflowError):
             raise _RefusedError(line, f"{node.value!r:.80} is no valid {kind}; quote it", "yaml-syntax") from None
         if isinstance(value, float) and not math.isfinite(value):
@@ -203,8 +243,11 @@ class _Builder:
         return value
 
 
+HALF = re.compile("[\ud800-\udfff]")
+
+
 def _sound(text: str, line: int) -> str:
     """``text`` if it can be written again: an escape such as "\\ud800" is half a character, which UTF-8 cannot say."""
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
+    if HALF.search(text):
         raise _RefusedError(line, "an escape that stands for half a character (a surrogate)", "yaml-syntax")
     return text

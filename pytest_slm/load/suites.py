@@ -18,20 +18,9 @@ from pytest_slm.load.mistakes import Mistakes
 
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates", "composites")
 TASK_KEYS = (
-    *(
-        "task",
-        "version",
-        "kind",
-        "description",
-        "source",
-        "license",
-        "requires",
-        "scorer",
-        "scoring",
-        "primary",
-        "metrics",
-    ),
-    *("chance", "breakdown", "variants", "family", "effective", "modes", "gate", "tokens_per_sample", "options"),
+    *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "scoring", "primary"),
+    *("metrics", "chance", "breakdown", "variants", "family", "effective", "harmful", "modes", "gate"),
+    *("tokens_per_sample", "options"),
 )
 METRIC_KEYS = (
     *("name", "group", "complement", "balance", "key", "filter", "unit"),
@@ -183,6 +172,7 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         modes=_modes(fields, variants),
         gate=_gate(fields, names, primary),
         family=_word(fields, "family"),
+        harmful=fields.flag("harmful"),
         effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),
@@ -224,7 +214,7 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         return UNREADABLE
     entry = fields.below(value, where, METRIC_KEYS)
     aggregate = (entry.one_of("aggregate", PARAMETERS) if "aggregate" in entry else None) or "mean"
-    if aggregate != "mean" and (entry.flag("complement") or entry.texts("balance")):
+    if aggregate != "mean" and (entry.flag("complement") or (entry.texts("balance") and aggregate != "gap")):
         entry.fail("aggregate", f"{where}: complement and balance are for means, not for {aggregate}")
         return UNREADABLE
     weights = {name: entry.real(f"parts.{name:.80}", item) for name, item in entry.mapping("parts").items()}
@@ -233,6 +223,9 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
         return UNREADABLE
     if any(weight is not None and weight <= 0 for weight in weights.values()):
         entry.fail("parts", f"{where}: the weight of a part is above 0")
+        return UNREADABLE
+    if aggregate == "gap" and len(entry.texts("balance")) < 2:
+        entry.fail("aggregate", f"{where}: `balance` names the groups that a gap is between, two or more")
         return UNREADABLE
     if ("label" in entry) != (aggregate == "f1"):
         entry.fail("label", f"{where}: `label` names the class of `aggregate: f1`, and of no other")

@@ -123,6 +123,7 @@ def add_options(parser: pytest.Parser) -> None:
         "of them; all are in memory at once",
     )
     add_settings(add)
+    add("--slm-show-prompts", action="store_true", default=None, help="keep and show prompts, not only their hashes")
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -154,8 +155,7 @@ NAMES = (
         "resume",
         "plan",
         "budget",
-        "interleave",
-        "rescore",
+        *("interleave", "rescore", "show_prompts"),
     ),
     *SETTINGS,
 )
@@ -222,6 +222,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",
+        "show_prompts": bool(given["show_prompts"]),
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),

@@ -57,6 +57,22 @@ class TaskScore(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Composite(Record):
+    """A suite's weighted mean of metrics of several of its tasks, as a share: a benchmark's own total."""
+
+    value: float
+    interval: Interval | None
+    n: int
+    cuts: Cuts | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_bounds(self.value, self.cuts)
+        if self.n < 1:
+            raise RecordError(f"n: a mean of {self.n} samples does not exist")
+
+
+@dataclass(frozen=True, kw_only=True)
 class UseCase(Record):
     """How good a model is at one kind of work. ``recommended`` is None where it was not judged (quick or limited)."""
 
@@ -80,6 +96,8 @@ class UseCase(Record):
     ``unbounded``."""
     unbounded: tuple[str, ...] = ()
     """The tasks that are."""
+    composites: Mapping[Name, Composite] = field(default_factory=dict)
+    """The totals that its suite declares, where every part was measured; they enter no score."""
     recommended: bool | None = None
     engine: str | None = None
     machine: str | None = None

@@ -13,11 +13,12 @@ from typing import Any
 
 from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds, suite_score, task_weights
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
+from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.record import utc
 from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.load.builtin import score_rules
-from pytest_slm.registry.entry import AggregateScore, TaskScore, UseCase
+from pytest_slm.registry.entry import AggregateScore, Composite, TaskScore, UseCase
 from pytest_slm.registry.store import StoredReport
 
 
@@ -219,6 +220,10 @@ def run_scores(
             else None,
             bounds=None if unbounded else mean_bounds((weights[task.task], task.score, task.bounds) for task in tasks),
             unbounded=unbounded,
+            composites={
+                total.name: Composite(value=total.value, interval=total.interval, n=total.n, cuts=total.cuts)
+                for total in (suite_composites(suite, suites[suite], results) if suite in suites else ())
+            },
             recommended=score.score >= score_rules().recommended if full else None,
         )
     return cases

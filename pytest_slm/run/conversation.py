@@ -33,6 +33,7 @@ class Conversation:
         self.problem: SlmError | None = None
         self._task = f"{kind.task.suite}/{kind.task.name}"
         self._counts_cuts = kind.counts_cuts
+        self._harmful, self._show_prompt = kind.task.harmful, kind.context.config.show_prompts
         self._talk = kind.converse(sample)
         self._verdict: Verdict | None = None
 
@@ -78,7 +79,7 @@ class Conversation:
     def record(self) -> SampleRecord:
         """The line of this conversation; what could not be scored has the reason."""
         verdict = self._verdict or Verdict(value=None, answer="", explanation=str(self.problem))
-        return sample_record(self._task, self.sample, self.turns, verdict, self.repeat)
+        return sample_record(self._task, self.sample, self.turns, verdict, self.repeat, show_prompt=self._show_prompt)
 
     def _go(self, step: Callable[[], Ask]) -> None:
         try:
@@ -91,7 +92,8 @@ class Conversation:
         except SlmError as error:
             self.ask, self.problem = None, error
         except Exception as error:  # of a scorer, or of a task's own code: it says nothing about the model
-            told = " ".join(f"{type(error).__name__}: {error}".split())
+            # The reason stands on pages and in the registry, where no harmful text does: it may quote the answer.
+            told = type(error).__name__ if self._harmful else " ".join(f"{type(error).__name__}: {error}".split())
             self.ask, self.problem = None, self._failed(f"{told:.300}", _frame(error))
             self.problem.__cause__ = error
 

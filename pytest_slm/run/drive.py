@@ -72,6 +72,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
         clusters=_clusters(judged),
         seeded=kind.seeded,
         without_effect=settings.without_effect(kind, conversations),
+        harmful=task.harmful,
         canary=context.config.canary,
     )
     cut = cut_prompts(conversations)

@@ -29,6 +29,8 @@ class SampleRecord(Record):
     score: float | None
     answer: str
     explanation: str
+    prompt: str = ""
+    """What was asked first, before any template; only where the user wants to see it (``--slm-show-prompts``)."""
     reasoning: str = ""
     """What the model thought before it answered."""
     repeat: int = 0
@@ -55,7 +57,9 @@ Turn = tuple[Ask, Any]
 """What was asked, and what was answered."""
 
 
-def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict, repeat: int = 0) -> SampleRecord:
+def sample_record(
+    task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict, repeat: int = 0, *, show_prompt: bool = False
+) -> SampleRecord:
     """The line of a conversation that has come to its end."""
     asked = [turn for turn in turns if not isinstance(turn[0], Aside)]
     texts = [one for _, answer in asked for one in _generations(answer)]
@@ -71,6 +75,7 @@ def sample_record(task: str, sample: Sample, turns: Sequence[Turn], verdict: Ver
         score=verdict.value,
         answer=verdict.answer,
         explanation=verdict.explanation,
+        prompt="\n\n".join(dict.fromkeys(_shown(asked[0][0]))) if asked and show_prompt else "",
         reasoning="\n\n".join(filter(None, (text.reasoning for text in texts))),
         turns=len(asked),
         n_prompt=_sum([text.n_prompt for text in texts]) if texts else longest_context(asked),

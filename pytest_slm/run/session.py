@@ -263,6 +263,7 @@ class Run:
             reason=reason,
             version=task.version if task else 1,
             kind=task.kind if task else "",
+            harmful=task is not None and task.harmful,
             seed=self.config.seed,
             samples=self._samples_of(identity),
             canary=self.config.canary,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
 from pytest_slm.machine.devices import device_table
-from pytest_slm.registry.entry import Item, RegistryEntry, UseCase
+from pytest_slm.registry.entry import Composite, Item, Rate, RegistryEntry, UseCase
 from pytest_slm.registry.speeds import Performance
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
@@ -107,6 +107,8 @@ class ModelView:
     scores: tuple[ScoreRow, ...]
     best_for: tuple[str, ...]
     not_for: tuple[str, ...]
+    composites: tuple[tuple[str, tuple[ItemRow, ...]], ...]
+    """Totals of benchmarks over several tasks, by suite."""
     safety: tuple[ItemRow, ...]
     columns: tuple[str, ...]
     quantizations: tuple[QuantizationRow, ...]
@@ -140,24 +142,12 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
         scores=tuple(score_row(title_of(entry, name), case) for name, case in entry.use_cases.items()),
         best_for=tuple(title_of(entry, name) for name in entry.best_for),
         not_for=tuple(title_of(entry, name) for name in entry.not_for),
-        safety=tuple(
-            item_row(
-                words(name),
-                "",
-                "passed",
-                "",
-                Metric(
-                    name=name,
-                    value=r.value,
-                    n=r.n,
-                    interval=r.interval,
-                    higher_is_better=r.higher_is_better,
-                    cuts=r.cuts,
-                ),
-                quick=sampled(r.mode, r.limit, r.settings),
-            )
-            for name, r in entry.safety.items()
+        composites=tuple(
+            (title_of(entry, use_case), tuple(_share(name, total, case) for name, total in case.composites.items()))
+            for use_case, case in entry.use_cases.items()
+            if case.composites
         ),
+        safety=tuple(_share(name, rate, rate, rate.higher_is_better) for name, rate in entry.safety.items()),
         columns=tuple(title_of(entry, name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in _ordered(entry)),
         machines=tuple(_machine(entry, performance) for performance in machines),
@@ -171,6 +161,15 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
         reports=_reports(entry),
         hardware=tuple((machine_name(data), facts(data)) for data in entry.provenance.machines.values()),
     )
+
+
+def _share(name: str, found: Rate | Composite, measured: Rate | UseCase, higher: bool = True) -> ItemRow:
+    """The row of a share that is no item's; ``measured`` says in what kind of run."""
+    metric = Metric(
+        name=name, value=found.value, n=found.n, interval=found.interval, higher_is_better=higher, cuts=found.cuts
+    )
+    quick = sampled(measured.mode, measured.limit, measured.settings)
+    return item_row(words(name), "", "passed", "", metric, quick=quick)
 
 
 def _ordered(entry: RegistryEntry) -> list[str]:

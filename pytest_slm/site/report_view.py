@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.types import MEASURED, Result, RunReport, WeightsHeader
+from pytest_slm.registry.doubts import scorer_error, worst_part, worst_told
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
@@ -244,7 +245,7 @@ def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow,
 
 
 def _row(result: Result, word: str) -> ItemRow:
-    return item_row(
+    row = item_row(
         result.task,
         result.variant,
         result.outcome,
@@ -255,6 +256,9 @@ def _row(result: Result, word: str) -> ItemRow:
         censored=result.thinking.censored if result.thinking else 0,
         quick=word,
     )
+    worst = worst_part(result)
+    told = f"{worst_told(worst)} {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
+    return replace(row, note="; ".join(filter(None, (row.note, told, scorer_error(result)))))
 
 
 def _timing_row(result: Result, word: str) -> ItemRow:

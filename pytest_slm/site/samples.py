@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,19 +21,27 @@ MOST = 20
 LONGEST = 2_000
 MOST_CUT = 50
 """Samples of one item whose prompts were cut that are named; the file has all of them."""
-KNOWN = ("task", "doc_id", "prompt_sha256", "target_sha256", "response", "score", "answer", "explanation")
+KNOWN = ("task", "doc_id", "prompt_sha256", "target_sha256", "prompt", "response", "score", "answer", "explanation")
+TEXTS = ("response", "answer", "explanation", "reasoning", "metadata", "groups", "cluster")
+"""What of a line may have words of a question or of an answer in it."""
 COUNTS = ("n_prompt", "n_unshown")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleView:
-    """One sample; ``verdict`` is right, wrong, partly or unscored."""
+    """One sample; ``verdict`` is right, wrong, partly or unscored.
+
+    ``harmful``: its texts may hurt, so that they stand behind a click, or are hashes (``hidden``)."""
 
     name: str
     verdict: str
     score: str
     prompt: str
+    asked: str
+    """The prompt itself, where the user wanted to see it."""
     response: str
+    harmful: bool
+    hidden: bool
     cut: str
     answer: str
     explanation: str
@@ -102,7 +112,7 @@ def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int) -> S
     shown: list[SampleView] = []
     for count in range(min(MOST, len(lines)), 0, -1):
         places = _spaced(len(lines), count)
-        made |= {place: _sample(lines[place]) for place in places if place not in made}
+        made |= {place: _sample(lines[place], result.harmful) for place in places if place not in made}
         if sum(_bytes(made[place]) for place in places) <= budget:
             shown = [made[place] for place in places]
             break
@@ -150,11 +160,16 @@ def _spaced(total: int, count: int) -> list[int]:
 
 
 def _bytes(view: SampleView) -> int:
-    text = "".join(str(part) for part in (view.response, view.answer, view.explanation, view.more))
+    text = "".join(str(part) for part in (view.asked, view.response, view.answer, view.explanation, view.more))
     return len(escape(text)) + 1_000  # the markup around it
 
 
-def _sample(line: Mapping[str, Any]) -> SampleView:
+def _sample(line: Mapping[str, Any], harmful: bool) -> SampleView:
+    hidden = harmful and not line.get("prompt")
+    if hidden:
+        told = json.dumps(line.get("response"), sort_keys=True, default=str).encode("utf-8", "surrogatepass")
+        named = {key: value for key, value in line.items() if key not in TEXTS}
+        line = {**named, "response_sha256": hashlib.sha256(told).hexdigest()[:16]}
     response, cut = _cut(_text(line.get("response")))
     score = line.get("score")
     known = isinstance(score, int | float) and not isinstance(score, bool)
@@ -171,7 +186,10 @@ def _sample(line: Mapping[str, Any]) -> SampleView:
         verdict=verdict,
         score=f"{score:.3g}" if known else "could not be scored",
         prompt=_cut(_text(line.get("prompt_sha256")), 64)[0],
+        asked=_cut(_text(line.get("prompt")))[0],
         response=response,
+        harmful=harmful,
+        hidden=hidden,
         cut=cut,
         answer=_cut(_text(line.get("answer")), 400)[0],
         explanation=_cut(_text(line.get("explanation")), 400)[0],

@@ -11,6 +11,7 @@ from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.statistics import NOISY, Interval, coefficient_of_variation
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
+from pytest_slm.registry.doubts import scorer_error, worst_part, worst_told
 from pytest_slm.registry.entry import AggregateScore
 from pytest_slm.registry.lengths import Lengths, lengths
 from pytest_slm.registry.scores import engine_of, run_aggregates
@@ -26,7 +27,7 @@ def summarize(terminal: pytest.TerminalReporter, run: RunReport) -> None:
     for number, line in enumerate(aligned([HEAD, *rows])):
         terminal.write_line(line, bold=number == 0)
     reasons = [f"{result.outcome} {name_of(result)}: {result.reason}" for result in run.results if result.reason]
-    for line in (*reasons, *_composites(run), *_timings(run), *_remarks(run), *_hints(run)):
+    for line in (*reasons, *_composites(run), *_doubts(run), *_timings(run), *_remarks(run), *_hints(run)):
         terminal.write_line(shown(line))
     for series in lengths(run.results):
         if series.tasks > 1 or len(series.points) > 1:
@@ -78,6 +79,17 @@ def _composites(run: RunReport) -> list[str]:
     told = [(suite, *_shown(metric)) for suite, metric in made]
     part = "" if run.limit is None else f", at most {run.limit} of each item"
     return [f"{suite}: {name} {value} ({bounds}, n={n}{part})" for suite, name, value, bounds, n in told]
+
+
+def _doubts(run: RunReport) -> list[str]:
+    """Where a model is worst, and how often those who judge it are wrong, each once."""
+    worst = [(result, part) for result in run.results if (part := worst_part(result)) is not None]
+    told = [
+        f"{name_of(result)}: {worst_told(part)} {value} ({bounds}, n={n})"
+        for result, part in worst
+        for _, value, bounds, n in [_shown(part)]
+    ]
+    return [*told, *filter(None, dict.fromkeys(map(scorer_error, run.results)))]
 
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})

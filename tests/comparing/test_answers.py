@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from dataclasses import replace
 
@@ -211,6 +212,18 @@ def test_flips_are_listed_on_request_with_both_answers(answered):
     assert [(flip.question, flip.a, flip.b) for flip in one.flips] == [("1", 1, 0), ("2", 0, 1)]
     assert (one.flips[0].answer_a, one.flips[0].answer_b) == ("answer 1", "answer 0")
     assert "core/math 1: 1 -> 0: 'answer 1' -> 'answer 0'" in told(compare(a, b, flips=True)).splitlines()
+
+
+def test_flips_of_harmful_answers_are_hashes_unless_the_run_shows_its_prompts(answered):
+    a, b = (
+        replace(one, run=replace(one.run, results=(replace(one.run.results[0], harmful=True),)))
+        for one in (answered("10"), answered("01"))
+    )
+    for line in b.samples[b.run.results[0].samples]:
+        line["prompt"] = "user"
+    (first, _) = compare(a, b, flips=True).scores[0].flips
+    assert first.answer_a == f"sha256:{hashlib.sha256(b'answer 1').hexdigest()[:16]}"
+    assert first.answer_b == "answer 0"
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[31mred\n\n", "a\u202eb\u2066", "x" * 5000, "\0\r\x08", "\ud800"])

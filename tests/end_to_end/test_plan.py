@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-SELECTED = ("--slm-suite=core/arithmetic,safety,performance/memory", "--slm-limit=6")
+SELECTED = ("--slm-suite=core/arithmetic,guardrails/refusal,performance/memory", "--slm-limit=6")
 
 
 def start(folder, model, *more):

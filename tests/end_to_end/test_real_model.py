@@ -16,7 +16,7 @@ SUITES = ",".join(
     [
         *("core/arithmetic", "core/reasoning", "reasoning/arc_challenge", "rag/niah", "rag/citation", "rag/ruler_vt"),
         *("rag/ragtruth_detection", "function_calling/calls", "function_calling/dispatch", "function_calling/bfcl"),
-        *("safety", "performance/decode", "performance/ttft", "performance/prefill", "performance/load"),
+        *("guardrails/refusal", "performance/decode", "performance/ttft", "performance/prefill", "performance/load"),
         "performance/memory",
     ]
 )
@@ -64,7 +64,7 @@ def test_every_planned_item_has_an_outcome_with_its_reason(outcome):
 def test_every_score_has_n_and_an_interval(outcome):
     _, slm = outcome
     scores = [r for r in slm["results"] if r["outcome"] == "passed" and r["suite"] != "performance"]
-    assert {r["suite"] for r in scores} >= {"core", "rag", "function_calling", "safety"}
+    assert {r["suite"] for r in scores} >= {"core", "rag", "function_calling", "guardrails"}
     for result in scores:
         metric = next(m for m in result["metrics"] if m["name"] == result["primary"])
         assert 0 <= metric["interval"][0] <= metric["value"] <= metric["interval"][1] <= 1

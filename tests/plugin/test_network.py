@@ -49,7 +49,7 @@ def sandboxed():
     return True
 
 
-SHIPPED = "core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,safety,performance"
+SHIPPED = "core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,guardrails/refusal,performance"
 """What needs no data set."""
 
 

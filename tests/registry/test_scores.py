@@ -12,6 +12,7 @@ from pytest_slm.core.types import (
     Declaration,
     ItemId,
     Metric,
+    MetricPart,
     Result,
     SuiteFacts,
     ThinkingCounts,
@@ -69,6 +70,22 @@ def test_the_suite_says_which_tasks_belong_to_it(score):
 def test_a_suite_of_which_nothing_was_measured_has_no_score():
     error = Result(suite="rag", task="niah", variant="", quantization="Q8_0", mode="full", outcome="error")
     assert scores([error]) == {}
+
+
+def test_a_total_over_several_tasks_stands_beside_the_score_and_enters_none(score):
+    parts = (
+        MetricPart(task="niah", metric="accuracy", weight=1),
+        MetricPart(task="frames", metric="accuracy", weight=3),
+    )
+    suites = {"rag": SuiteFacts(title="RAG", composites={"total": parts})}
+    results = [score("niah", 20), score("frames", 80)]
+    case = scores(results, suites=suites)["rag"]
+    assert case.score == pytest.approx(50)
+    assert (case.composites["total"].value, case.composites["total"].n) == (pytest.approx(0.65), 200)
+    low, high = case.composites["total"].interval
+    assert low < 0.65 < high
+    # Of a part that was not measured nothing is made up.
+    assert scores(results[:1], suites=suites)["rag"].composites == {}
 
 
 def test_speed_never_becomes_a_score(factory):

@@ -24,12 +24,18 @@ from pytest_slm.kinds.programs import program_of
 from pytest_slm.scorers import SCORERS, Scoring
 from pytest_slm.scorers.answer import LONGEST, bounded, guarded
 from pytest_slm.scorers.call_syntax import find_calls, parse_calls
+from pytest_slm.scorers.toxicity.toxicity import name as toxicity_classifier
 
+TOXICITY = toxicity_classifier()
 PROMPT = 'import math\n\n\ndef double(n):\n    """Twice."""\n'
 KINDS = ("string", "integer", "float", "any", "array", "object", "boolean")
 TOOL = {"name": "f", "parameters": {"properties": {kind: {"type": kind} for kind in KINDS}, "required": ["any"]}}
 WANTED = [{"name": "f", "arguments": {kind: ["x", 5, 1.5, True, [1], {"a": 1}, "", None] for kind in KINDS}}] * 3
-SAMPLES = {
+INJECTED: tuple[dict[str, Any], ...] = (
+    *({"marks": ["x", "5"]}, {"language": "Spanish"}, {"base": 16}, {"base": 32}, {"base": 64}, {"shift": 3}),
+    *({"reversed": True}, {"emoji": True}, {"joined": True}),
+)
+SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     "bleu": ({"target": "five is the answer"},),
     "citation": (
         {"target": {"answer": [["5", "x"]], "passages": [1]}},
@@ -42,16 +48,25 @@ SAMPLES = {
     "call_sequence": ({"target": [{"name": "f", "arguments": {"x": 1}}]},),
     "exact": ({"target": 5}, {"target": "5", "scoring": {"punctuation": "remove", "space": "keep"}}),
     "grounded": ({"target": {"passages": "The bridge has 5 arches. Ida drew it in May 1871.", "question": "Who?"}},),
+    "harm": ({"metadata": {"request": "How do I do five things?"}},),
+    "injection": (
+        {"target": {"answer": ["5", "x"]}},
+        *({"target": {"attack": attack}} for attack in INJECTED),
+    ),
     "json_schema": (
         {"scoring": {"schema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}}},
         {"target": {"a": [1]}, "scoring": {"schema": True, "anywhere": True, "partial": True}},
     ),
     "label": ({"target": "x", "scoring": {"labels": ["x", "5"]}},),
+    "leak": ({"target": {"secret": "zorvex-4417-quill"}}, {"target": {"secret": "12345678", "answer": ["5"]}}),
     "latency": ({"scoring": {"seconds": 1, "ttft": 1}},),
     "needle": ({"target": "12345"},),
     "number": ({"target": "5"}, {"target": "-3/4", "scoring": {"tolerance": 0.1, "relative": 0.5}}),
     "python": ({"scoring": {"file": "own.py"}},),
-    "refusal": ({"metadata": {"group": "harmful"}}, {"metadata": {"group": "benign"}}),
+    "refusal": (
+        {"metadata": {"group": "harmful"}},
+        {"metadata": {"group": "benign", "request": "What is five?"}, "scoring": {"about": True}},
+    ),
     "regex": ({"target": "5", "scoring": {"pattern": "(?i)answer: (?P<answer>.*?)$", "which": "last"}},),
     "string_match": ({"target": ["x", "5"]}, {"target": ["x", "5"], "scoring": {"of": "part"}}),
     "rouge": ({"target": "five is the answer"}, {"target": "中", "scoring": {"tokens": "words"}}),
@@ -69,6 +84,7 @@ SAMPLES = {
     ),
     "short_answer": ({"target": "5"}, {"target": ["May 4, 1871", "Jane Ballou"]}),
     "similarity": ({"target": "5"}, {"target": "5", "scoring": {"method": "token_set_ratio", "threshold": 0.5}}),
+    "toxicity": ({"scoring": {"classifier": TOXICITY}}, {"scoring": {"classifier": TOXICITY, "sentiment": True}}),
     "tool_calls": (
         {"target": WANTED, "tools": (TOOL,)},
         {"target": WANTED[:1], "tools": (TOOL,)},
@@ -76,13 +92,15 @@ SAMPLES = {
     ),
 }
 hostile = runpy.run_path(str(Path(__file__).parent / "hostile.py"))["hostile"]
-NEEDS = {"bleu": "sacrebleu", "rouge": "rouge_score", "similarity": "rapidfuzz"}
+NEEDS = {"bleu": "sacrebleu", "rouge": "rouge_score", "similarity": "rapidfuzz", "toxicity": "vaderSentiment"}
 ASKED = {
     name: samples
     for name, samples in SAMPLES.items()
     if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 }
 PARTIAL = ("bleu", "call_sequence", "json_schema", "rouge", "rubric", "similarity", "string_match")
+UNSCORED = ("latency", "refusal", "toxicity")
+PARTIAL = ("bleu", "call_sequence", "harm", "json_schema", "rouge", "rubric", "similarity", "string_match")
 UNSCORED = ("latency", "refusal")
 
 

@@ -178,7 +178,7 @@ WRONG_OPTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("rubric", {"checks": [{"scorer": "latency", "scoring": {"ttft": 1}}]}, "checks: only times"),
     ("python", {}, "the option `file` is missing"),
     ("python", {"file": "none.py"}, "file: 'none.py' cannot be read"),
-    ("refusal", {"threshold": 1}, "threshold: unknown option. There is nothing to choose from."),
+    ("refusal", {"threshold": 1}, "threshold: unknown option. Known: about."),
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry
+from pytest_slm.registry.entry import Composite
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site
 from pytest_slm.site.home_view import home_view
@@ -107,6 +108,21 @@ def test_rates_of_limited_runs_are_called_limited(factory):
     (entry,) = registry(factory.make_run()).models
     safety = {name: replace(rate, limit=20) for name, rate in entry.safety.items()}
     assert {row.quick for row in model_view(replace(entry, safety=safety), {}, score_rules()).safety} == {"limited"}
+
+
+def test_totals_of_benchmarks_stand_on_the_page_of_the_model(factory):
+    (entry,) = registry(factory.make_run()).models
+    name, case = next(iter(entry.use_cases.items()))
+    case = replace(case, limit=20, composites={"their_total": Composite(value=0.5, interval=(0.4, 0.6), n=200)})
+    view = model_view(replace(entry, use_cases={name: case}), {}, score_rules())
+    ((_, (row,)),) = view.composites
+    assert (row.task, row.value, row.interval, row.n, row.quick) == (
+        "Their total",
+        "50\N{NO-BREAK SPACE}%",
+        "40–60",
+        "200",
+        "limited",
+    )
 
 
 def test_models_of_two_machines_stand_in_two_tables(site):

@@ -20,14 +20,15 @@ def data_files(task: Task) -> list[str]:
     return [name for key in ("samples", "haystack", "prompts") if isinstance(name := task.options.get(key), str)]
 
 
+SCORED = ("checks", "continuations", "sequences")
 SELECTIONS: dict[str, Callable[[Task], bool]] = {
     "task": lambda task: True,
-    "checked": lambda task: task.kind in ("checks", "sequences"),
+    "checked": lambda task: task.kind in SCORED,
     "sampled": lambda task: task.kind == "checks" and "samples" in task.options,
     "generated": lambda task: "generator" in task.options,
     "with_data": lambda task: bool(data_files(task)),
     "upstream": lambda task: task.kind == "lm_eval",
-    "unscored": lambda task: task.kind not in ("checks", "sequences"),
+    "unscored": lambda task: task.kind not in SCORED,
 }
 """Names of arguments, and which tasks each of them is in turn."""
 
@@ -78,7 +79,7 @@ def calls() -> tuple[Task, list[Sample]]:
 
 @pytest.fixture(scope="session")
 def refusals() -> tuple[Task, list[Sample]]:
-    return _with_samples("safety", "refusal")
+    return _with_samples("guardrails", "refusal")
 
 
 @pytest.fixture(scope="session")

@@ -1,87 +1,50 @@
-"""Harmful requests and their twins are pairs, and no constant answer gets more than half."""
+"""The suite safety: which tasks are harmful, what its rates are, and that a new classifier is a new version."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
-from pytest_slm.core.metrics import NothingScoredError, task_metrics
-from pytest_slm.core.types import Generation, JudgedSample, Metric, Sample, Task
-from pytest_slm.scorers.refusal import refusal
+from pytest_slm.load import load_suite
+from pytest_slm.load.builtin import suites_folder
+from pytest_slm.scorers.toxicity import classifier
+from pytest_slm.scorers.toxicity.toxicity import VERSION, name
 
-Refusals = tuple[Task, list[Sample]]
-
-NO = "I'm sorry, but I can't help with that."
-YES = "Sure! First, take a look at what you have."
-
-
-def metrics(refusals: Refusals, answers: list[str]) -> dict[str, Metric]:
-    task, samples = refusals
-    scores = [
-        refusal(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"))
-        for sample, text in zip(samples, answers, strict=True)
-    ]
-    scored = [JudgedSample(sample=sample, verdict=score) for sample, score in zip(samples, scores, strict=True)]
-    return {metric.name: metric for metric in task_metrics(task, scored)}
+VERSIONS = {"ce2466a89a755b6e24da4aea90bdced385dbb3b342377a17abf279b7dab964bd": {"toxicity": 1, "bold": 1}}
+"""For each classifier that there was: the versions of the tasks that are scored by it."""
+FOLDER = suites_folder() / "safety"
+TASKS = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.name != "suite.yaml")
 
 
-def test_perfect_answers_score_one_and_no_attack_succeeds(refusals: Refusals) -> None:
-    made = metrics(refusals, [NO if s.metadata["group"] == "harmful" else YES for s in refusals[1]])
-    assert made["balanced_accuracy"].value == 1.0
-    assert (made["attack_success_rate"].value, made["over_refusal_rate"].value) == (0.0, 0.0)
+@pytest.fixture
+def safety(built_in):
+    return lambda name: built_in(f"safety/{name}")
 
 
-def test_a_model_that_always_refuses_gets_half(refusals: Refusals) -> None:
-    made = metrics(refusals, [NO] * len(refusals[1]))
-    assert made["balanced_accuracy"].value == 0.5
-    assert (made["attack_success_rate"].value, made["over_refusal_rate"].value) == (0.0, 1.0)
+def test_numbers_of_two_classifiers_are_two_versions_of_a_task(safety):
+    # Another classifier: its hash with higher versions is one line more.
+    for which, version in VERSIONS[classifier.facts()["sha256"]].items():
+        found = safety(which)
+        assert found.version == version
+        assert found.scoring["classifier"] == name()
+    taken = [(which, version) for versions in VERSIONS.values() for which, version in versions.items()]
+    assert len(set(taken)) == len(taken)
+    assert list(VERSIONS).index(classifier.facts()["sha256"]) + 1 == VERSION == len(VERSIONS)
 
 
-@pytest.mark.parametrize("text", [YES, "abc"])
-def test_a_model_that_never_refuses_gets_half(refusals: Refusals, text: str) -> None:
-    made = metrics(refusals, [text] * len(refusals[1]))
-    assert made["balanced_accuracy"].value == 0.5
-    assert (made["attack_success_rate"].value, made["over_refusal_rate"].value) == (1.0, 0.0)
+def test_what_may_hurt_is_marked_as_such(safety):
+    assert {which for which in TASKS if not safety(which).harmful} == {"truthfulness", "truthfulness_mc2"}
 
 
-def test_echoing_the_request_is_not_refusing_it(refusals: Refusals) -> None:
-    assert metrics(refusals, [str(s.input) for s in refusals[1]])["attack_success_rate"].value == 1.0
+def test_what_has_no_good_end_enters_no_score(safety):
+    suite = load_suite(FOLDER / "suite.yaml")
+    assert {"crows_pairs", "bold"}.isdisjoint(suite.tasks)
+    for which in suite.tasks:
+        spec = safety(which).spec(safety(which).primary)
+        assert spec.aggregate not in ("bias", "gap")
 
 
-def test_a_model_that_says_nothing_has_no_score(refusals: Refusals) -> None:
-    with pytest.raises(NothingScoredError, match="no sample could be scored"):
-        metrics(refusals, [""] * len(refusals[1]))
-
-
-def test_rates_are_better_when_lower(refusals: Refusals) -> None:
-    made = metrics(refusals, [NO] * len(refusals[1]))
-    assert not made["attack_success_rate"].higher_is_better
-    assert not made["over_refusal_rate"].higher_is_better
-
-
-def test_every_harmful_request_has_one_benign_twin_on_its_topic(refusals: Refusals) -> None:
-    groups: dict[tuple[str, str], list[str]] = {}
-    for sample in refusals[1]:
-        groups.setdefault((sample.metadata["twin"], sample.metadata["topic"]), []).append(sample.metadata["group"])
-    assert all(sorted(found) == ["benign", "harmful"] for found in groups.values())
-    assert len(groups) >= 20
-
-
-def test_twins_look_alike(refusals: Refusals) -> None:
-    # Otherwise a model could tell them apart by their form, without reading.
-    pairs: dict[str, list[set[str]]] = {}
-    for sample in refusals[1]:
-        pairs.setdefault(sample.metadata["twin"], []).append(set(str(sample.input).lower().strip("?.").split()))
-    assert all(len(first & second) >= 2 for first, second in pairs.values())
-
-
-def test_harmful_requests_are_one_short_line_without_detail(refusals: Refusals) -> None:
-    for sample in refusals[1]:
-        assert len(str(sample.input)) < 100
-        assert "\n" not in str(sample.input)
-
-
-def test_topics_are_balanced_between_the_groups(refusals: Refusals) -> None:
-    topics = Counter((s.metadata["topic"], s.metadata["group"]) for s in refusals[1])
-    assert all(topics[topic, "harmful"] == topics[topic, "benign"] for topic, _ in topics)
+def test_rates_are_shares_of_what_should_not_happen(safety):
+    for source in load_suite(FOLDER / "suite.yaml").facts.rates.values():
+        spec = safety(source.task).spec(source.metric)
+        assert spec.unit == "share"
+        assert not spec.higher_is_better

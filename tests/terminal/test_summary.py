@@ -59,6 +59,24 @@ def test_an_aggregate_says_what_cut_answers_leave_open(lines, factory, cuts, tol
     assert ("nobody knows what cut answers change of rag" in page) == ("nobody" in told)
 
 
+def test_a_rate_has_the_error_of_its_scorer_and_the_worst_category_beside_it(lines, factory):
+    told = {"scorer": "refusal", "scorer_version": 2, "scorer_error": {"wrong": 0.021, "n": 470}}
+    metrics = [
+        factory.share("balanced_accuracy", 60, 100),
+        factory.share("attack_success_rate", 30, 100, higher=False),
+        *(factory.share(f"accuracy[category={name}]", right, 10) for name, right in (("theft", 9), ("fraud", 1))),
+    ]
+    made = factory.scored("guardrails", "jailbreak", "direct", "Q8_0", "full", metrics[0])
+    result = replace(made, metrics=tuple(metrics), provenance=told)
+    written = lines(results=[result, replace(result, variant="template")])
+    error = "refusal scorer: 2.1 % wrong, n = 470"
+    assert written.count(error) == 1
+    worst = "guardrails/jailbreak[direct]: worst category fraud, accuracy 10.0 % (1.8 – 40.4 %, n=10)"
+    assert worst in written
+    page = re.sub(r"<[^>]+>|\s+", " ", render_report(factory.make_run(results=[result]), {}))
+    assert f"worst category fraud, accuracy 10.0 %, n = 10; {error}" in page
+
+
 MADE = Derivation(
     source_file="a.gguf",
     source_sha256="0" * 64,

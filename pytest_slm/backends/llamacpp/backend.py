@@ -17,6 +17,7 @@ from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.generation import Batcher
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.soundness import Kernels
+from pytest_slm.backends.llamacpp.streams import alike
 from pytest_slm.backends.llamacpp.timing import EngineTimer
 from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import EngineTest, EngineTimes, ModelSpec, Progress, Workload, silent
@@ -165,7 +166,8 @@ class LlamaCpp(LocalBackend):
                 self._run(Batcher(self._context, [self._prompt(number, request)]), found)
         else:
             prompts = [self._prompt(number, request) for number, request in enumerate(requests)]
-            self._run(Batcher(self._context, prompts, drafts=True, draft_model=self._draft_model), found)
+            for group in alike(self._context, prompts):
+                self._run(Batcher(self._context, group, drafts=True, draft_model=self._draft_model), found)
 
     def _run(self, batcher: Batcher, found: ResultCollector[Generation]) -> None:
         self._batcher = batcher

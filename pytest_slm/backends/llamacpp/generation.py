@@ -18,17 +18,17 @@ from pytest_slm.backends.llamacpp.beside.draft_model import DraftModel
 from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
 from pytest_slm.backends.llamacpp.sampling import Sampler
-from pytest_slm.backends.llamacpp.streams import Stream, Trunk, generation_of
+from pytest_slm.backends.llamacpp.streams import AT_ONCE, Stream, Trunk, at_once, generation_of, room_of
 from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation
-from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row, common
-
-AT_ONCE = 32
-"""Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
 
 ROWS = 64
 """Tokens that a step computes at most beside prompts, those that were foretold included."""
+
+READING = 128
+"""A step that has so many tokens of prompts takes no further prompt: the engine would compute as many tokens of each
+together, and then what is left of the longer one."""
 
 WORTH = 32
 """Tokens that make a trunk worth its copies: computing them takes as long as copying a sequence of a few thousand."""
@@ -52,10 +52,9 @@ class Batcher:
         self._drafts, self._draft_model = drafts, draft_model
         self._pending = sorted(prompts, key=lambda prompt: prompt.ids, reverse=True)
         # Every sequence has room for the longest, so that any of them takes any request.
-        self.n_cells = max((len(prompt.ids) + self._room(prompt) - 1 for prompt in prompts), default=0)
-        affordable = self._limits.kv_cells // max(1, in_blocks(self.n_cells)) - 1
+        self.n_cells = max((len(prompt.ids) + room_of(prompt, self._limits) - 1 for prompt in prompts), default=0)
         most = AT_ONCE if draft_model is None else DRAFTED_AT_ONCE
-        self.at_once = max(1, min(most, len(prompts), self._limits.n_seq, affordable))
+        self.at_once = at_once(self._limits, len(prompts), in_blocks(self.n_cells), most)
         self._free = list(range(self.at_once, 0, -1))
         self._streams: list[Stream] = []
         self._trunk = Trunk(0)
@@ -85,17 +84,6 @@ class Batcher:
         """What was said until now for the requests that are not done yet, and could go on behind it."""
         return {one.prompt.number: one.said for one in self._streams if one.said and one.prompt.request.resumable}
 
-    def _room(self, prompt: Prompt) -> int:
-        """Tokens that can be written: the last of them is never shown to the model, and needs no room. Raises
-        BackendError for a prompt that does not fit."""
-        n_ctx = self._limits.n_ctx
-        if len(prompt.ids) > n_ctx:
-            raise BackendError(
-                f"the prompt has {len(prompt.ids)} tokens, the context of the model {n_ctx}: choose a shorter variant",
-                slug="context-too-long",
-            )
-        return min(prompt.most, n_ctx - len(prompt.ids) + 1)
-
     # -- one step ------------------------------------------------------------------------------------------------
 
     def _step(self, finished: Callable[[int, Generation], None]) -> None:
@@ -110,9 +98,11 @@ class Batcher:
         if left and self._trunk.computed < len(self._trunk.ids):  # it is longer than a batch
             parts.append((self._trunk, self._trunk.rows(left)))
             left -= len(parts[-1][1])
-        while left and (new := self._admit()) is not None:
+        reading = sum(len(rows) for part, rows in parts if isinstance(part, Trunk) or not part.speaks)
+        while left and reading < READING and (new := self._admit()) is not None:
             parts.append((new, new.rows(left)))
             left -= len(parts[-1][1])
+            reading += len(parts[-1][1])
         # The engine takes neighbouring sequences together if it sees them in order.
         parts.sort(key=lambda part: part[0].sequence)
         rows = [row for _, mine in parts for row in mine]
@@ -227,7 +217,7 @@ class Batcher:
         stream = Stream(
             prompt=prompt,
             sequence=self._free.pop(),
-            room=self._room(prompt),
+            room=room_of(prompt, self._limits),
             sampler=Sampler(self._context, prompt.request),
             text=prompt.writing(),
             prepared=time.perf_counter(),

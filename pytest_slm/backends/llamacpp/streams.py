@@ -1,16 +1,21 @@
-"""A request that is being written, and the beginning that several of them share."""
+"""Requests that are written together: which, how far each is, and the beginning that several of them share."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
+from pytest_slm.backends.llamacpp.context import Context, in_blocks
 from pytest_slm.backends.llamacpp.drafts import Drafter
+from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation, GenerationTimes
-from pytest_slm.prompts.packing import Row
+from pytest_slm.errors import BackendError
+from pytest_slm.prompts.packing import Row, common
 from pytest_slm.prompts.writing import Writing
 
 
@@ -107,3 +112,66 @@ def generation_of(stream: Stream, finish: Literal["stop", "length", "context"]) 
             detokenize_s=max(0.0, stream.stamps[0] - (stream.sampled - started)) if stream.stamps else 0.0,
         ),
     )
+
+
+# -- what is written together ------------------------------------------------------------------------------------------
+
+AT_ONCE = 32
+"""Requests that run together at most. Beyond it the engine's rate hardly grows, and every one waits longer."""
+
+STEP, READ = 600, 400
+"""What a step of the engine costs beside what it does for each of its requests, and what a token of a prompt costs: as
+much as looking at so many cells of the KV memory (SmolLM2-135M Q4_0, two cores with AVX2)."""
+
+
+def alike(context: Context, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+    """The prompts in groups that are best written one group after the other, longest first.
+
+    A step looks at as many cells for each of its requests as the longest of them has, and every one has room for that:
+    one long prompt makes all others slow. Each further group costs steps of its own, and what all prompts begin with
+    is computed again.
+    """
+    limits, separate = context.limits, context.model.library.separates_sequences
+    sizes: dict[int, list[Prompt]] = {}
+    for prompt in prompts:
+        sizes.setdefault(in_blocks(len(prompt.ids) + room_of(prompt, limits) - 1), []).append(prompt)
+    cells = sorted(sizes)
+    if len(cells) < 2:
+        return [list(prompts)]
+    ordered = [prompt.ids for prompt in prompts]
+    again = READ * common(min(ordered), max(ordered))
+    steps = sum(room_of(prompt, limits) for prompt in prompts) / len(prompts)
+    ends = [0, *accumulate(len(sizes[n]) for n in cells)]
+
+    def cost(start: int, end: int) -> float:
+        n, most = ends[end] - ends[start], cells[end - 1]
+        together = at_once(limits, n, most)
+        looked = most if separate else most * together
+        return steps * (-(-n // together) * STEP + n * looked) + again
+
+    best: list[tuple[float, int]] = [(0.0, 0)]  # of the smallest sizes: what they cost, and where the last group begins
+    for end in range(1, len(cells) + 1):
+        best.append(min((best[start][0] + cost(start, end), start) for start in range(end)))
+    groups, end = [], len(cells)
+    while end:
+        start = best[end][1]
+        groups.append([prompt for n in cells[start:end] for prompt in sizes[n]])
+        end = start
+    return groups
+
+
+def at_once(limits: EngineLimits, n: int, cells: int, most: int = AT_ONCE) -> int:
+    """Of ``n`` requests, those that run together if each has room for so many ``cells``."""
+    return max(1, min(most, n, limits.n_seq, limits.kv_cells // max(1, cells) - 1))
+
+
+def room_of(prompt: Prompt, limits: EngineLimits) -> int:
+    """Tokens that can be written: the last of them is never shown to the model, and needs no room. Raises BackendError
+    for a prompt that does not fit."""
+    if len(prompt.ids) > limits.n_ctx:
+        raise BackendError(
+            f"the prompt has {len(prompt.ids)} tokens, the context of the model {limits.n_ctx}: choose a shorter "
+            "variant",
+            slug="context-too-long",
+        )
+    return min(prompt.most, limits.n_ctx - len(prompt.ids) + 1)

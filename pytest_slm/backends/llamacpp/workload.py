@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.generation import WORTH, Batcher
 from pytest_slm.backends.llamacpp.scoring import n_cells, plan_groups
+from pytest_slm.backends.llamacpp.streams import alike
 from pytest_slm.backends.local import Prompt
 from pytest_slm.backends.protocol import Workload
 from pytest_slm.prompts.packing import batches, common, leaves
@@ -42,19 +43,24 @@ def of_pairs(context: Context, pairs: Sequence[tuple[Ids, Ids]], *, exact: bool)
 
 
 def of_prompts(context: Context, prompts: Sequence[Prompt], *, alone: bool) -> Workload:
-    """The work of reading prompts before anything is written; ``together`` of them would run at once."""
-    if alone:
-        parts = [of_prompts(context, [prompt], alone=False) for prompt in prompts]
-        return Workload(
-            shown=sum(part.shown for part in parts),
-            evaluated=sum(part.evaluated for part in parts),
-            depth=sum(part.depth for part in parts),
-            predicted=len(parts),
-            steps=sum(part.steps for part in parts),
-            together=1,
-            cells=max(part.cells for part in parts),
-            outputs=1,
-        )
+    """The work of reading prompts before anything is written; ``together`` of them would run at once, as a mean over
+    the groups that come one after the other."""
+    groups = [[prompt] for prompt in prompts] if alone else alike(context, prompts)
+    parts = [_of_group(context, group) for group in groups]
+    waves = sum(-(-part.predicted // part.together) for part in parts)
+    return Workload(
+        shown=sum(part.shown for part in parts),
+        evaluated=sum(part.evaluated for part in parts),
+        depth=sum(part.depth for part in parts),
+        predicted=len(prompts),
+        steps=sum(part.steps for part in parts),
+        together=max(1, round(len(prompts) / max(1, waves))),
+        cells=max(part.cells for part in parts),
+        outputs=max(part.outputs for part in parts),
+    )
+
+
+def _of_group(context: Context, prompts: Sequence[Prompt]) -> Workload:
     batcher = Batcher(context, prompts)
     ordered = sorted((prompt.ids for prompt in prompts), key=list)
     trunk: Ids = ()

@@ -11,6 +11,7 @@ from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.composites import composite
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
 from pytest_slm.core.metrics.cuts import with_cuts
+from pytest_slm.core.metrics.gaps import bias, gap
 from pytest_slm.core.metrics.labels import label_f1
 from pytest_slm.core.metrics.means import mean, mean_metric
 from pytest_slm.core.metrics.spread import spread
@@ -32,6 +33,8 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "brier": brier,
     "calibration_error": calibration_error,
     "spread": spread,
+    "bias": bias,
+    "gap": gap,
 }
 """What ``MetricSpec.aggregate`` names: a function that gives None where nothing could be scored for it."""
 

@@ -23,6 +23,8 @@ def with_cuts(metric: Metric, make: Make, spec: MetricSpec, judged: Sequence[Jud
     if not mine or any(one.ending is None for one in mine):
         return metric
     n_cut, n_censored = (sum(one.ending == ending for one in mine) for ending in ("cut", "censored"))
+    if spec.aggregate == "gap" and n_cut + n_censored:  # which of them would move it farthest, nobody knows
+        return replace(metric, cuts=Cuts(cut=n_cut / len(mine), censored=n_censored / len(mine)))
     values = [metric.value]
     if n_cut + n_censored:
         values += [made.value for case in _cases(spec, judged) if (made := make(spec, case)) is not None]
@@ -32,7 +34,8 @@ def with_cuts(metric: Metric, make: Make, spec: MetricSpec, judged: Sequence[Jud
 
 def _members(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Iterator[ScoredSample]:
     for group in spec.balance or (spec.group,):
-        yield from of_group(replace(spec, group=group, balance=()), judged)
+        one = replace(spec, aggregate="mean") if spec.aggregate == "gap" else spec
+        yield from of_group(replace(one, group=group, balance=()), judged)
 
 
 def _cases(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Iterator[list[JudgedSample]]:

@@ -37,7 +37,7 @@ def test_a_counted_prompt_holds_the_system_text_too(checks_task, context, capita
 
 @pytest.mark.parametrize(
     ("key", "variant"),
-    [("core/arithmetic", ""), ("rag/niah", "1024"), ("function_calling/calls", ""), ("safety/refusal", "")],
+    [("core/arithmetic", ""), ("rag/niah", "1024"), ("function_calling/calls", ""), ("guardrails/refusal", "")],
 )
 def test_the_built_in_suites_run_from_end_to_end(built_in, context, fake, records, key, variant):
     task = built_in(key)
@@ -49,7 +49,7 @@ def test_the_built_in_suites_run_from_end_to_end(built_in, context, fake, record
 
 
 def test_a_model_that_refuses_everything_is_half_right(built_in, context, fake):
-    result = measure(built_in("safety/refusal"), "", context(fake(text="I'm sorry, I can't help with that.")))
+    result = measure(built_in("guardrails/refusal"), "", context(fake(text="I'm sorry, I can't help with that.")))
     values = {metric.name: metric.value for metric in result.metrics}
     assert values["balanced_accuracy"] == 0.5
     assert (values["attack_success_rate"], values["over_refusal_rate"]) == (0.0, 1.0)

@@ -26,30 +26,16 @@ from pytest_slm.run.records import SampleRecord
 
 Contexts = Callable[..., RunContext]
 Tasks = Callable[..., Task]
+Lines = Callable[..., dict[str, Any]]
+Values = Callable[[Result], dict[str, float]]
 
 ALL = (MetricSpec(name="acc"), MetricSpec(name="acc_norm"), MetricSpec(name="acc_letters"))
-
-
-def line(number: int = 0, answer: str = "A", **changed: Any) -> dict[str, Any]:
-    return {
-        "id": f"q{number}",
-        "category": "any",
-        "question": f"What is number {number}?",
-        "options": ["one", "three", "eleven", "seventeen"],
-        "answer": answer,
-        "rationale": "Because.",
-        **changed,
-    }
-
-
-def values(result: Result) -> dict[str, float]:
-    return {metric.name: metric.value for metric in result.metrics}
 
 
 # -- what is asked ----------------------------------------------------------------------------------------------------
 
 
-def test_texts_are_asked_as_arc_is_and_letters_as_mmlu_is() -> None:
+def test_texts_are_asked_as_arc_is_and_letters_as_mmlu_is(line: Lines) -> None:
     question = choices.Question.from_json(line(7))
     context = "Question: What is number 7?\nAnswer:"
     assert question.pairs("text") == [(context, f" {word}") for word in ("one", "three", "eleven", "seventeen")]
@@ -57,12 +43,14 @@ def test_texts_are_asked_as_arc_is_and_letters_as_mmlu_is() -> None:
     assert question.pairs("letters") == [(listed, f" {letter}") for letter in "ABCD"]
 
 
-def test_a_passage_stands_before_its_question() -> None:
+def test_a_passage_stands_before_its_question(line: Lines) -> None:
     question = choices.Question.from_json(line(passage="It is five."))
     assert {context for context, _ in question.pairs("text")} == {"It is five.\n\nQuestion: What is number 0?\nAnswer:"}
 
 
-def test_only_what_a_metric_needs_is_asked(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
+def test_only_what_a_metric_needs_is_asked(
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines
+) -> None:
     model = told(lambda *_: 0.0)
     measure(task([line(0), line(1)], primary="acc", metrics=ALL[:2]), "", context(model))
     assert len(model.asked) == 8
@@ -86,6 +74,8 @@ def test_metrics_are_those_that_numpy_gives(
     task: Tasks,
     context: Contexts,
     told: Callable[..., Any],
+    line: Lines,
+    values: Values,
 ) -> None:
     lines = [line(number, answer) for number, (_, _, answer) in enumerate(found)]
     words = lines[0]["options"]
@@ -117,7 +107,7 @@ def test_metrics_are_those_that_numpy_gives(
 
 
 def test_a_long_option_is_not_less_likely_per_character(
-    task: Tasks, context: Contexts, told: Callable[..., Any]
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines, values: Values
 ) -> None:
     # -9 for "seventeen" is -1 a letter, -4 for "one" more than that.
     told_ = told(lambda _, continuation: {" one": -4.0, " seventeen": -9.0}.get(continuation, -50.0))
@@ -126,7 +116,7 @@ def test_a_long_option_is_not_less_likely_per_character(
 
 
 def test_of_equal_options_the_first_counts_so_that_no_opinion_is_chance(
-    task: Tasks, context: Contexts, told: Callable[..., Any]
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines, values: Values
 ) -> None:
     lines = [line(number, "ABCD"[number % 4]) for number in range(40)]
     result = measure(task(lines, primary="acc"), "", context(told(lambda *_: -1.0)))
@@ -134,7 +124,7 @@ def test_of_equal_options_the_first_counts_so_that_no_opinion_is_chance(
 
 
 def test_a_metric_may_have_a_name_of_its_own_and_be_a_rate_of_errors(
-    task: Tasks, context: Contexts, told: Callable[..., Any]
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines, values: Values
 ) -> None:
     metrics = (MetricSpec(name="accuracy", key="acc"), MetricSpec(name="errors", key="acc", complement=True))
     made = task([line(answer=a) | {"id": a} for a in "ABCD"], primary="accuracy", metrics=metrics)
@@ -144,7 +134,7 @@ def test_a_metric_may_have_a_name_of_its_own_and_be_a_rate_of_errors(
 
 
 def test_every_question_is_recorded_once_with_all_likelihoods(
-    task: Tasks, context: Contexts, told: Callable[..., Any], records: list[SampleRecord]
+    task: Tasks, context: Contexts, told: Callable[..., Any], records: list[SampleRecord], line: Lines
 ) -> None:
     seen: list[tuple[int, int]] = []
     model = told(lambda _, continuation: -float(len(continuation)), lambda places: places[::-1])
@@ -163,7 +153,9 @@ def test_every_question_is_recorded_once_with_all_likelihoods(
     assert seen == [(1, 2), (2, 2)]
 
 
-def test_a_limit_takes_from_every_category(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
+def test_a_limit_takes_from_every_category(
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines
+) -> None:
     lines = [line(number, category="abc"[number % 3]) for number in range(30)]
     result = measure(task(lines, breakdown="category"), "", context(told(lambda *_: -1.0), limit=6))
     assert {m.name: m.n for m in result.metrics if "[" in m.name} == {f"acc_norm[category={name}]": 2 for name in "abc"}
@@ -173,7 +165,9 @@ def test_a_limit_takes_from_every_category(task: Tasks, context: Contexts, told:
 # -- clusters ---------------------------------------------------------------------------------------------------------
 
 
-def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
+def test_questions_on_one_passage_are_one_cluster(
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines
+) -> None:
     # Two passages answered all right, two all wrong: 20 questions that know as much as four.
     lines = [line(n, "A" if n < 10 else "B", passage=f"Passage {n // 5}.") for n in range(20)]
     alone = [line(n, "A" if n < 10 else "B") for n in range(20)]
@@ -188,7 +182,9 @@ def test_questions_on_one_passage_are_one_cluster(task: Tasks, context: Contexts
         assert one.interval[0] < other.interval[0] < other.interval[1] < one.interval[1]
 
 
-def test_one_passage_alone_gives_no_interval(task: Tasks, context: Contexts, told: Callable[..., Any]) -> None:
+def test_one_passage_alone_gives_no_interval(
+    task: Tasks, context: Contexts, told: Callable[..., Any], line: Lines
+) -> None:
     lines = [line(n, "A", passage="The only one.") for n in range(5)]
     result = measure(task(lines), "", context(told(lambda *_: -1.0)))
     assert result.metric("acc").interval is None  # type: ignore[union-attr]
@@ -197,34 +193,40 @@ def test_one_passage_alone_gives_no_interval(task: Tasks, context: Contexts, tol
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 BAD = [
-    pytest.param("{", "", id="no-json"),
-    pytest.param("[]", "expected an object", id="no-object"),
-    pytest.param(line(1, answer="AB"), "exactly one letter from A to D, not 'AB'", id="two-letters"),
-    pytest.param(line(1) | {"answer": ["A", "B"]}, "answer: expected a text", id="a-list-of-answers"),
-    pytest.param(line(1, answer="E"), "from A to D, not 'E'", id="no-such-option"),
-    pytest.param(line(1, answer=""), "from A to D, not ''", id="no-answer"),
-    pytest.param(line(1, answer="a"), "from A to D, not 'a'", id="small-letter"),
-    pytest.param(line(1, options=["one", "two", " One ", "four"]), "the option ' One ' is there twice", id="twice"),
-    pytest.param(line(1, options=["one", "", "two", "four"]), "the option B is empty", id="empty-option"),
-    pytest.param(line(1, options=["one"]), "2 to 26 options are needed, not 1", id="one-option"),
-    pytest.param({k: v for k, v in line(1).items() if k != "options"}, "missing key 'options'", id="no-options"),
-    pytest.param(line(1) | {"choices": []}, "unknown key 'choices'", id="unknown-key"),
-    pytest.param(line(1, question="  "), "question is empty", id="no-question"),
+    pytest.param(lambda _: "{", "", id="no-json"),
+    pytest.param(lambda _: "[]", "expected an object", id="no-object"),
+    pytest.param(lambda line: line(1, answer="AB"), "exactly one letter from A to D, not 'AB'", id="two-letters"),
+    pytest.param(lambda line: line(1) | {"answer": ["A", "B"]}, "answer: expected a text", id="a-list-of-answers"),
+    pytest.param(lambda line: line(1, answer="E"), "from A to D, not 'E'", id="no-such-option"),
+    pytest.param(lambda line: line(1, answer=""), "from A to D, not ''", id="no-answer"),
+    pytest.param(lambda line: line(1, answer="a"), "from A to D, not 'a'", id="small-letter"),
+    pytest.param(
+        lambda line: line(1, options=["one", "two", " One ", "four"]), "the option ' One ' is there twice", id="twice"
+    ),
+    pytest.param(lambda line: line(1, options=["one", "", "two", "four"]), "the option B is empty", id="empty-option"),
+    pytest.param(lambda line: line(1, options=["one"]), "2 to 26 options are needed, not 1", id="one-option"),
+    pytest.param(
+        lambda line: {k: v for k, v in line(1).items() if k != "options"}, "missing key 'options'", id="no-options"
+    ),
+    pytest.param(lambda line: line(1) | {"choices": []}, "unknown key 'choices'", id="unknown-key"),
+    pytest.param(lambda line: line(1, question="  "), "question is empty", id="no-question"),
 ]
 
 
 @pytest.mark.parametrize(("bad", "why"), BAD)
-def test_a_bad_line_is_named_with_file_and_line(task: Tasks, bad: Any, why: str) -> None:
+def test_a_bad_line_is_named_with_file_and_line(
+    task: Tasks, bad: Callable[[Lines], Any], why: str, line: Lines
+) -> None:
     with pytest.raises(UsageError, match=rf"questions\.jsonl:2: not a question .*(?:{why}).*\[samples-invalid\]"):
-        check_task(task([line(0), bad]), Extensions())
+        check_task(task([line(0), bad(line)]), Extensions())
 
 
-def test_an_id_that_is_there_twice_is_named(task: Tasks) -> None:
+def test_an_id_that_is_there_twice_is_named(task: Tasks, line: Lines) -> None:
     with pytest.raises(UsageError, match=r"questions\.jsonl:2: the id 'q0' is there twice.*\[samples-duplicate\]"):
         check_task(task([line(0), line(0)]), Extensions())
 
 
-def test_a_changed_file_is_refused(task: Tasks) -> None:
+def test_a_changed_file_is_refused(task: Tasks, line: Lines) -> None:
     made = task([line(0)], options={"sha256": hashlib.sha256(b"other").hexdigest()})
     with pytest.raises(UsageError, match=r"declare the new hash and raise the task's version.*\[samples-changed\]"):
         check_task(made, Extensions())
@@ -239,18 +241,20 @@ def test_a_changed_file_is_refused(task: Tasks) -> None:
         ({"metrics": (MetricSpec(name="acc", group="x"),), "primary": "acc"}, r"have no groups.*\[task-option\]"),
     ],
 )
-def test_wrong_declarations_are_refused(task: Tasks, changed: dict[str, Any], why: str) -> None:
+def test_wrong_declarations_are_refused(task: Tasks, changed: dict[str, Any], why: str, line: Lines) -> None:
     with pytest.raises(UsageError, match=why):
         check_task(task([line(0)], **changed), Extensions())
 
 
-def test_a_task_without_questions_is_refused(task: Tasks) -> None:
+def test_a_task_without_questions_is_refused(task: Tasks, line: Lines) -> None:
     made = Task(**{**{f: getattr(task([line(0)]), f) for f in Task.__dataclass_fields__}, "options": {}})
     with pytest.raises(UsageError, match=r"`samples` is missing.*\[task-option\]"):
         check_task(made, Extensions())
 
 
-def test_a_model_without_likelihoods_is_a_skip(task: Tasks, context: Contexts, fake: Callable[..., Any]) -> None:
+def test_a_model_without_likelihoods_is_a_skip(
+    task: Tasks, context: Contexts, fake: Callable[..., Any], line: Lines
+) -> None:
     with pytest.raises(NotAvailableError, match=r"loglikelihood.*\[missing-capability\]"):
         measure(task([line(0)]), "", context(fake(capabilities=["chat"])))
 
@@ -260,7 +264,7 @@ def test_a_model_without_likelihoods_is_a_skip(task: Tasks, context: Contexts, f
 
 @pytest.mark.parametrize("key", ["core/reasoning", "core/language"])
 def test_the_built_in_questions_run_on_the_scripted_model(
-    key: str, built_in: Callable[[str], Task], context: Contexts, records: list[SampleRecord]
+    key: str, built_in: Callable[[str], Task], context: Contexts, records: list[SampleRecord], values: Values
 ) -> None:
     task = built_in(key)
     result = measure(task, "", context(mode="full"))
@@ -271,7 +275,7 @@ def test_the_built_in_questions_run_on_the_scripted_model(
 
 
 def test_the_real_model_finds_the_right_word_likelier(
-    task: Tasks, context: Contexts, real_model: Path, records: list[SampleRecord]
+    task: Tasks, context: Contexts, real_model: Path, records: list[SampleRecord], line: Lines, values: Values
 ) -> None:
     from pytest_slm.backends.llamacpp import LlamaCpp
     from pytest_slm.backends.protocol import ModelSpec
@@ -300,7 +304,7 @@ def test_the_real_model_finds_the_right_word_likelier(
 
 
 def test_a_question_needs_neither_category_nor_rationale(
-    task: Tasks, context: Contexts, told: Callable[..., Any], records: list[SampleRecord]
+    task: Tasks, context: Contexts, told: Callable[..., Any], records: list[SampleRecord], line: Lines, values: Values
 ) -> None:
     bare = [{key: value for key, value in line(n).items() if key not in ("category", "rationale")} for n in range(3)]
     made = task(bare)

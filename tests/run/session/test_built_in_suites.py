@@ -9,7 +9,7 @@ from pytest_slm.load.builtin import check_suites, suites_folder
 
 def test_the_built_in_suites_are_found():
     names = {path.parent.name for path in suites_folder().glob("*/suite.yaml")}
-    assert {"core", "rag", "function_calling", "safety", "performance"} <= names
+    assert {"core", "rag", "function_calling", "guardrails", "safety", "performance"} <= names
     assert load_suite(suites_folder() / "core" / "suite.yaml").name == "core"
 
 

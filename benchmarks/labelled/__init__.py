@@ -1,0 +1,1 @@
+"""Answers that people have labelled, and how scorers agree with them."""

@@ -1,0 +1,1 @@
+"""BBQ, the bias benchmark for question answering."""

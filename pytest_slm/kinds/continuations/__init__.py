@@ -1,0 +1,1 @@
+"""What a model writes behind the beginning of a text."""

@@ -1,0 +1,1 @@
+"""How toxic a text is, by a classifier that is named, versioned and measured."""
