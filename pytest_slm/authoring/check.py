@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_slm.authoring.fitness import try_players
 from pytest_slm.authoring.trying import few, try_samples
 from pytest_slm.core.types import Suite, Task
 from pytest_slm.errors import SlmError, UsageError
@@ -24,23 +25,35 @@ from pytest_slm.load.builtin import check_own_name
 
 @dataclass(kw_only=True)
 class SuiteCheck:
-    """What was found: ``problems`` are wrong, ``notes`` say what is missing, ``tried`` what was looked at."""
+    """What was found: ``problems`` are wrong, ``notes`` say what is missing, ``tried`` what was looked at. ``unfit``
+    are the tasks whose right answers do not get everything, or that say too little of what chance gets."""
 
     name: str
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """What is to be said of it in a line."""
+        n = len(self.problems)
+        problems = f"{n} problem{'s' * (n > 1)}"
+        if self.unfit:
+            return f"not fit to rank ({', '.join(self.unfit)}): {problems}"
+        return problems if n else "ok"
 
 
-def check_suites(folder: Path, *, run_code: bool = False) -> list[SuiteCheck]:
-    """Look at the suite in a folder, or at those in the folders of it. Raises UsageError where there is none."""
+def check_suites(folder: Path, *, run_code: bool = False, data: str | None = None) -> list[SuiteCheck]:
+    """Look at the suite in a folder, or at those in the folders of it; rows of data sets are those of the mirror
+    ``data``. Raises UsageError where there is no suite."""
     found = sorted(path for path in (folder / "suite.yaml", *folder.glob("*/suite.yaml")) if path.is_file())
     if not found:
         raise UsageError(f"{folder}: no suite.yaml in it, nor in a folder of it; see docs/suites.md", slug="no-suites")
-    return [_check_suite(path, run_code=run_code) for path in found]
+    return [_check_suite(path, run_code=run_code, data=data) for path in found]
 
 
-def _check_suite(path: Path, *, run_code: bool) -> SuiteCheck:
+def _check_suite(path: Path, *, run_code: bool, data: str | None) -> SuiteCheck:
     check = SuiteCheck(name=path.absolute().parent.name)
     try:
         suite = load_suite(path)
@@ -50,7 +63,8 @@ def _check_suite(path: Path, *, run_code: bool) -> SuiteCheck:
         check.problems += str(error).splitlines()
         return check
     files = sorted(file for file in path.parent.glob("*.yaml") if file != path)
-    names = [name for file in files if (name := _check_task(file, suite, check, run_code=run_code)) is not None]
+    checked = (_check_task(file, suite, check, run_code=run_code, data=data) for file in files)
+    names = [name for name in checked if name is not None]
     python = [file.stem.removeprefix("test_") for file in path.parent.glob("test_*.py")]
     broken = len(files) > len(names)
     for name in suite.tasks:
@@ -66,7 +80,7 @@ def _check_suite(path: Path, *, run_code: bool) -> SuiteCheck:
     return check
 
 
-def _check_task(path: Path, suite: Suite, check: SuiteCheck, *, run_code: bool) -> str | None:
+def _check_task(path: Path, suite: Suite, check: SuiteCheck, *, run_code: bool, data: str | None) -> str | None:
     """The name of the task, None where the file is so wrong that it has none."""
     extensions, foreign = Extensions(), list[str]()
     above = list(path.absolute().parents)[:4]
@@ -86,6 +100,7 @@ def _check_task(path: Path, suite: Suite, check: SuiteCheck, *, run_code: bool) 
             return task.name
         check_task(task, extensions)
         _look(task, extensions, check, run_code=run_code)
+        _play(task, extensions, check, run_code=run_code, data=data)
     except SlmError as error:
         check.problems += str(error).splitlines()
         return None
@@ -106,12 +121,22 @@ def _look(task: Task, extensions: Extensions, check: SuiteCheck, *, run_code: bo
         check.problems += tried.problems
         check.notes += tried.notes
         check.tried.append(f"{task.suite}/{task.name}: {tried.told}")
-    else:
-        check.tried.append(f"{task.suite}/{task.name}: read; it has no file of samples with answers to try")
     if isinstance(name, str) and "sha256" not in task.options:
         check.notes.append(
             f"{task.path}: no sha256 of {name}: with one, a changed file is noticed ({_digest(task, name)})"
         )
+
+
+def _play(task: Task, extensions: Extensions, check: SuiteCheck, *, run_code: bool, data: str | None) -> None:
+    """Let models play the task whose score is known: who knows everything, and who knows nothing."""
+    fitness = try_players(task, extensions, data=data, run_code=run_code)
+    check.problems += fitness.problems
+    check.notes += fitness.notes
+    if fitness.problems:
+        check.unfit.append(task.name)
+    told = f"no players tried: {fitness.untried}" if fitness.untried else fitness.told
+    if told:
+        check.tried.append(f"{task.suite}/{task.name}: {told}")
 
 
 def _digest(task: Task, name: str) -> str:

@@ -21,6 +21,7 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
         "check", help="what is wrong or missing in a suite, without a model", **taught("suite check")
     )
     check.add_argument("folder", type=Path, metavar="DIR", help="a suite's folder, or one with suites in it")
+    check.add_argument("--data", metavar="DIR", help="a mirror of benchmark data, for tasks that read rows from it")
     check.add_argument("--run-code", action="store_true", help="run functions of scorers `python`, to try answers")
     check.set_defaults(run=_check)
 
@@ -37,7 +38,7 @@ def _new(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from pytest_slm.authoring.check import check_suites
 
-    checks = check_suites(arguments.folder, run_code=arguments.run_code)
+    checks = check_suites(arguments.folder, run_code=arguments.run_code, data=arguments.data)
     for check in checks:
         for line in check.tried:
             say(line)
@@ -45,6 +46,5 @@ def _check(arguments: argparse.Namespace) -> int:
             warn(line)
         for line in check.notes:
             say(f"note: {line}")
-        n = len(check.problems)
-        say(f"{check.name}: {f'{n} problem' + 's' * (n > 1) if n else 'ok'}")
+        say(f"{check.name}: {check.verdict}")
     return int(any(check.problems for check in checks))

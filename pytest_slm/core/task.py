@@ -16,13 +16,17 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
     "label_f1": {},
     "macro_f1": {},
     "macro_recall": {},
+    "weighted_f1": {},
     "auroc": {},
     "brier": {},
     "calibration_error": {"bins": 10},
+    "spread": {},
     "bias": {},
     "gap": {},
 }
 """How the scores of samples become one number (``core.metrics``), with the parameters of each and their defaults."""
+ERRORS = frozenset({"bias", "brier", "calibration_error", "gap", "spread"})
+"""Those that measure how far something is off, which is better small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,12 @@ class MetricSpec(Record):
     @property
     def higher_is_better(self) -> bool:
         """A complement counts what should not happen; errors, gaps and biases are better small."""
-        return not self.complement and self.aggregate not in ("brier", "calibration_error", "gap", "bias")
+        return not self.complement and self.is_score
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it counts what is right, and does not measure how far something is off."""
+        return self.aggregate not in ERRORS
 
 
 def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:

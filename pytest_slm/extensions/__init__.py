@@ -27,6 +27,7 @@ KINDS = {
     "functions": "pytest_slm.kinds.functions:Functions",
     "lm_eval": "pytest_slm.kinds.lm_eval:LmEval",
     "perplexity": "pytest_slm.kinds.perplexity.kind:Perplexity",
+    "positions": "pytest_slm.kinds.positions.kind:Positions",
     "sequences": "pytest_slm.kinds.sequences.kind:Sequences",
     "validate": "pytest_slm.kinds.validate:Validate",
 }

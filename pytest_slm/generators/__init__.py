@@ -26,6 +26,7 @@ GENERATORS: Mapping[str, str] = {
     "requests": "pytest_slm.generators.attacks.requests:REQUESTS",
     "ruler": "pytest_slm.generators.ruler:RULER",
     "rows": "pytest_slm.generators.rows:ROWS",
+    "turns": "pytest_slm.generators.dialogues.turns:TURNS",
 }
 
 Row = Mapping[str, Any]

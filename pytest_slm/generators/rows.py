@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -26,7 +26,8 @@ class RowsOptions(Record):
     """Which rows (``dataset``, of them those that have the values of ``where``), and what each becomes (``sample``).
 
     The columns ``json`` hold JSON as text, those of ``split`` several values with a mark between them. ``{row}`` is the
-    row's number, from 0, where no column is called that.
+    row's number, from 0, where no column is called that. ``names`` has for a column of numbers what they stand for, 0
+    first.
     """
 
     dataset: Dataset
@@ -34,6 +35,7 @@ class RowsOptions(Record):
     where: Mapping[str, Any] = field(default_factory=dict)
     json: tuple[str, ...] = ()
     split: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,18 +61,34 @@ def own_options(kind: type[Record], context: GeneratorContext) -> dict[str, Any]
     return {key: value for key, value in context.options.items() if key in known}
 
 
-def samples_of(options: RowsOptions, rows: Sequence[Row]) -> Iterator[Sample]:
-    """A sample of each row that is wanted."""
+def samples_of(
+    options: RowsOptions, rows: Sequence[Row], make: Callable[[Any, Row], Iterator[Sample]] | None = None
+) -> Iterator[Sample]:
+    """A sample of each row that is wanted, or those that ``make`` makes of it."""
     for number, row in enumerate(rows):
         try:
-            parts = {column: _split(row, column, mark) for column, mark in options.split.items()}
-            full = {"row": number, **row, **{column: _parsed(row, column) for column in options.json}, **parts}
+            full = read_row(options, number, row)
             if all(_wanted(_value(full, column), values) for column, values in options.where.items()):
-                made = fill(options.sample, full)
-                yield Sample.from_json({**made, "id": _id(made["id"])})
+                yield from (make or _one)(options, full)
         except (ValueError, RecursionError) as error:
             where = f"{options.dataset.path}, row {number}"
             raise BackendError(f"{where}: no sample can be made of it ({error})", slug="data-broken") from None
+
+
+def _one(options: RowsOptions, row: Row) -> Iterator[Sample]:
+    yield make_sample(fill(options.sample, row))
+
+
+def make_sample(made: Mapping[str, Any]) -> Sample:
+    """A sample of its parts, with its id as text. Raises RecordError where they are none."""
+    return Sample.from_json({**made, "id": _id(made["id"])})
+
+
+def read_row(options: RowsOptions, number: int, row: Row) -> Row:
+    """A row with its number, and with what the options say of its columns. Raises RecordError where it is not so."""
+    parts = {column: _split(row, column, mark) for column, mark in options.split.items()}
+    named = {column: _named(row, column, names) for column, names in options.names.items()}
+    return {"row": number, **row, **{column: _parsed(row, column) for column in options.json}, **parts, **named}
 
 
 def fill(template: Any, row: Row) -> Any:
@@ -122,6 +140,13 @@ def _parsed(row: Row, column: str) -> Any:
 def _split(row: Row, column: str, mark: str) -> list[str]:
     value = _value(row, column)
     return [] if value is None else [part.strip() for part in str(value).split(mark) if part.strip()]
+
+
+def _named(row: Row, column: str, names: Sequence[str]) -> str:
+    value = _value(row, column)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(names):
+        raise RecordError(f"{column}: {value!r:.80} is none of the numbers of {', '.join(names):.80}")
+    return names[value]
 
 
 def _wanted(value: Any, values: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pytest_slm.backends.protocol import CHAT, TOOLS
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Grading, Talk
+from pytest_slm.core.request import Grading, ModelAsk, Talk
 from pytest_slm.core.types import Generation, Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.extensions import Extensions
@@ -58,8 +58,17 @@ class ChecksOptions(Record):
         if (self.tools_in_prompt or self.tools_prompt) and "{tools}" not in self.tools_prompt:
             raise RecordError("tools_prompt: expected a text with {tools} in it, where the functions will stand")
 
-    def request(self, sample: Sample, seed: int, *, alone: bool = False, bare: bool = False) -> Request:
-        """The request that a sample becomes: greedy, unless the user wants it otherwise."""
+    def request(
+        self,
+        sample: Sample,
+        seed: int,
+        *,
+        alone: bool = False,
+        bare: bool = False,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Request:
+        """The request that a sample becomes: greedy, unless the user wants it otherwise; with a ``schema`` within its
+        grammar."""
         messages = self.conversation(sample.messages(), sample.tools)
         return Request(
             messages=None if bare else messages,
@@ -69,6 +78,7 @@ class ChecksOptions(Record):
             stop=(self.stop,) if isinstance(self.stop, str) else self.stop,
             seed=seed,
             alone=alone,
+            json_schema=schema,
         )
 
     def conversation(self, messages: tuple[Message, ...], tools: Sequence[Mapping[str, object]]) -> tuple[Message, ...]:
@@ -170,7 +180,20 @@ class Checks(Kind[ChecksOptions, Sample]):
     def asked(self, sample: Sample) -> Request:
         """The question about a sample."""
         alone = self.options.grader is None and self.scorings.of(sample.scoring).timed
-        return self.options.request(sample, self.context.config.seed, alone=alone, bare=self._bare)
+        schema = self._schema(sample) if self._constrained else None
+        return self.options.request(sample, self.context.config.seed, alone=alone, bare=self._bare, schema=schema)
+
+    @property
+    def _constrained(self) -> bool:
+        """Whether the variant wants every answer within the grammar of its JSON Schema."""
+        return bool(self.task.variants.get(self.variant, {}).get("constrained"))
+
+    def _schema(self, sample: Sample) -> Mapping[str, Any]:
+        """The schema that the sample is scored by. Raises UsageError where it has none."""
+        schema = getattr(self.scorings.of(sample.scoring).options, "schema", None)
+        if not isinstance(schema, Mapping):
+            raise bad_sample(sample, "its variant is constrained, and no schema says to what; give it one in `scoring`")
+        return schema
 
     def judged(self, sample: Sample, generation: Generation) -> Talk:
         """What the answer is worth, by the scorer or the grader."""
@@ -182,6 +205,16 @@ class Checks(Kind[ChecksOptions, Sample]):
             verdict: Verdict = yield Grading(grader=grader, sample=sample, generation=generation)
             return verdict
         return self.scorings.of(sample.scoring).judge(sample, generation)
+
+    def right(self, sample: Sample, ask: ModelAsk) -> str:
+        if self.options.grader is not None:
+            raise NotAvailableError(f"the grader {self.options.grader!r:.80} judges", slug="no-gold")
+        scoring = self.scorings.of(sample.scoring)
+        texts = sample.right_answers or tuple(scoring.rule.right(sample, scoring.options))
+        if not texts:
+            told = f"no answer to sample {sample.id!r:.80} must be right; give it `right_answers`"
+            raise NotAvailableError(told, slug="no-gold")
+        return texts[0]
 
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         tools = "prompt" if self.options.tools_in_prompt else "template"

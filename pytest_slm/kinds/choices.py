@@ -12,6 +12,7 @@ template, as lm-eval asks ARC and MMLU:
 from __future__ import annotations
 
 import json
+import math
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from typing import Any
 from pytest_slm.backends.protocol import LETTERS as SINGLE
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Likelihoods, Talk
+from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
 from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Task, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
@@ -31,6 +32,8 @@ from pytest_slm.kinds.questions import beside, count_questions, read_questions, 
 TEXT, LETTERS = "text", "letters"
 FORMS: Mapping[str, str] = {"acc": TEXT, "acc_norm": TEXT, "acc_letters": LETTERS}
 """The metrics of this kind, and what is asked for each."""
+OF_CONFIDENCE = frozenset({"auroc", "brier", "calibration_error"})
+"""Aggregates of how sure the model is of the option that it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,12 @@ class Choices(Kind[ChoicesOptions, Question]):
             problem = f"breakdown: questions have a category, no {task.breakdown!r:.80}"
         elif any(spec.group or spec.balance for spec in task.metrics):
             problem = "metrics: questions have no groups, so neither `group` nor `balance` can be used"
+        elif len(sure := {spec.source for spec in task.metrics if spec.aggregate in OF_CONFIDENCE}) > 1:
+            problem = f"metrics: a question has one confidence, not one by {' and one by '.join(sorted(sure))}"
+        elif "acc_norm" in sure:
+            problem = (
+                "metrics: what is likeliest per character is no probability; take `key: acc` or `key: acc_letters`"
+            )
         if problem:
             raise UsageError(f"{task.path}: {problem}", slug="task-option")
         for spec in task.metrics:
@@ -196,14 +205,30 @@ class Choices(Kind[ChoicesOptions, Question]):
             answer=sample.options[chosen[primary]],
             explanation=f"likeliest option{_measured_by(primary)} {letter}, right option {sample.answer}; {told}",
             values=right,
+            confidence=self._confidence(likely),
         )
 
+    def _confidence(self, likely: Mapping[str, Sequence[float | None]]) -> float | None:
+        """How sure the model is of its likeliest option: that option's share of the probability of all of them, in the
+        form that a metric wants to know it of. None where one of them is not told."""
+        form = next((FORMS[spec.source] for spec in self.asked if spec.aggregate in OF_CONFIDENCE), None)
+        known = [logprob for logprob in likely.get(form or "", ()) if logprob is not None]
+        if form is None or len(known) < len(likely[form]):
+            return None
+        return 1 / math.fsum(math.exp(logprob - max(known)) for logprob in known)
+
+    def right(self, sample: Question, ask: ModelAsk) -> tuple[bool, ...]:
+        return tuple(place == sample.right for _ in self.forms for place in range(len(sample.options)))
+
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
-        if len(self.asked) == len(self.task.metrics):
-            return super().conclude(judged)
+        # The questions of which a server tells every letter are no fair sample of all.
+        sure = all(one.verdict.confidence is not None for one in judged if one.scored)
+        made = tuple(spec for spec in self.asked if sure or spec.aggregate not in OF_CONFIDENCE)
         name, left_out = self.decisive.name, [spec.name for spec in self.task.metrics if spec not in self.asked]
+        if not left_out:
+            return conclude(replace(self.task, metrics=made), judged)
         return replace(
-            conclude(replace(self.task, metrics=self.asked, primary=name), judged),
+            conclude(replace(self.task, metrics=made, primary=name), judged),
             primary=name if name == self.task.primary else None,
             reason=f"partial: this server tells how likely letters are and no longer texts, so {', '.join(left_out)} "
             "could not be measured  [server-letters]",

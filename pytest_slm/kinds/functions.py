@@ -16,7 +16,7 @@ from typing import Any
 
 from pytest_slm.backends.protocol import CHAT, GENERATE
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Talk
+from pytest_slm.core.request import ModelAsk, Talk
 from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
@@ -142,6 +142,10 @@ class Functions(Kind[FunctionsOptions, Function]):
         answer = yield sample.request(self.options.max_tokens, self.context.config.seed, chat=chat)
         program = sample.answered(answer.text) if chat else sample.completed(answer.text)
         return (yield from try_program(program, sample.tests, sample.prompt, sample.entry_point))
+
+    def right(self, sample: Function, ask: ModelAsk) -> str:
+        whole = f"```python\n{sample.prompt}{sample.canonical_solution}\n```"
+        return whole if self.chat else sample.canonical_solution
 
     def provenance(self, samples: Sequence[Function]) -> Mapping[str, Any]:
         template = self.backend.describe().chat_template_sha256

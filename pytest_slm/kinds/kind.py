@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pytest_slm.backends.protocol import Backend
 from pytest_slm.core.metrics import NothingScoredError, task_metrics
 from pytest_slm.core.record import Record
-from pytest_slm.core.request import Talk
+from pytest_slm.core.request import ModelAsk, Talk
 from pytest_slm.core.types import Dataset, JudgedSample, Metric, Outcome, Sample, Task
-from pytest_slm.errors import BackendError
+from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.context import RunContext
 
@@ -112,6 +112,12 @@ class Kind(abc.ABC, Generic[O, S]):
         if not isinstance(sample, Sample):
             raise TypeError(f"{type(self).__name__}.describe has to make a Sample of a {type(sample).__name__}")
         return sample
+
+    def right(self, sample: S, ask: ModelAsk) -> Any:
+        """What a model that knows every answer would say, to try the task without a model: the text for a request; for
+        likelihoods a tuple that says of each continuation whether it is the right one; for several asks at once a tuple
+        of these. Raises NotAvailableError (``no-gold``) with the reason where it cannot be said."""
+        raise NotAvailableError(f"tasks of kind {self.name} do not say what a right answer looks like", slug="no-gold")
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from pytest_slm.backends.protocol import CHAT
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Talk
+from pytest_slm.core.request import ModelAsk, Talk
 from pytest_slm.core.types import JudgedSample, Metric, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, SlmError, UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.programs import endings, try_program
 from pytest_slm.kinds.questions import apportion
-from pytest_slm.lm_eval import asking, judging, programs
+from pytest_slm.lm_eval import aggregates, asking, gold, judging, programs
 from pytest_slm.lm_eval.building import LmEvalTasks, build, check_fewshot
 
 
@@ -70,10 +70,15 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             self._built = build(self.options.task, self.context.config, self.options.num_fewshot)
         return self._built
 
+    @classmethod
+    def check(cls, task: Task, options: LmEvalOptions) -> None:
+        for problem in aggregates.mistakes(task.metrics):
+            raise UsageError(f"{task.path or task.name}: {problem}", slug="task-option")
+
     @property
     def theirs(self) -> Task:
-        """The task with the metrics that lm-eval makes: all, unless a kind makes some of its own."""
-        return self.task
+        """The task with the metrics that lm-eval makes: all but those of our own aggregates, or of a kind's own."""
+        return aggregates.theirs(self.task)
 
     def ready(self) -> None:
         """Have the data and lm-eval's task before a model is opened."""
@@ -165,7 +170,11 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             answer=answer,
             explanation="; ".join(filter(None, (odd, explanation, told))),
             values=values,
+            confidence=aggregates.confidence(instances),
         )
+
+    def right(self, sample: LmEvalQuestion, ask: ModelAsk) -> tuple[Any, ...]:
+        return gold.right(self.built.tasks[sample.subtask], sample.doc, sample.instances)
 
     def provenance(self, samples: Sequence[LmEvalQuestion]) -> Mapping[str, Any]:
         built, templated = self.built, self.templated
@@ -190,8 +199,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
         questions = self.questions(judged)
         clustered = self.options.cluster is not None or len(judged) > len(self._asked)
-        metrics = judging.metrics(self.built, self.task.metrics, questions, clustered)
-        return self._told(metrics)
+        metrics = judging.metrics(self.built, self.theirs.metrics, questions, clustered)
+        return self._told([*metrics, *aggregates.metrics(self.task.metrics, judged)])
 
     def questions(self, judged: Sequence[JudgedSample]) -> list[judging.JudgedQuestion]:
         """What lm-eval's metrics are made of. Raises BackendError if nothing could be scored."""

@@ -11,12 +11,13 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.config import RunConfig
 from pytest_slm.data import rows
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
-from pytest_slm.lm_eval import programs, seam
+from pytest_slm.lm_eval import downloads, programs, seam
 from pytest_slm.lm_eval.definitions import TaskFiles
 from pytest_slm.lm_eval.screening import evaluates
 
@@ -129,7 +130,8 @@ class _Factory:
     def task(self, entry: Any, load: Callable[[], dict[str, Any]]) -> Any:
         # Importing the functions of a task whose answers are programs imports the metric that would run them.
         theirs = {} if entry.yaml_path is None else seam.read(entry.yaml_path)
-        with programs.without_code_eval(bool(theirs.get("unsafe_code"))):
+        folder = None if entry.yaml_path is None else Path(entry.yaml_path).parent
+        with programs.without_code_eval(bool(theirs.get("unsafe_code"))), downloads.refused(entry.name, folder):
             settings = _loaded(entry.name, load)
         if self.keeps_fixed and theirs.get("num_fewshot") == 0:  # lm-eval heeds no user here either
             settings["num_fewshot"] = 0
@@ -242,6 +244,8 @@ def _splits(settings: Mapping[str, Any]) -> Iterator[str]:
     examples = settings.get("fewshot_config")
     if isinstance(examples, Mapping):
         names.append(examples.get("split"))
+    if names[0] and any(names[2:]):  # lm-eval asks the test split then, with examples from one of the others
+        names[1] = None
     yield from dict.fromkeys(str(name) for name in names if name)
 
 

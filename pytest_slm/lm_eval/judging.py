@@ -62,11 +62,15 @@ def judge(
 def _verdicts(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence[MetricSpec]) -> Verdicts:
     verdicts: dict[str, Any] = {}
     seam.filter_answers(upstream, instances)
+    by_filter: dict[str, Mapping[str, Any]] = {}
     for spec in specs:
         filtered, wanted = instances[0].filtered_resps, spec.source
         if spec.filter not in filtered:
             raise _unknown(upstream, "filter", spec.filter, filtered)
-        values = upstream.process_results(doc, [instance.filtered_resps[spec.filter] for instance in instances])
+        if spec.filter not in by_filter:
+            answers = [instance.filtered_resps[spec.filter] for instance in instances]
+            by_filter[spec.filter] = upstream.process_results(doc, answers)
+        values = by_filter[spec.filter]
         if wanted not in values:
             raise _unknown(upstream, "metric", wanted, values)
         verdicts[spec.name] = _plain(values[wanted])

@@ -36,6 +36,12 @@ def evaluates(settings: Mapping[str, Any]) -> str:
     return ""
 
 
+def imports(folder: Path, package: str) -> bool:
+    """Whether a file of a task's folder imports a package."""
+    statements = (f"import {package}", f"from {package}")
+    return any(one in path.read_text("utf-8", "replace") for path in folder.glob("*.py") for one in statements)
+
+
 def _sources(value: object) -> Iterator[Path]:
     """The files of all functions and classes in settings, however deep."""
     if isinstance(value, Mapping):

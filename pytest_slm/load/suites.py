@@ -258,7 +258,7 @@ def _with_chance(fields: Fields, metrics: tuple[MetricSpec, ...], names: list[st
         levels = {name: fields.real(f"chance.{name:.80}", item, share=True) for name, item in entry.values.items()}
     else:
         level = fields.real("chance", value, share=True)
-        levels = {metric.name: level for metric in metrics if metric.unit == "share"}
+        levels = {metric.name: level for metric in metrics if metric.unit == "share" and metric.is_score}
     return tuple(replace(metric, chance=levels.get(metric.name)) for metric in metrics)
 
 

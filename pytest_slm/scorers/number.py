@@ -67,7 +67,8 @@ DEFAULT = NumberOptions()
 
 @bounded
 def number(sample: Sample, generation: Generation, options: NumberOptions = DEFAULT) -> Verdict:
-    """Right if the answer's number equals the target (a number, or its text), or is as near as the options allow.
+    """Right if the answer's number equals the target (a number, its text, or a list of them, any of which is right), or
+    is as near as the options allow.
 
     The answer's number is, in this order: the last one declared as such ("the answer is 12", "#### 12",
     ``\\boxed{12}``), one that stands alone on the first line, the last one that does not number a list. It is read as
@@ -75,7 +76,8 @@ def number(sample: Sample, generation: Generation, options: NumberOptions = DEFA
     units. Words ("twelve"), unfinished sums ("12/4", "2^3") and several declared numbers ("3 or 4") are not the number
     that they mean, nor is one right after which the answer was cut off: it may be half of another.
     """
-    target = _target(sample)
+    targets = _targets(sample)
+    expected = " or ".join(_written(sample))
     answer = answer_of(generation)
     if not answer:
         return no_answer()
@@ -85,17 +87,17 @@ def number(sample: Sample, generation: Generation, options: NumberOptions = DEFA
     found = _declared_before_sum(whole) if cut and _is_open_sum(whole) else _answered(whole)
     if found is None:
         none = "no number before the answer was cut off" if cut else "no number in the answer"
-        return Verdict(value=0.0, answer=answer, explanation=f"{none}, expected {sample.target}")
+        return Verdict(value=0.0, answer=answer, explanation=f"{none}, expected {expected}")
     if found.value is None:
-        problem = f"{found.text!r:.80} is not one number, expected {sample.target}"
+        problem = f"{found.text!r:.80} is not one number, expected {expected}"
         return Verdict(value=0.0, answer=found.text, explanation=problem)
-    if found.value == target:
+    if found.value in targets:
         return Verdict(value=1.0, answer=found.text, explanation=f"{found.text} is right")
-    if allowed := options.allowed(target):
-        within = abs(found.value - target) <= allowed
-        told = f"{found.text} is {'' if within else 'not '}within the tolerance of {sample.target}"
+    if any(map(options.allowed, targets)):
+        within = any(abs(found.value - target) <= options.allowed(target) for target in targets)
+        told = f"{found.text} is {'' if within else 'not '}within the tolerance of {expected}"
         return Verdict(value=float(within), answer=found.text, explanation=told)
-    return Verdict(value=0.0, answer=found.text, explanation=f"answered {found.text}, expected {sample.target}")
+    return Verdict(value=0.0, answer=found.text, explanation=f"answered {found.text}, expected {expected}")
 
 
 def answered(text: str) -> str | None:
@@ -106,13 +108,22 @@ def answered(text: str) -> str | None:
 
 def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a sample whose target is no number."""
-    _target(sample)
+    _targets(sample)
 
 
-def _target(sample: Sample) -> Fraction:
-    written = str(sample.target)
-    found = numeral_at(plain(written), 0)
-    if found is None or found.value is None or found.end != len(written):
+def _targets(sample: Sample) -> list[Fraction]:
+    return [_target(sample, written) for written in _written(sample)]
+
+
+def _written(sample: Sample) -> list[str]:
+    several = isinstance(sample.target, list | tuple) and sample.target
+    return [str(one) for one in (sample.target if several else [sample.target])]
+
+
+def _target(sample: Sample, written: str) -> Fraction:
+    digits = written.removesuffix("%").rstrip()  # units are read over, here as in answers
+    found = numeral_at(plain(digits), 0)
+    if found is None or found.value is None or found.end != len(digits):
         raise bad_sample(sample, f"the target {written!r:.80} is no number. Write it with digits")
     return found.value
 
@@ -208,4 +219,4 @@ def _behind_unit(text: str, position: int) -> int:
     return _UNITS.match(text, position).end()  # type: ignore[union-attr]  # it matches the empty text
 
 
-NUMBER = Rule(judge=number, options=NumberOptions, check=check, right=lambda sample, _: (str(sample.target),))
+NUMBER = Rule(judge=number, options=NumberOptions, check=check, right=lambda sample, _: _written(sample))

@@ -8,6 +8,7 @@ acceptable values and of comparing strings loosely is that of the Berkeley Funct
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -174,4 +175,20 @@ def _wrong(answer: str, explanation: str) -> Verdict:
     return Verdict(value=0.0, answer=answer, explanation=explanation)
 
 
-TOOL_CALLS = Rule(judge=tool_calls, check=check)
+def right(sample: Sample, _options: object) -> tuple[str]:
+    """The target's calls, each argument with its first acceptable value; a sentence where none is wanted."""
+    calls = [
+        {
+            "name": call["name"],
+            "arguments": {
+                name: next(value for value in values if value not in _OMITTED)
+                for name, values in call["arguments"].items()
+                if any(value not in _OMITTED for value in values)
+            },
+        }
+        for call in _expected(sample)
+    ]
+    return ("\n".join(f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls) or "None of them can do that.",)
+
+
+TOOL_CALLS = Rule(judge=tool_calls, check=check, right=right)

@@ -154,3 +154,36 @@ def test_f1_names_its_class_and_nothing_else_does():
         MetricSpec(name="f1", aggregate="f1")
     with pytest.raises(ValueError, match="label"):
         MetricSpec(name="mean", label="a")
+
+
+def weighted_f1(samples):
+    return AGGREGATES["weighted_f1"](MetricSpec(name="weighted_f1", aggregate="weighted_f1"), samples)
+
+
+def test_weighted_f1_weighs_each_class_by_its_samples():
+    # by hand: F1 of a and of b is 2/3, that of c is 0; two, one and one of four samples belong to them
+    assert weighted_f1(judged([("a", "a"), ("a", "b"), ("b", "b"), ("c", None)])).value == pytest.approx(0.5)
+    # who calls all of 6 in 10 neutral gets 0.6 * 2 * 0.6 / 1.6
+    assert weighted_f1(judged([("n", "n")] * 6 + [("p", "n")] * 4)).value == pytest.approx(0.45)
+
+
+@given(PAIRS)
+def test_the_error_of_weighted_f1_is_how_it_moves_with_the_weight_of_each_sample(pairs):
+    # each sample counted 10,000 times, and one of them once more: the slope is what it does to the value
+    def value(counts):
+        n, found = sum(counts.values()), 0.0
+        for name in {target for target, _ in counts}:
+            there = sum(k for (target, _), k in counts.items() if target == name)
+            said = sum(k for (_, label), k in counts.items() if label == name)
+            found += there / n * 2 * counts.get((name, name), 0) / (there + said)
+        return found
+
+    times = 10_000
+    counts = {pair: times * pairs.count(pair) for pair in set(pairs)}
+    n = sum(counts.values())
+    slopes = {pair: n * (value({**counts, pair: counts[pair] + 1}) - value(counts)) for pair in counts}
+    metric = weighted_f1(judged(pairs))
+    if len(pairs) > 1:
+        expected = (sum(slopes[pair] ** 2 for pair in pairs) / len(pairs) / (len(pairs) - 1)) ** 0.5
+        assert metric.stderr == pytest.approx(expected, rel=2e-3, abs=2e-4)
+    assert metric.value == pytest.approx(value(counts))

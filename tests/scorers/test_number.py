@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import UsageError
-from pytest_slm.scorers.number import answered, number
+from pytest_slm.scorers.number import NumberOptions, answered, number
 
 Scoring = Callable[..., Verdict]
 
@@ -129,6 +129,27 @@ def test_the_verdict_says_what_was_answered_and_expected(score: Scoring) -> None
 def test_a_target_that_is_no_number_is_a_mistake_in_the_data(score: Scoring, target: object) -> None:
     with pytest.raises(UsageError, match="is no number"):
         score(number, target, "12")
+
+
+@pytest.mark.parametrize(("text", "right"), [("0.14", 1.0), ("14.1 %", 1.0), ("It is 14.2%.", 0.0), ("0.15", 0.0)])
+def test_of_several_targets_any_is_right(score: Scoring, text: str, right: float) -> None:
+    assert score(number, ["0.14", "14.1%"], text).value == right  # as a share and as it is written
+
+
+def test_each_target_has_a_tolerance_of_its_own(score: Scoring) -> None:
+    options = NumberOptions(relative=0.01)
+    sample = Sample(id="s", input="", target=["0.14136", "14.1%"])
+    told = [
+        number(sample, Generation(text=text, n_prompt=1, n_output=1, finish="stop"), options).value
+        for text in ("0.142", "14.2", "14.3", "0.143")
+    ]
+    assert told == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("target", [[], ["3", "no"], ["3", None], [["3"]]])
+def test_every_target_of_several_is_a_number(score: Scoring, target: object) -> None:
+    with pytest.raises(UsageError, match="is no number"):
+        score(number, target, "3")
 
 
 def test_a_looping_model_does_not_break_the_parser(score: Scoring) -> None:

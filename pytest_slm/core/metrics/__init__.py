@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_slm.core.metrics.classes import f1, macro_f1, macro_recall
+from pytest_slm.core.metrics.classes import f1, macro_f1, macro_recall, weighted_f1
 from pytest_slm.core.metrics.clusters import expected_maximum, twins
 from pytest_slm.core.metrics.composites import composite
 from pytest_slm.core.metrics.confidence import auroc, brier, calibration_error
@@ -14,10 +14,11 @@ from pytest_slm.core.metrics.cuts import with_cuts
 from pytest_slm.core.metrics.gaps import bias, gap
 from pytest_slm.core.metrics.labels import label_f1
 from pytest_slm.core.metrics.means import mean, mean_metric
+from pytest_slm.core.metrics.spread import spread
 from pytest_slm.core.record import is_name
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
-__all__ = ["AGGREGATES", "NothingScoredError", "mean_metric", "task_metrics"]
+__all__ = ["AGGREGATES", "NothingScoredError", "made", "mean_metric", "task_metrics"]
 
 AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric | None]] = {
     "mean": mean,
@@ -27,9 +28,11 @@ AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric |
     "label_f1": label_f1,
     "macro_f1": macro_f1,
     "macro_recall": macro_recall,
+    "weighted_f1": weighted_f1,
     "auroc": auroc,
     "brier": brier,
     "calibration_error": calibration_error,
+    "spread": spread,
     "bias": bias,
     "gap": gap,
 }
@@ -51,7 +54,7 @@ def task_metrics(task: Task, judged: Sequence[JudgedSample]) -> tuple[Metric, ..
     """
     found: dict[str, Metric] = {}
     for spec in task.metrics:
-        metric = composite(spec.name, spec.parts, found) if spec.parts else _made(spec, judged)
+        metric = composite(spec.name, spec.parts, found) if spec.parts else made(spec, judged)
         if metric is not None:
             found[spec.name] = metric
     metrics = list(found.values())
@@ -65,7 +68,8 @@ def task_metrics(task: Task, judged: Sequence[JudgedSample]) -> tuple[Metric, ..
     return (*metrics, *_breakdown(task, judged))
 
 
-def _made(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
+def made(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
+    """One metric, with the bounds that answers which were cut off leave it; None where nothing could be scored."""
     make = AGGREGATES[spec.aggregate]
     metric = make(spec, judged)
     return None if metric is None else with_cuts(metric, make, spec, judged)
@@ -83,9 +87,7 @@ def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     name = "accuracy" if spec.balance else spec.name
     key = spec.source if any(spec.source in one.verdict.values for one in judged) else spec.key
     found = (
-        _made(
-            replace(spec, name=f"{name}[{task.breakdown}={_named(part)}]", key=key, balance=(), parts={}), parts[part]
-        )
+        made(replace(spec, name=f"{name}[{task.breakdown}={_named(part)}]", key=key, balance=(), parts={}), parts[part])
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]

@@ -40,8 +40,8 @@ def _value(spec: MetricSpec, one: JudgedSample) -> float | None:
     if spec.key is not None and one.verdict.values and spec.key not in one.verdict.values:
         known = ", ".join(one.verdict.values)
         raise RecordError(f"{spec.name}: the verdict on {one.sample.id!r:.80} has no {spec.key!r:.80}, but {known}")
-    # Labels are no number: what is asked of such a sample is whether there is a verdict.
-    value = one.verdict.value if spec.aggregate == "label_f1" else one.value(spec.source)
+    # Labels and lists are no number: what is asked of such a sample is whether there is a verdict.
+    value = one.verdict.value if spec.aggregate in ("label_f1", "spread") else one.value(spec.source)
     if value is None:
         return None
     if not isinstance(value, int | float) or not 0 <= value <= 1:

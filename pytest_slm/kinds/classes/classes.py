@@ -16,7 +16,7 @@ from typing import Any
 
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
-from pytest_slm.core.request import Likelihoods, Talk
+from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.kinds.context import sha256
@@ -51,6 +51,9 @@ class Classes(Kind[ClassesOptions, Sample]):
     @classmethod
     def check(cls, task: Task, options: ClassesOptions) -> None:
         for spec in task.metrics:
+            if spec.aggregate in ("auroc", "brier", "calibration_error") and spec.key != options.positive:
+                told = f"the metric {spec.name} is of the class whose probability is told: `key: {options.positive}`"
+                raise UsageError(f"{task.path}: {told}", slug="task-option")
             for named in (*spec.balance, *filter(None, (spec.label, spec.group, spec.key))):
                 if named not in options.words:
                     known = ", ".join(options.words)
@@ -109,6 +112,9 @@ class Classes(Kind[ClassesOptions, Sample]):
             label=chosen,
             confidence=sure,
         )
+
+    def right(self, sample: Sample, ask: ModelAsk) -> tuple[bool, ...]:
+        return tuple(name == sample.target for name in self.options.words)
 
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         return {

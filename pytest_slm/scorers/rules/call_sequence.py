@@ -6,6 +6,7 @@ that 5 is "5"; of a reference such as ``$var1.result$`` the function counts that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -114,4 +115,8 @@ def _expected(sample: Sample) -> list[ToolCall]:
     return grounded(calls)
 
 
-CALL_SEQUENCE = Rule(judge=call_sequence, check=lambda sample, _options: (_expected(sample), None)[1])
+CALL_SEQUENCE = Rule(
+    judge=call_sequence,
+    check=lambda sample, _options: (_expected(sample), None)[1],
+    right=lambda sample, _options: (json.dumps(list(sample.target)),),
+)

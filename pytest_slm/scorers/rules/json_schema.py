@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
@@ -21,11 +23,13 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t]*$
 @dataclass(frozen=True, kw_only=True)
 class JsonSchemaOptions(Record):
     """``schema`` is a JSON Schema, or the name of a file with one in the suite's folder. ``partial``: of an object the
-    share of its parts that are right counts. ``anywhere``: JSON may stand in the middle of other text."""
+    share of its parts that are right counts. ``anywhere``: JSON may stand in the middle of other text. ``extra_keys``:
+    an object may have keys that the target's has not."""
 
     schema: str | bool | Mapping[str, Any] | None = None
     partial: bool = False
     anywhere: bool = False
+    extra_keys: bool = True
 
 
 def prepare(options: JsonSchemaOptions, setting: Setting) -> JsonSchemaOptions:
@@ -47,20 +51,26 @@ def prepare(options: JsonSchemaOptions, setting: Setting) -> JsonSchemaOptions:
             problem = f"looking at it {error}"
         if problem:
             raise RecordError(f"schema: {problem}")
-    return JsonSchemaOptions(schema=schema, partial=options.partial, anywhere=options.anywhere)
+    return replace(options, schema=schema)
 
 
 @bounded
 def json_schema(sample: Sample, generation: Generation, options: JsonSchemaOptions) -> Verdict:
     """Right if the answer is JSON, bare or in a fenced block (the last one that is JSON), which is valid under the
-    schema and has every value that the sample's target has."""
+    schema and has every value that the sample's target has.
+
+    Its further values: ``valid``, whether it is JSON and valid, whatever it says; ``json_share``, the share of the
+    answer's letters that are the JSON's.
+    """
     answer = answer_of(generation)
     if not answer:
         return no_answer()
     found = list(values_in(answer, anywhere=options.anywhere))
     if not found:
-        return Verdict(value=0.0, answer=answer, explanation=_why_none(answer))
+        values = {"valid": 0.0, "json_share": 0.0}
+        return Verdict(value=0.0, answer=answer, explanation=_why_none(answer), values=values)
     text, value = found[-1]
+    values = {"valid": 1.0, "json_share": len(text) / len(answer)}
     parts, wrong = {""}, list[tuple[str, str]]()
     if options.schema is not None:
         try:
@@ -69,15 +79,17 @@ def json_schema(sample: Sample, generation: Generation, options: JsonSchemaOptio
             return unscored(text, "validation", error)
         parts |= set(seen)
         wrong += [(part if part in parts else "", f"{place}: {message}") for part, place, message in errors]
+        values["valid"] = float(not errors)
     if sample.target is not None:
         parts |= set(sample.target) if isinstance(sample.target, Mapping) else set()
-        wrong += differences(sample.target, value)
+        wrong += differences(sample.target, value, extra_keys=options.extra_keys)
     if not wrong:
-        return Verdict(value=1.0, answer=text, explanation="the JSON is valid and says what is expected")
+        told = "the JSON is valid and says what is expected"
+        return Verdict(value=1.0, answer=text, explanation=told, values=values)
     right = len(parts - {part for part, _ in wrong}) if options.partial and isinstance(value, dict) else 0
     told = "; ".join(dict.fromkeys(problem for _, problem in wrong))
     share = f"{right} of {len(parts)} parts are right; " if options.partial else ""
-    return Verdict(value=right / len(parts), answer=text, explanation=f"{share}{told:.600}")
+    return Verdict(value=right / len(parts), answer=text, explanation=f"{share}{told:.600}", values=values)
 
 
 def values_in(text: str, *, anywhere: bool) -> Iterator[tuple[str, Any]]:
@@ -127,18 +139,21 @@ def _bracketed(text: str) -> Iterator[str]:
                 yield text[start : place + 1]
 
 
-def differences(target: Any, value: Any) -> list[tuple[str, str]]:
-    """What a value has not of its target, as (key, problem): an object may have more keys, a list no more items."""
+def differences(target: Any, value: Any, *, extra_keys: bool = True) -> list[tuple[str, str]]:
+    """What a value has not of its target, as (key, problem): an object may have more keys unless ``extra_keys`` says
+    otherwise, a list no more items."""
+    inner = partial(differences, extra_keys=extra_keys)
     if isinstance(target, Mapping) and isinstance(value, Mapping):
         found = []
         for key, wanted in target.items():
             if key not in value:
                 found.append((key, f"{key!r:.80} is missing"))
-            elif differences(wanted, value[key]):
+            elif inner(wanted, value[key]):
                 found.append((key, f"{key!r:.80} is {value[key]!r:.80}, expected {wanted!r:.80}"))
-        return found
+        more = [] if extra_keys else [key for key in value if key not in target]
+        return found + [("", f"{key!r:.80} is not expected") for key in more]
     if isinstance(target, list | tuple) and isinstance(value, list):
-        same = len(target) == len(value) and not any(map(differences, target, value))
+        same = len(target) == len(value) and not any(map(inner, target, value))
     else:  # true is not 1, though Python says so
         same = target == value and isinstance(target, bool) == isinstance(value, bool)
     return [] if same else [("", f"it is {value!r:.80}, expected {target!r:.80}")]
@@ -150,10 +165,22 @@ def check(sample: Sample, options: JsonSchemaOptions) -> None:
         raise bad_sample(sample, "there is neither a schema nor a target. Give `schema` under `scoring`, or a target")
 
 
+def right(sample: Sample, options: JsonSchemaOptions) -> tuple[str, ...]:
+    """The target as JSON. One that is only a part of a valid answer is none by itself."""
+    if sample.target is None:
+        return ()
+    try:
+        whole = options.schema is None or not limited("schema", schema=options.schema, value=sample.target)[1]
+    except LimitError:
+        return ()
+    return (json.dumps(sample.target, ensure_ascii=False),) if whole else ()
+
+
 JSON_SCHEMA = Rule(
     judge=json_schema,
     options=JsonSchemaOptions,
     prepare=prepare,
     check=check,
+    right=right,
     compares=lambda options: options.schema is None,
 )

@@ -183,6 +183,15 @@ def test_a_metric_of_no_class_is_a_mistake_of_the_task() -> None:
         check_task(wrong, Extensions())
 
 
+def test_a_probability_is_that_of_the_positive_class() -> None:
+    import dataclasses
+
+    # whether the likeliest class is right has nothing to do with how probable the positive one is
+    wrong = dataclasses.replace(task(), metrics=(*METRICS, MetricSpec(name="brier", aggregate="brier")))
+    with pytest.raises(UsageError, match="brier is of the class whose probability is told: `key: bad`"):
+        check_task(wrong, Extensions())
+
+
 def test_without_the_data_the_item_is_skipped_with_the_remedy(context: Contexts, sure: Callable[..., Sure]) -> None:
     detection = load_task(RAG / "ragtruth_detection.yaml", load_suite(RAG / "suite.yaml"))
     with pytest.raises(NotAvailableError, match="--slm-data=DIR"):

@@ -215,3 +215,20 @@ def test_data_pull_knows_what_generators_read(checks_task):
     task = checks_task(generator="rows", dataset={"path": "org/set", "config": "one"}, sample=SAMPLE)
     assert list(_read(task)) == [Dataset(path="org/set", config="one")]
     assert list(_read(checks_task(generator="arithmetic"))) == []
+
+
+def test_numbers_stand_for_names(rows_task, mirrored, context, fake, records):
+    rows = [{**row, "label": n % 3} for n, row in enumerate(ROWS)]
+    task = rows_task({**SAMPLE, "target": "{label}"}, names={"label": ["no", "maybe", "yes"]}, where={"label": "yes"})
+    measure(task, "", context(fake(text="yes"), data=mirrored(rows)))
+    assert [(record.doc_id, record.score) for record in records] == [("2", 1.0), ("5", 1.0)]
+
+
+@pytest.mark.parametrize("label", [3, -1, "1", None, True, 1.0])
+def test_what_is_no_number_of_a_name_is_no_row(rows_task, mirrored, context, fake, label):
+    with pytest.raises(BackendError, match=r"row 0: .*label: .* is none of the numbers of no, yes"):
+        measure(
+            rows_task(names={"label": ["no", "yes"]}),
+            "",
+            context(fake(), data=mirrored([{**ROWS[0], "label": label}])),
+        )

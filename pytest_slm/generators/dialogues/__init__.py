@@ -1,0 +1,1 @@
+"""Samples from conversations that people have written: each question with those before it."""

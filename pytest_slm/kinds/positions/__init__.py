@@ -1,0 +1,1 @@
+"""Multiple choice in which the options change their places."""
