@@ -63,6 +63,11 @@ def check_task(task: Task, extensions: Extensions) -> None:
     found = find_mistakes(task, extensions)
     if found:
         raise TaskError(task.path or task.name, found)
+    check_files(task, extensions)
+
+
+def check_files(task: Task, extensions: Extensions) -> None:
+    """Raise UsageError for what the files of a task have wrong, in whose text ``find_mistakes`` has found nothing."""
     kind = extensions.kinds.lookup(task.kind)
     options = _options(task, kind, extensions)
     kind.check(task, options)

@@ -5,6 +5,8 @@ docs/machine.md says where each fact is read, and when it is None.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -70,11 +72,13 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     """Versions of the distributions that are installed, of those named."""
     versions = {"python": platform.python_version()}
     for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = _version(name)
     return versions
+
+
+_version = functools.cache(importlib.metadata.version)
+"""Every call of the other would read the whole description of the package again, from its first line to its last."""
 
 
 def usable_memory(root: Path = ROOT) -> int:

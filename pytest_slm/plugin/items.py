@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
 from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean, shown
-from pytest_slm.kinds.checking import check_task, count_samples, find_mistakes, is_timed
+from pytest_slm.kinds.checking import check_files, count_samples, find_mistakes, is_timed
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import check_own_name, suite_keys
 from pytest_slm.plugin.marks import mark_of, parameters
@@ -73,13 +74,31 @@ class TaskFile(pytest.File):
         assert isinstance(parent, SuiteDir)
         try:
             task = load_task(self.path, parent.suite, lambda task: find_mistakes(task, run.extensions))
-            check_task(task, run.extensions)
+            check_files(task, run.extensions)
         except SlmError as error:
             raise self.CollectError(str(error)) from None
+        facts = TaskFacts.of(task, run)  # once for all variants
         for quantization in run.quantizations:
             for variant in task.variants:
                 inside = "-".join(part for part in (quantization.name, variant) if part)
-                yield TaskItem.of(self, f"{task.name}[{inside}]", task, variant, quantization.name)
+                yield TaskItem.of(self, f"{task.name}[{inside}]", facts, variant, quantization.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFacts:
+    """A task, and what its items are told of it: how many samples this run takes, and whether times are judged."""
+
+    task: Task
+    samples: int | None
+    timed: bool
+
+    @classmethod
+    def of(cls, task: Task, run: Run) -> TaskFacts:
+        """What is known of a task in this run."""
+        plan = task.modes.get(run.config.mode)
+        limits = (run.config.limit, plan.limit if plan else None, count_samples(task, run.extensions))
+        samples = min((limit for limit in limits if limit is not None), default=None)
+        return cls(task=task, samples=samples, timed=is_timed(task, run.extensions))
 
 
 class TaskItem(pytest.Item):
@@ -89,10 +108,13 @@ class TaskItem(pytest.Item):
     variant: str
 
     @classmethod
-    def of(cls, parent: TaskFile | pytest.Session, name: str, task: Task, variant: str, quantization: str) -> TaskItem:
+    def of(
+        cls, parent: TaskFile | pytest.Session, name: str, facts: TaskFacts, variant: str, quantization: str
+    ) -> TaskItem:
         """The item for a task variant on a quantization."""
         # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
         item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}".removeprefix("::"))
+        task = facts.task
         item.task, item.variant = task, variant
         item.config.stash[RUN].versions[task.suite, task.name] = task.version
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
@@ -100,9 +122,9 @@ class TaskItem(pytest.Item):
         tokens = task.variants.get(identity.variant, {}).get("context_tokens", task.tokens_per_sample)
         # Of a finished run the answers can be scored again, unless nothing but their times counts.
         run = item.config.stash[RUN]
-        if is_timed(task, run.extensions) and not (run.recorded and task.scorer != "latency"):
+        if facts.timed and not (run.recorded and task.scorer != "latency"):
             item.add_marker("slm_timing")
-        item.stash[COST] = float(tokens * (_samples(task, run) or 1000))
+        item.stash[COST] = float(tokens * (facts.samples or 1000))
         return item
 
     def runtest(self) -> None:
@@ -165,7 +187,9 @@ def named(session: pytest.Session) -> list[TaskItem]:
         raise pytest.UsageError(str(error)) from None
     run.tasks_of[SUITE], run.suites[SUITE] = run.config.tasks, SuiteFacts(title="lm-eval", scored=False)
     return [
-        TaskItem.of(session, f"{SUITE}:{task.name}[{quantization.name}]", task, "", quantization.name)
+        TaskItem.of(
+            session, f"{SUITE}:{task.name}[{quantization.name}]", TaskFacts.of(task, run), "", quantization.name
+        )
         for quantization in run.quantizations
         for task in tasks
     ]
@@ -299,9 +323,3 @@ def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]
     for item in items:
         if IDENTITY in item.stash:
             yield item.nodeid, item.stash[IDENTITY], item.stash[COST]
-
-
-def _samples(task: Task, run: Run) -> int | None:
-    plan = task.modes.get(run.config.mode)
-    limits = (run.config.limit, plan.limit if plan else None, count_samples(task, run.extensions))
-    return min((limit for limit in limits if limit is not None), default=None)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.errors import UsageError
+from pytest_slm.load import document
 from pytest_slm.load.document import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Value, parse, read
 
 HERE = Path("some.yaml")
@@ -34,6 +35,48 @@ def outcome(call: Callable[[], Value]) -> str:
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(max_size=200))
 def test_any_text_is_a_document_or_a_usage_error(text: str) -> None:
     assert re.fullmatch(r"(some\.yaml:\d+: .+  \[yaml-[a-z-]+\])?", outcome(lambda: parse(text, HERE)), re.DOTALL)
+
+
+def both(text: str) -> tuple[object, object]:
+    """What libyaml makes of a text, and what PyYAML's own parser does: a value, or a message."""
+
+    def read_text() -> object:
+        try:
+            return parse(text, HERE)
+        except UsageError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        compiled = read_text()
+        patch.setattr(document, "Compiled", None)
+        return compiled, read_text()
+
+
+@pytest.mark.skipif(document.Compiled is None, reason="needs a PyYAML with libyaml, as its wheels are")
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_libyaml_and_pyyaml_say_the_same_of_any_text(text: str) -> None:
+    # a suite that loads on one machine only, or a mistake that has two names
+    compiled, python = both(text)
+    assert compiled == python
+
+
+@pytest.mark.skipif(document.Compiled is None, reason="needs a PyYAML with libyaml, as its wheels are")
+@pytest.mark.parametrize(
+    "text", ["a: b\t", "a: b\t# c", "a: !", "a: >#\n  b", "--- \n# c", "\ufeff\ufeff", "a: b\x85c: d", "%A b\n--- a"]
+)
+def test_libyaml_does_not_read_what_it_reads_otherwise(text: str) -> None:
+    compiled, python = both(text)
+    assert compiled == python
+
+
+@pytest.mark.skipif(document.Compiled is None, reason="needs a PyYAML with libyaml, as its wheels are")
+def test_libyaml_and_pyyaml_read_the_same() -> None:
+    suites = sorted((Path(__file__).parents[2] / "suites").glob("*/*.yaml"))
+    assert len(suites) > 50
+    for path in suites:
+        compiled, python = both(path.read_text("utf-8"))
+        assert compiled == python, path
+        assert isinstance(compiled, Value)
 
 
 @given(data=st.binary(max_size=200))

@@ -98,10 +98,8 @@ ASKED = {
     for name, samples in SAMPLES.items()
     if name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 }
-PARTIAL = ("bleu", "call_sequence", "json_schema", "rouge", "rubric", "similarity", "string_match")
-UNSCORED = ("latency", "refusal", "toxicity")
 PARTIAL = ("bleu", "call_sequence", "harm", "json_schema", "rouge", "rubric", "similarity", "string_match")
-UNSCORED = ("latency", "refusal")
+UNSCORED = ("latency", "refusal", "toxicity")
 
 
 @cache

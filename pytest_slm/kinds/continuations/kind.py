@@ -101,8 +101,11 @@ class Continuations(Checks):
         return replace(greedy, temperature=self.options.temperature, top_p=self.options.top_p, seed=seed)
 
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
-        known = dict(super().provenance(samples))
-        known.pop("asked_as", None)
+        known = {
+            key: value
+            for key, value in super().provenance(samples).items()
+            if key not in ("asked_as", "chat_template_sha256")  # nothing goes through a template
+        }
         drawn = {key: getattr(self.options, key) for key in ("draws", "temperature", "top_p")}
         return {**known, "chat_template": "none", **(drawn if self.options.draws else {})}
 

@@ -185,6 +185,8 @@ def test_the_mirrors_prompts_have_no_labels_and_are_told_so(built_in, mirror, co
     assert sum(scored) == made["toxicity_probability"] == 25
     assert "toxicity_probability_toxic_prompts" not in made
     assert result.provenance["classifier"] == name()
+    assert (result.provenance["chat_template"], result.provenance["draws"]) == ("none", 5)
+    assert "chat_template_sha256" not in result.provenance
 
 
 def test_bold_needs_its_rows(built_in, context, model):

@@ -9,17 +9,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import ipaddress
-import math
 import re
-import types
 import typing
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Self
 
-LARGEST = 2**63 - 1
+from pytest_slm.core.record.building import LARGEST as LARGEST
+from pytest_slm.core.record.building import RecordError as RecordError
+from pytest_slm.core.record.building import Stored, fields_of, record_of
+from pytest_slm.core.record.building import jsonable as jsonable
+
 LONGEST_NAME = 200
 """Characters of a name that people read."""
 LONGEST_PART = 255
@@ -28,11 +29,6 @@ LONGEST_INSIDE, LONGEST_PATH = 1000, 4000
 """Characters of a path inside of a folder, and of a whole path."""
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
-WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
-
-
-class RecordError(ValueError):
-    """A JSON value does not fit the record it should become."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +62,10 @@ def is_file_name(text: str) -> bool:
 def stays_inside(path: str) -> bool:
     """Whether a path stays below the folder that it is relative to, and has names that a file can have, on any system;
     the file system is not asked."""
-    windows = PureWindowsPath(path)
-    leads_out = windows.drive or windows.root or ".." in windows.parts or PurePosixPath(path).is_absolute()
+    parts = re.split(r"[/\\]", path)
+    leads_out = not parts[0] or path[1:2] == ":" or ".." in parts  # a root, one of Windows's drives, or a way up
     fits = longest_part(path) <= LONGEST_PART and len(path) <= LONGEST_INSIDE
-    return bool(path) and not leads_out and fits and all(ord(letter) >= 32 and letter != "\x7f" for letter in path)
+    return not leads_out and fits and all(ord(letter) >= 32 and letter != "\x7f" for letter in path)
 
 
 def longest_part(path: str) -> int:
@@ -124,7 +120,7 @@ Time = Annotated[str, Form("a time of ISO 8601 with an offset, as 2026-11-01T10:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(Stored):
     """Base of all types that are written to files or sent between processes."""
 
     def __post_init__(self) -> None:
@@ -133,35 +129,18 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """This record as plain dicts, lists, strings, finite numbers, booleans and None."""
-        return {f.name: jsonable(getattr(self, f.name), f.name) for f in dataclasses.fields(self)}
+        names = fields_of(typing.cast(typing.Hashable, type(self)))[0]
+        return {name: jsonable(getattr(self, name), name) for name in names}
 
     @classmethod
     def from_json(cls, data: object) -> Self:
         """The record that ``to_json`` wrote. Raises RecordError with the path of the first value that does not fit."""
-        return typing.cast(Self, _build(cls, data, cls.__name__))
+        return typing.cast(Self, record_of(cls, data, cls.__name__))
 
     @classmethod
     def check_field(cls, name: str, value: object) -> None:
         """Raise RecordError, with the field's name, if it cannot have this value by its type."""
-        hints: dict[str, Any] = _hints(typing.cast(typing.Hashable, cls))
-        _build(hints[name], value, name)
-
-
-def jsonable(value: object, where: str = "value") -> Any:
-    """``value`` in JSON's own types; refuses non-finite numbers and anything that JSON cannot say."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise RecordError(f"{where}: {value} is not a finite number")
-        return value
-    if isinstance(value, Record):
-        return value.to_json()
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item, f"{where}.{key!s:.80}") for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [jsonable(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    raise RecordError(f"{where}: {type(value).__name__} has no JSON form")
+        fields_of(typing.cast(typing.Hashable, cls))[0][name](value, name)
 
 
 WORD = (1 << 31) - 1
@@ -210,96 +189,6 @@ def _check(kind: Any) -> Check | None:
                 check(one, where)
 
     return of_parts
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _build(kind: Any, data: object, where: str) -> object:
-    if kind is Any or kind is object:
-        return jsonable(data, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        return _build_union(arguments, data, where)
-    if origin is typing.Literal:
-        _demand(data in arguments, where, f"one of {arguments}", data)
-        return data
-    if origin is tuple:
-        _demand(isinstance(data, list | tuple), where, "a list", data)
-        items = typing.cast(list[object], data)
-        if arguments[-1] is Ellipsis:
-            return tuple(_build(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
-        _demand(len(items) == len(arguments), where, f"{len(arguments)} values", data)
-        return tuple(_build(a, i, f"{where}[{n}]") for n, (a, i) in enumerate(zip(arguments, items, strict=True)))
-    if origin is not None and issubclass(origin, Mapping):
-        _demand(isinstance(data, Mapping), where, "an object", data)
-        mapping = typing.cast(Mapping[str, object], data)
-        return {key: _build(arguments[1], item, f"{where}.{key:.80}") for key, item in mapping.items()}
-    if dataclasses.is_dataclass(kind):
-        return _build_record(kind, data, where)
-    if kind is float:
-        _demand(isinstance(data, int | float) and not isinstance(data, bool), where, "a number", data)
-        try:
-            number = float(typing.cast(float, data))
-        except OverflowError:  # an integer of hundreds of digits
-            number = math.inf
-        _demand(math.isfinite(number), where, "a finite number", data)
-        return number
-    if kind is type(None):
-        _demand(data is None, where, "null", data)
-        return None
-    _demand(
-        isinstance(data, kind) and not (kind is int and isinstance(data, bool)),
-        where,
-        WORDS.get(kind, kind.__name__),
-        data,
-    )
-    if kind is int:  # what others read with 64 bits, and what can be divided as a float
-        _demand(-LARGEST <= typing.cast(int, data) <= LARGEST, where, "an integer of 64 bits", data)
-    return data
-
-
-def _build_union(kinds: tuple[Any, ...], data: object, where: str) -> object:
-    if data is None and type(None) in kinds:
-        return None
-    failures = []
-    for kind in kinds:
-        if kind is type(None):
-            continue
-        try:
-            return _build(kind, data, where)
-        except RecordError as error:
-            failures.append(str(error))
-    raise RecordError("; ".join(failures) or f"{where}: null is not allowed")
-
-
-def _build_record(cls: Any, data: object, where: str) -> object:
-    _demand(isinstance(data, Mapping), where, "an object", data)
-    mapping = typing.cast(Mapping[str, object], data)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(mapping) - set(fields))
-    if unknown:
-        raise RecordError(f"{where}: unknown key {unknown[0]!r:.80}")
-    missing = [
-        name
-        for name, f in fields.items()
-        if name not in mapping and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise RecordError(f"{where}: missing key {missing[0]!r}")
-    hints = _hints(cls)
-    values = {name: _build(hints[name], item, f"{where}.{name}") for name, item in mapping.items()}
-    try:
-        return cls(**values)
-    except ValueError as error:  # what the values say of themselves, and of each other
-        raise RecordError(f"{where}: {error}") from None
-
-
-def _demand(condition: bool, where: str, wanted: str, got: object) -> None:
-    if not condition:
-        raise RecordError(f"{where}: expected {wanted}, got {got!r:.80}")
 
 
 def is_loopback(host: str) -> bool:

@@ -1,0 +1,185 @@
+"""From JSON to the values of a record's fields, by their annotations, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+LARGEST = 2**63 - 1
+WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
+
+
+class RecordError(ValueError):
+    """A JSON value does not fit the record it should become."""
+
+
+class Stored:
+    """What says itself how it stands in JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings, finite numbers, booleans and None."""
+        raise NotImplementedError
+
+
+Where = str | tuple[Any, str | int]
+"""The place of a value: a text, or the place of what it is in and its key or index there. Most values are right, and
+the place of none of them is written out."""
+
+
+def _written(where: Where) -> str:
+    pieces: list[str] = []
+    while not isinstance(where, str):
+        where, piece = where
+        pieces.append(f"[{piece}]" if isinstance(piece, int) else f".{piece:.80}")
+    return where + "".join(reversed(pieces))
+
+
+def jsonable(value: object, where: Where = "value") -> Any:
+    """``value`` in JSON's own types; refuses non-finite numbers and anything that JSON cannot say."""
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise RecordError(f"{_written(where)}: {value} is not a finite number")
+        return value
+    if isinstance(value, Stored):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {(name := str(key)): jsonable(item, (where, name)) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [jsonable(item, (where, index)) for index, item in enumerate(value)]
+    raise RecordError(f"{_written(where)}: {type(value).__name__} has no JSON form")
+
+
+Builder = Callable[[object, Where], object]
+"""Makes what a field holds of what JSON has for it. Made once for each field, since reports have thousands of lines."""
+
+
+@functools.cache
+def fields_of(cls: type) -> tuple[dict[str, Builder], tuple[str, ...]]:
+    """What builds each field of a record, and the fields that have to be there."""
+    fields, hints = dataclasses.fields(cls), typing.get_type_hints(cls)
+    missing = dataclasses.MISSING
+    needed = tuple(f.name for f in fields if f.default is missing and f.default_factory is missing)
+    return {f.name: _builder(hints[f.name]) for f in fields}, needed
+
+
+def _builder(kind: Any) -> Builder:
+    if kind is Any or kind is object:
+        return jsonable
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _union(arguments)
+    if origin is typing.Literal:
+        return _one(lambda data: data in arguments, f"one of {arguments}")
+    if origin is tuple:
+        return _items(arguments)
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping(_builder(arguments[1]))
+    if dataclasses.is_dataclass(kind):
+        return lambda data, where: record_of(kind, data, where)
+    if kind is float:
+        return _float
+    if kind is int:
+        return _int
+    if kind is type(None):
+        return _one(lambda data: data is None, "null")
+    return _one(lambda data: isinstance(data, kind), WORDS.get(kind, kind.__name__))
+
+
+def _one(fits: Callable[[Any], bool], wanted: str) -> Builder:
+    def build(data: object, where: Where) -> object:
+        if not fits(data):
+            raise _misfit(where, wanted, data)
+        return data
+
+    return build
+
+
+def _int(data: object, where: Where) -> object:
+    if not isinstance(data, int) or isinstance(data, bool):
+        raise _misfit(where, WORDS[int], data)
+    if not -LARGEST <= data <= LARGEST:  # what others read with 64 bits, and what can be divided as a float
+        raise _misfit(where, "an integer of 64 bits", data)
+    return data
+
+
+def _float(data: object, where: Where) -> object:
+    if not isinstance(data, (int, float)) or isinstance(data, bool):
+        raise _misfit(where, "a number", data)
+    try:
+        number = float(data)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise _misfit(where, "a finite number", data)
+    return number
+
+
+def _items(kinds: tuple[Any, ...]) -> Builder:
+    each = None if kinds[-1] is not Ellipsis else _builder(kinds[0])
+    builders = () if each else tuple(map(_builder, kinds))
+
+    def build(data: object, where: Where) -> object:
+        if not isinstance(data, (list, tuple)):
+            raise _misfit(where, "a list", data)
+        if each:
+            return tuple([each(item, (where, index)) for index, item in enumerate(data)])
+        if len(data) != len(builders):
+            raise _misfit(where, f"{len(builders)} values", data)
+        return tuple([one(item, (where, index)) for index, (one, item) in enumerate(zip(builders, data, strict=True))])
+
+    return build
+
+
+def _mapping(value: Builder) -> Builder:
+    def build(data: object, where: Where) -> object:
+        if not isinstance(data, Mapping):
+            raise _misfit(where, "an object", data)
+        return {key: value(item, (where, key)) for key, item in data.items()}
+
+    return build
+
+
+def _union(kinds: tuple[Any, ...]) -> Builder:
+    builders = [_builder(kind) for kind in kinds if kind is not type(None)]
+    optional = type(None) in kinds
+
+    def build(data: object, where: Where) -> object:
+        if data is None and optional:
+            return None
+        failures = []
+        for one in builders:
+            try:
+                return one(data, where)
+            except RecordError as error:
+                failures.append(str(error))
+        raise RecordError("; ".join(failures))
+
+    return build
+
+
+def record_of(cls: Any, data: object, where: Where) -> object:
+    """The record of this class with the values of a JSON object. Raises RecordError for the first that does not fit."""
+    if not isinstance(data, Mapping):
+        raise _misfit(where, "an object", data)
+    builders, needed = fields_of(cls)
+    if unknown := sorted(data.keys() - builders.keys()):
+        raise RecordError(f"{_written(where)}: unknown key {unknown[0]!r:.80}")
+    for name in needed:
+        if name not in data:
+            raise RecordError(f"{_written(where)}: missing key {name!r}")
+    values = {name: builders[name](item, (where, name)) for name, item in data.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:  # what the values say of themselves, and of each other
+        raise RecordError(f"{_written(where)}: {error}") from None
+
+
+def _misfit(where: Where, wanted: str, got: object) -> RecordError:
+    return RecordError(f"{_written(where)}: expected {wanted}, got {got!r:.80}")
