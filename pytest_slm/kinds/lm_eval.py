@@ -128,7 +128,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
 
     def describe(self, sample: LmEvalQuestion) -> Sample:
         grouped = self.built.group is not None
-        identity = str(sample.doc.get("id", sample.row) if isinstance(sample.doc, dict) else sample.row)
+        named = sample.doc.get("id") if isinstance(sample.doc, dict) else None
+        identity = str(sample.row if named is None else named)  # a column of ids may be empty in some rows
         if self.built.settings.unsafe_code:
             identity = str(sample.doc.get("task_id", sample.row))
         return Sample(

@@ -77,6 +77,22 @@ def test_legalbench_is_told_by_its_own_metric_and_by_lm_evals(ask, built_in, fak
     assert result.primary == "balanced_accuracy"
 
 
+def test_a_split_that_lm_eval_does_not_ask_need_not_be_there(ask, built_in):
+    # MedQA names a validation split beside its test split, and the mirror has none
+    task = built_in("healthcare/multimedqa")
+    result = ask(dataclasses.replace(task, options={**task.options, "task": "medqa_4options"}), limit=3)
+    assert (result.primary, result.metric("acc").n) == ("acc", 3)
+
+
+def test_rows_without_an_id_are_questions_of_their_own(ask, built_in, records):
+    # MedMCQA has none in a third of its rows; asked several times they would be draws of one question
+    task = built_in("healthcare/multimedqa")
+    result = ask(dataclasses.replace(task, options={**task.options, "task": "medmcqa"}), limit=30)
+    assert len({record.doc_id for record in records}) == 30
+    assert {metric.name for metric in result.metrics} == {"acc", "brier", "calibration_error"}
+
+
+@pytest.mark.nightly
 def test_multimedqa_is_whole_and_every_question_weighs_the_same(ask, built_in, records):
     result = ask(built_in("healthcare/multimedqa"), mode="full", limit=40)
     parts = {metric.name: metric for metric in result.metrics if metric.name.startswith("acc[")}
