@@ -83,7 +83,7 @@ LONGEST = (
 )
 """Places of tests that begin first: what begins last should be short, so that no worker waits for another."""
 TOGETHER = {
-    "torch": ("tests/backends/hf/", "tests/backends/tokenization/"),
+    "torch": ("tests/backends/hf/", "tests/backends/tokenization/", "tests/test_special_files"),
     "lm_eval": ("tests/lm_eval/", "tests/data/test_data", "tests/plugin/test_named_tasks"),
 }
 

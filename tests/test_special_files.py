@@ -1,5 +1,6 @@
 """What is read as a file may be a pipe, a device, a folder, endless or a link out: one line, at once, everywhere."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -9,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.hf.weights import weight_files
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import MetricSpec, Sample, Task
 from pytest_slm.data.manifest import read_manifest
@@ -61,11 +61,17 @@ def _haystack(path):
     )
 
 
+def _weight_files(path):
+    from pytest_slm.backends.hf.weights import weight_files  # imports torch
+
+    weight_files(_safetensors(path))
+
+
 READERS = {
     "config.json": lambda path: detect_folder(_safetensors(path)),
     "model.safetensors": read_table,
     "chat_template.jinja": lambda path: detect_folder(_safetensors(path)),
-    "tokenizer.json": lambda path: weight_files(_safetensors(path)),
+    **({"tokenizer.json": _weight_files} if importlib.util.find_spec("torch") else {}),
     "model.gguf": read_header,
     "report.json": read_report,
     "registry.json": read_registry,
