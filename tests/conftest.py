@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib.metadata
 import importlib.util
 import json
@@ -118,12 +117,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if there or any(item.get_closest_marker(mark) for mark in SLOW_MARKS):
             item.add_marker("slow")
     items.sort(key=lambda item: not item.path.as_posix().partition("/tests/")[2].startswith(LONGEST))
-
-
-def pytest_collection_finish() -> None:
-    """What is there now stays until the end: garbage is looked for in what tests make. Every session that a test starts
-    in this process looks for it when it ends, which takes longer than the session where there are a million objects."""
-    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
