@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.metadata
 import importlib.util
 import json
@@ -90,7 +91,7 @@ TOGETHER = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fixtures that several folders share stand in a file of their own, which import mode importlib does not find."""
-    for name in ("surroundings", "weights", "scripted_server"):
+    for name in ("surroundings", "sessions", "weights", "scripted_server"):
         config.pluginmanager.register(_module(f"slm_{name}", Path(__file__).with_name(f"{name}.py")))
 
 
@@ -117,6 +118,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if there or any(item.get_closest_marker(mark) for mark in SLOW_MARKS):
             item.add_marker("slow")
     items.sort(key=lambda item: not item.path.as_posix().partition("/tests/")[2].startswith(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays until the end: garbage is looked for in what tests make. Every session that a test starts
+    in this process looks for it when it ends, which takes longer than the session where there are a million objects."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -196,8 +203,8 @@ def script(tmp_path: Path) -> Callable[..., str]:
 def hosts() -> list[psutil.Process]:
     """All living processes that hold a model and were started by tests of this process."""
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if HOST_MODULE in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE:
+    for process in psutil.process_iter(["cmdline"]):  # one that has ended and waits for its parent has none
+        if HOST_MODULE in (process.info["cmdline"] or []):
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(OWNER) == os.environ[OWNER]:
                     found.append(process)

@@ -1,6 +1,7 @@
 """Likelihoods do not depend on how requests are ordered and packed: nearly with F32, to the last bit with ``exact``."""
 
 import dataclasses
+import functools
 import random
 import sys
 
@@ -19,18 +20,30 @@ PAIRS = [
     for ending in ENDINGS
 ]
 
-FIXTURES = {"Q4_1": "small_q4_1_model", "real F32": "f32_model", "real Q4_1": "real_model"}
+FIXTURES = {"F32": "small_model", "Q4_1": "small_q4_1_model", "real F32": "f32_model", "real Q4_1": "real_model"}
 
 
 @pytest.fixture
-def opened(request, small_model):
+def opened(request):
     """Opens small weights (F32 or Q4_1) or real ones (``real F32``, ``real Q4_1``); closes them afterwards."""
+    yield from _opened(request)
+
+
+@pytest.fixture(scope="module")
+def shared(request):
+    """The same for all tests, opened once: what an earlier call left in a backend must not matter."""
+    opened = functools.cache(next(opening := _opened(request)))
+    yield opened
+    next(opening, None)
+
+
+def _opened(request):
     from pytest_slm.backends.llamacpp import LlamaCpp
 
     backends = []
 
     def open_(weights="F32", *, exact=False, **settings):
-        path = small_model if weights == "F32" else request.getfixturevalue(FIXTURES[weights])
+        path = request.getfixturevalue(FIXTURES[weights])
         spec = ModelSpec(
             path=str(path), format="gguf", settings=EngineSettings(**{"threads": 1} | settings), exact=exact
         )
@@ -64,8 +77,8 @@ def reordered(backend, pairs, seed=0):
 
 
 @pytest.mark.parametrize(("weights", "pairs"), [("F32", PAIRS), ("real F32", PAIRS[::7])], ids=["F32", "real F32"])
-def test_f32_sums_depend_neither_on_order_nor_on_packing(opened, weights, pairs):
-    backend = opened(weights)
+def test_f32_sums_depend_neither_on_order_nor_on_packing(shared, weights, pairs):
+    backend = shared(weights)
     packed = sums(backend, pairs)
     assert reordered(backend, pairs) == pytest.approx(packed, abs=1e-3)
     assert [sums(backend, [pair])[0] for pair in pairs[::7]] == pytest.approx(packed[::7], abs=1e-3)
@@ -73,66 +86,66 @@ def test_f32_sums_depend_neither_on_order_nor_on_packing(opened, weights, pairs)
 
 
 @pytest.mark.parametrize("n_batch", [1, 3, 64, 100])
-def test_a_batch_of_any_size_gives_the_same_sums(opened, n_batch):
+def test_a_batch_of_any_size_gives_the_same_sums(opened, shared, n_batch):
     # as many sequences as rows of logits, or more: the engine aborts where it has room for fewer rows than sequences
     pairs = PAIRS[-len(ENDINGS) :]
-    assert sums(opened(n_batch=n_batch), pairs) == pytest.approx(sums(opened(), pairs), abs=1e-3)
+    assert sums(opened(n_batch=n_batch), pairs) == pytest.approx(sums(shared(), pairs), abs=1e-3)
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_sums_do_not_depend_on_how_many_threads_add_them_up(opened, threads):
+def test_sums_do_not_depend_on_how_many_threads_add_them_up(opened, shared, threads):
     pairs = PAIRS[:9]
-    assert sums(opened(threads=threads), pairs) == pytest.approx(sums(opened(), pairs), abs=1e-3)
+    assert sums(opened(threads=threads), pairs) == pytest.approx(sums(shared(), pairs), abs=1e-3)
 
 
 @pytest.mark.parametrize("weights", ["F32", "Q4_1", "real Q4_1"])
-def test_exact_sums_are_the_same_to_the_last_bit(opened, weights):
-    backend = opened(weights, exact=True)
+def test_exact_sums_are_the_same_to_the_last_bit(shared, weights):
+    backend = shared(weights, exact=True)
     pairs = [PAIRS[0], PAIRS[1], PAIRS[-2]] if weights.startswith("real") else PAIRS[:8] + PAIRS[-8:]
     together = sums(backend, pairs)
     assert reordered(backend, pairs) == together
     assert [sums(backend, [pair])[0] for pair in pairs] == together
 
 
-def test_small_batches_and_few_sequences_change_nothing(opened):
-    wide = sums(opened(), PAIRS)
+def test_small_batches_and_few_sequences_change_nothing(opened, shared):
+    wide = sums(shared(), PAIRS)
     assert sums(opened(n_batch=48, n_seq=3), PAIRS) == pytest.approx(wide, abs=1e-3)
     assert sums(opened(n_batch=512, n_seq=1), PAIRS) == pytest.approx(wide, abs=1e-3)
 
 
-def test_models_with_a_running_state_are_scored_one_by_one(opened, monkeypatch):
+def test_models_with_a_running_state_are_scored_one_by_one(opened, shared, monkeypatch):
     # a recurrent layer has no cells that could be shared; none of these models is small enough to ship
     from pytest_slm.backends.llamacpp.binding.installed import library
 
-    wide = sums(opened(), PAIRS)
+    wide = sums(shared(), PAIRS)
     monkeypatch.setattr(library().c, "llama_model_is_recurrent", lambda _: True)
     alone = opened()
     assert alone.describe().n_seq == 1
     assert sums(alone, PAIRS) == pytest.approx(wide, abs=1e-3)
 
 
-def test_equal_requests_get_equal_answers(opened):
-    results = opened().loglikelihood([PAIRS[0]] * 5)
+def test_equal_requests_get_equal_answers(shared):
+    results = shared().loglikelihood([PAIRS[0]] * 5)
     assert results == [results[0]] * 5
 
 
-def test_no_requests_are_no_work(opened):
-    assert opened().loglikelihood([]) == []
-    assert opened().loglikelihood_rolling([]) == []
+def test_no_requests_are_no_work(shared):
+    assert shared().loglikelihood([]) == []
+    assert shared().loglikelihood_rolling([]) == []
 
 
 @pytest.mark.parametrize("n", [10_000, pytest.param(100_000, marks=pytest.mark.nightly)])
-def test_many_requests_are_planned_and_answered(opened, n):
+def test_many_requests_are_planned_and_answered(shared, n):
     # 40 distinct ones: what is tested is planning and bookkeeping
     pairs = [PAIRS[n % 40] for n in range(n)]
     told = []
-    results = opened("Q4_1").loglikelihood(pairs, finished=lambda n, _: told.append(n))
+    results = shared("Q4_1").loglikelihood(pairs, finished=lambda n, _: told.append(n))
     assert len(results) == len(set(told)) == n
     assert results[40:80] == results[:40]
 
 
-def test_planning_and_bookkeeping_stay_far_from_quadratic(opened):
-    backend = opened("Q4_1")
+def test_planning_and_bookkeeping_stay_far_from_quadratic(shared):
+    backend = shared("Q4_1")
 
     def calls(n):
         """How many functions are called for so many requests, of 40 different ones."""
@@ -153,8 +166,8 @@ def test_planning_and_bookkeeping_stay_far_from_quadratic(opened):
     assert calls(2_000) < 2.5 * calls(1_000)
 
 
-def test_an_interrupt_in_the_middle_leaves_the_backend_usable(opened):
-    backend = opened()
+def test_an_interrupt_in_the_middle_leaves_the_backend_usable(shared):
+    backend = shared()
     before = sums(backend, PAIRS)
 
     def stop(number, _):
@@ -165,10 +178,10 @@ def test_an_interrupt_in_the_middle_leaves_the_backend_usable(opened):
     assert sums(backend, PAIRS) == pytest.approx(before, abs=1e-3)
 
 
-def test_is_greedy_is_what_greedy_decoding_writes(opened):
+def test_is_greedy_is_what_greedy_decoding_writes(shared):
     from pytest_slm.core.types import Request
 
-    backend = opened("real Q4_1")
+    backend = shared("real Q4_1")
     contexts = [f"The {subject}" for subject in SUBJECTS]
     written = backend.generate([Request(prompt=context, max_tokens=4, forced_length=True) for context in contexts])
     own = backend.loglikelihood([(c, g.text) for c, g in zip(contexts, written, strict=True)])
@@ -185,9 +198,9 @@ def test_a_rolled_text_in_windows_is_the_sum_of_its_windows(opened):
     assert rolled.n_tokens == len(small._model.tokenize(text, add_special=False, parse_special=False))
 
 
-def test_exact_sums_need_no_large_batch(opened):
+def test_exact_sums_need_no_large_batch(opened, shared):
     small = opened(exact=True, n_batch=24)
-    assert sums(small, PAIRS[20:24]) == pytest.approx(sums(opened(exact=True), PAIRS[20:24]), abs=1e-3)
+    assert sums(small, PAIRS[20:24]) == pytest.approx(sums(shared(exact=True), PAIRS[20:24]), abs=1e-3)
     assert sums(small, PAIRS[20:24]) == reordered(small, PAIRS[20:24])
 
 
@@ -210,8 +223,8 @@ def test_a_long_text_shows_that_work_goes_on(opened):
 # -- limits -------------------------------------------------------------------------------------------------------
 
 
-def test_reference_weights_are_computed_precisely_and_others_as_users_do(opened):
-    precise, usual = opened().describe(), opened("Q4_1").describe()
+def test_reference_weights_are_computed_precisely_and_others_as_users_do(shared):
+    precise, usual = shared().describe(), shared("Q4_1").describe()
     assert (precise.kv_type, precise.flash_attention) == ("F32", False)
     assert (usual.kv_type, usual.flash_attention) == ("F16", True)
 
@@ -288,9 +301,9 @@ def test_settings_that_this_machine_cannot_have_are_refused(opened):
         opened("Q4_1", kv_cells=2_000_000_000)
 
 
-def test_a_batch_asks_for_no_more_logits_than_memory_allows(opened):
+def test_a_batch_asks_for_no_more_logits_than_memory_allows(shared):
     from pytest_slm.backends.llamacpp.limits import LOGITS_BYTES
 
-    limits = opened()._limits
+    limits = shared()._limits
     assert limits.n_outputs * 4 * 49_152 <= LOGITS_BYTES
     assert limits.n_outputs > limits.n_seq

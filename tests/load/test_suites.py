@@ -227,7 +227,15 @@ def test_every_suite_of_the_project_loads_and_declares_tasks_that_exist(path: Pa
     assert set(suite.tasks) <= {task.name for task in tasks}
     # What a model without any skill gets there depends on the question.
     without = {task.name for task in tasks if suite.facts.scored and task.spec(task.primary).chance is None}
-    assert without <= {"truthfulqa_mc2", "truthfulness", "truthfulness_mc2", "toxigen", "toxicity", "bold"}
+    assert without <= {
+        "truthfulqa_mc2",
+        "truthfulness",
+        "truthfulness_mc2",
+        "toxigen",
+        "toxicity",
+        "bold",
+        "position_bias",
+    }
 
 
 def test_a_suite_that_says_nothing_of_itself_is_scored_under_its_name(write: Callable[..., Path]) -> None:

@@ -1,9 +1,11 @@
 """What users get wrong: one line with place, thing and remedy; exit code 4, or an item's error; nothing lost."""
 
+import errno
 import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,7 @@ def test_an_unknown_quantization(run):
     usage(run("--slm-quant=Q5_9"), "Q5_9", "scripted", "unknown-quantization")
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_weights_that_are_not_what_was_declared(run, pytester, real_model):
     submission = """
         model:
@@ -247,33 +249,35 @@ def test_two_runs_at_once_without_a_run_id_do_not_meet(pytester, suite, script):
     assert len(list(pytester.path.glob("reports/*/*/*/report.json"))) == 2
 
 
-DISK = """
-import errno, os, pathlib
-real = pathlib.Path.open
-def full(self, mode="r", *args, **kwargs):
-    if {match!r} in str(self) and mode[0] in "wax":
-        raise OSError(errno.ENOSPC, "No space left on device", str(self))
-    return real(self, mode, *args, **kwargs)
-pathlib.Path.open = full
-"""
+@pytest.fixture
+def full_disk(monkeypatch):
+    """``full_disk("name")``: no file whose path has that in it can be written."""
+    real = Path.open
+
+    def fill(part):
+        def full(self, mode="r", *args, **kwargs):
+            if part in str(self) and mode[0] in "wax":
+                raise OSError(errno.ENOSPC, "No space left on device", str(self))
+            return real(self, mode, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", full)
+
+    return fill
 
 
-@pytest.mark.subprocess
-def test_a_full_disk_under_the_samples_is_that_items_error(run, suite, pytester, report, results):
-    pytester.makeconftest(DISK.format(match="geo.b.jsonl"))
+def test_a_full_disk_under_the_samples_is_that_items_error(run, suite, report, results, full_disk):
     suite(a=GOOD, b=GOOD, c=GOOD)
+    full_disk("samples/geo.b.jsonl")
     done = run("suites", text="Paris")
     done.assert_outcomes(passed=2, errors=1)
     done.stdout.fnmatch_lines(["*geo.b.jsonl: the disk is full*--slm-reports=DIR*disk-full*"])
     assert [results(report())[f"geo/{name}"]["outcome"] for name in "abc"] == ["passed", "error", "passed"]
 
 
-@pytest.mark.subprocess
-def test_a_full_disk_under_the_report_keeps_it_elsewhere(run, suite, pytester, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    pytester.makeconftest(DISK.format(match="reports/fake"))
-    folder = suite(a=GOOD)
-    (folder / "a.yaml").write_text((folder / "a.yaml").read_text())
+def test_a_full_disk_under_the_report_keeps_it_elsewhere(run, suite, tmp_path, monkeypatch, full_disk):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    suite(a=GOOD)
+    full_disk("reports/fake")
     done = run("suites", text="Paris")
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*the disk is full*", "*the report was kept in * instead*"])
@@ -281,7 +285,7 @@ def test_a_full_disk_under_the_report_keeps_it_elsewhere(run, suite, pytester, t
     assert json.loads(rescued.read_text())["slm"]["results"]
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_a_context_longer_than_the_models(run, real_model):
     done = run("--slm-suite=core/arithmetic", "--slm-limit=1", "--slm-n-ctx=100000", model=str(real_model))
     done.assert_outcomes(errors=1)

@@ -37,7 +37,7 @@ def test_a_library_and_an_engine_are_one_too_many(run, suite, pytester):
     done.stderr.fnmatch_lines(["*--slm-engine and --slm-engine-lib: leave out one*"])
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_every_engine_and_kernel_is_a_row_of_its_own(run, suite, small_q4_1_model, report, pytester, monkeypatch):
     monkeypatch.setenv("PYTEST_SLM_CACHE", str(pytester.path / "cache"))
     engines = Backends().find("gguf").installed_engines()
@@ -67,7 +67,7 @@ def test_generate(benchmark, slm_backend, slm_time, n_tokens):
 """
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_rounds_of_all_engines_alternate_and_stand_side_by_side(run, small_q4_1_model, pytester):
     engines = Backends().find("gguf").installed_engines()
     if len(engines) < 2:
@@ -106,7 +106,7 @@ def test_rounds_of_all_engines_alternate_and_stand_side_by_side(run, small_q4_1_
     assert not entry["aggregates"]
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_a_file_that_is_no_library_is_the_error_of_its_items(run, suite, small_model, pytester):
     suite(a=[("x", "y")])
     pytester.makefile(".so", libllama="not a library")

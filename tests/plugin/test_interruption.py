@@ -31,7 +31,7 @@ def _wait_for_samples(pytester):
         time.sleep(0.05)
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, moody, report, results):
     suite(a=crash, b=good)
     ended = run("suites", "-x", **moody)
@@ -43,8 +43,13 @@ def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, 
     assert report()["slm"]["interrupted"]
 
 
-@pytest.mark.subprocess
-@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param([], marks=pytest.mark.subprocess("model"), id="alone"),
+        pytest.param(["-n1"], marks=pytest.mark.subprocess, id="xdist"),
+    ],
+)
 def test_what_was_not_run_has_the_version_of_its_task(run, suite, good, crash, moody, report, results, workers):
     if workers:
         pytest.importorskip("xdist", reason="needs pytest-xdist")

@@ -59,7 +59,7 @@ def test_an_error_of_the_engine_is_an_error_and_no_score(run, suite, good, moody
     assert done.ret == 1
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measured(
     run, suite, good, crash, moody, report, results
 ):
@@ -73,14 +73,14 @@ def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measure
     assert found["geo/b"]["metrics"][0]["value"] == 1
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_a_model_that_hangs_is_one_error(run, suite, good, moody, report, results):
     suite(a=[("wait", "Paris")], b=good)
     run("suites", "--slm-request-timeout=3", **moody).assert_outcomes(errors=1, passed=1)
     assert "--slm-request-timeout" in results(report())["geo/a"]["reason"]
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_samples_before_the_crash_are_kept(run, suite, pytester, crash, moody):
     # chunks of 8: the crash in the second chunk loses the second only
     suite(a=[(f"question {n}", "Paris") for n in range(8)] + crash)

@@ -86,8 +86,9 @@ def test_the_page_is_there_and_the_terminal_names_it(run, suite, pytester):
     done.stdout.fnmatch_lines(["geo/one*exact_match*50.0 %*2 *passed"])
 
 
-@pytest.mark.subprocess
-@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["alone", "n2"])
+@pytest.mark.parametrize(
+    "workers", [pytest.param([], id="alone"), pytest.param(["-n2"], marks=pytest.mark.subprocess, id="n2")]
+)
 def test_every_quantization_has_a_report_of_its_own(run, suite, pytester, workers):
     # the mistake it prevents: the last quantization overwrites the others
     if workers:

@@ -119,7 +119,7 @@ def test_without_the_client_the_command_that_installs_it_is_named(run, suite, mo
     done.stderr.fnmatch_lines(["*needs the module 'httpx': pip install 'pytest-slm[[]server]'*missing-extra]"])
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_a_server_that_is_not_there_ends_in_one_line_an_item(run, suite, pytester):
     suite(a=GOOD)
     done = run("suites", model="http://127.0.0.1:9/v1")

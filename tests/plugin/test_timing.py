@@ -5,14 +5,10 @@ import json
 import psutil
 import pytest
 
+from pytest_slm.errors import BackendError
+from pytest_slm.hosts.process import HostProcess
 from pytest_slm.machine.quiet import Quiet
-
-LOOK_ONCE = """
-from pytest_slm.plugin import timing
-wait_until_quiet = timing.wait_until_quiet
-timing.wait_until_quiet = lambda _limit_s, look: wait_until_quiet(0, look, window_s=0.02)
-"""
-"""A conftest.py for sessions in a process of their own: other programs are never quiet while tests run side by side."""
+from pytest_slm.performance import Prefill
 
 STEADY = {"pace_s": [0.01], "text": "a b c"}
 LITTLE = psutil.virtual_memory()._replace(available=100)
@@ -68,24 +64,20 @@ def test_rounds_that_disagree_are_told_as_noisy(run, report, results):
     assert len(result["measurements"][0]["values"]) == 30
 
 
-@pytest.mark.subprocess
-def test_load_and_memory_are_of_fresh_processes(run, report, pytester):
-    pytester.makeconftest(
-        f"""{LOOK_ONCE}
-from pytest_slm.hosts import process
-started = process.HostProcess.__init__
-def counting(self, *args, **kwargs):
-    with open("starts.txt", "a") as file:
-        file.write("x")
-    started(self, *args, **kwargs)
-process.HostProcess.__init__ = counting
-"""
-    )
+@pytest.mark.subprocess("model")
+def test_load_and_memory_are_of_fresh_processes(run, report, monkeypatch):
+    starts, start = [], HostProcess.__init__
+
+    def counted(self, *arguments, **named):
+        starts.append(self)
+        start(self, *arguments, **named)
+
+    monkeypatch.setattr(HostProcess, "__init__", counted)
     run("--slm-suite=performance/memory,performance/load", **STEADY).assert_outcomes(passed=2)
     loads = values(report(), "load")["load_s"]
     n = len(loads["values"]) + len(loads["warmups"])
     # one for the session, one for the memory, one for each load
-    assert len((pytester.path / "starts.txt").read_text()) == 2 + n
+    assert len(starts) == 2 + n
 
 
 def test_a_backend_without_timing_keeps_the_profile_user(run, report, results):
@@ -96,9 +88,8 @@ def test_a_backend_without_timing_keeps_the_profile_user(run, report, results):
     assert "no-timing" in found["performance/prefill[512]"]["reason"]
 
 
-@pytest.mark.subprocess
-def test_a_crash_in_a_round_is_an_error_without_numbers(run, report, results, pytester):
-    pytester.makeconftest(LOOK_ONCE)
+@pytest.mark.subprocess("model")
+def test_a_crash_in_a_round_is_an_error_without_numbers(run, report, results):
     run("--slm-suite=performance/prefill,performance/decode", **STEADY, timing="crash")
     found = results(report())
     assert found["performance/prefill[512]"]["outcome"] == "error"
@@ -180,22 +171,19 @@ def test_rounds_alternate_on_request(run, documents):
         assert len(result["measurements"][0]["values"]) >= 6
 
 
-@pytest.mark.subprocess
-def test_a_quantization_that_fails_does_not_end_the_other(run, documents, pytester):
-    pytester.makeconftest(
-        f"""{LOOK_ONCE}
-from pytest_slm.errors import BackendError
-from pytest_slm.performance import Prefill
-played = Prefill.run
-pids = []
-def run(self):
-    pids.append(self.observed.host.pid) if self.observed.host.pid not in pids else None
-    if len(pids) == 2 and self.observed.host.pid == pids[1]:
-        raise BackendError("lost", slug="host-died")
-    return played(self)
-Prefill.run = run
-"""
-    )
+@pytest.mark.subprocess("model")
+def test_a_quantization_that_fails_does_not_end_the_other(run, documents, monkeypatch):
+    played, pids = Prefill.run, []
+
+    def play(self):
+        pid = self.observed.host.pid
+        if pid not in pids:
+            pids.append(pid)
+        if pids[1:] == [pid]:
+            raise BackendError("lost", slug="host-died")
+        return played(self)
+
+    monkeypatch.setattr(Prefill, "run", play)
     run(ONE, "--slm-quant=all", "--slm-interleave", **STEADY, quantizations=["A", "B"])
     outcomes = {name: report["results"][0]["outcome"] for name, report in documents().items()}
     assert outcomes == {"A": "passed", "B": "error"}
