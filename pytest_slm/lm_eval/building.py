@@ -197,7 +197,7 @@ def _without_tags(members: Iterable[Any], registry: TaskFiles) -> Iterator[Any]:
         yield from sorted(registry[member].tags) if tagged else [member]
 
 
-def _task(settings: dict[str, Any], config: RunConfig, pick: Pick | None) -> tuple[Any, Mapping[str, Any]]:
+def _task(settings: dict[str, Any], config: RunConfig, pick: Pick | None = None) -> tuple[Any, Mapping[str, Any]]:
     name = str(settings.get("task"))
     if "class" in settings:
         raise UsageError(

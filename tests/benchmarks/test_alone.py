@@ -28,8 +28,9 @@ def test_a_killed_benchmark_leaves_no_process(tmp_path):
         [sys.executable, str(script)], capture_output=True, text=True, env={"PYTHONPATH": str(checkout)}, timeout=60
     )
     pid = int(made.stdout)
-    if psutil.pid_exists(pid):
-        psutil.Process(pid).wait(timeout=10)
+    left = [process for process in psutil.process_iter() if process.pid == pid]
+    _, alive = psutil.wait_procs(left, timeout=10)
+    assert alive == []
 
 
 def test_what_it_begins_with_has_its_arguments():
