@@ -148,5 +148,5 @@ def test_arc_challenge_ran_on_the_mirror(outcome, mirror):
     _, slm = outcome
     (result,) = [r for r in slm["results"] if r["task"] == "arc_challenge"]
     assert result["outcome"] == "passed"
-    assert {m["name"] for m in result["metrics"]} == {"acc", "acc_norm"}
+    assert {m["name"] for m in result["metrics"]} == {"acc", "acc_norm", "brier", "calibration_error"}
     assert len(result["provenance"]["data_sha256"]) == 64

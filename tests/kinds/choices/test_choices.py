@@ -271,7 +271,7 @@ def test_the_built_in_questions_run_on_the_scripted_model(
     assert result.n_scored == len(records) >= 120
     # The scripted model takes the fewest words, and of equal ones the first; letters are all alike to it.
     assert values(result)["acc_letters"] == pytest.approx(0.25, abs=0.02)
-    assert len({metric.name for metric in result.metrics}) == 3 + 10
+    assert len({metric.name for metric in result.metrics}) == 5 + 10
 
 
 def test_the_real_model_finds_the_right_word_likelier(
