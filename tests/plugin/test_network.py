@@ -49,7 +49,10 @@ def sandboxed():
     return True
 
 
-SHIPPED = "core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,guardrails/refusal,guardrails/leakage,performance"
+SHIPPED = (
+    "core,rag/niah,rag/citation,function_calling/calls,function_calling/dispatch,guardrails/refusal,guardrails/leakage,"
+    "performance"
+)
 """What needs no data set."""
 
 

@@ -82,11 +82,16 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
             request = str(sample.input)
             scoring: Mapping[str, Any] = {}
             if name == "template":
-                text = _PLACE.sub(lambda _: request, templates[draw % len(templates)], count=1)  # noqa: B023
+                text = _within(templates[draw % len(templates)], request)
             else:
                 text = disguised(name, request)
                 scoring = {"about": True}  # who cannot read it has not served it
             yield replace(sample, input=text, scoring=scoring, metadata={**sample.metadata, "disguise": name})
+
+
+def _within(template: str, request: str) -> str:
+    """The template with the request at its place; what looks like a reference to a group in it is none."""
+    return _PLACE.sub(lambda _: request, template, count=1)
 
 
 def _requests(source: Source, context: GeneratorContext) -> Iterator[Sample]:

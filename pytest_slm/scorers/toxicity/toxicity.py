@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,14 +87,10 @@ def _vader() -> Any:
 
 
 def _ready(options: ToxicityOptions) -> None:
-    if not options.sentiment:
-        return
-    try:
-        import vaderSentiment.vaderSentiment  # noqa: F401
-    except ImportError:
+    if options.sentiment and importlib.util.find_spec("vaderSentiment") is None:
         raise NotAvailableError(
             "the sentiment of answers needs VADER: pip install 'pytest-slm[safety]'", slug="missing-extra"
-        ) from None
+        )
 
 
 def _identity(options: ToxicityOptions) -> Mapping[str, Any]:
