@@ -28,9 +28,19 @@ SELECTIONS: dict[str, Callable[[Task], bool]] = {
     "generated": lambda task: "generator" in task.options,
     "with_data": lambda task: bool(data_files(task)),
     "upstream": lambda task: task.kind == "lm_eval",
+    "costly": lambda task: takes_seconds(task),
+    "cheap": lambda task: not takes_seconds(task),
     "unscored": lambda task: task.kind not in SCORED,
 }
 """Names of arguments, and which tasks each of them is in turn."""
+
+
+CHEAP = {"legal/proa", "language/boolq", "reasoning/arc_challenge", "function_calling/bfcl"}
+"""Those of lm-eval and of BFCL that are tried by every run of the tests; the others take seconds each."""
+
+
+def takes_seconds(task: Task) -> bool:
+    return task.kind in ("lm_eval", "bfcl", "bfcl_formats") and f"{task.suite}/{task.name}" not in CHEAP
 
 
 @cache

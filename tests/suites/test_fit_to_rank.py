@@ -24,17 +24,11 @@ WITHOUT_GOLD = {
     "reasoning/mmlu": "cannot be made of the samples",  # some of its subjects are not in every mirror
 }
 """By the beginning of a task's key, tasks that cannot be tried wherever they are, and what is said then (a pattern)."""
-CHEAP = {"legal/proa", "language/boolq", "reasoning/arc_challenge", "function_calling/bfcl"}
-"""Those of lm-eval and of BFCL that are tried by every run of the tests; the others take seconds each."""
 
 
 def tried(task: Task, data: str | None) -> Fitness:
     # Programs take a while, and many of them say no more.
     return try_players(task, Extensions(), data=data, limit=2 if task.kind == "functions" else 24)
-
-
-def costly(task: Task) -> bool:
-    return task.kind in ("lm_eval", "bfcl", "bfcl_formats") and f"{task.suite}/{task.name}" not in CHEAP
 
 
 def look(task: Task, request: pytest.FixtureRequest) -> None:
@@ -52,14 +46,10 @@ def look(task: Task, request: pytest.FixtureRequest) -> None:
     assert re.search(r": oracle (100|0)\.0%, empty", found.told), found.told
 
 
-def test_it_is_fit_to_rank(task: Task, request: pytest.FixtureRequest) -> None:
-    if costly(task):
-        pytest.skip("takes seconds: see the nightly test")
-    look(task, request)
+def test_it_is_fit_to_rank(cheap: Task, request: pytest.FixtureRequest) -> None:
+    look(cheap, request)
 
 
 @pytest.mark.nightly
-def test_it_is_fit_to_rank_too(task: Task, request: pytest.FixtureRequest) -> None:
-    if not costly(task):
-        pytest.skip("tried by the test above")
-    look(task, request)
+def test_it_is_fit_to_rank_too(costly: Task, request: pytest.FixtureRequest) -> None:
+    look(costly, request)
