@@ -298,3 +298,15 @@ def test_fewer_long_prompts_run_together_where_each_looks_at_the_memory_of_all(o
         return Batcher(backend._context, [backend._prompt(n, one) for n, one in enumerate(requests)]).at_once
 
     assert (at_once("llama.cpp"), at_once("ik")) == (32, shared)
+
+
+@pytest.mark.parametrize("engine", ["llama.cpp", "ik"])
+def test_many_questions_that_are_scored_together_score_as_they_do_alone(opened, small_model, engine):
+    # ik_llama.cpp 0.1.5 is wrong where more than 16 sequences share its memory.
+    backend = opened(small_model, engine)
+    pairs = [
+        (f"Question {n}: which {n % 7} of {n % 5}", f" the {word} {n}") for n in range(60) for word in ("red", "blue")
+    ]
+    together = [one.logprob for one in backend.loglikelihood(pairs)]
+    alone = [backend.loglikelihood([pair])[0].logprob for pair in pairs]
+    assert together == pytest.approx(alone, abs=0.01)
