@@ -16,7 +16,7 @@ import math
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_slm.backends.protocol import LETTERS as SINGLE
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
@@ -104,7 +104,28 @@ class ChoicesOptions(Record):
         check_inside("samples", self.samples)
 
 
-class Choices(Kind[ChoicesOptions, Question]):
+Options = TypeVar("Options", bound=Record)
+
+
+class QuestionKind(Kind[Options, Question]):
+    """Questions of multiple choice, however they are asked."""
+
+    def drawn(self, questions: Sequence[Question]) -> Sequence[Question]:
+        """As many as the limit allows, every category in proportion."""
+        limit, seed = self.context.limit(self.task), self.context.config.seed
+        return stratified(questions, limit, seed, lambda q: q.category or "", lambda q: q.cluster)
+
+    def describe(self, sample: Question) -> Sample:
+        return Sample(
+            id=sample.id,
+            input=sample.question,
+            target=sample.options[sample.right],
+            metadata={} if sample.category is None else {"category": sample.category},
+            cluster=sample.cluster,
+        )
+
+
+class Choices(QuestionKind[ChoicesOptions]):
     """Questions from a file, each asked in every form that a metric needs."""
 
     name = "choices"
@@ -169,17 +190,7 @@ class Choices(Kind[ChoicesOptions, Question]):
     def samples(self) -> Sequence[Question]:
         questions = self.read(self.task, self.options)
         _ = self.backend  # what it cannot do is told before anything is asked
-        limit, seed = self.context.limit(self.task), self.context.config.seed
-        return stratified(questions, limit, seed, lambda q: q.category or "", lambda q: q.cluster)
-
-    def describe(self, sample: Question) -> Sample:
-        return Sample(
-            id=sample.id,
-            input=sample.question,
-            target=sample.options[sample.right],
-            metadata={} if sample.category is None else {"category": sample.category},
-            cluster=sample.cluster,
-        )
+        return self.drawn(questions)
 
     def converse(self, sample: Question) -> Talk:
         asked = [(form, pair) for form in self.forms for pair in sample.pairs(form)]

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from pytest_slm.core.record import Record
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.errors import SlmError, UsageError
 
@@ -17,6 +18,7 @@ UNREAD = "unread"
 """Among a verdict's details, the reason why an answer was not looked at."""
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 P = ParamSpec("P")
 
 
@@ -75,6 +77,14 @@ def no_answer() -> Verdict:
 def bad_sample(sample: Sample, problem: str) -> UsageError:
     """The error for a sample that its scorer cannot use: a mistake in the data, not in the answer."""
     return UsageError(f"sample {sample.id!r}: {problem}", slug="sample-unfit")
+
+
+def target_as(kind: type[R], sample: Sample) -> R:
+    """The target as the record that its scorer compares with. Raises UsageError (``sample-unfit``) where it is none."""
+    try:
+        return kind.from_json(sample.target)
+    except ValueError as error:
+        raise bad_sample(sample, f"target: {error}") from None
 
 
 def spellings(sample: Sample) -> tuple[str, ...]:

@@ -32,11 +32,11 @@ class ToolOptions(Record):
             raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
 
 
-O = TypeVar("O", bound=ToolOptions)  # noqa: E741
+Options = TypeVar("Options", bound=ToolOptions)
 S = TypeVar("S")
 
 
-class ToolKind(Kind[O, S]):
+class ToolKind(Kind[Options, S]):
     """Conversations in which a model calls the methods of tool classes."""
 
     def needs(self) -> frozenset[str]:

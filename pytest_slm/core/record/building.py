@@ -7,6 +7,7 @@ import functools
 import math
 import types
 import typing
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,11 +20,11 @@ class RecordError(ValueError):
 
 
 class Stored:
-    """What says itself how it stands in JSON."""
+    """What says itself how it stands in JSON. No ABC: whether a value is one is asked of every value of a report."""
 
+    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings, finite numbers, booleans and None."""
-        raise NotImplementedError
 
 
 Where = str | tuple[Any, str | int]

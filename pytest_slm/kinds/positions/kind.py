@@ -20,11 +20,10 @@ from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.extensions import Extensions
-from pytest_slm.kinds.choices import LETTERS, Question, choose
+from pytest_slm.kinds.choices import LETTERS, Question, QuestionKind, choose
 from pytest_slm.kinds.context import sha256
-from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
-from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
+from pytest_slm.kinds.questions import beside, count_questions, read_questions
 from pytest_slm.kinds.samples.generated import GeneratedSamples
 
 ACCURACY, STAYED, BY_POSITION = "accuracy", "stayed", "by_position"
@@ -47,7 +46,7 @@ class PositionsOptions(Record):
             check_inside("samples", self.samples)
 
 
-class Positions(Kind[PositionsOptions, Question]):
+class Positions(QuestionKind[PositionsOptions]):
     """Questions, each in all rotations of its options."""
 
     name = "positions"
@@ -95,17 +94,7 @@ class Positions(Kind[PositionsOptions, Question]):
         questions = read_questions(
             beside(self.task, str(self.options.samples)), Question, "question", self.options.sha256
         )
-        limit, seed = self.context.limit(self.task), self.context.config.seed
-        return stratified(questions, limit, seed, lambda q: q.category or "", lambda q: q.cluster)
-
-    def describe(self, sample: Question) -> Sample:
-        return Sample(
-            id=sample.id,
-            input=sample.question,
-            target=sample.options[sample.right],
-            metadata={} if sample.category is None else {"category": sample.category},
-            cluster=sample.cluster,
-        )
+        return self.drawn(questions)
 
     def converse(self, sample: Question) -> Talk:
         n = len(sample.options)

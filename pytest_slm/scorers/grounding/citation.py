@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers import Rule
-from pytest_slm.scorers.answer import bad_sample, bounded
+from pytest_slm.scorers.answer import bounded, target_as
 from pytest_slm.scorers.grounding.reading import abstention, citations, clean, states
 
 ABSTAINED = "I don't know"
@@ -41,7 +41,7 @@ def citation(sample: Sample, generation: Generation, _options: object = None) ->
     ``citation_precision`` of answers that cite, ``abstention_precision`` of those that abstain, ``abstention_recall``
     of questions without an answer, and ``decision``: whether it abstains where it should and only there.
     """
-    target = _target(sample)
+    target = target_as(Grounded, sample)
     cited, said = citations(clean(generation.text))
     unique = set(cited)
     gold = set(target.passages)
@@ -78,18 +78,11 @@ def citation(sample: Sample, generation: Generation, _options: object = None) ->
 
 def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a target that is none."""
-    _target(sample)
-
-
-def _target(sample: Sample) -> Grounded:
-    try:
-        return Grounded.from_json(sample.target)
-    except ValueError as error:
-        raise bad_sample(sample, f"target: {error}") from None
+    target_as(Grounded, sample)
 
 
 def _right(sample: Sample, _options: object = None) -> Sequence[str]:
-    target = _target(sample)
+    target = target_as(Grounded, sample)
     if not target.passages:
         return (ABSTAINED,)
     return (f"{' and '.join(part[0] for part in target.answer)} {''.join(f'[{n}]' for n in target.passages)}",)

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Generation, Sample, Verdict
 from pytest_slm.scorers import Rule
-from pytest_slm.scorers.answer import bad_sample, bounded, no_answer
+from pytest_slm.scorers.answer import bounded, no_answer, target_as
 from pytest_slm.scorers.grounding.claims import Sources, spans
 from pytest_slm.scorers.grounding.reading import abstention, clean
 from pytest_slm.scorers.grounding.support import model, unsupported
@@ -39,7 +39,7 @@ def grounded(sample: Sample, generation: Generation, _options: object = None) ->
     ``numbers``, ``dates``, ``names`` and ``quotes``: whether all of them stand in the passages. ``answers`` is there
     for every answer: 0 where the model abstains.
     """
-    target = _target(sample)
+    target = target_as(Given, sample)
     answer = clean(generation.text)
     if not any(letter.isalnum() for letter in answer):
         return _valued(no_answer(), None, {"answers": 1.0})
@@ -70,7 +70,7 @@ def grounded(sample: Sample, generation: Generation, _options: object = None) ->
 
 def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a sample without passages."""
-    _target(sample)
+    target_as(Given, sample)
 
 
 def _valued(verdict: Verdict, value: float | None, more: Mapping[str, float]) -> Verdict:
@@ -82,16 +82,9 @@ def _valued(verdict: Verdict, value: float | None, more: Mapping[str, float]) ->
     )
 
 
-def _target(sample: Sample) -> Given:
-    try:
-        return Given.from_json(sample.target)
-    except ValueError as error:
-        raise bad_sample(sample, f"target: {error}") from None
-
-
 def _right(sample: Sample, _options: object = None) -> Sequence[str]:
     """A sentence of the passages themselves, the first that the check has nothing against."""
-    target = _target(sample)
+    target = target_as(Given, sample)
     limit, sources = float(model()["threshold"]), Sources(target.passages, target.question)
     for start, end in spans(target.passages):
         text = target.passages[start:end].partition(":")[2].strip() or target.passages[start:end].strip()
