@@ -85,8 +85,8 @@ def compare_answers(
         if not a.samples and not b.samples:
             continue
         try:
-            found.append(_difference(a, b, samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())))
-        except _CannotCompareError as why:
+            found.append(paired(a, b, samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())))
+        except CannotCompareError as why:
             refused.append(f"{name_of(a)}: {why}")
     corrected = holm([one.p for one, _ in found])
     alike: Sequence[float | None] = [None] * len(found)
@@ -102,32 +102,30 @@ def compare_answers(
     )
 
 
-class _CannotCompareError(Exception):
+class CannotCompareError(Exception):
     """Why an item's answers are not compared."""
 
 
-def _difference(
-    a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line]
-) -> tuple[ScoreDifference, Pairs]:
+def paired(a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line]) -> tuple[ScoreDifference, Pairs]:
+    """One item in both runs, question by question, and the pairs to test; nothing is corrected yet. Raises
+    CannotCompareError."""
     if not lines_a or not lines_b:
-        raise _CannotCompareError("its samples are not beside both reports")
+        raise CannotCompareError("its samples are not beside both reports")
     if a.seed != b.seed and a.seeded:  # ids and small answers are alike, the questions are not
-        raise _CannotCompareError(
-            f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other"
-        )
+        raise CannotCompareError(f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other")
     spec = a.declared.primary or MetricSpec(name=a.primary or "score")
     if spec.aggregate not in MEANS:
-        raise _CannotCompareError(f"its {spec.name} is no mean over questions: compare the intervals in both reports")
+        raise CannotCompareError(f"its {spec.name} is no mean over questions: compare the intervals in both reports")
     for result, lines in ((a, lines_a), (b, lines_b)):
         _check_number(result, made_of(spec, _units(lines)))
     theirs = _by_question(lines_b)
     both = [(line, theirs[question]) for question, line in _by_question(lines_a).items() if question in theirs]
     if not both:
-        raise _CannotCompareError("both runs have no question in common")
+        raise CannotCompareError("both runs have no question in common")
     known = [_with_both_names(mine, its) for mine, its in both]
     one, other = (made_of(spec, _units(side)) for side in zip(*known, strict=True))
     if not one:
-        raise _CannotCompareError("no question was scored in both runs")
+        raise CannotCompareError("no question was scored in both runs")
     metric = a.metric()
     sign = -1 if metric is not None and not metric.higher_is_better else 1
     pairs = Pairs(
@@ -165,7 +163,7 @@ def _check_number(result: Result, made: Sequence[Unit]) -> None:
     metric = result.metric()
     if metric is not None and (not made or abs(mean(made) - metric.value) > 1e-6):
         by_samples = f"{mean(made):.4f}" if made else "nothing"
-        raise _CannotCompareError(
+        raise CannotCompareError(
             f"its {metric.name} is {metric.value:.4f} in the report and {by_samples} by its samples: it is made "
             "otherwise than of the scores of questions"
         )

@@ -121,15 +121,22 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
     for result in run.results:
         if result.samples is None:
             continue
-        try:
-            content = files.read_bytes(files.inside(folder, result.samples), files.LINES)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            problem = f"{folder}: the samples {result.samples!r:.80} cannot be read: {error.strerror or error}"
-            raise ReportError(problem, slug="report-path") from None
-        samples[result.samples] = _parsed_lines(folder / result.samples, content)
+        lines = read_lines(folder, result.samples)
+        if lines is not None:
+            samples[result.samples] = lines
     return samples
+
+
+def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
+    """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
+    try:
+        content = files.read_bytes(files.inside(folder, name), files.LINES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = f"{folder}: the samples {name!r:.80} cannot be read: {error.strerror or error}"
+        raise ReportError(problem, slug="report-path") from None
+    return _parsed_lines(folder / name, content)
 
 
 def _parse_report(path: Path, content: bytes) -> RunReport:
