@@ -77,14 +77,17 @@ def compare_answers(
     *,
     margin: float | None = None,
     flips: bool = False,
+    show_harmful: tuple[bool, bool] = (False, False),
 ) -> tuple[ScoreDifference, ...]:
-    """Every item that has lines of both runs for the same questions; why others have none is put into ``refused``."""
+    """Every item that has lines of both runs for the same questions; why others have none is put into ``refused``.
+    ``show_harmful``: whether each run shows answers that may hurt."""
     found: list[tuple[ScoreDifference, Pairs]] = []
     for a, b in pairs:
         if not a.samples and not b.samples:
             continue
         try:
-            found.append(_difference(a, b, samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())))
+            lines = samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())
+            found.append(_difference(a, b, *lines, show_harmful))
         except _CannotCompareError as why:
             refused.append(f"{name_of(a)}: {why}")
     corrected = holm([one.p for one, _ in found])
@@ -106,7 +109,7 @@ class _CannotCompareError(Exception):
 
 
 def _difference(
-    a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line]
+    a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line], show_harmful: tuple[bool, bool]
 ) -> tuple[ScoreDifference, Pairs]:
     if not lines_a or not lines_b:
         raise _CannotCompareError("its samples are not beside both reports")
@@ -148,7 +151,7 @@ def _difference(
         p_corrected=1.0,
         detectable=None,
         verdict="too few",
-        flips=tuple(_flips(spec, scored, harmful=a.harmful or b.harmful)),
+        flips=tuple(_flips(spec, scored, *((a.harmful or b.harmful) and not shown for shown in show_harmful))),
         notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), scored)),
     )
     return made, pairs
@@ -212,26 +215,25 @@ def _by_question(lines: Sequence[Line]) -> dict[object, Line]:
     return found
 
 
-def _flips(spec: MetricSpec, pairs: Sequence[tuple[Line, Line]], *, harmful: bool) -> list[Flip]:
+def _flips(spec: MetricSpec, pairs: Sequence[tuple[Line, Line]], hide_a: bool, hide_b: bool) -> list[Flip]:
     return [
         Flip(
             question=str(mine.get("doc_id")),
             a=a,
             b=b,
-            answer_a=_answer(mine, harmful=harmful),
-            answer_b=_answer(its, harmful=harmful),
+            answer_a=_answer(mine, hide=hide_a),
+            answer_b=_answer(its, hide=hide_b),
         )
         for mine, its in pairs
         if (a := worth_of(mine, spec) or 0.0) != (b := worth_of(its, spec) or 0.0)
     ]
 
 
-def _answer(line: Line, *, harmful: bool) -> str:
-    """What was taken for the answer; where nothing was, what the model wrote. Of a ``harmful`` one its hash, unless the
-    run shows its prompts."""
+def _answer(line: Line, *, hide: bool) -> str:
+    """What was taken for the answer; where nothing was, what the model wrote. To ``hide`` it is to tell its hash."""
     response = line.get("response")
     answer = str(line.get("answer") or (response if isinstance(response, str) else ""))
-    if harmful and not line.get("prompt"):
+    if hide:
         return f"sha256:{hashlib.sha256(answer.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
     return answer if len(answer) <= LONGEST else answer[: LONGEST - 1] + "…"
 

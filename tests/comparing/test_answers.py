@@ -207,13 +207,12 @@ def test_flips_are_listed_on_request_with_both_answers(answered):
     assert "core/math 1: 1 -> 0: 'answer 1' -> 'answer 0'" in told(compare(a, b, flips=True)).splitlines()
 
 
-def test_flips_of_harmful_answers_are_hashes_unless_the_run_shows_its_prompts(answered):
+def test_flips_of_harmful_answers_are_hashes_unless_the_run_shows_what_may_hurt(answered):
     a, b = (
         replace(one, run=replace(one.run, results=(replace(one.run.results[0], harmful=True),)))
         for one in (answered("10"), answered("01"))
     )
-    for line in b.samples[b.run.results[0].samples]:
-        line["prompt"] = "user"
+    b = replace(b, run=replace(b.run, show_harmful=True))
     (first, _) = compare(a, b, flips=True).scores[0].flips
     assert first.answer_a == f"sha256:{hashlib.sha256(b'answer 1').hexdigest()[:16]}"
     assert first.answer_b == "answer 0"
