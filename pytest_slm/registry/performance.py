@@ -134,7 +134,8 @@ class _Sorter:
             elif result.task == "load" and name == "load_s" and result.variant:
                 self.load[result.variant] = quantity
             elif quantity.unit in ("bytes", "B", "byte"):
-                self.memory[name] = quantity
+                used = _context(result, name)
+                self.memory[name] = replace(quantity, of=f"{used} tokens") if used else quantity
             else:
                 parts = (result.task, result.variant, name.removeprefix(f"{result.task}_"))
                 self.other["-".join(part for part in parts if part)] = quantity
@@ -207,6 +208,13 @@ def _setting(result: Result) -> int | None:
     if number is None:
         return result.shape.depth if result.shape else None
     return int(number.group())
+
+
+def _context(result: Result, name: str) -> int | None:
+    """The tokens of context that a peak of memory was measured with; None where that is not known."""
+    if name == "peak_rss_2k":
+        return STANDARD_CONTEXT
+    return result.shape.context if name in ("peak_rss", "peak_pss") and result.shape else None
 
 
 def _nearest(measured: Mapping[int, Quantity], wanted: int) -> Quantity | None:

@@ -92,7 +92,7 @@ class Facts:
             "generation": config.generation.to_json(),
             "template": None if template is None else hashlib.sha256(template.encode()).hexdigest(),
             "kernels": self.run.quantization(quantization).kernels,
-            **{name: getattr(config, name) for name in ("exact", "thinking", "canary", "show_prompts")},
+            **{name: getattr(config, name) for name in ("exact", "thinking", "canary", "keep_prompts")},
         }
 
 
