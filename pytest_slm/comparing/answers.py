@@ -9,22 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from pytest_slm.comparing.numbers import MEANS, Unit, made_of, mean
 from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.timings import ALPHA, name_of
+from pytest_slm.comparing.use_cases import Verdict, judge
 from pytest_slm.core.comparison import holm
+from pytest_slm.core.metrics.units import MEANS, Unit, made_of, mean
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.task import MetricSpec
 from pytest_slm.core.types import Result
+from pytest_slm.registry.questions.lines import canonical, score_of, unit_of
 
 Line = Mapping[str, Any]
 Samples = Mapping[str, Sequence[Line]]
-Question = tuple[str, str, str, str]
-"""Task, id, expected answer, and which of the times it is that it was asked. The prompt is left out: it has each
-model's own template in it."""
 
 LONGEST = 400
 """Characters of an answer that are kept of a question that flipped."""
@@ -65,7 +64,7 @@ class ScoreDifference(Record):
     detectable: float | None
     p_equivalent: float | None = None
     p_no_worse: float | None = None
-    verdict: Literal["better", "worse", "equivalent", "not told apart", "too few"]
+    verdict: Verdict
     flips: tuple[Flip, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -119,25 +118,18 @@ def _difference(
     if spec.aggregate not in MEANS:
         raise _CannotCompareError(f"its {spec.name} is no mean over questions: compare the intervals in both reports")
     for result, lines in ((a, lines_a), (b, lines_b)):
-        _check_number(result, made_of(spec, _units(lines)))
-    theirs = _by_question(lines_b)
-    both = [(line, theirs[question]) for question, line in _by_question(lines_a).items() if question in theirs]
+        _check_number(result, made_of(spec, [unit_of(line) for line in lines]))
+    theirs = canonical(lines_b)
+    both = [(line, theirs[question]) for question, line in canonical(lines_a).items() if question in theirs]
     if not both:
         raise _CannotCompareError("both runs have no question in common")
     known = [_with_both_names(mine, its) for mine, its in both]
-    one, other = (made_of(spec, _units(side)) for side in zip(*known, strict=True))
+    one, other = (made_of(spec, [unit_of(line) for line in side]) for side in zip(*known, strict=True))
     if not one:
         raise _CannotCompareError("no question was scored in both runs")
     metric = a.metric()
     sign = -1 if metric is not None and not metric.higher_is_better else 1
-    pairs = Pairs(
-        differences=tuple(
-            sign * mine.weight * ((its.value or 0.0) - (mine.value or 0.0))
-            for mine, its in zip(one, other, strict=True)
-        ),
-        clusters=tuple(unit.cluster for unit in one),
-        most=max(1.0, *(unit.weight for unit in one)),
-    )
+    pairs = Pairs.of(one, other, sign)
     low, high = pairs.interval
     scored = [(mine, its) for mine, its in known if mine["score"] is not None]
     made = ScoreDifference(
@@ -171,45 +163,13 @@ def _check_number(result: Result, made: Sequence[Unit]) -> None:
         )
 
 
-def _units(lines: Sequence[Line]) -> list[Unit]:
-    return [
-        Unit(
-            value=_score(line),
-            groups=tuple(map(str, groups)) if isinstance(groups := line.get("groups"), list) else (),
-            cluster=_question(line) if line.get("cluster") is None else str(line["cluster"]),
-            repeat=str(line.get("repeat", 0)),
-        )
-        for line in lines
-    ]
-
-
 def _with_both_names(mine: Line, its: Line) -> tuple[Line, Line]:
     """Both lines of a question with the cluster and the groups that either of them names, and no score where one has
     none."""
     known = {key: mine.get(key) or its.get(key) for key in ("cluster", "groups")}
-    if _score(mine) is None or _score(its) is None:
+    if score_of(mine) is None or score_of(its) is None:
         known["score"] = None
     return {**mine, **known}, {**its, **known}
-
-
-def _question(line: Line) -> Question:
-    return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256")), str(line.get("repeat", 0))
-
-
-def _by_question(lines: Sequence[Line]) -> dict[Question, Line]:
-    """The line of each question; one that stands there twice was asked twice, and then is no pair."""
-    found: dict[Question, Line] = {}
-    for line in lines:
-        question = _question(line)
-        found[question] = {**line, "score": None} if question in found else line
-    return found
-
-
-def _score(line: Line) -> float | None:
-    score = line.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-        return None
-    return float(score)
 
 
 def _flips(pairs: Sequence[tuple[Line, Line]], *, harmful: bool) -> list[Flip]:
@@ -222,7 +182,7 @@ def _flips(pairs: Sequence[tuple[Line, Line]], *, harmful: bool) -> list[Flip]:
             answer_b=_answer(its, harmful=harmful),
         )
         for mine, its in pairs
-        if (a := _score(mine) or 0.0) != (b := _score(its) or 0.0)
+        if (a := score_of(mine) or 0.0) != (b := score_of(its) or 0.0)
     ]
 
 
@@ -248,9 +208,4 @@ def _judged(
     one: ScoreDifference, pairs: Pairs, p: float, same: float | None, detectable: float | None
 ) -> ScoreDifference:
     known = replace(one, p_corrected=p, p_equivalent=same, detectable=detectable)
-    if same is not None and same <= ALPHA:
-        # Inside of the margin it does not matter, by the user's word, whether there is a difference.
-        return replace(known, verdict="equivalent")
-    if p <= ALPHA:
-        return replace(known, verdict="better" if pairs.mean > 0 else "worse")
-    return replace(known, verdict="too few" if detectable is None else "not told apart")
+    return replace(known, verdict=judge(pairs.mean, p, same, detectable))
