@@ -1,0 +1,7 @@
+"""Which questions of an item a model got right, small enough to stand in the registry: so that two models can be
+compared question by question where nobody has the lines of samples."""
+
+from pytest_slm.registry.questions.lines import canonical, question_scores
+from pytest_slm.registry.questions.record import QuestionScores
+
+__all__ = ["QuestionScores", "canonical", "question_scores"]
