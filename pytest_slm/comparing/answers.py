@@ -88,8 +88,8 @@ def compare_answers(
             continue
         try:
             lines = samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())
-            found.append(_difference(a, b, *lines, show_harmful))
-        except _CannotCompareError as why:
+            found.append(paired(a, b, *lines, show_harmful))
+        except CannotCompareError as why:
             refused.append(f"{name_of(a)}: {why}")
     corrected = holm([one.p for one, _ in found])
     alike: Sequence[float | None] = [None] * len(found)
@@ -105,36 +105,40 @@ def compare_answers(
     )
 
 
-class _CannotCompareError(Exception):
+class CannotCompareError(Exception):
     """Why an item's answers are not compared."""
 
 
-def _difference(
-    a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line], show_harmful: tuple[bool, bool]
+def paired(
+    a: Result,
+    b: Result,
+    lines_a: Sequence[Line],
+    lines_b: Sequence[Line],
+    show_harmful: tuple[bool, bool] = (False, False),
 ) -> tuple[ScoreDifference, Pairs]:
+    """One item in both runs, question by question, and the pairs to test; nothing is corrected yet. Raises
+    CannotCompareError."""
     if not lines_a or not lines_b:
-        raise _CannotCompareError("its samples are not beside both reports")
+        raise CannotCompareError("its samples are not beside both reports")
     if a.seed != b.seed and a.seeded:  # ids and small answers are alike, the questions are not
-        raise _CannotCompareError(
-            f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other"
-        )
+        raise CannotCompareError(f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other")
     spec = a.declared.primary or MetricSpec(name=a.primary or "score")
     for result, lines in ((a, lines_a), (b, lines_b)):
         _check_number(result, _number(spec, lines))
     theirs = canonical(lines_b)
     both = [(line, theirs[question]) for question, line in canonical(lines_a).items() if question in theirs]
     if not both:
-        raise _CannotCompareError("both runs have no question in common")
+        raise CannotCompareError("both runs have no question in common")
     known = [_with_both_names(spec, mine, its) for mine, its in both]
     one, other = ([pair[side] for pair in known] for side in (0, 1))
     values = _number(spec, one), _number(spec, other)
     if values[0] is None or values[1] is None:
-        raise _CannotCompareError("no question was scored in both runs")
+        raise CannotCompareError("no question was scored in both runs")
     metric = a.metric()
     sign = -1 if metric is not None and not metric.higher_is_better else 1
     pairs = _pairs(spec, one, other, sign)
     if pairs is None:
-        raise _CannotCompareError(f"too few questions for the error of its {spec.name}: it cannot be made without some")
+        raise CannotCompareError(f"too few questions for the error of its {spec.name}: it cannot be made without some")
     low, high = pairs.interval
     scored = [pair for pair in known if worth_of(pair[0], spec) is not None]
     mean_like = spec.aggregate in MEANS
@@ -192,7 +196,7 @@ def _check_number(result: Result, made: float | None) -> None:
     metric = result.metric()
     if metric is not None and (made is None or abs(made - metric.value) > 1e-6):
         by_samples = "nothing" if made is None else f"{made:.4f}"
-        raise _CannotCompareError(
+        raise CannotCompareError(
             f"its {metric.name} is {metric.value:.4f} in the report and {by_samples} by its samples: it is made "
             "otherwise than of the scores of questions"
         )

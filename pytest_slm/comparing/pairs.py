@@ -94,6 +94,30 @@ class Pairs:
         """One-sided p value that B is worse than A by ``margin`` or more: small where it is not."""
         return self.beyond(-margin)
 
+    def dropped(self, allowed: float) -> float:
+        """One-sided p value that B is worse than A by ``allowed`` at most: small where it is by more, beyond doubt. It
+        is never smaller than that of being worse at all, which is exact where answers are right or wrong."""
+        worse = self.p / 2 if self.mean < 0 else 1.0
+        return max(worse, _turned(self).beyond(allowed)) if allowed else worse
+
+    def detectable_drop(self, level: float, allowed: float) -> float | None:
+        """The smallest drop of B's mean that ``dropped`` finds at this level in four of five cases; None if there is
+        none that so few questions would show."""
+        found = self.detectable(2 * level)  # that of a test with two sides
+        if not allowed or found is None:
+            return found
+        if not self.plain:
+            return found + allowed if found + allowed < self.most else None
+        apart = 1 - self.differences.count(0.0) / self.n
+        sure, often = _NORMAL.inv_cdf(1 - level), _NORMAL.inv_cdf(POWER)
+        low, high = max(found, allowed), 1.0
+        for _ in range(12):
+            drop = (low + high) / 2
+            unlike = max(apart, drop)
+            errors = sure * math.sqrt(max(0.0, unlike - allowed**2)) + often * math.sqrt(unlike - drop**2)
+            low, high = (low, drop) if (drop - allowed) * math.sqrt(self.n) >= errors else (drop, high)
+        return high if high < 1 else None
+
     def equivalent(self, margin: float) -> float:
         """p value that they are ``margin`` or more apart: small where they are not (two one-sided tests, Schuirmann
         1987)."""

@@ -18,7 +18,7 @@ from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
 
-PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template", "engine_lib")
+PATHS = (*("model", "data", "reports", "run_id", "rescore", "baseline", "store", "chat_template", "engine_lib"),)
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")
 LISTS = ("suite", "quant", "task", "kernels")

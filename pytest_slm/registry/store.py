@@ -127,14 +127,9 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
     for result in run.results:
         if result.samples is None:
             continue
-        try:
-            content = files.read_bytes(files.inside(folder, result.samples), files.LINES)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            problem = f"{folder}: the samples {result.samples!r:.80} cannot be read: {error.strerror or error}"
-            raise ReportError(problem, slug="report-path") from None
-        samples[result.samples] = _parsed_lines(folder / result.samples, content)
+        lines = read_lines(folder, result.samples)
+        if lines is not None:
+            samples[result.samples] = lines
     return samples
 
 
@@ -147,6 +142,18 @@ def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
         if result.samples in lines
     }
     return {name: scores for name, scores in found.items() if name is not None and scores is not None}
+
+
+def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
+    """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
+    try:
+        content = files.read_bytes(files.inside(folder, name), files.LINES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = f"{folder}: the samples {name!r:.80} cannot be read: {error.strerror or error}"
+        raise ReportError(problem, slug="report-path") from None
+    return _parsed_lines(folder / name, content)
 
 
 def _parse_report(path: Path, content: bytes) -> RunReport:
