@@ -95,7 +95,8 @@ def compare(
     timed = [pair for pair in timed if _alike(*pair, refused)]
     timings = compare_timings(timed, smallest=smallest, every=every)
     asked = [pair for pair in pairs if pair[0].suite != SUITE]
-    scores = compare_answers(asked, a.samples, b.samples, refused, margin=margin, flips=flips)
+    shown = (a.run.show_harmful, b.run.show_harmful)
+    scores = compare_answers(asked, a.samples, b.samples, refused, margin=margin, flips=flips, show_harmful=shown)
     if not timings and not scores:
         why = "; ".join(dict.fromkeys(refused)) or "no item was measured in both"
         raise ReportError(f"{a.path} and {b.path}: nothing to compare: {why}", slug="compare-nothing")

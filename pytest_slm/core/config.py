@@ -58,8 +58,10 @@ class RunConfig(Record):
     """The name of the model on the server that ``model`` is the address of."""
     concurrency: int | None = None
     """Requests that a server gets at once."""
-    show_prompts: bool = False
-    """The lines of samples have the prompts themselves beside their hashes."""
+    keep_prompts: bool = True
+    """The lines of samples have what was asked and what was expected beside the hashes of both."""
+    show_harmful: bool = False
+    """The pages of the run show texts that may hurt, behind a click; else hashes stand in their place."""
     canary: bool = True
     """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0

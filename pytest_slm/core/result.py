@@ -190,6 +190,8 @@ class Result(Record):
     """Groups of samples that share a passage or the like; None where samples are independent."""
     harmful: bool = False
     """Whether its texts may hurt whoever reads them: they stand in the file of samples, and not on pages."""
+    public: bool = False
+    """Whether its questions may stand on a public page; harmful ones never do."""
     canary: bool = True
     """Whether a model that knows no order of words would have been an error (``--slm-canary``)."""
     seeded: bool = False
@@ -263,6 +265,8 @@ class RunReport(Record):
     suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of these results say of themselves, by name."""
     interrupted: bool = False
+    show_harmful: bool = False
+    """Whether its user wants texts that may hurt on the pages of this run, behind a click."""
     limit: int | None = None
     generation: GenerationSettings = GenerationSettings()
     """What the user wanted of texts instead of what tasks say."""

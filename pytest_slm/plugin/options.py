@@ -16,7 +16,17 @@ from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import GenerationSettings, Thinking
 from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, kernels, path_of, settings_of
+from pytest_slm.plugin.given import (
+    RECORDS,
+    SETTINGS,
+    add_records,
+    add_settings,
+    check_given,
+    kernels,
+    path_of,
+    records_of,
+    settings_of,
+)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -123,7 +133,7 @@ def add_options(parser: pytest.Parser) -> None:
         "of them; all are in memory at once",
     )
     add_settings(add)
-    add("--slm-show-prompts", action="store_true", default=None, help="keep and show prompts, not only their hashes")
+    add_records(add)
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -142,21 +152,9 @@ LARGEST_SEED = (1 << 63) - 1
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
-    *(
-        "threads",
-        "n_ctx",
-        "served_model",
-        "concurrency",
-        "exact",
-        "thinking",
-        "canary",
-        "start_timeout",
-        "request_timeout",
-        "resume",
-        "plan",
-        "budget",
-        *("interleave", "rescore", "show_prompts"),
-    ),
+    *("threads", "n_ctx", "served_model", "concurrency", "exact", "thinking", "canary", "start_timeout"),
+    *("request_timeout", "resume", "plan", "budget", "interleave", "rescore"),
+    *RECORDS,
     *SETTINGS,
 )
 
@@ -222,7 +220,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",
-        "show_prompts": bool(given["show_prompts"]),
+        **records_of(given),
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),

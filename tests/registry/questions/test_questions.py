@@ -69,7 +69,7 @@ def test_a_balanced_metric_is_made_of_what_was_packed(item):
     asked = [
         {**line, "groups": ["one" if number else "two"]} for number, line in enumerate(lines([1.0, 1.0, 0.0, 0.0]))
     ]
-    whole = mean(made_of(spec, [unit_of(line) for line in asked]))
+    whole = mean(made_of(spec, [unit_of(line, spec) for line in asked]))
     found = question_scores(item(whole, spec), asked)
     assert mean(made_of(spec, found.units)) == pytest.approx(whole) == pytest.approx((1 + 1 / 3) / 2)
 
