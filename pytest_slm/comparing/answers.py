@@ -20,8 +20,8 @@ from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.task import MetricSpec
 from pytest_slm.core.types import Result
-from pytest_slm.registry.questions.lines import canonical
-from pytest_slm.registry.questions.worth import Line, unit_of, worth_of
+from pytest_slm.registry.questions.lines import Line, unit_of, worth_of
+from pytest_slm.registry.questions.scores import canonical
 
 Samples = Mapping[str, Sequence[Line]]
 

@@ -1,77 +1,65 @@
-"""From lines of samples to ``QuestionScores``."""
+"""What the line of a sample says of its question: which question it is, and what its answer was worth."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from pytest_slm.core.metrics.units import MEANS, mean, parts_of, weighed
-from pytest_slm.core.record import RecordError
+from pytest_slm.core.metrics.units import Unit
 from pytest_slm.core.task import MetricSpec
-from pytest_slm.core.types import MEASURED, Result
-from pytest_slm.registry.questions.record import QuestionScores, pack, runs_of
-from pytest_slm.registry.questions.worth import Line, Question, question_of, unit_of
 
-LONGEST = 80
-"""Characters of an id that are kept."""
+Line = Mapping[str, Any]
+Question = tuple[str, str, str, str]
+"""Task, id, expected answer, and which of the times it is that it was asked. The prompt is left out: it has each
+model's own template in it."""
+WHOLE = ("label_f1", "spread")
+"""Aggregates of values that are no numbers: of their samples is asked whether there is a verdict."""
 
 
-def question_scores(result: Result, lines: Sequence[Line]) -> QuestionScores | None:
-    """The scores of an item's questions; None where its primary metric is no mean over them, or not that of these
-    lines."""
-    metric = result.metric()
-    spec = result.declared.primary or MetricSpec(name=result.primary or "score")
-    if result.outcome not in MEASURED or metric is None or spec.aggregate not in MEANS or not lines:
+def question_of(line: Line) -> Question:
+    """Which question a line is about."""
+    return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256")), str(line.get("repeat", 0))
+
+
+def groups_of(line: Line) -> tuple[str, ...]:
+    """The groups that it counts in."""
+    return tuple(map(str, groups)) if isinstance(groups := line.get("groups"), list | tuple) else ()
+
+
+def cluster_of(line: Line) -> object:
+    """Its cluster; a question without one is its own."""
+    return question_of(line) if line.get("cluster") is None else str(line["cluster"])
+
+
+def values_of(line: Line) -> Mapping[str, Any]:
+    """What further metrics are made of, by key: shares, lists of shares, and None where there is no score."""
+    values = line.get("values")
+    return {key: value for key, value in values.items() if _is_worth(value)} if isinstance(values, Mapping) else {}
+
+
+def _is_worth(value: object) -> bool:
+    return all(map(_is_worth, value)) if isinstance(value, list) else value is None or share(value) is not None
+
+
+def worth_of(line: Line, spec: MetricSpec) -> float | None:
+    """What the metric is made of: the value of its key, the score where there is none; None where it is not scored."""
+    score = line.get("score")
+    return share(score if spec.aggregate in WHOLE else values_of(line).get(spec.source, score))
+
+
+def share(value: object) -> float | None:
+    """The value, if it is a number in [0, 1]; what is none is no score."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         return None
-    asked = canonical(lines)
-    parts = parts_of(spec, [unit_of(line, spec) for line in asked.values()])
-    counted = weighed(spec.balance, parts)
-    if not counted or abs(mean(counted) - metric.value) > 1e-6:
-        return None
-    groups = [[place for place, group in enumerate(spec.balance) if group in part.groups] for part in parts]
-    if spec.balance and any(len(mine) != 1 for mine in groups):
-        return None
-    levels: list[float | None] = [*sorted({part.value for part in parts if part.value is not None})]
-    if len(counted) < len(parts):
-        levels.append(None)
-    places = {level: place for place, level in enumerate(levels)}
-    clusters = {cluster: place for place, cluster in enumerate(dict.fromkeys(part.cluster for part in parts))}
-    alone = len(clusters) == len(parts)
-    about = [result.version, spec.aggregate, spec.group, result.seed if result.seeded else None, *asked]
-    try:
-        return QuestionScores(
-            questions=hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24],
-            n=len(parts),
-            levels=tuple(levels),
-            scores=pack([places[part.value] for part in parts], len(levels)),
-            ids=runs_of(_name(part.name)[:LONGEST] for part in parts),
-            n_clusters=0 if alone else len(clusters),
-            clusters="" if alone else pack([clusters[part.cluster] for part in parts], len(clusters)),
-            balance=spec.balance,
-            groups=pack([mine[0] for mine in groups], len(spec.balance)) if spec.balance else "",
-        )
-    except RecordError:  # more levels, clusters or questions than are packed
-        return None
+    return float(value)
 
 
-def canonical(lines: Sequence[Line]) -> dict[Question, Line]:
-    """The line of each question in an order that does not depend on that of the lines: ids with numbers by number. One
-    that stands there twice was asked twice, and then has no score."""
-    found: dict[Question, Line] = {}
-    for line in lines:
-        question = question_of(line)
-        found[question] = {**line, "score": None, "values": {}} if question in found else line
-    return dict(sorted(found.items(), key=lambda entry: _order(entry[0])))
-
-
-def _order(question: Question) -> tuple[object, ...]:
-    task, one, target, repeat = question
-    parts = re.split(r"(\d{1,18})", one[:1000], flags=re.ASCII)
-    return task, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], one, target, repeat
-
-
-def _name(name: str) -> str:
-    # An id may hold what no JSON file of ours does, as half a surrogate pair.
-    return name.encode("utf-8", "backslashreplace").decode()
+def unit_of(line: Line, spec: MetricSpec) -> Unit:
+    """The line as a part of a mean."""
+    return Unit(
+        value=worth_of(line, spec),
+        groups=groups_of(line),
+        cluster=cluster_of(line),
+        repeat=str(line.get("repeat", 0)),
+        name=str(line.get("doc_id")),
+    )

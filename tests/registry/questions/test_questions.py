@@ -12,8 +12,8 @@ from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Metric, MetricSpec
 from pytest_slm.registry import find_reports
 from pytest_slm.registry.questions import QuestionScores, canonical, question_scores
+from pytest_slm.registry.questions.lines import unit_of
 from pytest_slm.registry.questions.record import pack, runs_of, unpack
-from pytest_slm.registry.questions.worth import unit_of
 
 
 def lines(scores, **more):
