@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from pytest_slm.comparing.estimates import differences, value_of
-from pytest_slm.comparing.lines import Line, question_of, unit_of, worth_of
-from pytest_slm.comparing.numbers import MEANS, made_of, mean
 from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.timings import ALPHA, name_of
+from pytest_slm.comparing.use_cases import Verdict, judge
 from pytest_slm.core.comparison import holm
+from pytest_slm.core.metrics.units import MEANS, made_of, mean
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.task import MetricSpec
 from pytest_slm.core.types import Result
+from pytest_slm.registry.questions.lines import Line, unit_of, worth_of
+from pytest_slm.registry.questions.scores import canonical
 
 Samples = Mapping[str, Sequence[Line]]
 
@@ -64,7 +65,7 @@ class ScoreDifference(Record):
     detectable: float | None
     p_equivalent: float | None = None
     p_no_worse: float | None = None
-    verdict: Literal["better", "worse", "equivalent", "not told apart", "too few"]
+    verdict: Verdict
     flips: tuple[Flip, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -87,7 +88,7 @@ def compare_answers(
             continue
         try:
             lines = samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())
-            found.append(paired(a, b, *lines, show_harmful=show_harmful))
+            found.append(paired(a, b, *lines, show_harmful))
         except CannotCompareError as why:
             refused.append(f"{name_of(a)}: {why}")
     corrected = holm([one.p for one, _ in found])
@@ -124,8 +125,8 @@ def paired(
     spec = a.declared.primary or MetricSpec(name=a.primary or "score")
     for result, lines in ((a, lines_a), (b, lines_b)):
         _check_number(result, _number(spec, lines))
-    theirs = _by_question(lines_b)
-    both = [(line, theirs[question]) for question, line in _by_question(lines_a).items() if question in theirs]
+    theirs = canonical(lines_b)
+    both = [(line, theirs[question]) for question, line in canonical(lines_a).items() if question in theirs]
     if not both:
         raise CannotCompareError("both runs have no question in common")
     known = [_with_both_names(spec, mine, its) for mine, its in both]
@@ -210,15 +211,6 @@ def _with_both_names(spec: MetricSpec, mine: Line, its: Line) -> tuple[Line, Lin
     return {**mine, **known}, {**its, **known}
 
 
-def _by_question(lines: Sequence[Line]) -> dict[object, Line]:
-    """The line of each question; one that stands there twice was asked twice, and then is no pair."""
-    found: dict[object, Line] = {}
-    for line in lines:
-        question = question_of(line)
-        found[question] = {**line, "score": None, "values": {}} if question in found else line
-    return found
-
-
 def _flips(spec: MetricSpec, pairs: Sequence[tuple[Line, Line]], hide_a: bool, hide_b: bool) -> list[Flip]:
     return [
         Flip(
@@ -254,9 +246,4 @@ def _judged(
     one: ScoreDifference, pairs: Pairs, p: float, same: float | None, detectable: float | None
 ) -> ScoreDifference:
     known = replace(one, p_corrected=p, p_equivalent=same, detectable=detectable)
-    if same is not None and same <= ALPHA:
-        # Inside of the margin it does not matter, by the user's word, whether there is a difference.
-        return replace(known, verdict="equivalent")
-    if p <= ALPHA:
-        return replace(known, verdict="better" if pairs.mean > 0 else "worse")
-    return replace(known, verdict="too few" if detectable is None else "not told apart")
+    return replace(known, verdict=judge(pairs.mean, p, same, detectable))

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from pytest_slm.comparing.answers import CannotCompareError, paired
 from pytest_slm.comparing.baseline import Baseline
-from pytest_slm.comparing.lines import Line
 from pytest_slm.comparing.timings import ALPHA, TOLD, detectable_ratio
 from pytest_slm.core.comparison import BaselineVerdict, Passing, holm, p_less, ratio_interval, smallest_p
 from pytest_slm.core.types import Measurement, Result
+from pytest_slm.registry.questions.lines import Line
 
 K = TypeVar("K")
 

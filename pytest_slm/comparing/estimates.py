@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from pytest_slm.comparing.lines import Line, cluster_of, groups_of, question_of, share, values_of
 from pytest_slm.core.metrics import AGGREGATES
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.task import MetricSpec
 from pytest_slm.core.types import JudgedSample, Sample, Verdict
+from pytest_slm.registry.questions.lines import Line, cluster_of, groups_of, question_of, share, values_of
 
 BLOCKS = 200
 """Blocks at most that are left out in turn; more clusters share them."""

@@ -6,12 +6,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Self
 
 from pytest_slm.comparing.timings import POWER
 from pytest_slm.core.comparison import inflation, mcnemar, score_difference, sign_flips
+from pytest_slm.core.metrics.units import Unit
 from pytest_slm.core.statistics import Z95, Interval, t_cdf, t_quantile
 
 EXACT = 25
@@ -27,6 +29,17 @@ class Pairs:
     differences: tuple[float, ...]
     clusters: tuple[object, ...]
     most: float = 1.0
+
+    @classmethod
+    def of(cls, a: Sequence[Unit], b: Sequence[Unit], sign: int = 1) -> Self:
+        """The pairs of the parts of two models' metrics, in one order; ``sign`` is -1 where less is better."""
+        return cls(
+            differences=tuple(
+                sign * one.weight * ((other.value or 0.0) - (one.value or 0.0)) for one, other in zip(a, b, strict=True)
+            ),
+            clusters=tuple(one.cluster for one in a),
+            most=max(1.0, *(one.weight for one in a)),
+        )
 
     @property
     def n(self) -> int:

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytest_slm import files
 from pytest_slm.core.record import RecordError, jsonable
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
 from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.registry.questions import QuestionScores, question_scores
 
 REPORT_NAME = "report.json"
 
@@ -31,6 +32,8 @@ class StoredReport:
     path: str
     sha256: str
     run: RunReport
+    questions: Mapping[str, QuestionScores] = field(default_factory=dict)
+    """The scores of the questions of its items, by ``Result.samples``."""
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -104,11 +107,14 @@ def find_reports(folder: Path) -> tuple[tuple[StoredReport, ...], tuple[ReportEr
         try:
             content = _read_bytes(path, within=folder)
             run = _parse_report(path, content)
+            questions = read_questions(path.parent, run)
         except ReportError as error:
             errors.append(error)
             continue
         digest = hashlib.sha256(content).hexdigest()
-        found.append(StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run))
+        found.append(
+            StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run, questions=questions)
+        )
     return tuple(found), tuple(errors)
 
 
@@ -125,6 +131,17 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
         if lines is not None:
             samples[result.samples] = lines
     return samples
+
+
+def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
+    """The scores of the questions of a run folder by ``Result.samples``, where they make the number of their item."""
+    lines = read_samples(folder, run)
+    found = {
+        result.samples: question_scores(result, lines[result.samples])
+        for result in run.results
+        if result.samples in lines
+    }
+    return {name: scores for name, scores in found.items() if name is not None and scores is not None}
 
 
 def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:

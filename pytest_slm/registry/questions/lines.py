@@ -1,11 +1,11 @@
-"""What the line of a sample says for a comparison: which question it is, and what its answer was worth."""
+"""What the line of a sample says of its question: which question it is, and what its answer was worth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_slm.comparing.numbers import Unit
+from pytest_slm.core.metrics.units import Unit
 from pytest_slm.core.task import MetricSpec
 
 Line = Mapping[str, Any]
@@ -61,4 +61,5 @@ def unit_of(line: Line, spec: MetricSpec) -> Unit:
         groups=groups_of(line),
         cluster=cluster_of(line),
         repeat=str(line.get("repeat", 0)),
+        name=str(line.get("doc_id")),
     )
