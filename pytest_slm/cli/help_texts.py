@@ -9,25 +9,50 @@ from typing import Any
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "registry": (
         """\
-The registry is one JSON document with everything that run reports say of all models.""",
-        "registry build reports -o registry.json",
+The registry is a folder with everything that run reports say of all models: index.json, and a file for
+each model in models/.""",
+        "registry build reports -o registry",
     ),
     "registry build": (
         """\
-Looks for report.json at every depth below REPORTS and writes what they say of all models to FILE.
-The same reports give the same bytes. A report that cannot be read is a warning, and left out.""",
-        "registry build reports -o registry.json --keep",
+Looks for report.json at every depth below REPORTS and writes what they say of all models to DIR. The same
+reports give the same bytes, and what has not changed is not read again. A report that is refused is a
+warning, and stands in the index with its reason.""",
+        "registry build reports -o registry --keep",
+    ),
+    "registry check": (
+        """\
+Looks at each file: is it the one that the index means, by its hash, and does it fit its JSON Schema?""",
+        "registry check registry",
+    ),
+    "registry export": (
+        """\
+csv, parquet and sqlite are one table of all results; markdown is a table for each model's card; hf and
+model-index are what the Hugging Face Hub reads, eee is what Every Eval Ever collects.""",
+        "registry export registry --to sqlite -o results.sqlite",
+    ),
+    "registry import": (
+        """\
+Adds the numbers of a registry of schema 2.0.0, an earlier marketplace's format, to DIR. Nobody here has
+measured them: they are shown as unverified, with the file that they are from, and never ranked.""",
+        "registry import marketplace.json -o registry",
+    ),
+    "registry diff": (
+        """\
+One line for each row (model, quantization, machine) that came or went, and for each score, rank, speed and
+peak of memory that is another one now; of a score also whether its two intervals touch.""",
+        "registry diff published registry",
     ),
     "site": (
         """\
 The site has a list of all models, and a page for each with its scores, its speeds and where they are from.""",
-        "site build registry.json -o public",
+        "site build registry -o public",
     ),
     "site build": (
         """\
 Replaces DIR by the pages, in one step; then open DIR/index.html. A folder that is not empty and was not
 made by this command is never touched.""",
-        "site build registry.json -o public",
+        "site build registry -o public",
     ),
     "report": (
         """\

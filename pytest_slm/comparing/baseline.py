@@ -14,7 +14,7 @@ from pytest_slm.comparing.comparison import StoredRun, read_run
 from pytest_slm.comparing.timings import name_of
 from pytest_slm.core.types import MEASURED, ItemId, Result
 from pytest_slm.errors import ReportError, UsageError, did_you_mean
-from pytest_slm.registry.schema import read_registry
+from pytest_slm.registry.folder import read_registry
 from pytest_slm.registry.store import REPORT_NAME
 
 Key = tuple[str, str, str]
@@ -36,7 +36,7 @@ class Baseline:
 
     @classmethod
     def of(cls, text: str, reports: Path) -> Self:
-        """``DIR``, ``DIR/report.json``, or ``REGISTRY.json#MODEL/QUANTIZATION``, whose runs lie beside the registry, in
+        """``DIR``, ``DIR/report.json``, or ``REGISTRY#MODEL/QUANTIZATION``, whose runs lie beside the registry, in
         its folder ``reports`` or in this one. Raises UsageError where nothing can be compared with it."""
         place, mark, row = text.partition("#")
         try:

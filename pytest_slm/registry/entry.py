@@ -67,6 +67,13 @@ class Item(Record):
     questions: QuestionScores | None = None
     """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
     metric is no mean over questions."""
+    verdict: str | None = None
+    """``stable`` or ``noisy`` of an item that measures time, whose reason ``noise`` is; None for others."""
+    noise: str = ""
+    seconds: float | None = None
+    """How long it took; None in older registries."""
+    dataset: str = ""
+    """The data set that its questions are from, as its report names it: of the Hub ``owner/name``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,11 +158,29 @@ class ReportReference(Record):
     versions: Mapping[str, str]
     used: bool
     settings: str = ""
+    model: Slug | None = None
+    """The id that this report alone would have; None in older registries."""
+    weights: tuple[Sha256, ...] = ()
+    """The hash of the weights, and of those that they were made from."""
 
     @property
     def measured_as(self) -> str:
         """Mode, limit and settings of the user's, in words."""
         return ", ".join(filter(None, (self.mode, "" if self.limit is None else f"limit {self.limit}", self.settings)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Record):
+    """A number that somebody else has published, and nobody here has measured: shown as unverified, and never ranked.
+    ``kind`` is what it was called there (``use_cases``, ``speed``), ``source`` the file, by name and hash."""
+
+    kind: Name
+    name: Name
+    value: float
+    unit: str
+    source: Name
+    sha256: Sha256
+    quantization: FileName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +224,7 @@ class RegistryEntry(Record):
     best_for: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()
     quantizations: Mapping[FileName, QuantizationEntry] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     provenance: Provenance
 
     def __post_init__(self) -> None:

@@ -104,9 +104,10 @@ class Performance(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentTarget(Record):
-    """The best quantization that fits on a device, by memory that was measured; if none does, the smallest one.
+    """A quantization that fits on a device, the best of each device first; if none does, the smallest one.
 
-    ``tps`` was measured on ``machine``, not on the device."""
+    ``tps`` was measured on ``machine``, not on the device. ``score`` and ``lower``, the lower end of its interval, are
+    those of the first profile; None where nothing of it was measured."""
 
     device: str
     quantization: str
@@ -115,3 +116,5 @@ class DeploymentTarget(Record):
     fits: bool
     tps: Quantity | None
     machine: str
+    score: float | None = None
+    lower: float | None = None

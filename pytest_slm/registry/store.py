@@ -79,7 +79,7 @@ def write_json(path: Path, data: object) -> None:
 
 def read_json(path: Path) -> Any:
     """The JSON document in a file. Raises ReportError where it is no JSON; NaN and Infinity are none."""
-    return parse_json(path, _read_bytes(path))
+    return parse_json(path, read_report_bytes(path))
 
 
 def parse_json(path: Path, content: bytes) -> Any:
@@ -94,27 +94,34 @@ def parse_json(path: Path, content: bytes) -> Any:
 
 def read_report(path: Path) -> RunReport:
     """The run report in a ``report.json``. Raises ReportError that names the file and the first value that is wrong."""
-    return _parse_report(path, _read_bytes(path))
+    return _parse_report(path, read_report_bytes(path))
+
+
+def report_paths(folder: Path) -> list[Path]:
+    """The files below a folder that have the name of a run report, in order. Raises ReportError if it is no folder."""
+    if not folder.is_dir():
+        raise ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
+    return sorted(folder.rglob(REPORT_NAME))
+
+
+def stored_report(folder: Path, path: Path) -> StoredReport:
+    """The run report in a file below a folder. Raises ReportError where it is none."""
+    content = read_report_bytes(path, within=folder)
+    run = _parse_report(path, content)
+    digest = hashlib.sha256(content).hexdigest()
+    questions = read_questions(path.parent, run)
+    return StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run, questions=questions)
 
 
 def find_reports(folder: Path) -> tuple[tuple[StoredReport, ...], tuple[ReportError, ...]]:
     """All run reports below a folder, in the order of their paths, and an error for each file that is none."""
-    if not folder.is_dir():
-        raise ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
     found: list[StoredReport] = []
     errors: list[ReportError] = []
-    for path in sorted(folder.rglob(REPORT_NAME)):
+    for path in report_paths(folder):
         try:
-            content = _read_bytes(path, within=folder)
-            run = _parse_report(path, content)
-            questions = read_questions(path.parent, run)
+            found.append(stored_report(folder, path))
         except ReportError as error:
             errors.append(error)
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        found.append(
-            StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run, questions=questions)
-        )
     return tuple(found), tuple(errors)
 
 
@@ -190,7 +197,8 @@ def _parsed_lines(path: Path, content: bytes) -> tuple[Mapping[str, Any], ...]:
     return tuple(samples)
 
 
-def _read_bytes(path: Path, within: Path | None = None) -> bytes:
+def read_report_bytes(path: Path, within: Path | None = None) -> bytes:
+    """The bytes of a report, which a link may not lead out of the folder ``within``. Raises ReportError."""
     try:
         return files.read_bytes(files.inside(within, str(path.relative_to(within))) if within else path)
     except OSError as error:

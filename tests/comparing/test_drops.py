@@ -17,6 +17,7 @@ from pytest_slm.core.comparison import BaselineVerdict
 from pytest_slm.core.types import Measurement, Metric
 from pytest_slm.errors import UsageError
 from pytest_slm.registry import build_registry
+from pytest_slm.registry.folder import write_registry
 from pytest_slm.registry.store import find_reports, write_json, write_text
 
 
@@ -231,13 +232,13 @@ def stored(answered, tmp_path):
     for name, lines in run.samples.items():
         write_text(folder / name, "\n".join(json.dumps(line) for line in lines))
     found, _ = find_reports(tmp_path / "reports")
-    write_json(tmp_path / "registry.json", build_registry(found))
+    write_registry(tmp_path / "registry", build_registry(found))
     return folder
 
 
 def test_a_row_of_a_registry_stands_for_its_runs(stored, tmp_path):
     report = json.loads((stored / "report.json").read_text())["slm"]
-    row = f"{tmp_path / 'registry.json'}#huggingfacetb--smollm2-135m-instruct/{report['quantization']}"
+    row = f"{tmp_path / 'registry'}#huggingfacetb--smollm2-135m-instruct/{report['quantization']}"
     by_row, by_run = Baseline.of(row, tmp_path), Baseline.of(str(stored), tmp_path)
     assert by_row.items.keys() == by_run.items.keys() == {("core", "math", "")}
     assert [run.run for run in by_row.runs] == [run.run for run in by_run.runs]
@@ -246,7 +247,7 @@ def test_a_row_of_a_registry_stands_for_its_runs(stored, tmp_path):
 
 def test_a_row_whose_run_is_gone_or_was_changed_is_no_baseline(stored, tmp_path):
     report = json.loads((stored / "report.json").read_text())["slm"]
-    row = f"{tmp_path / 'registry.json'}#huggingfacetb--smollm2-135m-instruct/{report['quantization']}"
+    row = f"{tmp_path / 'registry'}#huggingfacetb--smollm2-135m-instruct/{report['quantization']}"
     path = stored / "report.json"
     path.write_text(path.read_text() + "\n")
     with pytest.raises(UsageError, match="is not the report that the registry was made from"):
@@ -258,11 +259,11 @@ def test_a_row_whose_run_is_gone_or_was_changed_is_no_baseline(stored, tmp_path)
 
 @pytest.mark.parametrize(
     ("row", "why"),
-    [("#nobody/Q8_0", "no model nobody"), ("#", "no model"), ("/none", "cannot be read"), ("", "has no 'slm' section")],
+    [("#nobody/Q8_0", "no model nobody"), ("#", "no model"), ("/none", "cannot be read"), ("", "report")],
 )
 def test_what_is_no_baseline_is_told(stored, tmp_path, row, why):
     with pytest.raises(UsageError, match=why):
-        Baseline.of(f"{tmp_path / 'registry.json'}{row}", tmp_path)
+        Baseline.of(f"{tmp_path / 'registry'}{row}", tmp_path)
 
 
 def test_what_the_baseline_has_not_measured_has_a_reason(answered):

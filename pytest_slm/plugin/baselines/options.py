@@ -20,7 +20,7 @@ def add_baseline(add: Callable[..., None]) -> None:
     add(
         "--slm-baseline",
         metavar="RUN",
-        help="a finished run (its folder, or its report.json), or REGISTRY.json#MODEL/QUANTIZATION: every item is "
+        help="a finished run (its folder, or its report.json), or REGISTRY#MODEL/QUANTIZATION: every item is "
         "compared with the same item there, question by question, and fails where it is worse beyond doubt",
     )
     add(
