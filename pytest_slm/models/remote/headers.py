@@ -60,10 +60,11 @@ class HeaderReader:
             self._listings[place] = hub.listing(*place)
         found = self._listings[place]
         files = hub.needed(found, quantization)
+        sources: list[RangeFile] = []
         cached = hub.cached(found, files)
         if cached is not None:
             path = cached[0].parent if quantization.format == "safetensors" else cached[0]
-            header, sources = detect(path), []
+            header = detect(path)
         elif quantization.format == "safetensors":
             header, sources = self._folder(found)
         else:
