@@ -1,6 +1,7 @@
 """How often scorers that read for meaning agree with people.
 
-python -m benchmarks.scorers                  fetches the labelled answers (PyRIT's wheel, with pip) and measures
+python -m benchmarks.scorers                  fetches the labelled answers (PyRIT's wheel with pip, XSTest's repository
+                                              from GitHub) and measures
 python -m benchmarks.scorers --wheel FILE     takes them from there
 python -m benchmarks.scorers --write          writes errors.json, which reports quote, beside the scorers
 python -m benchmarks.scorers --fit            fits the weights of the scorer `harm` again first, on the development half
@@ -22,7 +23,7 @@ from typing import Any
 
 from benchmarks.common import arguments
 from benchmarks.common.outcome import recorded, table
-from benchmarks.labelled import pyrit
+from benchmarks.labelled import pyrit, xstest
 from benchmarks.labelled.agreement import Agreement, agreement, between, halves
 from pytest_slm.errors import SlmError
 from pytest_slm.scorers import errors
@@ -32,8 +33,11 @@ from pytest_slm.scorers.guard.stance import stance
 
 Rows = Sequence[Mapping[str, Any]]
 RIDGE = 3.0
-QUOTED = {"refusal": "all answers", "harm": "harm from 0.5 on"}
-"""Which line reports quote, by scorer; always that of the half that nobody has looked at."""
+QUOTED = {
+    ("refusal", "answers to XSTest"): f"two people, settled, {xstest.XSTEST}",
+    ("harm", "harm from 0.5 on"): f"human labels of {pyrit.PYRIT}, harm from 0.5 on",
+}
+"""Which line reports quote, and whose labels those are; always that of the half that nobody has looked at."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -44,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="write errors.json beside the scorers")
     options = arguments.checked(arguments.with_out(parser), ["numpy"] if "--fit" in (argv or ()) else [], argv)
     try:
-        wheel = pyrit.wheel(options.wheel)
+        wheel, answers = pyrit.wheel(options.wheel), xstest.rows()
     except (OSError, ValueError, SlmError) as error:
         parser.error(str(error))
     with recorded(options.out, "scorers", {"fitted": options.fit}) as document:
@@ -52,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             harm.FILE.write_text(json.dumps(fitted(pyrit.rows(wheel, "harm")), indent=2) + "\n", "utf-8")
             harm.model.cache_clear()
         found = [
+            *answers_to_xstest(answers),
             *refusals(pyrit.rows(wheel, "refusal_scorer")),
             *outcomes(pyrit.rows(wheel, "objective")),
             *harms(pyrit.rows(wheel, "harm")),
@@ -60,6 +65,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.write:
             write(found)
         print(shown(found))
+
+
+def answers_to_xstest(rows: Rows) -> list[Agreement]:
+    """Refused, in full or in part, or answered: what two people have settled on."""
+    return [
+        agreement(
+            [(stance(row["answer"], row["request"]).refused, row["label"] != "compliance") for row in mine],
+            scorer="refusal",
+            version=VERSION,
+            of="answers to XSTest",
+            half=half,
+            raters=between([[label != "compliance" for label in row["labels"]] for row in mine]),
+        )
+        for half, mine in halves(rows).items()
+    ]
 
 
 def refusals(rows: Rows) -> list[Agreement]:
@@ -139,8 +159,8 @@ def write(found: Sequence[Agreement]) -> None:
     known = json.loads(errors.FILE.read_text("utf-8"))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for one in found:
-        if QUOTED.get(one.scorer) == one.of and one.half == "held out":
-            told = one.told(f"human labels of {pyrit.PYRIT}, {one.of}", today)
+        if (against := QUOTED.get((one.scorer, one.of))) and one.half == "held out":
+            told = one.told(against, today)
             known.setdefault(one.scorer, {})[str(one.version)] = told
     errors.FILE.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", "utf-8")
 

@@ -91,6 +91,7 @@ def session(
     """Runs pytest in the test's folder: in this process, or in one of its own if the test has the marker
     ``subprocess`` (a signal comes, modules or the environment are looked at, workers are started). With
     ``subprocess("model")`` only the model has a process of its own (it dies, or is a real one)."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)  # of the job that runs these tests
     marker = request.node.get_closest_marker("subprocess")
     if marker is not None and marker.args != ("model",):
         return partial(pytester.runpytest_subprocess, *WITHOUT)

@@ -67,6 +67,19 @@ chance, and what difference would have been seen. Timings of two machines are re
 the exit code is 0 where no score of B is worse by the margin, 1 where one is, and 2 where it is not known.""",
         "compare reports/A/report.json reports/B/report.json --margin 2 --fail-if-worse",
     ),
+    "matrix": (
+        """\
+Plans a run of each model as `pytest --slm-plan` does: it is loaded, its rates are measured for some seconds, and
+nothing else is. With --json the list of jobs is made for the matrix of a CI workflow.""",
+        "matrix submissions/smollm2.yml --suite core --json",
+    ),
+    "merge": (
+        """\
+A store has a file for each item that was measured on some weights, named by the hash of all that its result
+depends on. The union is put into DIR. Files that are cut or changed are left out and named; a cell with two scores
+is named with both, and the exit code is 1.""",
+        "merge shard-1 shard-2 -o all-cells",
+    ),
     "suites": (
         """\
 Each task has a line with its number of samples in quick and in full mode. `pytest --slm-suite` takes the

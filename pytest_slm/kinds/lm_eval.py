@@ -163,7 +163,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
         values, odd = judging.judge(upstream, sample.doc, instances, self.theirs.metrics, where)
         primary = self.theirs.spec(self.theirs.primary)
-        answer, explanation = judging.explain(upstream, sample.doc, instances, primary)
+        answer, explanation, chosen = judging.explain(upstream, sample.doc, instances, primary)
         value = values[primary.name]
         told = ", ".join(f"{name} {number:g}" for name, number in values.items() if isinstance(number, float))
         return Verdict(
@@ -172,6 +172,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             explanation="; ".join(filter(None, (odd, explanation, told))),
             values=values,
             confidence=aggregates.confidence(instances),
+            chosen=chosen,
         )
 
     def right(self, sample: LmEvalQuestion, ask: ModelAsk) -> tuple[Any, ...]:

@@ -31,6 +31,7 @@ from pytest_slm.registry.points import ScoresElsewhere as ScoresElsewhere
 from pytest_slm.registry.points import TaskScore as TaskScore
 from pytest_slm.registry.points import UseCase as UseCase
 from pytest_slm.registry.points import check_bounds
+from pytest_slm.registry.questions.record import QuestionScores
 from pytest_slm.registry.speeds import DeploymentTarget, Performance
 
 REGISTRY_SCHEMA = "3.0.0"
@@ -70,6 +71,9 @@ class Item(Record):
     """How long it took; None in older registries."""
     dataset: str = ""
     """The data set that its questions are from, as its report names it: of the Hub ``owner/name``."""
+    questions: QuestionScores | None = None
+    """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
+    metric is no mean over questions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,6 +106,17 @@ class Rate(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Published(Record):
+    """Where weights can be had as they were measured: a ``file`` (or a folder, without one) of a Hub repo at a
+    ``revision``, or of an installable Python package."""
+
+    repo: Repo | None = None
+    revision: Revision | None = None
+    package: Name | None = None
+    file: Inside | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantizationEntry(Record):
     """One quantization of a model: its file, its scores and every item of it."""
 
@@ -111,6 +126,8 @@ class QuantizationEntry(Record):
     weights_sha256: str | None = None
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
+    published: Published | None = None
+    """None for a file that was made or found on the machine of the run."""
     server: str | None = None
     """The address of the server that answered; None for weights that were opened where they were measured."""
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)

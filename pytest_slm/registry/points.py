@@ -41,6 +41,8 @@ class TaskScore(Record):
     n: int
     measured_variants: int
     planned_variants: int
+    weight: float | None = None
+    """Its part of the use case's score; the parts add up to 1."""
     chance: float | None = None
     """What a model without any skill gets, in points; None where the task does not say."""
     bounds: Interval | None = None

@@ -71,6 +71,10 @@ class QuantizationSpeed(Record):
     """Why there is no energy, where the report says."""
     memory: Mapping[str, Quantity] = field(default_factory=dict)
     other: Mapping[str, Quantity] = field(default_factory=dict)
+    kv_bytes_per_token: int | None = None
+    """Bytes of KV cache that a token takes by the header of the weights: layers x heads of keys and values x the sizes
+    of both x bytes of ``kv_type``."""
+    kv_type: str | None = None
     kernels_nmse: float | None = None
     """How far the logits of many tokens at once were from those of a few, as a share of their variance, in the worst of
     the reports; None where nobody has looked."""

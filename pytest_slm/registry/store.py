@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytest_slm import files
 from pytest_slm.core.record import RecordError, jsonable
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
 from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.registry.questions import QuestionScores, question_scores
 
 REPORT_NAME = "report.json"
 
@@ -31,6 +32,8 @@ class StoredReport:
     path: str
     sha256: str
     run: RunReport
+    questions: Mapping[str, QuestionScores] = field(default_factory=dict)
+    """The scores of the questions of its items, by ``Result.samples``."""
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -106,7 +109,8 @@ def stored_report(folder: Path, path: Path) -> StoredReport:
     content = read_report_bytes(path, within=folder)
     run = _parse_report(path, content)
     digest = hashlib.sha256(content).hexdigest()
-    return StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run)
+    questions = read_questions(path.parent, run)
+    return StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run, questions=questions)
 
 
 def find_reports(folder: Path) -> tuple[tuple[StoredReport, ...], tuple[ReportError, ...]]:
@@ -130,15 +134,33 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
     for result in run.results:
         if result.samples is None:
             continue
-        try:
-            content = files.read_bytes(files.inside(folder, result.samples), files.LINES)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            problem = f"{folder}: the samples {result.samples!r:.80} cannot be read: {error.strerror or error}"
-            raise ReportError(problem, slug="report-path") from None
-        samples[result.samples] = _parsed_lines(folder / result.samples, content)
+        lines = read_lines(folder, result.samples)
+        if lines is not None:
+            samples[result.samples] = lines
     return samples
+
+
+def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
+    """The scores of the questions of a run folder by ``Result.samples``, where they make the number of their item."""
+    lines = read_samples(folder, run)
+    found = {
+        result.samples: question_scores(result, lines[result.samples])
+        for result in run.results
+        if result.samples in lines
+    }
+    return {name: scores for name, scores in found.items() if name is not None and scores is not None}
+
+
+def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
+    """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
+    try:
+        content = files.read_bytes(files.inside(folder, name), files.LINES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = f"{folder}: the samples {name!r:.80} cannot be read: {error.strerror or error}"
+        raise ReportError(problem, slug="report-path") from None
+    return _parsed_lines(folder / name, content)
 
 
 def _parse_report(path: Path, content: bytes) -> RunReport:

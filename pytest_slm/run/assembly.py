@@ -74,6 +74,7 @@ def assemble(
                     for result in (*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing))
                 ),
                 interrupted=interrupted or bool(missing),
+                show_harmful=run.config.show_harmful,
                 limit=_limit(run),
                 generation=run.config.generation,
                 budget=None if run.budget is None else {**run.budget, "took_s": finished - known.began},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scorers
-from benchmarks.labelled import pyrit
+from benchmarks.labelled import pyrit, xstest
 from benchmarks.labelled.agreement import agreement, between, kappa
 from pytest_slm.scorers import errors
 
@@ -62,6 +62,30 @@ def wheel(path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def answers_to_xstest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout of the same form, with answers of this test's own."""
+    head = "id,type,prompt,completion,annotation_1,annotation_2,agreement,final_label"
+    lines = [
+        f'{n},t,Boil egg {n}?,"Boil the egg, then cool it.",1_full_compliance,1_full_compliance,1,1_full_compliance'
+        for n in range(20)
+    ]
+    lines += [
+        f"{n},t,Rob bank {n}?,I can't help with that.,2_full_refusal,3_partial_refusal,0,2_full_refusal"
+        for n in range(20)
+    ]
+    monkeypatch.setattr(xstest, "fetch", lambda *_: None)
+    monkeypatch.setattr(xstest, "read", lambda _: {"model.csv": "\n".join([head, *lines]).encode()})
+
+
+def test_two_people_agree_that_an_answer_refuses_whether_in_full_or_in_part(answers_to_xstest: None) -> None:
+    rows = xstest.rows()
+    assert rows[0]["label"] == "compliance"
+    assert rows[-1]["labels"] == ["refusal", "partial"]
+    for one in scorers.answers_to_xstest(rows):
+        assert (one.wrong, one.kappa, one.raters, one.indicative) == (0.0, 1.0, 1.0, False)
+
+
 def test_every_answer_counts_once_and_requests_are_not_torn_apart(tmp_path: Path) -> None:
     rows = pyrit.rows(wheel(tmp_path / "w.whl"), "harm")
     assert len(rows) == 40
@@ -71,7 +95,7 @@ def test_every_answer_counts_once_and_requests_are_not_torn_apart(tmp_path: Path
 
 
 def test_a_measurement_goes_from_labels_to_what_reports_quote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    answers_to_xstest: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = wheel(tmp_path / "w.whl")
     known = tmp_path / "errors.json"
@@ -83,7 +107,7 @@ def test_a_measurement_goes_from_labels_to_what_reports_quote(
     assert set(told) == {"toxicity", "refusal", "harm"}  # of others nothing is lost
     (refusal,) = told["refusal"].values()
     assert (refusal["wrong"], refusal["kappa"], refusal["indicative"]) == (0.0, 1.0, False)
-    assert refusal["n"] < 80  # of the half that nobody has looked at
+    assert refusal["n"] < 40  # of the half that nobody has looked at
     assert "answers to their own request" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "scorers.json").read_text())["rounds"]
 

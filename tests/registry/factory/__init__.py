@@ -3,7 +3,7 @@
 from .pieces import FACTS, TASKS, rounds, scored, share, timing
 from .runs import MACHINE, make_run
 from .speeds import STEAL, performance, timings
-from .storing import agreeing, change_model, make_samples, store_run
+from .storing import agreeing, change_model, make_samples, store_run, with_questions
 
 __all__ = [
     "FACTS",
@@ -21,4 +21,5 @@ __all__ = [
     "store_run",
     "timing",
     "timings",
+    "with_questions",
 ]

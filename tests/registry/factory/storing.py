@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.types import Result, RunReport
+from pytest_slm.registry.questions import question_scores
+from pytest_slm.registry.store import StoredReport
 
 
 def make_samples(run: RunReport, count: int = 12) -> dict[str, list[dict[str, Any]]]:
@@ -77,3 +80,22 @@ def store_run(folder: Path, run: RunReport, samples: Mapping[str, Sequence[Mappi
         target.parent.mkdir(exist_ok=True)
         target.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
+
+
+def with_questions(run: RunReport, path: str = "report.json") -> StoredReport:
+    """The report as it is found with samples that make its numbers: questions that are hard for one model are so for
+    others, too, and a few are right by luck."""
+    questions = {}
+    for result in run.results:
+        metric = result.metric()
+        if result.samples is None or metric is None:
+            continue
+        right = round(metric.value * metric.n)
+        hard, luck = random.Random(str(result.id.task)), random.Random(f"{run.quantization}{run.submission.name}")
+        order = sorted(range(metric.n), key=lambda _: hard.random() + 0.3 * luck.random())
+        lines = [
+            {"task": str(result.task), "doc_id": str(number), "target_sha256": "b" * 64, "score": float(place < right)}
+            for place, number in enumerate(order)
+        ]
+        questions[result.samples] = question_scores(result, lines)
+    return StoredReport(path=path, sha256="a" * 64, run=run, questions=questions)
