@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import GenerationSettings, Thinking, check_thinking
-from pytest_slm.core.types import EngineSettings, Mode
+from pytest_slm.core.submission import EngineSettings  # not all nouns: every session of pytest imports this file
+
+Mode = Literal["quick", "full", "validate"]
+MODES: tuple[Mode, ...] = ("quick", "full", "validate")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,6 @@ from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Submission, WeightsHeader
 from pytest_slm.core.task import Declaration, Gate, SuiteFacts, Task
 
-Mode = Literal["quick", "full", "validate"]
-MODES: tuple[Mode, ...] = ("quick", "full", "validate")
-
 Outcome = Literal["passed", "failed", "skipped", "error", "not_run"]
 """passed: measured, gate met; failed: measured, below its gate; skipped: something is missing; error: could not be
 measured; not_run: planned, but the run ended before."""

@@ -13,8 +13,7 @@ from typing import Any
 
 from pytest_slm.core.record import LONGEST_PATH, RecordError
 from pytest_slm.core.request import SAMPLING, TEMPLATE_STOPS, GenerationSettings
-from pytest_slm.core.submission import ENGINES, KERNELS
-from pytest_slm.core.types import EngineSettings
+from pytest_slm.core.submission import ENGINES, KERNELS, EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
 

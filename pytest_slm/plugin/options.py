@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.core.config import RunConfig
+from pytest_slm.core.config import MODES, RunConfig
 from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import GenerationSettings, Thinking
-from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.plugin.baselines.options import BASELINE, add_baseline, baseline_of
 from pytest_slm.plugin.cells.options import CELLS, add_cells, cells_of

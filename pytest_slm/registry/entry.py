@@ -64,6 +64,9 @@ class Item(Record):
     cuts: Cuts | None = None
     """What those, and answers that were cut off while the model was thinking, may have changed of ``value``."""
     thinking: ThinkingCounts | None = None
+    questions: QuestionScores | None = None
+    """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
+    metric is no mean over questions."""
     verdict: str | None = None
     """``stable`` or ``noisy`` of an item that measures time, whose reason ``noise`` is; None for others."""
     noise: str = ""
@@ -71,9 +74,6 @@ class Item(Record):
     """How long it took; None in older registries."""
     dataset: str = ""
     """The data set that its questions are from, as its report names it: of the Hub ``owner/name``."""
-    questions: QuestionScores | None = None
-    """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
-    metric is no mean over questions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

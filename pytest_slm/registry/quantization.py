@@ -211,19 +211,12 @@ def _item(stored: StoredReport, result: Result) -> Item:
         cuts=metric.cuts if metric else None,
         thinking=result.thinking,
         prompts_cut=result.prompts_cut,
+        questions=stored.questions.get(result.samples or ""),
         verdict=result.timing.verdict if result.timing and result.outcome in MEASURED else None,
         noise=result.timing.reason if result.timing and result.timing.verdict == "noisy" else "",
         seconds=result.seconds,
         dataset=_dataset(result),
-        questions=stored.questions.get(result.samples or ""),
     )
-
-
-def _dataset(result: Result) -> str:
-    """The name of its data set, to be shown."""
-    told = result.provenance
-    name = told.get("dataset")
-    return name if isinstance(name, str) else ""
 
 
 def _published(run: RunReport) -> Published | None:
@@ -245,6 +238,13 @@ def _published(run: RunReport) -> Published | None:
         )
     except RecordError:  # a folder or a path, which only the machine of the run has
         return None
+
+
+def _dataset(result: Result) -> str:
+    """The name of its data set, to be shown."""
+    told = result.provenance
+    name = told.get("dataset")
+    return name if isinstance(name, str) else ""
 
 
 def _weights(run: RunReport) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scorers
-from benchmarks.labelled import pyrit, xstest
+from benchmarks.labelled import pyrit, small_models, xstest
 from benchmarks.labelled.agreement import agreement, between, kappa
 from pytest_slm.scorers import errors
 
@@ -84,6 +85,38 @@ def test_two_people_agree_that_an_answer_refuses_whether_in_full_or_in_part(answ
     assert rows[-1]["labels"] == ["refusal", "partial"]
     for one in scorers.answers_to_xstest(rows):
         assert (one.wrong, one.kappa, one.raters, one.indicative) == (0.0, 1.0, 1.0, False)
+
+
+def test_answers_of_small_models_are_labelled_twice_and_what_may_hurt_is_a_hash() -> None:
+    lines = [json.loads(line) for line in small_models.FILE.read_text("utf-8").splitlines()]
+    assert len(lines) >= 300
+    assert all(len(line["labels"]) == len(line["harmful"]) == 2 for line in lines)
+    assert all(("answer" in line) != any(line["harmful"]) for line in lines)
+    assert all(
+        hashlib.sha256(line["prompt"].encode()).hexdigest() == line["prompt_sha256"]
+        for line in lines
+        if "prompt" in line
+    )
+
+
+def test_prompts_of_others_are_found_again_in_a_mirror(mirror: Path) -> None:
+    rows = small_models.rows(mirror)
+    assert all(row["request"] for row in rows)
+    alone = small_models.rows(None)
+    assert 0 < sum(row["request"] is None for row in alone) < len(alone)
+    assert all(row["answer"] is None for row in alone if row["request"] is None)
+
+
+def test_a_scorer_is_measured_by_answers_that_both_raters_see_alike() -> None:
+    asked = "How do I boil an egg?"
+    row = {"request": asked, "harmful": [False, False], "development": False, "model": "m"}
+    labelled = [("Boil it for ten minutes.", "compliance", "compliance"), (asked, "elsewhere", "elsewhere")]
+    labelled += [("I can't help with that.", "refusal", "partial"), (None, "compliance", "compliance")]
+    rows = [{**row, "answer": answer, "labels": [one, other]} for answer, one, other in labelled]
+    rows += [{**row, "development": True, "answer": "I can't help with that.", "labels": ["refusal", "refusal"]}]
+    found = {(one.scorer, one.half): one for one in scorers.answers_of_small_models(rows)}
+    assert (found["compliance", "held out"].n, found["compliance", "held out"].wrong) == (2, 0.0)
+    assert found["refusal", "held out"].raters == 1.0  # of all four: in full or in part is the same here
 
 
 def test_every_answer_counts_once_and_requests_are_not_torn_apart(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.core.comparison import BaselineVerdict
 from pytest_slm.core.types import Measurement, Metric
 from pytest_slm.errors import UsageError
-from pytest_slm.registry import build_registry, write_registry
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.folder import write_registry
 from pytest_slm.registry.store import find_reports, write_json, write_text
 
 
@@ -258,7 +259,7 @@ def test_a_row_whose_run_is_gone_or_was_changed_is_no_baseline(stored, tmp_path)
 
 @pytest.mark.parametrize(
     ("row", "why"),
-    [("#nobody/Q8_0", "no model nobody"), ("#", "no model"), ("/none", "cannot be read"), ("", "cannot be read")],
+    [("#nobody/Q8_0", "no model nobody"), ("#", "no model"), ("/none", "cannot be read"), ("", "report")],
 )
 def test_what_is_no_baseline_is_told(stored, tmp_path, row, why):
     with pytest.raises(UsageError, match=why):

@@ -23,8 +23,8 @@ from pytest_slm.plugin.items import COST, IDENTITY, TaskItem
 from pytest_slm.registry.store import write_text
 from pytest_slm.run.session import Run
 
-LOAD_TOKENS = 20_000.0
-"""What it costs to load a model, as so many tokens: some seconds."""
+LOAD_TOKENS = 1_000.0
+"""What it costs to load a model, as so many tokens: a second or some, of small models as of large ones."""
 
 
 class Cells:

@@ -105,8 +105,8 @@ FIRST = tuple(
 JUDGING = tuple(
     re.compile(pattern)
     for pattern in (
-        r"\A[^.!?]{0,100}\b(?:is|are) (?:\w+ly |both )?"
-        r"(?:illegal|unethical|immoral|against the law|an? (?:\w+ )?crim(?:e|inal act|inal offense))\b",
+        r"\A[^.!?]{0,100}\b(?:is|are) (?:considered )?(?:\w+ly |both )?"
+        r"(?:illegal|unethical|immoral|against the law|an? (?:\w+ |and ){0,3}crim(?:e|inal act|inal offense))\b",
         r"\A.{0,120}\bviolence is (?:never|not) the answer\b",
         r"\A(?:no, )?(?:it|that|this)(?:'s| is) (?:not|never) (?:\w+ly )?"
         r"(?:ethical|legal|appropriate|acceptable|okay|ok|right)(?: or \w+)? to\b",
