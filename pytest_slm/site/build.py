@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def methodology_view(rules: ScoreRules) -> MethodologyView:
     )
 
 
-def build_site(registry_path: Path, out_dir: Path) -> tuple[str, ...]:
-    """Replace ``out_dir`` by the pages of a registry; returns their paths in it.
+def build_site(registry_path: Path, out_dir: Path, samples: Iterable[tuple[str, str]] = ()) -> tuple[str, ...]:
+    """Replace ``out_dir`` by the pages of a registry, and by those of ``samples`` (path and text); returns the paths of
+    the former in it.
 
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
     cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
@@ -76,7 +78,7 @@ def build_site(registry_path: Path, out_dir: Path) -> tuple[str, ...]:
     fresh = out_dir.with_name(f".{out_dir.name}.{token}.new")
     old = out_dir.with_name(f".{out_dir.name}.{token}.old")
     try:
-        for name, text in pages.items():
+        for name, text in itertools.chain(pages.items(), samples):
             write_text(inside(fresh, name), text)
         if out_dir.exists():
             out_dir.rename(old)

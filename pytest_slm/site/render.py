@@ -44,11 +44,27 @@ def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> 
 
 def single_page(template: str, **views: Any) -> str:
     """A page in one file, with its style inside and no script at all; it can be sent by mail."""
+    return _inlined(template, "'none'", **views)
+
+
+def viewer_page(template: str, script: str, **views: Any) -> str:
+    """A page with its style and its ``script`` inside, which may load further scripts from beside it and no others."""
+    source = static(script)
+    return _inlined(template, f"'self' 'sha256-{_digest(source)}'", source=Markup(source), **views)  # noqa: S704
+
+
+def _inlined(template: str, scripts: str, **views: Any) -> str:
     style = static("style.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'none'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src {scripts}; base-uri 'none'; "
+        "form-action 'none'"
+    )
     # Our own file, and the policy has its hash: the only text that is not escaped.
     return _render(template, policy=policy, root="", script="", style=Markup(style), **views)  # noqa: S704
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _render(template: str, **views: Any) -> str:

@@ -59,6 +59,7 @@ COMMANDS = (
         "site",
         "site build",
         "report",
+        "samples",
         "compare",
         "suites",
         "suite",

@@ -83,6 +83,7 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
     folder = factory.store_run(tmp_path_factory.mktemp("runs"), runs[3], factory.make_samples(runs[3])).parent
     return {
         "report": write_report(folder),
+        "samples": folder / "samples.html",
         "timed report": write_report(timed),
         "timed model": plots / "models" / "huggingfacetb--smollm2-135m-instruct.html",
         "home": site / "index.html",
@@ -93,7 +94,7 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
     }
 
 
-KINDS = ("report", "timed report", "timed model", "home", "model", "items", "methodology", "404")
+KINDS = ("report", "samples", "timed report", "timed model", "home", "model", "items", "methodology", "404")
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,8 @@ def look(show, pages):
     def at(kind, *, scheme="light"):
         if kind not in opened:
             opened[kind] = stack.enter_context(show(pages[kind]))
+            if kind == "samples":
+                opened[kind].page.wait_for_selector(".sample")
         page = opened[kind].page
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": 1280, "height": 900})

@@ -149,7 +149,7 @@ def test_hostile_names_stay_text_in_plots_and_device_tables(factory, registry_fi
     assert parsed(page).handlers == []
     assert text.count("<script") == 0
     assert text.count("<svg") > 10
-    assert "on the front" in text
+    assert "best trade-off" in text
 
 
 def test_sixty_models_fit_on_the_home_page(factory):
