@@ -104,7 +104,7 @@ def compare(
     return Comparison(
         a=a.name,
         b=b.name,
-        differs=_differs(a.run, b.run),
+        differs=differing(a.run, b.run),
         timings=timings,
         scores=scores,
         refused=tuple(refused),
@@ -170,7 +170,9 @@ def _machines(a: RunReport, b: RunReport) -> str:
     return f"timings: of two machines, and never compared: {told}"
 
 
-def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
+def differing(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
+    """What else is not the same in two runs: model, engine and settings, each as both have it."""
+
     def described(run: RunReport) -> dict[str, str]:
         backend = run.backend
         told = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from pytest_slm.errors import NotAvailableError
@@ -36,4 +37,5 @@ def right_places(upstream: Any, doc: Any) -> list[int]:
     target = upstream.doc_to_text(doc) if upstream.multiple_input else upstream.doc_to_target(doc)
     found = target if isinstance(target, list | tuple) else [target]
     choices = list(upstream.doc_to_choice(doc))
-    return [one if isinstance(one, int) else choices.index(one) for one in found]
+    # An Integral: functions of tasks give numpy's whole numbers too (toxigen).
+    return [int(one) if isinstance(one, Integral) else choices.index(one) for one in found]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_slm.core.metrics import mean_metric
+from pytest_slm.core.metrics import mean_metric, part_name
 from pytest_slm.core.sample import Ending
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
 from pytest_slm.core.types import Cuts, Metric, MetricSpec
@@ -23,13 +23,14 @@ Verdicts = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedQuestion:
-    """One question, judged: the task it belongs to, its cluster, lm-eval's verdicts, and how much there is of the
-    answer (None where likelihoods were asked)."""
+    """One question, judged: the task it belongs to, its cluster, lm-eval's verdicts, how much there is of the answer
+    (None where likelihoods were asked), and the part of the breakdown that it is in."""
 
     task: str
     cluster: object
     verdicts: Verdicts
     ending: Ending | None = None
+    part: str | None = None
 
 
 def judge(
@@ -144,6 +145,20 @@ def metrics(
             dataclasses.replace(metric, name=f"{spec.name}[subtask={name}]") for name, metric in sorted(parts.items())
         ]
     return made
+
+
+def breakdown(
+    built: LmEvalTasks, spec: MetricSpec, key: str, judged: Sequence[JudgedQuestion], clustered: bool
+) -> list[Metric]:
+    """One metric of the questions of each part: ``pct_stereotype[bias_type=age]``."""
+    parts: dict[str, list[JudgedQuestion]] = {}
+    for one in judged:
+        if one.part is not None:
+            parts.setdefault(one.part, []).append(one)
+    return [
+        dataclasses.replace(metrics(built, (spec,), mine, clustered)[0], name=f"{spec.name}[{key}={part_name(part)}]")
+        for part, mine in sorted(parts.items())
+    ]
 
 
 def _group_metric(

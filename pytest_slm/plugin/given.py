@@ -13,12 +13,14 @@ from typing import Any
 
 from pytest_slm.core.record import LONGEST_PATH, RecordError
 from pytest_slm.core.request import SAMPLING, TEMPLATE_STOPS, GenerationSettings
-from pytest_slm.core.submission import ENGINES, KERNELS
-from pytest_slm.core.types import EngineSettings
+from pytest_slm.core.submission import ENGINES, KERNELS, EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
 
-PATHS = ("model", "data", "reports", "run_id", "rescore", "registry", "site", "chat_template", "engine_lib")
+PATHS = (
+    *("model", "data", "reports", "run_id", "rescore", "registry", "site", "baseline", "store"),
+    *("chat_template", "engine_lib"),
+)
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")
 LISTS = ("suite", "quant", "task", "kernels")

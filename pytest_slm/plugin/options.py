@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.core.config import RunConfig
+from pytest_slm.core.config import MODES, RunConfig
 from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import GenerationSettings, Thinking
-from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
+from pytest_slm.plugin.baselines.options import BASELINE, add_baseline, baseline_of
+from pytest_slm.plugin.cells.options import CELLS, add_cells, cells_of
 from pytest_slm.plugin.given import (
     RECORDS,
     SETTINGS,
@@ -101,6 +102,8 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
     )
+    add_baseline(add)
+    add_cells(add)
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
@@ -154,8 +157,7 @@ NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
     *("threads", "n_ctx", "served_model", "concurrency", "exact", "thinking", "canary", "start_timeout"),
     *("request_timeout", "resume", "plan", "budget", "interleave", "rescore"),
-    *RECORDS,
-    *SETTINGS,
+    *(*RECORDS, *SETTINGS, *BASELINE, *CELLS),
 )
 
 
@@ -209,6 +211,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "reports": str(path_of(given["reports"] or "reports")),
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
+        "baseline": baseline_of(given, path_of),
+        **cells_of(given, path_of),
         "backend": given["backend"],
         "engine": engine,
         "every_engine": given["engine"] == "all",

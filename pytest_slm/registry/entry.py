@@ -25,110 +25,16 @@ from pytest_slm.core.record import (
 )
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import CutPrompts, Cuts, SuiteFacts, ThinkingCounts
+from pytest_slm.registry.points import AggregateScore as AggregateScore
+from pytest_slm.registry.points import Composite as Composite
+from pytest_slm.registry.points import ScoresElsewhere as ScoresElsewhere
+from pytest_slm.registry.points import TaskScore as TaskScore
+from pytest_slm.registry.points import UseCase as UseCase
+from pytest_slm.registry.points import check_bounds
+from pytest_slm.registry.questions.record import QuestionScores
 from pytest_slm.registry.speeds import DeploymentTarget, Performance
 
 REGISTRY_SCHEMA = "3.0.0"
-
-
-def _check_bounds(value: float | None, cuts: Cuts | None) -> None:
-    if cuts and cuts.bounds and (value is None or not cuts.bounds[0] <= value <= cuts.bounds[1]):
-        raise RecordError(f"{value} is not between its bounds, {cuts.bounds}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskScore(Record):
-    """One declared task in a use-case score: its variants averaged, in points where more is better."""
-
-    task: str
-    version: int
-    metric: str
-    score: float
-    interval: Interval | None
-    n: int
-    measured_variants: int
-    planned_variants: int
-    chance: float | None = None
-    """What a model without any skill gets, in points; None where the task does not say."""
-    bounds: Interval | None = None
-    """The score if all answers that were cut off were wrong, and if they were right; None where nothing was written, or
-    it is ``unbounded``."""
-    unbounded: bool = False
-    """Whether answers were cut off, and nobody can know what the score would be without that."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Composite(Record):
-    """A suite's weighted mean of metrics of several of its tasks, as a share: a benchmark's own total."""
-
-    value: float
-    interval: Interval | None
-    n: int
-    cuts: Cuts | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_bounds(self.value, self.cuts)
-        if self.n < 1:
-            raise RecordError(f"n: a mean of {self.n} samples does not exist")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UseCase(Record):
-    """How good a model is at one kind of work. ``recommended`` is None where it was not judged (quick or limited)."""
-
-    suite: str
-    score: float
-    interval: Interval | None
-    n: int
-    coverage: float
-    """Share of the suite's declared tasks that was measured; a task with half of its variants counts half."""
-    mode: str
-    quantization: str
-    declared: tuple[str, ...]
-    benchmarks: tuple[TaskScore, ...]
-    limit: int | None = None
-    settings: str = ""
-    """The user's own settings of texts; empty where everything was asked as tasks say."""
-    chance: float | None = None
-    """The mean of the chance levels of its tasks, in points; None where one of them does not say."""
-    bounds: Interval | None = None
-    """The mean of its tasks' bounds, where nothing was written their scores; None where none has any, and where one is
-    ``unbounded``."""
-    unbounded: tuple[str, ...] = ()
-    """The tasks that are."""
-    composites: Mapping[Name, Composite] = field(default_factory=dict)
-    """The totals that its suite declares, where every part was measured; they enter no score."""
-    recommended: bool | None = None
-    engine: str | None = None
-    machine: str | None = None
-    reports: tuple[Inside, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class AggregateScore(Record):
-    """The weighted mean of a profile, with the share of weight that was measured; ``rank`` among ``ranked`` models
-    measured on the same machine, or ``unranked``: why there is none. ``server``: the address of the server that
-    answered, whose weights nobody has verified."""
-
-    profile: str
-    score: float
-    interval: Interval | None
-    coverage: float
-    quantization: str
-    mode: str
-    complete: bool
-    limit: int | None = None
-    settings: str = ""
-    machine: str | None = None
-    server: str | None = None
-    rank: int | None = None
-    ranked: int | None = None
-    unranked: str = ""
-    bounds: Interval | None = None
-    """The same mean of the bounds of its use cases, where nothing was written their scores; None where none has any,
-    and where one is ``unbounded``."""
-    unbounded: tuple[str, ...] = ()
-    """The use cases that are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +64,20 @@ class Item(Record):
     cuts: Cuts | None = None
     """What those, and answers that were cut off while the model was thinking, may have changed of ``value``."""
     thinking: ThinkingCounts | None = None
+    questions: QuestionScores | None = None
+    """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
+    metric is no mean over questions."""
+    verdict: str | None = None
+    """``stable`` or ``noisy`` of an item that measures time, whose reason ``noise`` is; None for others."""
+    noise: str = ""
+    seconds: float | None = None
+    """How long it took; None in older registries."""
+    dataset: str = ""
+    """The data set that its questions are from, as its report names it: of the Hub ``owner/name``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_bounds(self.value, self.cuts)
+        check_bounds(self.value, self.cuts)
         if self.n is not None and self.n < 1:
             raise RecordError(f"n: a number of {self.n} samples does not exist")
         if self.chance is not None and not 0 <= self.chance <= 1:
@@ -184,9 +100,20 @@ class Rate(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_bounds(self.value, self.cuts)
+        check_bounds(self.value, self.cuts)
         if self.n < 1:
             raise RecordError(f"n: a rate of {self.n} samples does not exist")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published(Record):
+    """Where weights can be had as they were measured: a ``file`` (or a folder, without one) of a Hub repo at a
+    ``revision``, or of an installable Python package."""
+
+    repo: Repo | None = None
+    revision: Revision | None = None
+    package: Name | None = None
+    file: Inside | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,8 +126,14 @@ class QuantizationEntry(Record):
     weights_sha256: str | None = None
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
+    published: Published | None = None
+    """None for a file that was made or found on the machine of the run."""
+    server: str | None = None
+    """The address of the server that answered; None for weights that were opened where they were measured."""
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
+    """The best runs of each, whatever machine they were on."""
     aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
+    elsewhere: tuple[ScoresElsewhere, ...] = ()
     items: tuple[Item, ...] = ()
 
 
@@ -225,11 +158,29 @@ class ReportReference(Record):
     versions: Mapping[str, str]
     used: bool
     settings: str = ""
+    model: Slug | None = None
+    """The id that this report alone would have; None in older registries."""
+    weights: tuple[Sha256, ...] = ()
+    """The hash of the weights, and of those that they were made from."""
 
     @property
     def measured_as(self) -> str:
         """Mode, limit and settings of the user's, in words."""
         return ", ".join(filter(None, (self.mode, "" if self.limit is None else f"limit {self.limit}", self.settings)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Record):
+    """A number that somebody else has published, and nobody here has measured: shown as unverified, and never ranked.
+    ``kind`` is what it was called there (``use_cases``, ``speed``), ``source`` the file, by name and hash."""
+
+    kind: Name
+    name: Name
+    value: float
+    unit: str
+    source: Name
+    sha256: Sha256
+    quantization: FileName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,6 +224,7 @@ class RegistryEntry(Record):
     best_for: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()
     quantizations: Mapping[FileName, QuantizationEntry] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     provenance: Provenance
 
     def __post_init__(self) -> None:

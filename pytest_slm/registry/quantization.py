@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from pytest_slm.core.record import utc
+from pytest_slm.core.record import RecordError, utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
-from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, UseCase
-from pytest_slm.registry.scores import Stratum, aggregates, named, use_cases
+from pytest_slm.registry.entry import AggregateScore, Item, Published, QuantizationEntry, Rate, ScoresElsewhere, UseCase
+from pytest_slm.registry.scores import Stratum, aggregates, named, server_of, use_cases
 from pytest_slm.registry.store import StoredReport
 
 
-def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:
-    """The entry of one quantization. Of each suite it takes the stratum that measured something, then runs as tasks ask
-    before those with settings of the user's, full runs before others, runs without a limit before limited ones, the
-    widest coverage, complete runs, the most samples, and the newest: a short look at something does not take the place
-    of a measurement."""
+@dataclass(frozen=True, kw_only=True)
+class _Best:
+    """Of each suite the best runs, with its score if it has one, and the best aggregate of each profile."""
+
+    suites: Mapping[str, tuple[Stratum, UseCase | None]]
+    totals: Mapping[str, AggregateScore]
+
+    @property
+    def use_cases(self) -> dict[str, UseCase]:
+        """The scores by use case."""
+        facts = {name: stratum.suites[name] for name, (stratum, _) in self.suites.items() if name in stratum.suites}
+        return named({name: case for name, (_, case) in self.suites.items() if case}, facts)
+
+
+def _best(strata: Iterable[Stratum]) -> _Best:
+    """Of each suite it takes the stratum that measured something, then runs as tasks ask before those with settings of
+    the user's, full runs before others, runs without a limit before limited ones, the widest coverage, complete runs,
+    the most samples, and the newest: a short look at something does not take the place of a measurement."""
     best: dict[str, tuple[tuple[float, ...], Stratum, UseCase | None]] = {}
     totals: dict[str, tuple[tuple[float, ...], AggregateScore]] = {}
-    for stratum in mine:
+    for stratum in strata:
         cases = use_cases(stratum)
         for suite in {result.suite for result in stratum.results}:
             case = cases.get(suite)
@@ -38,11 +52,19 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
             width = (*known, total.complete, n, stratum.finished)
             if profile not in totals or totals[profile][0] < width:
                 totals[profile] = (width, total)
-    facts = {suite: stratum.suites[suite] for suite, (_, stratum, _) in best.items() if suite in stratum.suites}
-    cases = named({suite: case for suite, (_, _, case) in best.items() if case}, facts)
+    return _Best(
+        suites={suite: (stratum, case) for suite, (_, stratum, case) in sorted(best.items())},
+        totals={profile: total for profile, (_, total) in sorted(totals.items())},
+    )
+
+
+def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[Stratum]) -> QuantizationEntry:
+    """The entry of one quantization: of each suite the best runs, and beside them what other machines say of it."""
+    best = _best(mine)
+    cases = best.use_cases
     items = tuple(
         _item(stored, result)
-        for suite, (_, stratum, _) in sorted(best.items())
+        for suite, (stratum, _) in best.suites.items()
         for stored, result in stratum.chosen
         if result.suite == suite
     )
@@ -57,10 +79,37 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
         bits_per_weight=next((d.bits_per_weight for d in detected if d.bits_per_weight), None),
         weights_sha256=weights,
         made_from=next((run.made_from for run in runs if run.detected), None),
+        published=next((_published(run) for run in runs if run.detected), None),
+        server=mine[0].server,
         use_cases=cases,
-        aggregates={profile: total for profile, (_, total) in sorted(totals.items())},
+        aggregates=best.totals,
+        elsewhere=_elsewhere(best, [stratum for stratum in mine if _weights(stratum.runs[0].run) == weights]),
         items=items,
     )
+
+
+def _elsewhere(best: _Best, strata: Sequence[Stratum]) -> tuple[ScoresElsewhere, ...]:
+    """The scores of each machine that are not among the best ones: rows of two machines show each its own."""
+    cases = best.use_cases
+    found = []
+    for machine in sorted({stratum.machine for stratum in strata}, key=lambda name: (name is None, name)):
+        own = _best(stratum for stratum in strata if stratum.machine == machine)
+        more = ScoresElsewhere(
+            machine=machine,
+            use_cases={
+                name: case
+                for name, case in own.use_cases.items()
+                if name not in cases or cases[name].machine != machine
+            },
+            aggregates={
+                name: total
+                for name, total in own.totals.items()
+                if name not in best.totals or best.totals[name].machine != machine
+            },
+        )
+        if more.use_cases or more.aggregates:
+            found.append(more)
+    return tuple(found)
 
 
 def by_use(group: Iterable[StoredReport], use_cases: Mapping[str, UseCase], items: Iterable[Item]) -> list[RunReport]:
@@ -162,7 +211,40 @@ def _item(stored: StoredReport, result: Result) -> Item:
         cuts=metric.cuts if metric else None,
         thinking=result.thinking,
         prompts_cut=result.prompts_cut,
+        questions=stored.questions.get(result.samples or ""),
+        verdict=result.timing.verdict if result.timing and result.outcome in MEASURED else None,
+        noise=result.timing.reason if result.timing and result.timing.verdict == "noisy" else "",
+        seconds=result.seconds,
+        dataset=_dataset(result),
     )
+
+
+def _published(run: RunReport) -> Published | None:
+    """Where the weights of a run come from, if they are as somebody else can get them."""
+    submission = run.submission
+    file = next((q for q in submission.quantizations if q.name == run.quantization), None)
+    if file is None or run.made_from is not None or file.made is not None or server_of(run) is not None:
+        return None
+    source = file.source or submission.hf_repo or ""
+    kind, _, package = source.partition(":")
+    repo, _, pinned = source.partition("@")
+    try:
+        if kind == "pkg":
+            return Published(package=package, file=file.file)
+        return Published(
+            repo=repo,
+            revision=pinned or (submission.revision if repo == submission.hf_repo else None),
+            file=file.file,
+        )
+    except RecordError:  # a folder or a path, which only the machine of the run has
+        return None
+
+
+def _dataset(result: Result) -> str:
+    """The name of its data set, to be shown."""
+    told = result.provenance
+    name = told.get("dataset")
+    return name if isinstance(name, str) else ""
 
 
 def _weights(run: RunReport) -> str | None:

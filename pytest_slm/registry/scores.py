@@ -200,7 +200,6 @@ def run_scores(
         covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
         full = mode == "full" and limit is None and not settings
         unbounded = tuple(task.task for task in tasks if task.unbounded)
-        levels = [task.chance for task in tasks if task.chance is not None]
         weights = task_weights([task.task for task in tasks], mine)
         whole = task_weights(declared, mine)
         cases[suite] = UseCase(
@@ -214,10 +213,8 @@ def run_scores(
             settings=settings,
             quantization=quantization,
             declared=declared,
-            benchmarks=tuple(tasks),
-            chance=sum(weights[task.task] * (task.chance or 0) for task in tasks)
-            if len(levels) == len(tasks)
-            else None,
+            benchmarks=tuple(replace(task, weight=weights[task.task]) for task in tasks),
+            chance=_mean_chance([(weights[task.task], task.chance) for task in tasks]),
             bounds=None if unbounded else mean_bounds((weights[task.task], task.score, task.bounds) for task in tasks),
             unbounded=unbounded,
             composites={
@@ -269,6 +266,7 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
             machine=stratum.machine,
             server=stratum.server,
             complete=complete,
+            chance=_mean_chance([(profile.weights[name], case.chance) for name, case in parts.items()]),
             bounds=None if unbounded else mean_bounds(ends),
             unbounded=unbounded,
         )
@@ -307,7 +305,7 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
         score=clamp(score),
         interval=interval and (clamp(interval[0]), clamp(interval[1])),
         n=sum(metric.n for _, metric in measured),
-        chance=_chance([metric for _, metric in measured]),
+        chance=_mean_chance([(1, _chance(metric)) for _, metric in measured]),
         bounds=None if unbounded else mean_bounds((1, goodness(m)[0], _bounds(m)) for _, m in measured),
         unbounded=unbounded,
         measured_variants=len(measured),
@@ -320,9 +318,13 @@ def _bounds(metric: Metric) -> Interval | None:
     return goodness(replace(metric, interval=metric.cuts.bounds))[1] if metric.cuts else None
 
 
-def _chance(metrics: Sequence[Metric]) -> float | None:
-    """The mean chance level of metrics in points where more is better; None if one has none."""
-    levels = [
-        goodness(replace(metric, value=metric.chance, cuts=None))[0] for metric in metrics if metric.chance is not None
-    ]
-    return sum(levels) / len(levels) if len(levels) == len(metrics) else None
+def _chance(metric: Metric) -> float | None:
+    """The chance level of a metric in points where more is better."""
+    return None if metric.chance is None else goodness(replace(metric, value=metric.chance, cuts=None))[0]
+
+
+def _mean_chance(levels: Sequence[tuple[float, float | None]]) -> float | None:
+    """The mean of (weight, chance level); None if one level is not known."""
+    known = [(weight, level) for weight, level in levels if level is not None]
+    total = sum(weight for weight, _ in known)
+    return sum(weight * level for weight, level in known) / total if total and len(known) == len(levels) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -55,6 +56,12 @@ class SampleRecord(Record):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     """How it was asked first, without the text: greatest length, stop strings, seed, temperature."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What further metrics are made of, by their keys: numbers, lists of numbers, and null where there is no score."""
+    label: str | None = None
+    """The class that was answered."""
+    confidence: float | None = None
+    """How sure the model was, from 0 to 1."""
 
 
 Turn = tuple[Ask, Any]
@@ -103,7 +110,17 @@ def sample_record(
         groups=sample.parts,
         metadata={**sample.metadata, **verdict.details},
         request=_terms(asked[0][0]) if asked else {},
+        values={key: value for key, value in verdict.values.items() if _is_number(value)},
+        label=verdict.label,
+        confidence=verdict.confidence,
     )
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is what means are made of: a finite number, None, or a list of these."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_number, value))
+    return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def ending_of(turns: Sequence[Turn], *, opening_only: bool) -> Ending | None:

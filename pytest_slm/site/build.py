@@ -16,7 +16,7 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.files import inside
 from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.schema import read_registry
+from pytest_slm.registry.folder import read_registry
 from pytest_slm.registry.store import write_text
 from pytest_slm.site import numbers
 from pytest_slm.site.home_view import home_view

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pytest_slm.registry.entry import Registry, RegistryEntry
 from pytest_slm.registry.performance import STANDARD_CONTEXT, STANDARD_DECODE
+from pytest_slm.registry.rows import machine_name
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
-from pytest_slm.site.speed import machine_name
 from pytest_slm.site.views import Plot, sampled, score_plot, title_of
 
 

@@ -9,12 +9,13 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
 from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.entry import Composite, Item, Rate, RegistryEntry, UseCase
+from pytest_slm.registry.rows import machine_name
 from pytest_slm.registry.speeds import Performance
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.plots.pareto import Pareto, pareto
-from pytest_slm.site.speed import Bars, caution, machine_charts, machine_name, machine_notes
+from pytest_slm.site.speed import Bars, caution, machine_charts, machine_notes
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -243,7 +244,8 @@ def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
 def _devices(entry: RegistryEntry) -> tuple[DeviceRow, ...]:
     table = {device.name: device for device in device_table()}
     rows = []
-    for target in entry.deployment_targets:
+    best = {target.device: target for target in reversed(entry.deployment_targets)}  # the first of each stays
+    for target in reversed(best.values()):
         device = table.get(target.device)  # a registry may be older or newer than the table
         rows.append(
             DeviceRow(

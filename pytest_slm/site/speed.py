@@ -9,6 +9,7 @@ from typing import Any
 from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
+from pytest_slm.registry.rows import cores
 from pytest_slm.registry.speeds import Performance, Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.lines import round_up, values_of, verdict_of
@@ -144,20 +145,6 @@ def sized(rows: list[tuple[str, Quantity]]) -> list[tuple[str, Quantity]]:
     in_bytes = [(name, q if q.unit != "GB" else scaled(q, 1e9, "B")) for name, q in rows]
     small = all(quantity.value < 1e9 for _, quantity in in_bytes)
     return [(name, scaled(q, 1e-6, "MB") if small else scaled(q, 1e-9, "GB")) for name, q in in_bytes]
-
-
-def machine_name(machine: Mapping[str, Any]) -> str:
-    """``AMD EPYC 9R14, 2 cores``; with the device where that is not the CPU."""
-    name = str(machine.get("cpu") or "an unknown CPU")
-    return ", ".join(filter(None, (name, cores(machine), accelerator(machine.get("device")))))
-
-
-def cores(machine: Mapping[str, Any]) -> str:
-    """How many cores a run could use, in words; empty if the report does not say."""
-    usable = machine.get("cores_usable") or machine.get("cores_logical") or machine.get("cores_physical")
-    if not isinstance(usable, int | float):
-        return ""
-    return f"{usable:g} core{'' if usable == 1 else 's'}"
 
 
 def caution(machine: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pytest_slm.errors import shown
 from pytest_slm.registry.scores import engine_of
 from pytest_slm.terminal.matrix import matrix, memory_of, noise_of, shown_metric
 from pytest_slm.terminal.notes import notes, of_samples
-from pytest_slm.terminal.words import duration, readable, state, told
+from pytest_slm.terminal.words import duration, name_of, readable, state, told
 
 
 def summarize(terminal: pytest.TerminalReporter, reports: Sequence[RunReport]) -> None:
@@ -79,3 +79,12 @@ def _result_line(result: Result) -> str:
     said.append(f"{result.seconds:.1f} s")
     reason = f", failed: {result.reason}" if result.outcome == "failed" else ""
     return ", ".join(filter(None, said)) + reason
+
+
+def result_cells(result: Result) -> tuple[str, ...]:
+    """Item, metric, value, 95 % interval and n, each by itself, for tables elsewhere."""
+    metric, memory = shown_metric(result), memory_of(result)
+    if metric is None:
+        peak = "" if memory is None else readable(statistics.median(memory.values), memory.unit)
+        return name_of(result), "" if memory is None else memory.name, peak, "", ""
+    return name_of(result), metric.name, *told(metric), str(metric.n)

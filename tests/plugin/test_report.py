@@ -187,8 +187,8 @@ def test_a_quantization_has_its_report_when_it_is_done_and_not_when_all_are(run,
 
 def test_a_registry_that_cannot_be_made_fails_the_session_and_the_report_stays(run, suite, pytester):
     suite(one=GOOD)
-    done = run("suites", "--slm-registry=registry.json", "--slm-site=public", text="Paris")
+    done = run("suites", "--slm-registry=registry", "--slm-site=public", text="Paris")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines(["slm: *reports: no registry, since no report of a model is in it*report-missing*"])
+    done.stdout.fnmatch_lines(["slm: *reports*report*[[]*[]]"])
     assert list(pytester.path.glob("reports/*/*/*/report.json"))
     assert not (pytester.path / "public").exists()

@@ -1,0 +1,102 @@
+"""Rows: one for each model, quantization and machine, with what was measured there and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.registry.points import above_chance
+from pytest_slm.registry.rows import Row, in_order, rows
+
+FAST = {"fingerprint": "fast", "cpu": "Ryzen", "cores_usable": 8}
+
+
+def test_every_quantization_on_every_machine_is_a_row(factory, build):
+    registry = build(
+        factory.make_run("Q8_0", modern=True),
+        factory.make_run("Q4_0", "quick", modern=True),
+        factory.make_run("Q4_0", "quick", machine=FAST, day=2, modern=True),
+    )
+    found = rows(registry)
+    assert [(row.quantization, row.machine, row.headline) for row in found] == [
+        ("Q4_0", "fast", False),
+        ("Q4_0", "m-3f9a1c", False),
+        ("Q8_0", "m-3f9a1c", True),
+    ]
+    assert len({row.id for row in found}) == 3
+    assert found[0].machine_title == "Ryzen, 8 cores"
+    # Both machines show all that they measured, though the entry of the quantization holds one of them.
+    assert set(found[0].scores) == set(found[1].scores) == set(found[2].scores)
+    for row in found:
+        assert {case.machine for case in row.scores.values()} == {row.machine}
+        assert {total.machine for total in row.aggregates.values()} == {row.machine}
+        assert row.titles["guardrails"] == "Guardrails"
+        assert row.scores["rag"].n > 0
+        assert row.lower("rag") == row.scores["rag"].interval[0]
+    assert [row.scores["rag"].mode for row in found] == ["quick", "quick", "full"]
+    assert Row.from_json(found[0].to_json()) == found[0]
+
+
+def test_a_quick_run_has_its_speed_memory_and_devices(factory, build):
+    """The nearest length that was measured stands there, named by ``of``; and a small file fits where it fits."""
+    (row,) = rows(build(factory.make_run("Q4_0", "quick", modern=True)))
+    assert (row.tps.of, row.ttft.of) == ("100 tokens", "512 tokens")
+    assert row.prompt_processing.of == "512 tokens"
+    assert row.peak.of == "2048 tokens"
+    assert row.fits["raspberry_pi_5_4gb"]
+    assert None not in (row.size_bytes, row.bits_per_weight)
+    assert row.engine == "llamacpp 0.3.36"
+
+
+def test_one_noisy_speed_makes_a_row_noisy_and_says_why(factory, build):
+    run = factory.make_run(modern=True)
+    (calm,) = rows(build(run))
+    assert (calm.verdict, calm.noise) == ("stable", ())
+    noisy = tuple(
+        replace(result, timing=replace(result.timing, verdict="noisy", reason=factory.STEAL))
+        if (result.task, result.variant) == ("decode", "500")
+        else result
+        for result in run.results
+    )
+    (row,) = rows(build(replace(run, results=noisy)))
+    assert (row.verdict, row.noise) == ("noisy", (factory.STEAL,))
+
+
+def test_an_unknown_peak_fits_nowhere(factory, build):
+    (row,) = rows(build(factory.make_run(modern=False)))
+    assert (row.fits, row.peak.of) == ({}, "")
+
+
+def test_a_server_is_on_no_machine_and_unverified(factory, build):
+    (row,) = rows(build(factory.make_run(backend={"server": "http://10.0.0.1/v1", "served_model": "tiny"})))
+    assert (row.machine, row.machine_title, row.speed) == ("", "", None)
+    assert "http://10.0.0.1/v1" in row.unverified
+    assert set(row.scores) > {"rag"}
+
+
+def test_an_unknown_machine_has_its_own_speed(factory, build):
+    (row,) = rows(build(factory.make_run(machine={"fingerprint": None}, modern=True)))
+    assert (row.machine, row.tps.of) == ("", "500 tokens")
+
+
+@pytest.mark.parametrize(("score", "chance", "above"), [(50, 50, 0), (100, 25, 100), (25, 50, -50), (40, None, None)])
+def test_chance_is_taken_out(score, chance, above):
+    assert above_chance(score, chance) == above
+
+
+def test_aggregates_of_other_coverage_are_never_sorted_by_their_score(factory, build):
+    def run(number, quality, suites):
+        about = {"slug": f"model-{number}", "name": f"Model {number}", "hf_repo": f"org/model-{number}"}
+        return factory.make_run(**about, mode="quick", quality=quality, suites=suites)
+
+    wide, narrow = ("rag", "coding", "reasoning"), ("coding",)
+    registry = build(run(1, 0.9, narrow), run(2, 0.2, wide), run(3, 0.4, wide))
+    told = in_order(rows(registry), "marketplace")
+    assert [row.name for row in told] == ["Model 3", "Model 2", "Model 1"]
+    assert told[0].basis("marketplace") == told[1].basis("marketplace") != told[2].basis("marketplace")
+
+
+def test_ranked_rows_stand_first(factory, build):
+    registry = build(factory.make_run("Q8_0", quality=0.2), factory.make_run("Q4_0", "quick", quality=0.9))
+    assert [row.quantization for row in in_order(rows(registry), "marketplace")] == ["Q8_0", "Q4_0"]
