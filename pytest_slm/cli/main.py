@@ -154,11 +154,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _site_build(arguments: argparse.Namespace) -> int:
-    from pytest_slm.registry import find_reports
     from pytest_slm.site.build import build_site
     from pytest_slm.site.publish import public_samples
 
-    samples = public_samples(arguments.samples, find_reports(arguments.samples)[0]) if arguments.samples else ()
+    samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
     pages = build_site(arguments.registry, arguments.output, samples)
     say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0

@@ -18,8 +18,8 @@ from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
 
 PATHS = (
-    *("model", "data", "reports", "run_id", "rescore", "baseline", "store", "registry", "site", "chat_template"),
-    "engine_lib",
+    *("model", "data", "reports", "run_id", "rescore", "registry", "site", "baseline", "store"),
+    *("chat_template", "engine_lib"),
 )
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")

@@ -184,7 +184,9 @@ class Reporter:
         again at the end, with pytest's own account of all tests."""
         run, known = self._run, self._known
         distributed = self._config.pluginmanager.has_plugin("slm-controller")
-        if len(run.quantizations) == 1 or distributed or not known.is_done(quantization):
+        # With a store each result is kept by itself as it comes, and forgotten at the end where its weights changed.
+        alone = not distributed and self._cells is None
+        if len(run.quantizations) == 1 or not alone or not known.is_done(quantization):
             return
         if run.hosts is not None:
             known.hosts = run.hosts.descriptions

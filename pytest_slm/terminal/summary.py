@@ -59,18 +59,6 @@ def _set_up(run: RunReport) -> str:
     return ", ".join(filter(None, said))
 
 
-def result_cells(result: Result) -> tuple[str, ...]:
-    """Item, metric, value, 95 % interval and n of a result, for a table of one row each."""
-    metric, memory = shown_metric(result), memory_of(result)
-    shares = ["", "", "", ""]
-    if metric is not None:
-        shares = [metric.name, *told(metric), str(metric.n)]
-    elif memory is not None:
-        shares = [memory.name, readable(statistics.median(memory.values), memory.unit), "", ""]
-    remarks = ", ".join(filter(None, (*of_samples(result, metric), noise_of(result, metric))))
-    return (name_of(result), *shares[:3], shares[3] + (f" ({remarks})" if remarks else ""))
-
-
 def result_line(result: Result) -> str:
     """One line for the moment at which an item is done."""
     return shown(_result_line(result))
@@ -91,3 +79,12 @@ def _result_line(result: Result) -> str:
     said.append(f"{result.seconds:.1f} s")
     reason = f", failed: {result.reason}" if result.outcome == "failed" else ""
     return ", ".join(filter(None, said)) + reason
+
+
+def result_cells(result: Result) -> tuple[str, ...]:
+    """Item, metric, value, 95 % interval and n, each by itself, for tables elsewhere."""
+    metric, memory = shown_metric(result), memory_of(result)
+    if metric is None:
+        peak = "" if memory is None else readable(statistics.median(memory.values), memory.unit)
+        return name_of(result), "" if memory is None else memory.name, peak, "", ""
+    return name_of(result), metric.name, *told(metric), str(metric.n)

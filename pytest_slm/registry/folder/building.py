@@ -96,7 +96,7 @@ def _check(reports: Path, registry: Registry, refused: Sequence[RefusedReport], 
         raise ReportError(f"nothing written: {reports}/{first.path}: {first.reason}{more}", slug=first.slug)
     if not registry.models:
         raise ReportError(
-            f"nothing written: no run report of a model in {reports}. Run pytest with --slm-model first", slug="report-missing"
+            f"nothing written: no run reports in {reports}. Run pytest with --slm-model first", slug="report-missing"
         )
 
 
