@@ -87,7 +87,7 @@ def test_the_page_is_there_and_the_terminal_names_it(run, suite, pytester):
 
 
 @pytest.mark.parametrize(
-    "workers", [pytest.param([], id="alone"), pytest.param(["-n2"], marks=pytest.mark.subprocess, id="n2")]
+    "workers", [pytest.param([], id="alone"), pytest.param(["-n2"], marks=pytest.mark.subprocess("model"), id="n2")]
 )
 def test_every_quantization_has_a_report_of_its_own(run, suite, pytester, workers):
     # the mistake it prevents: the last quantization overwrites the others
