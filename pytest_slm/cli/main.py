@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("registry", type=Path, metavar="REGISTRY", help="the file that 'registry build' wrote")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to replace by the pages")
+    build.add_argument(
+        "--address",
+        default="",
+        metavar="URL",
+        help="where the pages will be, for a sitemap and the way home of 404.html",
+    )
     build.set_defaults(run=_site_build)
 
     report = commands.add_parser("report", help="write report.html of a run folder again", **taught("report"))
@@ -175,7 +181,7 @@ def _registry_build(arguments: argparse.Namespace) -> int:
 def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.build import build_site
 
-    pages = build_site(arguments.registry, arguments.output)
+    pages = build_site(arguments.registry, arguments.output, arguments.address)
     say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0
 
