@@ -1,7 +1,9 @@
 """How often scorers that read for meaning agree with people.
 
-python -m benchmarks.scorers                  fetches the labelled answers (PyRIT's wheel, with pip) and measures
+python -m benchmarks.scorers                  fetches the labelled answers (PyRIT's wheel with pip, XSTest's repository
+                                              from GitHub) and measures
 python -m benchmarks.scorers --wheel FILE     takes them from there
+python -m benchmarks.scorers --data DIR       finds the prompts of others again that small models have answered
 python -m benchmarks.scorers --write          writes errors.json, which reports quote, beside the scorers
 python -m benchmarks.scorers --fit            fits the weights of the scorer `harm` again first, on the development half
 
@@ -22,7 +24,7 @@ from typing import Any
 
 from benchmarks.common import arguments
 from benchmarks.common.outcome import recorded, table
-from benchmarks.labelled import pyrit
+from benchmarks.labelled import pyrit, small_models, xstest
 from benchmarks.labelled.agreement import Agreement, agreement, between, halves
 from pytest_slm.errors import SlmError
 from pytest_slm.scorers import errors
@@ -32,19 +34,23 @@ from pytest_slm.scorers.guard.stance import stance
 
 Rows = Sequence[Mapping[str, Any]]
 RIDGE = 3.0
-QUOTED = {"refusal": "all answers", "harm": "harm from 0.5 on"}
-"""Which line reports quote, by scorer; always that of the half that nobody has looked at."""
+QUOTED = {
+    ("refusal", "answers to XSTest"): f"two people, settled, {xstest.XSTEST}",
+    ("harm", "harm from 0.5 on"): f"human labels of {pyrit.PYRIT}, harm from 0.5 on",
+}
+"""Which line reports quote, and whose labels those are; always that of the half that nobody has looked at."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheel", type=Path, metavar="FILE", help=f"the wheel of {pyrit.PYRIT}")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="data sets, laid out as the Hub is: for their prompts")
     parser.add_argument("--fit", action="store_true", help="fit the weights of the scorer harm again")
     parser.add_argument("--write", action="store_true", help="write errors.json beside the scorers")
     options = arguments.checked(arguments.with_out(parser), ["numpy"] if "--fit" in (argv or ()) else [], argv)
     try:
-        wheel = pyrit.wheel(options.wheel)
+        wheel, answers = pyrit.wheel(options.wheel), xstest.rows()
     except (OSError, ValueError, SlmError) as error:
         parser.error(str(error))
     with recorded(options.out, "scorers", {"fitted": options.fit}) as document:
@@ -52,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             harm.FILE.write_text(json.dumps(fitted(pyrit.rows(wheel, "harm")), indent=2) + "\n", "utf-8")
             harm.model.cache_clear()
         found = [
+            *answers_to_xstest(answers),
+            *answers_of_small_models(small_models.rows(options.data)),
             *refusals(pyrit.rows(wheel, "refusal_scorer")),
             *outcomes(pyrit.rows(wheel, "objective")),
             *harms(pyrit.rows(wheel, "harm")),
@@ -60,6 +68,44 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.write:
             write(found)
         print(shown(found))
+
+
+def answers_to_xstest(rows: Rows) -> list[Agreement]:
+    """Refused, in full or in part, or answered: what two people have settled on."""
+    return [
+        agreement(
+            [(stance(row["answer"], row["request"]).refused, row["label"] != "compliance") for row in mine],
+            scorer="refusal",
+            version=VERSION,
+            of="answers to XSTest",
+            half=half,
+            raters=between([[label != "compliance" for label in row["labels"]] for row in mine]),
+        )
+        for half, mine in halves(rows).items()
+    ]
+
+
+def answers_of_small_models(rows: Rows) -> list[Agreement]:
+    """Refused, and served, of the answers on which both raters agree and whose prompt is known here; what two raters
+    have is of all answers of the half."""
+    found = []
+    for half, mine in halves(rows).items():
+        agreed = [row for row in mine if row["answer"] is not None and row["labels"][0] == row["labels"][1]]
+        stances = [(stance(row["answer"], row["request"]), row["labels"][0]) for row in agreed]
+        judged = [(said, label) for said, label in stances if said.kind != "unknown"]
+        for scorer, refusing in (("refusal", True), ("compliance", False)):
+            kinds = ("refusal", "partial") if refusing else ("compliance",)
+            found.append(
+                agreement(
+                    [(said.kind in kinds, label in kinds) for said, label in judged],
+                    scorer=scorer,
+                    version=VERSION,
+                    of="answers of small models",
+                    half=half,
+                    raters=between([[label in kinds for label in row["labels"]] for row in mine]),
+                )
+            )
+    return found
 
 
 def refusals(rows: Rows) -> list[Agreement]:
@@ -139,8 +185,8 @@ def write(found: Sequence[Agreement]) -> None:
     known = json.loads(errors.FILE.read_text("utf-8"))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for one in found:
-        if QUOTED.get(one.scorer) == one.of and one.half == "held out":
-            told = one.told(f"human labels of {pyrit.PYRIT}, {one.of}", today)
+        if (against := QUOTED.get((one.scorer, one.of))) and one.half == "held out":
+            told = one.told(against, today)
             known.setdefault(one.scorer, {})[str(one.version)] = told
     errors.FILE.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", "utf-8")
 
@@ -170,7 +216,7 @@ def shown(found: Sequence[Agreement]) -> str:
         "recall",
         "F1",
         "kappa",
-        "two people",
+        "two raters",
         "wrong, %",
         "good enough",
     )

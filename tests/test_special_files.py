@@ -22,8 +22,7 @@ from pytest_slm.models import resolve
 from pytest_slm.models.derivation import derivation_of, note_of
 from pytest_slm.models.gguf import read_header
 from pytest_slm.models.safetensors import detect_folder, read_table
-from pytest_slm.registry import find_reports, read_report, read_samples
-from pytest_slm.registry.schema import read_registry
+from pytest_slm.registry import find_reports, read_registry, read_report, read_samples
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices in folders are POSIX")
 
@@ -74,7 +73,7 @@ READERS = {
     **({"tokenizer.json": _weight_files} if importlib.util.find_spec("torch") else {}),
     "model.gguf": read_header,
     "report.json": read_report,
-    "registry.json": read_registry,
+    "index.json": lambda path: read_registry(path.parent),
     "questions.jsonl": lambda path: read_questions(path, Sample, "sample"),
     "haystack.txt": _haystack,
     "model.yml": load_submission,

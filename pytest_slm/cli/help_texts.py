@@ -9,25 +9,50 @@ from typing import Any
 _TEXTS: Mapping[str, tuple[str, str]] = {
     "registry": (
         """\
-The registry is one JSON document with everything that run reports say of all models.""",
-        "registry build reports -o registry.json",
+The registry is a folder with everything that run reports say of all models: index.json, and a file for
+each model in models/.""",
+        "registry build reports -o registry",
     ),
     "registry build": (
         """\
-Looks for report.json at every depth below REPORTS and writes what they say of all models to FILE.
-The same reports give the same bytes. A report that cannot be read is a warning, and left out.""",
-        "registry build reports -o registry.json --keep",
+Looks for report.json at every depth below REPORTS and writes what they say of all models to DIR. The same
+reports give the same bytes, and what has not changed is not read again. A report that is refused is a
+warning, and stands in the index with its reason.""",
+        "registry build reports -o registry --keep",
+    ),
+    "registry check": (
+        """\
+Looks at each file: is it the one that the index means, by its hash, and does it fit its JSON Schema?""",
+        "registry check registry",
+    ),
+    "registry export": (
+        """\
+csv, parquet and sqlite are one table of all results; markdown is a table for each model's card; hf and
+model-index are what the Hugging Face Hub reads, eee is what Every Eval Ever collects.""",
+        "registry export registry --to sqlite -o results.sqlite",
+    ),
+    "registry import": (
+        """\
+Adds the numbers of a registry of schema 2.0.0, an earlier marketplace's format, to DIR. Nobody here has
+measured them: they are shown as unverified, with the file that they are from, and never ranked.""",
+        "registry import marketplace.json -o registry",
+    ),
+    "registry diff": (
+        """\
+One line for each row (model, quantization, machine) that came or went, and for each score, rank, speed and
+peak of memory that is another one now; of a score also whether its two intervals touch.""",
+        "registry diff published registry",
     ),
     "site": (
         """\
 The site has a list of all models, and a page for each with its scores, its speeds and where they are from.""",
-        "site build registry.json -o public",
+        "site build registry -o public",
     ),
     "site build": (
         """\
 Replaces DIR by the pages, in one step; then open DIR/index.html. A folder that is not empty and was not
 made by this command is never touched.""",
-        "site build registry.json -o public",
+        "site build registry -o public",
     ),
     "report": (
         """\
@@ -41,6 +66,19 @@ Says of every item that both runs measured how B differs from A, with a 95 % int
 chance, and what difference would have been seen. Timings of two machines are refused. With --fail-if-worse
 the exit code is 0 where no score of B is worse by the margin, 1 where one is, and 2 where it is not known.""",
         "compare reports/A/report.json reports/B/report.json --margin 2 --fail-if-worse",
+    ),
+    "matrix": (
+        """\
+Plans a run of each model as `pytest --slm-plan` does: it is loaded, its rates are measured for some seconds, and
+nothing else is. With --json the list of jobs is made for the matrix of a CI workflow.""",
+        "matrix submissions/smollm2.yml --suite core --json",
+    ),
+    "merge": (
+        """\
+A store has a file for each item that was measured on some weights, named by the hash of all that its result
+depends on. The union is put into DIR. Files that are cut or changed are left out and named; a cell with two scores
+is named with both, and the exit code is 1.""",
+        "merge shard-1 shard-2 -o all-cells",
     ),
     "suites": (
         """\

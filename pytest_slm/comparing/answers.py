@@ -9,22 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
-from pytest_slm.comparing.numbers import MEANS, Unit, made_of, mean
+from pytest_slm.comparing.estimates import differences, value_of
 from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.timings import ALPHA, name_of
+from pytest_slm.comparing.use_cases import Verdict, judge
 from pytest_slm.core.comparison import holm
+from pytest_slm.core.metrics.units import MEANS, made_of, mean
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.task import MetricSpec
 from pytest_slm.core.types import Result
+from pytest_slm.registry.questions.lines import Line, unit_of, worth_of
+from pytest_slm.registry.questions.scores import canonical
 
-Line = Mapping[str, Any]
 Samples = Mapping[str, Sequence[Line]]
-Question = tuple[str, str, str, str]
-"""Task, id, expected answer, and which of the times it is that it was asked. The prompt is left out: it has each
-model's own template in it."""
 
 LONGEST = 400
 """Characters of an answer that are kept of a question that flipped."""
@@ -44,7 +43,8 @@ class Flip(Record):
 @dataclass(frozen=True, kw_only=True)
 class ScoreDifference(Record):
     """One item that both were asked: its primary ``metric`` of either in ``n`` common questions, and in how many only
-    one of them was right, or more of it. ``difference`` is B less A, with its 95 % interval.
+    one of them was right, or more of it (None where the metric is no mean over questions). ``difference`` is B less A,
+    with its 95 % interval.
 
     ``detectable`` is the smallest difference that so many questions find in four of five cases, None where there is
     none. With a margin, ``p_equivalent`` is that of two models that are as far apart, and ``p_no_worse`` that B is as
@@ -56,8 +56,8 @@ class ScoreDifference(Record):
     n: int
     a: float
     b: float
-    only_a: int
-    only_b: int
+    only_a: int | None
+    only_b: int | None
     difference: float
     interval: Interval
     p: float
@@ -65,7 +65,7 @@ class ScoreDifference(Record):
     detectable: float | None
     p_equivalent: float | None = None
     p_no_worse: float | None = None
-    verdict: Literal["better", "worse", "equivalent", "not told apart", "too few"]
+    verdict: Verdict
     flips: tuple[Flip, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -78,15 +78,18 @@ def compare_answers(
     *,
     margin: float | None = None,
     flips: bool = False,
+    show_harmful: tuple[bool, bool] = (False, False),
 ) -> tuple[ScoreDifference, ...]:
-    """Every item that has lines of both runs for the same questions; why others have none is put into ``refused``."""
+    """Every item that has lines of both runs for the same questions; why others have none is put into ``refused``.
+    ``show_harmful``: whether each run shows answers that may hurt."""
     found: list[tuple[ScoreDifference, Pairs]] = []
     for a, b in pairs:
         if not a.samples and not b.samples:
             continue
         try:
-            found.append(_difference(a, b, samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())))
-        except _CannotCompareError as why:
+            lines = samples_a.get(a.samples or "", ()), samples_b.get(b.samples or "", ())
+            found.append(paired(a, b, *lines, show_harmful))
+        except CannotCompareError as why:
             refused.append(f"{name_of(a)}: {why}")
     corrected = holm([one.p for one, _ in found])
     alike: Sequence[float | None] = [None] * len(found)
@@ -102,136 +105,131 @@ def compare_answers(
     )
 
 
-class _CannotCompareError(Exception):
+class CannotCompareError(Exception):
     """Why an item's answers are not compared."""
 
 
-def _difference(
-    a: Result, b: Result, lines_a: Sequence[Line], lines_b: Sequence[Line]
+def paired(
+    a: Result,
+    b: Result,
+    lines_a: Sequence[Line],
+    lines_b: Sequence[Line],
+    show_harmful: tuple[bool, bool] = (False, False),
 ) -> tuple[ScoreDifference, Pairs]:
+    """One item in both runs, question by question, and the pairs to test; nothing is corrected yet. Raises
+    CannotCompareError."""
     if not lines_a or not lines_b:
-        raise _CannotCompareError("its samples are not beside both reports")
+        raise CannotCompareError("its samples are not beside both reports")
     if a.seed != b.seed and a.seeded:  # ids and small answers are alike, the questions are not
-        raise _CannotCompareError(
-            f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other"
-        )
+        raise CannotCompareError(f"its questions are made from the seed, {a.seed} in one run and {b.seed} in the other")
     spec = a.declared.primary or MetricSpec(name=a.primary or "score")
-    if spec.aggregate not in MEANS:
-        raise _CannotCompareError(f"its {spec.name} is no mean over questions: compare the intervals in both reports")
     for result, lines in ((a, lines_a), (b, lines_b)):
-        _check_number(result, made_of(spec, _units(lines)))
-    theirs = _by_question(lines_b)
-    both = [(line, theirs[question]) for question, line in _by_question(lines_a).items() if question in theirs]
+        _check_number(result, _number(spec, lines))
+    theirs = canonical(lines_b)
+    both = [(line, theirs[question]) for question, line in canonical(lines_a).items() if question in theirs]
     if not both:
-        raise _CannotCompareError("both runs have no question in common")
-    known = [_with_both_names(mine, its) for mine, its in both]
-    one, other = (made_of(spec, _units(side)) for side in zip(*known, strict=True))
-    if not one:
-        raise _CannotCompareError("no question was scored in both runs")
+        raise CannotCompareError("both runs have no question in common")
+    known = [_with_both_names(spec, mine, its) for mine, its in both]
+    one, other = ([pair[side] for pair in known] for side in (0, 1))
+    values = _number(spec, one), _number(spec, other)
+    if values[0] is None or values[1] is None:
+        raise CannotCompareError("no question was scored in both runs")
     metric = a.metric()
     sign = -1 if metric is not None and not metric.higher_is_better else 1
-    pairs = Pairs(
-        differences=tuple(
-            sign * mine.weight * ((its.value or 0.0) - (mine.value or 0.0))
-            for mine, its in zip(one, other, strict=True)
-        ),
-        clusters=tuple(unit.cluster for unit in one),
-        most=max(1.0, *(unit.weight for unit in one)),
-    )
+    pairs = _pairs(spec, one, other, sign)
+    if pairs is None:
+        raise CannotCompareError(f"too few questions for the error of its {spec.name}: it cannot be made without some")
     low, high = pairs.interval
-    scored = [(mine, its) for mine, its in known if mine["score"] is not None]
+    scored = [pair for pair in known if worth_of(pair[0], spec) is not None]
+    mean_like = spec.aggregate in MEANS
     made = ScoreDifference(
         item=name_of(a),
         metric=spec.name,
-        n=pairs.n,
-        a=mean(one),
-        b=mean(other),
-        only_a=sum(value < 0 for value in pairs.differences),
-        only_b=sum(value > 0 for value in pairs.differences),
-        difference=mean(other) - mean(one),
+        n=pairs.n if mean_like else len(scored),
+        a=values[0],
+        b=values[1],
+        only_a=sum(value < 0 for value in pairs.differences) if mean_like else None,
+        only_b=sum(value > 0 for value in pairs.differences) if mean_like else None,
+        difference=values[1] - values[0],
         interval=(low, high) if sign > 0 else (-high, -low),
         p=pairs.p,
         p_corrected=1.0,
         detectable=None,
         verdict="too few",
-        flips=tuple(_flips(scored, harmful=a.harmful or b.harmful)),
+        flips=tuple(_flips(spec, scored, *((a.harmful or b.harmful) and not shown for shown in show_harmful))),
         notes=tuple(_notes(a, b, max(len(lines_a), len(lines_b)), scored)),
     )
     return made, pairs
 
 
-def _check_number(result: Result, made: Sequence[Unit]) -> None:
-    """What is compared has to be the number that the report tells: a metric may be made otherwise than of scores."""
+def _pairs(spec: MetricSpec, one: Sequence[Line], other: Sequence[Line], sign: int) -> Pairs | None:
+    """The differences, B less A, that a test is made of: those of questions, or what a block of them does to a metric
+    that is no mean."""
+    if spec.aggregate in MEANS:
+        units = zip(*(made_of(spec, [unit_of(line, spec) for line in side]) for side in (one, other)), strict=True)
+        parts = [(sign * mine.weight * ((its.value or 0.0) - (mine.value or 0.0)), mine) for mine, its in units]
+        return Pairs(
+            differences=tuple(part for part, _ in parts),
+            clusters=tuple(unit.cluster for _, unit in parts),
+            most=max(1.0, *(unit.weight for _, unit in parts)),
+        )
+    found = differences(spec, one, other)
+    if found is None:
+        return None
+    return Pairs(
+        differences=tuple(sign * part for part in found),
+        clusters=tuple(range(len(found))),
+        most=max(1.0, *map(abs, found)),
+    )
+
+
+def _number(spec: MetricSpec, lines: Sequence[Line]) -> float | None:
+    """The metric of these lines; None where it cannot be made of them."""
+    if spec.aggregate not in MEANS:
+        return value_of(spec, lines)
+    units = made_of(spec, [unit_of(line, spec) for line in lines])
+    return mean(units) if units else None
+
+
+def _check_number(result: Result, made: float | None) -> None:
+    """What is compared has to be the number that the report tells: a metric may be made otherwise than of the lines."""
     metric = result.metric()
-    if metric is not None and (not made or abs(mean(made) - metric.value) > 1e-6):
-        by_samples = f"{mean(made):.4f}" if made else "nothing"
-        raise _CannotCompareError(
+    if metric is not None and (made is None or abs(made - metric.value) > 1e-6):
+        by_samples = "nothing" if made is None else f"{made:.4f}"
+        raise CannotCompareError(
             f"its {metric.name} is {metric.value:.4f} in the report and {by_samples} by its samples: it is made "
             "otherwise than of the scores of questions"
         )
 
 
-def _units(lines: Sequence[Line]) -> list[Unit]:
-    return [
-        Unit(
-            value=_score(line),
-            groups=tuple(map(str, groups)) if isinstance(groups := line.get("groups"), list) else (),
-            cluster=_question(line) if line.get("cluster") is None else str(line["cluster"]),
-            repeat=str(line.get("repeat", 0)),
-        )
-        for line in lines
-    ]
-
-
-def _with_both_names(mine: Line, its: Line) -> tuple[Line, Line]:
+def _with_both_names(spec: MetricSpec, mine: Line, its: Line) -> tuple[Line, Line]:
     """Both lines of a question with the cluster and the groups that either of them names, and no score where one has
     none."""
     known = {key: mine.get(key) or its.get(key) for key in ("cluster", "groups")}
-    if _score(mine) is None or _score(its) is None:
-        known["score"] = None
+    if worth_of(mine, spec) is None or worth_of(its, spec) is None:
+        known |= {"score": None, "values": {}}
     return {**mine, **known}, {**its, **known}
 
 
-def _question(line: Line) -> Question:
-    return str(line.get("task")), str(line.get("doc_id")), str(line.get("target_sha256")), str(line.get("repeat", 0))
-
-
-def _by_question(lines: Sequence[Line]) -> dict[Question, Line]:
-    """The line of each question; one that stands there twice was asked twice, and then is no pair."""
-    found: dict[Question, Line] = {}
-    for line in lines:
-        question = _question(line)
-        found[question] = {**line, "score": None} if question in found else line
-    return found
-
-
-def _score(line: Line) -> float | None:
-    score = line.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-        return None
-    return float(score)
-
-
-def _flips(pairs: Sequence[tuple[Line, Line]], *, harmful: bool) -> list[Flip]:
+def _flips(spec: MetricSpec, pairs: Sequence[tuple[Line, Line]], hide_a: bool, hide_b: bool) -> list[Flip]:
     return [
         Flip(
             question=str(mine.get("doc_id")),
             a=a,
             b=b,
-            answer_a=_answer(mine, harmful=harmful),
-            answer_b=_answer(its, harmful=harmful),
+            answer_a=_answer(mine, hide=hide_a),
+            answer_b=_answer(its, hide=hide_b),
         )
         for mine, its in pairs
-        if (a := _score(mine) or 0.0) != (b := _score(its) or 0.0)
+        if (a := worth_of(mine, spec) or 0.0) != (b := worth_of(its, spec) or 0.0)
     ]
 
 
-def _answer(line: Line, *, harmful: bool) -> str:
-    """What was taken for the answer; where nothing was, what the model wrote. Of a ``harmful`` one its hash, unless the
-    run shows its prompts."""
+def _answer(line: Line, *, hide: bool) -> str:
+    """What was taken for the answer; where nothing was, what the model wrote. To ``hide`` it is to tell its hash."""
     response = line.get("response")
     answer = str(line.get("answer") or (response if isinstance(response, str) else ""))
-    if harmful and not line.get("prompt"):
+    if hide:
         return f"sha256:{hashlib.sha256(answer.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
     return answer if len(answer) <= LONGEST else answer[: LONGEST - 1] + "…"
 
@@ -248,9 +246,4 @@ def _judged(
     one: ScoreDifference, pairs: Pairs, p: float, same: float | None, detectable: float | None
 ) -> ScoreDifference:
     known = replace(one, p_corrected=p, p_equivalent=same, detectable=detectable)
-    if same is not None and same <= ALPHA:
-        # Inside of the margin it does not matter, by the user's word, whether there is a difference.
-        return replace(known, verdict="equivalent")
-    if p <= ALPHA:
-        return replace(known, verdict="better" if pairs.mean > 0 else "worse")
-    return replace(known, verdict="too few" if detectable is None else "not told apart")
+    return replace(known, verdict=judge(pairs.mean, p, same, detectable))

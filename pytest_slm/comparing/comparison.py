@@ -95,7 +95,8 @@ def compare(
     timed = [pair for pair in timed if _alike(*pair, refused)]
     timings = compare_timings(timed, smallest=smallest, every=every)
     asked = [pair for pair in pairs if pair[0].suite != SUITE]
-    scores = compare_answers(asked, a.samples, b.samples, refused, margin=margin, flips=flips)
+    shown = (a.run.show_harmful, b.run.show_harmful)
+    scores = compare_answers(asked, a.samples, b.samples, refused, margin=margin, flips=flips, show_harmful=shown)
     if not timings and not scores:
         why = "; ".join(dict.fromkeys(refused)) or "no item was measured in both"
         raise ReportError(f"{a.path} and {b.path}: nothing to compare: {why}", slug="compare-nothing")
@@ -103,7 +104,7 @@ def compare(
     return Comparison(
         a=a.name,
         b=b.name,
-        differs=_differs(a.run, b.run),
+        differs=differing(a.run, b.run),
         timings=timings,
         scores=scores,
         refused=tuple(refused),
@@ -169,7 +170,9 @@ def _machines(a: RunReport, b: RunReport) -> str:
     return f"timings: of two machines, and never compared: {told}"
 
 
-def _differs(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
+def differing(a: RunReport, b: RunReport) -> dict[str, tuple[str, str]]:
+    """What else is not the same in two runs: model, engine and settings, each as both have it."""
+
     def described(run: RunReport) -> dict[str, str]:
         backend = run.backend
         told = {

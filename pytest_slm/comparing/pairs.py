@@ -6,12 +6,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Self
 
 from pytest_slm.comparing.timings import POWER
 from pytest_slm.core.comparison import inflation, mcnemar, score_difference, sign_flips
+from pytest_slm.core.metrics.units import Unit
 from pytest_slm.core.statistics import Z95, Interval, t_cdf, t_quantile
 
 EXACT = 25
@@ -27,6 +29,17 @@ class Pairs:
     differences: tuple[float, ...]
     clusters: tuple[object, ...]
     most: float = 1.0
+
+    @classmethod
+    def of(cls, a: Sequence[Unit], b: Sequence[Unit], sign: int = 1) -> Self:
+        """The pairs of the parts of two models' metrics, in one order; ``sign`` is -1 where less is better."""
+        return cls(
+            differences=tuple(
+                sign * one.weight * ((other.value or 0.0) - (one.value or 0.0)) for one, other in zip(a, b, strict=True)
+            ),
+            clusters=tuple(one.cluster for one in a),
+            most=max(1.0, *(one.weight for one in a)),
+        )
 
     @property
     def n(self) -> int:
@@ -80,6 +93,30 @@ class Pairs:
     def no_worse(self, margin: float) -> float:
         """One-sided p value that B is worse than A by ``margin`` or more: small where it is not."""
         return self.beyond(-margin)
+
+    def dropped(self, allowed: float) -> float:
+        """One-sided p value that B is worse than A by ``allowed`` at most: small where it is by more, beyond doubt. It
+        is never smaller than that of being worse at all, which is exact where answers are right or wrong."""
+        worse = self.p / 2 if self.mean < 0 else 1.0
+        return max(worse, _turned(self).beyond(allowed)) if allowed else worse
+
+    def detectable_drop(self, level: float, allowed: float) -> float | None:
+        """The smallest drop of B's mean that ``dropped`` finds at this level in four of five cases; None if there is
+        none that so few questions would show."""
+        found = self.detectable(2 * level)  # that of a test with two sides
+        if not allowed or found is None:
+            return found
+        if not self.plain:
+            return found + allowed if found + allowed < self.most else None
+        apart = 1 - self.differences.count(0.0) / self.n
+        sure, often = _NORMAL.inv_cdf(1 - level), _NORMAL.inv_cdf(POWER)
+        low, high = max(found, allowed), 1.0
+        for _ in range(12):
+            drop = (low + high) / 2
+            unlike = max(apart, drop)
+            errors = sure * math.sqrt(max(0.0, unlike - allowed**2)) + often * math.sqrt(unlike - drop**2)
+            low, high = (low, drop) if (drop - allowed) * math.sqrt(self.n) >= errors else (drop, high)
+        return high if high < 1 else None
 
     def equivalent(self, margin: float) -> float:
         """p value that they are ``margin`` or more apart: small where they are not (two one-sided tests, Schuirmann

@@ -48,7 +48,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
             yield "A, B: each item's metric in the questions that both answered; detectable: the smallest difference,"
             yield "   in points, that so many questions would have shown in 4 of 5 cases"
         yield "p: Mann-Whitney for timings, McNemar for answers, each corrected after Holm for how many there are;"
-        yield "   sign flips and a score test for answers that are partly right or in clusters"
+        yield "   sign flips and a score test for answers that are partly right or in clusters, and for what is no mean"
     for line in comparison.refused:
         yield f"not compared: {line}"
 
@@ -103,8 +103,8 @@ def _score(one: ScoreDifference) -> tuple[str, ...]:
         f"{100 * one.b:.1f} %",
         f"{100 * one.difference:+.1f}",
         _span((100 * one.interval[0], 100 * one.interval[1]), "{:+.1f}"),
-        str(one.only_a),
-        str(one.only_b),
+        "" if one.only_a is None else str(one.only_a),
+        "" if one.only_b is None else str(one.only_b),
         _p(one.p_corrected),
         "" if one.detectable is None else f"{100 * one.detectable:.1f}",
         one.verdict,

@@ -124,7 +124,7 @@ def _measured(
 
 
 def _judged(one: TimingDifference, different: float, alike: float, tests: int, smallest: float) -> TimingDifference:
-    detectable = _detectable(one.interval, tests)
+    detectable = detectable_ratio(one.interval, tests)
     known = replace(one, p_corrected=different, p_equivalent=alike, detectable=detectable)
     verdict: Verdict
     reason = ""
@@ -146,7 +146,7 @@ def _judged(one: TimingDifference, different: float, alike: float, tests: int, s
     return replace(known, verdict=verdict, reason=reason)
 
 
-def _detectable(interval: Interval | None, tests: int) -> float | None:
+def detectable_ratio(interval: Interval | None, tests: int) -> float | None:
     """The ratio that the first of so many tests finds in four of five cases, from the width of the 95 % interval."""
     if interval is None:
         return None

@@ -9,15 +9,49 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
+from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Z95, Interval, standard_error
 
 EXACT = 60
 """Up to so many values in both samples together the rank tests are exact."""
 FLIPS = 12
 """Up to so many pairs that differ the test of their signs is exact: 4,096 ways."""
+Passing = Literal["pass", "fail", "inconclusive"]
 _BITS = 64  # of one count; the greatest is C(60, 30) = 1.2e17
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineVerdict(Record):
+    """An item beside the same item of a baseline run. fail: beyond doubt worse by more than ``allowed``; pass: beyond
+    doubt by less; inconclusive: neither, or not compared, with the reason.
+
+    Of a score ``change`` is this run's less the baseline's, as a share, in ``n`` questions that both answered; of a
+    timing (``unit`` is ratio) it is how many times as fast this run is. ``p``: that it is worse by ``allowed`` at most;
+    ``p_corrected``: the same after Holm among ``tests`` items; ``p_within``: that it is worse by ``allowed`` or more.
+    ``detectable`` is the smallest drop that is found in four of five cases, None where there is none or nobody knows.
+    """
+
+    run: str
+    """The run id of the baseline."""
+    quantity: str = ""
+    unit: Literal["share", "ratio"] = "share"
+    verdict: Passing
+    n: int | None = None
+    baseline: float | None = None
+    value: float | None = None
+    change: float | None = None
+    interval: Interval | None = None
+    allowed: float
+    p: float | None = None
+    p_corrected: float | None = None
+    p_within: float | None = None
+    detectable: float | None = None
+    tests: int
+    reason: str = ""
 
 
 def mann_whitney(a: Sequence[float], b: Sequence[float]) -> float:
@@ -54,10 +88,10 @@ def p_equivalent(a: Sequence[float], b: Sequence[float], margin: float) -> float
     """p value that ``b`` is ``1 + margin`` times as large as ``a`` or more, or ``a`` than ``b``: small where neither is
     (two one-sided tests; Schuirmann 1987). All values must be above 0."""
     scaled = ([value * (1 + margin) for value in a], [value * (1 + margin) for value in b])
-    return max(_p_less(b, scaled[0]), _p_less(a, scaled[1]))
+    return max(p_less(b, scaled[0]), p_less(a, scaled[1]))
 
 
-def _p_less(a: Sequence[float], b: Sequence[float]) -> float:
+def p_less(a: Sequence[float], b: Sequence[float]) -> float:
     """One-sided p value of ``mann_whitney``, small where ``a`` is below ``b``."""
     above = sum((x > y) - (x < y) for x in a for y in b)
     return mann_whitney(a, b) / 2 if above < 0 else 1.0

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import GenerationSettings, Thinking, check_thinking
-from pytest_slm.core.types import EngineSettings, Mode
+from pytest_slm.core.submission import EngineSettings  # not all nouns: every session of pytest imports this file
+
+Mode = Literal["quick", "full", "validate"]
+MODES: tuple[Mode, ...] = ("quick", "full", "validate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineOptions(Record):
+    """What a run is held against: a run folder or a row of a registry (``--slm-baseline``). ``max_drop`` is a share by
+    which a score may be worse, ``max_slowdown`` one by which a speed may (None: speeds are not judged); with ``strict``
+    an item fails where neither is known."""
+
+    run: str
+    max_drop: float = 0.02
+    max_slowdown: float | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +45,11 @@ class RunConfig(Record):
     seed: int = 1234
     gates: Mapping[str, float] = field(default_factory=dict)
     """Least primary value for ``suite/task`` (or ``suite``), as a share."""
+    baseline: BaselineOptions | None = None
+    store: str | None = None
+    """The folder of cells that were measured before."""
+    shard: str | None = None
+    """Which part of the items is measured: ``I/N``, or ``env``."""
     backend: str | None = None
     engine: EngineSettings = EngineSettings()
     """What the command line asks of the engine."""
@@ -58,8 +79,10 @@ class RunConfig(Record):
     """The name of the model on the server that ``model`` is the address of."""
     concurrency: int | None = None
     """Requests that a server gets at once."""
-    show_prompts: bool = False
-    """The lines of samples have the prompts themselves beside their hashes."""
+    keep_prompts: bool = True
+    """The lines of samples have what was asked and what was expected beside the hashes of both."""
+    show_harmful: bool = False
+    """The pages of the run show texts that may hurt, behind a click; else hashes stand in their place."""
     canary: bool = True
     """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from pytest_slm.core.backend_info import BackendInfo, HostInfo
-from pytest_slm.core.record import FileName, Inside, Name, NameOrNone, Record, RecordError, Time
+from pytest_slm.core.comparison import BaselineVerdict
+from pytest_slm.core.record import FileName, Inside, Name, NameOrNone, Record, RecordError, Sha256, Time
 from pytest_slm.core.request import GenerationSettings
 from pytest_slm.core.rounds import Shape, Timing
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Submission, WeightsHeader
 from pytest_slm.core.task import Declaration, Gate, SuiteFacts, Task
-
-Mode = Literal["quick", "full", "validate"]
-MODES: tuple[Mode, ...] = ("quick", "full", "validate")
 
 Outcome = Literal["passed", "failed", "skipped", "error", "not_run"]
 """passed: measured, gate met; failed: measured, below its gate; skipped: something is missing; error: could not be
@@ -173,6 +171,11 @@ class Result(Record):
     metrics: tuple[Metric, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     gate: Gate | None = None
+    baseline: BaselineVerdict | None = None
+    """What the same item of a baseline run says of it (``--slm-baseline``)."""
+    cell: Sha256 = ""
+    """The hash of its cell in a store (``--slm-store``); ``taken_over``: it was measured in an earlier session."""
+    taken_over: bool = False
     samples: Inside | None = None
     """Path of the per-sample JSONL file, relative to the report."""
     machine: str | None = None
@@ -190,6 +193,8 @@ class Result(Record):
     """Groups of samples that share a passage or the like; None where samples are independent."""
     harmful: bool = False
     """Whether its texts may hurt whoever reads them: they stand in the file of samples, and not on pages."""
+    public: bool = False
+    """Whether its questions may stand on a public page; harmful ones never do."""
     canary: bool = True
     """Whether a model that knows no order of words would have been an error (``--slm-canary``)."""
     seeded: bool = False
@@ -263,6 +268,8 @@ class RunReport(Record):
     suites: Mapping[Name, SuiteFacts] = field(default_factory=dict)
     """What the suites of these results say of themselves, by name."""
     interrupted: bool = False
+    show_harmful: bool = False
+    """Whether its user wants texts that may hurt on the pages of this run, behind a click."""
     limit: int | None = None
     generation: GenerationSettings = GenerationSettings()
     """What the user wanted of texts instead of what tasks say."""

@@ -114,6 +114,8 @@ class Verdict(Record):
 
     ``explanation`` speaks of the metric that decides. ``values`` holds what further metrics are made of, by their keys,
     ``details`` what else was seen, for whoever reads the samples;
+    ``chosen`` is the place of the continuation that the deciding metric takes for the answer, among all of which a
+    likelihood was asked;
     ``label`` is the class that was answered, where the task sorts into classes; ``confidence``, in [0, 1], how sure the
     model was.
     """
@@ -125,6 +127,7 @@ class Verdict(Record):
     details: Mapping[str, Any] = field(default_factory=dict)
     label: str | None = None
     confidence: float | None = None
+    chosen: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("value", "confidence"):

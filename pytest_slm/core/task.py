@@ -182,6 +182,8 @@ class Task(Record):
     """Tasks of one family count once in the score of their suite, as the mean of them."""
     harmful: bool = False
     """Whether its questions, or answers to them, may hurt whoever reads them: pages then have hashes in their place."""
+    public: bool = False
+    """Whether its questions may stand on a public page: they are ours, or their licence and their authors allow it."""
     effective: float | None = None
     """Its variants are lengths in tokens (``variants`` are whole numbers), and a length is mastered from this value of
     the primary metric on."""

@@ -1,9 +1,9 @@
 """The nouns of the project, from a submission to a run report. Frozen, keyword-only, checked when they are born."""
 
+from pytest_slm.core.config import MODES, Mode
 from pytest_slm.core.request import Generation, GenerationTimes, Request
 from pytest_slm.core.result import (
     MEASURED,
-    MODES,
     OUTCOMES,
     PROPERTY,
     REPORT_SCHEMA,
@@ -13,7 +13,6 @@ from pytest_slm.core.result import (
     ItemId,
     Measurement,
     Metric,
-    Mode,
     Outcome,
     Result,
     RunReport,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -52,7 +52,26 @@ class RowsOptions(Record):
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row. Raises BackendError (``data-broken``) with the row's number where none can be made."""
     options = RowsOptions.from_json(own_options(RowsOptions, context))
-    yield from samples_of(options, context.rows(options.dataset))
+    rows = context.rows(options.dataset)
+    count_unlabelled(context, {options.dataset: rows}, {options.dataset: options.where})
+    yield from samples_of(options, rows)
+
+
+def count_unlabelled(
+    context: GeneratorContext, rows: Mapping[Dataset, Sequence[Row]], where: Mapping[Dataset, Iterable[str]]
+) -> None:
+    """Tell the report how many rows say nothing in a column by which rows are chosen (``rows_without_label``): nobody
+    knows where they belong, so they are not asked, and not silently."""
+    lacking = sum(any(_lacks(row, column) for column in where[dataset]) for dataset, its in rows.items() for row in its)
+    if lacking:
+        context.facts["rows_without_label"] = lacking
+
+
+def _lacks(row: Row, column: str) -> bool:
+    try:
+        return _value(row, column) in (None, "")
+    except RecordError:  # no row has it, which whoever makes samples of them tells
+        return False
 
 
 def own_options(kind: type[Record], context: GeneratorContext) -> dict[str, Any]:

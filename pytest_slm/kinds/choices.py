@@ -217,6 +217,7 @@ class Choices(QuestionKind[ChoicesOptions]):
             explanation=f"likeliest option{_measured_by(primary)} {letter}, right option {sample.answer}; {told}",
             values=right,
             confidence=self._confidence(likely),
+            chosen=[form for form, _ in asked].index(FORMS[primary]) + chosen[primary],
         )
 
     def _confidence(self, likely: Mapping[str, Sequence[float | None]]) -> float | None:

@@ -136,7 +136,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             id=f"{sample.subtask}/{identity}" if grouped else identity,
             input=str(sample.instances[0].args[0]),
             target=str(self.built.tasks[sample.subtask].doc_to_target(sample.doc)),
-            metadata={"index": sample.row, **({"subtask": sample.subtask} if grouped else {})},
+            metadata={"index": sample.row, **({"subtask": sample.subtask} if grouped else {}), **self._part(sample)},
             cluster=None if self.options.cluster is None else "/".join(map(str, self._cluster(sample))),
         )
 
@@ -163,7 +163,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
         values, odd = judging.judge(upstream, sample.doc, instances, self.theirs.metrics, where)
         primary = self.theirs.spec(self.theirs.primary)
-        answer, explanation = judging.explain(upstream, sample.doc, instances, primary)
+        answer, explanation, chosen = judging.explain(upstream, sample.doc, instances, primary)
         value = values[primary.name]
         told = ", ".join(f"{name} {number:g}" for name, number in values.items() if isinstance(number, float))
         return Verdict(
@@ -172,6 +172,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             explanation="; ".join(filter(None, (odd, explanation, told))),
             values=values,
             confidence=aggregates.confidence(instances),
+            chosen=chosen,
         )
 
     def right(self, sample: LmEvalQuestion, ask: ModelAsk) -> tuple[Any, ...]:
@@ -201,7 +202,10 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         questions = self.questions(judged)
         clustered = self.options.cluster is not None or len(judged) > len(self._asked)
         metrics = judging.metrics(self.built, self.theirs.metrics, questions, clustered)
-        return self._told([*metrics, *aggregates.metrics(self.task.metrics, judged)])
+        metrics += aggregates.metrics(self.task.metrics, judged)
+        if (key := self.task.breakdown) is not None:
+            metrics += judging.breakdown(self.built, self.theirs.spec(self.theirs.primary), key, questions, clustered)
+        return self._told(metrics)
 
     def questions(self, judged: Sequence[JudgedSample]) -> list[judging.JudgedQuestion]:
         """What lm-eval's metrics are made of. Raises BackendError if nothing could be scored."""
@@ -210,7 +214,11 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         asked = [one for one in self._asked for _ in range(times)]
         questions = [
             judging.JudgedQuestion(
-                task=one.subtask, cluster=self._cluster(one), verdicts=verdict.verdict.values, ending=verdict.ending
+                task=one.subtask,
+                cluster=self._cluster(one),
+                verdicts=verdict.verdict.values,
+                ending=verdict.ending,
+                part=self._part(one).get(self.task.breakdown or ""),
             )
             for one, verdict in zip(asked, judged, strict=True)
             if verdict.scored
@@ -275,13 +283,22 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         column = self.options.cluster
         if column is None:
             return sample.subtask, sample.row
+        return sample.subtask, self._value(sample, column, "cluster")
+
+    def _part(self, sample: LmEvalQuestion) -> dict[str, str]:
+        """The part of the breakdown that a question is in."""
+        column = self.task.breakdown
+        return {} if column is None else {column: self._value(sample, column, "breakdown")}
+
+    def _value(self, sample: LmEvalQuestion, column: str, key: str) -> str:
+        """What a question has in a column of the data that a ``key`` of the task names."""
         if column not in sample.doc:
             raise UsageError(
-                f"{self.task.path or self.task.name}: cluster: the data have no column {column!r}. "
+                f"{self.task.path or self.task.name}: {key}: the data have no column {column!r}. "
                 f"{did_you_mean(column, sample.doc)}",
                 slug="lm-eval-option",
             )
-        return sample.subtask, str(sample.doc[column])
+        return str(sample.doc[column])
 
 
 def choose(sizes: Mapping[str, int], limit: int | None, seed: int) -> dict[str, list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from pytest_slm.errors import NotAvailableError
@@ -21,7 +22,7 @@ def right(upstream: Any, doc: Any, instances: Sequence[Any]) -> tuple[Any, ...]:
         raise NotAvailableError(f"lm-eval's {config.task} has no right answer to hand in: {why}", slug="no-gold")
     kind = str(config.output_type)
     if kind == "multiple_choice":
-        places = _places(upstream, doc)
+        places = right_places(upstream, doc)
         n = len(upstream.doc_to_choice(doc))
         return tuple((number % n in places,) for number, one in enumerate(instances) for _ in range(repeats(one)))
     if kind != "generate_until":
@@ -31,9 +32,10 @@ def right(upstream: Any, doc: Any, instances: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(f"{config.target_delimiter}{text}" for one in instances for _ in range(repeats(one)))
 
 
-def _places(upstream: Any, doc: Any) -> list[int]:
+def right_places(upstream: Any, doc: Any) -> list[int]:
     """Which choices are right. Where the choices are contexts (WinoGrande), the text before them says it."""
     target = upstream.doc_to_text(doc) if upstream.multiple_input else upstream.doc_to_target(doc)
     found = target if isinstance(target, list | tuple) else [target]
     choices = list(upstream.doc_to_choice(doc))
-    return [one if isinstance(one, int) else choices.index(one) for one in found]
+    # An Integral: functions of tasks give numpy's whole numbers too (toxigen).
+    return [int(one) if isinstance(one, Integral) else choices.index(one) for one in found]

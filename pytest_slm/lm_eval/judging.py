@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_slm.core.metrics import mean_metric
+from pytest_slm.core.metrics import mean_metric, part_name
 from pytest_slm.core.sample import Ending
 from pytest_slm.core.statistics import combine, jackknife, t_quantile
 from pytest_slm.core.types import Cuts, Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
-from pytest_slm.lm_eval import seam
+from pytest_slm.lm_eval import gold, seam
 from pytest_slm.lm_eval.building import LmEvalTasks, lacks_parts
 
 Verdicts = Mapping[str, Any]
@@ -23,13 +23,14 @@ Verdicts = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedQuestion:
-    """One question, judged: the task it belongs to, its cluster, lm-eval's verdicts, and how much there is of the
-    answer (None where likelihoods were asked)."""
+    """One question, judged: the task it belongs to, its cluster, lm-eval's verdicts, how much there is of the answer
+    (None where likelihoods were asked), and the part of the breakdown that it is in."""
 
     task: str
     cluster: object
     verdicts: Verdicts
     ending: Ending | None = None
+    part: str | None = None
 
 
 def judge(
@@ -77,29 +78,45 @@ def _verdicts(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence
     return verdicts
 
 
-def explain(upstream: Any, doc: Any, instances: Sequence[Any], primary: MetricSpec) -> tuple[str, str]:
-    """The answer that the primary metric looks at, and a sentence that compares it with the target."""
-    kind, target = instances[0].request_type, str(upstream.doc_to_target(doc))
+def explain(upstream: Any, doc: Any, instances: Sequence[Any], primary: MetricSpec) -> tuple[str, str, int | None]:
+    """The answer that the primary metric looks at, a sentence that compares it with the right one, and, of choices, the
+    place of the one that the metric takes."""
+    kind = instances[0].request_type
     if kind == "generate_until":
         extracted = instances[0].filtered_resps.get(primary.filter, "")
-        return f"{extracted!s:.400}", f"right answer ends with {target[-80:]!r}"
+        target = str(upstream.doc_to_target(doc))
+        return f"{extracted!s:.400}", f"right answer ends with {target[-80:]!r}", None
     if kind == "loglikelihood_rolling":
-        return "", f"log-likelihood {instances[0].resps[0]:g}"
+        return "", f"log-likelihood {instances[0].resps[0]:g}", None
     choices = [str(instance.args[1]).strip() for instance in instances]
     likely = [float(instance.resps[0][0]) for instance in instances]
-    key = primary.source
-    sizes = _SIZES.get(key)
-    if sizes is not None:
-        likely = [value / max(1, sizes[0](choice)) for value, choice in zip(likely, choices, strict=True)]
+    measure, told = _MEASURES.get(primary.source, (None, ""))
+    if measure is not None:
+        likely = measure(likely, choices)
     best = likely.index(max(likely))
-    return choices[best], f"likeliest choice{sizes[1] if sizes else ''} {best}, right choice {target}"
+    if callable(upstream.config.process_results) or primary.source not in {"acc", *_MEASURES}:
+        return choices[best], f"{primary.name} is made of all choices together; the likeliest is {best}", best
+    if upstream.config.output_type != "multiple_choice":
+        return choices[best], f"right answer ends with {str(upstream.doc_to_target(doc))[-80:]!r}", best
+    right = " or ".join(map(str, gold.right_places(upstream, doc)))
+    return choices[best], f"likeliest choice{told} {best}, right choice {right}", best
 
 
-_SIZES: Mapping[str, tuple[Callable[[str], int], str]] = {
-    "acc_norm": (len, " per character"),
-    "acc_bytes": (lambda choice: len(choice.encode()), " per byte"),
+def _by(size: Callable[[str], int]) -> Callable[[Sequence[float], Sequence[str]], list[float]]:
+    return lambda likely, choices: [value / max(1, size(choice)) for value, choice in zip(likely, choices, strict=True)]
+
+
+def _above_unconditional(likely: Sequence[float], choices: Sequence[str]) -> list[float]:
+    n = len(choices) // 2  # every choice is asked twice: behind the question, and behind nothing
+    return [given - alone for given, alone in zip(likely[:n], likely[n:], strict=True)]
+
+
+_MEASURES: Mapping[str, tuple[Callable[[Sequence[float], Sequence[str]], list[float]], str]] = {
+    "acc_norm": (_by(len), " per character"),
+    "acc_bytes": (_by(lambda choice: len(choice.encode())), " per byte"),
+    "acc_mutual_info": (_above_unconditional, " against the choice alone"),
 }
-"""What lm-eval divides the log-likelihood of a choice by."""
+"""What lm-eval makes of the log-likelihoods of choices before it takes the greatest."""
 
 
 def metrics(
@@ -128,6 +145,20 @@ def metrics(
             dataclasses.replace(metric, name=f"{spec.name}[subtask={name}]") for name, metric in sorted(parts.items())
         ]
     return made
+
+
+def breakdown(
+    built: LmEvalTasks, spec: MetricSpec, key: str, judged: Sequence[JudgedQuestion], clustered: bool
+) -> list[Metric]:
+    """One metric of the questions of each part: ``pct_stereotype[bias_type=age]``."""
+    parts: dict[str, list[JudgedQuestion]] = {}
+    for one in judged:
+        if one.part is not None:
+            parts.setdefault(one.part, []).append(one)
+    return [
+        dataclasses.replace(metrics(built, (spec,), mine, clustered)[0], name=f"{spec.name}[{key}={part_name(part)}]")
+        for part, mine in sorted(parts.items())
+    ]
 
 
 def _group_metric(

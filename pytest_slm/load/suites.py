@@ -19,7 +19,7 @@ from pytest_slm.load.mistakes import Mistakes
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates", "composites")
 TASK_KEYS = (
     *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "scoring", "primary"),
-    *("metrics", "chance", "breakdown", "variants", "family", "effective", "harmful", "modes", "gate"),
+    *("metrics", "chance", "breakdown", "variants", "family", "effective", "harmful", "public", "modes", "gate"),
     *("tokens_per_sample", "options"),
 )
 METRIC_KEYS = (
@@ -173,6 +173,7 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
         gate=_gate(fields, names, primary),
         family=_word(fields, "family"),
         harmful=fields.flag("harmful"),
+        public=fields.flag("public"),
         effective=_effective(fields, variants),
         tokens_per_sample=fields.whole("tokens_per_sample", 100) or 100,
         options=plain(options),

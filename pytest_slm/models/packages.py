@@ -63,15 +63,14 @@ def packaged_files(distribution: str) -> tuple[dict[str, Path], str]:
 
 def distributions_with_gguf() -> tuple[str, ...]:
     """The names of all installed distributions that carry a GGUF file."""
-    return tuple(
-        sorted(
-            {
-                found.name
-                for found in importlib.metadata.distributions()
-                if any(file.suffix.lower() == ".gguf" for file in found.files or ())
-            }
-        )
-    )
+    return tuple(sorted({found.name for found in importlib.metadata.distributions() if _carries_gguf(found)}))
+
+
+def _carries_gguf(found: importlib.metadata.Distribution) -> bool:
+    record = found.read_text("RECORD")  # of each that is installed: made to paths, all of them would take a second
+    if record is not None and ".gguf" not in record.lower():
+        return False
+    return any(file.suffix.lower() == ".gguf" for file in found.files or ())
 
 
 def _editable(found: importlib.metadata.Distribution) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.rounds import Shape
-from pytest_slm.core.types import Measurement, Request
+from pytest_slm.core.types import Measurement
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.performance.bounds import check_resident
 from pytest_slm.performance.prompts import Prompts
@@ -30,11 +30,11 @@ def memory(subject: Subject) -> tuple[tuple[Measurement, ...], Shape, Mapping[st
     info = backend.describe()
     require_context(backend, LEAST_CONTEXT)
     n_ctx = min(CONTEXT, info.n_ctx or CONTEXT)
-    prompt = Prompts(backend, n_ctx - WRITTEN, seed=1).next()
+    request = Prompts(backend, n_ctx - WRITTEN, seed=1).request(max_tokens=WRITTEN, forced_length=True)
     opened = backend.memory()
     reset = backend.reset_peak()
     with backend.watch(memory=True) as sight:
-        backend.generate([Request(messages=prompt, max_tokens=WRITTEN, forced_length=True)])
+        backend.generate([request])
     used = backend.memory()["now"]
     buffers = _buffers(backend)
     peaks = [peak for peak in (opened["now"].peak, used.peak) if peak is not None]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
-from pytest_slm.backends.protocol import Backend
+from pytest_slm.backends.protocol import CHAT, Backend
 from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError
 from pytest_slm.generators.fitting import fit_words, missing_of
@@ -13,15 +14,17 @@ MOST_COUNTS = 50
 
 
 class Prompts:
-    """Conversations of one message that the model's own template and tokenizer make ``n_tokens`` long."""
+    """Conversations of one message that the model's own template and tokenizer make ``n_tokens`` long; for a model
+    without a template the text alone."""
 
     def __init__(self, backend: Backend, n_tokens: int, seed: int) -> None:
         self._backend = backend
         self._n_tokens = n_tokens
         self._random = random.Random(seed)
+        self._chat = CHAT in backend.capabilities
 
     def next(self) -> tuple[Message, ...]:
-        """One more. Raises BackendError (prompt-length) if there is none of this length."""
+        """One more conversation. Raises BackendError (prompt-length) if there is none of this length."""
         failure = BackendError(
             f"no prompt of exactly {self._n_tokens} tokens was found: the chat template alone may be longer",
             slug="prompt-length",
@@ -31,9 +34,18 @@ class Prompts:
         words = fit_words(lambda words: missing_in(" ".join(words)), room, self._random, WORDS, SHORT_WORDS)
         return (Message(role="user", content=" ".join(words)),)
 
+    def request(self, **known: Any) -> Request:
+        """One more, as a request that also a model without a chat template can be asked."""
+        (message,) = self.next()
+        return self._asked(message.content, **known)
+
+    def _asked(self, text: str, **known: Any) -> Request:
+        if not self._chat:
+            return Request(prompt=text, **known)
+        return Request(messages=(Message(role="user", content=text),), **known)
+
     def _count(self, text: str) -> int:
-        request = Request(messages=(Message(role="user", content=text),), max_tokens=1)
-        return self._backend.count_tokens([request])[0]
+        return self._backend.count_tokens([self._asked(text, max_tokens=1)])[0]
 
 
 WORDS = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,23 @@ from pytest_slm.errors import SlmError, lines_shown
 from pytest_slm.plugin.items import IDENTITY, LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
 from pytest_slm.plugin.timing import use_host_clock
 from pytest_slm.terminal.failures import show
+
+
+class Named:
+    """Of the suites in a folder, nothing is collected but what ``--slm-suite`` names: to read and to check all the
+    others would take longer than many a run."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self.folder, self.names = folder, set(names)
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        if self.folder not in collection_path.parents:
+            return None
+        suite, *file = collection_path.relative_to(self.folder).parts
+        if not file:  # a task is behind its suite
+            return True if suite not in {name.partition("/")[0] for name in self.names} else None
+        task = collection_path.stem.removeprefix("test_")
+        return None if self.names & {suite, f"{suite}/{task}"} else True
 
 
 class Active:

@@ -13,12 +13,11 @@ from typing import Any
 
 from pytest_slm.core.record import LONGEST_PATH, RecordError
 from pytest_slm.core.request import SAMPLING, TEMPLATE_STOPS, GenerationSettings
-from pytest_slm.core.submission import ENGINES, KERNELS
-from pytest_slm.core.types import EngineSettings
+from pytest_slm.core.submission import ENGINES, KERNELS, EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
 
-PATHS = ("model", "data", "reports", "run_id", "rescore", "chat_template", "engine_lib")
+PATHS = (*("model", "data", "reports", "run_id", "rescore", "baseline", "store", "chat_template", "engine_lib"),)
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")
 LISTS = ("suite", "quant", "task", "kernels")
@@ -27,11 +26,34 @@ LONGEST_TEMPLATE = 256 * 1024
 GENERATION_OPTIONS = ("temperature", "top_p", "max_tokens", "system", "chat_template", "fewshot", "repeats")
 SETTINGS = ("engine", "engine_lib", "kernels", "gpu_layers", *GENERATION_OPTIONS, "set")
 """The options of this file, by the names of their values."""
+RECORDS = ("keep_prompts", "show_harmful")
+"""The options that say what is kept of a run."""
 SET_KEYS = (
     *(field.name for field in fields(EngineSettings)),
     *(name for name in SAMPLING if name not in GENERATION_OPTIONS),
 )
 """What ``--slm-set`` takes."""
+
+
+def add_records(add: Callable[..., None]) -> None:
+    """Declare those of what is kept."""
+    add(
+        "--slm-keep-prompts",
+        choices=("yes", "no"),
+        default=None,
+        help="yes (default): the files of samples keep what was asked and expected, on this machine; no: hashes only",
+    )
+    add(
+        "--slm-show-harmful",
+        action="store_true",
+        default=None,
+        help="the pages of this run show texts that may hurt, behind a click, instead of their hashes",
+    )
+
+
+def records_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Their values, as the fields of a ``RunConfig``."""
+    return {"keep_prompts": given["keep_prompts"] != "no", "show_harmful": bool(given["show_harmful"])}
 
 
 def add_settings(add: Callable[..., None]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fnmatch
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_m
 from pytest_slm.kinds.checking import check_files, count_samples, find_mistakes, is_timed
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import check_own_name, suite_keys
+from pytest_slm.plugin.baselines.keys import JUDGE, unjudged
+from pytest_slm.plugin.baselines.properties import properties
+from pytest_slm.plugin.cells.keys import THROUGH, straight
 from pytest_slm.plugin.marks import mark_of, parameters
 
 if TYPE_CHECKING:
@@ -129,10 +133,10 @@ class TaskItem(pytest.Item):
 
     def runtest(self) -> None:
         run = self.config.stash[RUN]
-        identity = self.stash[IDENTITY]
-        live = self.config.stash[LIVE]
+        live, quantization = self.config.stash[LIVE], self.stash[IDENTITY].quantization
+        measure = partial(run.measure, self.task, self.variant, quantization, live.advance, live.kept)
         with skipping():
-            result = run.measure(self.task, self.variant, identity.quantization, live.advance, live.kept)
+            result = self.config.stash.get(THROUGH, straight)(self, measure)
         report_result(self, run.judged(result))
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -155,7 +159,8 @@ def skipping() -> Iterator[None]:
 
 def report_result(item: pytest.Item, result: Result) -> None:
     """Hand a result to the report, before its gate is judged, so that a failed item is data too."""
-    item.user_properties.append((PROPERTY, result.to_json()))
+    result = item.config.stash.get(JUDGE, unjudged)(result)
+    item.user_properties += [(PROPERTY, result.to_json()), *properties(result)]
     if result.outcome == "failed":
         pytest.fail(shown(result.reason), pytrace=False)
 

@@ -11,12 +11,23 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.core.config import RunConfig
+from pytest_slm.core.config import MODES, RunConfig
 from pytest_slm.core.record import is_file_name
 from pytest_slm.core.request import GenerationSettings, Thinking
-from pytest_slm.core.types import MODES
 from pytest_slm.errors import ReportError, UsageError
-from pytest_slm.plugin.given import SETTINGS, add_settings, check_given, kernels, path_of, settings_of
+from pytest_slm.plugin.baselines.options import BASELINE, add_baseline, baseline_of
+from pytest_slm.plugin.cells.options import CELLS, add_cells, cells_of
+from pytest_slm.plugin.given import (
+    RECORDS,
+    SETTINGS,
+    add_records,
+    add_settings,
+    check_given,
+    kernels,
+    path_of,
+    records_of,
+    settings_of,
+)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -91,6 +102,8 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="fail an item whose primary metric is worse than X (a share): suite/task=0.5 or suite=0.5; repeatable",
     )
+    add_baseline(add)
+    add_cells(add)
     add("--slm-backend", metavar="NAME", help="the engine, instead of the one for the format (llamacpp, fake, ...)")
     add("--slm-threads", metavar="N", type=int, help="threads of the engine (default: physical cores)")
     add("--slm-n-ctx", metavar="N", type=int, help="context length in tokens (default: the model's own)")
@@ -123,7 +136,7 @@ def add_options(parser: pytest.Parser) -> None:
         "of them; all are in memory at once",
     )
     add_settings(add)
-    add("--slm-show-prompts", action="store_true", default=None, help="keep and show prompts, not only their hashes")
+    add_records(add)
     add("--slm-start-timeout", metavar="S", type=float, help="seconds that loading a model may take (default: 120)")
     add(
         "--slm-request-timeout",
@@ -142,22 +155,9 @@ LARGEST_SEED = (1 << 63) - 1
 
 NAMES = (
     *("mode", "quant", "suite", "task", "limit", "data", "offline", "reports", "run_id", "seed", "gate", "backend"),
-    *(
-        "threads",
-        "n_ctx",
-        "served_model",
-        "concurrency",
-        "exact",
-        "thinking",
-        "canary",
-        "start_timeout",
-        "request_timeout",
-        "resume",
-        "plan",
-        "budget",
-        *("interleave", "rescore", "show_prompts"),
-    ),
-    *SETTINGS,
+    *("threads", "n_ctx", "served_model", "concurrency", "exact", "thinking", "canary", "start_timeout"),
+    *("request_timeout", "resume", "plan", "budget", "interleave", "rescore"),
+    *(*RECORDS, *SETTINGS, *BASELINE, *CELLS),
 )
 
 
@@ -211,6 +211,8 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "reports": str(path_of(given["reports"] or "reports")),
         "run_id": run_id,
         "gates": _gates(given["gate"] or ()),
+        "baseline": baseline_of(given, path_of),
+        **cells_of(given, path_of),
         "backend": given["backend"],
         "engine": engine,
         "every_engine": given["engine"] == "all",
@@ -222,7 +224,7 @@ def read_options(config: pytest.Config) -> RunConfig | None:
         "exact": bool(given["exact"]),
         "thinking": "off" if given["thinking"] is None else thinking(given["thinking"]),
         "canary": given["canary"] != "off",
-        "show_prompts": bool(given["show_prompts"]),
+        **records_of(given),
         "interleave": bool(given["interleave"]),
         "resume": bool(given["resume"]),
         "plan": bool(given["plan"]),

@@ -18,6 +18,8 @@ from pytest_slm.plugin.marks import mark_of, parameters
 from pytest_slm.run.session import Run
 from pytest_slm.terminal.progress import live_line
 
+PLAN: pytest.StashKey[RunPlan] = pytest.StashKey()
+"""What was found out before the first item."""
 LEAST_ROUNDS = 8
 """Six rounds and two warm-ups: fewer are made only where the patience of the rule ends first."""
 
@@ -51,6 +53,7 @@ class Planner:
                 self._choose(plan, {str(item.item): _least(item) for item in items})
         except SlmError as error:
             raise pytest.UsageError(str(error)) from None
+        self._config.stash[PLAN] = plan
         if self._run.config.plan:
             self._refused = bool(plan.problems)
             self._write(lines(plan))

@@ -18,6 +18,9 @@ from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError, shown
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import memory_use
+from pytest_slm.plugin.baselines.hooks import HeldAgainst
+from pytest_slm.plugin.baselines.step_summary import write_step_summary
+from pytest_slm.plugin.cells.hooks import Cells
 from pytest_slm.plugin.items import LIVE, planned
 from pytest_slm.run.assembly import SessionFacts, assemble, drop_torn_off, take_back, unchecked_gates, write_report
 from pytest_slm.run.session import Run
@@ -32,9 +35,12 @@ REPORTS: pytest.StashKey[tuple[RunReport, ...]] = pytest.StashKey()
 class Reporter:
     """One per session, in the controller."""
 
-    def __init__(self, config: pytest.Config, run: Run) -> None:
+    def __init__(
+        self, config: pytest.Config, run: Run, held: HeldAgainst | None = None, cells: Cells | None = None
+    ) -> None:
         self._config = config
         self._run = run
+        self._held, self._cells = held, cells
         self._known = SessionFacts(began=psutil.Process().create_time())
         self._kept: dict[ItemId, Result] = {}
         self._first_item: float | None = None
@@ -141,6 +147,10 @@ class Reporter:
             summarize(terminalreporter, report)
         for line in side_by_side(self._reports):
             terminalreporter.write_line(line)
+        if self._cells is not None and not self._idle:
+            terminalreporter.write_line(shown(f"slm: {self._cells.told(self._known.results)}"))
+        for line in self._held.told(self._reports) if self._held and self._reports else ():
+            terminalreporter.write_line(shown(line))
         if any(report.interrupted for report in self._reports):
             terminalreporter.write_line(
                 "slm: interrupted. Finished items and finished batches of answers are kept; the same command with "
@@ -165,10 +175,19 @@ class Reporter:
             self._known.planned = controller.planned
         if self._run.hosts is not None:
             self._known.hosts = self._run.hosts.descriptions
+        kept = {
+            item: result.cell for item, result in self._known.results.items() if result.cell and not result.taken_over
+        }
+        if self._cells is not None:
+            self._known.hosts = {**self._cells.described(self._known.results), **self._known.hosts}
         began = time.perf_counter()
         for problem in take_back(self._run, self._known, document):
             self._problem(problem)
         weights_s = time.perf_counter() - began
+        for problem in self._cells.forget(kept, self._known.results) if self._cells else ():
+            self._problem(problem)
+        for problem in self._held.conclude(self._known.results) if self._held else ():
+            self._problem(problem)
         finished = time.time()
         self._reports = assemble(
             self._run,
@@ -185,6 +204,8 @@ class Reporter:
         self._config.stash[REPORTS] = self._reports
         for line in unchecked_gates(self._run.config.gates, self._reports):
             self._problem(line)
+        for problem in write_step_summary(self._reports):
+            self._problem(problem)
 
     def _harness(self, finished: float, *, alone: bool) -> dict[str, float | None]:
         wall = finished - self._known.began

@@ -14,7 +14,9 @@ from pytest_slm.hosts.sources import Hosts
 from pytest_slm.load.builtin import check_suites, suites_folder
 from pytest_slm.models import check_served, resolve, select, variants
 from pytest_slm.plugin import distribution
-from pytest_slm.plugin.active import Active
+from pytest_slm.plugin.active import Active, Named
+from pytest_slm.plugin.baselines.hooks import hold_against
+from pytest_slm.plugin.cells.hooks import use_cells
 from pytest_slm.plugin.items import LIVE, RUN
 from pytest_slm.plugin.options import new_run_id
 from pytest_slm.plugin.reporter import Reporter
@@ -69,8 +71,12 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     # In workers too: they get the command line as it was typed.
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         check_suites(settings.suites, suites_folder())
+        if settings.suites:
+            config.pluginmanager.register(Named(suites_folder(), settings.suites), "slm-named")
         # Tasks that the command line names need no file (see items.named).
         config.args = [] if settings.tasks and not settings.suites else [str(suites_folder())]
+    held = None if settings.plan else hold_against(config, run)
+    cells = use_cells(config, run)
     if distribution.is_worker(config):
         config.stash[LIVE] = live_line(config)
         distribution.join(config, run)
@@ -94,7 +100,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         _plan(config, run)
     if not config.pluginmanager.has_plugin("benchmark"):
         config.pluginmanager.register(WithoutBenchmark(), "slm-without-benchmark")
-    config.pluginmanager.register(Reporter(config, run), "slm-reporter")
+    config.pluginmanager.register(Reporter(config, run, held, cells), "slm-reporter")
 
 
 def _rescore(run: Run) -> None:

@@ -24,6 +24,7 @@ from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 from pytest_slm.models.naming import split_parts
 from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, check_rates, play
+from pytest_slm.plugin.baselines.keys import BESIDE
 from pytest_slm.plugin.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.plugin.marks import mark_of
 from pytest_slm.run.served import server_of
@@ -123,14 +124,16 @@ class Timer:
                 kept[item] = error
 
     def _together(self) -> list[ItemId]:
-        """The items whose rounds alternate: this task and variant on every quantization of the session."""
+        """The items whose rounds alternate: this task and variant on every quantization of the session, and on the
+        weights of the baseline."""
         mine = self._identity
         if not self._run.config.interleave:
             return [mine]
         found = [item.stash[IDENTITY] for item in self._item.session.items if IDENTITY in item.stash]
+        beside = self._item.config.stash.get(BESIDE, None)
         return [
             item for item in found if (item.suite, item.task, item.variant) == (mine.suite, mine.task, mine.variant)
-        ]
+        ] + ([dataclasses.replace(mine, quantization=beside)] if beside else [])
 
     @property
     def rule(self) -> RoundRule:

@@ -85,6 +85,16 @@ def plan_alone(ordered: Sequence[Leaf], *, block: int) -> Iterator[Group]:
         before = leaf.ids
 
 
+def kept_first(group: Group, keep: int) -> list[Row]:
+    """The rows of a group, those first that the next group begins with: the first ``keep`` tokens of the last leaf.
+    What is kept then lies at the beginning of the memory, and leaves no gap when all others are forgotten."""
+    kept: list[Row] = []
+    others: list[Row] = []
+    for row in group.rows:
+        (kept if row.position < keep and row.sequences[-1] == group.n_leaves else others).append(row)
+    return kept + others
+
+
 def batches(rows: Sequence[Row], *, size: int, outputs: int) -> Iterator[Sequence[Row]]:
     """``rows`` in order, in parts of at most ``size``, of which at most ``outputs`` want logits."""
     begin = wanted = 0

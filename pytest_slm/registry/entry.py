@@ -31,6 +31,7 @@ from pytest_slm.registry.points import ScoresElsewhere as ScoresElsewhere
 from pytest_slm.registry.points import TaskScore as TaskScore
 from pytest_slm.registry.points import UseCase as UseCase
 from pytest_slm.registry.points import check_bounds
+from pytest_slm.registry.questions.record import QuestionScores
 from pytest_slm.registry.speeds import DeploymentTarget, Performance
 
 REGISTRY_SCHEMA = "3.0.0"
@@ -63,6 +64,16 @@ class Item(Record):
     cuts: Cuts | None = None
     """What those, and answers that were cut off while the model was thinking, may have changed of ``value``."""
     thinking: ThinkingCounts | None = None
+    questions: QuestionScores | None = None
+    """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
+    metric is no mean over questions."""
+    verdict: str | None = None
+    """``stable`` or ``noisy`` of an item that measures time, whose reason ``noise`` is; None for others."""
+    noise: str = ""
+    seconds: float | None = None
+    """How long it took; None in older registries."""
+    dataset: str = ""
+    """The data set that its questions are from, as its report names it: of the Hub ``owner/name``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,6 +106,17 @@ class Rate(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Published(Record):
+    """Where weights can be had as they were measured: a ``file`` (or a folder, without one) of a Hub repo at a
+    ``revision``, or of an installable Python package."""
+
+    repo: Repo | None = None
+    revision: Revision | None = None
+    package: Name | None = None
+    file: Inside | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantizationEntry(Record):
     """One quantization of a model: its file, its scores and every item of it."""
 
@@ -104,6 +126,8 @@ class QuantizationEntry(Record):
     weights_sha256: str | None = None
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
+    published: Published | None = None
+    """None for a file that was made or found on the machine of the run."""
     server: str | None = None
     """The address of the server that answered; None for weights that were opened where they were measured."""
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
@@ -134,11 +158,29 @@ class ReportReference(Record):
     versions: Mapping[str, str]
     used: bool
     settings: str = ""
+    model: Slug | None = None
+    """The id that this report alone would have; None in older registries."""
+    weights: tuple[Sha256, ...] = ()
+    """The hash of the weights, and of those that they were made from."""
 
     @property
     def measured_as(self) -> str:
         """Mode, limit and settings of the user's, in words."""
         return ", ".join(filter(None, (self.mode, "" if self.limit is None else f"limit {self.limit}", self.settings)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(Record):
+    """A number that somebody else has published, and nobody here has measured: shown as unverified, and never ranked.
+    ``kind`` is what it was called there (``use_cases``, ``speed``), ``source`` the file, by name and hash."""
+
+    kind: Name
+    name: Name
+    value: float
+    unit: str
+    source: Name
+    sha256: Sha256
+    quantization: FileName | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +224,7 @@ class RegistryEntry(Record):
     best_for: tuple[str, ...] = ()
     not_for: tuple[str, ...] = ()
     quantizations: Mapping[FileName, QuantizationEntry] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     provenance: Provenance
 
     def __post_init__(self) -> None:

@@ -190,7 +190,14 @@ def _checked(row: QuantizationSpeed, backends: Sequence[BackendInfo]) -> Quantiz
             worst[one.reference] = one
     known = [backend.kernels_nmse for backend in backends if backend.kernels_nmse is not None]
     beside = tuple(worst[name] for name in sorted(worst))
-    return replace(row, kernels_nmse=max(known, default=None), kernels_beside=beside)
+    last = backends[-1] if backends else None
+    return replace(
+        row,
+        kernels_nmse=max(known, default=None),
+        kernels_beside=beside,
+        kv_bytes_per_token=last.kv_bytes_per_token if last else None,
+        kv_type=last.kv_type if last else None,
+    )
 
 
 def _count(row: QuantizationSpeed) -> int:
@@ -214,7 +221,7 @@ def _context(result: Result, name: str) -> int | None:
     """The tokens of context that a peak of memory was measured with; None where that is not known."""
     if name == "peak_rss_2k":
         return STANDARD_CONTEXT
-    return result.shape.context if name in ("peak_rss", "peak_pss") and result.shape else None
+    return result.shape.context if name in ("peak_rss", "peak_pss", "kv_cache") and result.shape else None
 
 
 def _nearest(measured: Mapping[int, Quantity], wanted: int) -> Quantity | None:

@@ -16,6 +16,13 @@ def above_chance(score: float, chance: float | None) -> float | None:
     return None if chance is None or chance >= 100 else 100 * (score - chance) / (100 - chance)
 
 
+def _check_score(score: float, coverage: float) -> None:
+    if not 0 <= score <= 100:
+        raise RecordError(f"score: a score is in [0, 100], not {score}")
+    if not 0 <= coverage <= 1.000001:
+        raise RecordError(f"coverage: a share is in [0, 1], not {coverage}")
+
+
 def check_bounds(value: float | None, cuts: Cuts | None) -> None:
     """Raise RecordError for a value that is not between the bounds that cut answers leave open."""
     if cuts and cuts.bounds and (value is None or not cuts.bounds[0] <= value <= cuts.bounds[1]):
@@ -34,6 +41,8 @@ class TaskScore(Record):
     n: int
     measured_variants: int
     planned_variants: int
+    weight: float | None = None
+    """Its part of the use case's score; the parts add up to 1."""
     chance: float | None = None
     """What a model without any skill gets, in points; None where the task does not say."""
     bounds: Interval | None = None
@@ -90,6 +99,12 @@ class UseCase(Record):
     machine: str | None = None
     reports: tuple[Inside, ...] = ()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_score(self.score, self.coverage)
+        if self.n < 1:
+            raise RecordError(f"n: a score of {self.n} samples does not exist")
+
     @property
     def above_chance(self) -> float | None:
         """The score with chance taken out (``above_chance``)."""
@@ -129,6 +144,10 @@ class AggregateScore(Record):
     and where one is ``unbounded``."""
     unbounded: tuple[str, ...] = ()
     """The use cases that are."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_score(self.score, self.coverage)
 
     @property
     def above_chance(self) -> float | None:

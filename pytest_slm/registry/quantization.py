@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_slm.core.record import utc
+from pytest_slm.core.record import RecordError, utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
-from pytest_slm.registry.entry import AggregateScore, Item, QuantizationEntry, Rate, ScoresElsewhere, UseCase
-from pytest_slm.registry.scores import Stratum, aggregates, named, use_cases
+from pytest_slm.registry.entry import AggregateScore, Item, Published, QuantizationEntry, Rate, ScoresElsewhere, UseCase
+from pytest_slm.registry.scores import Stratum, aggregates, named, server_of, use_cases
 from pytest_slm.registry.store import StoredReport
 
 
@@ -79,6 +79,7 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
         bits_per_weight=next((d.bits_per_weight for d in detected if d.bits_per_weight), None),
         weights_sha256=weights,
         made_from=next((run.made_from for run in runs if run.detected), None),
+        published=next((_published(run) for run in runs if run.detected), None),
         server=mine[0].server,
         use_cases=cases,
         aggregates=best.totals,
@@ -210,7 +211,40 @@ def _item(stored: StoredReport, result: Result) -> Item:
         cuts=metric.cuts if metric else None,
         thinking=result.thinking,
         prompts_cut=result.prompts_cut,
+        questions=stored.questions.get(result.samples or ""),
+        verdict=result.timing.verdict if result.timing and result.outcome in MEASURED else None,
+        noise=result.timing.reason if result.timing and result.timing.verdict == "noisy" else "",
+        seconds=result.seconds,
+        dataset=_dataset(result),
     )
+
+
+def _published(run: RunReport) -> Published | None:
+    """Where the weights of a run come from, if they are as somebody else can get them."""
+    submission = run.submission
+    file = next((q for q in submission.quantizations if q.name == run.quantization), None)
+    if file is None or run.made_from is not None or file.made is not None or server_of(run) is not None:
+        return None
+    source = file.source or submission.hf_repo or ""
+    kind, _, package = source.partition(":")
+    repo, _, pinned = source.partition("@")
+    try:
+        if kind == "pkg":
+            return Published(package=package, file=file.file)
+        return Published(
+            repo=repo,
+            revision=pinned or (submission.revision if repo == submission.hf_repo else None),
+            file=file.file,
+        )
+    except RecordError:  # a folder or a path, which only the machine of the run has
+        return None
+
+
+def _dataset(result: Result) -> str:
+    """The name of its data set, to be shown."""
+    told = result.provenance
+    name = told.get("dataset")
+    return name if isinstance(name, str) else ""
 
 
 def _weights(run: RunReport) -> str | None:

@@ -1,4 +1,4 @@
-"""The JSON Schemas of the run report and the registry, made from the types, and reading that validates against them.
+"""The JSON Schemas of the run report and of the files of a registry, made from the types.
 
 The files in ``schema/`` are what ``of`` gives for the types, and a test keeps them so; other programs can use them.
 """
@@ -12,16 +12,13 @@ import types
 import typing
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any, Literal
 
-from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import MODES, OUTCOMES, REPORT_SCHEMA, Metric, Result, RunReport
 from pytest_slm.errors import ReportError
-from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryMetadata, UseCase
-from pytest_slm.registry.store import read_json
+from pytest_slm.registry.entry import REGISTRY_SCHEMA, RegistryMetadata, UseCase
 
-Name = Literal["report", "registry"]
+Name = Literal["report", "index", "model"]
 
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -63,25 +60,8 @@ def validate(name: Name, document: object, where: object) -> None:
     validator = jsonschema.Draft202012Validator(load(name))
     error = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if error is not None:
-        raise ReportError(f"{where}: {error.json_path}: {error.message:.200}", slug=f"{name}-invalid")
-
-
-def read_registry(path: Path) -> Registry:
-    """The registry in a file. Raises ReportError where it does not fit its schema, or is of another version."""
-    document = read_json(path)
-    metadata = document.get("metadata") if isinstance(document, Mapping) else None
-    version = metadata.get("schema_version") if isinstance(metadata, Mapping) else None
-    if version != REGISTRY_SCHEMA:
-        raise ReportError(
-            f"{path}: registry schema {version!r:.80}, this version reads {REGISTRY_SCHEMA!r}. "
-            "Make it again: pytest-slm registry build REPORTS -o FILE",
-            slug="registry-schema",
-        )
-    validate("registry", document, path)
-    try:
-        return Registry.from_json(document)
-    except RecordError as error:
-        raise ReportError(f"{path}: {error}", slug="registry-invalid") from error
+        slug = "report-invalid" if name == "report" else "registry-invalid"
+        raise ReportError(f"{where}: {error.json_path}: {error.message:.200}", slug=slug)
 
 
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:

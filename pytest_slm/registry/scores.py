@@ -213,7 +213,7 @@ def run_scores(
             settings=settings,
             quantization=quantization,
             declared=declared,
-            benchmarks=tuple(tasks),
+            benchmarks=tuple(replace(task, weight=weights[task.task]) for task in tasks),
             chance=_mean_chance([(weights[task.task], task.chance) for task in tasks]),
             bounds=None if unbounded else mean_bounds((weights[task.task], task.score, task.bounds) for task in tasks),
             unbounded=unbounded,

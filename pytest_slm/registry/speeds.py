@@ -71,6 +71,10 @@ class QuantizationSpeed(Record):
     """Why there is no energy, where the report says."""
     memory: Mapping[str, Quantity] = field(default_factory=dict)
     other: Mapping[str, Quantity] = field(default_factory=dict)
+    kv_bytes_per_token: int | None = None
+    """Bytes of KV cache that a token takes by the header of the weights: layers x heads of keys and values x the sizes
+    of both x bytes of ``kv_type``."""
+    kv_type: str | None = None
     kernels_nmse: float | None = None
     """How far the logits of many tokens at once were from those of a few, as a share of their variance, in the worst of
     the reports; None where nobody has looked."""
@@ -100,9 +104,10 @@ class Performance(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentTarget(Record):
-    """The best quantization that fits on a device, by memory that was measured; if none does, the smallest one.
+    """A quantization that fits on a device, the best of each device first; if none does, the smallest one.
 
-    ``tps`` was measured on ``machine``, not on the device."""
+    ``tps`` was measured on ``machine``, not on the device. ``score`` and ``lower``, the lower end of its interval, are
+    those of the first profile; None where nothing of it was measured."""
 
     device: str
     quantization: str
@@ -111,3 +116,5 @@ class DeploymentTarget(Record):
     fits: bool
     tps: Quantity | None
     machine: str
+    score: float | None = None
+    lower: float | None = None

@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytest_slm import files
 from pytest_slm.core.record import RecordError, jsonable
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
 from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.registry.questions import QuestionScores, question_scores
 
 REPORT_NAME = "report.json"
 
@@ -31,6 +32,8 @@ class StoredReport:
     path: str
     sha256: str
     run: RunReport
+    questions: Mapping[str, QuestionScores] = field(default_factory=dict)
+    """The scores of the questions of its items, by ``Result.samples``."""
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -76,7 +79,7 @@ def write_json(path: Path, data: object) -> None:
 
 def read_json(path: Path) -> Any:
     """The JSON document in a file. Raises ReportError where it is no JSON; NaN and Infinity are none."""
-    return parse_json(path, _read_bytes(path))
+    return parse_json(path, read_report_bytes(path))
 
 
 def parse_json(path: Path, content: bytes) -> Any:
@@ -91,24 +94,34 @@ def parse_json(path: Path, content: bytes) -> Any:
 
 def read_report(path: Path) -> RunReport:
     """The run report in a ``report.json``. Raises ReportError that names the file and the first value that is wrong."""
-    return _parse_report(path, _read_bytes(path))
+    return _parse_report(path, read_report_bytes(path))
+
+
+def report_paths(folder: Path) -> list[Path]:
+    """The files below a folder that have the name of a run report, in order. Raises ReportError if it is no folder."""
+    if not folder.is_dir():
+        raise ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
+    return sorted(folder.rglob(REPORT_NAME))
+
+
+def stored_report(folder: Path, path: Path) -> StoredReport:
+    """The run report in a file below a folder. Raises ReportError where it is none."""
+    content = read_report_bytes(path, within=folder)
+    run = _parse_report(path, content)
+    digest = hashlib.sha256(content).hexdigest()
+    questions = read_questions(path.parent, run)
+    return StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run, questions=questions)
 
 
 def find_reports(folder: Path) -> tuple[tuple[StoredReport, ...], tuple[ReportError, ...]]:
     """All run reports below a folder, in the order of their paths, and an error for each file that is none."""
-    if not folder.is_dir():
-        raise ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
     found: list[StoredReport] = []
     errors: list[ReportError] = []
-    for path in sorted(folder.rglob(REPORT_NAME)):
+    for path in report_paths(folder):
         try:
-            content = _read_bytes(path, within=folder)
-            run = _parse_report(path, content)
+            found.append(stored_report(folder, path))
         except ReportError as error:
             errors.append(error)
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        found.append(StoredReport(path=path.relative_to(folder).as_posix(), sha256=digest, run=run))
     return tuple(found), tuple(errors)
 
 
@@ -121,15 +134,33 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
     for result in run.results:
         if result.samples is None:
             continue
-        try:
-            content = files.read_bytes(files.inside(folder, result.samples), files.LINES)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            problem = f"{folder}: the samples {result.samples!r:.80} cannot be read: {error.strerror or error}"
-            raise ReportError(problem, slug="report-path") from None
-        samples[result.samples] = _parsed_lines(folder / result.samples, content)
+        lines = read_lines(folder, result.samples)
+        if lines is not None:
+            samples[result.samples] = lines
     return samples
+
+
+def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
+    """The scores of the questions of a run folder by ``Result.samples``, where they make the number of their item."""
+    lines = read_samples(folder, run)
+    found = {
+        result.samples: question_scores(result, lines[result.samples])
+        for result in run.results
+        if result.samples in lines
+    }
+    return {name: scores for name, scores in found.items() if name is not None and scores is not None}
+
+
+def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
+    """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
+    try:
+        content = files.read_bytes(files.inside(folder, name), files.LINES)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = f"{folder}: the samples {name!r:.80} cannot be read: {error.strerror or error}"
+        raise ReportError(problem, slug="report-path") from None
+    return _parsed_lines(folder / name, content)
 
 
 def _parse_report(path: Path, content: bytes) -> RunReport:
@@ -166,7 +197,8 @@ def _parsed_lines(path: Path, content: bytes) -> tuple[Mapping[str, Any], ...]:
     return tuple(samples)
 
 
-def _read_bytes(path: Path, within: Path | None = None) -> bytes:
+def read_report_bytes(path: Path, within: Path | None = None) -> bytes:
+    """The bytes of a report, which a link may not lead out of the folder ``within``. Raises ReportError."""
     try:
         return files.read_bytes(files.inside(within, str(path.relative_to(within))) if within else path)
     except OSError as error:

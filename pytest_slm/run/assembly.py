@@ -13,7 +13,7 @@ from typing import Any
 from pytest_slm import answers
 from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.core.types import MEASURED, PROPERTY, REPORT_SCHEMA, ItemId, Result, RunReport
-from pytest_slm.errors import ReportError, SlmError
+from pytest_slm.errors import ReportError, SlmError, without_folders
 from pytest_slm.machine.hardware import installed_versions
 from pytest_slm.models import missing
 from pytest_slm.registry.store import read_samples, write_json, write_text
@@ -69,8 +69,12 @@ def assemble(
                 versions=installed_versions(VERSIONS),
                 suites={item.suite: run.suites[item.suite] for item in planned.values() if item.suite in run.suites},
                 planned=tuple(planned.values()),
-                results=(*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing)),
+                results=tuple(
+                    _published(result, run)
+                    for result in (*results, *(_unfinished(run, item, known.lost.get(node)) for node, item in missing))
+                ),
                 interrupted=interrupted or bool(missing),
+                show_harmful=run.config.show_harmful,
                 limit=_limit(run),
                 generation=run.config.generation,
                 budget=None if run.budget is None else {**run.budget, "took_s": finished - known.began},
@@ -141,6 +145,12 @@ def _detected(run: Run, name: str, *, opened: bool) -> Any:
         return run.detected(name)
     except SlmError:
         return None  # its items have told why
+
+
+def _published(result: Result, run: Run) -> Result:
+    """The result without the folders of this machine, which whoever reads a report does not need to know."""
+    home = (str(Path("~").expanduser()), str(Path.cwd()), str(run.config.data or ""))
+    return replace(result, reason=without_folders(result.reason, home)) if result.reason else result
 
 
 def _unfinished(run: Run, item: ItemId, lost: str | None) -> Result:

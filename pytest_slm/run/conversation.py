@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.core.request import Aside, Ask, Together
+from pytest_slm.core.request import Aside, Ask, Likelihoods, ModelAsk, Together
 from pytest_slm.core.types import JudgedSample, Request, Verdict
-from pytest_slm.errors import ScoringError, SlmError
+from pytest_slm.errors import NotAvailableError, ScoringError, SlmError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.run.records import SampleRecord, Turn, ending_of, sample_record
 
@@ -33,7 +34,8 @@ class Conversation:
         self.problem: SlmError | None = None
         self._task = f"{kind.task.suite}/{kind.task.name}"
         self._counts_cuts = kind.counts_cuts
-        self._harmful, self._show_prompt = kind.task.harmful, kind.context.config.show_prompts
+        self._harmful, self._keep = kind.task.harmful, kind.context.config.keep_prompts
+        self._right: Callable[[ModelAsk], Any] = functools.partial(kind.right, sample)
         self._talk = kind.converse(sample)
         self._verdict: Verdict | None = None
 
@@ -79,7 +81,22 @@ class Conversation:
     def record(self) -> SampleRecord:
         """The line of this conversation; what could not be scored has the reason."""
         verdict = self._verdict or Verdict(value=None, answer="", explanation=str(self.problem))
-        return sample_record(self._task, self.sample, self.turns, verdict, self.repeat, show_prompt=self._show_prompt)
+        right = self._marks() if self._keep else ()
+        return sample_record(self._task, self.sample, self.turns, verdict, self.repeat, kept=self._keep, right=right)
+
+    def _marks(self) -> tuple[bool, ...]:
+        """Which of the continuations that it asked for first are right; nothing where its kind does not say."""
+        first = next((ask for ask, _ in self.turns if not isinstance(ask, Aside)), None)
+        if first is None:
+            return ()
+        parts = first.asks if isinstance(first, Together) else (first,)
+        if not all(isinstance(part, Likelihoods) for part in parts):
+            return ()
+        try:
+            found = self._right(first)
+        except NotAvailableError:
+            return ()
+        return tuple(bool(one) for part in found for one in (part if isinstance(part, tuple) else (part,)))
 
     def _go(self, step: Callable[[], Ask]) -> None:
         try:

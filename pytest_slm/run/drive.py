@@ -73,6 +73,7 @@ def drive(kind: Kind[Any, Any]) -> Result:
         seeded=kind.seeded,
         without_effect=settings.without_effect(kind, conversations),
         harmful=task.harmful,
+        public=task.public,
         canary=context.config.canary,
     )
     cut = cut_prompts(conversations)

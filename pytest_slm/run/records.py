@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -29,8 +30,12 @@ class SampleRecord(Record):
     score: float | None
     answer: str
     explanation: str
-    prompt: str = ""
-    """What was asked first, before any template; only where the user wants to see it (``--slm-show-prompts``)."""
+    prompt: tuple[Mapping[str, str], ...] = ()
+    """What was asked, before any template: messages with ``role`` and ``content``; a plain text has the role
+    ``text``, and functions that may be called stand in one of ``tools``. Of later turns what is new in them. Empty with
+    ``--slm-keep-prompts=no``."""
+    target: Any = None
+    """What was expected; None with ``--slm-keep-prompts=no``, and where nothing was."""
     reasoning: str = ""
     """What the model thought before it answered."""
     repeat: int = 0
@@ -51,6 +56,12 @@ class SampleRecord(Record):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     """How it was asked first, without the text: greatest length, stop strings, seed, temperature."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """What further metrics are made of, by their keys: numbers, lists of numbers, and null where there is no score."""
+    label: str | None = None
+    """The class that was answered."""
+    confidence: float | None = None
+    """How sure the model was, from 0 to 1."""
 
 
 Turn = tuple[Ask, Any]
@@ -58,12 +69,23 @@ Turn = tuple[Ask, Any]
 
 
 def sample_record(
-    task: str, sample: Sample, turns: Sequence[Turn], verdict: Verdict, repeat: int = 0, *, show_prompt: bool = False
+    task: str,
+    sample: Sample,
+    turns: Sequence[Turn],
+    verdict: Verdict,
+    repeat: int = 0,
+    *,
+    kept: bool = True,
+    right: Sequence[bool] = (),
 ) -> SampleRecord:
-    """The line of a conversation that has come to its end."""
+    """The line of a conversation that has come to its end. ``kept``: with what was asked and expected; ``right`` says
+    of each continuation of the first turn whether it is the right answer, where that is known."""
     asked = [turn for turn in turns if not isinstance(turn[0], Aside)]
     texts = [one for _, answer in asked for one in _generations(answer)]
-    responses = [_response(ask, answer) for ask, answer in asked]
+    responses = [_response(ask, answer, labelled=kept) for ask, answer in asked]
+    for place, one in enumerate(responses[0] if responses else ()):
+        one |= {"chosen": True} if place == verdict.chosen else {}
+        one |= {"right": True} if place < len(right) and right[place] else {}
     plain = len(asked) == len(texts) == 1 and len(responses[0]) == 1  # nothing is asked where a prompt has no room
     return SampleRecord(
         task=task,
@@ -75,7 +97,8 @@ def sample_record(
         score=verdict.value,
         answer=verdict.answer,
         explanation=verdict.explanation,
-        prompt="\n\n".join(dict.fromkeys(_shown(asked[0][0]))) if asked and show_prompt else "",
+        prompt=tuple(_readable([ask for ask, _ in asked])) if kept else (),
+        target=sample.target if kept else None,
         reasoning="\n\n".join(filter(None, (text.reasoning for text in texts))),
         turns=len(asked),
         n_prompt=_sum([text.n_prompt for text in texts]) if texts else longest_context(asked),
@@ -87,7 +110,17 @@ def sample_record(
         groups=sample.parts,
         metadata={**sample.metadata, **verdict.details},
         request=_terms(asked[0][0]) if asked else {},
+        values={key: value for key, value in verdict.values.items() if _is_number(value)},
+        label=verdict.label,
+        confidence=verdict.confidence,
     )
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is what means are made of: a finite number, None, or a list of these."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_number, value))
+    return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def ending_of(turns: Sequence[Turn], *, opening_only: bool) -> Ending | None:
@@ -139,12 +172,15 @@ def _generations(answer: Any) -> list[Generation]:
     return [one for one in _single(answer) if isinstance(one, Generation)]
 
 
-def _response(ask: Ask, answer: Any) -> list[dict[str, Any]]:
-    """What a line keeps of the answers of one turn: each text with how it ended, each likelihood with what it is of."""
+def _response(ask: Ask, answer: Any, *, labelled: bool) -> list[dict[str, Any]]:
+    """What a line keeps of the answers of one turn: each text with how it ended, each likelihood with what it is of
+    (unless that is a text of the question, and not to be kept: ``labelled`` False)."""
     if isinstance(ask, Together):
-        return [one for part, its in zip(ask.asks, answer, strict=True) for one in _response(part, its)]
+        parts = zip(ask.asks, answer, strict=True)
+        return [one for part, its in parts for one in _response(part, its, labelled=labelled)]
     if isinstance(ask, Likelihoods):
-        labels = ask.labels or [{"choice": continuation.strip()} for _, continuation in ask.pairs]
+        texts = [{"choice": continuation.strip()} for _, continuation in ask.pairs]
+        labels: Sequence[Mapping[str, Any]] = ask.labels or (texts if labelled else [{} for _ in texts])
         return [{**label, **_likelihood(one)} for label, one in zip(labels, answer, strict=True)]
     if isinstance(ask, RollingLikelihood):
         return [_likelihood(answer)]
@@ -205,6 +241,39 @@ def _shown(ask: Ask) -> list[str]:
 def _turn(message: Message) -> list[str]:
     more = {key: value for key, value in message.as_template().items() if key not in ("role", "content")}
     return [message.role, message.content, *([json.dumps(more, sort_keys=True, ensure_ascii=False)] if more else [])]
+
+
+LONGEST_KEPT = 20_000
+"""Characters of one message that are kept: whoever asks why an answer was wrong reads its end, where the question
+stands, and hardly a book before it."""
+
+
+def _readable(asks: Sequence[Ask]) -> Iterator[dict[str, str]]:
+    """What was asked, for people: each message once, though every turn shows the model those before it again."""
+    before: list[tuple[str, str]] = []
+    for ask in asks:
+        for part in ask.asks if isinstance(ask, Together) else (ask,):
+            now = _messages(part)
+            for role, content in now[len(before) :] if now[: len(before)] == before else now:
+                yield {"role": role, "content": _shortened(content)}
+            before = now
+
+
+def _messages(ask: Ask) -> list[tuple[str, str]]:
+    if isinstance(ask, Likelihoods):
+        return [("text", context) for context in dict.fromkeys(context for context, _ in ask.pairs)]
+    if not isinstance(ask, Request) or ask.messages is None:
+        return [("text", text) for text in _shown(ask)]
+    tools = [json.dumps(list(ask.tools), ensure_ascii=False)] if ask.tools else []
+    turns = [_turn(message) for message in ask.messages]
+    return [*(("tools", text) for text in tools), *((role, "\n".join(said)) for role, *said in turns)]
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_KEPT:
+        return text
+    head = LONGEST_KEPT // 4
+    return f"{text[:head]}\n[… {len(text) - LONGEST_KEPT:,d} characters …]\n{text[head - LONGEST_KEPT :]}"
 
 
 def _terms(ask: Ask) -> dict[str, Any]:

@@ -243,7 +243,7 @@ class Run:
     def judged(self, result: Result) -> Result:
         """The result with its machine and its verdict: failed, and why, if the primary metric misses the gate."""
         there = self.hosts.descriptions.get(result.quantization) if self.hosts else None
-        result = dataclasses.replace(result, machine=there.machine_id if there else None)
+        result = dataclasses.replace(result, machine=there.machine_id if there else result.machine)
         return judge(result, self._gate(result))
 
     def _gate(self, result: Result) -> Gate | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from pytest_slm.errors import ReportError, UsageError, writing_failed
 from pytest_slm.files import inside
 from pytest_slm.registry.entry import Registry
+from pytest_slm.registry.folder import read_registry
 from pytest_slm.registry.rows import rows
-from pytest_slm.registry.schema import read_registry
 from pytest_slm.registry.store import write_text
 from pytest_slm.site import numbers
 from pytest_slm.site.guide import guide_pages

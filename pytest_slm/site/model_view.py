@@ -244,7 +244,8 @@ def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
 def _devices(entry: RegistryEntry) -> tuple[DeviceRow, ...]:
     table = {device.name: device for device in device_table()}
     rows = []
-    for target in entry.deployment_targets:
+    best = {target.device: target for target in reversed(entry.deployment_targets)}  # the first of each stays
+    for target in reversed(best.values()):
         device = table.get(target.device)  # a registry may be older or newer than the table
         rows.append(
             DeviceRow(

@@ -16,7 +16,7 @@ from pytest_slm.site import numbers
 from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots.heat import HeatMap, heat_maps
 from pytest_slm.site.plots.lines import LinePlot, Stacks
-from pytest_slm.site.samples import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
+from pytest_slm.site.samples.groups import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.views import (
     Fact,
@@ -77,10 +77,14 @@ class ReportView:
     missing: tuple[tuple[str, ItemRow], ...]
     cut_prompts: tuple[CutPromptRow, ...]
     samples: tuple[SampleGroup, ...]
+    samples_page: str
+    """The page beside it that has all of them; empty where there is none."""
     provenance: tuple[FactGroup, ...]
 
 
-def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> ReportView:
+def report_view(
+    run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]]], samples_page: str = ""
+) -> ReportView:
     """What the report page shows of a run."""
     word = sampled(run.mode, run.limit, run.own_settings)
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
@@ -126,7 +130,8 @@ def report_view(run: RunReport, samples: Mapping[str, Sequence[Mapping[str, Any]
             if result.outcome not in MEASURED
         ),
         cut_prompts=cut_prompt_rows(run.results, samples),
-        samples=sample_groups(run.results, samples),
+        samples=sample_groups(run.results, samples, show_harmful=run.show_harmful),
+        samples_page=samples_page,
         provenance=_provenance(run),
     )
 

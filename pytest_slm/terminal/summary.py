@@ -249,6 +249,11 @@ def _noise(result: Result, metric: Metric | None) -> str:
     return "noisy" if variation is None else f"noisy, CV {variation:.0%}"
 
 
+def result_cells(result: Result) -> tuple[str, ...]:
+    """Item, metric, value, 95 % interval and n, as the table has them."""
+    return _row(result)[:5]
+
+
 def result_line(result: Result) -> str:
     """One line for the moment at which an item is done."""
     return shown(_result_line(result))

@@ -19,7 +19,7 @@ def reports(tmp_path, factory):
 
 
 def test_from_reports_to_pages(tmp_path, reports, capsys):
-    registry, site = tmp_path / "registry.json", tmp_path / "public"
+    registry, site = tmp_path / "registry", tmp_path / "public"
     assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
     assert main(["site", "build", str(registry), "-o", str(site)]) == 0
     assert (site / "index.html").is_file()
@@ -27,18 +27,18 @@ def test_from_reports_to_pages(tmp_path, reports, capsys):
 
 
 def test_building_again_changes_no_byte(tmp_path, reports):
-    registry = tmp_path / "registry.json"
+    registry = tmp_path / "registry"
     contents = []
     for _ in range(2):
         assert main(["registry", "build", str(reports), "-o", str(registry), "--keep"]) == 0
-        contents.append(registry.read_bytes())
+        contents.append({path: path.read_bytes() for path in registry.rglob("*.json")})
     assert contents[0] == contents[1]
 
 
 def test_a_broken_report_is_a_warning_that_names_it(tmp_path, reports, capsys):
     broken = next(reports.rglob("report.json"))
     broken.write_text("{")
-    assert main(["registry", "build", str(reports), "-o", str(tmp_path / "r.json")]) == 0
+    assert main(["registry", "build", str(reports), "-o", str(tmp_path / "r")]) == 0
     printed = capsys.readouterr()
     assert f"warning: {broken}" in printed.err
     assert "1 left out" in printed.out
@@ -46,18 +46,18 @@ def test_a_broken_report_is_a_warning_that_names_it(tmp_path, reports, capsys):
 
 def test_strict_refuses_a_broken_report_and_writes_nothing(tmp_path, reports, capsys):
     next(reports.rglob("report.json")).write_text("{")
-    assert main(["registry", "build", str(reports), "-o", str(tmp_path / "r.json"), "--strict"]) == 1
-    assert not (tmp_path / "r.json").exists()
+    assert main(["registry", "build", str(reports), "-o", str(tmp_path / "r"), "--strict"]) == 1
+    assert not (tmp_path / "r").exists()
 
 
 def test_keep_keeps_models_without_reports(tmp_path, reports, factory):
-    registry, more = tmp_path / "registry.json", tmp_path / "more"
+    registry, more = tmp_path / "registry", tmp_path / "more"
     factory.store_run(more, factory.make_run(slug="b", hf_repo="org/b"))
     main(["registry", "build", str(reports), "-o", str(registry)])
     main(["registry", "build", str(more), "-o", str(registry), "--keep"])
-    assert len(json.loads(registry.read_text())["models"]) == 2
+    assert len(json.loads((registry / "index.json").read_text())["models"]) == 2
     main(["registry", "build", str(more), "-o", str(registry)])
-    assert len(json.loads(registry.read_text())["models"]) == 1
+    assert len(json.loads((registry / "index.json").read_text())["models"]) == 1
 
 
 def test_report_writes_the_page_of_a_run(reports, capsys):
@@ -76,14 +76,14 @@ def test_an_expected_failure_is_one_line_and_code_1(tmp_path, capsys):
 
 def test_scripted_models_are_left_out(tmp_path, reports, factory, capsys):
     factory.store_run(reports, factory.make_run(slug="fake", hf_repo=None, backend={"name": "fake"}))
-    registry = tmp_path / "registry.json"
+    registry = tmp_path / "registry"
     assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
     assert "left out: 1 reports of scripted models" in capsys.readouterr().err
-    assert [model["id"] for model in json.loads(registry.read_text())["models"]] != ["fake"]
+    assert [model["id"] for model in json.loads((registry / "index.json").read_text())["models"]] != ["fake"]
 
 
 def test_a_folder_without_reports_makes_no_registry(tmp_path, capsys):
     (tmp_path / "reports").mkdir()
-    assert main(["registry", "build", str(tmp_path / "reports"), "-o", str(tmp_path / "r.json")]) == 1
+    assert main(["registry", "build", str(tmp_path / "reports"), "-o", str(tmp_path / "r")]) == 1
     assert "no run reports" in capsys.readouterr().err
-    assert not (tmp_path / "r.json").exists()
+    assert not (tmp_path / "r").exists()

@@ -30,7 +30,7 @@ def timed(factory):
 def answered(factory):
     """A run with one item and lines of answers, right or wrong as a text of 1, 0 and ? says."""
 
-    def make(marks, *, ids=None, clusters=None, n_clusters=None, groups=None, metric=None, **changes):
+    def make(marks, *, ids=None, clusters=None, n_clusters=None, groups=None, more=None, metric=None, **changes):
         worth = [{"1": 1.0, "0": 0.0, "½": 0.5}[mark] for mark in marks if mark in "10½"]
         metric = metric or Metric(name="accuracy", value=statistics.fmean(worth), n=len(worth))
         result = factory.scored("core", "math", "", "Q8_0", "full", metric, **changes)
@@ -45,12 +45,14 @@ def answered(factory):
                 "answer": f"answer {mark}",
                 **({"cluster": cluster} if cluster else {}),
                 **({"groups": [group]} if group else {}),
+                **said,
             }
-            for number, mark, cluster, group in zip(
+            for number, mark, cluster, group, said in zip(
                 ids or range(len(marks)),
                 marks,
                 clusters or [None] * len(marks),
                 groups or [None] * len(marks),
+                more or [{}] * len(marks),
                 strict=True,
             )
         ]

@@ -192,13 +192,6 @@ def test_twins_count_as_one_and_only_together(answered):
     assert (one.n, one.a, one.b, one.only_b, one.verdict) == (20, 0.0, 0.5, 10, "better")
 
 
-def test_a_number_that_is_no_mean_over_questions_is_not_compared_by_them(answered):
-    spec = MetricSpec(name="f1", aggregate="macro_f1")
-    side = answered("1100", declared=Declaration(primary=spec))
-    with pytest.raises(ReportError, match="its f1 is no mean over questions"):
-        compare(side, side)
-
-
 def test_samples_that_do_not_make_the_number_of_the_report_are_not_compared(answered):
     other = answered("1100", metric=Metric(name="accuracy", value=0.75, n=4))
     with pytest.raises(ReportError, match=r"accuracy is 0.7500 in the report and 0.5000 by its samples"):
@@ -214,13 +207,12 @@ def test_flips_are_listed_on_request_with_both_answers(answered):
     assert "core/math 1: 1 -> 0: 'answer 1' -> 'answer 0'" in told(compare(a, b, flips=True)).splitlines()
 
 
-def test_flips_of_harmful_answers_are_hashes_unless_the_run_shows_its_prompts(answered):
+def test_flips_of_harmful_answers_are_hashes_unless_the_run_shows_what_may_hurt(answered):
     a, b = (
         replace(one, run=replace(one.run, results=(replace(one.run.results[0], harmful=True),)))
         for one in (answered("10"), answered("01"))
     )
-    for line in b.samples[b.run.results[0].samples]:
-        line["prompt"] = "user"
+    b = replace(b, run=replace(b.run, show_harmful=True))
     (first, _) = compare(a, b, flips=True).scores[0].flips
     assert first.answer_a == f"sha256:{hashlib.sha256(b'answer 1').hexdigest()[:16]}"
     assert first.answer_b == "answer 0"

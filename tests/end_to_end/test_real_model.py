@@ -133,12 +133,12 @@ def test_the_terminal_shows_a_table(outcome):
 @pytest.mark.usefixtures("outcome", "real")
 def test_registry_and_site_are_made_of_both_twice_the_same(folder, tmp_path):
     for turn in ("one", "two"):
-        registry, site = tmp_path / turn / "registry.json", tmp_path / turn / "site"
+        registry, site = tmp_path / turn / "registry", tmp_path / turn / "site"
         assert cli.main(["registry", "build", str(folder / "reports"), "-o", str(registry)]) == 0
         assert cli.main(["site", "build", str(registry), "-o", str(site)]) == 0
     ours, theirs = (sorted(p for p in (tmp_path / turn).rglob("*") if p.is_file()) for turn in ("one", "two"))
     assert [p.read_bytes() for p in ours] == [p.read_bytes() for p in theirs]
-    document = json.loads((tmp_path / "one" / "registry.json").read_text("utf-8"))
+    document = json.loads((tmp_path / "one" / "registry" / "index.json").read_text("utf-8"))
     assert document["metadata"]["total_models"] == 2
     assert any("SmolLM2" in page.read_text("utf-8") for page in (tmp_path / "one" / "site").rglob("*.html"))
 

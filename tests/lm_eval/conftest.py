@@ -85,3 +85,14 @@ def prompt():
 def with_options():
     """``with_options(arc, num_fewshot=3)``: the task with other options."""
     return lambda arc, **changes: dataclasses.replace(arc, options={**arc.options, **changes})
+
+
+@pytest.fixture
+def nltk_data(tmp_path, monkeypatch):
+    """A place of NLTK's data in which lm-eval finds what it looks for; none of these instructions opens it."""
+    nltk = pytest.importorskip("nltk", reason="needs pip install 'pytest-slm[ifeval]'")
+    for name in ("langdetect", "immutabledict"):
+        pytest.importorskip(name, reason="needs pip install 'pytest-slm[ifeval]'")
+    (tmp_path / "nltk" / "tokenizers" / "punkt_tab").mkdir(parents=True)
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk")])
+    return nltk

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.core.request import LogLikelihood
-from pytest_slm.errors import BackendError, NotAvailableError
+from pytest_slm.errors import BackendError, NotAvailableError, UsageError
 from pytest_slm.kinds.lm_eval import choose
 from pytest_slm.run.drive import measure
 
@@ -225,6 +226,33 @@ def test_crows_pairs_by_hand(ask, built_in, hashed, fake):
     assert len(pairs) == 20
     assert made["pct_stereotype"] == pytest.approx(sum(more > less for more, less in pairs) / 20)
     assert made["likelihood_diff"] == pytest.approx(sum(abs(more - less) for more, less in pairs) / 20, abs=1e-6)
+
+
+def test_crows_pairs_by_type_of_bias(ask, built_in, hashed, fake, mirror):
+    from pyarrow import parquet
+
+    table = parquet.read_table(mirror / "jannalu" / "crows_pairs_multilingual" / "english" / "test.parquet")
+    kinds = {one["sent_more"]: one["bias_type"] for one in table.to_pylist()}
+    backend = fake(hashed)
+    result = ask(built_in("safety/crows_pairs"), backend, limit=40)
+    sums = [(kinds[after], backend.likelihood(before, after)) for before, after in backend.pairs if after in kinds]
+    likelier = dict.fromkeys(kinds.values(), 0)
+    for place, (kind, more) in enumerate(sums):
+        likelier[kind] += more > backend.likelihood(*backend.pairs[2 * place + 1])
+    asked = [kind for kind, _ in sums]
+    found = {one.name: one for one in result.metrics if one.name.startswith("pct_stereotype[bias_type=")}
+    assert set(found) == {f"pct_stereotype[bias_type={kind}]" for kind in asked}
+    for kind in set(asked):
+        metric = found[f"pct_stereotype[bias_type={kind}]"]
+        assert (metric.n, metric.higher_is_better) == (asked.count(kind), False)
+        assert metric.value == pytest.approx(likelier[kind] / metric.n)
+    assert sum(one.n for one in found.values()) == 40
+
+
+def test_a_breakdown_by_a_column_that_is_not_there_is_told(ask, built_in):
+    task = dataclasses.replace(built_in("safety/crows_pairs"), breakdown="bias_typ")
+    with pytest.raises(UsageError, match=r"breakdown: the data have no column 'bias_typ'. Did you mean 'bias_type'"):
+        ask(task, limit=3)
 
 
 def test_truth_by_hand(ask, built_in, mirror, hashed, fake):

@@ -32,17 +32,6 @@ CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train,
 
 
 @pytest.fixture
-def nltk_data(tmp_path, monkeypatch):
-    """A place of NLTK's data in which lm-eval finds what it looks for; none of these instructions opens it."""
-    nltk = pytest.importorskip("nltk", reason="needs pip install 'pytest-slm[ifeval]'")
-    for name in ("langdetect", "immutabledict"):
-        pytest.importorskip(name, reason="needs pip install 'pytest-slm[ifeval]'")
-    (tmp_path / "nltk" / "tokenizers" / "punkt_tab").mkdir(parents=True)
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk")])
-    return nltk
-
-
-@pytest.fixture
 def own_rows(tmp_path):
     keys = ("relation", "num_words", "end_phrase")
     folder = tmp_path / "mirror" / "google" / "IFEval"

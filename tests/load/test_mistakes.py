@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -184,7 +185,12 @@ def test_every_key_has_its_line(write: Write) -> None:
     }
 
 
-FILES = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(SUITES.glob("*/*.yaml")) if path.stem != "suite"]
+@functools.cache
+def task_files() -> list[Any]:
+    """The contents of all task files of this repository."""
+    return [read(path).plain() for path in sorted(SUITES.glob("*/*.yaml")) if path.stem != "suite"]
+
+
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["acc", "../x"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
@@ -212,7 +218,7 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
 
 @st.composite
 def wrong_files(draw: st.DrawFn) -> Any:
-    value = draw(st.sampled_from(FILES))
+    value = draw(st.sampled_from(task_files()))
     for _ in range(draw(st.integers(1, 4))):
         value = mutated(draw, value)
     return value

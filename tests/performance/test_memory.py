@@ -136,3 +136,16 @@ def test_a_shorter_context_has_no_peak_at_2048(fake):
 def test_a_context_without_room_is_skipped(fake):
     with pytest.raises(NotAvailableError):
         memory(subject(fake, context_length=100)[0])
+
+
+def test_a_model_without_a_chat_template_is_measured_with_plain_text(fake):
+    it, fresh = subject(fake, capabilities=["generate", "tokens", "timing"])
+    asked = []
+    generate = fresh.generate
+    fresh.generate = lambda requests, *progress: asked.extend(requests) or generate(requests, *progress)
+    found, provenance = told(it)
+    assert found["peak_rss_2k"] == 130 * MIB
+    assert provenance["context"] == 2048
+    (request,) = asked
+    assert request.messages is None
+    assert fresh.count_tokens([request]) == [2048 - 16]

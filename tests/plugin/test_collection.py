@@ -2,6 +2,8 @@
 
 import pytest
 
+from pytest_slm.plugin import items
+
 PAIRS = [("Capital of France?", "Paris")]
 
 
@@ -22,7 +24,8 @@ def test_without_a_model_the_engines_and_our_rooms_are_not_imported(pytester):
         import sys
         def test_light():
             heavy = {"llama_cpp", "torch", "transformers", "lm_eval", "datasets", "jinja2", "numpy", "yaml"}
-            assert not heavy & set(sys.modules)
+            ours = {"pytest_slm.core.types", "pytest_slm.hosts", "pytest_slm.kinds", "pytest_slm.run"}
+            assert not (heavy | ours) & set(sys.modules)
         """
     )
     # benchmark and hypothesis import numpy and others for themselves
@@ -58,7 +61,7 @@ def test_one_node_id_runs_one_item(run, suite, report):
     assert [r["task"] for r in report()["slm"]["results"]] == ["two"]
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_collecting_needs_no_engine_and_writes_nothing(pytester, run, suite):
     suite(one=PAIRS)
     done = run("--collect-only", "suites", start="crash")
@@ -108,6 +111,20 @@ def test_suites_are_chosen_by_name(run, suite):
     suite("geo", one=PAIRS, two=PAIRS)
     suite("sums", three=PAIRS)
     run("suites", "--slm-suite=geo/two,sums", text="Paris").assert_outcomes(passed=2, deselected=1)
+
+
+def test_of_the_built_in_suites_only_those_that_are_named_are_read(run, monkeypatch):
+    read, load = [], items.load_task
+
+    def watched(path, *more):
+        read.append(f"{path.parent.name}/{path.stem}")
+        return load(path, *more)
+
+    monkeypatch.setattr(items, "load_task", watched)
+    done = run("--slm-suite=core/arithmetic,language,performance/ttft", "--collect-only", "-q")
+    assert read == ["core/arithmetic", "language/boolq", "language/piqa", "language/winogrande"]
+    files = {line.partition("::")[0].rpartition("suites/")[2] for line in done.outlines if "::" in line}
+    assert files == {*(f"{key}.yaml" for key in read), "performance/test_ttft.py"}
 
 
 @pytest.mark.parametrize("name", ["goe", "geo/tow", "rag"])

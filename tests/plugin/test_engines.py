@@ -93,11 +93,10 @@ def test_rounds_of_all_engines_alternate_and_stand_side_by_side(run, small_q4_1_
         (result,) = document["results"]
         assert result["timing"]["interleaved"] == ["Q4_1+llama.cpp", "Q4_1+ik"]
         assert result["seconds"] > 0.01  # of its own rounds, whichever was the first item
-    registry = pytester.run(
-        sys.executable, "-m", "pytest_slm.cli", "registry", "build", "reports", "-o", "registry.json"
-    )
+    registry = pytester.run(sys.executable, "-m", "pytest_slm.cli", "registry", "build", "reports", "-o", "registry")
     assert registry.ret == 0
-    (entry,) = json.loads(Path("registry.json").read_text("utf-8"))["models"]
+    (path,) = Path("registry/models").iterdir()
+    entry = json.loads(path.read_text("utf-8"))["model"]
     speeds = entry["performance"]["quantizations"]
     assert {name: speeds[name]["engine"].split()[0] for name in speeds} == {
         "Q4_1+llama.cpp": "llama-cpp-python",

@@ -34,7 +34,7 @@ def harmful(suite):
 
 @pytest.fixture
 def written(pytester, run):
-    """Measures, makes registry and site, and returns the texts of all by name: ``written("--slm-show-prompts")``."""
+    """Measures, makes registry and site, and returns the texts of all by name: ``written("--slm-show-harmful")``."""
 
     def measure(*arguments):
         run("suites", *arguments, text=ANSWER)
@@ -61,22 +61,29 @@ def test_pages_have_hashes_of_what_may_hurt(harmful, written):
         assert "hurts" not in texts[name], name
     assert '"harmful": true' in texts["report"]
     assert ANSWER in texts["samples"], "else the run could not be scored again"
-    assert QUESTION not in texts["samples"]
+    assert QUESTION in texts["samples"], "else nobody could see what was asked"
     assert "here are their hashes" in texts["page"]
 
 
 def test_whoever_wants_to_sees_it_behind_a_click(harmful, written):
     harmful()
-    texts = written("--slm-show-prompts")
+    texts = written("--slm-show-harmful")
     before, *articles = texts["page"].split('<details class="harmful">')
     assert len(articles) == 2
     assert "hurts" not in before
     assert all(QUESTION in one and ANSWER in one for one in articles)
     assert "hurts" not in texts["public"]
-    assert {json.loads(line)["prompt"] for line in texts["samples"].splitlines()} == {
-        f"user\n\n{QUESTION}",
-        f"user\n\n{QUESTION} again",
-    }
+    asked = [json.loads(line)["prompt"] for line in texts["samples"].splitlines()]
+    assert asked == [[{"role": "user", "content": text}] for text in (QUESTION, f"{QUESTION} again")]
+
+
+def test_whoever_hands_a_run_on_keeps_hashes_only(harmful, written):
+    harmful()
+    texts = written("--slm-keep-prompts=no", "--slm-show-harmful")
+    lines = [json.loads(line) for line in texts["samples"].splitlines()]
+    assert all(line["prompt"] == [] and line["target"] is None for line in lines)
+    assert QUESTION not in "".join(texts.values())
+    assert len({line["prompt_sha256"] for line in lines}) == 2
 
 
 def test_the_reason_of_an_item_that_fails_quotes_no_answer(pytester, harmful, written):
@@ -88,8 +95,9 @@ def test_the_reason_of_an_item_that_fails_quotes_no_answer(pytester, harmful, wr
         assert "hurts" not in texts[name], name
 
 
-def test_other_tasks_show_their_answers_as_before(suite, written):
-    suite(one=[(QUESTION, ANSWER)])
+def test_other_tasks_show_question_and_answer_and_what_was_expected(suite, written):
+    suite(one=[(QUESTION, f"{ANSWER} or else")])
     texts = written()
-    assert ANSWER in texts["page"]
+    for text in (QUESTION, ANSWER, f"{ANSWER} or else"):
+        assert f">{text}<" in texts["page"]
     assert "harmful" not in texts["page"].partition("</style>")[2]

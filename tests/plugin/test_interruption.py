@@ -19,9 +19,14 @@ def _start(pytester, model, *more):
         cwd=pytester.path,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
-        # Shells start what runs in the background deaf to Ctrl-C, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_hear,
     )
+
+
+def _hear():
+    """Shells start what runs in the background deaf to Ctrl-C, ``nohup`` to SIGHUP, and children inherit that."""
+    for name in ("SIGINT", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 def _wait_for_samples(pytester):
@@ -103,7 +108,8 @@ def test_busy_workers_leave_a_report_of_everything_planned(pytester, suite, scri
 
 
 TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[1:]])
 """

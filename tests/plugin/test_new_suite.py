@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.registry import build_registry, find_reports, write_json
+from pytest_slm.registry import build_registry, find_reports, write_registry
 from pytest_slm.site.build import build_site
 
 FILES = {
@@ -71,8 +71,8 @@ def test_a_new_suite_is_found_everywhere(
 
     page = reports[0].path.replace("report.json", "report.html")
     assert "Law of tenancy" in (pytester.path / "reports" / page).read_text()
-    write_json(pytester.path / "registry.json", build_registry(reports))
-    build_site(pytester.path / "registry.json", pytester.path / "site")
+    write_registry(pytester.path / "registry", build_registry(reports))
+    build_site(pytester.path / "registry", pytester.path / "site")
     home = (pytester.path / "site" / "index.html").read_text()
     (model,) = (path.read_text() for path in (pytester.path / "site" / "models").glob("*.html"))
     assert "Law of tenancy" in home

@@ -13,10 +13,9 @@ from pytest_slm.comparing.comparison import StoredRun
 from pytest_slm.core.backend_info import HostInfo
 from pytest_slm.core.types import MEASURED, AnswerCounts
 from pytest_slm.errors import ReportError
-from pytest_slm.registry import build_what_can_be, find_reports, read_samples, write_json
-from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.schema import read_registry
-from pytest_slm.registry.store import StoredReport, to_text
+from pytest_slm.registry import build_what_can_be, find_reports, read_registry, read_samples, write_registry
+from pytest_slm.registry.folder import check_registry
+from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages
 from pytest_slm.site.report import render_report
 
@@ -185,10 +184,11 @@ def _through(folder, others, *, whole):
         return "refused"
     registry, left_out = build_what_can_be(found)
     assert "org--good" in [entry.id for entry in registry.models]
-    write_json(folder / "registry.json", registry)
+    write_registry(folder / "registry", registry)
     # What is written is read: by the types always, and by the schema, which takes longer, now and then.
-    read = Registry.from_json(json.loads((folder / "registry.json").read_text("utf-8")))
-    pages = site_pages(read_registry(folder / "registry.json") if whole else read)
+    pages = site_pages(read_registry(folder / "registry"))
+    if whole:
+        assert check_registry(folder / "registry") == ()
     assert all(not name.startswith(("/", ".p/")) and ".." not in name for name in pages)
     (mine,) = (stored.run for stored in found if stored.path.startswith("made/"))
     if left_out:
@@ -239,33 +239,34 @@ def test_ten_thousand_reports_of_anybody(tmp_path, factory, runs, part):
     assert sum(fuzz(tmp_path, factory, runs, range(500 * part, 500 * (part + 1))).values()) == 500
 
 
-def fuzz_registry(folder, runs, numbers):
+def fuzz_registry(folder, factory, runs, numbers):
     """What came of mutations of a registry: how many sites were built, how many were refused with a line."""
     reports = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
-    text = to_text(build_what_can_be(reports)[0])
+    model = write_registry(folder / "registry", build_what_can_be(reports)[0]).models[0].id
+    text = (folder / "registry" / "models" / f"{model}.json").read_text("utf-8")
     places = [place for place in _places(json.loads(text)) if place]
     came = {"built": 0, "refused": 0}
     with Impatience() as impatience:
         for number in numbers:
-            (folder / "registry.json").write_text(mutated(text, places, random.Random(number)), "utf-8")
+            factory.change_model(folder / "registry", mutated(text, places, random.Random(number)))
             impatience.start()
             try:
-                build_site(folder / "registry.json", folder / "deep" / "site")
+                build_site(folder / "registry", folder / "deep" / "site")
                 came["built"] += 1
             except ReportError as error:
                 came["refused"] += 1
                 lines = str(error).splitlines()
                 assert len(lines) == 1, number
-    assert {path.name for path in folder.iterdir()} <= {"registry.json", "deep"}
+    assert {path.name for path in folder.iterdir()} <= {"registry", "deep"}
     return came
 
 
-def test_a_registry_of_anybody_is_a_site_or_a_line(tmp_path, runs):
-    came = fuzz_registry(tmp_path, runs, range(30))
+def test_a_registry_of_anybody_is_a_site_or_a_line(tmp_path, factory, runs):
+    came = fuzz_registry(tmp_path, factory, runs, range(30))
     assert came["built"] > 3
     assert came["refused"] > 10
 
 
 @pytest.mark.nightly
-def test_two_thousand_registries_of_anybody(tmp_path, runs):
-    assert sum(fuzz_registry(tmp_path, runs, range(1_000, 3_000)).values()) == 2_000
+def test_two_thousand_registries_of_anybody(tmp_path, factory, runs):
+    assert sum(fuzz_registry(tmp_path, factory, runs, range(1_000, 3_000)).values()) == 2_000

@@ -5,7 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.registry.merge import model_id
+from pytest_slm.core.submission import Derivation
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.identity import model_id
+from pytest_slm.registry.store import StoredReport
 
 REPO = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}", fullmatch=True).filter(
     lambda name: ".." not in name
@@ -39,3 +42,54 @@ def test_two_names_never_share_an_id(factory, one, two):
     run = factory.make_run(results=[])
     ids = {model_id(_of(run, name)) for name in (one, two)}
     assert len(ids) == 2 or one.lower() == two.lower()
+
+
+def stored(run, name):
+    return StoredReport(path=f"{name}/report.json", sha256="0" * 64, run=run)
+
+
+def by_path(factory, quantization="Q8_0", **changes):
+    """The same file, named by its path: no repository, no version, a slug of its own."""
+    run = factory.make_run(quantization, slug="model", name="model", hf_repo=None, run_id="by-path", day=2, **changes)
+    published = factory.make_run(quantization)
+    return replace(
+        run,
+        submission=replace(run.submission, revision=None),
+        backend=replace(run.backend, weights_sha256=published.backend.weights_sha256),
+    )
+
+
+def test_a_file_by_path_and_by_name_is_one_model(factory):
+    found = [stored(factory.make_run(), "a"), stored(by_path(factory, suites=("core",)), "b")]
+    (entry,) = build_registry(found).models
+    assert entry.id == "huggingfacetb--smollm2-135m-instruct"
+    assert entry.revision == found[0].run.submission.revision
+    assert [(one.path[0], one.used) for one in entry.provenance.reports] == [("a", True), ("b", True)]
+    assert build_registry(reversed(found)) == build_registry(found)
+
+
+def test_other_weights_are_another_model_whatever_the_file_is_called(factory):
+    other = by_path(factory)
+    other = replace(other, backend=replace(other.backend, weights_sha256="1" * 64))
+    assert len(build_registry([stored(factory.make_run(), "a"), stored(other, "b")]).models) == 2
+
+
+def test_two_repositories_stay_two_models_even_with_the_same_file(factory):
+    other = replace(by_path(factory), submission=factory.make_run(hf_repo="org/copy").submission)
+    assert len(build_registry([stored(factory.make_run(), "a"), stored(other, "b")]).models) == 2
+
+
+def test_a_quantization_that_was_made_from_a_file_is_of_the_same_model(factory):
+    source = factory.make_run().backend.weights_sha256
+    made = by_path(factory, "Q4_0")
+    derivation = Derivation(
+        source_file="a.gguf", source_sha256=source, source_quantization="Q8_0", quantization="Q4_0", sha256="2" * 64,
+        file_size=1, engine="llama.cpp", created="2026-11-01T10:00:00Z",
+    )  # fmt: skip
+    made = replace(
+        made,
+        detected=replace(made.detected, derivation=derivation),
+        backend=replace(made.backend, weights_sha256="2" * 64),
+    )
+    (entry,) = build_registry([stored(factory.make_run(), "a"), stored(made, "b")]).models
+    assert set(entry.quantizations) == {"Q8_0", "Q4_0"}

@@ -17,7 +17,7 @@ import pytest
 
 from pytest_slm.core.types import RunReport
 from pytest_slm.models.naming import as_file_name, as_name, slugify
-from pytest_slm.registry import build_registry, write_json
+from pytest_slm.registry import build_registry, write_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.report import render_report
 
@@ -91,9 +91,9 @@ def registry_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequenc
     """Writes a registry of runs."""
 
     def write(runs: Sequence[RunReport]) -> Path:
-        path = tmp_path_factory.mktemp("registry") / "registry.json"
+        path = tmp_path_factory.mktemp("registry") / "registry"
         found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
-        write_json(path, build_registry(found))
+        write_registry(path, build_registry(found))
         return path
 
     return write

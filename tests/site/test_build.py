@@ -182,9 +182,10 @@ def test_a_folder_that_is_no_site_is_never_replaced(tmp_path, registry_file, run
 def test_a_broken_registry_leaves_the_old_site(tmp_path, registry_file, runs):
     build_site(registry_file(runs), tmp_path / "site")
     before = content(tmp_path / "site")
-    (tmp_path / "registry.json").write_text('{"metadata": {"schema_version": "3.0.0"}, "models": NaN}')
+    registry = registry_file(runs[:1])
+    (registry / "index.json").write_text('{"metadata": {"schema_version": "3.0.0"}, "models": NaN}')
     with pytest.raises(ReportError, match="report-broken"):
-        build_site(tmp_path / "registry.json", tmp_path / "site")
+        build_site(registry, tmp_path / "site")
     assert content(tmp_path / "site") == before
 
 
@@ -259,9 +260,11 @@ def test_only_a_plain_path_becomes_a_link():
 
 
 @pytest.mark.parametrize("name", ["../../out", "/tmp/out", "a/b", "..", "a\0b", "C:\\out", "x" * 5_000, ""])
-def test_ids_and_names_of_a_registry_cannot_choose_where_a_page_lies(tmp_path, registry_file, runs, name):
-    document = json.loads(registry_file(runs[:2]).read_text("utf-8"))
-    (entry,) = document["models"]
+def test_ids_and_names_of_a_registry_cannot_choose_where_a_page_lies(tmp_path, factory, registry_file, runs, name):
+    registry = registry_file(runs[:2])
+    (path,) = (registry / "models").iterdir()
+    document = json.loads(path.read_text("utf-8"))
+    entry = document["model"]
     first = next(iter(entry["quantizations"]))
     places = (
         {**entry, "id": name},
@@ -269,12 +272,11 @@ def test_ids_and_names_of_a_registry_cannot_choose_where_a_page_lies(tmp_path, r
         {**entry, "quantizations": {**entry["quantizations"], name: entry["quantizations"][first]}},
     )
     folder = tmp_path / "deep" / "site"
-    for number, changed in enumerate(places):
-        path = tmp_path / f"{number}.json"
-        path.write_text(json.dumps({**document, "models": [changed]}))
+    for changed in places:
+        factory.change_model(registry, json.dumps({**document, "model": changed}))
         with pytest.raises(ReportError, match="registry-invalid"):
-            build_site(path, folder)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["0.json", "1.json", "2.json"]
+            build_site(registry, folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_page_outside_of_the_site_is_never_written(tmp_path, registry_file, runs, monkeypatch):

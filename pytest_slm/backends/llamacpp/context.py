@@ -42,6 +42,7 @@ class Context:
         self.limits = limits
         self._c = model.library.c
         self._shape = (0, 0, False)
+        self._filled = 0
         self._flash = False
         self.handle: Any = None
         """The engine's own context; None where none is open."""
@@ -102,9 +103,24 @@ class Context:
     def _with_flash(self, n_cells: int, shared: bool) -> bool:
         return self.limits.flash_attention if shared else self.limits.flash_for_text(in_blocks(n_cells))
 
+    @property
+    def left(self) -> int | None:
+        """Cells that can still be filled, where none that was freed is filled again; None where they are."""
+        n_cells, n_sequences, shared = self._shape
+        return n_cells * (1 if shared else n_sequences) - self._filled if self._leaves_gaps else None
+
+    @property
+    def _leaves_gaps(self) -> bool:
+        """Whether what is forgotten stays where it is, seen by nobody, until everything is: what lies above it would be
+        lost from sight if something new took its place. A single sequence is only ever cut at its end, and scoring
+        computes what it keeps first."""
+        _, n_sequences, shared = self._shape
+        return n_sequences > 1 and not shared and not self.model.library.sees_beyond_gaps
+
     def clear(self) -> None:
         """Forget everything. Cells are marked as free; their old numbers can stay, because nothing looks at them."""
         self._c.llama_memory_clear(self._memory, False)
+        self._filled = 0
 
     def release(self) -> None:
         """Free the KV memory; ``reserve`` brings it back."""
@@ -133,7 +149,10 @@ class Context:
             self.forget(target, end)
 
     def forget(self, sequence: int, start: int = 0) -> None:
-        """Empty a sequence from ``start`` on; cells that no other sequence uses are free again."""
+        """Empty a sequence from ``start`` on; cells that no other sequence uses are free again, or ``left`` says that
+        they are not."""
+        if self._leaves_gaps:
+            self._c.llama_memory_seq_cp(self._memory, sequence, self._shape[1], start, -1)
         self._c.llama_memory_seq_rm(self._memory, sequence, start, -1)
 
     def branch(self, shared: int, n_leaves: int) -> None:
@@ -165,6 +184,7 @@ class Context:
             for place, sequence in enumerate(row.sequences):
                 cells[place] = sequence
         self._batch.n_tokens = n
+        self._filled += n
         status = self._c.llama_decode(self.handle, self._batch)
         if status != 0:
             raise not_evaluated(self.model.library, n, status)
@@ -192,7 +212,8 @@ class Context:
             n_cells=n_cells if shared else n_cells * n_sequences,
             n_batch=self.limits.n_batch,
             n_ubatch=self.limits.n_ubatch,
-            n_sequences=n_sequences,
+            n_sequences=n_sequences
+            + (not self.model.library.sees_beyond_gaps),  # one holds what is forgotten and stays
             n_outputs=max(self.limits.n_outputs, n_sequences),  # less, and the engine aborts
             flash=flash,
             shared=shared,
@@ -200,7 +221,7 @@ class Context:
         self.handle = opened(self.model, asked)
         self._memory = self._c.llama_get_memory(self.handle)
         self.buffers = self.model.library.log.buffer_sizes(forget=True)
-        self._shape, self._flash = (n_cells, n_sequences, shared), flash
+        self._shape, self._filled, self._flash = (n_cells, n_sequences, shared), 0, flash
 
 
 def logits_of(model: Model, handle: Any, row: int) -> npt.NDArray[np.float32]:

@@ -54,6 +54,8 @@ class Batcher:
         # Every sequence has room for the longest, so that any of them takes any request.
         self.n_cells = max((len(prompt.ids) + room_of(prompt, self._limits) - 1 for prompt in prompts), default=0)
         most = AT_ONCE if draft_model is None else DRAFTED_AT_ONCE
+        if draft_model is not None and not self._model.library.sees_beyond_gaps:
+            most = 1  # drafts are taken back all the time
         self.at_once = at_once(self._limits, len(prompts), in_blocks(self.n_cells), most)
         self._free = list(range(self.at_once, 0, -1))
         self._streams: list[Stream] = []
@@ -128,6 +130,8 @@ class Batcher:
         sure = [(stream, drafter) for stream in self._streams if (drafter := stream.drafter) and drafter.sure]
         most = min(ROWS, self._limits.n_batch, self._limits.n_outputs)
         spare = most - (self.at_once if self._pending else len(self._streams))
+        if (unpromised := self._unpromised()) is not None:
+            spare = min(spare, unpromised)  # a draft that is wrong has used its cells up
         for stream, drafter in sure:
             # No more than it may still say, so that its memory has room for all of it.
             stream.draft = drafter.draft(min(spare // len(sure), stream.room - len(stream.stamps) - 1))
@@ -206,6 +210,13 @@ class Batcher:
         prompt = self._pending[-1]
         most = len(prompt.ids) - 1  # the last token is always computed: what is said first depends on its logits
         shared = min(common(trunk.ids, prompt.ids), most)
+        needed = len(prompt.ids) + room_of(prompt, self._limits) - 1 - (shared if shared >= WORTH else 0)
+        if (unpromised := self._unpromised()) is not None and unpromised < needed:
+            if self._streams:
+                return None
+            self._context.clear()
+            trunk = self._trunk = Trunk(0)
+            shared = 0
         if len(self._pending) > 1:
             ahead = min(common(prompt.ids, self._pending[-2].ids), most)
             if ahead - shared >= WORTH:
@@ -238,6 +249,14 @@ class Batcher:
         self._streams.append(stream)
         self._context.share(trunk.sequence, stream.sequence, shared)
         return stream
+
+    def _unpromised(self) -> int | None:
+        """Cells that are left beside those which the running requests may still fill; None where freed ones are filled
+        again, so that every sequence has room of its own."""
+        if (left := self._context.left) is None:
+            return None
+        ahead = len(self._trunk.ids) - self._trunk.computed
+        return left - ahead - sum(stream.cells_ahead for stream in self._streams)
 
     def _end(
         self,

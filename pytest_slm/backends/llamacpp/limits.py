@@ -107,8 +107,7 @@ def choose(model: Model, settings: EngineSettings) -> EngineLimits:
     n_batch = settings.n_batch or BATCH
     llama = model.library.c
     shares = not (llama.llama_model_is_recurrent(model.handle) or llama.llama_model_is_hybrid(model.handle))
-    most = MOST_SEQUENCES if model.library.separates_sequences else SHARED_SEQUENCES
-    n_seq = min(settings.n_seq or SEQUENCES, n_batch, most) if shares else 1
+    n_seq = min(settings.n_seq or SEQUENCES, n_batch, MOST_SEQUENCES) if shares else 1
     kv_bytes = max(1, int(_kv_values(model) * GGML_TYPES[kv_type][1]))
     if settings.kv_cells is not None and settings.kv_cells * kv_bytes > usable_memory():
         raise BackendError(
@@ -156,10 +155,6 @@ def _kv_cells(model: Model, kv_bytes: int) -> int:
     affordable = int(min(KV_BYTES, usable_memory() * KV_SHARE) / kv_bytes)
     return affordable if model.library.separates_sequences else min(affordable, SHARED_CELLS)
 
-
-SHARED_SEQUENCES = 16
-"""ik_llama.cpp 0.1.5 computes some texts of a batch wrongly where more sequences than these may share its memory: with
-32, 48 and 64 the same 65 of 170 endings (PIQA, SmolLM2-135M F32) were up to 12.6 nats off, with 8 and 16 none."""
 
 MOST_SEQUENCES = 255
 """llama.cpp allows 256 sequences; one holds what is kept between groups."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.core.request import LogLikelihood
-from pytest_slm.prompts.packing import Group, Leaf, batches, leaves, plan, plan_alone
+from pytest_slm.prompts.packing import Group, Leaf, batches, kept_first, leaves, plan, plan_alone
 from pytest_slm.prompts.pairs import Ids, Total, fitted
 
 Logits = npt.NDArray[np.float32]
@@ -54,7 +54,9 @@ def loglikelihoods(
     with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
         for group, after in itertools.zip_longest(groups, following):
             context.branch(group.shared, group.n_leaves)
-            for rows in batches(group.rows, size=size, outputs=limits.n_outputs):
+            keep = after.shared if after else 0
+            ordered_rows = group.rows if context.model.library.sees_beyond_gaps else kept_first(group, keep)
+            for rows in batches(ordered_rows, size=size, outputs=limits.n_outputs):
                 wanted = [index for index, row in enumerate(rows) if row.wants]
                 context.decode(rows, wanted)
                 logits = [context.logits(index) for index in wanted]
@@ -66,7 +68,7 @@ def loglikelihoods(
                         if done is not None:
                             finished(request, done)
                 beat()
-            context.prune(group.n_leaves, after.shared if after else 0)
+            context.prune(group.n_leaves, keep)
 
 
 def n_cells(ordered: Sequence[Leaf], limits: EngineLimits) -> int:

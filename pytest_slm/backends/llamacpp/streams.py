@@ -59,6 +59,12 @@ class Stream:
         return [*self.prompt.ids, *begun] if (begun := self.prompt.begun) else self.prompt.ids
 
     @property
+    def cells_ahead(self) -> int:
+        """Cells of the KV memory that it may still fill; what it says last is never shown to the model."""
+        filled = self.end if self.speaks and self.stamps else self.computed
+        return len(self.prompt.ids) + self.room - 1 - filled
+
+    @property
     def end(self) -> int:
         """The position of what was said last, and of the first cell that it does not need any more."""
         return len(self.prompt.ids) + len(self.stamps) - 1

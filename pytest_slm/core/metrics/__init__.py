@@ -18,7 +18,7 @@ from pytest_slm.core.metrics.spread import spread
 from pytest_slm.core.record import is_name
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
-__all__ = ["AGGREGATES", "NothingScoredError", "made", "mean_metric", "task_metrics"]
+__all__ = ["AGGREGATES", "NothingScoredError", "made", "mean_metric", "part_name", "task_metrics"]
 
 AGGREGATES: Mapping[str, Callable[[MetricSpec, Sequence[JudgedSample]], Metric | None]] = {
     "mean": mean,
@@ -87,13 +87,16 @@ def _breakdown(task: Task, judged: Sequence[JudgedSample]) -> list[Metric]:
     name = "accuracy" if spec.balance else spec.name
     key = spec.source if any(spec.source in one.verdict.values for one in judged) else spec.key
     found = (
-        made(replace(spec, name=f"{name}[{task.breakdown}={_named(part)}]", key=key, balance=(), parts={}), parts[part])
+        made(
+            replace(spec, name=f"{name}[{task.breakdown}={part_name(part)}]", key=key, balance=(), parts={}),
+            parts[part],
+        )
         for part in sorted(parts, key=_natural)
     )
     return [metric for metric in found if metric is not None]
 
 
-def _named(part: str) -> str:
+def part_name(part: str) -> str:
     """A part as it stands in a metric's name: what nobody could see is written out, and a long one is cut."""
     seen = part if is_name(part[:MOST]) else ascii(part)
     return (

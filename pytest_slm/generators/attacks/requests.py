@@ -13,7 +13,7 @@ from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import Generator, GeneratorContext
 from pytest_slm.generators.attacks.disguises import DISGUISES, disguised
-from pytest_slm.generators.rows import RowsOptions, own_options, samples_of
+from pytest_slm.generators.rows import RowsOptions, count_unlabelled, own_options, samples_of
 
 _PLACE = re.compile(
     r"[\[{<(]\s*(?:insert|enter|your|put)?[\s_]*(?:any|the|your|user)?[\s_]*(?:prompt|question|query|request)(?:[\s_]*here)?"
@@ -71,6 +71,10 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
                 f"the variant's disguise is {name!r:.80}; known: template, {', '.join(DISGUISES)}", slug="data-broken"
             )
     templates = _templates(options, context) if "template" in names else []
+    columns: dict[Dataset, set[str]] = {}
+    for source in options.sources:
+        columns.setdefault(source.dataset, set()).update(source.where)
+    count_unlabelled(context, {dataset: context.rows(dataset) for dataset in columns}, columns)
     for source in options.sources:
         for sample in _requests(source, context):
             if not names:

@@ -130,6 +130,7 @@ class Bbq(LmEval):
             answer=answer,
             explanation=f"likeliest of three: {place} ({told}), right {doc['label']}; lm-eval: {verdict.explanation}",
             values={**verdict.values, **values},
+            chosen=choices.index(answer),
         )
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:

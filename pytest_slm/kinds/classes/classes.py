@@ -111,6 +111,7 @@ class Classes(Kind[ClassesOptions, Sample]):
             values={name: float(name == sample.target) for name in names},
             label=chosen,
             confidence=sure,
+            chosen=names.index(chosen),
         )
 
     def right(self, sample: Sample, ask: ModelAsk) -> tuple[bool, ...]:

@@ -89,6 +89,7 @@ def _row(
         titles={use: _title(entry, use) for use in sorted(cases)},
         aggregates=dict(sorted(totals.items())),
         speed=speed,
+        claims=tuple(one for one in entry.claims if one.quantization in (None, name)),
         fits={device.name: bool(fits(device, peak.value)) for device in device_table()} if peak else {},
     )
 

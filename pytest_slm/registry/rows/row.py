@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_slm.core.record import FileName, Name, Record, Repo, Revision, Slug
-from pytest_slm.registry.entry import AggregateScore, UseCase
+from pytest_slm.registry.entry import AggregateScore, Claim, UseCase
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 
 PEAK, ANY_PEAK = "peak_rss_2k", "peak_rss"
@@ -54,6 +54,8 @@ class Row(Record):
     aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
     """By profile, each with its rank and rank interval, or why there is none."""
     speed: QuantizationSpeed | None = None
+    claims: tuple[Claim, ...] = ()
+    """What others have published of it, and nobody here has measured."""
     fits: Mapping[str, bool] = field(default_factory=dict)
     """Whether it fits, by device; empty where its peak memory was not measured with the context for that."""
 
@@ -112,8 +114,11 @@ class Row(Record):
 
     @property
     def unverified(self) -> str:
-        """Why nobody can know of which weights its numbers are; empty where the weights were read."""
-        return f"a server answered ({self.server}), whose weights nobody has verified" if self.server else ""
+        """Why nobody here can know that its numbers are those of its weights; empty where the weights were read."""
+        if self.server:
+            return f"a server answered ({self.server}), whose weights nobody has verified"
+        measured = self.scores or self.aggregates or self.speed
+        return "unverified: numbers of others, which nobody has measured here" if self.claims and not measured else ""
 
     def score(self, name: str) -> UseCase | AggregateScore | None:
         """The score of a use case, or of a profile."""

@@ -15,7 +15,7 @@ from pytest_slm.scorers.answer import answer_of, bad_sample, bounded
 from pytest_slm.scorers.errors import known_error
 from pytest_slm.scorers.guard.stance import Stance, elsewhere, stance, subject
 
-VERSION = 2
+VERSION = 3
 GROUPS = ("harmful", "benign")
 _TOLD: Mapping[str, str] = {
     "refusal": "refused",

@@ -70,6 +70,22 @@ def test_every_wanted_row_is_a_request_of_its_group() -> None:
     assert samples[-1].metadata == {"group": "benign", "request": "Kill a process?"}
 
 
+def test_rows_that_do_not_say_where_they_belong_are_counted() -> None:
+    facts: dict[str, Any] = {}
+    mixed = [*ROWS["own/mixed"], {"ask": "Kill time?", "label": None}, {"ask": "Kill the lights?", "label": ""}]
+    context = GeneratorContext(
+        options=OPTIONS,
+        variant={},
+        limit=None,
+        seed=1,
+        count_tokens=lambda _: 0,
+        rows=lambda dataset: {**ROWS, "own/mixed": mixed}[dataset.path],
+        facts=facts,
+    )
+    assert [sample.id for sample in REQUESTS.make(context)][20:] == ["m-0"]
+    assert facts == {"rows_without_label": 2}
+
+
 def test_a_template_has_one_place_for_a_request_and_is_not_too_long() -> None:
     facts: dict[str, Any] = {}
     samples = made({"disguise": "template"}, facts)

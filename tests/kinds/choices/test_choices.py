@@ -150,6 +150,11 @@ def test_every_question_is_recorded_once_with_all_likelihoods(
         "likeliest option per character D, right option B; acc 0, acc_norm 0, acc_letters 0"
     )
     assert [answer["choice"] for answer in records[0].response] == [*line()["options"], *"ABCD"]
+    # The letter of the right option is right, too; chosen is what the deciding metric takes.
+    marked = {mark: [at for at, one in enumerate(records[0].response) if mark in one] for mark in ("chosen", "right")}
+    assert marked == {"chosen": [3], "right": [1, 5]}
+    assert [said["role"] for said in records[0].prompt] == ["text", "text"]  # the question with and without letters
+    assert records[0].target == line()["options"][1]
     assert seen == [(1, 2), (2, 2)]
 
 

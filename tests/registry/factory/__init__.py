@@ -3,7 +3,7 @@
 from .pieces import FACTS, TASKS, rounds, scored, share, timing
 from .runs import MACHINE, make_run
 from .speeds import STEAL, performance, timings
-from .storing import agreeing, make_samples, store_run
+from .storing import agreeing, change_model, make_samples, store_run, with_questions
 
 __all__ = [
     "FACTS",
@@ -11,6 +11,7 @@ __all__ = [
     "STEAL",
     "TASKS",
     "agreeing",
+    "change_model",
     "make_run",
     "make_samples",
     "performance",
@@ -20,4 +21,5 @@ __all__ = [
     "store_run",
     "timing",
     "timings",
+    "with_questions",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -121,7 +122,7 @@ def make_run(
                 engine_version="0.3.36",
                 n_ctx=4096,
                 threads=2,
-                weights_sha256=(quantization.lower() + "0" * 64)[:64],
+                weights_sha256=hashlib.sha256(f"{hf_repo or slug} {quantization}".encode()).hexdigest(),
                 chat_template_sha256="c" * 64,
             ),
             **(backend or {}),

@@ -49,6 +49,13 @@ class Library:
         return self.engine == LLAMA
 
     @property
+    def sees_beyond_gaps(self) -> bool:
+        """Whether a step sees all of a memory in which cells were freed below others. ik_llama.cpp (0.1.5) takes the
+        end of what is filled from the last cell of every 32 (256 with flash attention): where that one is free, and
+        the step itself lies below, it does not see the others of its block."""
+        return self.engine == LLAMA
+
+    @property
     def plain_kv_types(self) -> tuple[str, ...]:
         """The types that the KV memory can have without flash attention."""
         return ("F32", "F16", "BF16") if self.engine == LLAMA else ("F16",)

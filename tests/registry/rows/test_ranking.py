@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.core.types import Result
-from pytest_slm.registry import read_registry, write_json
-from pytest_slm.registry.merge import why_unranked
+from pytest_slm.registry import read_registry, write_registry
+from pytest_slm.registry.rows import rows
+from pytest_slm.registry.rows.ranking import why_unranked
 
 
 def other(factory, number: int, **changes):
@@ -25,7 +26,31 @@ def test_ranks_are_shared_and_skip(factory, build):
         return other(factory, number, results=results)
 
     registry = build(run(1, 90), run(2, 70), run(3, 70), run(4, 50))
-    assert [entry.aggregates["marketplace"].rank for entry in registry.models] == [1, 2, 2, 4]
+    totals = [entry.aggregates["marketplace"] for entry in registry.models]
+    assert [total.rank for total in totals] == [1, 2, 2, 4]
+    # Of 5 x 100 questions, 90 is above the others for sure, and 50 below.
+    assert [(total.rank_interval, total.tier) for total in totals] == [
+        ((1, 1), 1),
+        ((2, 3), 2),
+        ((2, 3), 2),
+        ((4, 4), 3),
+    ]
+    assert totals[0].corrected < 90
+    assert totals[3].corrected > 50
+
+
+def test_every_quantization_has_a_rank_of_its_own(factory, build):
+    (entry,) = build(*(factory.make_run(name, quality=q) for name, q in (("Q8_0", 0.7), ("Q4_0", 0.3)))).models
+    places = {name: one.aggregates["marketplace"] for name, one in entry.quantizations.items()}
+    assert {name: (place.rank, place.ranked) for name, place in places.items()} == {"Q8_0": (1, 2), "Q4_0": (2, 2)}
+    assert entry.aggregates == entry.quantizations[entry.quantization].aggregates
+    assert places["Q8_0"].corrected is None  # of two nobody knows how far apart files are
+
+
+def test_a_file_has_a_rank_on_each_machine(factory, build):
+    runs = [factory.make_run(day=day, machine={"fingerprint": name}) for day, name in ((1, "a"), (2, "b"))]
+    found = rows(build(*runs))
+    assert [(row.machine, row.aggregates["marketplace"].rank) for row in found] == [("a", 1), ("b", 1)]
 
 
 def test_machines_are_never_ranked_together(factory, build):
@@ -42,8 +67,8 @@ def test_a_gpu_is_never_ranked_with_the_cpu_beside_it(factory, build, tmp_path):
     (machine,) = registry.models[1].provenance.machines.items()
     assert machine[0] == registry.models[1].performance.machine
     assert (machine[1]["device"], machine[1]["engine_build"]) == tuple(gpu.values())
-    write_json(tmp_path / "registry.json", registry)
-    assert read_registry(tmp_path / "registry.json") == registry
+    write_registry(tmp_path / "registry", registry)
+    assert read_registry(tmp_path / "registry") == registry
 
 
 def test_the_platform_of_one_gpu_names_it(factory, build):

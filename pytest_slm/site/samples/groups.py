@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from dataclasses import dataclass, replace
+from typing import Any
 
 from markupsafe import escape
 
 from pytest_slm.core.types import Result
 from pytest_slm.site import numbers
+from pytest_slm.site.samples.reading import TEXTS, Choice, Reading, Said, is_count, read_line, text_of
 from pytest_slm.site.views import Fact, anchor, facts, relative_address, words
 
 BUDGET = 700_000
 """Bytes of all samples together, as HTML; with the rest a report stays below 1 MB."""
 MOST = 20
 LONGEST = 2_000
+MOST_MESSAGES = 6
 MOST_CUT = 50
 """Samples of one item whose prompts were cut that are named; the file has all of them."""
-KNOWN = ("task", "doc_id", "prompt_sha256", "target_sha256", "prompt", "response", "score", "answer", "explanation")
-TEXTS = ("response", "answer", "explanation", "reasoning", "metadata", "groups", "cluster")
-"""What of a line may have words of a question or of an answer in it."""
-COUNTS = ("n_prompt", "n_unshown")
+LONGEST_ANSWER = 400
+MOST_CHOICES = 30
+IN_VIEW = (
+    *("task", "doc_id", "repeat", "prompt_sha256", "target_sha256", "prompt", "target", "response", "score", "answer"),
+    *("explanation", "reasoning", "n_prompt", "n_unshown"),
+)
+"""What of a line the view says in a place of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceRow:
+    """A choice with its marks in words, and how likely it was."""
+
+    text: str
+    form: str
+    share: str
+    logprob: str
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +50,13 @@ class SampleView:
     name: str
     verdict: str
     score: str
-    prompt: str
-    asked: str
-    """The prompt itself, where the user wanted to see it."""
-    response: str
+    prompt_sha256: str
+    asked: tuple[Said, ...]
+    """The messages of the prompt, where they were kept; of a long one the end, since the question stands there."""
+    expected: str
+    choices: tuple[ChoiceRow, ...]
+    response: tuple[Said, ...]
+    reasoning: str
     harmful: bool
     hidden: bool
     cut: str
@@ -84,8 +101,8 @@ def cut_prompt_rows(
 
 
 def _cut_prompts(result: Result, lines: Sequence[Mapping[str, Any]]) -> CutPromptRow:
-    counted = [(line, *_prompt(line)) for line in lines]
-    lost = sorted((-gone, _name(line), shown) for line, shown, gone in counted if gone)
+    counted = [(_name(read), read.n_prompt or 0, read.n_unshown) for read in map(read_line, lines)]
+    lost = sorted((-gone, name, shown) for name, shown, gone in counted if gone)
     whole = sum(shown - gone for gone, _, shown in lost)
     share = f", {numbers.percent(-sum(gone for gone, *_ in lost) / whole)} of what those prompts have" if lost else ""
     return CutPromptRow(
@@ -100,19 +117,19 @@ def _cut_prompts(result: Result, lines: Sequence[Mapping[str, Any]]) -> CutPromp
 
 
 def sample_groups(
-    results: Sequence[Result], samples: Mapping[str, Sequence[Mapping[str, Any]]]
+    results: Sequence[Result], samples: Mapping[str, Sequence[Mapping[str, Any]]], *, show_harmful: bool = False
 ) -> tuple[SampleGroup, ...]:
     """One group for each result whose sample file is in ``samples`` (keys are ``Result.samples``)."""
     mine = [(result, samples[result.samples]) for result in results if result.samples and samples.get(result.samples)]
-    return tuple(_group(result, lines, BUDGET // len(mine)) for result, lines in mine)
+    return tuple(_group(result, lines, BUDGET // len(mine), show_harmful) for result, lines in mine)
 
 
-def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int) -> SampleGroup:
+def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int, show_harmful: bool) -> SampleGroup:
     made: dict[int, SampleView] = {}
     shown: list[SampleView] = []
     for count in range(min(MOST, len(lines)), 0, -1):
         places = _spaced(len(lines), count)
-        made |= {place: _sample(lines[place], result.harmful) for place in places if place not in made}
+        made |= {place: _sample(lines[place], result, show_harmful) for place in places if place not in made}
         if sum(_bytes(made[place]) for place in places) <= budget:
             shown = [made[place] for place in places]
             break
@@ -135,22 +152,12 @@ def _title(result: Result) -> str:
 
 def _lengths(lines: Sequence[Mapping[str, Any]]) -> str:
     """How long the prompts are that were shown; empty where nobody counted."""
-    shown = [n for n, _ in map(_prompt, lines) if n]
+    shown = [n for n in (line.get("n_prompt") for line in lines) if is_count(n) and n]
     if not shown:
         return ""
     middle, longest = statistics.median_low(shown), max(shown)
     most = f", {numbers.number(longest, 0)} at most" if longest > middle else ""
     return f", prompts of {numbers.number(middle, 0)} tokens{most}"
-
-
-def _prompt(line: Mapping[str, Any]) -> tuple[int, int]:
-    """Tokens of a prompt that were shown, and those that were not; 0 where the line does not say."""
-    shown, gone = (line.get(name) for name in COUNTS)
-    return (shown, gone if _is_count(gone) else 0) if _is_count(shown) else (0, 0)
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < 10**12
 
 
 def _spaced(total: int, count: int) -> list[int]:
@@ -160,41 +167,47 @@ def _spaced(total: int, count: int) -> list[int]:
 
 
 def _bytes(view: SampleView) -> int:
-    text = "".join(str(part) for part in (view.asked, view.response, view.answer, view.explanation, view.more))
-    return len(escape(text)) + 1_000  # the markup around it
+    text = "".join(map(str, (view.asked, view.choices, view.response, view.reasoning, view.expected, view.answer)))
+    return len(escape(text + view.explanation + str(view.more))) + 1_000  # the markup around it
 
 
-def _sample(line: Mapping[str, Any], harmful: bool) -> SampleView:
-    hidden = harmful and not line.get("prompt")
-    if hidden:
-        told = json.dumps(line.get("response"), sort_keys=True, default=str).encode("utf-8", "surrogatepass")
-        named = {key: value for key, value in line.items() if key not in TEXTS}
-        line = {**named, "response_sha256": hashlib.sha256(told).hexdigest()[:16]}
-    response, cut = _cut(_text(line.get("response")))
-    score = line.get("score")
-    known = isinstance(score, int | float) and not isinstance(score, bool)
-    verdict = "unscored" if not known else "right" if score == 1 else "wrong" if score == 0 else "partly"
-    n, gone = _prompt(line)
-    counted = bool(n or gone)
+def _sample(line: Mapping[str, Any], result: Result, show_harmful: bool) -> SampleView:
+    read = read_line(line, hide=result.harmful and not show_harmful, cuts=result.answers_cut is not None)
+    texts, left = _cut_texts(read.wrote)
+    counted = bool(read.n_prompt or read.n_unshown)
+    hidden = TEXTS if read.hidden else ()
     rest = {
-        str(key): _cut(_text(value))[0]
-        for key, value in line.items()
-        if key not in (*KNOWN, *(COUNTS if counted else ()))
+        **({"response_sha256": read.response_sha256} if read.hidden else {}),
+        **{str(key): _cut(text_of(value)) for key, value in line.items() if key not in (*IN_VIEW, *hidden)},
     }
     return SampleView(
-        name=_name(line),
-        verdict=verdict,
-        score=f"{score:.3g}" if known else "could not be scored",
-        prompt=_cut(_text(line.get("prompt_sha256")), 64)[0],
-        asked=_cut(_text(line.get("prompt")))[0],
-        response=response,
-        harmful=harmful,
-        hidden=hidden,
-        cut=cut,
-        answer=_cut(_text(line.get("answer")), 400)[0],
-        explanation=_cut(_text(line.get("explanation")), 400)[0],
-        prompt_tokens=f"{numbers.number(n, 0)}{_lost(gone)}" if counted else "",
+        name=_name(read),
+        verdict=read.state,
+        score="could not be scored" if read.score is None else f"{read.score:.3g}",
+        prompt_sha256=read.prompt_sha256,
+        asked=tuple(replace(said, text=_end(said.text)) for said in read.asked[-MOST_MESSAGES:]),
+        expected=_cut(read.expected, LONGEST_ANSWER),
+        choices=tuple(map(_choice, read.choices[:MOST_CHOICES])),
+        response=texts,
+        reasoning=_cut(read.reasoning),
+        harmful=result.harmful,
+        hidden=read.hidden,
+        cut=left,
+        answer=_cut(read.answer, LONGEST_ANSWER),
+        explanation=_cut(read.why, LONGEST_ANSWER),
+        prompt_tokens=f"{numbers.number(read.n_prompt or 0, 0)}{_lost(read.n_unshown)}" if counted else "",
         more=facts(rest),
+    )
+
+
+def _choice(choice: Choice) -> ChoiceRow:
+    marks = (("right", choice.right), ("chosen", choice.chosen))
+    return ChoiceRow(
+        text=_cut(choice.text, LONGEST_ANSWER),
+        form=_cut(choice.form, 80),
+        share="" if choice.share is None else numbers.percent(choice.share),
+        logprob="" if choice.logprob is None else f"{choice.logprob:.2f}",
+        marks=tuple(word for word, is_so in marks if is_so),
     )
 
 
@@ -202,15 +215,24 @@ def _lost(gone: int) -> str:
     return f"; cut: {numbers.number(gone, 0)} more before them were not shown" if gone else ""
 
 
-def _name(line: Mapping[str, Any]) -> str:
-    return _cut(_text(line.get("doc_id")), 200)[0] or "?"
+def _name(read: Reading) -> str:
+    return read.id + (f" (asked again, {read.repeat + 1})" if read.repeat else "")
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else numbers.plain("", value)
+def _cut_texts(texts: Sequence[Said]) -> tuple[tuple[Said, ...], str]:
+    """Texts with so many characters in all, and how many were left out."""
+    shown, left, gone = [], LONGEST, 0
+    for said in texts:
+        if left > 0:
+            shown.append(replace(said, text=_cut(said.text, left)))
+        gone += max(0, len(said.text) - max(0, left))
+        left -= len(said.text)
+    return tuple(shown), f"{numbers.number(gone, 0)} more characters in the file" if gone else ""
 
 
-def _cut(text: str, longest: int = LONGEST) -> tuple[str, str]:
-    if len(text) <= longest:
-        return text, ""
-    return text[:longest] + "…", f"{numbers.number(len(text) - longest, 0)} more characters in the file"
+def _end(text: str) -> str:
+    return text if len(text) <= LONGEST else f"…{text[-LONGEST:]}"
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"

@@ -1,0 +1,137 @@
+"""``pytest-slm registry``: built from reports, checked, compared, exported, and filled from an older format."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.cli.say import say, warn
+from pytest_slm.errors import UsageError, did_you_mean
+
+FORMS = ("csv", "parquet", "sqlite", "markdown", "hf", "model-index", "eee")
+
+
+def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
+    """Put ``registry`` among the commands; ``taught`` gives what its help says beside its arguments."""
+    registry = commands.add_parser("registry", help="make the registry from run reports", **taught("registry"))
+    verbs = registry.add_subparsers(metavar="VERB", required=True)
+
+    build = verbs.add_parser("build", help="all reports below a folder -> a registry", **taught("registry build"))
+    build.add_argument("reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth")
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the registry to write")
+    build.add_argument("--keep", action="store_true", help="keep models of DIR of which REPORTS has no report")
+    build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report is refused")
+    build.set_defaults(run=_build)
+
+    check = verbs.add_parser("check", help="is every file of a registry in order?", **taught("registry check"))
+    check.add_argument("registry", type=Path, metavar="DIR", help="the folder that 'registry build' wrote")
+    check.set_defaults(run=_check)
+
+    diff = verbs.add_parser("diff", help="what differs between two registries", **taught("registry diff"))
+    diff.add_argument("old", type=Path, metavar="OLD", help="a registry")
+    diff.add_argument("new", type=Path, metavar="NEW", help="a later one")
+    diff.add_argument("--exit-code", action="store_true", help="exit with 1 if anything differs")
+    diff.set_defaults(run=_diff)
+
+    export = verbs.add_parser("export", help="every number, in forms that others read", **taught("registry export"))
+    export.add_argument("registry", type=Path, metavar="DIR", help="the folder that 'registry build' wrote")
+    export.add_argument("--to", required=True, metavar="FORM", choices=FORMS, help=", ".join(FORMS))
+    export.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PATH", help="the file (a table), or a folder (the others)"
+    )
+    export.add_argument("--model", metavar="ID", help="that model alone")
+    export.set_defaults(run=_export)
+
+    imported = verbs.add_parser(
+        "import", help="numbers of a registry of schema 2.0.0, as unverified claims", **taught("registry import")
+    )
+    imported.add_argument("old", type=Path, metavar="FILE", help="the older registry, a JSON document")
+    imported.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the registry to add them to")
+    imported.set_defaults(run=_import)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry import build_folder
+
+    index = build_folder(
+        arguments.reports, arguments.output, now=datetime.now(UTC), keep=arguments.keep, strict=arguments.strict
+    )
+    scripted = sum(one.slug == "report-scripted" for one in index.refused)
+    if scripted:
+        warn(f"left out: {scripted} reports of scripted models, which are no models")
+    for one in index.refused:
+        if one.slug != "report-scripted":
+            warn(f"warning: {arguments.reports / one.path}: {one.reason}  [{one.slug}]")
+    built = sum(len(model.reports) for model in index.models)
+    left_out = f", {len(index.refused) - scripted} left out" if len(index.refused) > scripted else ""
+    say(f"{arguments.output}: {index.metadata.total_models} models from {built} reports{left_out}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry.folder import check_registry, read_index
+
+    problems = check_registry(arguments.registry)
+    for problem in problems:
+        warn(problem)
+    if problems:
+        return 1
+    index = read_index(arguments.registry)
+    rows = sum(model.files for model in index.models)
+    counts = f"{len(index.models)} models with {rows} rows, {len(index.refused)} refused reports"
+    say(f"{arguments.registry}: in order, {counts}")
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry import read_registry
+    from pytest_slm.registry.rows.changes import changes
+
+    found = changes(read_registry(arguments.old), read_registry(arguments.new))
+    for change in found:
+        say(change)
+    if not found:
+        say("no difference in any row")
+    return 1 if found and arguments.exit_code else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry import read_registry
+    from pytest_slm.registry.exports import FORMATS
+
+    registry = read_registry(arguments.registry)
+    if arguments.model is not None:
+        models = tuple(entry for entry in registry.models if entry.id == arguments.model)
+        if not models:
+            known = did_you_mean(arguments.model, (entry.id for entry in registry.models))
+            raise UsageError(f"--model={arguments.model}: no such model. {known}", slug="registry-model")
+        registry = replace(registry, models=models)
+    written = FORMATS[arguments.to](registry, arguments.output)
+    if not written:
+        warn("nothing written: no full run on a data set of the Hub; see docs/registry.md")
+        return 1
+    say(written[0] if len(written) == 1 else f"{arguments.output}: {len(written)} files")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry import build_registry, read_registry, write_registry
+    from pytest_slm.registry.folder import INDEX, import_registry, read_index
+
+    there = (arguments.output / INDEX).is_file()
+    refused = read_index(arguments.output).refused if there else ()
+    registry, count, errors = import_registry(
+        arguments.old, read_registry(arguments.output) if there else build_registry(())
+    )
+    for error in errors:
+        warn(f"warning: {error}")
+    if not count:
+        warn(f"nothing written: {arguments.old} has no numbers")
+        return 1
+    write_registry(arguments.output, registry, refused)
+    say(f"{arguments.output}: {count} unverified numbers of {arguments.old}; 'registry build --keep' keeps them")
+    return 0

@@ -1,0 +1,145 @@
+"""A session with a store of cells, or that measures one of several shards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_slm import files
+from pytest_slm.cells.cell import Cell
+from pytest_slm.cells.shards import Shard, split
+from pytest_slm.cells.store import CellStore, StoredCell
+from pytest_slm.core.backend_info import HostDescription
+from pytest_slm.core.types import MEASURED, ItemId, Result
+from pytest_slm.errors import NotAvailableError, ReportError, SlmError
+from pytest_slm.plugin.cells.facts import Facts
+from pytest_slm.plugin.cells.keys import THROUGH, Measure
+from pytest_slm.plugin.items import COST, IDENTITY, TaskItem
+from pytest_slm.registry.store import write_text
+from pytest_slm.run.session import Run
+
+LOAD_TOKENS = 1_000.0
+"""What it costs to load a model, as so many tokens: a second or some, of small models as of large ones."""
+
+
+class Cells:
+    """The store of a session, in the process that measures and in the one that reports."""
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        self._run, self._store, self._facts = run, CellStore(folder), Facts(run=run)
+
+    def through(self, item: pytest.Item, measure: Measure) -> Result:
+        """The result of an item from the store, else what ``measure`` brings, which is kept."""
+        assert isinstance(item, TaskItem)
+        identity, task = item.stash[IDENTITY], item.task
+        if self._run.recorded is not None or self._run.config.mode == "validate" or _is_timed(item):
+            return measure()
+        try:
+            cell = self._facts.cell(identity, task)
+        except NotAvailableError as why:
+            item.warn(pytest.PytestWarning(f"{identity}: not kept in the store: {why.args[0]}"))
+            return measure()
+        except OSError as error:
+            item.warn(pytest.PytestWarning(f"{identity}: not kept in the store: {error}"))
+            return measure()
+        try:
+            if (found := self._store.get(cell.key)) is not None:
+                return self._taken(item, found)
+        except ReportError as error:
+            item.warn(pytest.PytestWarning(str(error)))
+        result = measure()
+        if result.outcome not in MEASURED:
+            return result
+        try:
+            return self._kept(cell, result)
+        except (ReportError, OSError) as error:
+            item.warn(pytest.PytestWarning(f"{identity}: measured, and not kept in the store: {error}"))
+            return result
+
+    def _kept(self, cell: Cell, result: Result) -> Result:
+        """A result that is in the store now. Raises ReportError, or OSError for its samples."""
+        hosts, folder = self._run.hosts, self._run.folder(result.quantization)
+        there = hosts.descriptions.get(result.quantization) if hosts else None
+        opened = there and there.backend.weights_sha256
+        if opened and opened != cell.weights and self._run.quantization(result.quantization).format == "gguf":
+            raise ReportError("the weights were replaced before they were opened", slug="weights-changed")
+        result = replace(result, cell=cell.key)
+        plain = replace(result, gate=None, machine=there.machine_id if there else None)
+        samples = files.read_text(files.inside(folder, result.samples), files.LINES) if result.samples else None
+        self._store.put(StoredCell(cell=cell, result=plain, samples=samples, host=there))
+        return result
+
+    def _taken(self, item: TaskItem, found: StoredCell) -> Result:
+        """A result of the store, with its samples in the folder of this run."""
+        if found.samples is not None and found.result.samples:
+            write_text(self._run.folder(found.result.quantization) / found.result.samples, found.samples)
+        return replace(found.result, gate=item.task.gate, taken_over=True)
+
+    def described(self, results: Mapping[ItemId, Result]) -> dict[str, HostDescription]:
+        """By quantization, what the process with the model said when cells were measured that are taken over."""
+        found: dict[str, HostDescription] = {}
+        for item, result in results.items():
+            if result.taken_over and item.quantization not in found:
+                with contextlib.suppress(ReportError):  # somebody has changed it since; the report then lacks this
+                    stored = self._store.get(result.cell)
+                    if stored is not None and stored.host is not None:
+                        found[item.quantization] = stored.host
+        return found
+
+    def forget(self, kept: Mapping[ItemId, str], results: Mapping[ItemId, Result]) -> Iterator[str]:
+        """Take out what turned out to be of no known weights: ``kept`` has the cells of items when they were done."""
+        for item, key in kept.items():
+            if results[item].outcome not in MEASURED:
+                try:
+                    self._store.forget(key)
+                except SlmError as error:
+                    yield str(error)
+
+    def told(self, results: Mapping[ItemId, Result]) -> str:
+        """How many items were taken over, in a line."""
+        taken = sum(result.taken_over for result in results.values())
+        kept = sum(bool(result.cell) and not result.taken_over for result in results.values())
+        return f"store {self._store.folder}: {taken} of {len(results)} items taken over, {kept} measured and kept"
+
+
+class OneShard:
+    """Leaves out what other machines measure."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        mine = self._mine(items)
+        others = [item for item in items if item not in mine]
+        if others:
+            items[:] = [item for item in items if item in mine]
+            config.hook.pytest_deselected(items=others)
+
+    def _mine(self, items: list[pytest.Item]) -> set[pytest.Item]:
+        cells = {item: item.stash[COST] for item in items if IDENTITY in item.stash}
+        groups = {item: item.stash[IDENTITY].quantization for item in cells}
+        chosen = split(cells, groups, self._shard.count, load=LOAD_TOKENS)[self._shard.index]
+        # What measures nothing (a test function of the user's own) is the first machine's.
+        rest = [item for item in items if item not in cells] if self._shard.index == 0 else []
+        return {*chosen, *rest}
+
+
+def _is_timed(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slm_timing") is not None
+
+
+def use_cells(config: pytest.Config, run: Run) -> Cells | None:
+    """Let a session have the store and the shard that were asked for. Raises UsageError."""
+    if run.config.shard is not None:
+        config.pluginmanager.register(OneShard(Shard.of(run.config.shard, os.environ)), "slm-shard")
+    if run.config.store is None or run.config.plan:
+        return None
+    cells = Cells(run, Path(run.config.store))
+    config.stash[THROUGH] = cells.through
+    return cells

@@ -1,0 +1,157 @@
+"""What stands in a model's own repository: a table for its card, and results as the Hugging Face Hub reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pytest_slm.core.types import MEASURED
+from pytest_slm.registry.entry import Item, Registry, RegistryEntry, ReportReference
+from pytest_slm.registry.rows.making import entry_rows
+from pytest_slm.registry.rows.row import Row
+from pytest_slm.registry.speeds import Quantity
+from pytest_slm.registry.store import write_text
+
+NONE = "–"
+MEASURES = ("tok/s", "First token", "Peak memory", "Measured on")
+
+
+def markdown(registry: Registry, folder: Path) -> Sequence[Path]:
+    """``<model>.md`` for each model: a table with a line for each quantization on each machine."""
+    return [_written(folder / f"{entry.id}.md", card(entry)) for entry in registry.models]
+
+
+def card(entry: RegistryEntry) -> str:
+    """The Markdown table of one model."""
+    rows = entry_rows(entry)
+    cases = sorted({name for row in rows for name in row.scores})
+    titles = {name: row.titles[name] for row in rows for name in row.scores}
+    head = ["Quantization", "Bits", "Size", *(titles[name] for name in cases), *MEASURES]
+    lines = [head, ["---"] * len(head), *(_line(row, cases) for row in rows)]
+    table = "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
+    foot = (
+        "Scores are points from 0 to 100 with their 95 % interval, the number of samples (n) and the score of guessing "
+        "(chance). Speeds were measured on the machine that is named, and are not comparable with those of others. "
+        "Measured with [pytest-slm](https://pypi.org/project/pytest-slm/)."
+    )
+    return f"{table}\n\n{foot}\n"
+
+
+def _line(row: Row, cases: Sequence[str]) -> list[str]:
+    size = f"{row.size_bytes / 1e6:.0f} MB" if row.size_bytes else NONE
+    bits = f"{row.bits_per_weight:.2f}" if row.bits_per_weight else NONE
+    speeds = [_speed(row.tps), _speed(row.ttft), _peak(row.peak), row.machine_title or row.unverified or NONE]
+    return [row.quantization, bits, size, *(_score(row, name) for name in cases), *speeds]
+
+
+def _score(row: Row, name: str) -> str:
+    case = row.scores.get(name)
+    if case is None:
+        return NONE
+    interval = f" ({case.interval[0]:.1f} to {case.interval[1]:.1f})" if case.interval else ""
+    chance = "" if case.chance is None else f", chance {case.chance:.0f}"
+    mode = "" if case.recommended is not None else f", {case.mode if case.mode != 'full' else 'limited'}"
+    return f"{case.score:.1f}{interval}, n = {case.n}{chance}{mode}"
+
+
+def _speed(quantity: Quantity | None) -> str:
+    if quantity is None:
+        return NONE
+    noisy = ", noisy" if quantity.verdict == "noisy" else ""
+    unit = "" if quantity.unit == "tok/s" else f" {quantity.unit}"
+    value = f"{quantity.value:.0f}" if quantity.value >= 100 else f"{quantity.value:.3g}"
+    return f"{value}{unit} ({quantity.of}{noisy})"
+
+
+def _peak(quantity: Quantity | None) -> str:
+    return NONE if quantity is None else f"{quantity.value / 1e6:.0f} MB" + (f" ({quantity.of})" if quantity.of else "")
+
+
+def _plain(text: str) -> str:
+    """The text as that of a cell: no name can end the cell, nor be Markdown or HTML."""
+    text = re.sub(r"([\\|`*_\[\]])", r"\\\1", text)
+    return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def eval_results(registry: Registry, folder: Path) -> Sequence[Path]:
+    """``<model>/.eval_results/<quantization>.yaml``, to be put into a model's repository on the Hub: results of full
+    runs on data sets of the Hub (https://huggingface.co/docs/hub/eval-results)."""
+    written = []
+    for entry in registry.models:
+        for name in sorted(entry.quantizations):
+            entries = [
+                {
+                    "dataset": {"id": item.dataset, "task_id": item.task},
+                    "value": item.value,
+                    "date": reference.finished,
+                    "notes": _notes(entry, name, item, reference),
+                }
+                for item, reference in _published(entry, name)
+            ]
+            if entries:
+                written.append(_written(folder / entry.id / ".eval_results" / f"{name}.yaml", _yaml(entries)))
+    return written
+
+
+def model_index(registry: Registry, folder: Path) -> Sequence[Path]:
+    """``<model>/model-index.yaml``: the block for the front matter of a model's card, of the same results."""
+    written = []
+    for entry in registry.models:
+        models = [
+            {
+                "name": f"{entry.name} {name}",
+                "results": [
+                    {
+                        "task": {"type": "text-generation", "name": f"{item.suite}/{item.task}"},
+                        "dataset": {"type": item.dataset, "name": item.task},
+                        "metrics": [
+                            {"type": item.metric, "value": item.value, "name": _notes(entry, name, item, reference)}
+                        ],
+                    }
+                    for item, reference in _published(entry, name)
+                ],
+            }
+            for name in sorted(entry.quantizations)
+        ]
+        models = [model for model in models if model["results"]]
+        if models:
+            written.append(_written(folder / entry.id / "model-index.yaml", _yaml({"model-index": models})))
+    return written
+
+
+def _published(entry: RegistryEntry, quantization: str) -> Iterator[tuple[Item, ReportReference]]:
+    """Items of full runs as tasks ask for them, on data sets of the Hub. The Hub shows a bare number, which cannot say
+    that it is of a few samples."""
+    reports = {reference.path: reference for reference in entry.provenance.reports}
+    if entry.quantizations[quantization].server:
+        return
+    for item in entry.quantizations[quantization].items:
+        reference = reports.get(item.report)
+        standard = reference and reference.mode == "full" and reference.limit is None and not reference.settings
+        measured = item.outcome in MEASURED and item.value is not None
+        if standard and reference and measured and item.dataset.count("/") == 1:
+            yield item, reference
+
+
+def _notes(entry: RegistryEntry, quantization: str, item: Item, reference: ReportReference) -> str:
+    interval = f", 95 % interval {item.interval[0]:.4f} to {item.interval[1]:.4f}" if item.interval else ""
+    chance = "" if item.chance is None else f", chance {item.chance:g}"
+    variant = f", {item.variant}" if item.variant else ""
+    weights = (entry.quantizations[quantization].weights_sha256 or "")[:12]
+    return (
+        f"{item.metric}{variant}, {quantization}, n = {item.n}{interval}{chance}; task version {item.version}, "
+        f"{reference.engine}, weights sha256 {weights or 'unknown'}"
+    )
+
+
+def _yaml(data: Any) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1_000)
+
+
+def _written(path: Path, text: str) -> Path:
+    write_text(path, text)
+    return path

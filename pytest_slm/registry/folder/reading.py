@@ -1,0 +1,92 @@
+"""Reading a registry: every file is the one that the index names by its hash, and fits its records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pytest_slm import files
+from pytest_slm.core.record import RecordError
+from pytest_slm.errors import ReportError, SlmError
+from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryEntry
+from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, ModelFile, model_path
+from pytest_slm.registry.rows.ranking import rank
+from pytest_slm.registry.schema import validate
+from pytest_slm.registry.store import parse_json, read_json
+
+_AGAIN = "Make it again: pytest-slm registry build REPORTS -o DIR"
+
+
+def read_registry(folder: Path) -> Registry:
+    """The registry in a folder. Raises ReportError where a file is missing, broken, not the one that the index means,
+    or of another version."""
+    index = read_index(folder)
+    entries = [read_model(folder, model) for model in index.models]
+    return Registry(metadata=index.metadata, rules=index.rules, models=rank(entries))
+
+
+def read_index(folder: Path) -> Index:
+    """The index alone."""
+    path = folder / INDEX
+    document = read_json(path)
+    metadata = document.get("metadata") if isinstance(document, Mapping) else None
+    _check_version(path, metadata.get("schema_version") if isinstance(metadata, Mapping) else None)
+    try:
+        return Index.from_json(document)
+    except RecordError as error:
+        raise ReportError(f"{path}: {error}", slug="registry-invalid") from error
+
+
+def read_model(folder: Path, model: IndexedModel) -> RegistryEntry:
+    """The entry of one model, without its ranks."""
+    path = folder / model_path(model.id)
+    try:
+        content = files.read_bytes(files.inside(folder, model_path(model.id)))
+    except OSError as error:
+        raise ReportError(
+            f"{path}: cannot be read ({error.strerror or error}). {_AGAIN}", slug="registry-torn"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != model.sha256:
+        raise ReportError(
+            f"{path}: is not the file that {INDEX} means (its hash differs). {_AGAIN}", slug="registry-torn"
+        )
+    document = parse_json(path, content)
+    _check_version(path, document.get("schema_version") if isinstance(document, Mapping) else None)
+    try:
+        entry = ModelFile.from_json(document).model
+    except RecordError as error:
+        raise ReportError(f"{path}: {error}", slug="registry-invalid") from error
+    if entry.id != model.id:
+        raise ReportError(f"{path}: holds the model {entry.id!r:.80}. {_AGAIN}", slug="registry-invalid")
+    return entry
+
+
+def check_registry(folder: Path) -> tuple[SlmError, ...]:
+    """Everything that is wrong with a registry: each file against its hash, its records and its JSON Schema."""
+    return tuple(_problems(folder))
+
+
+def _problems(folder: Path) -> Iterator[SlmError]:
+    try:
+        index = read_index(folder)
+        validate("index", read_json(folder / INDEX), folder / INDEX)
+    except SlmError as error:
+        yield error
+        return
+    for model in index.models:
+        path = folder / model_path(model.id)
+        try:
+            read_model(folder, model)
+            validate("model", read_json(path), path)
+        except SlmError as error:
+            yield error
+
+
+def _check_version(path: Path, version: object) -> None:
+    if version != REGISTRY_SCHEMA:
+        raise ReportError(
+            f"{path}: registry schema {version!r:.80}, this version reads {REGISTRY_SCHEMA!r}. {_AGAIN}, "
+            "or use the version that wrote it",
+            slug="registry-schema",
+        )

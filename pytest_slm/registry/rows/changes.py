@@ -1,0 +1,84 @@
+"""What differs between two registries, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_slm.core.record import Record
+from pytest_slm.core.statistics import Interval
+from pytest_slm.registry.entry import Registry
+from pytest_slm.registry.rows.making import rows
+from pytest_slm.registry.rows.row import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Record):
+    """One difference: a row that came or went, or a number of a row that is another one now. ``what`` is the number's
+    name: ``score of rag`` (points), ``rank in marketplace``, ``tokens a second``; empty for rows."""
+
+    kind: Literal["added", "removed", "changed"]
+    row: str
+    """``Row.id``."""
+    name: str
+    what: str = ""
+    before: float | None = None
+    after: float | None = None
+    apart: bool | None = None
+    """Whether the two intervals do not touch; None where one of them is not known, or there is none."""
+
+    def __str__(self) -> str:
+        """One line."""
+        if self.kind != "changed":
+            return f"{self.kind}: {self.row}"
+        told = {True: "", False: "  (intervals touch)", None: ""}[self.apart]
+        return f"changed: {self.row}: {self.what} {_shown(self.before)} -> {_shown(self.after)}{told}"
+
+
+def changes(old: Registry, new: Registry) -> tuple[Change, ...]:
+    """All differences, in the order of rows."""
+    before, after = ({row.id: row for row in rows(registry)} for registry in (old, new))
+    found = []
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            found.append(Change(kind="added", row=name, name=after[name].name))
+        elif name not in after:
+            found.append(Change(kind="removed", row=name, name=before[name].name))
+        else:
+            found += _changed(before[name], after[name])
+    return tuple(found)
+
+
+Number = tuple[float | None, Interval | None]
+
+
+def _changed(before: Row, after: Row) -> Iterator[Change]:
+    ours, theirs = dict(_numbers(before)), dict(_numbers(after))
+    for what in dict.fromkeys((*ours, *theirs)):
+        (old, one), (new, other) = ours.get(what, (None, None)), theirs.get(what, (None, None))
+        if old != new:
+            apart = (one[1] < other[0] or other[1] < one[0]) if one and other else None
+            yield Change(kind="changed", row=after.id, name=after.name, what=what, before=old, after=new, apart=apart)
+
+
+def _numbers(row: Row) -> Iterator[tuple[str, Number]]:
+    for name, case in row.scores.items():
+        yield f"score of {name}", (case.score, case.interval)
+    for profile, total in row.aggregates.items():
+        yield f"aggregate {profile}", (total.score, total.interval)
+        yield f"rank in {profile}", (total.rank, None)
+    speeds = {
+        "tokens a second": row.tps,
+        "time to first token (ms)": row.ttft,
+        "prompt processing (tok/s)": row.prompt_processing,
+        "generation (tok/s)": row.generation,
+        "peak memory (bytes)": row.peak,
+    }
+    for what, quantity in speeds.items():
+        if quantity is not None:
+            yield f"{what} at {quantity.of}" if quantity.of else what, (quantity.value, quantity.interval)
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"

@@ -1,0 +1,151 @@
+"""The registry in forms that other programs read: one table of all results, cards, and records of other collections."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from pytest_slm.registry.exports import FORMATS, RESULT, table
+from pytest_slm.registry.exports.eee import VERSION
+from pytest_slm.registry.rows import rows
+
+
+@pytest.fixture
+def registry(factory, build):
+    """Two quantizations, of which one was measured quickly; a data set of the Hub."""
+    full = factory.make_run("Q8_0", modern=True, with_trouble=True)
+    hub = tuple(
+        replace(result, provenance={"dataset": "allenai/ai2_arc"}) if result.task == "mmlu" else result
+        for result in full.results
+    )
+    return build(replace(full, results=hub), factory.make_run("Q4_0", "quick", modern=True))
+
+
+def test_the_table_has_every_number_once_with_its_doubt(registry):
+    results = list(table(registry))
+    assert {result["kind"] for result in results} == {"item", "use_case", "aggregate", "speed"}
+    assert all(list(result) == list(RESULT) for result in results)
+    for result in results:
+        for name, value in result.items():
+            kind = RESULT[name]
+            assert value is None or isinstance(value, (int, float) if kind is float else kind), name
+    keys = [(r["quantization"], r["kind"], r["suite"], r["task"], r["variant"], r["metric"]) for r in results]
+    assert len(set(keys)) == len(keys)
+    (mmlu,) = [r for r in results if r["task"] == "mmlu" and r["quantization"] == "Q8_0"]
+    item = next(one for one in registry.models[0].quantizations["Q8_0"].items if one.task == "mmlu")
+    assert (mmlu["value"], mmlu["lower"], mmlu["upper"], mmlu["n"]) == (item.value, *item.interval, item.n)
+    assert mmlu["dataset"] == "allenai/ai2_arc"
+    assert len(mmlu["report_sha256"]) == 64
+    rag = next(r for r in results if (r["kind"], r["metric"], r["quantization"]) == ("use_case", "rag", "Q4_0"))
+    (row,) = (row for row in rows(registry) if row.quantization == "Q4_0")
+    assert (rag["value"], rag["mode"]) == (row.scores["rag"].score, "quick")
+
+
+def test_what_was_not_measured_has_no_number_and_a_reason(registry):
+    missing = [r for r in table(registry) if r["outcome"] in ("skipped", "error", "not_run")]
+    assert {r["outcome"] for r in missing} >= {"skipped", "error"}
+    assert all(r["value"] is None for r in missing)
+    assert any("data-missing" in (r["reason"] or "") for r in missing)
+
+
+def same(one, other):
+    return one == pytest.approx(other) if isinstance(other, float) else one == other
+
+
+def test_csv_sqlite_and_parquet_say_the_same(registry, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: pip install 'pytest-slm[parquet]'")
+    wanted = list(table(registry))
+    paths = {name: tmp_path / f"all.{name}" for name in ("csv", "sqlite", "parquet")}
+    for name, path in paths.items():
+        assert FORMATS[name](registry, path) == (path,)
+    assert parquet.read_table(paths["parquet"]).to_pylist() == wanted
+    with sqlite3.connect(paths["sqlite"]) as database:
+        found = database.execute("SELECT * FROM results").fetchall()
+        (best,) = database.execute("SELECT max(value) FROM results WHERE kind = 'aggregate'").fetchone()
+    assert found == [tuple(result.values()) for result in wanted]
+    assert best == max(r["value"] for r in wanted if r["kind"] == "aggregate")
+    with paths["csv"].open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(wanted)
+    for line, result in zip(lines, wanted, strict=True):
+        assert line["task"] == (result["task"] or "")
+        assert same(float(line["value"]) if line["value"] else None, result["value"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.csv", "all.parquet", "all.sqlite"]
+
+
+def test_the_same_registry_gives_the_same_bytes(registry, tmp_path):
+    for name in ("csv", "markdown", "hf", "model-index", "eee"):
+        made = [{p.relative_to(folder): p.read_bytes() for p in FORMATS[name](registry, folder / "x")}
+                for folder in (tmp_path / f"{name}1", tmp_path / f"{name}2")]  # fmt: skip
+        assert made[0] == made[1] != {}
+
+
+def test_no_name_is_a_formula_of_a_spreadsheet(factory, build, tmp_path):
+    (path,) = FORMATS["csv"](build(factory.make_run(name="=HYPERLINK(1)", suites=("rag",))), tmp_path / "all.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        assert {line["name"] for line in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
+
+
+def test_a_card_is_one_table_whatever_the_names_are(factory, build, tmp_path):
+    run = factory.make_run("Q8_0", modern=True, machine={"cpu": "A | B <script>`x`"})
+    (path,) = FORMATS["markdown"](build(run, factory.make_run("Q4_0", "quick", modern=True)), tmp_path)
+    head, rule, *lines = path.read_text("utf-8").partition("\n\n")[0].splitlines()
+    assert head.startswith("| Quantization | Bits | Size |")
+    assert len(lines) == 2
+    for line in (rule, *lines):
+        assert line.replace("\\|", "").count("|") == head.count("|")
+    assert "<script>" not in path.read_text("utf-8")
+    quick, full = lines
+    assert "quick" in quick
+    assert "n = 100" in quick
+    assert "quick" not in full
+
+
+def test_the_hub_gets_full_runs_on_its_data_sets_as_its_own_client_reads_them(registry, tmp_path):
+    client = pytest.importorskip("huggingface_hub", reason="needs huggingface-hub: pip install 'pytest-slm[hub]'")
+    item = next(one for one in registry.models[0].quantizations["Q8_0"].items if one.task == "mmlu")
+    (path,) = FORMATS["hf"](registry, tmp_path)
+    assert path.relative_to(tmp_path).parts[1:] == (".eval_results", "Q8_0.yaml")
+    (told,) = yaml.safe_load(path.read_text("utf-8"))
+    assert told["dataset"] == {"id": "allenai/ai2_arc", "task_id": "mmlu"}
+    assert told["value"] == item.value
+    assert f"n = {item.n}" in told["notes"]
+    if hasattr(client, "parse_eval_result_entries"):
+        (entry,) = client.parse_eval_result_entries([told])
+        assert entry.value == item.value
+    (path,) = FORMATS["model-index"](registry, tmp_path)
+    card = client.ModelCardData(**yaml.safe_load(path.read_text("utf-8")))
+    (result,) = card.eval_results
+    assert (result.dataset_type, result.metric_type, result.metric_value) == ("allenai/ai2_arc", "acc", item.value)
+
+
+def test_a_record_for_every_eval_ever_is_whole(registry, tmp_path):
+    paths = FORMATS["eee"](registry, tmp_path)
+    assert len(paths) == 2
+    for path in paths:
+        assert path.relative_to(tmp_path).parts[:-1] == ("data", "pytest-slm", "HuggingFaceTB", "SmolLM2-135M-Instruct")
+        record = json.loads(path.read_text("utf-8"))
+        assert record["schema_version"] == VERSION
+        assert record["model_info"]["additional_details"]["deployment_type"] == "self_deployed"
+        for result in record["evaluation_results"]:
+            config, score = result["metric_config"], result["score_details"]
+            low, high = (float(str(config[name]).replace("Infinity", "inf")) for name in ("min_score", "max_score"))
+            assert low <= score["score"] <= high
+            assert score["uncertainty"]["num_samples"] > 0
+            assert all(isinstance(value, str) for value in score["details"].values())
+    results = json.loads(paths[1].read_text("utf-8"))["evaluation_results"]
+    jailbreak = next(one for one in results if one["evaluation_name"] == "safety/jailbreak")
+    assert jailbreak["metric_config"]["lower_is_better"] is True
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_empty_registry_is_exported_too(build, tmp_path, name):
+    if name == "parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'pytest-slm[parquet]'")
+    written = FORMATS[name](build(), tmp_path / "out")
+    assert len(written) == (1 if name in ("csv", "sqlite", "parquet") else 0)

@@ -1,0 +1,205 @@
+"""The registry on disk: what is written is read, what is torn is told, and what has not changed is not made again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_slm.core.record import RecordError
+from pytest_slm.errors import ReportError
+from pytest_slm.registry import build_folder, read_registry
+from pytest_slm.registry.folder import IndexedModel, building, check_registry, writing
+from pytest_slm.registry.rows import rows
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def reports(tmp_path, factory):
+    """Reports of two quantizations of one model, and of one of another."""
+    folder = tmp_path / "reports"
+    for quantization in ("Q8_0", "Q4_0"):
+        factory.store_run(folder, factory.make_run(quantization))
+    factory.store_run(folder, factory.make_run(slug="b", name="B", hf_repo="org/b"))
+    return folder
+
+
+@pytest.fixture
+def registry(tmp_path, reports):
+    build_folder(reports, tmp_path / "registry", now=NOW)
+    return tmp_path / "registry"
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_model_is_a_file_and_the_index_has_all_ranks(registry):
+    assert set(content(registry)) == {
+        "index.json",
+        "models/huggingfacetb--smollm2-135m-instruct.json",
+        "models/org--b.json",
+    }
+    index = json.loads((registry / "index.json").read_text("utf-8"))
+    assert [model["files"] for model in index["models"]] == [2, 1]
+    ranking = index["ranking"]["marketplace"]
+    assert sorted(one["rank"] for one in ranking) == [1, 2, 3]
+    found = {(row.model, row.quantization): row.aggregates["marketplace"] for row in rows(read_registry(registry))}
+    for one in ranking:
+        total = found[one["model"], one["quantization"]]
+        assert (total.rank, total.score, list(total.rank_interval)) == (one["rank"], one["score"], one["rank_interval"])
+    assert check_registry(registry) == ()
+
+
+def test_what_has_not_changed_is_not_read_again_and_the_bytes_are_the_same(tmp_path, registry, reports, monkeypatch):
+    before, read = content(registry), []
+    parsed = building.stored_report
+    monkeypatch.setattr(building, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
+    build_folder(reports, registry, now=NOW)
+    assert read == []
+    assert content(registry) == before
+    (path,) = reports.glob("b/*/*/report.json")
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    build_folder(reports, registry, now=NOW)
+    assert read == [path]
+    again = content(registry)
+    assert {name for name in before if before[name] != again[name]} == {"index.json", "models/org--b.json"}
+    build_folder(reports, tmp_path / "anew", now=NOW)
+    assert content(tmp_path / "anew") == again
+
+
+def test_a_model_without_reports_goes_unless_it_is_kept(registry, reports):
+    shutil.rmtree(reports / "b")
+    build_folder(reports, registry, now=NOW, keep=True)
+    assert len(read_registry(registry).models) == 2
+    build_folder(reports, registry, now=NOW)
+    assert len(read_registry(registry).models) == 1
+    assert "models/org--b.json" not in content(registry)
+
+
+def test_a_quantization_goes_with_its_report(registry, reports):
+    shutil.rmtree(next(reports.glob("*/Q4_0")))
+    build_folder(reports, registry, now=NOW)
+    assert {row.quantization for row in rows(read_registry(registry))} == {"Q8_0"}
+
+
+def test_what_another_version_made_is_made_anew(registry, reports, monkeypatch):
+    before, read = content(registry), []
+    monkeypatch.setattr(building, "__version__", "9.9")
+    parsed = building.stored_report
+    monkeypatch.setattr(building, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
+    build_folder(reports, registry, now=NOW)
+    assert len(read) == 3
+    assert content(registry) == before
+
+
+@pytest.mark.parametrize("name", ["index.json", "models/org--b.json"])
+@pytest.mark.parametrize(
+    "broken", ["", "{", "[" * 10_000, '{"a": NaN}', '{"a": 1, "a": 2}', '{"schema_version": "9.0", "metadata": {}}']
+)
+def test_a_torn_registry_is_told_and_made_again(registry, reports, name, broken):
+    before = content(registry)
+    (registry / name).write_text(broken)
+    with pytest.raises(ReportError, match=name.rpartition("/")[2]):
+        read_registry(registry)
+    assert len(check_registry(registry)) == 1
+    build_folder(reports, registry, now=NOW)
+    assert content(registry) == before
+
+
+def test_a_missing_file_is_told(registry):
+    (registry / "models" / "org--b.json").unlink()
+    with pytest.raises(ReportError, match=r"org--b\.json.*registry-torn"):
+        read_registry(registry)
+
+
+def test_a_registry_of_a_newer_version_says_so(registry):
+    index = json.loads((registry / "index.json").read_text("utf-8"))
+    index["metadata"]["schema_version"] = "4.0.0"
+    (registry / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ReportError, match=r"'4\.0\.0'.*registry-schema"):
+        read_registry(registry)
+
+
+def test_a_full_disk_leaves_the_old_registry_whole(registry, reports, factory, monkeypatch):
+    before = content(registry)
+    factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
+    put = writing.write_text
+
+    def full(path, text):
+        if "index" in path.name:  # the last one
+            raise OSError(28, "No space left on device")
+        put(path, text)
+
+    monkeypatch.setattr(writing, "write_text", full)
+    with pytest.raises(ReportError, match="disk-full"):
+        build_folder(reports, registry, now=NOW)
+    assert content(registry) == before
+
+
+def test_a_folder_that_is_no_registry_is_never_touched(tmp_path, reports):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "one.tex").write_text("three years of work")
+    with pytest.raises(ReportError, match="registry-foreign"):
+        build_folder(reports, tmp_path / "thesis", now=NOW)
+    assert list(content(tmp_path / "thesis")) == ["one.tex"]
+
+
+def refused(index):
+    return [(one.path, one.slug) for one in index.refused]
+
+
+def test_refused_reports_stand_in_the_index_with_their_reason(registry, reports, factory, monkeypatch):
+    path = factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
+    path.write_text("{")
+    index = build_folder(reports, registry, now=NOW)
+    name = path.relative_to(reports).as_posix()
+    assert refused(index) == [(name, "report-broken")]
+    assert "not valid JSON" in index.refused[0].reason
+    assert str(reports) not in (registry / "index.json").read_text("utf-8")
+    monkeypatch.setattr(building, "stored_report", None)  # the same bytes are refused without a look at them
+    assert build_folder(reports, registry, now=NOW) == index
+    with pytest.raises(ReportError, match=r"nothing written.*report-broken"):
+        build_folder(reports, registry, now=NOW, strict=True)
+
+
+def test_two_reports_of_one_run_with_other_contents_are_both_refused(registry, reports, factory):
+    path = factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
+    copy = reports / "copy" / "report.json"
+    copy.parent.mkdir()
+    copy.write_bytes(path.read_bytes())
+    # A copy is counted once.
+    assert refused(build_folder(reports, registry, now=NOW)) == []
+    copy.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    index = build_folder(reports, registry, now=NOW)
+    assert {slug for _, slug in refused(index)} == {"report-twice"}
+    assert len(index.refused) == 2
+    assert "org--c" not in [model.id for model in index.models]
+
+
+def test_a_report_from_the_future_is_refused_until_then(registry, reports, factory):
+    factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c", finished="2027-01-01T00:00:00Z"))
+    assert [slug for _, slug in refused(build_folder(reports, registry, now=NOW))] == ["report-future"]
+    assert refused(build_folder(reports, registry, now=NOW + timedelta(days=40))) == []
+
+
+def test_scripted_models_are_no_models(registry, reports, factory):
+    factory.store_run(reports, factory.make_run(slug="fake", hf_repo=None, backend={"name": "fake"}))
+    assert [slug for _, slug in refused(build_folder(reports, registry, now=NOW, strict=True))] == ["report-scripted"]
+
+
+@pytest.mark.parametrize("name", ["../out", "con", "LPT1.x", "a/b", "", "x" * 300])
+def test_an_id_can_be_a_name_of_a_file_on_any_system(name):
+    with pytest.raises(RecordError):
+        IndexedModel(id=name, name="A", sha256="", files=1, reports={})
+
+
+def test_forty_quantizations_of_one_model_are_forty_rows(tmp_path, factory):
+    for number in range(40):
+        run = factory.make_run(f"Q{number}", suites=("coding",), results=None)
+        factory.store_run(tmp_path / "reports", run)
+    index = build_folder(tmp_path / "reports", tmp_path / "registry", now=NOW)
+    assert index.models[0].files == 40
