@@ -94,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--samples", type=Path, metavar="REPORTS", help="the folder of the reports: with their samples that are public"
     )
+    build.add_argument(
+        "--address",
+        default="",
+        metavar="URL",
+        help="where the pages will be, for a sitemap and the way home of 404.html",
+    )
     build.set_defaults(run=_site_build)
 
     report = commands.add_parser("report", help="write the pages of a run folder again", **taught("report"))
@@ -158,7 +164,7 @@ def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.publish import public_samples
 
     samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
-    pages = build_site(arguments.registry, arguments.output, samples)
+    pages = build_site(arguments.registry, arguments.output, arguments.address, samples)
     say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0
 

@@ -26,7 +26,7 @@ def publish(reports: Path, *, registry: Path | None, site: Path | None) -> list[
             built = sum(len(model.reports) for model in index.models)
             lines.append(f"{registry}: {index.metadata.total_models} models from {built} reports")
         if site is not None:
-            build_site(folder, site, public_samples(folder, reports))
+            build_site(folder, site, samples=public_samples(folder, reports))
             lines.append(str(site / "index.html"))
     return lines
 

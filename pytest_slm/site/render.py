@@ -36,7 +36,9 @@ def static(name: str) -> str:
 
 def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> str:
     """A page of the site: style and script are its own files, ``root`` is the way to the site's top (``../``)."""
-    policy = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+    )
     if not script:
         policy = policy.replace("script-src 'self'", "script-src 'none'")
     return _render(template, policy=policy, root=root, script=script, style=None, **views)
