@@ -18,6 +18,7 @@ from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.schema import read_registry
 from pytest_slm.registry.store import write_text
 from pytest_slm.site import numbers
+from pytest_slm.site.compare import compare_files, compare_page
 from pytest_slm.site.home_view import home_view
 from pytest_slm.site.model_view import items_view, model_view
 from pytest_slm.site.render import linked_page, single_page, static
@@ -104,6 +105,8 @@ def site_pages(registry: Registry) -> Mapping[str, str]:
         "methodology.html": linked_page("methodology.html", root="", view=methodology_view(registry.rules)),
         # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html"),
+        "compare.html": compare_page(),
+        **compare_files(registry),
     }
     for entry in registry.models:
         items = {

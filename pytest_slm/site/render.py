@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -42,11 +43,32 @@ def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> 
     return _render(template, policy=policy, root=root, script=script, style=None, **views)
 
 
+def scripted_page(template: str, names: Sequence[str], **views: Any) -> str:
+    """A page at the site's top with its style and scripts inside, which may read further scripts of the site."""
+    style, scripts = static("style.css"), [static(name) for name in names]
+    allowed = " ".join(map(_hash, scripts))
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src 'self' {allowed}; base-uri 'none'"
+    # Our own files, whose hashes the policy has.
+    inside = [Markup(script) for script in scripts]  # noqa: S704
+    return _render(
+        template,
+        policy=f"{policy}; form-action 'none'",
+        root="",
+        script="",
+        style=Markup(style),  # noqa: S704
+        scripts=inside,
+        **views,
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def single_page(template: str, **views: Any) -> str:
     """A page in one file, with its style inside and no script at all; it can be sent by mail."""
     style = static("style.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'none'; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src 'none'; base-uri 'none'; form-action 'none'"
     # Our own file, and the policy has its hash: the only text that is not escaped.
     return _render(template, policy=policy, root="", script="", style=Markup(style), **views)  # noqa: S704
 

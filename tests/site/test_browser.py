@@ -90,10 +90,11 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
         "items": site / "items" / "huggingfacetb--smollm2-135m-instruct" / "Q4_K_M.html",
         "methodology": site / "methodology.html",
         "404": site / "404.html",
+        "compare": site / "compare.html",
     }
 
 
-KINDS = ("report", "timed report", "timed model", "home", "model", "items", "methodology", "404")
+KINDS = ("report", "timed report", "timed model", "home", "model", "items", "methodology", "404", "compare")
 
 
 @pytest.fixture(scope="module")
