@@ -17,6 +17,7 @@ from pytest_slm.registry.folder import read_registry
 from pytest_slm.registry.rows import rows
 from pytest_slm.registry.store import write_text
 from pytest_slm.site import numbers
+from pytest_slm.site.compare import compare_files, compare_page
 from pytest_slm.site.guide import guide_pages
 from pytest_slm.site.guide.news import sitemap
 from pytest_slm.site.home import home_pages
@@ -96,6 +97,8 @@ def site_pages(registry: Registry, address: str = "") -> Mapping[str, str]:
         **guide_pages(registry, files, found, address),
         # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html", home=address),
+        "compare.html": compare_page(),
+        **compare_files(registry),
     }
     for entry in registry.models:
         items = {

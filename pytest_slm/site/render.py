@@ -49,24 +49,24 @@ def single_page(template: str, **views: Any) -> str:
     return _inlined(template, "'none'", **views)
 
 
-def viewer_page(template: str, script: str, **views: Any) -> str:
-    """A page with its style and its ``script`` inside, which may load further scripts from beside it and no others."""
-    source = static(script)
-    return _inlined(template, f"'self' 'sha256-{_digest(source)}'", source=Markup(source), **views)  # noqa: S704
+def scripted_page(template: str, *names: str, **views: Any) -> str:
+    """A page with its style and its scripts (``scripts`` in the template) inside, which may read further scripts from
+    beside it and no others."""
+    scripts = [static(name) for name in names]
+    allowed = " ".join(("'self'", *map(_hash, scripts)))
+    return _inlined(template, allowed, scripts=[Markup(script) for script in scripts], **views)  # noqa: S704
 
 
-def _inlined(template: str, scripts: str, **views: Any) -> str:
+def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     style = static("style.css")
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src {scripts}; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    # Our own file, and the policy has its hash: the only text that is not escaped.
-    return _render(template, policy=policy, root="", script="", style=Markup(style), **views)  # noqa: S704
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts_from}; base-uri 'none'"
+    # Our own files, of which the policy has the hashes: the only texts that are not escaped.
+    views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
+    return _render(template, root="", script="", **views)
 
 
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _render(template: str, **views: Any) -> str:

@@ -18,7 +18,6 @@ import pytest
 from pytest_slm.core.types import RunReport
 from pytest_slm.models.naming import as_file_name, as_name, slugify
 from pytest_slm.registry import build_registry, write_registry
-from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.report import render_report
 
 HOSTILE = (
@@ -87,12 +86,14 @@ def poisoned_pair(factory: ModuleType, poisoned: RunReport, hostile: str) -> lis
 
 
 @pytest.fixture(scope="session")
-def registry_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[RunReport]], Path]:
-    """Writes a registry of runs."""
+def registry_file(
+    factory: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Sequence[RunReport]], Path]:
+    """Writes a registry of runs, with the scores of their questions."""
 
     def write(runs: Sequence[RunReport]) -> Path:
         path = tmp_path_factory.mktemp("registry") / "registry"
-        found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+        found = [factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]
         write_registry(path, build_registry(found))
         return path
 

@@ -96,12 +96,13 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
         "hardware": site / "hardware" / "index.html",
         "new": site / "new.html",
         "404": site / "404.html",
+        "compare": site / "compare.html",
     }
 
 
 KINDS = (
     *("report", "samples", "timed report", "timed model", "home", "model", "items", "methodology", "404"),
-    *("task", "use case", "machine", "hardware", "new"),
+    *("task", "use case", "machine", "hardware", "new", "compare"),
 )
 
 

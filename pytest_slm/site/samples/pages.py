@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pytest_slm.core.types import Result, RunReport
-from pytest_slm.site.render import viewer_page
+from pytest_slm.site.render import scripted_page
 from pytest_slm.site.samples.reading import Line, Reading, Said, item_key, read_line
 from pytest_slm.site.views import words
 
@@ -125,7 +125,7 @@ def sample_pages(
         back=back,
         back_title=back_title,
     )
-    yield page, viewer_page("samples.html", SCRIPT, view=view)
+    yield page, scripted_page("samples.html", SCRIPT, view=view)
 
 
 def _why_not(results: Sequence[Result]) -> str:
