@@ -15,13 +15,13 @@ from pytest_slm.core.types import RunReport, Verdict
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.registry.store import read_report
 
-pytestmark = pytest.mark.subprocess  # of the model
+pytestmark = pytest.mark.slow
 
 PAIRS = [("Capital of France?", "Paris"), ("Capital of Peru?", "Lima")]
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch, no_orphans):
+def here(tmp_path, monkeypatch, short_sessions):
     """A folder of its own, in which reports are written."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -43,6 +43,7 @@ def capitals(here):
     return folder
 
 
+@pytest.mark.subprocess("model")
 def test_a_suite_of_ones_own_is_measured_and_reported(capitals, here, script):
     report = pytest_slm.measure(script(text="Paris"), paths=[capitals])
     assert isinstance(report, RunReport)
@@ -116,6 +117,7 @@ def test_several_quantizations_at_once_have_no_single_report(capitals, script):
         pytest_slm.measure(model, paths=[capitals], quant="all")
 
 
+@pytest.mark.subprocess("model")
 def test_a_second_call_knows_nothing_of_the_first(capitals, here, script):
     (here / "conftest.py").write_text(
         "def pytest_slm_register_scorers(register):\n    register('mine', 'pytest_slm.scorers.match:contains')\n"

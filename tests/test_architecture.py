@@ -29,8 +29,13 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
 def calls(path: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    return [node for node in nodes(path) if isinstance(node, ast.Call)]
 
 
 @cache
@@ -38,12 +43,12 @@ def imports(path: Path) -> list[tuple[int, str]]:
     """(line, module) of every import in a file, wherever it stands; those for type checkers only are left out."""
     guarded = {
         inner
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
     found = []
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import) and node not in guarded:
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node not in guarded:
@@ -133,7 +138,7 @@ def test_provenance_is_for_people():
     wrong = [
         f"{where(path)}:{node.lineno}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes(path)
         if (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and provenance(node.value))
         or (isinstance(node, ast.Attribute) and node.attr in ("get", "pop", "items") and provenance(node.value))
         or (isinstance(node, ast.Compare) and any(map(provenance, node.comparators)))
@@ -260,7 +265,7 @@ BUILT = {
 
 def slugs(path):
     """What errors are given as ``slug=``, as third argument (load.document), or as the class's own."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         said = []
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error"):
             said = [*node.args[2:3], *(keyword.value for keyword in node.keywords if keyword.arg == "slug")]

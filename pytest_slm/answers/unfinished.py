@@ -31,7 +31,7 @@ SCHEMA = 1
 
 FREE = (
     *("run_id", "reports", "resume", "plan", "gates", "offline", "start_timeout", "request_timeout"),
-    *("keep_prompts", "show_harmful", "baseline", "store"),
+    *("keep_prompts", "show_harmful", "registry", "site", "baseline", "store"),
     "chat_template",  # its hash stands in ``generation``
 )
 """Settings that change no answer, or that say where answers are: the sequel of a run may have others. ``canary`` is

@@ -56,9 +56,15 @@ made by this command is never touched.""",
     ),
     "report": (
         """\
-Makes the page of one run from its report.json and its samples, as pytest does at the end of a run:
-for reports that were moved, or made by an older version.""",
+Makes report.html and samples.html of one run from its report.json and its samples, as pytest does at the end
+of a run: for reports that were moved, or made by an older version.""",
         "report reports/smollm2/Q8_0/20261101T100000",
+    ),
+    "samples": (
+        """\
+Puts all samples of several runs of a model on one page: what was asked, what was expected, what came, and why
+that was right or wrong, with search and filters; of two quantizations side by side, and only what has changed.""",
+        "samples reports/smollm2/Q8_0/RUN reports/smollm2/Q4_0/RUN -o compared",
     ),
     "compare": (
         """\

@@ -92,11 +92,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("registry", type=Path, metavar="REGISTRY", help="the folder that 'registry build' wrote")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to replace by the pages")
+    build.add_argument(
+        "--samples", type=Path, metavar="REPORTS", help="the folder of the reports: with their samples that are public"
+    )
+    build.add_argument(
+        "--address",
+        default="",
+        metavar="URL",
+        help="where the pages will be, for a sitemap and the way home of 404.html",
+    )
     build.set_defaults(run=_site_build)
 
-    report = commands.add_parser("report", help="write report.html of a run folder again", **taught("report"))
+    report = commands.add_parser("report", help="write the pages of a run folder again", **taught("report"))
     report.add_argument("folder", type=Path, metavar="RUNDIR", help="folder with report.json (and samples/)")
     report.set_defaults(run=_report)
+
+    samples = commands.add_parser(
+        "samples", help="all samples of several runs on one page, two side by side", **taught("samples")
+    )
+    samples.add_argument(
+        "folders", type=Path, nargs="+", metavar="RUNDIR", help="folders with report.json and samples/"
+    )
+    samples.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the page goes")
+    samples.set_defaults(run=_samples)
 
     add_compare_command(commands, taught)
     add_cells_command(commands, taught)
@@ -129,8 +147,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.build import build_site
+    from pytest_slm.site.publish import public_samples
 
-    pages = build_site(arguments.registry, arguments.output)
+    samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
+    pages = build_site(arguments.registry, arguments.output, arguments.address, samples)
     say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0
 
@@ -139,6 +159,13 @@ def _report(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.report import write_report
 
     say(write_report(arguments.folder))
+    return 0
+
+
+def _samples(arguments: argparse.Namespace) -> int:
+    from pytest_slm.site.report import write_samples
+
+    say(write_samples(arguments.folders, arguments.output))
     return 0
 
 

@@ -56,11 +56,12 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 def _score_remarks(one: ScoreDifference, margin: float | None) -> Iterator[str]:
     if one.verdict == "equivalent" and margin is not None:
         sure = ", though there is a difference" if one.p_corrected <= ALPHA else ""
-        yield f"they differ by less than {_points(margin)}{sure}"
+        yield f"equivalent: they differ by less than {_points(margin)}{sure}"
     elif one.verdict == "not told apart" and one.detectable is not None:
-        yield f"{one.n} questions would have shown {_points(one.detectable)}, and may hide a smaller difference"
+        seen = f"differences from {_points(one.detectable)} on"
+        yield f"not told apart; n = {one.n} can see {seen}, and may hide smaller ones"
     elif one.verdict == "too few":
-        yield f"{one.n} questions cannot show a difference, however large"
+        yield f"too few: n = {one.n} cannot show a difference, however large"
     yield from one.notes
 
 
@@ -113,13 +114,12 @@ def _score(one: ScoreDifference) -> tuple[str, ...]:
 
 def _remarks(timings: Sequence[TimingDifference]) -> Iterator[str]:
     yield from (f"{one.item} {one.quantity}: {one.verdict}: {one.reason}" for one in timings if one.reason)
-    noise = [
-        f"{one.item}: {side} is noisy: {why}"
-        for one in timings
-        for side, why in (("A", one.a.noise), ("B", one.b.noise))
-        if why
-    ]
-    yield from dict.fromkeys(noise)  # an item's quantities share its rounds
+    noise: dict[tuple[str, str], dict[str, None]] = {}
+    for one in timings:
+        for side, why in (("A", one.a.noise), ("B", one.b.noise)):
+            if why:  # an item's quantities share its rounds
+                noise.setdefault((side, why), {})[one.item] = None
+    yield from (f"{side} is noisy, {why}: {', '.join(items)}" for (side, why), items in noise.items())
 
 
 def _with_unit(value: float, unit: str) -> str:

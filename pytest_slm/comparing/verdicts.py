@@ -10,8 +10,8 @@ from pytest_slm.comparing.drops import counted, probability, sight
 from pytest_slm.core.comparison import BaselineVerdict
 from pytest_slm.core.config import BaselineOptions
 from pytest_slm.core.types import Result, RunReport
-from pytest_slm.terminal.summary import name_of
 from pytest_slm.terminal.table import aligned
+from pytest_slm.terminal.words import name_of
 
 HEAD = ("item", "n", "baseline", "this run", "change", "95 % interval", "p", "sees", "verdict")
 

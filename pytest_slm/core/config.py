@@ -83,6 +83,10 @@ class RunConfig(Record):
     """The lines of samples have what was asked and what was expected beside the hashes of both."""
     show_harmful: bool = False
     """The pages of the run show texts that may hurt, behind a click; else hashes stand in their place."""
+    registry: str | None = None
+    """Where a registry of all reports in ``reports`` is made when the run ends."""
+    site: str | None = None
+    """Where a site of them is made."""
     canary: bool = True
     """A model that knows no order of words is an error before anything is measured."""
     start_timeout: float = 120.0

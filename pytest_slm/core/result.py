@@ -277,8 +277,9 @@ class RunReport(Record):
     """For a run with a time budget: asked_s, planned_s, took_s and planning_s in seconds, the samples that were chosen
     by item and those available, the measured rates, and why."""
     harness: Mapping[str, float | None] = field(default_factory=dict)
-    """wall_s; startup_s, from the command to the first item; host_s, spent waiting for the model; share, what is left
-    of the wall time; peak_rss in bytes, of the session's own process; weights_s, spent on reading the weights again."""
+    """wall_s, of the session; took_s, from the first item of this quantization to the end of its last; startup_s, from
+    the command to the first item; host_s, spent waiting for the model; share, what is left of the wall time; peak_rss
+    in bytes, of the session's own process; weights_s, spent on reading the weights again."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

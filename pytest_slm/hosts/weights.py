@@ -109,10 +109,11 @@ class WeightsInUse:
                 self._problems[quantization] = problem
             del self._open[quantization]
 
-    def problems(self) -> Mapping[str, BackendError]:
-        """By quantization, why nothing that was measured of it is a number. Reads all that were not read yet."""
+    def problems(self, only: str | None = None) -> Mapping[str, BackendError]:
+        """By quantization, why nothing that was measured of it is a number. Reads all that were not read yet, or
+        ``only`` those of one."""
         try:
-            for quantization in list(self._open):
+            for quantization in list(self._open) if only is None else [only]:
                 self.read(quantization)
         except KeyboardInterrupt:  # of somebody who wants to go; what nobody has read is not known
             unknown = BackendError(

@@ -91,7 +91,7 @@ class Active:
         return outcome, "" if config.stash[LIVE].tells_results else letter, word
 
 
-WORDS = {"passed": (".", "PASSED"), "failed": ("F", "FAILED"), "skipped": ("s", "SKIPPED"), "error": ("E", "ERROR")}
+WORDS = {"passed": (".", "MEASURED"), "failed": ("F", "FAILED"), "skipped": ("s", "SKIPPED"), "error": ("E", "ERROR")}
 
 
 def outcome_of(report: pytest.TestReport) -> str | None:

@@ -17,7 +17,10 @@ from pytest_slm.core.submission import ENGINES, KERNELS, EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.files import name_problem, read_text
 
-PATHS = (*("model", "data", "reports", "run_id", "rescore", "baseline", "store", "chat_template", "engine_lib"),)
+PATHS = (
+    *("model", "data", "reports", "run_id", "rescore", "registry", "site", "baseline", "store"),
+    *("chat_template", "engine_lib"),
+)
 """Options whose value is a path, or becomes a part of one."""
 REPEATABLE = ("task", "gate", "set")
 LISTS = ("suite", "quant", "task", "kernels")
@@ -26,8 +29,8 @@ LONGEST_TEMPLATE = 256 * 1024
 GENERATION_OPTIONS = ("temperature", "top_p", "max_tokens", "system", "chat_template", "fewshot", "repeats")
 SETTINGS = ("engine", "engine_lib", "kernels", "gpu_layers", *GENERATION_OPTIONS, "set")
 """The options of this file, by the names of their values."""
-RECORDS = ("keep_prompts", "show_harmful")
-"""The options that say what is kept of a run."""
+RECORDS = ("keep_prompts", "show_harmful", "registry", "site")
+"""The options that say what is kept of a run, and what is made of it at once."""
 SET_KEYS = (
     *(field.name for field in fields(EngineSettings)),
     *(name for name in SAMPLING if name not in GENERATION_OPTIONS),
@@ -36,7 +39,7 @@ SET_KEYS = (
 
 
 def add_records(add: Callable[..., None]) -> None:
-    """Declare those of what is kept."""
+    """Declare those of what is kept and made."""
     add(
         "--slm-keep-prompts",
         choices=("yes", "no"),
@@ -49,11 +52,14 @@ def add_records(add: Callable[..., None]) -> None:
         default=None,
         help="the pages of this run show texts that may hurt, behind a click, instead of their hashes",
     )
+    add("--slm-registry", metavar="DIR", help="when the run ends, make the registry of all reports in --slm-reports")
+    add("--slm-site", metavar="DIR", help="when the run ends, make the site of all reports in --slm-reports")
 
 
 def records_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """Their values, as the fields of a ``RunConfig``."""
-    return {"keep_prompts": given["keep_prompts"] != "no", "show_harmful": bool(given["show_harmful"])}
+    places = {name: None if given[name] is None else str(path_of(given[name])) for name in ("registry", "site")}
+    return {"keep_prompts": given["keep_prompts"] != "no", "show_harmful": bool(given["show_harmful"]), **places}
 
 
 def add_settings(add: Callable[..., None]) -> None:

@@ -22,7 +22,15 @@ from pytest_slm.plugin.baselines.hooks import HeldAgainst
 from pytest_slm.plugin.baselines.step_summary import write_step_summary
 from pytest_slm.plugin.cells.hooks import Cells
 from pytest_slm.plugin.items import LIVE, planned
-from pytest_slm.run.assembly import SessionFacts, assemble, drop_torn_off, take_back, unchecked_gates, write_report
+from pytest_slm.run.assembly import (
+    SessionFacts,
+    assemble,
+    drop_torn_off,
+    publish,
+    take_back,
+    unchecked_gates,
+    write_report,
+)
 from pytest_slm.run.session import Run
 from pytest_slm.terminal.engines import side_by_side
 from pytest_slm.terminal.progress import live_line
@@ -47,6 +55,7 @@ class Reporter:
         self._reports: tuple[RunReport, ...] = ()
         self._problems: list[str] = []
         self._written: list[Path] = []
+        self._published: list[str] = []
         # pytest-json-report makes its report, we put it where the run is. It cannot do without the terminal's options.
         if not config.getoption("json_report", True) and hasattr(config.option, "tbstyle"):
             config.option.json_report, config.option.json_report_file = True, ""
@@ -86,8 +95,9 @@ class Reporter:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._first_item = self._first_item or time.time()
-        if nodeid in self._known.planned:
-            self._config.stash[LIVE].start(self._known.planned[nodeid])
+        if (item := self._known.planned.get(nodeid)) is not None:
+            self._known.seen(item.quantization, time.time())
+            self._config.stash[LIVE].start(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -99,7 +109,10 @@ class Reporter:
         elif report.failed:
             self._known.lost[report.nodeid] = str(report.longrepr).strip().splitlines()[-1]
         if report.when == "teardown" and report.nodeid in self._known.planned:
-            live.finish(self._known.planned[report.nodeid])
+            item = self._known.planned[report.nodeid]
+            live.finish(item)
+            self._known.seen(item.quantization, time.time())
+            self._finish_early(item.quantization)
         elif not report.passed:
             live.clear()
 
@@ -143,8 +156,7 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)  # after tables of other plugins: ours is what was asked for
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for report in self._reports:
-            summarize(terminalreporter, report)
+        summarize(terminalreporter, self._reports)
         for line in side_by_side(self._reports):
             terminalreporter.write_line(line)
         if self._cells is not None and not self._idle:
@@ -156,8 +168,8 @@ class Reporter:
                 "slm: interrupted. Finished items and finished batches of answers are kept; the same command with "
                 "--slm-resume goes on from there"
             )
-        for path in self._written:
-            terminalreporter.write_line(shown(f"slm: {path}"))
+        for line in (*map(str, self._written), *self._published):
+            terminalreporter.write_line(shown(f"slm: {line}"))
         for problem in self._problems:
             terminalreporter.write_line(shown(f"slm: {problem}"), red=True, bold=True)
 
@@ -166,6 +178,24 @@ class Reporter:
             self._run.hosts.close()
         if not self._idle:
             self._run.drop_empty_folders()
+
+    def _finish_early(self, quantization: str) -> None:
+        """Leave the report of a quantization as soon as it is done: others may take hours, or end badly. It is written
+        again at the end, with pytest's own account of all tests."""
+        run, known = self._run, self._known
+        distributed = self._config.pluginmanager.has_plugin("slm-controller")
+        # With a store each result is kept by itself as it comes, and forgotten at the end where its weights changed.
+        alone = not distributed and self._cells is None
+        if len(run.quantizations) == 1 or not alone or not known.is_done(quantization):
+            return
+        if run.hosts is not None:
+            known.hosts = run.hosts.descriptions
+        take_back(run, known, {}, only=quantization)
+        finished = time.time()
+        harness = self._harness(finished, alone=True)
+        for report in assemble(run, known, finished=finished, interrupted=False, harness=harness, only=quantization):
+            with contextlib.suppress(ReportError):  # the end tries again, and tells of it
+                write_report(run.folder(quantization), report, {"created": known.began})
 
     # -- reports -------------------------------------------------------------------------------------------------
 
@@ -202,6 +232,10 @@ class Reporter:
         for report in self._reports:
             answers.close(self._run.folder(report.quantization), complete=complete)
         self._config.stash[REPORTS] = self._reports
+        try:
+            self._published = publish(self._run.config)
+        except ReportError as error:
+            self._problem(str(error))
         for line in unchecked_gates(self._run.config.gates, self._reports):
             self._problem(line)
         for problem in write_step_summary(self._reports):

@@ -98,6 +98,10 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
         end_politely(config)
     if settings.plan or settings.budget is not None:
         _plan(config, run)
+    if not any(argument.startswith("--benchmark") for argument in config.invocation_params.args):
+        config.option.benchmark_quiet = (
+            True  # its tables tell the rounds again; whoever asks for anything of it gets them
+        )
     if not config.pluginmanager.has_plugin("benchmark"):
         config.pluginmanager.register(WithoutBenchmark(), "slm-without-benchmark")
     config.pluginmanager.register(Reporter(config, run, held, cells), "slm-reporter")

@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_slm import answers
 from pytest_slm.core.backend_info import HostDescription
+from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import MEASURED, PROPERTY, REPORT_SCHEMA, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError, without_folders
 from pytest_slm.machine.hardware import installed_versions
@@ -36,21 +37,39 @@ class SessionFacts:
     """Node id to the reason, for items that ended without a result of their own (their worker died)."""
     hosts: Mapping[str, HostDescription] = field(default_factory=dict)
     """Quantization to what the process that held it said."""
+    spans: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Quantization to when its first item began, and when the last one ended until now."""
+
+    def seen(self, quantization: str, now: float) -> None:
+        """An item of it begins or ends."""
+        self.spans[quantization] = (self.spans.get(quantization, (now, now))[0], now)
+
+    def is_done(self, quantization: str) -> bool:
+        """Whether each of its items that were planned has a result."""
+        return all(item in self.results for item in self.planned.values() if item.quantization == quantization)
 
 
 def assemble(
-    run: Run, known: SessionFacts, *, finished: float, interrupted: bool, harness: Mapping[str, float | None]
+    run: Run,
+    known: SessionFacts,
+    *,
+    finished: float,
+    interrupted: bool,
+    harness: Mapping[str, float | None],
+    only: str | None = None,
 ) -> tuple[RunReport, ...]:
-    """The reports of a session, for quantizations of which anything was planned. Nothing that was planned is missing
-    in them: what has no result is an error or not run."""
+    """The reports of a session (or the one of the quantization ``only``), for quantizations of which anything was
+    planned. Nothing that was planned is missing in them: what has no result is an error or not run."""
     reports = []
     for quantization in run.quantizations:
         name = quantization.name
         planned = {node: item for node, item in known.planned.items() if item.quantization == name}
         results = [result for item, result in known.results.items() if item.quantization == name]
         missing = [(node, item) for node, item in planned.items() if item not in known.results]
-        if not planned and not results:
+        if (not planned and not results) or only not in (None, name):
             continue
+        began, ended = known.spans.get(name, (None, None))
+        took = None if began is None or ended is None else ended - began
         there = known.hosts.get(name)
         reports.append(
             RunReport(
@@ -78,16 +97,17 @@ def assemble(
                 limit=_limit(run),
                 generation=run.config.generation,
                 budget=None if run.budget is None else {**run.budget, "took_s": finished - known.began},
-                harness=harness,
+                harness={**harness, "took_s": took},
             )
         )
     return tuple(reports)
 
 
-def take_back(run: Run, known: SessionFacts, document: dict[str, Any]) -> list[str]:
+def take_back(run: Run, known: SessionFacts, document: dict[str, Any], only: str | None = None) -> list[str]:
     """Make errors of what was measured of weights that are not, at the end, those that were opened, in the results and
-    in pytest-json-report's document, and say why. Their answers are of no known model, and are forgotten."""
-    problems = run.hosts.weights.problems() if run.hosts else {}
+    in pytest-json-report's document, and say why. Their answers are of no known model, and are forgotten. ``only`` one
+    quantization is looked at where the others are not done yet."""
+    problems = run.hosts.weights.problems(only) if run.hosts else {}
     for name, problem in problems.items():
         if problem.slug == "weights-changed":
             answers.close(run.folder(name), complete=True)
@@ -113,13 +133,29 @@ def _limit(run: Run) -> int | None:
 
 
 def write_report(folder: Path, report: RunReport, document: Mapping[str, Any]) -> Sequence[Path]:
-    """Write ``report.json`` (pytest-json-report's ``document`` with the section ``slm``), then ``report.html``."""
-    from pytest_slm.site.report import render_report  # at use: the first item need not wait for templates
+    """Write ``report.json`` (pytest-json-report's ``document`` with the section ``slm``), then the pages of it; returns
+    the paths of those that a reader opens."""
+    from pytest_slm.site.report import PAGE_NAME, run_pages  # at use: the first item need not wait for templates
 
-    data, page = folder / "report.json", folder / "report.html"
+    data = folder / "report.json"
     write_json(data, {**_tests_of(document, report.quantization), "slm": report.to_json()})
-    write_text(page, render_report(report, read_samples(folder, report)))
-    return data, page
+    for name, text in run_pages(report, read_samples(folder, report)):
+        write_text(folder / name, text)
+    return data, folder / PAGE_NAME
+
+
+def publish(config: RunConfig) -> list[str]:
+    """Make the registry and the site of all reports, where they are wanted; returns lines about them. Raises
+    ReportError."""
+    if config.registry is None and config.site is None:
+        return []
+    from pytest_slm.site.publish import publish as make  # at use: most sessions want neither
+
+    places = {
+        name: None if path is None else Path(path)
+        for name, path in (("registry", config.registry), ("site", config.site))
+    }
+    return make(Path(config.reports), **places)
 
 
 def unchecked_gates(gates: Mapping[str, float], reports: Sequence[RunReport]) -> list[str]:

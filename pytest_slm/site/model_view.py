@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
-from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.entry import Composite, Item, Rate, RegistryEntry, UseCase
 from pytest_slm.registry.rows import machine_name
-from pytest_slm.registry.speeds import Performance
+from pytest_slm.registry.speeds import Performance, QuantizationSpeed
 from pytest_slm.site import numbers
-from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
-from pytest_slm.site.plots.lines import LinePlot, Stacks
-from pytest_slm.site.plots.pareto import Pareto, pareto
-from pytest_slm.site.speed import Bars, caution, machine_charts, machine_notes
+from pytest_slm.site.compare import file_key, has_file
+from pytest_slm.site.model.card import Card, card
+from pytest_slm.site.model.commands import FileCommands, file_commands
+from pytest_slm.site.model.context import ContextTable, context_table
+from pytest_slm.site.model.forest import Forest, comparisons, forest, most_precise
+from pytest_slm.site.model.speeds import MachineSection, machine_section
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -43,31 +44,6 @@ class QuantizationRow:
     bits: str
     size: str
     made_from: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MachineSection:
-    """Speed and memory of all quantizations on one machine."""
-
-    title: str
-    caution: str
-    charts: tuple[Bars, ...]
-    front: Pareto | None
-    plots: tuple[LinePlot, ...]
-    stacks: tuple[Stacks, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceRow:
-    """A device, and the best quantization that fits on it."""
-
-    title: str
-    fits: bool
-    quantization: str
-    peak: str
-    usable: str
-    basis: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +87,15 @@ class ModelView:
     composites: tuple[tuple[str, tuple[ItemRow, ...]], ...]
     """Totals of benchmarks over several tasks, by suite."""
     safety: tuple[ItemRow, ...]
+    card: Card
+    forest: Forest | None
+    compare: str
+    """The address of the page that compares its quantizations, from the site's top; empty where there is nothing to."""
     columns: tuple[str, ...]
     quantizations: tuple[QuantizationRow, ...]
     machines: tuple[MachineSection, ...]
-    devices: tuple[DeviceRow, ...]
+    context: ContextTable | None
+    files: tuple[FileCommands, ...]
     items: ItemsView
     other_items: tuple[tuple[str, int, str], ...]
     """Name, number of items and address of the pages of the other quantizations."""
@@ -132,6 +113,7 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
     most = max((task.n for case in quick for task in case.benchmarks), default=0)
     expected = {name for profile in rules.profiles for name in profile.weights}
     machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
+    found, order = comparisons(entry, rules), _ordered(entry)
     return ModelView(
         name=entry.name,
         quantization=entry.quantization,
@@ -149,10 +131,14 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
             if case.composites
         ),
         safety=tuple(_share(name, rate, rate, rate.higher_is_better) for name, rate in entry.safety.items()),
+        card=card(entry, found),
+        forest=forest(entry, found, order),
+        compare=_compare(entry, order),
         columns=tuple(title_of(entry, name) for name in columns),
-        quantizations=tuple(_quantization(entry, name, columns) for name in _ordered(entry)),
-        machines=tuple(_machine(entry, performance) for performance in machines),
-        devices=_devices(entry),
+        quantizations=tuple(_quantization(entry, name, columns) for name in order),
+        machines=tuple(machine_section(entry, performance, order) for performance in machines),
+        context=context_table(_measured(machines, order), entry.context_length),
+        files=tuple(file_commands(entry, name) for name in order),
         items=items_view(entry, entry.quantization),
         other_items=tuple(
             (name, len(entry.quantizations[name].items), addresses[name])
@@ -227,37 +213,20 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
     )
 
 
-def _machine(entry: RegistryEntry, performance: Performance) -> MachineSection:
-    data = entry.provenance.machines.get(performance.machine, performance.hardware)
-    rows = {name: performance.quantizations[name] for name in _ordered(entry) if name in performance.quantizations}
-    return MachineSection(
-        title=machine_name(data),
-        caution=caution(data),
-        charts=machine_charts(performance, _ordered(entry)),
-        front=pareto(entry, performance),
-        plots=curves(rows),
-        stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
-        notes=machine_notes(rows),
-    )
+def _measured(machines: Iterable[Performance], order: Iterable[str]) -> dict[str, QuantizationSpeed]:
+    """What the first machine that measured it says of each quantization."""
+    return {
+        name: next(one.quantizations[name] for one in machines if name in one.quantizations)
+        for name in order
+        if any(name in one.quantizations for one in machines)
+    }
 
 
-def _devices(entry: RegistryEntry) -> tuple[DeviceRow, ...]:
-    table = {device.name: device for device in device_table()}
-    rows = []
-    best = {target.device: target for target in reversed(entry.deployment_targets)}  # the first of each stays
-    for target in reversed(best.values()):
-        device = table.get(target.device)  # a registry may be older or newer than the table
-        rows.append(
-            DeviceRow(
-                title=device.title if device else words(target.device),
-                fits=target.fits,
-                quantization=target.quantization,
-                peak=numbers.size(target.peak_ram_gb * 1e9),
-                usable=f"{target.usable_ram_gb:.1f}{numbers.NBSP}GB",
-                basis=device.basis if device else "",
-            )
-        )
-    return tuple(rows)
+def _compare(entry: RegistryEntry, order: Iterable[str]) -> str:
+    first = most_precise(entry)
+    names = [first, *(name for name in order if name != first)]
+    keys = [f"{entry.id}@{file_key(name)}" for name in names if has_file(entry.quantizations[name])]
+    return f"compare.html?m={','.join(keys[:4])}" if len(keys) > 1 else ""
 
 
 def items_view(entry: RegistryEntry, name: str) -> ItemsView:

@@ -12,6 +12,7 @@ from pytest_slm.core.statistics import Interval
 
 MISSING = "–"
 NBSP = "\u00a0"
+THIN = "\u202f"
 
 
 def power(value: float) -> int:

@@ -36,7 +36,9 @@ def static(name: str) -> str:
 
 def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> str:
     """A page of the site: style and script are its own files, ``root`` is the way to the site's top (``../``)."""
-    policy = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+    policy = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
+    )
     if not script:
         policy = policy.replace("script-src 'self'", "script-src 'none'")
     return _render(template, policy=policy, root=root, script=script, style=None, **views)
@@ -44,11 +46,27 @@ def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> 
 
 def single_page(template: str, **views: Any) -> str:
     """A page in one file, with its style inside and no script at all; it can be sent by mail."""
+    return _inlined(template, "'none'", **views)
+
+
+def scripted_page(template: str, *names: str, **views: Any) -> str:
+    """A page with its style and its scripts (``scripts`` in the template) inside, which may read further scripts from
+    beside it and no others."""
+    scripts = [static(name) for name in names]
+    allowed = " ".join(("'self'", *map(_hash, scripts)))
+    return _inlined(template, allowed, scripts=[Markup(script) for script in scripts], **views)  # noqa: S704
+
+
+def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     style = static("style.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'none'; base-uri 'none'; form-action 'none'"
-    # Our own file, and the policy has its hash: the only text that is not escaped.
-    return _render(template, policy=policy, root="", script="", style=Markup(style), **views)  # noqa: S704
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts_from}; base-uri 'none'"
+    # Our own files, of which the policy has the hashes: the only texts that are not escaped.
+    views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
+    return _render(template, root="", script="", **views)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _render(template: str, **views: Any) -> str:

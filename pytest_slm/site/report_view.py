@@ -172,14 +172,14 @@ def _order(run: RunReport, result: Result) -> tuple[str, int]:
 
 def _headline(run: RunReport) -> tuple[Fact, ...]:
     machine = run.machine
-    wall = run.harness.get("wall_s")
+    took = run.harness.get("took_s")
     pairs = (
         ("Measured", numbers.day(run.created)),
         ("Machine", str(machine.get("cpu") or "not known")),
         ("Engine", engine_of(run) or "not known"),
         ("Thinking", _thinking(run)),
         ("Settings", run.own_settings),
-        ("Took", "" if wall is None else numbers.duration(wall)),
+        ("Took", "" if took is None else numbers.duration(took)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),
         ("Derived from", _derived(run.detected)),
@@ -278,10 +278,12 @@ def _timing_row(result: Result, word: str) -> ItemRow:
 
 
 def _noise(results: Iterable[Result]) -> Iterable[str]:
+    """Each reason once, with the items that it is true of."""
+    found: dict[str, list[str]] = {}
     for result in results:
         if result.outcome in MEASURED and result.timing and result.timing.noise:
-            variant = f" {result.variant}" if result.variant else ""
-            yield f"{result.task}{variant}: {result.timing.noise}"
+            found.setdefault(result.timing.noise, []).append(" ".join(filter(None, (result.task, result.variant))))
+    return [f"{', '.join(items)}: {reason}" for reason, items in found.items()]
 
 
 def _provenance(run: RunReport) -> tuple[FactGroup, ...]:

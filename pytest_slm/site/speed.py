@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from pytest_slm.core.backend_info import accelerator
 from pytest_slm.core.statistics import NOISY
 from pytest_slm.registry.performance import STANDARD_DECODE, scaled
 from pytest_slm.registry.rows import cores
-from pytest_slm.registry.speeds import Performance, Quantity, QuantizationSpeed
+from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.lines import round_up, values_of, verdict_of
 from pytest_slm.site.views import Plot, words
@@ -108,36 +108,6 @@ def machine_notes(rows: Mapping[str, QuantizationSpeed]) -> tuple[str, ...]:
             for line in row.correctness or ("correctness not looked at",)
         ),
     )
-
-
-def machine_charts(performance: Performance, order: Sequence[str]) -> tuple[Bars, ...]:
-    """The charts that compare the quantizations of a model on one machine, in the given order of quantizations.
-
-    Numbers of different lengths stand in different charts: a short prompt makes no model fast.
-    """
-    rows = {name: performance.quantizations[name] for name in order if name in performance.quantizations}
-
-    def column(name: str) -> list[tuple[str, Quantity]]:
-        found = ((quantization, getattr(row, name)) for quantization, row in rows.items())
-        return [(quantization, quantity) for quantization, quantity in found if quantity is not None]
-
-    def by_length(title: str, hint: str, found: list[tuple[str, Quantity]]) -> list[Bars | None]:
-        charts = []
-        for length in dict.fromkeys(quantity.of for _, quantity in found):
-            same = [(name, replace(quantity, of="")) for name, quantity in found if quantity.of == length]
-            charts.append(bars(f"{title}, {length}", hint, same))
-        return charts
-
-    charts = (
-        *by_length(*DECODE, column("tps_output")),
-        *by_length("Reading, engine alone", "Tokens per second of a prompt; llama-bench's pp.", column("prefill_tps")),
-        *by_length("Writing, engine alone", "Tokens per second, no sampler; llama-bench's tg.", column("generate_tps")),
-        *by_length(*TTFT, column("ttft_ms")),
-        bars("Peak memory", f"Resident memory of the model's process; {GIGABYTE}.", sized(column("ram_gb"))),
-        *by_length("Energy", "Joules for each output token. Less is better.", column("energy_per_token")),
-        bars("File size", "Size of the file, or of all files together.", sized(column("size_gb"))),
-    )
-    return tuple(chart for chart in charts if chart)
 
 
 def sized(rows: list[tuple[str, Quantity]]) -> list[tuple[str, Quantity]]:

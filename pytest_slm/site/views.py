@@ -40,6 +40,8 @@ class Plot:
     low: float | None
     high: float | None
     text: str
+    chance: float | None = None
+    """Where a model without any skill would be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,17 @@ def sampled(mode: str, limit: int | None, settings: str = "") -> str:
     return ", ".join(filter(None, (word, "own settings" if settings else "")))
 
 
-def score_plot(score: float, interval: Interval | None) -> Plot:
-    """A dot on the scale of 0 to 100."""
+def score_plot(score: float, interval: Interval | None, chance: float | None = None) -> Plot:
+    """A dot on the scale of 0 to 100, with the score of a model without any skill where that is known."""
     text, bounds = numbers.points(score, interval)
     known = f"95 % interval {bounds.replace('–', ' to ')}" if bounds else "interval not known"
+    guessed = "" if chance is None else f", chance {numbers.points(chance, None)[0]}"
     return Plot(
         value=round(score, 2),
         low=round(interval[0], 2) if interval else None,
         high=round(interval[1], 2) if interval else None,
-        text=f"{text} of 100, {known}",
+        text=f"{text} of 100, {known}{guessed}",
+        chance=None if chance is None else round(chance, 2),
     )
 
 
@@ -113,7 +117,7 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}")
         + _open(case.bounds, case.unbounded)
         + (f"; asked with {case.settings}" if case.settings else ""),
-        plot=score_plot(case.score, case.interval),
+        plot=score_plot(case.score, case.interval, case.chance),
         quick=sampled(case.mode, case.limit, case.settings),
         recommended=bool(case.recommended),
     )
@@ -140,7 +144,7 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
         note=((place if total.rank or total.unranked else "") + _open(total.bounds, total.unbounded)).removeprefix(
             "; "
         ),
-        plot=score_plot(total.score, total.interval),
+        plot=score_plot(total.score, total.interval, total.chance),
         quick=sampled(total.mode, total.limit, total.settings),
     )
 
@@ -167,7 +171,7 @@ def item_row(
             bounds = metric.interval and (100 * metric.interval[0], 100 * metric.interval[1])
             value, interval = numbers.points(100 * metric.value, bounds)
             value += f"{numbers.NBSP}%"
-            plot = score_plot(100 * metric.value, bounds)
+            plot = score_plot(100 * metric.value, bounds, None if metric.chance is None else 100 * metric.chance)
         else:
             value, interval = numbers.estimate(metric.value, metric.interval)
             value += f"{numbers.NBSP}{metric.unit}"

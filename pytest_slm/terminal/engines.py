@@ -9,8 +9,8 @@ from pytest_slm.core.comparison import ratio_interval
 from pytest_slm.core.statistics import median
 from pytest_slm.core.types import MEASURED, Measurement, Result, RunReport
 from pytest_slm.errors import shown
-from pytest_slm.terminal.summary import name_of, number, readable
 from pytest_slm.terminal.table import aligned
+from pytest_slm.terminal.words import name_of, number, readable
 
 MEMORY = "peak_rss"
 

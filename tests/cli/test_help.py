@@ -60,6 +60,7 @@ COMMANDS = (
         "site",
         "site build",
         "report",
+        "samples",
         "compare",
         "suites",
         "suite",

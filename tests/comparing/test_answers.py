@@ -114,7 +114,7 @@ def test_what_would_have_been_seen_is_told_where_nothing_is(answered):
     found = compare(answered("10" * 50), answered("01" * 10 + "10" * 40))
     (one,) = found.scores
     assert 0.1 < one.detectable < 0.3
-    assert f"100 questions would have shown {100 * one.detectable:.2g} points" in told(found)
+    assert f"n = 100 can see differences from {100 * one.detectable:.2g} points on" in told(found)
 
 
 @pytest.mark.parametrize(

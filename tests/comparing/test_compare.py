@@ -105,7 +105,7 @@ def test_noise_is_told_with_its_reason(timed, factory):
     found = compare(timed(CALM, noise=factory.STEAL), timed(times(CALM, 0.5)))
     (one,) = found.timings
     assert (one.a.noise, one.b.noise) == (factory.STEAL, "")
-    assert f"A is noisy: {factory.STEAL}" in told(found)
+    assert f"A is noisy, {factory.STEAL}: performance/" in told(found)
 
 
 def test_older_reports_without_verdicts_are_judged_by_their_variation(factory):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.cli import main as cli
+from pytest_slm.site.model.context import kv_bytes
 
 LIMIT = 2
 SUITES = ",".join(
@@ -112,6 +113,8 @@ def test_memory_is_that_of_the_host(outcome, small_q4_1_model):
     assert sum(parts) == pytest.approx(use["peak_rss"], rel=1e-6)
     # 2,048 tokens of 2 layers, 2 heads of 16, keys and values of 2 bytes
     assert use["kv_cache"] == pytest.approx(2048 * 2 * 2 * 16 * 2 * 2, rel=0.01)
+    # by which the model's page computes the memory of other contexts
+    assert use["kv_cache"] == pytest.approx(kv_bytes(slm["backend"]["kv_bytes_per_token"], 2048), rel=0.01)
 
 
 def test_the_report_says_what_it_was(real):

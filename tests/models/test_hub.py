@@ -2,11 +2,9 @@
 
 import contextlib
 import itertools
-import json
+import multiprocessing
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,19 +13,20 @@ import pytest
 
 pytest.importorskip("huggingface_hub", reason="needs `pip install 'pytest-slm[hub]'`")
 
-ROOT = Path(__file__).parents[2]
 SHA = "0123456789abcdef0123456789abcdef01234567"
 Make = Callable[..., bytes]
 
-# The client reads HF_ENDPOINT and HF_HOME when it is imported, so each question is asked by a new process.
+# The client reads HF_ENDPOINT and HF_HOME when it is imported, so each question is asked by a new process. It is a fork
+# of one that has imported all else: to begin with nothing would take it most of a second.
 PROGRAM = """
-import json, sys
+import os
+os.environ.clear()
+os.environ.update(environment)
 from pathlib import Path
 from pytest_slm import hub
 from pytest_slm.errors import SlmError
 from pytest_slm.models import detect, locate, resolve, select
 
-order = json.loads(sys.argv[1])
 hub.TIMEOUT_S = order.get("timeout", hub.TIMEOUT_S)
 offline = order.get("offline", False)
 told = {}
@@ -39,15 +38,26 @@ try:
         told["path"], told["detected"] = str(path), detect(path).to_json()
 except SlmError as error:
     told |= {"error": str(error), "slug": error.slug}
-print(json.dumps(told))
+send.send(told)
 """
+FORKS = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 Ask = Callable[..., dict[str, Any]]
 
 
+@pytest.fixture(scope="module")
+def processes() -> Any:
+    """Makes processes that have imported everything but the client."""
+    context = multiprocessing.get_context(FORKS)
+    context.set_forkserver_preload(
+        ["pytest_slm.hub", "pytest_slm.models", "pytest_slm.load", "httpx", "fsspec", "tqdm.auto"]
+    )
+    return context
+
+
 @pytest.fixture
-def ask(hub: Any, tmp_path: Path) -> Ask:
+def ask(hub: Any, tmp_path: Path, processes: Any) -> Ask:
     """Resolve (and with ``quant`` locate and detect) a reference in a new process with an empty cache of its own."""
 
     def ask(reference: str, *, environment: Mapping[str, str] | None = None, **order: Any) -> dict[str, Any]:
@@ -55,15 +65,18 @@ def ask(hub: Any, tmp_path: Path) -> Ask:
         told = {
             **{"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1"},
             **{"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "NO_PROXY": "*", "no_proxy": "*"},
-            "PYTHONPATH": str(ROOT),
             **(environment or {}),
         }
-        argument = json.dumps({"reference": reference, "folder": str(tmp_path), **order})
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, argument], env=kept | told, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
+        receive, send = processes.Pipe(duplex=False)
+        order |= {"reference": reference, "folder": str(tmp_path)}
+        names = {"order": order, "environment": kept | told, "send": send}
+        process = processes.Process(target=exec, args=(PROGRAM, names))
+        process.start()
+        send.close()
+        assert receive.poll(60)
+        answer: dict[str, Any] = receive.recv()
+        process.join(60)
+        assert process.exitcode == 0
         assert "\n" not in answer.get("error", "")
         return answer
 

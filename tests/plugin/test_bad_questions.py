@@ -57,4 +57,4 @@ def test_good_questions_are_measured(run, choices):
     choices(QUESTION, QUESTION | {"id": "r", "answer": "B"})
     done = run("suites/quiz", rules=[{"contains": "one", "logprob": -1}, {"contains": "two", "logprob": -2}])
     done.assert_outcomes(passed=1)
-    done.stdout.re_match_lines([r"quiz/choices +acc +50\.0 %.* 2 "])
+    done.stdout.re_match_lines([r"  choices +acc +2 +50 % \("])

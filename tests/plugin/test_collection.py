@@ -249,7 +249,7 @@ def test_validate_runs_the_submissions_checks_alone_and_gives_no_score(run, real
     done.assert_outcomes(passed=1)
     (result,) = report()["slm"]["results"]
     assert (result["task"], result["outcome"], result["metrics"]) == ("validate", "passed", [])
-    done.stdout.fnmatch_lines(["  submission/validate?Q4_1? passed, *"])
+    done.stdout.fnmatch_lines(["  submission/validate?Q4_1? measured, *"])
 
 
 def test_help_teaches_every_option(session):

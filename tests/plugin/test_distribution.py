@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("xdist", reason="needs pytest-xdist")
 
-pytestmark = pytest.mark.subprocess
+pytestmark = pytest.mark.subprocess("model")  # and the workers
 
 GOOD = [("Capital of France?", "Paris")]
 

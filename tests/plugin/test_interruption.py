@@ -48,11 +48,12 @@ def test_x_stops_and_what_was_not_run_is_in_the_report(run, suite, good, crash, 
     assert report()["slm"]["interrupted"]
 
 
+@pytest.mark.subprocess("model")
 @pytest.mark.parametrize(
     "workers",
     [
-        pytest.param([], marks=pytest.mark.subprocess("model"), id="alone"),
-        pytest.param(["-n1"], marks=pytest.mark.subprocess, id="xdist"),
+        pytest.param([], id="alone"),
+        pytest.param(["-n1"], id="xdist"),
     ],
 )
 def test_what_was_not_run_has_the_version_of_its_task(run, suite, good, crash, moody, report, results, workers):

@@ -54,7 +54,7 @@ def tenancy(pytester: pytest.Pytester) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.subprocess)])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.subprocess("model"))])
 def test_a_new_suite_is_found_everywhere(
     run: Callable[..., Any], tenancy: Path, pytester: pytest.Pytester, workers: str
 ) -> None:

@@ -37,7 +37,7 @@ def test_answers_that_were_cut_off_are_counted(run, suite, good, report, results
     suite(one=good)
     done = run("suites", text="It is well known to be Paris in the end of the day")
     assert results(report())["geo/one"]["answers_cut"] == 1
-    done.stdout.fnmatch_lines(["geo/one*(1 (100 %) cut off, so 0.0 – 100.0 %)*"])
+    done.stdout.fnmatch_lines(["geo/one: 1 (100 %) cut off, so 0.0 – 100.0 %"])
 
 
 def test_lf_runs_the_failed_item_again(run, suite, good, moody):

@@ -258,7 +258,7 @@ def test_a_budget_is_a_time(run, text):
     done.stderr.fnmatch_lines([f"*--slm-budget={text}: expected a time such as 90s, 10m or 1h30m*"])
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 @pytest.mark.parametrize("option", ["--slm-plan", "--slm-budget=1h"])
 def test_workers_cannot_plan(run, suite, option):
     pytest.importorskip("xdist")

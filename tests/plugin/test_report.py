@@ -83,11 +83,11 @@ def test_the_page_is_there_and_the_terminal_names_it(run, suite, pytester):
     (page,) = pytester.path.glob("reports/*/*/*/report.html")
     assert "exact_match" in page.read_text() or "Exact match" in page.read_text()
     done.stdout.fnmatch_lines([f"slm: {page}"])
-    done.stdout.fnmatch_lines(["geo/one*exact_match*50.0 %*2 *passed"])
+    done.stdout.fnmatch_lines(["item *", "geo", "  one *2  50*%*", "1 measured"])
 
 
 @pytest.mark.parametrize(
-    "workers", [pytest.param([], id="alone"), pytest.param(["-n2"], marks=pytest.mark.subprocess, id="n2")]
+    "workers", [pytest.param([], id="alone"), pytest.param(["-n2"], marks=pytest.mark.subprocess("model"), id="n2")]
 )
 def test_every_quantization_has_a_report_of_its_own(run, suite, pytester, workers):
     # the mistake it prevents: the last quantization overwrites the others
@@ -163,3 +163,32 @@ def test_other_settings_do_not_lose_the_report(run, suite, report, other):
     suite(one=GOOD)
     run("suites", *other.split(), text="Paris")
     assert report()["slm"]["results"][0]["outcome"] == "passed"
+
+
+LOOK = """
+from pathlib import Path
+
+def pytest_runtest_setup(item):
+    found = sorted(path.parts[-3] for path in Path("reports").glob("*/*/*/report.json"))
+    with open("seen.txt", "a") as file:
+        file.write(f"{item.name}: {' '.join(found)}\\n")
+"""
+
+
+def test_a_quantization_has_its_report_when_it_is_done_and_not_when_all_are(run, suite, report, pytester):
+    suite(one=GOOD, two=GOOD)
+    pytester.makeconftest(LOOK)
+    run("suites", "--slm-quant=all", quantizations=["A", "B"], text="Paris").assert_outcomes(passed=4)
+    seen = [line.partition(": ")[2] for line in (pytester.path / "seen.txt").read_text("utf-8").splitlines()]
+    assert seen == ["", "", "A", "A"]
+    took = [json.loads(path.read_text("utf-8"))["slm"]["harness"] for path in pytester.path.rglob("report.json")]
+    assert all(0 < one["took_s"] < one["wall_s"] for one in took)
+
+
+def test_a_registry_that_cannot_be_made_fails_the_session_and_the_report_stays(run, suite, pytester):
+    suite(one=GOOD)
+    done = run("suites", "--slm-registry=registry", "--slm-site=public", text="Paris")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["slm: *reports*report*[[]*[]]"])
+    assert list(pytester.path.glob("reports/*/*/*/report.json"))
+    assert not (pytester.path / "public").exists()

@@ -125,7 +125,7 @@ def test_a_run_that_was_scored_again_can_be_scored_again(scorer, again, found, p
     assert found("third")[0]["geo/one"]["metrics"][0]["value"] == pytest.approx(2 / 3)
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_two_workers_score_a_run_again(scorer, again, found, script, pytester, first, session):
     pytest.importorskip("xdist", reason="needs pytest-xdist")
     scorer(RIGHT)

@@ -135,7 +135,7 @@ def test_a_changed_store_is_told_and_not_believed(run, suite, pytester, answers)
     assert answers()["geo/a"]["taken"] == 0
 
 
-@pytest.mark.subprocess
+@pytest.mark.subprocess("model")
 def test_workers_lose_no_answers(run, suite, answers, pytester):
     pytest.importorskip("xdist")
     suite(a=GOOD, b=BAD, c=GOOD, d=GOOD, e=GOOD)

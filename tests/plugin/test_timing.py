@@ -101,7 +101,9 @@ def test_a_crash_in_a_round_is_an_error_without_numbers(run, report, results):
 
 
 def test_its_json_has_the_times_of_the_models_process(run, report, pytester):
-    run(ONE, "--benchmark-json=bench.json", **STEADY).assert_outcomes(passed=1)
+    done = run(ONE, "--benchmark-json=bench.json", **STEADY)
+    done.assert_outcomes(passed=1)
+    assert "benchmark 'prefill'" in done.stdout.str()
     (entry,) = json.loads((pytester.path / "bench.json").read_text())["benchmarks"]
     ours = values(report(), "prefill")["prefill_tps"]
     assert entry["stats"]["rounds"] == len(ours["values"]) == 6
@@ -110,6 +112,12 @@ def test_its_json_has_the_times_of_the_models_process(run, report, pytester):
     assert entry["group"] == "prefill"
     assert entry["extra_info"]["profile"] == "engine"
     assert entry["extra_info"]["rounds_reason"] == "interval within 2 %"
+
+
+def test_its_tables_are_for_those_who_ask_for_something_of_it(run):
+    done = run(ONE, **STEADY)
+    done.assert_outcomes(passed=1)
+    assert "benchmark 'prefill'" not in done.stdout.str()
 
 
 def test_it_compares_two_runs(run):

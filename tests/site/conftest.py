@@ -18,7 +18,6 @@ import pytest
 from pytest_slm.core.types import RunReport
 from pytest_slm.models.naming import as_file_name, as_name, slugify
 from pytest_slm.registry import build_registry, write_registry
-from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.report import render_report
 
 HOSTILE = (
@@ -87,12 +86,14 @@ def poisoned_pair(factory: ModuleType, poisoned: RunReport, hostile: str) -> lis
 
 
 @pytest.fixture(scope="session")
-def registry_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[RunReport]], Path]:
-    """Writes a registry of runs."""
+def registry_file(
+    factory: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Sequence[RunReport]], Path]:
+    """Writes a registry of runs, with the scores of their questions."""
 
     def write(runs: Sequence[RunReport]) -> Path:
         path = tmp_path_factory.mktemp("registry") / "registry"
-        found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+        found = [factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]
         write_registry(path, build_registry(found))
         return path
 
@@ -154,21 +155,29 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def show(chromium: Any) -> Callable[..., Any]:
-    """Opens a file as a page and notes console messages, errors and every request that is no file."""
+    """Opens a file as a page and notes console messages, errors and every request that is no file. A tab that is no
+    longer needed shows the next one: a new one is a process of its own, which takes longer than most pages."""
+    tabs: dict[bool, list[Any]] = {True: [], False: []}
 
     @contextmanager
     def opened(path: Path, *, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Iterator[Seen]:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        page = context.new_page()
+        free = tabs[scripts]
+        page = free.pop() if free else chromium.new_context(java_script_enabled=scripts).new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
         seen = Seen(page=page)
-        page.on("console", lambda message: seen.messages.append(message.text))
-        page.on("pageerror", lambda error: seen.messages.append(str(error)))
-        page.on("request", lambda request: seen.requests.append(request.url))
+        listeners = {
+            "console": lambda message: seen.messages.append(message.text),
+            "pageerror": lambda error: seen.messages.append(str(error)),
+            "request": lambda request: seen.requests.append(request.url),
+        }
+        for event, listener in listeners.items():
+            page.on(event, listener)
         page.goto(path.as_uri())
         yield seen
-        context.close()
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+        free.append(page)  # not behind a failure: nobody knows in what state it is
 
     return opened
 

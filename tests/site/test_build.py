@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_slm.errors import ReportError
+from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.models.naming import as_file_name
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
@@ -86,7 +86,7 @@ def test_every_link_is_relative_and_leads_somewhere(site):
             assert not parts.path.startswith("/")
             target = (page.parent / parts.path).resolve() if parts.path else page
             assert target.is_file(), f"{page.name}: {link}"
-            if parts.fragment:
+            if parts.fragment and "=" not in parts.fragment:  # what is chosen on the home page stands there
                 assert parts.fragment in parsed(target).ids, f"{page.name}: {link}"
 
 
@@ -149,13 +149,15 @@ def test_hostile_names_stay_text_in_plots_and_device_tables(factory, registry_fi
     assert parsed(page).handlers == []
     assert text.count("<script") == 0
     assert text.count("<svg") > 10
-    assert "on the front" in text
+    assert "best trade-off" in text
 
 
 def test_sixty_models_fit_on_the_home_page(factory):
     runs = [factory.make_run(slug=f"m{n}", name=f"Model {n}", hf_repo=f"org/model-{n}") for n in range(60)]
     found = [StoredReport(path=str(n), sha256="a" * 64, run=run) for n, run in enumerate(runs)]
-    assert len(site_pages(build_registry(found))["index.html"].encode()) <= MOST_BYTES
+    pages = site_pages(build_registry(found))
+    assert len(pages["index.html"].encode()) <= MOST_BYTES
+    assert "files/2.html" in pages
 
 
 def test_an_empty_registry_is_a_site_too(tmp_path, registry_file):
@@ -209,19 +211,38 @@ def test_a_page_that_a_host_shows_anywhere_has_no_links(site):
     assert parsed(site / "404.html").links == ["#main"]
 
 
+def test_a_site_that_knows_its_address_leads_home_from_anywhere_and_has_a_sitemap(tmp_path, registry_file, runs):
+    build_site(registry_file(runs), tmp_path / "site", "https://me.example/slm")
+    assert parsed(tmp_path / "site" / "404.html").links == [
+        "#main",
+        "https://me.example/slm/",
+        "https://me.example/slm/",
+    ]
+    places = re.findall(r"<loc>https://me.example/slm/(.*?)</loc>", (tmp_path / "site" / "sitemap.xml").read_text())
+    found = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.html")}
+    assert set(places) == found - {"404.html"}
+
+
+@pytest.mark.parametrize("address", ["me.example", "javascript:alert(1)", "https://me.example/?a=1", 'https://a"b'])
+def test_an_address_that_is_none_is_refused(tmp_path, registry_file, runs, address):
+    with pytest.raises(UsageError, match="site-address"):
+        build_site(registry_file(runs), tmp_path / "site", address)
+    assert not (tmp_path / "site").exists()
+
+
 def test_hostile_names_stay_text_on_every_page(poisoned_pair, tmp_path, registry_file):
     build_site(registry_file(poisoned_pair), tmp_path / "site")
     assert len(list((tmp_path / "site" / "items").rglob("*.html"))) == 1
     for page in (tmp_path / "site").rglob("*.html"):
         found = parsed(page)
         assert found.handlers == []
-        assert page.read_text().count("<script") == (1 if page.name == "index.html" else 0)
+        home = page == tmp_path / "site" / "index.html"
+        assert page.read_text().count("<script") == (2 if home else 0)
         for link in found.links:
             assert not urlsplit(link).scheme or link.startswith("https://huggingface.co/")
     # A name with dots and slashes must not choose the folder that its page lies in.
     assert {path.parent.relative_to(tmp_path / "site").parts[0] for path in (tmp_path / "site").rglob("*/*.html")} <= {
-        "models",
-        "items",
+        *("models", "items", "use", "tasks", "hardware"),
     }
     assert {path.name for path in tmp_path.iterdir()} == {"site"}
 
@@ -260,7 +281,7 @@ def test_ids_and_names_of_a_registry_cannot_choose_where_a_page_lies(tmp_path, f
 
 def test_a_page_outside_of_the_site_is_never_written(tmp_path, registry_file, runs, monkeypatch):
     # the second line, should a name get through
-    monkeypatch.setattr("pytest_slm.site.build.site_pages", lambda _registry: {"../../out.html": "x"})
+    monkeypatch.setattr("pytest_slm.site.build.site_pages", lambda *_: {"../../out.html": "x"})
     with pytest.raises(ReportError, match=r"cannot be written.*outside of its folder"):
         build_site(registry_file(runs[:1]), tmp_path / "deep" / "site")
     assert not list(tmp_path.rglob("*.html"))

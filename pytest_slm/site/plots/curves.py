@@ -15,9 +15,9 @@ Rows = Mapping[str, QuantizationSpeed]
 
 TTFT_PARTS: Mapping[str, str] = {
     "tokenize": "Template and tokenizer",
-    "prefill": "Prompt",
-    "sample": "First token",
-    "detokenize": "Its text",
+    "prefill": "Prompt processing",
+    "sample": "Sampling",
+    "detokenize": "Detokenizer",
 }
 MEMORY_PARTS: Mapping[str, str] = {
     "weights": "Weights",
@@ -32,25 +32,26 @@ def curves(rows: Rows) -> tuple[LinePlot, ...]:
     """Lines over depth, prompt length and sequences; only those that were measured at two settings at least."""
     found = (
         line_plot(
-            "Writing speed by depth",
-            f"Tokens per second of the engine when so many tokens are in memory already. More is better. {MEDIANS}",
+            "Generation by depth",
+            f"Tokens per second when that many tokens are in the context already. More is better. {MEDIANS}",
             _series(rows, lambda row: row.depth, "decode_tps"),
-            of="tokens in memory",
+            of="tokens in the context",
         ),
         line_plot(
-            "Reading speed by depth",
-            f"Tokens per second of a prompt of 512 when so many are in memory already. More is better. {MEDIANS}",
+            "Prompt processing by depth",
+            "Tokens per second of a prompt of 512 tokens when that many are in the context already. More is better. "
+            + MEDIANS,
             _series(rows, lambda row: row.depth, "prefill_tps"),
-            of="tokens in memory",
+            of="tokens in the context",
         ),
         line_plot(
             "Time to first token by prompt",
-            f"Milliseconds from the question to the first word of the answer. Less is better. {MEDIANS}",
+            f"Milliseconds from the prompt to the first token of the answer. Less is better. {MEDIANS}",
             _first_token(rows),
             of="tokens of the prompt",
         ),
         line_plot(
-            "Writing several answers at once",
+            "Generation, several answers at once",
             f"Tokens per second of all sequences together. More is better. {MEDIANS}",
             _series(rows, lambda row: row.parallel, "total_tps"),
             of="sequences at once",
@@ -69,7 +70,7 @@ def first_token_parts(rows: Rows) -> Stacks | None:
             elif point.at == STANDARD_CONTEXT:
                 bars[name] = _parts(point)
     of = "" if len(rows) == 1 else f", {numbers.number(STANDARD_CONTEXT, 0)} tokens"
-    return stacks(f"What the wait is made of{of}", "Medians of the parts, in milliseconds.", bars, "ms")
+    return stacks(f"Parts of the time to first token{of}", "Medians of the parts, in milliseconds.", bars, "ms")
 
 
 def memory_split(rows: Rows) -> Stacks | None:

@@ -107,12 +107,11 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     best = [name for name, beaten in front(candidates).items() if not beaten]
     return Pareto(
         title="Size, speed and score",
-        hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is on the "
-        "front: no other quantization is at least as good in all three. Where intervals overlap, a place on the front "
-        "is not certain.",
+        hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is a best "
+        "trade-off: no other quantization is at least as good in all three. Where intervals overlap, that is not sure.",
         profile=f"{words(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
         of=of,
-        text=f"{len(candidates)} quantizations by speed, score and size. On the front: {', '.join(best)}",
+        text=f"{len(candidates)} quantizations by speed, score and size. Best trade-offs: {', '.join(best)}",
         rows=_rows(candidates),
         x_ticks=tuple(Tick(at=50.0 * half, label=numbers.exact(_top(candidates) * half / 2)) for half in (0, 1, 2)),
         y_ticks=tuple(
@@ -175,7 +174,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[ParetoRow, ...]:
                 noise=noise_of(one.speed) if one.speed else "",
                 score=score,
                 interval=interval,
-                verdict=f"beaten by {beaten[one.name]}" if beaten[one.name] else "on the front",
+                verdict=f"dominated by {beaten[one.name]}" if beaten[one.name] else "best trade-off",
             )
         )
     return tuple(rows)

@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import escape
 
 from pytest_slm.core.types import Result
 from pytest_slm.site import numbers
-from pytest_slm.site.samples.reading import TEXTS, Choice, Reading, Said, is_count, read_line, text_of
+from pytest_slm.site.samples.reading import TEXTS, Choice, Reading, Said, is_count, item_key, read_line, text_of
 from pytest_slm.site.views import Fact, anchor, facts, relative_address, words
 
 BUDGET = 700_000
@@ -28,6 +29,7 @@ IN_VIEW = (
     *("explanation", "reasoning", "n_prompt", "n_unshown"),
 )
 """What of a line the view says in a place of its own."""
+NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ class SampleGroup:
     summary: str
     path: str
     href: str
+    task: str
+    """How the page of all samples is asked for this item, behind its ``#``."""
     samples: tuple[SampleView, ...]
 
 
@@ -142,6 +146,7 @@ def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int, show
         + _lengths(lines),
         path=path,
         href=relative_address(path),
+        task=urlencode({"task": item_key(result.suite, result.task, result.variant)}),
         samples=tuple(shown),
     )
 
@@ -178,7 +183,11 @@ def _sample(line: Mapping[str, Any], result: Result, show_harmful: bool) -> Samp
     hidden = TEXTS if read.hidden else ()
     rest = {
         **({"response_sha256": read.response_sha256} if read.hidden else {}),
-        **{str(key): _cut(text_of(value)) for key, value in line.items() if key not in (*IN_VIEW, *hidden)},
+        **{
+            str(key): _cut(text_of(value))
+            for key, value in line.items()
+            if key not in (*IN_VIEW, *hidden) and value not in NOTHING
+        },
     }
     return SampleView(
         name=_name(read),

@@ -71,6 +71,11 @@ class Reading:
     n_output: int | None
 
 
+def item_key(suite: str, task: str, variant: str) -> str:
+    """How an item is called in addresses."""
+    return "/".join(filter(None, (suite, task, variant)))
+
+
 def read_line(line: Line, *, hide: bool = False, cuts: bool = True) -> Reading:
     """What a line says; with ``hide`` none of its texts. Without ``cuts`` an answer that was cut off is as good as a
     whole one."""

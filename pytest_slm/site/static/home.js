@@ -1,75 +1,435 @@
-// Search, sort and filters of the home page. Without this script the page is complete; it only hides and moves rows.
+// The chooser of the home page: filters, order, columns and pages of the table, all of it in the address. Without this
+// script the table is complete, in pages. All text is set as text: names come from whoever sent a report.
 "use strict";
 
-const tools = document.getElementById("tools");
-const tables = Array.from(document.querySelectorAll("table.models tbody"), (body) => ({
-  body,
-  section: body.closest("section"),
-  rows: Array.from(body.rows),
-}));
-const field = (id) => document.getElementById(id).value.trim();
-const number = (text) => (text === "" ? null : Number(text));
-
-function caseScore(row, name) {
-  const part = row.dataset.cases.split(" ").find((word) => word.startsWith(name + ":"));
-  return part ? Number(part.slice(name.length + 1)) : null;
-}
-
-// A model of which a number is not known never passes a filter on that number.
-function within(row, key, least, most) {
-  if (least === null && most === null) return true;
-  const value = number(row.dataset[key]);
-  return value !== null && (least === null || value >= least) && (most === null || value <= most);
-}
-
-function shown(row) {
-  const words = field("q").toLowerCase().split(/\s+/).filter(Boolean);
-  const bytes = (id) => (number(field(id)) === null ? null : number(field(id)) * 1e9);
-  return (
-    words.every((word) => row.dataset.search.includes(word)) &&
-    (field("f-license") === "" || row.dataset.license === field("f-license")) &&
-    (field("f-case") === "" || caseScore(row, field("f-case")) !== null) &&
-    within(row, "ram", null, bytes("f-ram")) &&
-    within(row, "size", null, bytes("f-size")) &&
-    within(row, "context", number(field("f-context")), null) &&
-    within(row, "tps", number(field("f-tps")), null) &&
-    within(row, "ttft", null, number(field("f-ttft")))
+(() => {
+  const form = document.getElementById("chooser");
+  if (!form || typeof slm === "undefined") return;
+  const $ = (id) => document.getElementById(id);
+  const PAGE = 50;
+  const NEAR = 5;
+  const PLOTTED = 300;
+  const NBSP = "\u00a0";
+  const MISSING = "–";
+  const size = slm.model.length;
+  const columns = new Map(
+    Array.from(document.querySelectorAll("#columns input"), (box) => [box.value, { ...slm.columns[box.value], ...box.dataset, label: box.parentNode.textContent.trim() }])
   );
-}
+  const first = Array.from(document.querySelectorAll("#columns input:checked"), (box) => box.value);
+  const haystacks = slm.names.map((name, model) => `${name} ${slm.ids[model]} ${slm.search[model]}`.toLowerCase());
+  const fields = ["use", "device", "gb", "tps", "ctx", "license", "machine", "q"].filter($);
+  const plot = $("scatter");
 
-// Rows stay within their machine: numbers of two machines are never put in one order.
-function order(rows) {
-  const [key, how] = field("sort").split(":");
-  if (key === "score") return rows; // as the page has them: by rank, those without one by score, then by name
-  if (how === "text") return [...rows].sort((a, b) => a.dataset[key].localeCompare(b.dataset[key]));
-  const value = (row) => (key === "case" ? caseScore(row, how) : number(row.dataset[key]));
-  const sign = how === "up" ? 1 : -1;
-  return [...rows].sort((a, b) => {
-    const [x, y] = [value(a), value(b)];
-    if (x === null || y === null) return (x === null) - (y === null);
-    return sign * (x - y);
-  });
-}
+  // -- numbers, written as the pages are ---------------------------------------------------------------------------
+  const number = (value, places = 0) => {
+    const [whole, rest] = value.toFixed(places).split(".");
+    return whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") + (rest ? `.${rest}` : "");
+  };
+  const bytes = (count) => {
+    for (const [unit, factor] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+      if (count >= factor) return number(count / factor, unit === "GB" ? 2 : 0) + NBSP + unit;
+    }
+    return `${count}${NBSP}bytes`;
+  };
+  const parameters = (count) => {
+    if (count >= 1e9) return `${Number((count / 1e9).toPrecision(3))}${NBSP}B`;
+    return count >= 1e6 ? `${number(count / 1e6)}${NBSP}M` : number(count);
+  };
+  const plain = (column, row) => {
+    const value = column.values[column.model ? slm.model[row] : row];
+    return column.valuesWords ? column.valuesWords[value] || null : value;
+  };
+  const written = (column, value) => {
+    if (value === null) return MISSING;
+    if (column.form === "kB") return bytes(value * 1e3);
+    if (column.form === "count") return number(value);
+    if (column.form === "parameters") return parameters(value);
+    if (column.form !== "quantity") return value;
+    const [whole, rest] = value.split(".");
+    return number(Number(whole)) + (rest ? `.${rest}` : "") + NBSP + column.unit;
+  };
+  const noteOf = (column, row) => (column.notesWords ? column.notesWords[column.notes[row]] : "");
+  const points = (score, low, high) => {
+    const doubt = low === null ? null : (high - low) / 20;
+    const places = doubt === null ? 1 : doubt > 0 ? (doubt >= 10 ? 0 : 1) : score === 0 || score >= 1000 ? 0 : 1;
+    const text = (tenths) => (tenths / 10).toFixed(places);
+    return [text(score), low === null ? "" : `${text(low)}–${text(high)}`];
+  };
 
-function update() {
-  let count = 0;
-  let total = 0;
-  for (const { body, section, rows } of tables) {
-    const visible = rows.filter(shown);
-    for (const row of rows) row.hidden = !visible.includes(row);
-    body.append(...order(rows));
-    section.hidden = visible.length === 0;
-    count += visible.length;
-    total += rows.length;
+  // -- the address -------------------------------------------------------------------------------------------------
+  let state = {};
+  const scale = () => Math.max(0, slm.scales.indexOf(state.use));
+  const scores = () => slm.scores[scale()];
+
+  function read() {
+    const found = new URLSearchParams(location.hash.slice(1));
+    state = { sort: found.get("sort") || "score", page: Math.max(1, parseInt(found.get("page"), 10) || 1) };
+    for (const id of fields) {
+      const asked = found.get(id) || (id === "use" ? slm.scales[0] : "");
+      $(id).value = $(id).type !== "number" || Number.isFinite(Number(asked)) ? asked : "";
+      if ($(id).selectedIndex === -1) $(id).value = id === "use" ? slm.scales[0] : ""; // an option that is not there
+      state[id] = $(id).value.trim();
+    }
+    const asked = found.get("cols");
+    state.cols = asked === null ? first : asked.split(",").filter((key) => columns.has(key));
+    for (const box of document.querySelectorAll("#columns input")) box.checked = state.cols.includes(box.value);
+    const key = state.sort.replace("-", "");
+    if (!["score", "name"].includes(key) && !columns.has(key)) state.sort = "score";
+    plot.open = found.has("plot");
   }
-  document.getElementById("found").textContent =
-    count === total ? `${total} model${total === 1 ? "" : "s"}` : `${count} of ${total} models`;
-}
 
-if (tools) {
-  tools.hidden = false;
-  tools.addEventListener("input", update);
-  tools.addEventListener("reset", () => setTimeout(update));
-  tools.addEventListener("submit", (event) => event.preventDefault());
+  function address(changed = {}) {
+    const now = { ...state, ...changed };
+    const found = new URLSearchParams();
+    for (const id of fields) if (now[id] && !(id === "use" && now[id] === slm.scales[0])) found.set(id, now[id]);
+    if (now.sort !== "score") found.set("sort", now.sort);
+    if (now.cols.join() !== first.join()) found.set("cols", now.cols.join());
+    if (plot.open) found.set("plot", "1");
+    if (now.page > 1) found.set("page", now.page);
+    return `#${found}`;
+  }
+
+  let typed = null; // letters that are typed into one field are one step of the history
+  function go(changed, field = null) {
+    Object.assign(state, { page: 1 }, changed);
+    const step = field !== null && field === typed ? "replaceState" : "pushState";
+    typed = field;
+    if (address() !== (location.hash || "#")) history[step](null, "", address());
+    update();
+  }
+
+  // -- what is asked for -------------------------------------------------------------------------------------------
+  const asked = (id) => {
+    const value = Number(state[id]);
+    return state[id] && value > 0 ? value : null;
+  };
+  const option = (id) => $(id).selectedOptions[0];
+
+  // Each condition tells of a row: null if it is met, else how far it is missed (of 1) and how; NaN if nobody knows.
+  function conditions() {
+    const found = [];
+    const peak = columns.get("peak");
+    const memory = (chip, usable, key) =>
+      found.push({ chip, key, miss: (row) => {
+        const needs = plain(peak, row);
+        if (!slm.fits[row] || needs === null) return [NaN];
+        const over = needs * 1e3 - usable;
+        return over <= 0 ? null : [over / usable, `needs ${bytes(needs * 1e3)} of memory, ${bytes(over)} more than there is`];
+      } });
+    if (state.device) memory(`fits ${option("device").textContent}`, Number(option("device").dataset.usable), "device");
+    if (asked("gb")) memory(`at most ${state.gb} GB of memory`, asked("gb") * 1e9, "gb");
+    if (scale()) found.push({ chip: option("use").textContent, key: "use", miss: (row) => (scores().score[row] === null ? [NaN] : null) });
+    const least = (id, column, chip, told) => {
+      if (asked(id) === null) return;
+      found.push({ chip, key: id, miss: (row) => {
+        const value = plain(column, row);
+        if (value === null) return [NaN];
+        return Number(value) >= asked(id) ? null : [1 - Number(value) / asked(id), told(written(column, value))];
+      } });
+    };
+    least("tps", columns.get("tps"), `at least ${state.tps} tok/s`, (text) => `writes ${text}`);
+    least("ctx", columns.get("ctx"), `context of ${state.ctx}`, (text) => `has a context of ${text} tokens`);
+    const same = (id, column, told) => {
+      if (!state[id]) return;
+      found.push({ chip: `${id} ${state[id]}`, key: id, miss: (row) => {
+        const value = plain(column, row);
+        return value === state[id] ? null : [value === null ? NaN : 1, told(value)];
+      } });
+    };
+    same("license", columns.get("license"), (text) => `has the license ${text}`);
+    same("machine", { values: slm.machine, valuesWords: slm.machineWords }, (text) => `was measured on ${text}`);
+    return found;
+  }
+
+  // Rows that meet everything; near misses of one condition; and how many fail only for want of a number.
+  function choose() {
+    const needed = conditions();
+    const words = (state.q || "").toLowerCase().split(/\s+/).filter(Boolean);
+    const fit = [];
+    const near = [];
+    let unknown = 0;
+    for (let row = 0; row < size; row++) {
+      const text = haystacks[slm.model[row]];
+      const quantization = slm.quantizationWords[slm.quantization[row]].toLowerCase();
+      if (!words.every((word) => text.includes(word) || quantization.includes(word))) continue;
+      const missed = needed.map((one) => one.miss(row)).filter(Boolean);
+      if (!missed.length) fit.push(row);
+      else if (missed.every(([by]) => Number.isNaN(by))) unknown++;
+      else if (missed.length === 1) near.push([row, ...missed[0]]);
+    }
+    near.sort((one, two) => one[1] - two[1] || one[0] - two[0]);
+    return { needed, fit, near: near.slice(0, NEAR), unknown };
+  }
+
+  // Numbers that depend on machine and engine are in one order within one machine and engine only.
+  const local = () => columns.get(state.sort.replace("-", ""))?.local === "1";
+  function order(rows) {
+    const key = state.sort.replace("-", "");
+    const sign = state.sort.startsWith("-") ? -1 : 1;
+    if (key === "score") {
+      const { group, low, score } = scores();
+      const value = (row) => (score[row] === null ? -1 : low[row] === null ? score[row] / 1e4 : 1 + low[row] * 1e4 + score[row]);
+      return rows.sort((a, b) => group[a] - group[b] || sign * (value(b) - value(a)) || a - b);
+    }
+    if (key === "name") return rows.sort((a, b) => sign * slm.names[slm.model[a]].localeCompare(slm.names[slm.model[b]]) || a - b);
+    const column = columns.get(key);
+    const rising = column.rising === "1" ? sign : -sign;
+    const text = column.form === "text" && key !== "bits";
+    const values = new Map(rows.map((row) => [row, plain(column, row)]));
+    return rows.sort((a, b) => {
+      if (local() && slm.place[a] !== slm.place[b]) return slm.place[a] - slm.place[b];
+      const [x, y] = [values.get(a), values.get(b)];
+      if (x === null || y === null) return (x === null) - (y === null) || a - b;
+      return (text ? sign * x.localeCompare(y) : rising * (Number(x) - Number(y))) || a - b;
+    });
+  }
+
+  // -- the table ---------------------------------------------------------------------------------------------------
+  function make(tag, attributes = {}, ...children) {
+    const svg = ["svg", "line", "circle", "title", "text", "g"].includes(tag);
+    const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children.filter((child) => child !== ""));
+    return node;
+  }
+  const small = (text) => (text ? make("small", { title: text }, text) : "");
+  const link = (row) => make("a", { href: `models/${encodeURIComponent(slm.ids[slm.model[row]])}.html` }, slm.names[slm.model[row]]);
+  const quantizationOf = (row) => slm.quantizationWords[slm.quantization[row]];
+
+  function dots(row) {
+    const found = scores();
+    const at = (name) => (found[name][row] === null ? null : found[name][row] / 10);
+    const [score, low, high, chance] = [at("score"), at("low"), at("high"), at("chance")];
+    const [text, between] = points(found.score[row], found.low[row], found.high[row]);
+    const known = between ? `95 % interval ${between.replace("–", " to ")}` : "interval not known";
+    const told = `${text} of 100, ${known}${chance === null ? "" : `, chance ${chance}`}`;
+    const quick = found.quickWords[found.quick[row]] ? " quick" : "";
+    const svg = make("svg", { class: `plot dots${quick}`, role: "img", height: 20, width: "100%" }, make("title", {}, told));
+    if (chance !== null) svg.append(make("line", { class: "chance", x1: `${chance}%`, x2: `${chance}%`, y1: 1, y2: 19 }));
+    if (low !== null) svg.append(make("line", { class: "whisker", x1: `${low}%`, x2: `${high}%`, y1: 10, y2: 10 }));
+    svg.append(make("circle", { class: "dot", cx: `${score}%`, cy: 10, r: 5 }));
+    return svg;
+  }
+
+  function line(row) {
+    const found = scores();
+    const measured = found.score[row] !== null;
+    const [score, interval] = measured ? points(found.score[row], found.low[row], found.high[row]) : [MISSING, ""];
+    const counted = plain(columns.get("params"), row);
+    const about = [counted && parameters(counted), plain(columns.get("license"), row), slm.server[row] && "server, weights not verified"];
+    const quick = found.quickWords[found.quick[row]];
+    const said = about.filter(Boolean).join(" · ");
+    const cells = state.cols.map((key) => {
+      const column = columns.get(key);
+      const text = written(column, plain(column, row));
+      const shown = column.form === "text" ? make("span", { class: "clip", title: text }, text) : text;
+      const told = [make("span", { class: "key" }, `${column.label} `), shown, small(noteOf(column, row))];
+      return make("td", { role: "cell", class: column.form === "text" ? "words" : "num" }, ...told);
+    });
+    return make("tr", { role: "row" },
+      make("th", { role: "rowheader", scope: "row", class: "file" },
+        make("span", { class: "name" }, link(row), " ", make("code", {}, quantizationOf(row))),
+        make("small", { title: said }, quick ? make("b", { class: "warn" }, quick) : "", quick && said ? " · " : "", said)),
+      make("td", { role: "cell", class: "num score" }, make("b", {}, score), small(interval)),
+      make("td", { role: "cell", class: "track" }, measured ? dots(row) : "", small(found.notesWords[found.notes[row]])),
+      ...cells);
+  }
+
+  function heads() {
+    const row = document.querySelector("table.files thead tr");
+    const [file, score, track] = row.children;
+    const asLink = (anchor, label) => make("a", { href: `methodology.html#${anchor}` }, label);
+    row.replaceChildren(file, score, track, ...state.cols.map((key) => {
+      const column = columns.get(key);
+      const kind = column.form === "text" ? "words" : "num";
+      return make("th", { role: "columnheader", scope: "col", class: kind, "data-key": key }, asLink(column.anchor, column.label));
+    }));
+    for (const head of row.querySelectorAll("[data-key]")) {
+      const key = head.dataset.key;
+      const mine = state.sort.replace("-", "") === key;
+      const column = columns.get(key);
+      const falling = (column ? column.rising !== "1" && !(column.form === "text" && key !== "bits") : key === "score") !== state.sort.startsWith("-");
+      const told = head.querySelector("a.why") || head.querySelector("a");
+      const label = head.dataset.label || told.textContent;
+      head.dataset.label = label;
+      const button = make("button", { type: "button" }, label, make("span", { "aria-hidden": "true" }, mine ? (falling ? " ↓" : " ↑") : ""));
+      button.addEventListener("click", () => {
+        go({ sort: mine && !state.sort.startsWith("-") ? `-${key}` : key });
+        document.querySelector(`table.files thead [data-key="${key}"] button`)?.focus();
+      });
+      const why = make("a", { class: "why", href: told.getAttribute("href"), "aria-label": `What “${label}” means` }, "?");
+      head.replaceChildren(button, why);
+      head.removeAttribute("aria-sort");
+      if (mine) head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+    }
+  }
+
+  function table(rows) {
+    const body = document.querySelector("table.files tbody");
+    const from = (state.page - 1) * PAGE;
+    const made = [];
+    let last = state.page === 1 ? 0 : null;
+    const { group, groups } = scores();
+    for (const row of rows.slice(from, from + PAGE)) {
+      const now = state.sort.endsWith("score") ? group[row] : local() ? slm.place[row] + 1 : 0;
+      if (now !== last && (last !== null || now)) {
+        const told = local() ? `Measured on ${slm.places[slm.place[row]]}` : `Not comparable with other groups: ${groups[now]}`;
+        if (!local() || slm.places.length > 1) {
+          made.push(make("tr", { role: "row", class: "group" }, make("th", { role: "columnheader", scope: "rowgroup", colspan: 3 + state.cols.length }, told)));
+        }
+      }
+      last = now;
+      made.push(line(row));
+    }
+    body.replaceChildren(...made);
+    const sheet = document.querySelector(".files-sheet");
+    sheet.hidden = !rows.length;
+    sheet.classList.toggle("many", state.cols.length > 5);
+  }
+
+  function pager(count) {
+    const pages = Math.ceil(count / PAGE);
+    const to = (page, text) => make("a", { href: address({ page }), "aria-label": `Page ${page}`, ...(page === state.page ? { "aria-current": "page" } : {}) }, text);
+    const near = [...new Set([1, state.page - 1, state.page, state.page + 1, pages])].filter((page) => page >= 1 && page <= pages);
+    $("pages").replaceChildren(...(pages > 1 ? near.flatMap((page, n) => [n && page - near[n - 1] > 1 ? "… " : "", to(page, String(page)), " "]) : []));
+    $("pages").hidden = pages < 2;
+  }
+
+  // -- in words ----------------------------------------------------------------------------------------------------
+  function tell({ needed, fit, near, unknown }) {
+    const files = (count) => `${number(count)} file${count === 1 ? "" : "s"}`;
+    const some = needed.length || state.q;
+    let text = some ? `${number(fit.length)} of ${files(size)} fit${fit.length === 1 ? "s" : ""}` : files(size);
+    if (fit.length > 1 && state.sort === "score") text += ", best first by the lower end of the 95 % interval";
+    if (unknown) text += `. ${files(unknown)} left out: a number that you ask for was not measured`;
+    $("found").textContent = `${text}.`;
+    $("chips").replaceChildren(...needed.map(({ chip, key }) => {
+      const button = make("button", { type: "button", class: "chip" }, chip, make("span", { "aria-hidden": "true" }, " ×"));
+      button.setAttribute("aria-label", `Remove: ${chip}`);
+      button.addEventListener("click", () => clear([key]));
+      return button;
+    }));
+    if (needed.length + Boolean(state.q) > 1) {
+      const button = make("button", { type: "button", class: "chip plain" }, "Clear all");
+      button.addEventListener("click", () => clear(fields));
+      $("chips").append(button);
+    }
+    $("near").hidden = fit.length > 0 || !near.length;
+    $("near").querySelector("ul").replaceChildren(...near.map(([row, , why]) => make("li", {}, link(row), " ", make("code", {}, quantizationOf(row)), ` ${why}`)));
+  }
+
+  function clear(keys) {
+    const emptied = Object.fromEntries(keys.map((key) => [key, key === "use" ? slm.scales[0] : ""]));
+    for (const [id, value] of Object.entries(emptied)) $(id).value = value;
+    go(emptied);
+    (document.querySelector("#chips button") || $("device")).focus();
+  }
+
+  // -- speed and score of all that fits, on the machine where most of it was timed -----------------------------------
+  function scatter(rows, fitting) {
+    const tps = columns.get("tps");
+    const [found, file] = [scores(), columns.get("size")];
+    const timed = rows.filter((row) => found.score[row] !== null && plain(tps, row) !== null);
+    const counts = new Map();
+    for (const row of timed) counts.set(slm.place[row], (counts.get(slm.place[row]) || 0) + 1);
+    const place = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0];
+    const here = timed.filter((row) => slm.place[row] === place && found.group[row] === found.group[timed.find((one) => slm.place[one] === place)]);
+    const drawn = here.slice(0, PLOTTED);
+    const told = plot.querySelector("p");
+    const frame = plot.querySelector("div");
+    if (drawn.length < 2) {
+      told.textContent = "Fewer than two of these files have both a score and a speed of one machine and engine.";
+      return frame.replaceChildren();
+    }
+    const speeds = drawn.map((row) => Number(plain(tps, row)));
+    const [slow, fast] = [Math.min(...speeds) * 0.9, Math.max(...speeds) * 1.1];
+    const [worst, best] = [Math.min(...drawn.map((row) => found.score[row])) / 10, Math.max(...drawn.map((row) => found.score[row])) / 10];
+    const [bottom, top] = [Math.floor(worst / 10) * 10, Math.min(100, Math.ceil((best + 0.1) / 10) * 10)];
+    const [width, height, left, under] = [Math.max(280, frame.clientWidth), 340, 44, 40];
+    const x = (speed) => left + ((width - left - 20) * Math.log(speed / slow)) / Math.log(fast / slow);
+    const y = (score) => 12 + ((height - under - 12) * (top - score)) / (top - bottom);
+    const text = `${drawn.length} files by speed and score`;
+    const svg = make("svg", { role: "img", viewBox: `0 0 ${width} ${height}`, width: "100%", height }, make("title", {}, text));
+    let ticks = [];
+    for (const digits of [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+      ticks = [-1, 0, 1, 2, 3, 4].flatMap((power) => digits.map((digit) => digit * 10 ** power)).filter((speed) => speed >= slow && speed <= fast);
+      if (ticks.length > 2) break;
+    }
+    for (const speed of ticks) {
+      svg.append(make("line", { class: "rule", x1: x(speed), x2: x(speed), y1: 8, y2: height - under }));
+      svg.append(make("text", { x: x(speed), y: height - under + 16, "text-anchor": "middle" }, String(Number(speed.toPrecision(2)))));
+    }
+    for (let score = bottom; score <= top; score += top - bottom > 40 ? 20 : 10) {
+      svg.append(make("line", { class: "rule", x1: left, x2: width - 12, y1: y(score), y2: y(score) }));
+      svg.append(make("text", { x: left - 8, y: y(score) + 4, "text-anchor": "end" }, String(score)));
+    }
+    svg.append(make("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, "tok/s, on a logarithmic axis"));
+    const largest = Math.max(...drawn.map((row) => plain(file, row) || 0), 1);
+    for (const row of drawn) {
+      const radius = 3 + 9 * Math.sqrt((plain(file, row) || 0) / largest);
+      const [score] = points(found.score[row], found.low[row], found.high[row]);
+      const told = `${slm.names[slm.model[row]]} ${quantizationOf(row)}: ${score} points, ${written(tps, plain(tps, row))}, ${written(file, plain(file, row))}`;
+      svg.append(make("circle", { class: fitting.has(row) ? "fits" : "tight", cx: x(Number(plain(tps, row))), cy: y(found.score[row] / 10), r: radius }, make("title", {}, told)));
+    }
+    const more = here.length > drawn.length ? ` The first ${drawn.length} of ${here.length} are drawn.` : "";
+    const colour = drawn.every((row) => fitting.has(row)) ? "" : " Filled: all that you ask for is met.";
+    told.textContent = `Upwards is better, to the right is faster, a smaller circle is a smaller file; measured on ${slm.places[place]}.${colour}${more} All numbers stand in the table.`;
+    frame.replaceChildren(svg);
+  }
+
+  // -- all together ------------------------------------------------------------------------------------------------
+  function load(number) {
+    if (slm.scores[number] || document.querySelector(`script[data-scale="${number}"]`)) return;
+    const script = make("script", { src: `data/scores-${number}.js`, "data-scale": number });
+    script.addEventListener("load", update);
+    script.addEventListener("error", () => { $("found").textContent = "The scores of this use case could not be loaded."; });
+    document.head.append(script);
+  }
+
+  function update() {
+    if (!scores()) return load(scale());
+    const found = choose();
+    order(found.fit);
+    state.page = Math.min(state.page, Math.max(1, Math.ceil(found.fit.length / PAGE)));
+    const title = option("use").textContent;
+    document.querySelector("[data-key=score]").dataset.label = "Score";
+    $("of").textContent = title;
+    heads();
+    table(found.fit);
+    pager(found.fit.length);
+    tell(found);
+    if (plot.open) scatter(around(), new Set(found.fit));
+  }
+
+  // What only memory and speed stand against is worth seeing, too.
+  function around() {
+    const kept = state;
+    state = { ...state, device: "", gb: "", tps: "", sort: "score" };
+    const rows = order(choose().fit);
+    state = kept;
+    return rows;
+  }
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", ({ target }) => {
+    if (fields.includes(target.id)) go({ [target.id]: target.value.trim() }, target.tagName === "INPUT" ? target.id : null);
+  });
+  $("columns").addEventListener("change", () => go({ page: state.page, cols: Array.from(document.querySelectorAll("#columns input:checked"), (box) => box.value) }));
+  plot.addEventListener("toggle", () => {
+    if (address() !== (location.hash || "#")) history.replaceState(null, "", address());
+    update();
+  });
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (plot.open && innerWidth !== width) update();
+    width = innerWidth;
+  });
+  addEventListener("popstate", () => {
+    typed = null;
+    read();
+    update();
+  });
+  $("pages").addEventListener("click", () => setTimeout(() => document.querySelector("table.files").scrollIntoView()));
+  read();
   update();
-}
+})();

@@ -112,6 +112,7 @@ def timings(quantization: str, mode: str, rng: random.Random, base: float, *, st
             suite="performance", task="memory", variant="", quantization=quantization, mode=mode, outcome="passed",
             kind="performance", n_scored=1,
             measurements=tuple(Measurement(name=name, unit="B", values=(value,)) for name, value in memory.items()),
+            shape=Shape(context=2048),
         )
     )  # fmt: skip
     return found

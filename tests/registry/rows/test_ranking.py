@@ -128,7 +128,7 @@ def test_a_later_run_that_did_not_finish_takes_the_rank_of_the_profiles_it_is_in
     math = factory.scored("math", "gsm8k", "", "Q8_0", "full", factory.share("accuracy", 50, 100))
     later = factory.make_run(results=[math], day=2, run_id="later", interrupted=True)
     (entry,) = build(factory.make_run(), later).models
-    assert {name: total.complete for name, total in entry.aggregates.items()} == {"marketplace": True, "core": False}
+    assert {name: total.complete for name, total in entry.aggregates.items()} == {"marketplace": True, "general": False}
 
 
 def with_versions(factory, number: int, version: int, right: int, **changes):

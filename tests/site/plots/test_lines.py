@@ -199,8 +199,8 @@ def test_what_is_slower_larger_and_worse_is_told_as_beaten(factory, entry):
         factory.make_run("Q8_0", modern=True, quality=0.8), factory.make_run("Q4_K_M", modern=True, quality=0.4)
     )
     good, bad = pareto(made, made.performance).rows
-    assert (good.verdict, good.front) == ("on the front", True)
-    assert (bad.verdict, bad.front) == ("beaten by Q8_0", False)
+    assert (good.verdict, good.front) == ("best trade-off", True)
+    assert (bad.verdict, bad.front) == ("dominated by Q8_0", False)
     assert good.x > bad.x
     assert good.y < bad.y
     assert good.radius < bad.radius

@@ -1,0 +1,113 @@
+"""Registry -> the page of comparisons: a script for each file with the scores of its questions, and a list of files.
+
+Pages that are files may read no JSON, but scripts of their own site: so each file is one call of a function of the
+page's script with plain data. ``compare/<model>/<quantization>.js`` is read when an address names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_slm.core.aggregation import ScoreRules
+from pytest_slm.core.types import MEASURED
+from pytest_slm.registry.entry import Item, QuantizationEntry, Registry, RegistryEntry
+from pytest_slm.registry.rows import entry_rows
+from pytest_slm.site import numbers
+from pytest_slm.site.render import scripted_page
+from pytest_slm.site.views import title_of
+
+SCRIPTS = ("compare.js", "compare-page.js")
+
+
+def compare_page() -> str:
+    """``compare.html``: style and scripts stand in it, so that a comparison of two is three requests."""
+    return scripted_page("compare.html", *SCRIPTS)
+
+
+def compare_files(registry: Registry) -> Mapping[str, str]:
+    """The scripts with data, by path."""
+    found, listed = {}, []
+    for entry in registry.models:
+        kinds = [name for name, one in entry.quantizations.items() if has_file(one)]
+        for name in kinds:
+            data = _file(entry, name, registry.rules)
+            found[f"compare/{entry.id}/{file_key(name)}.js"] = _call("slmFile", data)
+        if kinds:
+            listed.append([entry.id, entry.name, [[file_key(name), name] for name in kinds]])
+    return {**found, "compare/index.js": _call("slmIndex", listed)}
+
+
+def has_file(one: QuantizationEntry) -> bool:
+    """Whether there is anything in a quantization to be compared."""
+    return any(item.questions is not None for item in one.items)
+
+
+def file_key(quantization: str) -> str:
+    """What stands behind the @ of an address: the name where that is plain, else a hash of it."""
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]{0,60}", quantization, flags=re.ASCII) and ".." not in quantization:
+        return quantization
+    return hashlib.sha256(quantization.encode(errors="backslashreplace")).hexdigest()[:16]
+
+
+def _call(function: str, data: object) -> str:
+    """A script of one call. JSON is JavaScript, and in ASCII there is no letter that either could take otherwise."""
+    return f"{function}({json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(',', ':'))});\n"
+
+
+def _file(entry: RegistryEntry, name: str, rules: ScoreRules) -> dict[str, Any]:
+    one = entry.quantizations[name]
+    profile = next((profile for profile in rules.profiles if profile.name in entry.aggregates), None)
+    modes = sorted({item.mode for item in one.items if item.questions is not None})
+    return {
+        "key": f"{entry.id}@{file_key(name)}",
+        "title": f"{entry.name} {name}",
+        "href": f"models/{entry.id}.html",
+        "mode": " and ".join(modes),
+        "facts": [[label, value] for label, value in _facts(entry, name)],
+        "weights": dict(profile.weights) if profile else {},
+        "cases": {
+            case: {
+                "title": title_of(entry, case),
+                "suite": use.suite,
+                "tasks": {task.task: task.weight or 0.0 for task in use.benchmarks},
+            }
+            for case, use in one.use_cases.items()
+        },
+        "items": [_item(item) for item in one.items if item.outcome in MEASURED and item.unit == "share"],
+    }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {
+        "suite": item.suite,
+        "task": item.task,
+        "variant": item.variant,
+        "version": item.version,
+        "metric": item.metric,
+        "higher": item.higher_is_better is not False,
+        "questions": item.questions.to_json() if item.questions else None,
+    }
+
+
+def _facts(entry: RegistryEntry, name: str) -> Iterator[tuple[str, str]]:
+    one = entry.quantizations[name]
+    if one.size_bytes:
+        yield "File", numbers.size(one.size_bytes)
+    if one.bits_per_weight:
+        yield "Bits per weight", f"{one.bits_per_weight:.3g}"
+    for row in entry_rows(entry):
+        if row.quantization != name:
+            continue
+        where = f", {row.machine_title}" if row.machine_title else ""
+        for label, quantity in (("Generation", row.tps), ("Time to first token", row.ttft)):
+            if quantity is not None:
+                noisy = " (noisy)" if quantity.verdict == "noisy" else ""
+                value = numbers.estimate(quantity.value, quantity.interval)[0]
+                yield f"{label}, {quantity.of}{where}", f"{value}{numbers.NBSP}{quantity.unit}{noisy}"
+        if row.peak is not None:
+            of = f", {row.peak.of} of context" if row.peak.of else ""
+            yield f"Peak memory{of}", numbers.size(row.peak.value)

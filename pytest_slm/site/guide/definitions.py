@@ -1,0 +1,116 @@
+"""What the suites say of themselves and of their tasks, and two questions of those tasks whose questions are ours."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.core.types import Suite, Task
+from pytest_slm.errors import SlmError
+from pytest_slm.files import inside, read_bytes
+from pytest_slm.load import load_suite, load_task
+from pytest_slm.load.builtin import suites_folder
+from pytest_slm.load.rows import read_rows
+
+EXAMPLES = 2
+LONGEST = 700
+"""Characters of an example; of longer ones the end is left out."""
+OURS = "original"
+"""How the ``source`` of a task begins whose questions were written for this project."""
+QUESTION = ("question", "input", "prompt")
+CHOICES = ("options", "choices")
+ANSWER = ("answer", "target", "canonical_solution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A question as it stands in the data, before anything is put around it, and what is right."""
+
+    question: str
+    choices: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A suite, and its tasks by name."""
+
+    suite: Suite
+    tasks: Mapping[str, Task]
+
+
+@functools.cache
+def definitions() -> Mapping[str, Definition]:
+    """All built-in suites by name, without those that measure no answers."""
+    found = {}
+    for path in sorted(suites_folder().glob("*/suite.yaml")):
+        suite = load_suite(path)
+        tasks = [load_task(one, suite) for one in sorted(path.parent.glob("*.yaml")) if one != path]
+        if suite.facts.scored and tasks:
+            found[suite.name] = Definition(suite=suite, tasks={task.name: task for task in tasks})
+    return found
+
+
+@functools.cache
+def examples(suite: str, task: str) -> tuple[Example, ...]:
+    """The first questions of a task, if they are ours and hurt nobody."""
+    definition = definitions().get(suite)
+    found = definition.tasks.get(task) if definition else None
+    if found is None or found.harmful or not found.source.startswith(OURS):
+        return ()
+    return tuple(_example(row) for row in itertools.islice(_rows(found), EXAMPLES))
+
+
+def _rows(task: Task) -> Iterator[Mapping[str, Any]]:
+    folder = Path(task.path).parent
+    samples, generator = task.options.get("samples"), task.options.get("generator")
+    if isinstance(samples, str):
+        path = inside(folder, samples)
+        yield from (row for _, row in read_rows(read_bytes(path), path, "question"))
+    elif isinstance(generator, str) and "tokens" not in task.requires:  # those need a model to count by
+        yield from _made(task, generator, folder)
+
+
+def _made(task: Task, name: str, folder: Path) -> Iterator[Mapping[str, Any]]:
+    from pytest_slm.extensions.catalogue import Catalogue
+    from pytest_slm.generators import GENERATORS, Generator, GeneratorContext
+
+    generator: Generator = Catalogue[Generator]("generator", GENERATORS).lookup(name)
+    context = GeneratorContext(
+        options=task.options, variant={}, limit=EXAMPLES, seed=0, count_tokens=len, folder=folder
+    )
+    try:
+        samples = list(generator.make(context))
+    except SlmError:  # it wants rows of a data set, which are not ours
+        return
+    for sample in samples:
+        yield {
+            "input": sample.input if isinstance(sample.input, str) else sample.to_json()["input"],
+            "target": sample.target,
+        }
+
+
+def _example(row: Mapping[str, Any]) -> Example:
+    choices: Sequence[Any] = next((row[key] for key in CHOICES if isinstance(row.get(key), list)), ())
+    return Example(
+        question=_text(next((row[key] for key in QUESTION if key in row), "")),
+        choices=tuple(f"{chr(65 + place)}. {_text(choice)}" for place, choice in enumerate(choices[:26])),
+        answer=_text(next((row[key] for key in ANSWER if row.get(key) is not None), "")),
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        text = value
+    elif (
+        isinstance(value, Sequence) and value and all(isinstance(turn, Mapping) and "content" in turn for turn in value)
+    ):
+        text = "\n\n".join(f"{turn.get('role', '')}: {turn['content']}" for turn in value)
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rstrip()} …"

@@ -1,0 +1,130 @@
+"""A page for each machine that something was timed on, and what devices there are to choose for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pytest_slm.machine.devices import Device, device_table
+from pytest_slm.registry.entry import Registry
+from pytest_slm.registry.rows import Row
+from pytest_slm.site import numbers
+from pytest_slm.site.home.columns import BY_KEY
+from pytest_slm.site.home.scores import Scale
+from pytest_slm.site.home.view import PAGE, FileTable, file_table, model_address
+from pytest_slm.site.views import Fact, facts
+
+COLUMNS = ("tps", "ttft", "pp", "tg", "energy", "peak")
+DRAWN = 200
+"""Files in the plot of a machine."""
+MOST = 1e15
+"""Bytes, and tokens a second, that can be drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot:
+    """A file in the plot of speed and size: positions in percent, and what it is in words."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizePlot:
+    """Speed over size, both on axes where each step is a factor."""
+
+    text: str
+    dots: tuple[Dot, ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineView:
+    """A machine: its page and its line in the list."""
+
+    title: str
+    fingerprint: str
+    href: str
+    files: int
+    facts: tuple[Fact, ...]
+    plot: SizePlot | None
+    table: FileTable
+    left_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardwareView:
+    """All machines and all devices."""
+
+    machines: tuple[MachineView, ...]
+    devices: tuple[Device, ...]
+
+
+def hardware_view(machines: Sequence[MachineView]) -> HardwareView:
+    """The list of machines, the one with the most files first."""
+    return HardwareView(
+        machines=tuple(sorted(machines, key=lambda one: (-one.files, one.title, one.fingerprint))),
+        devices=tuple(device_table()),
+    )
+
+
+def machine_view(registry: Registry, fingerprint: str, href: str, rows: Sequence[Row], scale: Scale) -> MachineView:
+    """The page of a machine; ``rows`` are those that were measured on it."""
+    known = [entry.provenance.machines.get(fingerprint) for entry in registry.models]
+    timed = sorted(rows, key=lambda row: (-(row.tps.value if row.tps else 0.0), row.name.casefold(), row.id))
+    return MachineView(
+        title=rows[0].machine_title or "Machine not known",
+        fingerprint=fingerprint,
+        href=href,
+        files=len(rows),
+        facts=facts(next((one for one in known if one), {})),
+        plot=size_plot(timed),
+        table=file_table(
+            "Files by speed", scale, timed[:PAGE], model_address("../"), [BY_KEY[key] for key in COLUMNS], grouped=False
+        ),
+        left_out=max(0, len(timed) - PAGE),
+    )
+
+
+def size_plot(rows: Sequence[Row]) -> SizePlot | None:
+    """The plot of rows with a speed and a size; None for fewer than two."""
+    timed = [(row, row.size_bytes, row.tps.value) for row in rows if row.size_bytes and row.tps]
+    # A report may say anything; what no machine does is in the table only.
+    found = [(row, size, tps) for row, size, tps in timed if 1 <= size <= MOST and 1 / MOST <= tps <= MOST][:DRAWN]
+    if len(found) < 2:
+        return None
+    x, x_ticks = _axis([size / 1e6 for _, size, _ in found])
+    y, y_ticks = _axis([tps for _, _, tps in found])
+    return SizePlot(
+        text=f"{len(found)} files by size and speed",
+        dots=tuple(
+            Dot(
+                x=x(size / 1e6),
+                y=round(100 - y(tps), 2),
+                text=f"{row.name} {row.quantization}: {numbers.size(size)}, {BY_KEY['tps'].cell(row).text}",
+            )
+            for row, size, tps in found
+        ),
+        x_ticks=tuple((at, numbers.size(value * 1e6)) for at, value in x_ticks),
+        y_ticks=tuple((round(100 - at, 2), numbers.exact(value)) for at, value in y_ticks),
+    )
+
+
+def _axis(values: Sequence[float]) -> tuple[Callable[[float], float], list[tuple[float, float]]]:
+    """A function to percent of an axis on which each step is a factor, and its ticks at 1, 2 and 5."""
+    low, high = math.log10(min(values) * 0.9), math.log10(max(values) * 1.1)
+
+    def at(value: float) -> float:
+        return round(100 * (math.log10(value) - low) / (high - low), 2)
+
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks: list[float] = []
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = [digit * 10.0**power for power in powers for digit in digits]
+        ticks = [value for value in ticks if low <= math.log10(value) <= high]
+        if len(ticks) >= 3:
+            break
+    return at, [(at(value), value) for value in ticks]

@@ -1,0 +1,127 @@
+"""The columns of a table of files: what stands in a cell, in plain form for the page's script and as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pytest_slm.registry.rows import Row
+from pytest_slm.registry.speeds import Quantity
+from pytest_slm.site import numbers
+
+Plain = str | int | None
+"""A quantity as text without spaces between its thousands; bytes, in whole kB, and counts as numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A number as people read it, and what belongs to it."""
+
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """``form`` says how the script writes a value: a ``quantity`` in ``unit``, ``kB``, a ``count`` or ``text``.
+    ``anchor`` is its section of the methodology page, ``rising`` whether less is better, ``local`` whether its numbers
+    depend on machine and engine."""
+
+    key: str
+    label: str
+    form: str
+    anchor: str
+    value: Callable[[Row], tuple[Plain, str]]
+    unit: str = ""
+    rising: bool = False
+    local: bool = False
+
+    def cell(self, row: Row) -> Cell:
+        """What stands in the cell of a row."""
+        value, note = self.value(row)
+        return Cell(text=written(self.form, value, self.unit), note=note)
+
+
+def written(form: str, value: Plain, unit: str = "") -> str:
+    """A plain value as people read it. ``home.js`` writes the same."""
+    if value is None:
+        return numbers.MISSING
+    if form == "kB":
+        return numbers.size(float(value) * 1e3)
+    if form == "count":
+        return numbers.number(float(value), 0)
+    if form == "parameters":
+        return numbers.parameters(int(value))
+    if form == "quantity":
+        whole, dot, rest = str(value).partition(".")
+        return f"{numbers.number(float(whole), 0)}{dot}{rest}{numbers.NBSP}{unit}"
+    return str(value)
+
+
+def _quantity(found: Quantity | None) -> tuple[Plain, str]:
+    if found is None:
+        return None, ""
+    text = numbers.estimate(found.value, found.interval)[0].replace(numbers.THIN, "")
+    return text, ", ".join(filter(None, (_of(found.of), "noisy" if found.verdict == "noisy" else "")))
+
+
+def _of(of: str) -> str:
+    """``2048 tokens`` -> ``2 048 tokens``."""
+    count, _, rest = of.partition(" ")
+    return f"{numbers.number(float(count), 0)} {rest}" if count.isdecimal() and len(count) < 12 else of
+
+
+def _kilobytes(count: float | None) -> int | None:
+    """Rounded up, so that what does not fit never seems to."""
+    return -int(-count // 1000) if count is not None else None
+
+
+def _peak(row: Row) -> tuple[Plain, str]:
+    peak = row.peak
+    return (_kilobytes(peak.value), _of(peak.of)) if peak else (None, "")
+
+
+COLUMNS: Sequence[Column] = (
+    Column(
+        key="tps", label="Speed", form="quantity", unit="tok/s", anchor="speed", local=True,
+        value=lambda row: _quantity(row.tps),
+    ),
+    Column(
+        key="ttft", label="First token", form="quantity", unit="ms", anchor="first-token", rising=True, local=True,
+        value=lambda row: _quantity(row.ttft),
+    ),
+    Column(
+        key="pp", label="Prompt processing", form="quantity", unit="tok/s", anchor="engine-alone", local=True,
+        value=lambda row: _quantity(row.prompt_processing),
+    ),
+    Column(
+        key="tg", label="Generation", form="quantity", unit="tok/s", anchor="engine-alone", local=True,
+        value=lambda row: _quantity(row.generation),
+    ),
+    Column(
+        key="energy", label="Energy", form="quantity", unit="J/token", anchor="energy", rising=True, local=True,
+        value=lambda row: _quantity(row.speed.energy_per_token if row.speed else None),
+    ),
+    Column(key="peak", label="Memory", form="kB", anchor="memory", rising=True, value=_peak),
+    Column(
+        key="size", label="File", form="kB", anchor="memory", rising=True,
+        value=lambda row: (_kilobytes(row.size_bytes), ""),
+    ),
+    Column(
+        key="bits", label="Bits per weight", form="text", anchor="quantizations",
+        value=lambda row: (f"{row.bits_per_weight:.3g}" if row.bits_per_weight else None, ""),
+    ),
+    Column(
+        key="params", label="Parameters", form="parameters", anchor="quantizations",
+        value=lambda row: (row.parameters, ""),
+    ),
+    Column(key="ctx", label="Context", form="count", anchor="memory", value=lambda row: (row.context_length, "")),
+    Column(key="license", label="License", form="text", anchor="license", value=lambda row: (row.license or None, "")),
+    Column(
+        key="machine", label="Machine", form="text", anchor="machines",
+        value=lambda row: (row.machine_title or None, ""),
+    ),
+)  # fmt: skip
+SHOWN = ("tps", "ttft", "peak", "size")
+"""The columns that stand there at first."""
+BY_KEY = {column.key: column for column in COLUMNS}

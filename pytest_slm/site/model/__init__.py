@@ -1,0 +1,1 @@
+"""The parts of a model's page, each a view of its own."""

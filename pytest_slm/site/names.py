@@ -1,0 +1,17 @@
+"""Names of pages: safe in every file system and in every address."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+RESERVED = re.compile(r"index|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
+"""The page of a folder, and the names that Windows keeps for devices, whatever their ending."""
+
+
+def page_name(name: str) -> str:
+    """The name of a page without its ending: the name where that is plain, else a hash of it."""
+    plain = re.fullmatch(r"[A-Za-z0-9][\w.-]{0,60}", name, flags=re.ASCII)
+    if plain and not RESERVED.fullmatch(name.partition(".")[0]):
+        return name
+    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:16]

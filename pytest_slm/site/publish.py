@@ -1,0 +1,50 @@
+"""From a folder of run reports to the registry and the site, as a session does at its end."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_slm.core.record import utc
+from pytest_slm.core.types import RunReport
+from pytest_slm.registry import build_folder, read_report, read_samples
+from pytest_slm.registry.folder import read_index
+from pytest_slm.site.build import build_site
+from pytest_slm.site.samples.pages import SampledRun, sample_pages
+
+
+def publish(reports: Path, *, registry: Path | None, site: Path | None) -> list[str]:
+    """Make the registry of all reports below a folder, and the site of it, each where it is wanted; returns lines about
+    what was made and what was left out. Raises ReportError where there is nothing to make them of, or no room."""
+    with tempfile.TemporaryDirectory(prefix="slm-registry-") as place:
+        folder = registry or Path(place) / "registry"
+        index = build_folder(reports, folder, now=datetime.now(UTC))
+        lines = [f"left out: {reports / one.path}: {one.reason}  [{one.slug}]" for one in index.refused]
+        if registry is not None:
+            built = sum(len(model.reports) for model in index.models)
+            lines.append(f"{registry}: {index.metadata.total_models} models from {built} reports")
+        if site is not None:
+            build_site(folder, site, samples=public_samples(folder, reports))
+            lines.append(str(site / "index.html"))
+    return lines
+
+
+def public_samples(registry: Path, reports: Path) -> Iterator[tuple[str, str]]:
+    """The pages of samples of every model of a registry, ``samples/<id>.html``: of each quantization the newest run,
+    full runs first, and of each task what may stand in public. Its reports are below the folder ``reports``, with their
+    samples beside them."""
+    for model in read_index(registry).models:
+        stored = [(path, read_report(reports / path)) for path in sorted(model.reports) if (reports / path).is_file()]
+        newest: dict[str, tuple[str, RunReport]] = {}
+        for path, run in sorted(stored, key=lambda one: (one[1].standard, utc(one[1].finished), one[0])):
+            newest[run.quantization] = (path, run)
+        runs = [
+            SampledRun(run=run, samples=read_samples((reports / path).parent, run))
+            for _, (path, run) in sorted(newest.items())
+        ]
+        page, data = f"samples/{model.id}.html", f"samples/{model.id}"
+        back = f"../models/{model.id}.html"
+        if runs:
+            yield from sample_pages(runs, page=page, data=data, back=back, back_title=model.name, public=True)

@@ -1,0 +1,160 @@
+"""The browser's arithmetic is that of ``pytest-slm compare``: the same pairs through both give the same numbers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.comparing.pairs import Pairs
+from pytest_slm.comparing.use_cases import compare_use_cases, paired
+from pytest_slm.core.comparison import holm
+from pytest_slm.core.statistics import t_cdf, t_quantile
+from pytest_slm.registry import build_registry, write_json
+from pytest_slm.registry.entry import Registry
+from pytest_slm.site.build import build_site
+
+FIELDS = "pairs => ({p: pairs.p, interval: pairs.interval, same: pairs.equivalent(0.03), mean: pairs.mean, "
+FIELDS += "detectable: pairs.detectable(0.01)})"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, factory):
+    """A site of three files of two models, with the scores of their questions, and its registry."""
+    runs = [factory.make_run(name, quality=one) for name, one in (("FP16", 0.62), ("Q4_0", 0.5))]
+    runs.append(factory.make_run("Q8_0", slug="qwen", name="Qwen <b>3</b>", hf_repo="Qwen/Qwen3", quality=0.8))
+    found = [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
+    registry = build_registry(found)
+    folder = tmp_path_factory.mktemp("compare")
+    write_json(folder / "registry.json", registry)
+    build_site(folder / "registry.json", folder / "site")
+    return folder / "site", registry
+
+
+@pytest.fixture(scope="module")
+def page(site, chromium):
+    """The page of comparisons, opened once."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.messages = []
+    opened.asked = []
+    opened.on("console", lambda message: opened.messages.append(message.text))
+    opened.on("pageerror", lambda error: opened.messages.append(str(error)))
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.goto((site[0] / "compare.html").as_uri())
+    yield opened
+    context.close()
+
+
+def drawn(rng):
+    """Differences and clusters as they are met: plain, partly right, in clusters, weighed; few and many."""
+    n = rng.choice((1, 2, 5, 12, 20, 60, 300))
+    kind = rng.choice(("plain", "partly", "clusters", "weighed"))
+    apart = rng.choice((0.05, 0.3, 0.9))
+    values = [rng.choice((-1.0, 1.0, 1.0)) if rng.random() < apart else 0.0 for _ in range(n)]
+    if kind == "partly":
+        values = [value * rng.choice((0.25, 0.5, 1.0)) for value in values]
+    if kind == "weighed":
+        values = [value * (0.5 if place % 3 else 2.0) for place, value in enumerate(values)]
+    clusters = [place // 3 if kind == "clusters" else place for place in range(n)]
+    return values, clusters, 2.0 if kind == "weighed" else 1.0
+
+
+def test_pairs_give_the_same_numbers_in_both(page):
+    rng = random.Random(56)
+    vectors = [drawn(rng) for _ in range(60)]
+    script = "all => all.map(([d, c, most]) => (" + FIELDS + ")(new slmArithmetic.Pairs(d, c, most)))"
+    for (values, clusters, most), found in zip(vectors, page.evaluate(script, vectors), strict=True):
+        mine = Pairs(differences=tuple(values), clusters=tuple(clusters), most=most)
+        told = {"p": mine.p, "same": mine.equivalent(0.03), "mean": mine.mean}
+        if (least := mine.detectable(0.01)) is None:
+            assert found["detectable"] is None
+        else:
+            told["detectable"] = least
+        assert {name: found[name] for name in told} == pytest.approx(told, rel=1e-6, abs=1e-9), (values, clusters)
+        assert found["interval"] == pytest.approx(list(mine.interval), rel=1e-6, abs=1e-9)
+
+
+def test_corrections_and_distributions_are_the_same(page):
+    p_values = [0.04, 0.001, 0.2, 0.04, 1.0]
+    assert page.evaluate("p => slmArithmetic.holm(p)", p_values) == pytest.approx(holm(p_values))
+    for df in (1, 2, 7, 30, 199):
+        assert page.evaluate("([t, df]) => slmArithmetic.student(t, df)", [-1.7, df]) == pytest.approx(t_cdf(-1.7, df))
+        found = page.evaluate("df => slmArithmetic.quantile(0.975, df)", df)
+        assert found == pytest.approx(t_quantile(0.975, df), rel=1e-6)
+
+
+def test_packed_scores_give_the_same_pairs(page, site):
+    registry: Registry = site[1]
+    model = next(entry for entry in registry.models if len(entry.quantizations) == 2)
+    a, b = (model.quantizations[name] for name in ("FP16", "Q4_0"))
+    items = [(one, other) for one, other in zip(a.items, b.items, strict=True) if one.questions and other.questions]
+    unscored = replace(items[0][0].questions, levels=(None, 1.0))
+    vectors = [(one.questions, other.questions, one.higher_is_better) for one, other in items]
+    vectors.append((unscored, items[0][1].questions, True))
+    script = f"all => all.map(([a, b, sign]) => ({FIELDS})(slmArithmetic.paired(a, b, sign)))"
+    found = page.evaluate(script, [[a.to_json(), b.to_json(), 1 if higher else -1] for a, b, higher in vectors])
+    for (one, other, higher), its in zip(vectors, found, strict=True):
+        mine = paired(one, other, higher_is_better=higher)
+        assert (its["p"], its["mean"]) == pytest.approx((mine.p, mine.mean))
+        assert its["interval"] == pytest.approx(list(mine.interval))
+
+
+def test_use_cases_are_those_of_the_models_page(page, site):
+    registry: Registry = site[1]
+    model = next(entry for entry in registry.models if len(entry.quantizations) == 2)
+    profile = next(profile for profile in registry.rules.profiles if profile.name in model.aggregates)
+    others = {"Q4_0": model.quantizations["Q4_0"]}
+    told = compare_use_cases(model.quantizations["FP16"], others, profile.weights)["Q4_0"]
+    page.goto(f"{page.url.split('#')[0]}#m={model.id}@FP16,{model.id}@Q4_0&margin=3")
+    page.wait_for_selector("#out table.forest")
+    shown = page.locator("#out table.forest").first.locator("tbody tr").all_inner_texts()
+    every = [told.overall, *told.use_cases.values()]
+    assert len(shown) == len(every)
+    for text, one in zip(shown, every, strict=True):
+        points = f"{abs(100 * one.difference):.1f}"
+        assert points in text
+        assert one.verdict in text
+
+
+def test_an_address_shows_its_files_and_nothing_foreign(page, site):
+    start = (site[0] / "compare.html").as_uri()
+    page.asked.clear()
+    page.goto("about:blank")
+    page.goto(f"{start}?m=qwen--qwen3@Q8_0,huggingfacetb--smollm2-135m-instruct@Q4_0")
+    page.wait_for_selector("#out table.forest")
+    asked = [url for url in page.asked if url.startswith("file:")]
+    assert len(asked) == 3  # the page, and a script for each file
+    assert "Qwen <b>3</b> Q8_0" in page.inner_text("#out h2")
+    assert page.locator("#out b").filter(has_text="3").count() == 0
+    # Flipped questions are listed when somebody opens them.
+    page.locator("#out table.forest details").first.locator("summary").click()
+    page.wait_for_selector("#out p.flips")
+    assert page.locator("#out p.flips").first.inner_text().startswith("lost: ")
+    # Another file, by the list; then back.
+    page.focus("#add")
+    page.wait_for_function("document.querySelectorAll('#files option').length === 3")
+    page.fill("#add", "huggingfacetb--smollm2-135m-instruct@FP16")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('#out h2').length === 2")
+    page.go_back()
+    page.wait_for_function("document.querySelectorAll('#out h2').length === 1")
+    page.select_option("#margin", "0")
+    page.wait_for_function("!document.getElementById('out').textContent.includes('equivalent within')")
+    for width in (390, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.messages == []
+
+
+@pytest.mark.parametrize(
+    "address", ["../../x@y", "//evil.example/x@y", "javascript:alert(1)@x", "a@b@c", "<img>@x", "no--such@Q8_0"]
+)
+def test_a_hostile_address_loads_nothing_but_files_of_the_site(page, site, address):
+    page.asked.clear()
+    page.goto("about:blank")
+    page.goto(f"{(site[0] / 'compare.html').as_uri()}#m={address}")
+    page.wait_for_selector("#out p")
+    assert all(url.startswith(site[0].as_uri()) for url in page.asked if url != "about:blank")
+    assert page.locator("#out img").count() == 0

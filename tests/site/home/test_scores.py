@@ -1,0 +1,114 @@
+"""What files are ordered by: the lower end of the interval, and only beside files that did the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.rows import rows
+from pytest_slm.registry.store import StoredReport
+from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN
+from pytest_slm.site.home.view import file_table, scales, shown_columns
+
+
+@pytest.fixture
+def looked_at():
+    """``looked_at(*runs)``: the rows of the runs, and the scales by name."""
+
+    def look(*runs):
+        found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+        registry = build_registry(found)
+        files = rows(registry)
+        return files, {scale.name: scale for scale in scales(registry, files)}
+
+    return look
+
+
+def of(factory, name, right, n, *, mode="full", suite="rag", task="niah", **changes):
+    """A run of one model with one score."""
+    result = factory.scored(suite, task, "1024", "Q8_0", mode, factory.share("exact_match", right, n))
+    return factory.make_run(slug=name, name=name, hf_repo=f"org/{name}", mode=mode, results=[result], **changes)
+
+
+def test_a_score_of_a_few_samples_does_not_win_by_luck(factory, looked_at):
+    files, found = looked_at(of(factory, "lucky", 9, 10), of(factory, "sure", 340, 400), of(factory, "bad", 90, 400))
+    assert [row.name for row in found["rag"].ordered(files)] == ["sure", "lucky", "bad"]
+
+
+def test_scores_of_other_tasks_or_kinds_of_run_stand_in_groups_of_their_own(factory, looked_at):
+    files, found = looked_at(
+        of(factory, "little", 400, 400, suite="reasoning", task="mmlu"),
+        of(factory, "quick", 99, 100, mode="quick"),
+        of(factory, "other", 100, 400),
+        factory.make_run(slug="all", name="all", hf_repo="org/all", quality=0.3),
+    )
+    scale = found["marketplace"]
+    ordered = scale.ordered(files)
+    # Widest coverage first: a wonderful score in a part of the profile says nothing about the rest.
+    assert ordered[0].name == "all"
+    assert {row.name for row in ordered[1:3]} == {"little", "other"}
+    assert ordered[3].name == "quick"
+    assert [scale.marks[row.id].group for row in ordered] == [0, 1, 2, 3]
+    table = file_table("Files", scale, ordered, str, ())
+    assert [row.group[:45] for row in table.rows] == ["", *["Not comparable with other groups: full runs, "] * 2,
+                                                     "Not comparable with other groups: quick runs,"]  # fmt: skip
+    assert (table.rows[3].quick, table.rows[0].quick) == ("quick", "")
+
+
+def test_machines_do_not_part_scores(factory, looked_at):
+    far = {"cpu": "Ryzen", "fingerprint": "m-9"}
+    files, found = looked_at(of(factory, "here", 200, 400), of(factory, "there", 300, 400, machine=far))
+    assert [row.name for row in found["rag"].ordered(files)] == ["there", "here"]
+    assert len(found["rag"].groups) == 1
+
+
+def test_chance_stands_beside_the_score(factory, looked_at):
+    metric = replace(factory.share("acc", 60, 100), chance=0.25)
+    result = factory.scored("reasoning", "mmlu", "", "Q8_0", "full", metric)
+    files, found = looked_at(factory.make_run(results=[result]))
+    assert found["reasoning"].marks[files[0].id].chance == 25
+    (row,) = file_table("Files", found["reasoning"], files, str, ()).rows
+    assert row.chance == 25
+    assert row.note == "n 100 · 1 of 2 tasks"
+
+
+def test_a_file_without_a_score_stands_last_and_says_so(factory, looked_at):
+    speed = factory.rounds("decode", "500", "Q8_0", "full", {"decode_tps": ("tok/s", (100.0, 101.0))})
+    timed = factory.make_run(slug="0", name="0", hf_repo="org/0", results=[speed])
+    files, found = looked_at(of(factory, "z", 1, 100), timed)
+    ordered = found["rag"].ordered(files)
+    assert [row.name for row in ordered] == ["z", "0"]
+    last = file_table("Files", found["rag"], ordered, str, ()).rows[-1]
+    assert (last.score.text, last.plot, last.note) == ("–", None, "no score measured")
+
+
+def test_a_quick_speed_is_there_with_its_length_and_a_noisy_one_says_so(factory, looked_at):
+    values = {"decode_tps": ("tok/s", (100.0, 150.0))}
+    files, _ = looked_at(
+        factory.make_run(results=[factory.rounds("decode", "100", "Q8_0", "full", values, noise="steal")])
+    )
+    assert BY_KEY["tps"].cell(files[0]).note == "100 tokens, noisy"
+    assert BY_KEY["ttft"].cell(files[0]).text == "–"
+
+
+def test_memory_is_rounded_up_so_that_nothing_seems_to_fit(factory, looked_at):
+    files, _ = looked_at(factory.make_run(modern=True))
+    value, note = BY_KEY["peak"].value(files[0])
+    assert 0 <= value * 1000 - files[0].peak.value < 1000
+    assert note == "2\u202f048 tokens"
+
+
+def test_the_machine_is_a_column_where_there_are_several(factory, looked_at):
+    one, _ = looked_at(factory.make_run())
+    two, _ = looked_at(factory.make_run(), factory.make_run("Q4_0", machine={"fingerprint": "m-9"}))
+    assert tuple(column.key for column in shown_columns(one)) == SHOWN
+    assert shown_columns(two)[-1].key == "machine"
+
+
+def test_every_column_leads_to_a_place_of_the_methodology(factory, looked_at):
+    from pytest_slm.site.build import site_pages
+
+    text = site_pages(build_registry([]))["methodology.html"]
+    assert [column.key for column in COLUMNS if f'id="{column.anchor}"' not in text] == []
