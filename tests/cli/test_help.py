@@ -54,24 +54,11 @@ def test_help_teaches_every_command_with_an_example(command, capsys):
 
 
 COMMANDS = (
-    *(
-        "registry",
-        "registry build",
-        "site",
-        "site build",
-        "report",
-        "samples",
-        "compare",
-        "suites",
-        "suite",
-        "suite new",
-        "suite check",
-        "detect",
-        "submit",
-        "quantize",
-        "devices",
-    ),
-    *("validate", "data", "data pull", "data list", "data verify"),
+    *("registry", "registry build", "registry check", "registry diff", "registry export", "registry import"),
+    *("site", "site build", "report", "samples", "compare"),
+    *("suites", "suite", "suite new", "suite check"),
+    *("detect", "submit", "quantize", "devices", "matrix", "merge", "validate"),
+    *("data", "data pull", "data list", "data verify"),
 )
 
 

@@ -11,7 +11,7 @@ from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.use_cases import compare_use_cases, paired
 from pytest_slm.core.comparison import holm
 from pytest_slm.core.statistics import t_cdf, t_quantile
-from pytest_slm.registry import build_registry, write_json
+from pytest_slm.registry import build_registry, write_registry
 from pytest_slm.registry.entry import Registry
 from pytest_slm.site.build import build_site
 
@@ -27,8 +27,8 @@ def site(tmp_path_factory, factory):
     found = [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
     registry = build_registry(found)
     folder = tmp_path_factory.mktemp("compare")
-    write_json(folder / "registry.json", registry)
-    build_site(folder / "registry.json", folder / "site")
+    write_registry(folder / "registry", registry)
+    build_site(folder / "registry", folder / "site")
     return folder / "site", registry
 
 
