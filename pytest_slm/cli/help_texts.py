@@ -22,7 +22,7 @@ warning, and stands in the index with its reason.""",
     ),
     "registry check": (
         """\
-Looks at each file: is it the one that the index means, by its hash, and does it fit its JSON Schema?""",
+Looks at each file: whether it is the one that the index means, by its hash, and fits its JSON Schema.""",
         "registry check registry",
     ),
     "registry export": (

@@ -71,7 +71,8 @@ COMMANDS = (
         "quantize",
         "devices",
     ),
-    *("validate", "data", "data pull", "data list", "data verify"),
+    *("validate", "data", "data pull", "data list", "data verify", "matrix", "merge"),
+    *("registry check", "registry export", "registry import", "registry diff"),
 )
 
 
