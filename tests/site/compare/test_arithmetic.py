@@ -134,12 +134,12 @@ def test_an_address_shows_its_files_and_nothing_foreign(page, site):
     assert page.locator("#out p.flips").first.inner_text().startswith("lost: ")
     # Another file, by the list; then back.
     page.focus("#add")
-    page.wait_for_function("document.querySelectorAll('#files option').length === 3")
+    page.wait_for_function("() => document.querySelectorAll('#files option').length === 3")
     page.fill("#add", "huggingfacetb--smollm2-135m-instruct@FP16")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('#out h2').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('#out h2').length === 2")
     page.go_back()
-    page.wait_for_function("document.querySelectorAll('#out h2').length === 1")
+    page.wait_for_function("() => document.querySelectorAll('#out h2').length === 1")
     page.select_option("#margin", "0")
     page.wait_for_function("!document.getElementById('out').textContent.includes('equivalent within')")
     for width in (390, 768, 1440):
