@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pytest_slm.core.backend_info import BackendInfo, HostInfo
@@ -318,7 +319,7 @@ class RunReport(Record):
         kept = [result.answers for result in self.results if result.answers]
         return sum(one.taken for one in kept), sum(one.asked for one in kept)
 
-    @property
+    @cached_property  # a registry asks for each score of a run, and there are as many items
     def complete(self) -> bool:
         """Whether every planned item was measured or skipped for a reason of its own."""
         done = {result.id for result in self.results if result.outcome in ("passed", "failed", "skipped")}

@@ -27,6 +27,9 @@ LONGEST_PART = 255
 """Bytes of the name of a file or folder."""
 LONGEST_INSIDE, LONGEST_PATH = 1000, 4000
 """Characters of a path inside of a folder, and of a whole path."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE).fullmatch
+_NO_FILE = re.compile(r'[/\\:*?"<>|]|^[.\s]|[.\s]$').search
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 JOINERS = "\u200c\u200d"
 """Invisible characters that ordinary words and emoji hold."""
 
@@ -55,8 +58,7 @@ def is_name(text: str) -> bool:
 
 def is_file_name(text: str) -> bool:
     """Whether a name can be that of a file or folder on any system, and is not hidden."""
-    reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", text, re.IGNORECASE)
-    return is_name(text) and not reserved and not re.search(r'[/\\:*?"<>|]|^[.\s]|[.\s]$', text)
+    return is_name(text) and not _RESERVED(text) and not _NO_FILE(text)
 
 
 def stays_inside(path: str) -> bool:
@@ -65,7 +67,7 @@ def stays_inside(path: str) -> bool:
     parts = re.split(r"[/\\]", path)
     leads_out = not parts[0] or path[1:2] == ":" or ".." in parts  # a root, one of Windows's drives, or a way up
     fits = longest_part(path) <= LONGEST_PART and len(path) <= LONGEST_INSIDE
-    return not leads_out and fits and all(ord(letter) >= 32 and letter != "\x7f" for letter in path)
+    return not leads_out and fits and not _CONTROL(path)
 
 
 def longest_part(path: str) -> int:

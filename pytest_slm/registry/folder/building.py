@@ -70,12 +70,13 @@ def _build(reports: Path, folder: Path, old: Index | None, *, now: datetime, kee
     alive = by_model(fresh).keys()
     gone = {name for name, model in known.items() if not model.reports.keys() & hashes.keys()}
     taken = known.keys() - changed if not keep else known.keys() - changed | gone | known.keys() & alive
-    kept = _registry([read_model(folder, known[name]) for name in sorted(taken)]) if taken else None
+    made = {model_id(stored.run) for stored in fresh}
+    unchanged = {name: known[name].sha256 for name in taken - made} if trusted else {}
+    entries = [read_model(folder, known[name], items=name not in unchanged) for name in sorted(taken)]
+    kept = _registry(entries) if entries else None
     registry, odd = build_what_can_be(fresh, kept)
     refused = [*refused, *same.values(), *bad, *late, *twice, *(_refused_by(error, hashes) for error in odd)]
     _check(reports, registry, [one for one in refused if one.slug != "report-scripted"], strict=strict)
-    made = {model_id(stored.run) for stored in fresh}
-    unchanged = {name: known[name].sha256 for name in taken - made} if trusted else {}
     return write_registry(folder, registry, refused, sizes, unchanged)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pytest_slm import files
 from pytest_slm.core.record import RecordError
@@ -38,8 +39,9 @@ def read_index(folder: Path) -> Index:
         raise ReportError(f"{path}: {error}", slug="registry-invalid") from error
 
 
-def read_model(folder: Path, model: IndexedModel) -> RegistryEntry:
-    """The entry of one model, without its ranks."""
+def read_model(folder: Path, model: IndexedModel, *, items: bool = True) -> RegistryEntry:
+    """The entry of one model, without its ranks; without its ``items``, which are most of it, it can still be ranked,
+    and must not be written."""
     path = folder / model_path(model.id)
     try:
         content = files.read_bytes(files.inside(folder, model_path(model.id)))
@@ -53,6 +55,8 @@ def read_model(folder: Path, model: IndexedModel) -> RegistryEntry:
         )
     document = parse_json(path, content)
     _check_version(path, document.get("schema_version") if isinstance(document, Mapping) else None)
+    if not items:
+        _drop_items(document)
     try:
         entry = ModelFile.from_json(document).model
     except RecordError as error:
@@ -60,6 +64,14 @@ def read_model(folder: Path, model: IndexedModel) -> RegistryEntry:
     if entry.id != model.id:
         raise ReportError(f"{path}: holds the model {entry.id!r:.80}. {_AGAIN}", slug="registry-invalid")
     return entry
+
+
+def _drop_items(document: Mapping[str, Any]) -> None:
+    model = document.get("model")
+    quantizations = model.get("quantizations") if isinstance(model, dict) else None
+    for quantization in quantizations.values() if isinstance(quantizations, dict) else ():
+        if isinstance(quantization, dict):
+            quantization.pop("items", None)
 
 
 def check_registry(folder: Path) -> tuple[SlmError, ...]:

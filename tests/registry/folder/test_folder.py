@@ -63,8 +63,11 @@ def test_what_has_not_changed_is_not_read_again_and_the_bytes_are_the_same(tmp_p
     assert content(registry) == before
     (path,) = reports.glob("b/*/*/report.json")
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    made, text = [], writing._text
+    monkeypatch.setattr(writing, "_text", lambda entry: made.append(entry.id) or text(entry))
     build_folder(reports, registry, now=NOW)
     assert read == [path]
+    assert made == ["org--b"]
     again = content(registry)
     assert {name for name in before if before[name] != again[name]} == {"index.json", "models/org--b.json"}
     build_folder(reports, tmp_path / "anew", now=NOW)
