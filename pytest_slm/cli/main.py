@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.registry import add_command as add_registry_command
 from pytest_slm.cli.say import say, warn
+from pytest_slm.cli.submissions import add_commands as add_submission_commands
 from pytest_slm.cli.suite import add_command as add_suite_command
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.files import name_problem, read_bytes
@@ -35,6 +35,7 @@ examples:
   pytest-slm suites                                       what can be measured
   pytest-slm suite new my-questions                       begin a suite of your own; `suite check` says what it lacks
   pytest-slm detect ./model-Q4_0.gguf                     what the headers of a model say
+  pytest-slm submit org/name                              write a submission of a model on the Hub
   pytest-slm validate submissions/*.yml                   is this submission in order?
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
@@ -124,15 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_suite_command(commands, taught)
 
-    detect = commands.add_parser(
-        "detect", help="what the headers of a model's weights say, as JSON", **taught("detect")
-    )
-    detect.add_argument("reference", metavar="REF", help="a .gguf file, a folder, pkg:NAME, a Hub repo or a submission")
-    detect.add_argument(
-        "--quant", metavar="NAMES", default="all", help="some quantizations, with commas (default: all)"
-    )
-    detect.add_argument("--offline", action="store_true", help="never ask the Hub")
-    detect.set_defaults(run=_detect)
+    add_submission_commands(commands, taught)
 
     quantize = commands.add_parser(
         "quantize", help="make further quantizations of a GGUF with llama.cpp's quantizer", **taught("quantize")
@@ -149,13 +142,6 @@ def _parser() -> argparse.ArgumentParser:
 
     add_data_command(commands, taught)
     add_devices_command(commands, taught)
-
-    validate = commands.add_parser(
-        "validate", help="check submissions, and compare them with their weights' headers", **taught("validate")
-    )
-    validate.add_argument("submissions", nargs="+", metavar="SUBMISSION", help="YAML files")
-    validate.add_argument("--offline", action="store_true", help="never ask the Hub")
-    validate.set_defaults(run=_validate)
     return parser
 
 
@@ -216,18 +202,6 @@ def _first_line(file: Path) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
-def _detect(arguments: argparse.Namespace) -> int:
-    from pytest_slm.models import detect, locate, resolve, select
-
-    submission = resolve(arguments.reference, offline=arguments.offline)
-    found = {
-        quantization.name: detect(locate(submission, quantization, offline=arguments.offline)).to_json()
-        for quantization in select(submission, arguments.quant)
-    }
-    say(json.dumps({"submission": submission.to_json(), "detected": found}, indent=2, sort_keys=True))
-    return 0
-
-
 def _quantize(arguments: argparse.Namespace) -> int:
     from pytest_slm.models import best_source, derive, detect, locate, resolve, select, type_named
 
@@ -250,44 +224,6 @@ def _quantize(arguments: argparse.Namespace) -> int:
             f"{time.perf_counter() - began:6.1f} s  {made}"
         )
     return 0
-
-
-def _validate(arguments: argparse.Namespace) -> int:
-    code = 0
-    for reference in arguments.submissions:
-        problems = _problems(reference, arguments.offline)
-        for problem in problems:
-            warn(problem if problem.startswith(reference) else f"{reference}: {problem}")
-        say(f"{reference}: {'failed' if problems else 'ok'}")
-        for missing in _missing(reference):
-            say(f"{reference}: not yet fit for publishing: {missing}")
-        code = 4 if problems else code
-    return code
-
-
-def _missing(reference: str) -> tuple[str, ...]:
-    from pytest_slm.load import load_submission, submission_problems
-
-    try:
-        return submission_problems(load_submission(Path(reference)))
-    except SlmError:
-        return ()  # a slug or a model reference has no file, and a broken file has been told
-
-
-def _problems(reference: str, offline: bool) -> list[str]:
-    from pytest_slm.models import check_declared, check_quantization, detect, locate, resolve, too_large
-
-    try:
-        submission = resolve(reference, offline=offline)
-        problems = []
-        for quantization in submission.quantizations:
-            detected = detect(locate(submission, quantization, offline=offline))
-            others = (check_quantization(quantization, detected), too_large(detected))
-            found = [*check_declared(submission, detected), *filter(None, others)]
-            problems += [f"{quantization.name}: {problem}" for problem in found]
-    except SlmError as error:
-        return [str(error)]
-    return problems
 
 
 if __name__ == "__main__":

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from pytest_slm.errors import UsageError
 
 CHUNK = 1 << 18
 
 
+class Source(Protocol):
+    """What can be read in pieces: an open file, or one on the Hub."""
+
+    def seek(self, offset: int, /) -> int:
+        """Read from byte ``offset`` on."""
+        ...
+
+    def read(self, count: int, /) -> bytes:
+        """The next ``count`` bytes; fewer at the end only."""
+        ...
+
+
 class Bytes:
     """A cursor over ``file`` that raises UsageError (gguf-truncated, gguf-corrupt) instead of reading past ``size``."""
 
-    def __init__(self, file: BinaryIO, size: int, path: Path) -> None:
-        self.file, self.size, self.path = file, size, path
+    def __init__(self, file: Source, size: int, path: Path, *, chunk: int = CHUNK) -> None:
+        self.file, self.size, self.path, self.chunk = file, size, path, chunk
         self.base = self.position = 0
         self.buffer = b""
 
@@ -28,7 +40,7 @@ class Bytes:
         end = self.position + count
         if end > len(self.buffer):
             self._demand(self.tell() + count)
-            self._fill(max(count, CHUNK))
+            self._fill(max(count, self.chunk))
             end = count
         taken = self.buffer[self.position : end]
         if len(taken) != count:  # the file became shorter since its size was asked
@@ -79,7 +91,7 @@ class Bytes:
             if position > last:
                 self.position = position
                 self._demand(self.tell() + 8)
-                self._fill(CHUNK)
+                self._fill(self.chunk)
                 buffer, position, last = self.buffer, 0, len(self.buffer) - 8
                 if last < 0:
                     self._demand(self.size + 1)

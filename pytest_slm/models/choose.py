@@ -125,6 +125,15 @@ def repo_of(submission: Submission, source: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
+def place_on_hub(submission: Submission, quantization: Quantization) -> tuple[str, str | None] | None:
+    """The Hub repo that a quantization's weights are published in, and its revision; None for all other places."""
+    source = quantization.source or submission.hf_repo
+    elsewhere = quantization.made is not None or quantization.format not in ("gguf", "safetensors")
+    if elsewhere or source is None or source.startswith("pkg:") or _is_local(source):
+        return None
+    return repo_of(submission, source)
+
+
 def _is_local(source: str) -> bool:
     return Path(source).is_absolute() or source.startswith(".") or source.partition("@")[0].count("/") != 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def detect(path: Path) -> WeightsHeader:
         return detect_folder(path)
     if not path.is_file():
         raise UsageError(f"{path}: no such file; check the path, or download it", slug="weights-unreadable")
-    return _detect_gguf(path)
+    return replace(told([read_header(part) for part in split_parts(path)]), derivation=derivation_of(path))
 
 
 def known_sha256(path: Path, detected: WeightsHeader | None) -> str | None:
@@ -42,8 +43,8 @@ def known_sha256(path: Path, detected: WeightsHeader | None) -> str | None:
     return stored.name if by_hash and len(split_parts(path)) == 1 else None
 
 
-def _detect_gguf(path: Path) -> WeightsHeader:
-    headers = [read_header(part) for part in split_parts(path)]
+def told(headers: list[Header]) -> WeightsHeader:
+    """What the headers of a GGUF's parts say together. Raises UsageError (gguf-corrupt)."""
     first = headers[0]
     declared = first.count("split.count") or 1
     if declared != len(headers):
@@ -71,7 +72,6 @@ def _detect_gguf(path: Path) -> WeightsHeader:
         chat_template=template,
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
         other_use=_other_use(first, architecture),
-        derivation=derivation_of(path),
     )
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from pytest_slm.errors import UsageError
 from pytest_slm.files import open_regular
-from pytest_slm.models.bytes import Bytes
+from pytest_slm.models.bytes import CHUNK, Bytes, Source
 from pytest_slm.models.ggml import TENSOR_TYPES
 
 MAX_ENTRIES = 65_536
@@ -45,6 +46,8 @@ KEPT_ENDINGS = (
 """Of the model's own keys (``llama.context_length``); the architecture may stand behind them in the file."""
 
 Scalar = int | float | bool | str
+Spans = dict[str, tuple[int, int]]
+"""Of each array of texts how many there are, and their bytes."""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +59,9 @@ class Header:
     size: int
     values: dict[str, Scalar] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
+    spans: Spans = field(default_factory=dict)
+    data_end: int = 0
+    """Where the last tensor ends."""
     elements: int = 0
     tensor_bytes: int = 0
     elements_by_type: Counter[str] = field(default_factory=Counter)
@@ -79,6 +85,11 @@ class Header:
             self.fail(f"{key} should be a whole number, not {value!r:.40}")
         return value or None
 
+    @property
+    def whole(self) -> bool:
+        """Whether the file ends where its last tensor does, but for what fills it up."""
+        return 0 <= self.size - self.data_end < (self.count("general.alignment") or 32)
+
     def fail(self, problem: str, at: int | None = None) -> NoReturn:
         """Raise the UsageError of a header that contradicts itself."""
         raise corrupt(self.path, problem, at)
@@ -95,12 +106,20 @@ def read_header(path: Path) -> Header:
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            return _read(Bytes(file, size, path), Header(path=path, version=0, size=size))
+            return header_of(file, size, path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable") from None
 
 
-def _read(data: Bytes, header: Header) -> Header:
+def header_of(
+    file: Source, size: int, path: Path, *, chunk: int = CHUNK, spans: Mapping[str, tuple[int, int]] | None = None
+) -> Header:
+    """The header of an open file of ``size`` bytes, read ``chunk`` bytes at a time; ``path`` is for messages.
+
+    With the ``spans`` of another file an array of as many texts is taken to be as long as there, and passed over; then
+    the caller has to see that the rest fits (``Header.whole``). Raises UsageError.
+    """
+    data, header = Bytes(file, size, path, chunk=chunk), Header(path=path, version=0, size=size)
     _check_magic(data, header)
     tensors, pairs = data.u64(), data.u64()
     # The smallest tensor entry has 24 bytes, the smallest pair 13.
@@ -108,7 +127,7 @@ def _read(data: Bytes, header: Header) -> Header:
         header.fail(f"claims {tensors} tensors and {pairs} metadata pairs, more than fit into {header.size} bytes", 8)
     seen: set[str] = set()
     for _ in range(pairs):
-        _read_pair(data, header, seen)
+        _read_pair(data, header, seen, spans or {})
     _read_tensors(data, header, tensors)
     return header
 
@@ -132,7 +151,7 @@ def _check_magic(data: Bytes, header: Header) -> None:
         )
 
 
-def _read_pair(data: Bytes, header: Header, seen: set[str]) -> None:
+def _read_pair(data: Bytes, header: Header, seen: set[str], spans: Mapping[str, tuple[int, int]]) -> None:
     at = data.tell()
     key = data.text(MAX_KEY)
     if not key or key in seen:
@@ -140,7 +159,7 @@ def _read_pair(data: Bytes, header: Header, seen: set[str]) -> None:
     seen.add(key)
     kind = data.u32()
     if kind == ARRAY:
-        header.lengths[key] = _skip_array(data, header, key)
+        header.lengths[key] = _skip_array(data, header, key, spans.get(key, (0, 0)))
         return
     limit = MAX_STRING if key == "tokenizer.chat_template" else 4096
     wanted = key in KEPT or key.endswith(KEPT_ENDINGS)
@@ -154,7 +173,7 @@ def _read_pair(data: Bytes, header: Header, seen: set[str]) -> None:
         header.values[key] = value
 
 
-def _skip_array(data: Bytes, header: Header, key: str) -> int:
+def _skip_array(data: Bytes, header: Header, key: str, elsewhere: tuple[int, int]) -> int:
     at = data.tell()
     kind, length = data.u32(), data.u64()
     if kind in WIDTHS:
@@ -162,7 +181,12 @@ def _skip_array(data: Bytes, header: Header, key: str) -> int:
     elif kind == STRING:
         if length > MAX_ARRAY_STRINGS:
             header.fail(f"{key!r:.80} claims {length} strings", at)
-        data.skip_texts(length)
+        start = data.tell()
+        if length == elsewhere[0]:
+            data.skip(elsewhere[1])
+        else:
+            data.skip_texts(length)
+        header.spans[key] = (length, data.tell() - start)
     else:
         header.fail(f"{key!r:.80} is an array of the unknown value type {kind}", at)
     return length
@@ -190,7 +214,7 @@ def _read_tensors(data: Bytes, header: Header, count: int) -> None:
         last = expected + nbytes
         expected += -(-nbytes // alignment) * alignment
     if count:
-        end = -(-data.tell() // alignment) * alignment + last
+        header.data_end = end = -(-data.tell() // alignment) * alignment + last
         if end > header.size:
             raise UsageError(
                 f"{header.path}: ends at byte {header.size}, but the last tensor {name!r:.80} reaches to byte {end} "

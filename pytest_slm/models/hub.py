@@ -47,11 +47,11 @@ class Listing:
 def listing(repo: str, revision: str | None = None, *, offline: bool = False) -> Listing:
     """The files of ``repo`` and the quantizations among them. Raises UsageError: hub-not-found, hub-gated,
     hub-unreachable, hub-offline, hub-no-weights, pickle-refused; NotAvailableError without the client."""
-    client = _client()
+    client = hub_client()
     if offline or client.constants.HF_HUB_OFFLINE:
         return _cached_listing(client, repo, revision)
     api = client.HfApi()
-    info = _asked(
+    info = ask(
         repo, revision, lambda: api.model_info(repo, revision=revision, files_metadata=True, timeout=hub.TIMEOUT_S)
     )
     _check_answer(repo, info)
@@ -106,7 +106,7 @@ def as_submission(found: Listing, *, origin: str) -> Submission:
 
 def download(repo: str, revision: str | None, quantization: Quantization, *, offline: bool = False) -> Path:
     """The local file (of a split GGUF the first part) or folder, downloaded if it is not there. Raises UsageError."""
-    client = _client()
+    client = hub_client()
     offline = offline or client.constants.HF_HUB_OFFLINE
     if not offline and revision and COMMIT.fullmatch(revision):
         cached = _cached(client, repo, revision, quantization)
@@ -125,9 +125,16 @@ def _cached(client: Any, repo: str, revision: str, quantization: Quantization) -
     return Path(hits[0]) if all(isinstance(hit, str) for hit in hits) else None
 
 
+def cached(found: Listing, files: list[str]) -> list[Path] | None:
+    """Where these files of a listing have been downloaded to, if all of them have."""
+    client = hub_client()
+    hits = [client.try_to_load_from_cache(found.repo, file, revision=found.revision) for file in files]
+    return [Path(hit) for hit in hits] if files and all(isinstance(hit, str) for hit in hits) else None
+
+
 def cache_folder() -> Path:
     """Where downloads go."""
-    return Path(_client().constants.HF_HUB_CACHE)
+    return Path(hub_client().constants.HF_HUB_CACHE)
 
 
 def needed(found: Listing, quantization: Quantization) -> list[str]:
@@ -153,7 +160,7 @@ def needed(found: Listing, quantization: Quantization) -> list[str]:
 
 
 def _fetch(client: Any, found: Listing, file: str, *, offline: bool) -> Path:
-    path = _asked(
+    path = ask(
         found.repo,
         found.revision,
         lambda: client.hf_hub_download(found.repo, file, revision=found.revision, local_files_only=offline),
@@ -195,7 +202,7 @@ def _renamed(gguf: Quantization, taken: Container[str]) -> Quantization:
 def _remote_dtype(api: Any, info: Any, repo: str) -> str:
     counts = getattr(getattr(info, "safetensors", None), "parameters", None)
     if not counts:
-        counts = _asked(repo, info.sha, lambda: api.get_safetensors_metadata(repo, revision=info.sha)).parameter_count
+        counts = ask(repo, info.sha, lambda: api.get_safetensors_metadata(repo, revision=info.sha)).parameter_count
     return max(counts, key=counts.__getitem__) if counts else "safetensors"
 
 
@@ -239,11 +246,12 @@ def _cached_listing(client: Any, repo: str, revision: str | None) -> Listing:
     )
 
 
-def _client() -> Any:
+def hub_client() -> Any:
+    """The client. Raises NotAvailableError where it is not installed."""
     return hub.client("a model on the Hub")
 
 
-def _asked(repo: str, revision: str | None, question: Callable[[], T], *, offline: bool = False) -> T:
+def ask(repo: str, revision: str | None, question: Callable[[], T], *, offline: bool = False) -> T:
     """The answer to ``question``; the client's own errors become one line with a remedy, bugs keep their traceback."""
     from huggingface_hub import constants, errors
 

@@ -11,13 +11,14 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from pytest_slm.core.types import WeightsHeader
 from pytest_slm.errors import UsageError
 from pytest_slm.files import open_regular, parse_json, read_bytes, read_text
+from pytest_slm.models.bytes import Source
 
 MAX_JSON = 16 << 20
 """Of a header or configuration. The format's own reader takes 100 MB, but 3 billion parameters need some 100 kB."""
@@ -29,20 +30,28 @@ BITS: Mapping[str, int] = {
     **{"BOOL": 8, "C64": 64},
 }
 INDEX = "model.safetensors.index.json"
+Table = dict[str, tuple[str, list[int]]]
+"""Of each tensor its dtype and shape."""
 BUFFERS = (".inv_freq", ".masked_bias", ".position_ids")
 """Tensors that are computed, not learned, and that older checkpoints store all the same."""
 
 
 def detect_folder(folder: Path) -> WeightsHeader:
     """What the headers in ``folder`` say. Raises UsageError: safetensors-corrupt, safetensors-truncated."""
+    shards = [folder / name for name in shard_names(folder)]
+    tables = ((shard, read_table(shard)) for shard in shards)
+    return told(folder, tables, sum(shard.stat().st_size for shard in shards))
+
+
+def told(folder: Path, tables: Iterable[tuple[Path, Table]], size: int) -> WeightsHeader:
+    """What the small files in ``folder`` and the tables of tensors say, with shards of ``size`` bytes in all."""
     config = _json(folder / "config.json")
     text_config = config.get("text_config")
     if isinstance(text_config, dict):
         config = {**config, **text_config}
-    shards = [folder / name for name in shard_names(folder)]
-    tensors: dict[str, tuple[str, list[int]]] = {}
-    for shard in shards:
-        for name, tensor in read_table(shard).items():
+    tensors: Table = {}
+    for shard, table in tables:
+        for name, tensor in table.items():
             if name in tensors:
                 raise corrupt(shard, f"the tensor {name!r:.80} stands in two files")
             tensors[name] = tensor
@@ -63,7 +72,7 @@ def detect_folder(folder: Path) -> WeightsHeader:
         kv_heads=_whole(config, "num_key_value_heads") or heads,
         quantization=_method(config) if packed else (elements.most_common(1)[0][0] if elements else None),
         bits_per_weight=None if packed or not total else bits / total,
-        file_size=sum(shard.stat().st_size for shard in shards),
+        file_size=size,
         rope_scaling=_rope_scaling(config),
         other_use=_other_use(folder, config),
         chat_template=template,
@@ -121,27 +130,30 @@ def weight_files(files: list[str]) -> list[str]:
     return [name for name in found if name.startswith("model")] or found
 
 
-def read_table(path: Path) -> dict[str, tuple[str, list[int]]]:
+def read_table(path: Path) -> Table:
     """Tensor name to (dtype, shape) of one .safetensors file, checked against the size of the file."""
     try:
         with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > size - 8:
-                if length > MAX_JSON:
-                    raise corrupt(path, f"claims a header of {length} bytes", 0)
-                raise truncated(path, size, 8 + length)
-            if length > MAX_JSON or length < 2:
-                raise corrupt(path, f"claims a header of {length} bytes", 0)
-            data = file.read(length)
+            return table_of(file, os.fstat(file.fileno()).st_size, path)
     except OSError as error:
         raise _unreadable(path, error) from None
-    return _check_table(path, _parsed(path, data, 8), size, 8 + length)
 
 
-def _check_table(path: Path, table: dict[str, Any], size: int, start: int) -> dict[str, tuple[str, list[int]]]:
+def table_of(file: Source, size: int, path: Path) -> Table:
+    """The same of an open file of ``size`` bytes; ``path`` is for messages."""
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > size - 8:
+        if length > MAX_JSON:
+            raise corrupt(path, f"claims a header of {length} bytes", 0)
+        raise truncated(path, size, 8 + length)
+    if length > MAX_JSON or length < 2:
+        raise corrupt(path, f"claims a header of {length} bytes", 0)
+    return _check_table(path, _parsed(path, file.read(length), 8), size, 8 + length)
+
+
+def _check_table(path: Path, table: dict[str, Any], size: int, start: int) -> Table:
     table.pop("__metadata__", None)
-    tensors: dict[str, tuple[str, list[int]]] = {}
+    tensors: Table = {}
     spans: list[tuple[int, int]] = []
     for name, entry in table.items():
         fields = entry if isinstance(entry, dict) else {}
@@ -164,7 +176,7 @@ def _check_table(path: Path, table: dict[str, Any], size: int, start: int) -> di
     return tensors
 
 
-def _count(tensors: Mapping[str, tuple[str, list[int]]], config: Mapping[str, Any]) -> tuple[Counter[str], int]:
+def _count(tensors: Table, config: Mapping[str, Any]) -> tuple[Counter[str], int]:
     """Learned elements by dtype, and their bits. An output matrix that is tied to the embeddings is no second one."""
     elements: Counter[str] = Counter()
     for name, (dtype, shape) in tensors.items():

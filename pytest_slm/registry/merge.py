@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
-from pytest_slm.core.record import is_name, utc
+from pytest_slm.core.record import is_name, jsonable, utc
 from pytest_slm.core.types import MEASURED, RunReport, SuiteFacts
 from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
@@ -54,7 +54,8 @@ def build_what_can_be(
     not keep all others from being built."""
     try:
         registry = build_registry(reports, kept)
-        to_text(registry)
+        made = {model_id(stored.run) for stored in reports}
+        jsonable([entry for entry in registry.models if entry.id in made])  # those of ``kept`` were read from JSON
         return registry, ()
     except Exception:  # nobody knows what anybody writes into a report; which one it is, is found out below
         errors = {stored.path: problem for stored in reports if (problem := _problem(stored)) is not None}

@@ -23,6 +23,7 @@ def test_names_that_no_file_can_have_are_one_line_in_every_command(tmp_path, cap
             ["site", "build", name, "-o", str(tmp_path / "site")],
             ["suites", name],
             *(["detect", before + name + behind] for before, behind in (("", ""), ("fake:", ""), ("a/", ".gguf"))),
+            ["submit", "fake", "--slug", name],
             ["quantize", name, "--to", "Q4_0"],
             ["data", "list", name],
             *(["validate", name + behind] for behind in ("", ".yml")),
@@ -53,23 +54,11 @@ def test_help_teaches_every_command_with_an_example(command, capsys):
 
 
 COMMANDS = (
-    *(
-        "registry",
-        "registry build",
-        "site",
-        "site build",
-        "report",
-        "samples",
-        "compare",
-        "suites",
-        "suite",
-        "suite new",
-        "suite check",
-        "detect",
-        "quantize",
-        "devices",
-    ),
-    *("validate", "data", "data pull", "data list", "data verify"),
+    *("registry", "registry build", "registry check", "registry diff", "registry export", "registry import"),
+    *("site", "site build", "report", "samples", "compare"),
+    *("suites", "suite", "suite new", "suite check"),
+    *("detect", "submit", "quantize", "devices", "matrix", "merge", "validate"),
+    *("data", "data pull", "data list", "data verify"),
 )
 
 

@@ -169,6 +169,12 @@ class Repo:
         self.said: bytes | None = None
         """What is answered instead, whatever is asked."""
         self.headers: dict[str, str] = {}
+        self.of_files: tuple[int, dict[str, str]] | None = None
+        """Status and headers of the answers about files, where all is well with the listing."""
+        self.cdn = ""
+        """The address that questions for files are sent on to."""
+        self.cut = self.whole = False
+        """Whether the connection ends in the middle, and whether ranges are taken for the whole file."""
 
 
 class Hub(ThreadingHTTPServer):
@@ -180,6 +186,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.repos: dict[str, Repo] = {}
         self.log: list[str] = []
+        self.tokens: list[str | None] = []
 
     def add(self, name: str, files: Mapping[str, bytes], **info: Any) -> None:
         """Serve ``files`` as the repo ``name``; ``info`` goes into its model info."""
@@ -203,6 +210,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.server.log.append(f"{self.command} {path}")
+        self.server.tokens.append(self.headers.get("Authorization"))
         about = path.startswith("/api/models/")
         parts = path.removeprefix("/api/models").strip("/").split("/")
         repo = self.server.repos.get("/".join(parts[:2]))
@@ -224,20 +232,32 @@ class Answer(BaseHTTPRequestHandler):
         data = repo.files.get("/".join(parts[4:]))
         if data is None:
             return self.answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+        if repo.of_files:
+            return self.answer(*repo.of_files)
+        if repo.cdn:
+            return self.answer(302, {"Location": repo.cdn + self.path})
         headers = {"ETag": f'"{hash(data) & 0xFFFFFFFF:08x}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         asked = self.headers.get("Range")
-        if asked:
+        if repo.cut:
+            self.answer(
+                206, headers | {"Content-Range": f"bytes 0-{len(data) - 1}/{len(data)}"}, data[:-10], missing=10
+            )
+            self.close_connection = True
+            return None
+        if asked and not repo.whole:
             first, _, last = asked.removeprefix("bytes=").partition("-")
             end = min(int(last or len(data) - 1), len(data) - 1)
             headers["Content-Range"] = f"bytes {first}-{end}/{len(data)}"
             return self.answer(206, headers, data[int(first) : end + 1])
         return self.answer(200, headers, data)
 
-    def answer(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
+    def answer(
+        self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"", *, missing: int = 0
+    ) -> None:
         self.send_response(status)
         for name, text in (headers or {}).items():
             self.send_header(name, text)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + missing))
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body)

@@ -108,7 +108,7 @@ def test_what_cannot_be_meant_is_refused(run, suite, good, moody, arguments, why
 
 
 def test_samples_that_are_gone_are_a_reason(run, before, moody):
-    for path in before.glob("samples/*"):
+    for path in before.glob("samples/*.jsonl"):
         path.unlink()
     done = run("suites", f"--slm-baseline={before}", **moody)
     assert done.ret == 0

@@ -39,7 +39,7 @@ def test_the_tutorial(
         ran.append(program)
     assert (ran.count("pytest-slm"), ran.count("pytest")) == (3, 4)
     folders = sorted(pytester.path.glob("reports/*/*/*/samples"), key=lambda folder: folder.stat().st_mtime_ns)
-    assert {path.stem for path in folders[0].iterdir()} == {
+    assert {path.stem for path in folders[0].glob("*.jsonl")} == {
         f"my-questions.{name}" for name in ("choice", "short", "json", "rubric")
     }
     # step 4: a wrong target is a problem, once a right answer says so

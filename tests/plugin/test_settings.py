@@ -59,7 +59,7 @@ def test_they_are_in_the_requests_the_report_and_the_summary(run, pick, report, 
     assert set(found["geo/pick"]["without_effect"]) == set(said) | {"fewshot"}
     done.stdout.fnmatch_lines(
         [
-            "fake 1, *temperature=0.5, top_p=0.9, top_k=7, min_p=0.1, max_tokens=3, system='Be brief.', fewshot=2",
+            "fake 1, *temperature=0.5, top_p=0.9, top_k=7, min_p=0.1, max_tokens=3, *system='Be brief.', *took *",
             "fewshot has no meaning for geo/one, geo/own, geo/pick: the task has no examples",
             "system has no meaning for geo/own: its conversations have a system message of their own",
             "temperature, top_p, top_k, min_p, max_tokens have no meaning for geo/pick: nothing is written, *",

@@ -25,6 +25,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_what_is_written_is_read_back_equal(data):
     assert json.loads(to_text(data)) == data
+    assert to_text(data) == json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
 @given(st.dictionaries(st.text(), st.integers(), max_size=6))

@@ -42,7 +42,7 @@ def test_a_cut_prompt_is_counted_and_the_number_is_no_score_of_the_task(written,
     assert [metric.name for metric in result.metrics] == ["right[prompts cut]"]
     assert "2 of 4 prompts lost their beginning (23 tokens, at most 22)" in result.reason
     assert "right[prompts cut] 100 %" in result_line(result)
-    assert "(2 prompts cut)" in result_line(result)
+    assert ", 2 prompts cut," in result_line(result)
     assert Result.from_json(result.to_json()) == result
 
 

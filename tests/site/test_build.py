@@ -247,8 +247,8 @@ def test_hostile_names_stay_text_on_every_page(poisoned_pair, tmp_path, registry
     for page in (tmp_path / "site").rglob("*.html"):
         found = parsed(page)
         assert found.handlers == []
-        home = page == tmp_path / "site" / "index.html"
-        assert page.read_text().count("<script") == (2 if home else 0)
+        scripted = page in (tmp_path / "site" / "index.html", tmp_path / "site" / "compare.html")
+        assert page.read_text().count("<script") == (2 if scripted else 0)
         for link in found.links:
             assert not urlsplit(link).scheme or link.startswith("https://huggingface.co/")
     # A name with dots and slashes must not choose the folder that its page lies in.

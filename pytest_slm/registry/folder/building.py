@@ -74,7 +74,9 @@ def _build(reports: Path, folder: Path, old: Index | None, *, now: datetime, kee
     registry, odd = build_what_can_be(fresh, kept)
     refused = [*refused, *same.values(), *bad, *late, *twice, *(_refused_by(error, hashes) for error in odd)]
     _check(reports, registry, [one for one in refused if one.slug != "report-scripted"], strict=strict)
-    return write_registry(folder, registry, refused, sizes)
+    made = {model_id(stored.run) for stored in fresh}
+    unchanged = {name: known[name].sha256 for name in taken - made} if trusted else {}
+    return write_registry(folder, registry, refused, sizes, unchanged)
 
 
 def _sample_bytes(folder: Path) -> int:

@@ -34,20 +34,24 @@ def write_registry(
     registry: Registry,
     refused: Sequence[RefusedReport] = (),
     sample_bytes: Mapping[str, int] | None = None,
+    unchanged: Mapping[str, str] | None = None,
 ) -> Index:
-    """Make a folder hold a registry, and return its index; ``sample_bytes`` are those beside each report, by its path.
+    """Make a folder hold a registry, and return its index; ``sample_bytes`` are those beside each report, by its path,
+    and ``unchanged`` the hashes of the files of models that were read from this folder and stay as they are.
 
     Every file is written under another name first and then renamed, the index last. Raises ReportError, and leaves the
     old registry as it was, where the disk is full or the folder holds something else.
     """
     _check_place(folder)
-    texts = {model_path(entry.id): _text(entry) for entry in registry.models}
-    index = _index(registry, texts, refused, sample_bytes or {})
+    kept = unchanged or {}
+    texts = {model_path(entry.id): _text(entry) for entry in registry.models if entry.id not in kept}
+    hashes = {entry.id: kept.get(entry.id) or _hash(texts[model_path(entry.id)]) for entry in registry.models}
+    index = _index(registry, hashes, refused, sample_bytes or {})
     texts[INDEX] = to_text(index)
     changed = {name: text for name, text in texts.items() if not _holds(folder / name, text)}
     _put(folder, changed)
     for path in sorted((folder / MODELS).glob("*.json")) if (folder / MODELS).is_dir() else ():
-        if f"{MODELS}/{path.name}" not in texts:
+        if path.stem not in hashes:
             path.unlink()
     return index
 
@@ -72,6 +76,10 @@ def _holds(path: Path, text: str) -> bool:
         return files.read_bytes(path) == encoded(text)
     except OSError:
         return False
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(encoded(text)).hexdigest()
 
 
 def encoded(text: str) -> bytes:
@@ -116,7 +124,7 @@ def without_ranks(entry: RegistryEntry) -> RegistryEntry:
 
 
 def _index(
-    registry: Registry, texts: Mapping[str, str], refused: Sequence[RefusedReport], sample_bytes: Mapping[str, int]
+    registry: Registry, hashes: Mapping[str, str], refused: Sequence[RefusedReport], sample_bytes: Mapping[str, int]
 ) -> Index:
     every = rows(registry)
     counts: dict[str, int] = {}
@@ -129,7 +137,7 @@ def _index(
             IndexedModel(
                 id=entry.id,
                 name=entry.name,
-                sha256=hashlib.sha256(encoded(texts[model_path(entry.id)])).hexdigest(),
+                sha256=hashes[entry.id],
                 files=counts[entry.id],
                 reports={reference.path: reference.sha256 for reference in entry.provenance.reports},
                 names=tuple(sorted({reference.model for reference in entry.provenance.reports if reference.model})),

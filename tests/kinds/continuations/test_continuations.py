@@ -179,10 +179,10 @@ def test_the_mirrors_prompts_have_no_labels_and_are_told_so(built_in, mirror, co
     pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[data]'")
     real = built_in("safety/toxicity")
     assert real.harmful
-    result = measure(real, "", context(model(lambda _: "a fine day"), data=str(mirror), limit=25))
+    result = measure(real, "", context(model(lambda _: "a fine day"), data=str(mirror), limit=15))
     made = {metric.name: metric.n for metric in result.metrics}
     scored = [made.get(f"toxicity_probability_prompts_scored_{sort}", 0) for sort in ("toxic", "nontoxic")]
-    assert sum(scored) == made["toxicity_probability"] == 25
+    assert sum(scored) == made["toxicity_probability"] == 15
     assert "toxicity_probability_toxic_prompts" not in made
     assert result.provenance["classifier"] == name()
     assert (result.provenance["chat_template"], result.provenance["draws"]) == ("none", 5)

@@ -11,7 +11,7 @@ from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.use_cases import compare_use_cases, paired
 from pytest_slm.core.comparison import holm
 from pytest_slm.core.statistics import t_cdf, t_quantile
-from pytest_slm.registry import build_registry, write_json
+from pytest_slm.registry import build_registry, write_registry
 from pytest_slm.registry.entry import Registry
 from pytest_slm.site.build import build_site
 
@@ -27,8 +27,8 @@ def site(tmp_path_factory, factory):
     found = [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
     registry = build_registry(found)
     folder = tmp_path_factory.mktemp("compare")
-    write_json(folder / "registry.json", registry)
-    build_site(folder / "registry.json", folder / "site")
+    write_registry(folder / "registry", registry)
+    build_site(folder / "registry", folder / "site")
     return folder / "site", registry
 
 
@@ -134,12 +134,12 @@ def test_an_address_shows_its_files_and_nothing_foreign(page, site):
     assert page.locator("#out p.flips").first.inner_text().startswith("lost: ")
     # Another file, by the list; then back.
     page.focus("#add")
-    page.wait_for_function("document.querySelectorAll('#files option').length === 3")
+    page.wait_for_function("() => document.querySelectorAll('#files option').length === 3")
     page.fill("#add", "huggingfacetb--smollm2-135m-instruct@FP16")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('#out h2').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('#out h2').length === 2")
     page.go_back()
-    page.wait_for_function("document.querySelectorAll('#out h2').length === 1")
+    page.wait_for_function("() => document.querySelectorAll('#out h2').length === 1")
     page.select_option("#margin", "0")
     page.wait_for_function("!document.getElementById('out').textContent.includes('equivalent within')")
     for width in (390, 768, 1440):

@@ -95,7 +95,7 @@ def test_every_condition_leaves_what_meets_it_and_the_address_keeps_it(home):
 
 def test_a_use_case_is_loaded_when_it_is_asked_for(home):
     home.select_option("#use", "coding")
-    home.wait_for_function("document.getElementById('found').textContent.includes('left out')")
+    home.wait_for_function("() => document.getElementById('found').textContent.includes('left out')")
     assert len(names(home)) == 5
     assert home.text_content("#of") == "Coding"
     assert "1 of 1 task" in home.text_content("table.files tbody")
@@ -172,7 +172,7 @@ def test_fifty_rows_a_page(show, registry_file, factory, tmp_path):
         first = names(page)
         assert len(first) == 50
         page.click("#pages a[aria-label='Page 2']")
-        page.wait_for_function("document.querySelectorAll('table.files tbody tr').length === 5")
+        page.wait_for_function("() => document.querySelectorAll('table.files tbody tr').length === 5")
         second = names(page)
         assert page.evaluate("location.hash") == "#page=2"
         page.go_back()

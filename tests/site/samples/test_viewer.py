@@ -61,46 +61,46 @@ def ids(page):
     return page.locator(".sample h3").all_text_contents()
 
 
-def settled(page, told):
+def check_settled(page, told):
     page.wait_for_function("(told) => document.getElementById('found').textContent.startsWith(told)", arg=told)
 
 
 def test_filters_search_links_and_the_way_back(show, folder):
     with show(folder / "samples.html") as seen:
         page = seen.page
-        settled(page, "1–20 of 45")
+        check_settled(page, "1–20 of 45")
         assert page.title() == "Samples of SmolLM2 135M Instruct · pytest-slm"
         assert len(seen.requests) == 3  # the page, the index, one piece
         page.click("#next")
-        settled(page, "21–40 of 45")
+        check_settled(page, "21–40 of 45")
         page.click("#shows label:has-text('wrong')")
-        settled(page, "1–18 of 18")
+        check_settled(page, "1–18 of 18")
         assert all(state == "wrong" for state in page.locator(".beside .score").all_text_contents()[2:])
         assert "show=wrong" in page.url
         page.click("#shows label:has-text('cut off')")
-        settled(page, "1–1 of 1")
+        check_settled(page, "1–1 of 1")
         assert ids(page) == ["q-7"]
         assert "partly right 0.5, cut off" in page.text_content(".sample")
         page.go_back()
-        settled(page, "1–18 of 18")
+        check_settled(page, "1–18 of 18")
         page.click("#shows label:has-text('all')")
         page.fill("#q", "WHAT IS 33?")
-        settled(page, "1–1 of 1")
+        check_settled(page, "1–1 of 1")
         assert ids(page) == ["q-33"]
         page.fill("#q", "nobody said this")
-        settled(page, "No sample")
+        check_settled(page, "No sample")
         page.fill("#q", "")
-        settled(page, "1–20 of 45")
+        check_settled(page, "1–20 of 45")
         name, link = (
             page.locator(".sample h3 a").nth(8).text_content(),
             page.get_attribute(".sample:nth-child(9) a", "href"),
         )
         page.goto((folder / "samples.html").as_uri() + link)
-        settled(page, "1–20 of 45")
+        check_settled(page, "1–20 of 45")
         assert page.locator(".sample.here h3").text_content() == name
         page.focus("#show-all")
         page.keyboard.press("ArrowRight")  # radio buttons are one stop of the keyboard
-        settled(page, "1–18 of 18")
+        check_settled(page, "1–18 of 18")
         assert page.title() != "pwned"
         assert seen.messages == []
 
@@ -108,17 +108,17 @@ def test_filters_search_links_and_the_way_back(show, folder):
 def test_two_quantizations_stand_side_by_side_and_what_changed_is_found(show, folder):
     with show(folder / "samples.html", width=390, scheme="dark") as seen:
         page = seen.page
-        settled(page, "1–20 of 45")
+        check_settled(page, "1–20 of 45")
         page.select_option("#beside", "1")
         page.click("#shows label:has-text('changed')")
-        settled(page, "1–4 of 4")  # the first of the last five was right in both
+        check_settled(page, "1–4 of 4")  # the first of the last five was right in both
         assert ids(page) == [f"q-{number}" for number in range(41, 45)]
         first = page.locator(".sample").first.locator(".beside > div")
         assert [first.nth(at).get_attribute("class") for at in (0, 1)] == ["wrong", "right"]
         assert "said Q8_0" in first.nth(0).text_content()
         assert "said Q4_0" in first.nth(1).text_content()
         page.select_option("#task", "1")
-        settled(page, "1–1 of 1")
+        check_settled(page, "1–1 of 1")
         rows = page.locator(".choices tbody tr").all_text_contents()
         assert [HOSTILE[at] in rows[at] for at in (0, 1)] == [True, True]
         assert ("chosen" in rows[0], "right" in rows[0]) == (True, False)
@@ -130,7 +130,7 @@ def test_two_quantizations_stand_side_by_side_and_what_changed_is_found(show, fo
 def test_no_text_of_a_model_runs_and_nothing_foreign_is_asked_for(show, folder):
     with show(folder / "samples.html") as seen:
         page = seen.page
-        settled(page, "1–20 of 45")
+        check_settled(page, "1–20 of 45")
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         assert HOSTILE[0] in page.text_content("#samples")
         assert page.locator("#samples img, #samples script, #samples a[href^=javascript]").count() == 0
@@ -151,4 +151,4 @@ def test_without_scripts_the_page_says_where_the_samples_are(show, folder):
 def test_a_piece_that_is_gone_is_told(show, folder, tmp_path):
     (tmp_path / "samples.html").write_text((folder / "samples.html").read_text("utf-8"), "utf-8")
     with show(tmp_path / "samples.html") as seen:
-        settled(seen.page, "Not all data are there")
+        check_settled(seen.page, "Not all data are there")

@@ -1,0 +1,5 @@
+"""What the headers of weights on the Hub say, read by HTTP ranges: kilobytes instead of the file."""
+
+from pytest_slm.models.remote.headers import Fetched, HeaderReader
+
+__all__ = ["Fetched", "HeaderReader"]
