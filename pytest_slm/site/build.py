@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pytest_slm.errors import ReportError, UsageError, writing_failed
@@ -40,13 +39,7 @@ def build_site(
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
     cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
     """
-    registry = read_registry(registry_path)
-    try:
-        pages = site_pages(registry, _checked(address))
-    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
-        # Its schema is kept, but somebody has changed values in it that belong together, or beyond all measure.
-        problem = f"no page can be made of it ({type(error).__name__}: {error!s:.200}); make the registry again"
-        raise ReportError(f"{registry_path}: {problem}", slug="registry-odd") from error
+    registry, address = read_registry(registry_path), _checked(address)
     if out_dir.exists() and not (out_dir / MARKER).exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise ReportError(
             f"{out_dir}: is not empty and no site made by pytest-slm, so it is not replaced. Name a new folder",
@@ -56,7 +49,12 @@ def build_site(
     fresh = out_dir.with_name(f".{out_dir.name}.{token}.new")
     old = out_dir.with_name(f".{out_dir.name}.{token}.old")
     try:
-        for name, text in itertools.chain(pages.items(), samples):
+        sampled = set()  # samples come one by one: those of all models together would fill the memory
+        for name, text in samples:
+            write_text(inside(fresh, name), text)
+            sampled.add(name)
+        pages = _pages(registry_path, registry, address, sampled)
+        for name, text in pages.items():
             write_text(inside(fresh, name), text)
         if out_dir.exists():
             out_dir.rename(old)
@@ -75,6 +73,15 @@ def build_site(
     return tuple(sorted(name for name in pages if name.endswith(".html")))
 
 
+def _pages(path: Path, registry: Registry, address: str, sampled: Collection[str]) -> Mapping[str, str]:
+    try:
+        return site_pages(registry, address, sampled)
+    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
+        # Its schema is kept, but somebody has changed values in it that belong together, or beyond all measure.
+        problem = f"no page can be made of it ({type(error).__name__}: {error!s:.200}); make the registry again"
+        raise ReportError(f"{path}: {problem}", slug="registry-odd") from error
+
+
 def _checked(address: str) -> str:
     """The address with a slash at its end. Raises UsageError for what is none of the web."""
     if not address:
@@ -86,9 +93,10 @@ def _checked(address: str) -> str:
     return address if address.endswith("/") else f"{address}/"
 
 
-def site_pages(registry: Registry, address: str = "") -> Mapping[str, str]:
+def site_pages(registry: Registry, address: str = "", sampled: Collection[str] = ()) -> Mapping[str, str]:
     """The text of every file of the site by its path. Links are relative, so any host and any sub-path will do; with
-    an ``address``, where the site will be, it has what must name that: a sitemap, and a way home from any path."""
+    an ``address``, where the site will be, it has what must name that: a sitemap, and a way home from any path.
+    ``sampled`` are the paths of the pages of samples that stand beside them: a model's page leads to its own."""
     files = rows(registry)
     found = scales(registry, files)
     updated = numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else ""
@@ -108,7 +116,10 @@ def site_pages(registry: Registry, address: str = "") -> Mapping[str, str]:
         }
         view = model_view(entry, {name: f"../{place}" for name, place in items.items()}, registry.rules)
         model = f"models/{entry.id}.html"
-        pages[model] = linked_page("model.html", root="../", view=view, updated=updated)
+        samples = f"samples/{entry.id}.html"
+        pages[model] = linked_page(
+            "model.html", root="../", view=view, updated=updated, samples=samples if samples in sampled else ""
+        )
         for name, place in items.items():
             back = f"../../{model}"
             pages[place] = linked_page("items.html", root="../../", view=items_view(entry, name), back=back)

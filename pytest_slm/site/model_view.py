@@ -34,13 +34,12 @@ from pytest_slm.site.views import (
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationRow:
-    """One quantization in the table that compares them: use-case scores by column, then size, memory and speed."""
+    """One quantization in the table that compares them: a score of each use case, then what file it is."""
 
     name: str
-    headline: bool
     quick: str
     scores: tuple[tuple[str, str, str], ...]
-    """(column, score, interval) of every use case that any quantization has."""
+    """(use case, score, interval) of every use case that any quantization has."""
     bits: str
     size: str
     made_from: str
@@ -204,7 +203,6 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
         scores.append((title_of(entry, column), *text))
     return QuantizationRow(
         name=name,
-        headline=name == entry.quantization,
         quick=_sampled(one.use_cases.values()),
         scores=tuple(scores),
         bits=f"{one.bits_per_weight:.3g}" if one.bits_per_weight else numbers.MISSING,

@@ -63,7 +63,7 @@ def test_keep_keeps_models_without_reports(tmp_path, reports, factory):
 def test_report_writes_the_page_of_a_run(reports, capsys):
     folder = next(reports.rglob("report.json")).parent
     assert main(["report", str(folder)]) == 0
-    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
     assert capsys.readouterr().out.strip() == str(folder / "report.html")
 
 

@@ -172,6 +172,17 @@ def test_a_model_that_is_gone_loses_its_page(tmp_path, registry_file, runs):
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 
+def test_a_models_page_leads_to_its_samples_where_the_site_has_them(tmp_path, registry_file, runs):
+    samples = "samples/huggingfacetb--smollm2-135m-instruct.html"
+    build_site(registry_file(runs), tmp_path / "site", samples=[(samples, "text")])
+    assert (tmp_path / "site" / samples).read_text() == "text"
+    pages = {path.stem: parsed(path).links for path in (tmp_path / "site" / "models").iterdir()}
+    leading = {name for name, links in pages.items() if any("samples/" in link for link in links)}
+    assert len(pages) > 1
+    assert leading == {"huggingfacetb--smollm2-135m-instruct"}
+    assert f"../{samples}" in pages["huggingfacetb--smollm2-135m-instruct"]
+
+
 def test_a_folder_that_is_no_site_is_never_replaced(tmp_path, registry_file, runs):
     (tmp_path / "thesis.tex").write_text("three years of work")
     with pytest.raises(ReportError, match="site-foreign"):

@@ -76,7 +76,7 @@ def _lines(entry: RegistryEntry) -> Iterable[RunLine]:
 
 def _change(report: ReportReference, count: int) -> str:
     if not report.used:
-        return "no number is from it"
+        return "not used for any number"
     return "first run of this file" if count == 1 else f"run {count} of this file"
 
 

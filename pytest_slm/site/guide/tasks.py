@@ -133,9 +133,10 @@ def strip(variant: str, found: Sequence[Found]) -> Strip:
     values = [100 * (one.item.value or 0.0) for one in found]
     least, most = (numbers.points(end, None)[0] for end in (min(values), max(values)))
     chance = next((one.item.chance for one in found if one.item.chance is not None), None)
+    several = "" if len(found) == 1 else "s, all" if least == most else f"s, from {least} to"
     return Strip(
         variant=variant,
-        text=f"{len(found)} file{'' if len(found) == 1 else 's'}, from {least} to {most} %"
+        text=f"{len(found)} file{several or ','} {most} %"
         + ("" if chance is None else f"; chance {100 * chance:.3g} %"),
         path="".join(f"M{x} {height - 4 - step * (n - 1):g}h0" for x, n in points),
         height=height,

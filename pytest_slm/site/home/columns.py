@@ -62,7 +62,7 @@ def _quantity(found: Quantity | None) -> tuple[Plain, str]:
     if found is None:
         return None, ""
     text = numbers.estimate(found.value, found.interval)[0].replace(numbers.THIN, "")
-    return text, ", ".join(filter(None, (_of(found.of), "noisy" if found.verdict == "noisy" else "")))
+    return text, ", ".join(filter(None, ("noisy" if found.verdict == "noisy" else "", _of(found.of))))
 
 
 def _of(of: str) -> str:
@@ -104,7 +104,7 @@ COLUMNS: Sequence[Column] = (
     ),
     Column(key="peak", label="Memory", form="kB", anchor="memory", rising=True, value=_peak),
     Column(
-        key="size", label="File", form="kB", anchor="memory", rising=True,
+        key="size", label="File size", form="kB", anchor="memory", rising=True,
         value=lambda row: (_kilobytes(row.size_bytes), ""),
     ),
     Column(

@@ -102,7 +102,7 @@ def _told(score: UseCase | AggregateScore) -> str:
 
 def _mark(score: UseCase | AggregateScore, group: int) -> Mark:
     if isinstance(score, AggregateScore):
-        note = f"{numbers.percent(score.coverage)} measured · {_rank(score)}"
+        note = _rank(score)
     else:
         done, declared = len(score.benchmarks), len(score.declared)
         note = f"n {numbers.number(score.n, 0)} · {done} of {declared} task{'' if declared == 1 else 's'}"
@@ -118,7 +118,7 @@ def _mark(score: UseCase | AggregateScore, group: int) -> Mark:
 
 def _rank(total: AggregateScore) -> str:
     if total.rank is None:
-        return f"no rank: {total.unranked}" if total.unranked else "no rank"
+        return f"{numbers.percent(total.coverage)} measured, not ranked"
     low, high = total.rank_interval or (total.rank, total.rank)
     between = "" if low == high else f" ({low}–{high})"
     return f"rank {total.rank}{between} of {total.ranked}"

@@ -94,8 +94,8 @@ def file_table(
     for row in rows:
         mark = scale.marks.get(row.id)
         group = mark.group if mark else len(scale.groups)
-        told = f"Not comparable with other groups: {(*scale.groups, NO_SCORE)[group]}" if group != last else ""
-        made.append(_row(row, mark, address(row.model), columns, told if grouped else ""))
+        told = f"Not comparable with other groups: {scale.groups[group]}" if mark else NO_SCORE.capitalize()
+        made.append(_row(row, mark, address(row.model), columns, told if grouped and group != last else ""))
         last = group
     return FileTable(title=title, score=scale.title, columns=tuple(columns), rows=tuple(made))
 

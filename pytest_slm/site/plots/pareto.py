@@ -75,7 +75,7 @@ class Pareto:
 
 def front(candidates: Sequence[Candidate]) -> dict[str, str]:
     """For each candidate the name of one that beats it (the best score, then the highest speed), or nothing: then it is
-    on the front."""
+    a best trade-off."""
     ordered = sorted(candidates, key=lambda one: (-one.score, -one.tps, one.size, one.name))
     return {one.name: next((other.name for other in ordered if other.beats(one)), "") for one in candidates}
 

@@ -147,8 +147,7 @@ async function show() {
   const chosen = byId("chosen");
   chosen.replaceChildren(...keys.map((key, place) => {
     const button = make("button", "", { type: "button", class: "chip" });
-    button.append(`${place ? "" : "A: "}${loaded.get(key)?.title || key} ✕`);
-    button.setAttribute("aria-label", `Leave out ${loaded.get(key)?.title || key}`);
+    button.append(make("span", "Remove ", { class: "hidden" }), `${place ? "" : "Baseline: "}${loaded.get(key)?.title || key}`, make("span", " ✕", { "aria-hidden": "true" }));
     button.addEventListener("click", () => go(keys.filter((one) => one !== key), margin));
     return button;
   }));
@@ -165,13 +164,13 @@ async function show() {
   out.append(facts(files));
   others.forEach((b, place) => {
     const { items, absent } = found[place], section = make("section");
-    section.append(make("h2", `${b.title} less ${a.title}`));
+    section.append(make("h2", `${b.title} against ${a.title}`));
     const rows = [...all.filter(({ pairs }) => found[place].all.some((one) => one.pairs === pairs)), ...cases.filter(({ pairs }) => found[place].cases.some((one) => one.pairs === pairs))];
     const modes = [a, b].map((file) => file.mode);
-    if (modes.some((mode) => mode !== "full")) section.append(make("p", `Measured in these modes: ${modes.join(" and ")}.`, { class: "lead" }));
+    if (modes.some((mode) => mode !== "full")) section.append(make("p", modes[0] === modes[1] ? `Both were measured in ${modes[0]} mode.` : `${a.title} was measured in ${modes[0]} mode, ${b.title} in ${modes[1]} mode.`, { class: "lead" }));
     if (rows.length) section.append(table("Use cases", "Use case", rows, margin / 100, null));
     if (items.length) section.append(table("Task by task", "Item", judged(items, margin / 100), margin / 100, changes));
-    else section.append(make("p", "They have no questions in common that both have scores for.", { class: "lead" }));
+    else section.append(make("p", "There is no question that both have a score for.", { class: "lead" }));
     if (absent.length) {
       const rest = make("details", "", { class: "more" }), list = make("ul");
       list.append(...absent.map((line) => make("li", line)));

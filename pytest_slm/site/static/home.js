@@ -273,7 +273,7 @@
     for (const row of rows.slice(from, from + PAGE)) {
       const now = state.sort.endsWith("score") ? group[row] : local() ? slm.place[row] + 1 : 0;
       if (now !== last && (last !== null || now)) {
-        const told = local() ? `Measured on ${slm.places[slm.place[row]]}` : `Not comparable with other groups: ${groups[now]}`;
+        const told = local() ? `Measured on ${slm.places[slm.place[row]]}` : now < groups.length - 1 ? `Not comparable with other groups: ${groups[now]}` : "No score measured";
         if (!local() || slm.places.length > 1) {
           made.push(make("tr", { role: "row", class: "group" }, make("th", { role: "columnheader", scope: "rowgroup", colspan: 3 + state.cols.length }, told)));
         }
@@ -410,7 +410,6 @@
     return rows;
   }
 
-  form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", ({ target }) => {
     if (fields.includes(target.id)) go({ [target.id]: target.value.trim() }, target.tagName === "INPUT" ? target.id : null);
   });

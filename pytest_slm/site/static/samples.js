@@ -258,7 +258,6 @@
     at("beside").addEventListener("change", () => go({ beside: Number(at("beside").value) }));
     let later;
     at("q").addEventListener("input", () => { clearTimeout(later); later = setTimeout(() => go({ q: at("q").value.trim() }), 250); });
-    at("tools").addEventListener("submit", (event) => { event.preventDefault(); go({ q: at("q").value.trim() }); });
     const turnTo = (step) => { const now = asked(); location.hash = address(now, { page: now.page + step, id: null }); at("list").scrollIntoView(); };
     at("before").addEventListener("click", () => turnTo(-1));
     at("next").addEventListener("click", () => turnTo(1));

@@ -56,7 +56,7 @@ def test_a_task_page_has_every_file_and_chance(factory):
     results = [factory.scored("reasoning", "mmlu", "", q, "full", metric) for q in ("Q8_0", "Q4_0")]
     runs = [factory.make_run(result.quantization, results=[result]) for result in results]
     text = site_pages(registry(*runs))["tasks/reasoning/mmlu.html"]
-    assert "2 files, from 60.0 to 60.0 %; chance 25 %" in text
+    assert "2 files, all 60.0 %; chance 25 %" in text
     assert text.count('class="chance"') == 3
     assert re.search(r'<path d="M600 \d+h0M600 [\d.]+h0"/>', text), "equal ones stand above each other"
     assert "MIT" in text

@@ -89,7 +89,7 @@ def test_a_quick_speed_is_there_with_its_length_and_a_noisy_one_says_so(factory,
     files, _ = looked_at(
         factory.make_run(results=[factory.rounds("decode", "100", "Q8_0", "full", values, noise="steal")])
     )
-    assert BY_KEY["tps"].cell(files[0]).note == "100 tokens, noisy"
+    assert BY_KEY["tps"].cell(files[0]).note == "noisy, 100 tokens"
     assert BY_KEY["ttft"].cell(files[0]).text == "–"
 
 
