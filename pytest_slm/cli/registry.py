@@ -66,9 +66,8 @@ def _build(arguments: argparse.Namespace) -> int:
     for one in index.refused:
         if one.slug != "report-scripted":
             warn(f"warning: {arguments.reports / one.path}: {one.reason}  [{one.slug}]")
-    built = sum(len(model.reports) for model in index.models)
     left_out = f", {len(index.refused) - scripted} left out" if len(index.refused) > scripted else ""
-    say(f"{arguments.output}: {index.metadata.total_models} models from {built} reports{left_out}")
+    say(f"{arguments.output}: {index}{left_out}")
     return 0
 
 

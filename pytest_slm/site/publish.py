@@ -23,8 +23,7 @@ def publish(reports: Path, *, registry: Path | None, site: Path | None) -> list[
         index = build_folder(reports, folder, now=datetime.now(UTC))
         lines = [f"left out: {reports / one.path}: {one.reason}  [{one.slug}]" for one in index.refused]
         if registry is not None:
-            built = sum(len(model.reports) for model in index.models)
-            lines.append(f"{registry}: {index.metadata.total_models} models from {built} reports")
+            lines.append(f"{registry}: {index}")
         if site is not None:
             build_site(folder, site, samples=public_samples(folder, reports))
             lines.append(str(site / "index.html"))

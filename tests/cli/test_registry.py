@@ -23,7 +23,7 @@ def test_from_reports_to_pages(tmp_path, reports, capsys):
     assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
     assert main(["site", "build", str(registry), "-o", str(site)]) == 0
     assert (site / "index.html").is_file()
-    assert "1 models from 2 reports" in capsys.readouterr().out
+    assert "1 model from 2 reports" in capsys.readouterr().out
 
 
 def test_building_again_changes_no_byte(tmp_path, reports):

@@ -47,7 +47,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_made(reports, tmp_path):
     broken.write_text("{", "utf-8")
     lines = publish(reports, registry=tmp_path / "registry", site=None)
     assert any(line.startswith(f"left out: {broken}") for line in lines)
-    assert "1 models from 1 reports" in lines[-1]
+    assert "1 model from 1 report" in lines[-1]
 
 
 def test_scripted_models_are_no_models(factory, tmp_path):

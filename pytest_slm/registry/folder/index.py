@@ -93,6 +93,10 @@ class Index(Record):
         if len(set(ids)) != len(ids):
             raise RecordError("models: two of one id")
 
+    def __str__(self) -> str:
+        models, reports = len(self.models), sum(len(model.reports) for model in self.models)
+        return f"{models} model{'' if models == 1 else 's'} from {reports} report{'' if reports == 1 else 's'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile(Record):
