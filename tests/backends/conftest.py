@@ -76,3 +76,22 @@ def tiny_gguf(tmp_path_factory):
 def token_of():
     """The number of a token of the tiny vocabulary."""
     return VOCABULARY.index
+
+
+@pytest.fixture
+def opened():
+    """Opens weights with an engine; closes them afterwards."""
+    from pytest_slm.backends.llamacpp import LlamaCpp
+    from pytest_slm.backends.protocol import ModelSpec
+    from pytest_slm.core.types import EngineSettings
+
+    backends = []
+
+    def open_(path, engine="ik", *, exact=False, **settings):
+        settings = EngineSettings(threads=1, engine=engine, **settings)
+        backends.append(LlamaCpp(ModelSpec(path=str(path), format="gguf", settings=settings, exact=exact)))
+        return backends[-1]
+
+    yield open_
+    for backend in backends:
+        backend.close()

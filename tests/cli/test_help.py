@@ -53,13 +53,18 @@ def test_help_teaches_every_command_with_an_example(command, capsys):
     assert f"pytest-slm {command} " in capsys.readouterr().out
 
 
-COMMANDS = (
-    *("registry", "registry build", "registry check", "registry diff", "registry export", "registry import"),
-    *("site", "site build", "report", "samples", "compare"),
-    *("suites", "suite", "suite new", "suite check"),
-    *("detect", "submit", "quantize", "devices", "matrix", "merge", "validate"),
-    *("data", "data pull", "data list", "data verify"),
-)
+def _commands():
+    """The names of all commands, with those below them."""
+    found, waiting = [], [("", _parser())]
+    for name, parser in waiting:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                waiting += [(f"{name} {verb}".strip(), one) for verb, one in action.choices.items()]
+        found += [name] if name else []
+    return found
+
+
+COMMANDS = _commands()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -76,14 +81,9 @@ def test_the_help_of_every_command_says_more_and_has_an_example_that_works(comma
     assert callable(_parser().parse_args(example.split()).run)
 
 
-def test_no_command_lacks_a_description():
-    found, waiting = [], [("", _parser())]
-    for name, parser in waiting:
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                waiting += [(f"{name} {verb}".strip(), one) for verb, one in action.choices.items()]
-        found += [name] if name else []
-    assert sorted(found) == sorted(COMMANDS)
+def test_commands_are_found_with_those_below_them():
+    assert {"registry", "registry build", "suite check", "submit"} <= set(COMMANDS)
+    assert len(COMMANDS) > 20
 
 
 def test_the_command_imports_no_engine_and_no_test_framework():

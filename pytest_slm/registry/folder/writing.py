@@ -109,8 +109,10 @@ def without_ranks(entry: RegistryEntry) -> RegistryEntry:
     """The entry as its own reports make it."""
 
     def totals(found: Mapping[str, AggregateScore]) -> dict[str, AggregateScore]:
-        nothing = dict.fromkeys(("rank", "ranked", "rank_interval", "tier", "corrected"))
-        return {name: replace(total, **nothing, unranked="") for name, total in found.items()}  # type: ignore[arg-type]
+        return {
+            name: replace(total, rank=None, ranked=None, rank_interval=None, tier=None, corrected=None, unranked="")
+            for name, total in found.items()
+        }
 
     def whole(one: QuantizationEntry) -> QuantizationEntry:
         elsewhere = tuple(replace(scores, aggregates=totals(scores.aggregates)) for scores in one.elsewhere)
