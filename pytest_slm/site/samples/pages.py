@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from pytest_slm.core.types import Result, RunReport
@@ -117,10 +118,7 @@ def sample_pages(
     view = SamplesView(
         title=runs[0].run.submission.name,
         runs=tuple(names),
-        # In a script of a page nothing may look like markup; nothing does when these three are written out.
-        manifest=Markup(  # noqa: S704
-            _json(manifest).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-        ),
+        manifest=htmlsafe_json_dumps(manifest, separators=(",", ":"), allow_nan=False),
         left_out=tuple(left_out),
         back=back,
         back_title=back_title,
