@@ -51,8 +51,8 @@ class Library:
     @property
     def sees_beyond_gaps(self) -> bool:
         """Whether a step sees all of a memory in which cells were freed below others. ik_llama.cpp (0.1.5) takes the
-        end of what is filled from the last cell of every 32 (256 with flash attention): where that one is free, and
-        the step itself lies below, it does not see the others of its block."""
+        end of what is filled from the last cell of every 32: where that one is free, and the step itself lies below,
+        it does not see the others of its block. Seen without flash attention; with it nobody has looked."""
         return self.engine == LLAMA
 
     @property
