@@ -40,15 +40,16 @@ def imports_kept(at_end: Callable[[], Mapping[str, ModuleType]]) -> Iterator[Non
     try:
         yield
     finally:
-        for name, module in at_end().items():
-            ours = name.partition(".")[0] == pytest_slm.__name__
-            if name not in sys.modules and not ours and (getattr(module, "__file__", None) or "").startswith(INSTALLED):
-                sys.modules[name] = module
+        there = at_end()
+        for name in there.keys() - sys.modules.keys():
+            place = getattr(there[name], "__file__", None) or ""
+            if place.startswith(INSTALLED) and not name.startswith("pytest_slm."):
+                sys.modules[name] = there[name]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Iterator[None]:
-    before = dict(sys.modules)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    before = dict(sys.modules) if "pytester" in getattr(item, "fixturenames", ()) else {}
     with imports_kept(lambda: before):
         return (yield)
 
