@@ -12,7 +12,7 @@ import ipaddress
 import re
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -131,8 +131,12 @@ class Record(Stored):
 
     def to_json(self) -> dict[str, Any]:
         """This record as plain dicts, lists, strings, finite numbers, booleans and None."""
-        names = fields_of(typing.cast(typing.Hashable, type(self)))[0]
-        return {name: jsonable(getattr(self, name), name) for name in names}
+        return {name: jsonable(getattr(self, name), name) for name in self.fields()}
+
+    @classmethod
+    def fields(cls) -> Collection[str]:
+        """The names of its fields."""
+        return fields_of(typing.cast(typing.Hashable, cls))[0].keys()
 
     @classmethod
     def from_json(cls, data: object) -> Self:
