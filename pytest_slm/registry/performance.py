@@ -64,8 +64,14 @@ def quantities(result: Result) -> dict[str, Quantity]:
             continue
         spread = (min(values), max(values)) if len(values) > 1 else None
         # One round cannot be stable, but it can have been disturbed.
-        verdict = {"verdict": timing.verdict, "reason": timing.reason} if timing and (timing.noise or spread) else {}
-        found[name] = replace(told, spread=spread, cv=coefficient_of_variation(values), **verdict)
+        known = timing if timing and (timing.noise or spread) else None
+        found[name] = replace(
+            told,
+            spread=spread,
+            cv=coefficient_of_variation(values),
+            verdict=known.verdict if known else None,
+            reason=known.reason if known else "",
+        )
     return found
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -24,6 +25,8 @@ from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.registry.questions import QuestionScores, question_scores
 
 REPORT_NAME = "report.json"
+TOGETHER = 16
+"""Files that are waited for at once: what a disk writes down for one of them is there for others, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,28 @@ def write_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise writing_failed(path, error) from error
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Put bytes where nobody looks yet. They are in the kernel's hands: ``settle`` sees that they are on the disk.
+    Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+
+
+def settle(paths: Sequence[Path]) -> None:
+    """See that files are on the disk before they get their names. Raises OSError."""
+
+    def wait(path: Path) -> None:
+        handle = os.open(path, os.O_WRONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        list(pool.map(wait, paths))
 
 
 def to_text(data: object) -> str:
@@ -196,6 +221,9 @@ def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
 
 def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
     """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
+    with contextlib.suppress(ValueError):
+        if not os.path.lexists(folder / name):  # most reports are read without them
+            return None
     try:
         content = files.read_bytes(files.inside(folder, name), files.LINES)
     except FileNotFoundError:

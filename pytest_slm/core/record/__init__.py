@@ -7,7 +7,6 @@ and wrong types are errors that name the key, and NaN or infinity never enter a 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import ipaddress
 import re
 import typing
@@ -126,8 +125,9 @@ class Record(Stored):
     """Base of all types that are written to files or sent between processes."""
 
     def __post_init__(self) -> None:
-        for name, check in _checks(typing.cast(typing.Hashable, type(self))):
-            check(getattr(self, name), name)
+        values = self.__dict__
+        for name, check in _CHECKS.get(type(self)) or _checks(type(self)):
+            check(values[name], name)
 
     def to_json(self) -> dict[str, Any]:
         """This record as plain dicts, lists, strings, finite numbers, booleans and None."""
@@ -142,6 +142,11 @@ class Record(Stored):
     def from_json(cls, data: object) -> Self:
         """The record that ``to_json`` wrote. Raises RecordError with the path of the first value that does not fit."""
         return typing.cast(Self, record_of(cls, data, cls.__name__))
+
+    @classmethod
+    def checked(cls) -> bool:
+        """Whether its values have to be looked at when it is made."""
+        return cls.__post_init__ is not Record.__post_init__ or bool(_checks(cls))
 
     @classmethod
     def check_field(cls, name: str, value: object) -> None:
@@ -164,12 +169,16 @@ def check_bounds(name: str, value: int, least: int, most: int) -> None:
 Check = Callable[[object, str], None]
 
 
-@functools.cache
+_CHECKS: dict[type, tuple[tuple[str, Check], ...]] = {}
+
+
 def _checks(cls: type) -> tuple[tuple[str, Check], ...]:
     """The fields of a record whose type has a form, with what checks it."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    found = ((field.name, _check(hints[field.name])) for field in dataclasses.fields(cls))
-    return tuple((name, check) for name, check in found if check is not None)
+    if cls not in _CHECKS:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        found = ((field.name, _check(hints[field.name])) for field in dataclasses.fields(typing.cast(Any, cls)))
+        _CHECKS[cls] = tuple((name, check) for name, check in found if check is not None)
+    return _CHECKS[cls]
 
 
 def _check(kind: Any) -> Check | None:

@@ -26,6 +26,11 @@ class Stored:
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings, finite numbers, booleans and None."""
 
+    @classmethod
+    @abstractmethod
+    def checked(cls) -> bool:
+        """Whether ``__post_init__`` has anything to do."""
+
 
 Where = str | tuple[Any, str | int]
 """The place of a value: a text, or the place of what it is in and its key or index there. Most values are right, and
@@ -189,18 +194,20 @@ def record_of(cls: Any, data: object, where: Where) -> object:
 
 
 @functools.cache
-def _rest(cls: type) -> tuple[dict[str, Any], tuple[tuple[str, Callable[[], Any]], ...], bool]:
-    """What fields hold that nobody has named: values, makers of values, and whether ``_made`` may put them in place."""
+def _rest(cls: type) -> tuple[dict[str, Any], tuple[tuple[str, Callable[[], Any]], ...], bool, bool]:
+    """What fields hold that nobody has named: values, makers of values; whether ``_made`` may put them in place, and
+    whether they are checked then."""
     missing, fields = dataclasses.MISSING, dataclasses.fields(cls)
     values = {f.name: f.default for f in fields if f.default is not missing}
     makers = tuple((f.name, f.default_factory) for f in fields if f.default_factory is not missing)
-    return values, makers, issubclass(cls, Stored) and all(f.init for f in fields)
+    plain = issubclass(cls, Stored) and all(f.init for f in fields)
+    return values, makers, plain, issubclass(cls, Stored) and cls.checked()
 
 
 def _made(cls: Any, values: dict[str, Any]) -> object:
     """``cls(**values)``. The ``__init__`` of a frozen dataclass sets field by field by a call each, which takes longer
     than all checks of a report."""
-    defaults, makers, plain = _rest(cls)
+    defaults, makers, plain, checked = _rest(cls)
     if not plain:
         return cls(**values)
     made = object.__new__(cls)
@@ -209,7 +216,8 @@ def _made(cls: Any, values: dict[str, Any]) -> object:
         if name not in values:
             made.__dict__[name] = make()
     made.__dict__.update(values)
-    made.__post_init__()
+    if checked:
+        made.__post_init__()
     return made
 
 
