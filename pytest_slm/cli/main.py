@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_slm import __version__
 from pytest_slm.cli.cells import add_command as add_cells_command
+from pytest_slm.cli.ci.commands import add_command as add_ci_command
 from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_data_command(commands, taught)
     add_devices_command(commands, taught)
+    add_ci_command(commands)
     return parser
 
 

@@ -17,7 +17,11 @@ from pytest_slm.load.mistakes import Mistakes
 MOST = 1 << 48
 """More than anything that is counted here; Python does not even write numbers of some thousand digits."""
 
-PAGES: Mapping[str, str] = {"suite": "docs/suites.md", "submission": "docs/submissions.md"}
+PAGES: Mapping[str, str] = {
+    "suite": "docs/suites.md",
+    "submission": "docs/submissions.md",
+    "machine": "docs/ci.md",
+}
 """Where the keys of each kind of file are explained."""
 
 
