@@ -6,6 +6,7 @@ reads calls ``Mistakes.check`` before the values are used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -94,6 +95,10 @@ class Fields:
         self.fail(key, f"{self._name(key)}: expected a name of 1 to 200 visible characters, got {text!r:.80}")
         return "-"
 
+    def optional_name(self, key: str) -> str | None:
+        """The same, or None where the key is absent."""
+        return self.name(key, "-") if key in self else None
+
     def written(self, key: str) -> str | None:
         """A text or a number, as it stands in the file: ``2026-01-31``, ``135000000``."""
         if key not in self:
@@ -114,6 +119,14 @@ class Fields:
             elif text is not None:
                 found.append(text)
         return tuple(found)
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A list of different names."""
+        found = self.texts(key)
+        for text in found:
+            if not is_name(text):
+                self.fail(key, f"{self._name(key)}: expected names of 1 to 200 visible characters, got {text!r:.80}")
+        return found
 
     def whole(self, key: str, default: int | None, least: int = 1) -> int | None:
         """A whole number of at least ``least``, and not of thousands of digits."""
@@ -190,7 +203,7 @@ class Fields:
 
     def relative_path(self, key: str, text: str) -> None:
         """Demand that ``text`` stays below the folder it is relative to; the file system is not asked."""
-        if not stays_inside(text):
+        if not stays_inside(text) or not all(is_name(part) for part in re.split(r"[/\\]", text) if part):
             self.fail(key, f"{self._name(key)}: expected a relative path inside this folder, got {text!r:.80}")
 
     def _name(self, key: str) -> str:
