@@ -260,6 +260,7 @@ def test_public_things_are_explained():
 BUILT = {
     *("timing-alone", "backend-bug", "registry-invalid", "report-invalid", "suite-unknown-key", "suite-bad-value"),
     *("data-partial", "prompts-cut", "server-letters", "submission-unknown-key", "yaml-duplicate-key"),
+    *("featured-unknown-key", "featured-bad-value"),
 }
 
 

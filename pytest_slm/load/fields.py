@@ -17,12 +17,16 @@ from pytest_slm.load.mistakes import Mistakes
 MOST = 1 << 48
 """More than anything that is counted here; Python does not even write numbers of some thousand digits."""
 
-PAGES: Mapping[str, str] = {"suite": "docs/suites.md", "submission": "docs/submissions.md"}
+PAGES: Mapping[str, str] = {
+    "suite": "docs/suites.md",
+    "submission": "docs/submissions.md",
+    "featured": "docs/hub.md",
+}
 """Where the keys of each kind of file are explained."""
 
 
 class Fields:
-    """One mapping of a YAML file. ``what`` is ``suite`` or ``submission``, the first word of the error slugs; ``hints``
+    """One mapping of a YAML file. ``what`` is a key of ``PAGES``, the first word of the error slugs; ``hints``
     say of keys that belong elsewhere where that is."""
 
     def __init__(
