@@ -262,6 +262,7 @@ BUILT = {
     *("timing-alone", "backend-bug", "registry-invalid", "report-invalid", "suite-unknown-key", "suite-bad-value"),
     *("data-partial", "prompts-cut", "server-letters", "submission-unknown-key", "yaml-duplicate-key"),
     *("machine-unknown-key", "machine-bad-value"),
+    *("featured-unknown-key", "featured-bad-value"),
 }
 
 

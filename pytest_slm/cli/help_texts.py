@@ -54,6 +54,18 @@ Replaces DIR by the pages, in one step; then open DIR/index.html. A folder that 
 made by this command is never touched.""",
         "site build registry -o public",
     ),
+    "hub": (
+        """\
+What the Hugging Face Hub says of the models in a list, kept in files, and a Markdown page of each of them with what
+was measured here.""",
+        "hub sync",
+    ),
+    "hub sync": (
+        """\
+Asks the Hub for licence, files, sizes, downloads and more of each model in featured.yaml, and writes models.json,
+models.yaml and stats.json; what cannot be read stays as it was. The token is that of HF_TOKEN, if it is set.""",
+        "hub sync --data docs-site/data --requests 300",
+    ),
     "report": (
         """\
 Makes report.html and samples.html of one run from its report.json and its samples, as pytest does at the end

@@ -22,12 +22,13 @@ PAGES: Mapping[str, str] = {
     "suite": "docs/suites.md",
     "submission": "docs/submissions.md",
     "machine": "docs/ci.md",
+    "featured": "docs/hub.md",
 }
 """Where the keys of each kind of file are explained."""
 
 
 class Fields:
-    """One mapping of a YAML file. ``what`` is ``suite`` or ``submission``, the first word of the error slugs; ``hints``
+    """One mapping of a YAML file. ``what`` is a key of ``PAGES``, the first word of the error slugs; ``hints``
     say of keys that belong elsewhere where that is."""
 
     def __init__(
