@@ -122,9 +122,9 @@ def test_nothing_imports_what_runs_in_the_sandbox():
     assert wrong == []
 
 
-def test_options_are_read_in_three_places():
+def test_options_are_read_in_four_places():
     readers = {where(path) for path in FILES if "getoption(" in path.read_text("utf-8")}
-    assert readers == {"plugin/options", "plugin/distribution", "plugin/reporter"}
+    assert readers == {"plugin/options", "plugin/docs/options", "plugin/distribution", "plugin/reporter"}
 
 
 # -- what no file does ------------------------------------------------------------------------------------------------
@@ -178,6 +178,7 @@ READING_OTHERWISE = {
     "models/packages": "what pip wrote of a distribution",
     "lm_eval/definitions": "14,000 files of an installed distribution",
     "lm_eval/screening": "modules that Python has imported",
+    "docs_checks/code/story": "the log of a command of our own, in a folder of its own",
     "hosts/process": "the log of a process of our own, in a private folder",
     "sandbox/image": "only from folders that nobody else can write to; the interpreter has a known hash",
     "hosts/folders": "a lock in a folder of this user",
@@ -285,7 +286,7 @@ def test_every_slug_is_in_the_docs():
 
 def test_every_option_is_in_the_docs():
     text = (ROOT / "docs/options.md").read_text("utf-8")
-    names = ("options.py", "given.py", "baselines/options.py")
+    names = ("options.py", "given.py", "baselines/options.py", "docs/options.py")
     declared = "".join((PACKAGE / "plugin" / name).read_text("utf-8") for name in names)
     options = set(re.findall(r'"(--slm-[a-z-]+)"', declared))
     assert options

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.plugin import hookspecs
+from pytest_slm.plugin.docs.options import add_docs, docs_options
 from pytest_slm.plugin.options import add_options, read_options
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ NOT_ASKED = "needs a model: pytest --slm-model=REF (see pytest --help, group slm
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
+    add_docs(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -40,6 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_slm.plugin.start import start
 
             start(config, settings)
+        docs = docs_options(config)
+        if docs is not None:
+            from pytest_slm.plugin.docs.hooks import check_docs
+
+            check_docs(config, docs)
     except SlmError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -1,0 +1,1 @@
+"""Pages of documentation, and what is wrong in them: pure checks, each finding with its file and line."""

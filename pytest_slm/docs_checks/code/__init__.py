@@ -1,0 +1,1 @@
+"""Code in pages: what a fence says about itself, and running it."""

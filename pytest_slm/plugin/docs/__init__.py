@@ -1,0 +1,1 @@
+"""Pages of documentation as items: ``pytest docs-site --slm-docs``."""
