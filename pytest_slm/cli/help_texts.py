@@ -20,6 +20,12 @@ reports give the same bytes, and what has not changed is not read again. A repor
 warning, and stands in the index with its reason.""",
         "registry build reports -o registry --keep",
     ),
+    "registry share": (
+        """\
+Copies runs without a word of what was asked, expected or answered: ids, hashes, scores and lengths are left.
+What registry and comparisons say of the copies is what they say of the runs.""",
+        "registry share reports -o published",
+    ),
     "registry check": (
         """\
 Looks at each file: whether it is the one that the index means, by its hash, and whether it fits its JSON Schema.""",
