@@ -15,15 +15,13 @@ from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.folder import read_registry
 from pytest_slm.registry.rows import rows
 from pytest_slm.registry.store import write_text
-from pytest_slm.site import numbers
-from pytest_slm.site.compare import compare_files, compare_page
+from pytest_slm.site.compare import compare_page, index_script, listed
 from pytest_slm.site.guide import guide_pages
 from pytest_slm.site.guide.news import sitemap
 from pytest_slm.site.home import home_pages
 from pytest_slm.site.home.view import scales
-from pytest_slm.site.model_view import items_view, model_view
-from pytest_slm.site.names import page_name
-from pytest_slm.site.render import linked_page, single_page, static
+from pytest_slm.site.models import model_files
+from pytest_slm.site.render import single_page, static
 
 STATIC = ("style.css", "favicon.svg", "home.js")
 MARKER = ".pytest-slm-site"
@@ -99,30 +97,16 @@ def site_pages(registry: Registry, address: str = "", sampled: Collection[str] =
     ``sampled`` are the paths of the pages of samples that stand beside them: a model's page leads to its own."""
     files = rows(registry)
     found = scales(registry, files)
-    updated = numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else ""
     pages = {
         **home_pages(registry, files, found),
         **guide_pages(registry, files, found, address),
         # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html", home=address),
         "compare.html": compare_page(),
-        **compare_files(registry),
+        "compare/index.js": index_script(map(listed, registry.models)),
     }
     for entry in registry.models:
-        items = {
-            name: f"items/{entry.id}/{page_name(name)}.html"
-            for name in entry.quantizations
-            if name != entry.quantization
-        }
-        view = model_view(entry, {name: f"../{place}" for name, place in items.items()}, registry.rules)
-        model = f"models/{entry.id}.html"
-        samples = f"samples/{entry.id}.html"
-        pages[model] = linked_page(
-            "model.html", root="../", view=view, updated=updated, samples=samples if samples in sampled else ""
-        )
-        for name, place in items.items():
-            back = f"../../{model}"
-            pages[place] = linked_page("items.html", root="../../", view=items_view(entry, name), back=back)
+        pages |= model_files(entry, registry.rules, f"samples/{entry.id}.html" in sampled)
     if address:
         pages["sitemap.xml"] = sitemap(
             [name for name in pages if name.endswith(".html") and name != "404.html"], address
