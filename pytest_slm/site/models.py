@@ -3,14 +3,23 @@ compared. Work that several processes share."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
+from pytest_slm.core.record import stays_inside
 from pytest_slm.registry.entry import RegistryEntry
+from pytest_slm.registry.folder.index import IndexedModel, Standing
+from pytest_slm.registry.folder.reading import read_placed
 from pytest_slm.registry.merge import newest
+from pytest_slm.registry.store import write_new
 from pytest_slm.site import numbers
-from pytest_slm.site.compare import model_scripts
+from pytest_slm.site.compare import listed, model_scripts
+from pytest_slm.site.digest import digest
+from pytest_slm.site.keeping import hashes_of
 from pytest_slm.site.model.card import card
 from pytest_slm.site.model.forest import comparisons, most_precise
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
@@ -19,6 +28,25 @@ from pytest_slm.site.render import linked_page
 
 MOST_BYTES = 150_000
 """Of a page."""
+
+
+def answer(about: Any, order: Any) -> Any:
+    """Write the files of one model, for a process of its own: their hashes, and what other pages need of it."""
+    folder, fresh, rules = Path(about["registry"]), Path(about["fresh"]), ScoreRules.from_json(about["rules"])
+    standings = [(profile, Standing.from_json(one)) for profile, one in order["standings"]]
+    entry = read_placed(folder, IndexedModel.from_json(order["model"]), standings)
+    texts = model_files(entry, rules, sampled=order["sampled"])
+    content = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
+    for path, data in content.items():
+        write_page(fresh, path, data)
+    return {"hashes": hashes_of(content.items()), "digest": digest(entry), "listed": listed(entry)}
+
+
+def write_page(site: Path, path: str, content: bytes) -> None:
+    """Write a file of a site. Raises OSError, also for a path that leads out of it."""
+    if not stays_inside(path):
+        raise OSError(errno.EINVAL, f"{path!r:.80} is outside of its folder")
+    write_new(site / path, content)
 
 
 def model_files(entry: RegistryEntry, rules: ScoreRules, sampled: bool) -> dict[str, str]:
