@@ -40,7 +40,7 @@ examples:
   pytest-slm submit org/name                              write a submission of a model on the Hub
   pytest-slm validate submissions/*.yml                   is this submission in order?
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
-  pytest-slm hub sync                                     facts of listed models from the Hub; `hub pages` of them
+  pytest-slm hub sync                                     what the Hub says of listed models; `hub pages` shows it
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
   pytest-slm devices                                      what the engines here can compute on
 
