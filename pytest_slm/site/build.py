@@ -24,6 +24,7 @@ from pytest_slm.site.home.view import scales
 from pytest_slm.site.model_view import items_view, model_view
 from pytest_slm.site.names import page_name
 from pytest_slm.site.render import linked_page, single_page, static
+from pytest_slm.site.tools import tools_pages
 
 STATIC = ("style.css", "favicon.svg", "home.js")
 MARKER = ".pytest-slm-site"
@@ -31,10 +32,10 @@ MARKER = ".pytest-slm-site"
 
 
 def build_site(
-    registry_path: Path, out_dir: Path, address: str = "", samples: Iterable[tuple[str, str]] = ()
+    registry_path: Path, out_dir: Path, address: str = "", samples: Iterable[tuple[str, str]] = (), guides: str = ""
 ) -> tuple[str, ...]:
     """Replace ``out_dir`` by the pages of a registry, and by those of ``samples`` (path and text); returns the paths of
-    the former in it. ``address`` is where they will be.
+    the former in it. ``address`` is where they will be, ``guides`` where those are, seen from the first page.
 
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
     cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
@@ -53,7 +54,7 @@ def build_site(
         for name, text in samples:
             write_text(inside(fresh, name), text)
             sampled.add(name)
-        pages = _pages(registry_path, registry, address, sampled)
+        pages = _pages(registry_path, registry, address, sampled, guides)
         for name, text in pages.items():
             write_text(inside(fresh, name), text)
         if out_dir.exists():
@@ -73,9 +74,9 @@ def build_site(
     return tuple(sorted(name for name in pages if name.endswith(".html")))
 
 
-def _pages(path: Path, registry: Registry, address: str, sampled: Collection[str]) -> Mapping[str, str]:
+def _pages(path: Path, registry: Registry, address: str, sampled: Collection[str], guides: str) -> Mapping[str, str]:
     try:
-        return site_pages(registry, address, sampled)
+        return site_pages(registry, address, sampled, guides)
     except (ArithmeticError, LookupError, ValueError, TypeError) as error:
         # Its schema is kept, but somebody has changed values in it that belong together, or beyond all measure.
         problem = f"no page can be made of it ({type(error).__name__}: {error!s:.200}); make the registry again"
@@ -93,7 +94,9 @@ def _checked(address: str) -> str:
     return address if address.endswith("/") else f"{address}/"
 
 
-def site_pages(registry: Registry, address: str = "", sampled: Collection[str] = ()) -> Mapping[str, str]:
+def site_pages(
+    registry: Registry, address: str = "", sampled: Collection[str] = (), guides: str = ""
+) -> Mapping[str, str]:
     """The text of every file of the site by its path. Links are relative, so any host and any sub-path will do; with
     an ``address``, where the site will be, it has what must name that: a sitemap, and a way home from any path.
     ``sampled`` are the paths of the pages of samples that stand beside them: a model's page leads to its own."""
@@ -107,6 +110,7 @@ def site_pages(registry: Registry, address: str = "", sampled: Collection[str] =
         "404.html": single_page("404.html", home=address),
         "compare.html": compare_page(),
         **compare_files(registry),
+        **tools_pages(files, guides),
     }
     for entry in registry.models:
         items = {

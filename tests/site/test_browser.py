@@ -69,6 +69,7 @@ STRUCTURE = """() => {
   return [...new Set(problems)];
 }"""
 
+TOOLS = ("memory", "hardware", "cost", "command", "tokenizer", "report")
 OPEN_ALL = "() => document.querySelectorAll('details').forEach((details) => { details.open = true; })"
 
 
@@ -97,12 +98,14 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
         "new": site / "new.html",
         "404": site / "404.html",
         "compare": site / "compare.html",
+        **{f"tool {name}": plots / "tools" / f"{name}.html" for name in ("index", *TOOLS)},
     }
 
 
 KINDS = (
     *("report", "samples", "timed report", "timed model", "home", "model", "items", "methodology", "404"),
     *("task", "use case", "machine", "hardware", "new", "compare"),
+    *(f"tool {name}" for name in ("index", *TOOLS)),
 )
 
 

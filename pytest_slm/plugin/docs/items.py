@@ -20,6 +20,8 @@ from pytest_slm.docs_checks.front_matter import check_front_matter
 from pytest_slm.docs_checks.links import check_external, check_links, check_reachable
 from pytest_slm.docs_checks.measured import PLACE, Measured, check_measured
 from pytest_slm.docs_checks.prose import check_images, check_markdown, check_spelling
+from pytest_slm.docs_checks.showcase import PLACE as SHOWCASE
+from pytest_slm.docs_checks.showcase import check_showcase
 from pytest_slm.docs_checks.tree import Page, Tree
 from pytest_slm.errors import NotAvailableError, SlmError, lines_shown
 
@@ -141,6 +143,8 @@ class DocFile(pytest.File):
         if PLACE.search(page.text):
             known = self.docs.measured[self.root]
             yield DocItem.of(self, "measured", 1, lambda: _raise(check_measured(page.shown, page.text, known)))
+        if SHOWCASE.search(page.text):
+            yield DocItem.of(self, "showcase", 1, _looking(check_showcase, tree, page))
         yield from self._fences(page, tree.config)
 
     def _fences(self, page: Page, config: DocsConfig) -> Iterator[DocItem]:
