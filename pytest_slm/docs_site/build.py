@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pytest_slm.docs_checks.tree import Tree
 from pytest_slm.docs_site.pages import faults, finish
 from pytest_slm.docs_site.staging import check_place, stage
 from pytest_slm.errors import NotAvailableError, ReportError, UsageError, writing_failed
+from pytest_slm.files import read_text
 
 MARKER = ".pytest-slm-docs"
 GENERATOR = "zensical.toml"
@@ -32,9 +34,12 @@ class Built:
     largest: int
 
 
-def build_docs(root: Path, out: Path, *, registry: Path | None = None, site: str = "../") -> Built:
+def build_docs(
+    root: Path, out: Path, *, registry: Path | None = None, site: str = "../", repository: str = ""
+) -> Built:
     """Replace ``out`` by the site of the pages in ``root``. ``registry`` has the numbers that pages name (default: the
-    one that ``docs.toml`` says), ``site`` is where the registry's site will be, seen from the first page.
+    one that ``docs.toml`` says), ``site`` is where the registry's site will be, seen from the first page, and
+    ``repository`` the address of the source: with it each page leads to its own.
 
     The same pages give the same bytes. Raises UsageError for a folder without ``docs.toml``, NotAvailableError without
     Zensical, DocsError for a number that nobody has, ReportError where the site would be broken.
@@ -45,12 +50,13 @@ def build_docs(root: Path, out: Path, *, registry: Path | None = None, site: str
     if find_spec("zensical") is None:
         raise NotAvailableError("needs zensical: pip install 'pytest-slm[docs-site]'", slug="docs-needs")
     check_place(out, MARKER)
+    settings = _settings(root, repository)
     tree = Tree(root.resolve(), Path.cwd())
     known = registry or (tree.root / tree.config.registry if tree.config.registry else None)
     with tempfile.TemporaryDirectory(prefix="slm-docs-") as name:
         work = Path(name)
         stage(tree, work / "pages", site, Measured(known))
-        shutil.copyfile(root / GENERATOR, work / GENERATOR)
+        (work / GENERATOR).write_text(settings, encoding="utf-8")
         _generate(work)
         made = work / "site"
         sizes = finish(made)
@@ -60,6 +66,17 @@ def build_docs(root: Path, out: Path, *, registry: Path | None = None, site: str
         (made / MARKER).write_text("Made by pytest-slm; 'pytest-slm docs build' replaces this folder.\n", "utf-8")
         _put(made, out)
     return Built(pages=len(sizes), largest=max(sizes.values()))
+
+
+def _settings(root: Path, repository: str) -> str:
+    text = read_text(root / GENERATOR)
+    if not repository:
+        return text
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(/[A-Za-z0-9_.~-]+)+", repository):
+        problem = f"--repository={repository:.80}: begin it with https://, as in https://github.com/me/project"
+        raise UsageError(problem, slug="site-address")
+    source = f'repo_url = "{repository}"\nedit_uri = "edit/main/{root.resolve().name}/"\n'
+    return text.replace("[project]\n", f"[project]\n{source}", 1)
 
 
 def _generate(work: Path) -> None:

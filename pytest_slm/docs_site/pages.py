@@ -7,11 +7,20 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote
 
+from pytest_slm.files import read_text
+
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 """Tags that load what they name; ``link`` does for some of its ``rel``."""
+
+
+OWN = ("worker.js", "worker-frame.js")
+"""Scripts of ours that each site gets."""
+FOREIGN = re.compile(r'<script src="?https://unpkg\.com/iframe-worker/shim"?[^>]*></script>')
+"""What the generator would ask somebody else for, so that the search works in a folder."""
 
 
 class _Reader(HTMLParser):
@@ -57,8 +66,14 @@ def finish(folder: Path) -> Mapping[str, int]:
     """Give each page the policy that only its own scripts run, and nothing is fetched from elsewhere; returns the bytes
     of each by its path."""
     sizes = {}
+    for name in OWN:
+        target = folder / "assets" / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(resources.files(__package__).joinpath("static", name).read_text("utf-8"), "utf-8")
     for path in sorted(folder.rglob("*.html")):
-        text = re.sub(r"<meta name=\"?generator\"? content=[^>]*>", "", path.read_text("utf-8"))
+        text = re.sub(r"<meta name=\"?generator\"? content=[^>]*>", "", read_text(path))
+        up = "../" * (len(path.relative_to(folder).parts) - 1)
+        text = FOREIGN.sub(f'<script src="{up}assets/{OWN[0]}"></script>', text)
         hashes = sorted({_hash(script) for script in read_page(text).scripts})
         policy = (
             f"default-src 'self'; script-src 'self' {' '.join(hashes)}; style-src 'self' 'unsafe-inline'; "
@@ -77,7 +92,7 @@ def _hash(text: str) -> str:
 
 def faults(folder: Path) -> list[str]:
     """Links to nowhere, and what would be asked of somebody else."""
-    pages = {path.relative_to(folder).as_posix(): read_page(path.read_text("utf-8")) for path in folder.rglob("*.html")}
+    pages = {path.relative_to(folder).as_posix(): read_page(read_text(path)) for path in folder.rglob("*.html")}
     return sorted(
         {f"{name}: {problem}" for name, page in pages.items() for problem in _faults(folder, name, page, pages)}
     )

@@ -21,12 +21,16 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
     build.add_argument(
         "--site", default="../", metavar="URL", help="where the registry's site is, seen from the first page"
     )
+    build.add_argument(
+        "--repository", default="", metavar="URL", help="the address of the source: with it each page leads to its own"
+    )
     build.set_defaults(run=_build)
 
 
 def _build(arguments: argparse.Namespace) -> int:
     from pytest_slm.docs_site import build_docs
 
-    built = build_docs(arguments.folder, arguments.output, registry=arguments.registry, site=arguments.site)
+    given = {"registry": arguments.registry, "site": arguments.site, "repository": arguments.repository}
+    built = build_docs(arguments.folder, arguments.output, **given)
     say(f"{arguments.output / 'index.html'}: {built.pages} pages, the largest of {built.largest:,} bytes")
     return 0

@@ -32,7 +32,8 @@ def tools_pages(rows: Sequence[Row], guides: str = "") -> Mapping[str, str]:
     """Every file of the tools by its path in the site; ``guides`` is where those are, seen from the first page."""
     pages = {}
     for name, _, _, needed in TOOLS:
-        scripts = ["data.js", *(f"{one}.js" for one in (*COMMON, *needed, name))]
+        scripts = ["data.js", f"{name}.js"]
+        pages[f"tools/{name}.js"] = "".join(static(f"tools/{one}.js") for one in (*COMMON, *needed, name))
         pages[f"tools/{name}.html"] = linked_page(
             f"tools/{name}.html", root="../", script="data.js", scripts=scripts, ways=WAYS
         )
@@ -40,8 +41,6 @@ def tools_pages(rows: Sequence[Row], guides: str = "") -> Mapping[str, str]:
     pages["tools/index.html"] = linked_page(
         "tools/index.html", root="../", tools=listed, guides=_seen_from_below(guides)
     )
-    own = {one for name, _, _, needed in TOOLS for one in (*COMMON, *needed, name)}
-    pages |= {f"tools/{name}.js": static(f"tools/{name}.js") for name in sorted(own)}
     pages["tools/tools.css"] = static("tools/tools.css")
     pages["tools/data.js"] = _data(rows)
     return pages
