@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import stat
 from collections import Counter
 from io import BufferedReader
@@ -148,8 +147,7 @@ def _too_large(path: str | os.PathLike[str], size: str, limit: int) -> OSError:
     return OSError(errno.EFBIG, f"{size}, and at most {limit} are read", os.fspath(path))
 
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
@@ -157,7 +155,11 @@ def _too_deep(data: bytes) -> bool:
     """Whether brackets outside of strings are nested too deep: each round takes the innermost pairs away."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
-    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NO_BRACKETS)
+    if b"\\" in data:
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # Of most strings only their quotes are left; what stands between others is inside and outside of one by turns.
+    marks = data.translate(_ONE_KIND, _NO_MARKS).replace(b'""', b"")
+    brackets = b"".join(marks.split(b'"')[::2])
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
     # Text that ends too early leaves what it opened.

@@ -6,8 +6,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +38,7 @@ def client(what: str) -> Any:
         import huggingface_hub  # an extra, and slow to import
         import huggingface_hub.constants
         import huggingface_hub.errors
+        import huggingface_hub.utils
     except ImportError:
         raise NotAvailableError(
             f"{what} needs the package huggingface_hub; run `pip install 'pytest-slm[hub]'`",
@@ -61,12 +66,12 @@ def asked(repo: str, revision: str | None, question: Callable[[], T], *, page: s
 
 
 def _told(repo: str, revision: str | None, error: Exception, page: str, way_out: str) -> UsageError | None:
-    from huggingface_hub import errors, get_token
+    from huggingface_hub import errors
 
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     # Without a token 401 is the answer for what is not there too, with one only for a token that is not valid.
-    if status == 401 and get_token():
+    if status == 401 and response.request.headers.get("Authorization"):
         said = " ".join(str(response.headers.get("X-Error-Message") or "").split())
         return UsageError(
             f"{repo}: the Hub at {endpoint()} refuses the token ({said or 'it answered 401'}), which may have expired; "
@@ -119,6 +124,78 @@ def _when(headers: Mapping[str, str]) -> str:
     reset = RESET.search(headers.get("RateLimit") or "")
     seconds = headers.get("Retry-After") or (reset[1] if reset else "")
     return f"in {seconds} s" if seconds.isdecimal() else f"after {seconds:.40}" if seconds else "later"
+
+
+@dataclass
+class Meter:
+    """What the Hub was asked while ``counted`` looked: ``asked`` of ``most`` questions, redirections and further pages
+    counted like the first; ``status`` and ``wait_s`` of the last answer, None where it did not say how long to wait."""
+
+    most: int
+    asked: int = 0
+    status: int | None = None
+    wait_s: float | None = None
+
+    def request(self, request: Any) -> None:
+        """Before each question. Raises NotAvailableError (hub-budget) where it would be one too many."""
+        if self.asked >= self.most:
+            raise NotAvailableError(
+                f"the Hub has been asked {self.asked} times, and no more were allowed; the rest comes with the next "
+                "sync, or allow more",
+                slug="hub-budget",
+            )
+        self.asked += 1
+        self.status = self.wait_s = None
+        limits = dict(request.extensions.get("timeout") or {})
+        if not any(limits.values()):  # the client waits for lists for as long as it takes
+            request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
+
+    def response(self, response: Any) -> None:
+        """After each answer. Raises the client's own error for one that it would ask again for by itself."""
+        self.status, self.wait_s = response.status_code, wait_s(response.headers, time.time())
+        if self.status in (408, 429, 500, 502, 503, 504):
+            from huggingface_hub.utils import hf_raise_for_status
+
+            response.read()
+            hf_raise_for_status(response)
+
+
+@contextmanager
+def counted(client: Any, most: int) -> Iterator[Meter]:
+    """Count every question that the client asks meanwhile, and let none be asked twice by itself. Raises
+    NotAvailableError (hub-client-old) for a client that cannot be looked at."""
+    meter, session = Meter(most=most), client.utils.get_session()
+    hooks = getattr(session, "event_hooks", None)
+    if hooks is None:
+        raise NotAvailableError(
+            "counting what the Hub is asked needs huggingface_hub 1.0 or later; run "
+            "`pip install -U 'huggingface-hub>=1.0'`",
+            slug="hub-client-old",
+        )
+    before = {name: list(functions) for name, functions in hooks.items()}
+    session.event_hooks = {
+        "request": [*before.get("request", []), meter.request],
+        "response": [*before.get("response", []), meter.response],
+    }
+    try:
+        yield meter
+    finally:
+        session.event_hooks = before
+
+
+def wait_s(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds until the Hub wants to be asked again, by ``Retry-After`` (seconds, or a date) or ``RateLimit``."""
+    text = headers.get("Retry-After") or ""
+    if text.isdecimal():
+        return float(text[:9])
+    if text:
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        except (ValueError, OverflowError):
+            return None
+    limit = headers.get("RateLimit") or ""
+    reset = RESET.search(limit) if re.search(r"\br\s*=\s*0\b", limit) else None
+    return float(reset[1][:9]) if reset else None
 
 
 def _is_ours(error: Exception) -> bool:

@@ -6,10 +6,13 @@ import contextlib
 import functools
 import importlib
 import importlib.metadata
+import sys
+import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,6 +28,41 @@ class InThisProcess(InProcessHosts):
 
     def __init__(self, openings: Mapping[str, Opening], *, request_timeout: float, **_: Any) -> None:
         super().__init__(openings, request_timeout=request_timeout)
+
+
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
+
+
+@contextlib.contextmanager
+def imports_kept(at_end: Callable[[], Mapping[str, ModuleType]]) -> Iterator[None]:
+    """What is imported of other packages stays: pytester takes away all that has come since its beginning, some of
+    which cannot be loaded a second time (torch), and the rest of which would take its time again."""
+    try:
+        yield
+    finally:
+        there = at_end()
+        for name in there.keys() - sys.modules.keys():
+            place = getattr(there[name], "__file__", None) or ""
+            if place.startswith(INSTALLED) and not name.startswith("pytest_slm."):
+                sys.modules[name] = there[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    before = dict(sys.modules) if "pytester" in getattr(item, "fixturenames", ()) else {}
+    with imports_kept(lambda: before):
+        return (yield)
+
+
+class Imported:
+    """A plugin of a session: which modules there are at its end."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, ModuleType] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        self.modules = dict(sys.modules)
 
 
 ENGINES = ("backends.hf", "backends.llamacpp", "sandbox.machine", "sandbox.guest")
@@ -113,5 +151,11 @@ def session(
     marker = request.node.get_closest_marker("subprocess")
     if marker is not None and marker.args != ("model",):
         return partial(pytester.runpytest_subprocess, *WITHOUT)
-    # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
-    return partial(pytester.runpytest_inprocess, *WITHOUT, "-p", "no:faulthandler")
+
+    def run(*arguments: str) -> pytest.RunResult:
+        imported = Imported()
+        # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
+        with imports_kept(lambda: imported.modules):
+            return pytester.runpytest_inprocess(*WITHOUT, "-p", "no:faulthandler", *arguments, plugins=[imported])
+
+    return run

@@ -169,6 +169,7 @@ READING_OTHERWISE = {
     "files": "the way in for all others",
     "machine/files": "what the kernel says of itself has no size",
     "machine/energy": "the same, and a counter that may not be read is another answer than none",
+    "machine/hardware": "what pip wrote of a distribution",
     "machine/kills": "the kernel's log, which is asked not to wait",
     "machine/devices": "ships with the package",
     "registry/schema": "ships with the package",
@@ -262,6 +263,8 @@ def test_public_things_are_explained():
 BUILT = {
     *("timing-alone", "backend-bug", "registry-invalid", "report-invalid", "suite-unknown-key", "suite-bad-value"),
     *("data-partial", "prompts-cut", "server-letters", "submission-unknown-key", "yaml-duplicate-key"),
+    *("machine-unknown-key", "machine-bad-value"),
+    *("featured-unknown-key", "featured-bad-value"),
 }
 
 

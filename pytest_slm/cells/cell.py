@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,13 @@ class Cell(Record):
     backend: Name
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    """Of what is measured in time or memory: on which machine. Scores are those of every machine."""
+
+    @property
+    def anywhere(self) -> Cell:
+        """This cell, on whatever machine."""
+        return replace(self, machine="")
 
     @property
     def key(self) -> str:
@@ -54,15 +61,19 @@ class Cell(Record):
         return f"{self.model} {self.suite}/{self.task}[{inside}]"
 
 
-def digest_of_folder(folder: Path) -> str:
+def digest_of_folder(folder: Path, read: Callable[[Path], bytes] | None = None) -> str:
     """SHA-256 over the names and bytes of all files below a folder, but for what Python and version control leave
-    there. Raises OSError."""
-    digest = hashlib.sha256()
+    there. ``read`` gives the hash of a file, where somebody knows it. Raises OSError."""
+    digest, read = hashlib.sha256(), read or _sha256
     for path in sorted(_files(folder)):
         digest.update(path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape") + b"\0")
-        with open_regular(path) as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(read(path))
     return digest.hexdigest()
+
+
+def _sha256(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -31,6 +31,12 @@ reports give the same bytes, and what has not changed is not read again. A repor
 warning, and stands in the index with its reason.""",
         "registry build reports -o registry --keep",
     ),
+    "registry share": (
+        """\
+Copies runs without a word of what was asked, expected or answered: ids, hashes, scores and lengths are left.
+What registry and comparisons say of the copies is what they say of the runs.""",
+        "registry share reports -o published",
+    ),
     "registry check": (
         """\
 Looks at each file: whether it is the one that the index means, by its hash, and whether it fits its JSON Schema.""",
@@ -64,6 +70,18 @@ The site has a list of all models, and a page for each with its scores, its spee
 Replaces DIR by the pages, in one step; then open DIR/index.html. A folder that is not empty and was not
 made by this command is never touched.""",
         "site build registry -o public",
+    ),
+    "hub": (
+        """\
+What the Hugging Face Hub says of the models in a list, kept in files, and a Markdown page of each of them with what
+was measured here.""",
+        "hub sync",
+    ),
+    "hub sync": (
+        """\
+Asks the Hub for licence, files, sizes, downloads and more of each model in featured.yaml, and writes models.json,
+models.yaml and stats.json; what cannot be read stays as it was. The token is that of HF_TOKEN, if it is set.""",
+        "hub sync --data docs-site/data --requests 300",
     ),
     "report": (
         """\

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from pytest_slm import __version__
 from pytest_slm.cli.cells import add_command as add_cells_command
+from pytest_slm.cli.ci.commands import add_command as add_ci_command
 from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.docs import add_command as add_docs_command
 from pytest_slm.cli.help_texts import taught
+from pytest_slm.cli.hub import add_command as add_hub_command
 from pytest_slm.cli.registry import add_command as add_registry_command
 from pytest_slm.cli.say import say, warn
 from pytest_slm.cli.submissions import add_commands as add_submission_commands
@@ -40,6 +42,7 @@ examples:
   pytest-slm submit org/name                              write a submission of a model on the Hub
   pytest-slm validate submissions/*.yml                   is this submission in order?
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
+  pytest-slm hub sync                                     facts of listed models from the Hub; `hub pages` of them
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
   pytest-slm docs build docs-site -o guides               pages of documentation -> their site
   pytest-slm devices                                      what the engines here can compute on
@@ -147,8 +150,10 @@ def _parser() -> argparse.ArgumentParser:
     quantize.set_defaults(run=_quantize)
 
     add_data_command(commands, taught)
+    add_hub_command(commands, taught)
     add_devices_command(commands, taught)
     add_docs_command(commands, taught)
+    add_ci_command(commands)
     return parser
 
 

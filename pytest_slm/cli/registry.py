@@ -1,4 +1,5 @@
-"""``pytest-slm registry``: built from reports, checked, compared, exported, and filled from an older format."""
+"""``pytest-slm registry``: built from reports, checked, compared, exported, filled from an older format; and copies of
+reports that may be handed on."""
 
 from __future__ import annotations
 
@@ -26,6 +27,13 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
     build.add_argument("--keep", action="store_true", help="keep models of DIR of which REPORTS has no report")
     build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report is refused")
     build.set_defaults(run=_build)
+
+    shared = verbs.add_parser("share", help="copies of runs without texts", **taught("registry share"))
+    shared.add_argument(
+        "reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth"
+    )
+    shared.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the copies go")
+    shared.set_defaults(run=_share)
 
     check = verbs.add_parser("check", help="is every file of a registry in order?", **taught("registry check"))
     check.add_argument("registry", type=Path, metavar="DIR", help="the folder that 'registry build' wrote")
@@ -69,6 +77,16 @@ def _build(arguments: argparse.Namespace) -> int:
     left_out = f", {len(index.refused) - scripted} left out" if len(index.refused) > scripted else ""
     say(f"{arguments.output}: {index}{left_out}")
     return 0
+
+
+def _share(arguments: argparse.Namespace) -> int:
+    from pytest_slm.registry.folder.sharing import share
+
+    shared = share(arguments.reports, arguments.output)
+    for error in shared.refused:
+        warn(f"warning: {error}")
+    say(f"{arguments.output}: {len(shared.copied)} runs without texts")
+    return 0 if shared.copied and not shared.refused else 1
 
 
 def _check(arguments: argparse.Namespace) -> int:

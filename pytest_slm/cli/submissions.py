@@ -91,6 +91,7 @@ def _detect(arguments: argparse.Namespace) -> int:
 
 def _submit(arguments: argparse.Namespace) -> int:
     from pytest_slm.load import load_submission, submission_problems, submission_text
+    from pytest_slm.models import differences
 
     submission, found, reader = _read(arguments.reference, arguments.quant)
     submission = _filled(submission, found, arguments.slug)
@@ -98,7 +99,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     _write(path, submission_text(submission))
     say(f"{path}: written")
     _tell_fetched(reader)
-    problems = _differences(load_submission(path), found)
+    problems = differences(load_submission(path), found)
     for problem in problems:
         warn(f"{path}: {problem}")
     for missing in submission_problems(load_submission(path)):
@@ -214,22 +215,11 @@ def _missing(reference: str) -> tuple[str, ...]:
 
 
 def _problems(reference: str, offline: bool) -> list[str]:
+    from pytest_slm.models import differences
+
     try:
         submission, found, reader = _read(reference, "all", offline=offline)
     except SlmError as error:
         return [str(error)]
     _tell_fetched(reader)
-    return _differences(submission, found)
-
-
-def _differences(submission: Submission, found: Mapping[str, WeightsHeader]) -> list[str]:
-    """What a submission declares and the headers of its quantizations do not say."""
-    from pytest_slm.models import check_declared, check_quantization, too_large
-
-    problems = []
-    for quantization in submission.quantizations:
-        detected = found[quantization.name]
-        others = (check_quantization(quantization, detected), too_large(detected))
-        told = [*check_declared(submission, detected), *filter(None, others)]
-        problems += [f"{quantization.name}: {problem}" for problem in told]
-    return problems
+    return differences(submission, found)

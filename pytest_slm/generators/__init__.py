@@ -18,8 +18,9 @@ from pytest_slm.errors import UsageError
 GENERATORS: Mapping[str, str] = {
     "arithmetic": "pytest_slm.generators.arithmetic:ARITHMETIC",
     "articles": "pytest_slm.generators.articles:ARTICLES",
+    "configurations": "pytest_slm.generators.several.configurations:CONFIGURATIONS_OF",
     "injections": "pytest_slm.generators.attacks.injections:INJECTIONS",
-    "joined": "pytest_slm.generators.joined:JOINED",
+    "joined": "pytest_slm.generators.several.joined:JOINED",
     "mathematics": "pytest_slm.generators.mathematics:MATHEMATICS",
     "nestful": "pytest_slm.generators.nestful:NESTFUL",
     "niah": "pytest_slm.generators.niah:NIAH",
@@ -86,7 +87,8 @@ class Generator:
     ``datasets`` says of a task's options which data sets it will read: they are had before a model is opened, and
     ``pytest-slm data pull`` knows of them. ``links`` says, with what reads rows, which articles of Wikipedia it will
     show, by their addresses: ``pytest-slm data pull`` fetches them. ``finite``: it makes the same samples for every
-    seed and without a limit, and the kind takes those that a limit leaves.
+    seed and without a limit, and the kind takes those that a limit leaves. ``partial``: it can do without some of its
+    data sets, and says so in ``facts`` (``configurations``, and which are missing).
     """
 
     make: Callable[[GeneratorContext], Iterator[Sample]]
@@ -94,3 +96,4 @@ class Generator:
     datasets: Callable[[Mapping[str, Any]], Sequence[Dataset]] = lambda _options: ()
     links: Callable[[Mapping[str, Any], Callable[[Dataset], Sequence[Row]]], Sequence[str]] | None = None
     finite: bool = False
+    partial: bool = False

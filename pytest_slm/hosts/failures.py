@@ -53,6 +53,19 @@ def unknown_instruction() -> str:
     return f"its library is built for another processor than this one{lacking}; install or build one for it"
 
 
+def broken_amx() -> str:
+    """What may have ended a process that read where nothing is: the kernels for AMX, where GCC 12 has built them. It
+    leaves out most of the settings that they load (https://github.com/ggml-org/llama.cpp/pull/26954)."""
+    _, flags = cpu_name_and_flags()
+    if "amx_int8" not in flags:
+        return ""
+    return (
+        "; with llama.cpp on a processor with AMX, as this one is, this can be the compiler's fault (GCC 12): install "
+        "llama-cpp-python again with CFLAGS=-mno-amx-int8 CXXFLAGS=-mno-amx-int8 in the environment, or choose "
+        "--slm-engine=ik"
+    )
+
+
 def _is_want_of_memory(error: Exception) -> bool:
     """Whether the system refused memory. torch says so by a class of its own (GPU), or by words alone (CPU)."""
     return (

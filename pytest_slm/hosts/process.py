@@ -25,7 +25,7 @@ from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError, NotAvailableError
 from pytest_slm.hosts import leash
 from pytest_slm.hosts import wire as frames
-from pytest_slm.hosts.failures import unknown_instruction
+from pytest_slm.hosts.failures import broken_amx, unknown_instruction
 from pytest_slm.hosts.folders import TemporaryFolder
 from pytest_slm.hosts.host import SPINNING
 from pytest_slm.hosts.weights import WeightFiles
@@ -228,7 +228,7 @@ def _ending(code: int, peak: str, killed: str) -> str:
     if name == "SIGILL":
         return f"was ended by SIGILL: {unknown_instruction()}"
     if name != "SIGKILL":
-        return f"was ended by {name}"
+        return f"was ended by {name}{broken_amx() if name == 'SIGSEGV' else ''}"
     if killed:
         return f"was killed by the session: it {killed}"
     return f"was killed (SIGKILL), {peak}: the system gave no reason; often it is out of memory"

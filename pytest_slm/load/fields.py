@@ -6,6 +6,7 @@ reads calls ``Mistakes.check`` before the values are used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,12 +18,17 @@ from pytest_slm.load.mistakes import Mistakes
 MOST = 1 << 48
 """More than anything that is counted here; Python does not even write numbers of some thousand digits."""
 
-PAGES: Mapping[str, str] = {"suite": "docs/suites.md", "submission": "docs/submissions.md"}
+PAGES: Mapping[str, str] = {
+    "suite": "docs/suites.md",
+    "submission": "docs/submissions.md",
+    "machine": "docs/ci.md",
+    "featured": "docs/hub.md",
+}
 """Where the keys of each kind of file are explained."""
 
 
 class Fields:
-    """One mapping of a YAML file. ``what`` is ``suite`` or ``submission``, the first word of the error slugs; ``hints``
+    """One mapping of a YAML file. ``what`` is a key of ``PAGES``, the first word of the error slugs; ``hints``
     say of keys that belong elsewhere where that is."""
 
     def __init__(
@@ -90,6 +96,10 @@ class Fields:
         self.fail(key, f"{self._name(key)}: expected a name of 1 to 200 visible characters, got {text!r:.80}")
         return "-"
 
+    def optional_name(self, key: str) -> str | None:
+        """The same, or None where the key is absent."""
+        return self.name(key, "-") if key in self else None
+
     def written(self, key: str) -> str | None:
         """A text or a number, as it stands in the file: ``2026-01-31``, ``135000000``."""
         if key not in self:
@@ -110,6 +120,14 @@ class Fields:
             elif text is not None:
                 found.append(text)
         return tuple(found)
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A list of different names."""
+        found = self.texts(key)
+        for text in found:
+            if not is_name(text):
+                self.fail(key, f"{self._name(key)}: expected names of 1 to 200 visible characters, got {text!r:.80}")
+        return found
 
     def whole(self, key: str, default: int | None, least: int = 1) -> int | None:
         """A whole number of at least ``least``, and not of thousands of digits."""
@@ -186,7 +204,7 @@ class Fields:
 
     def relative_path(self, key: str, text: str) -> None:
         """Demand that ``text`` stays below the folder it is relative to; the file system is not asked."""
-        if not stays_inside(text):
+        if not stays_inside(text) or not all(is_name(part) for part in re.split(r"[/\\]", text) if part):
             self.fail(key, f"{self._name(key)}: expected a relative path inside this folder, got {text!r:.80}")
 
     def _name(self, key: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_slm.core.record import stays_inside
+from pytest_slm.core.record import is_file_name, stays_inside
 from pytest_slm.core.submission import CHOICES, ENGINE_KEYS, WHOLE_NUMBERS
 from pytest_slm.core.types import EngineSettings, Quantization, Submission
 from pytest_slm.errors import UsageError
@@ -57,18 +57,18 @@ def load_submission(path: Path) -> Submission:
         slug=path.stem,
         name=fields.name("name", hf_repo.split("/")[1] if hf_repo else path.stem),
         quantizations=quantizations,
-        family=fields.optional_text("family"),
+        family=fields.optional_name("family"),
         hf_repo=hf_repo,
         revision=_matching(fields, "revision", REVISION, "a commit, tag or branch"),
         parameters=_matching(fields, "parameters", PARAMETERS, "a number such as 1.7B or 135M"),
-        architecture=fields.optional_text("architecture"),
+        architecture=fields.optional_name("architecture"),
         context_length=fields.whole("context_length", None),
-        license=fields.optional_text("license"),
-        categories=fields.texts("categories"),
-        tags=fields.texts("tags"),
-        submitted_by=fields.optional_text("submitted_by"),
+        license=fields.optional_name("license"),
+        categories=fields.names("categories"),
+        tags=fields.names("tags"),
+        submitted_by=fields.optional_name("submitted_by"),
         submitted_date=_matching(fields, "submitted_date", DATE, "a date such as 2026-01-31"),
-        contact=fields.optional_text("contact"),
+        contact=fields.optional_name("contact"),
         engine=_engine(fields),
         derive=fields.flag("derive"),
         origin=str(path),
@@ -125,7 +125,7 @@ def _quantization(fields: Fields, value: Value, where: str) -> Quantization:
             file = None
         elif PurePosixPath(file).suffix.lower() in PICKLES:
             _refuse_pickle(entry, "file")
-    if "name" in entry and not re.fullmatch(r"[\w.+-]{1,64}", name, re.ASCII):
+    if "name" in entry and not (re.fullmatch(r"[\w.+-]{1,64}", name, re.ASCII) and is_file_name(name)):
         entry.wrong(f"{where}.name", entry.values["name"], "a name such as Q4_K_M or BF16")
         name = where
     return Quantization(name=name, format=format_ or FORMATS[0], source=source, file=file, engine=_engine(entry))

@@ -21,7 +21,7 @@ import psutil
 
 from pytest_slm.errors import BackendError
 from pytest_slm.machine import cgroup, processor, virtual
-from pytest_slm.machine.files import ROOT
+from pytest_slm.machine.files import ROOT, read_text
 
 FINGERPRINT = ("cpu", "cpu_flags", "cores_physical", "cores_logical", "ram_gib", "cgroup_cpus", "system", "machine")
 """What the fingerprint is made of: things that stay the same from run to run, and change speed when they change."""
@@ -66,6 +66,48 @@ def fingerprint(facts: dict[str, Any]) -> str:
     if facts.get("cores_usable") not in (None, facts.get("cores_logical")):
         stable["cores_usable"] = facts["cores_usable"]
     return hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def graphics(root: Path = ROOT) -> tuple[str, ...] | None:
+    """The GPUs beside the CPU, by the numbers of their makers and models, in order; None on systems where only an
+    engine could tell."""
+    if platform.system() == "Darwin":  # part of the processor, which the fingerprint has
+        return ()
+    if platform.system() != "Linux":
+        return None
+    devices = [
+        f"{vendor}:{read_text(place / 'device')}"
+        for place in sorted(root.glob("sys/bus/pci/devices/*"))
+        if (read_text(place / "class") or "").startswith("0x03") and (vendor := read_text(place / "vendor"))
+    ]
+    nodes = [path.name for name in ("nvidia[0-9]*", "kfd", "dxg") for path in sorted(root.glob(f"dev/{name}"))]
+    return tuple(sorted(devices) + nodes)
+
+
+def speed_id(root: Path = ROOT) -> str | None:
+    """What tells this machine from all others that compute at another speed, before an engine is opened: the
+    fingerprint, its GPUs, and those of them that this process may use; None where that cannot be known."""
+    if (beside := graphics(root)) is None:
+        return None
+    visible = {name: os.environ[name] for name in VISIBLE if name in os.environ}
+    said = json.dumps([beside, visible], sort_keys=True)
+    known: str = describe_machine(root)["fingerprint"]
+    return f"{known}-{hashlib.sha256(said.encode()).hexdigest()[:8]}" if beside or visible else known
+
+
+VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")
+"""By these an engine is told which GPUs there are."""
+
+
+def files_of(names: Iterable[str]) -> dict[str, str]:
+    """Of each distribution that is installed, a hash of the list of its files, in which every file has its own: two
+    builds of one version are two."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            listed = importlib.metadata.distribution(name).read_text("RECORD") or ""
+            found[name] = hashlib.sha256(listed.encode()).hexdigest()[:16]
+    return found
 
 
 def installed_versions(names: Iterable[str]) -> dict[str, str]:

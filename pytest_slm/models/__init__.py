@@ -2,7 +2,15 @@
 
 from pytest_slm.models.choose import check_served, locate, select, variants
 from pytest_slm.models.derive import best_source, derive, type_named
-from pytest_slm.models.detect import check_declared, check_quantization, check_writes, detect, known_sha256, too_large
+from pytest_slm.models.detect import (
+    check_declared,
+    check_quantization,
+    check_writes,
+    detect,
+    differences,
+    known_sha256,
+    too_large,
+)
 from pytest_slm.models.missing import arriving, free, missing
 from pytest_slm.models.resolve import SERVED, resolve
 
@@ -16,6 +24,7 @@ __all__ = [
     "check_writes",
     "derive",
     "detect",
+    "differences",
     "free",
     "known_sha256",
     "locate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -166,6 +167,17 @@ def check_quantization(quantization: Quantization, detected: WeightsHeader) -> s
     return (
         f"quantization: declared {quantization.declared}, the file says {detected.quantization}; correct the submission"
     )
+
+
+def differences(submission: Submission, found: Mapping[str, WeightsHeader]) -> list[str]:
+    """What a submission declares and the headers of its quantizations do not say."""
+    problems = []
+    for quantization in submission.quantizations:
+        detected = found[quantization.name]
+        others = (check_quantization(quantization, detected), too_large(detected))
+        told = [*check_declared(submission, detected), *filter(None, others)]
+        problems += [f"{quantization.name}: {problem}" for problem in told]
+    return problems
 
 
 def _rounds_to(declared: str, counted: int) -> bool:

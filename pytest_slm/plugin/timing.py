@@ -8,6 +8,7 @@ on a clock that goes forward by what each of them took (docs/decisions/0013).
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 from pytest_slm.models.naming import split_parts
 from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, check_rates, play
 from pytest_slm.plugin.baselines.keys import BESIDE
+from pytest_slm.plugin.cells.keys import kept
 from pytest_slm.plugin.items import IDENTITY, RUN, report_result, skipping
 from pytest_slm.plugin.marks import mark_of
 from pytest_slm.run.served import server_of
@@ -61,6 +63,7 @@ class Timer:
         self._run: Run = item.config.stash[RUN]
         self._identity = item.stash[IDENTITY]
         self._shared = item.config.stash.setdefault(TIMINGS, Timings())
+        self._began = time.perf_counter()
 
     def __call__(self, benchmark: Any, make: Make) -> RoundsResult:
         """Play the rounds that ``make`` makes for a quantization, of several ones in turn with ``--slm-interleave``."""
@@ -87,8 +90,9 @@ class Timer:
         provenance: Mapping[str, Any],
         **known: Timing | Shape | float | None,
     ) -> None:
+        known.setdefault("seconds", time.perf_counter() - self._began)
         result = self._run.timed(self._identity, measurements, metrics, primary, provenance, **known)
-        report_result(self._item, self._run.judged(result))
+        report_result(self._item, kept(self._item, self._run.judged(result)))
 
     def _measured(self, make: Make) -> RoundsResult:
         if self._identity not in self._shared.kept:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
-from pytest_slm.core.record import is_name, jsonable, utc
+from pytest_slm.core.record import is_name, utc
 from pytest_slm.core.types import MEASURED, RunReport, SuiteFacts
 from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
@@ -32,42 +32,65 @@ from pytest_slm.registry.scores import (
     machine_of,
     strata,
 )
-from pytest_slm.registry.store import StoredReport, to_text
+from pytest_slm.registry.store import StoredReport, to_lines
+
+Made = TypeVar("Made")
 
 
 def build_registry(reports: Iterable[StoredReport], kept: Registry | None = None) -> Registry:
     """The registry of these reports. Entries of ``kept`` stay unless the reports have a model of the same id."""
     entries = {entry.id: entry for entry in (kept.models if kept else ())}
-    for model, group in by_model(reports).items():
-        entry = build_entry(model, group)
-        if model in entries:
-            added = min(filter(None, (entries[model].date_added, entry.date_added)))
-            entry = replace(entry, date_added=added, claims=entries[model].claims)
-        entries[model] = entry
+    entries |= {entry.id: entry for entry in build_entries(reports, entries.get)}
     return document([entries[model] for model in sorted(entries)])
+
+
+def build_entries(
+    reports: Iterable[StoredReport], known: Callable[[str], RegistryEntry | None] = lambda _: None
+) -> list[RegistryEntry]:
+    """The entry of each model that these are reports of, without ranks; of the one that is ``known`` of the same id it
+    has the claims, and since when it is listed."""
+    entries = []
+    for model, group in by_model(reports).items():
+        entry, before = build_entry(model, group), known(model)
+        if before is not None:
+            added = min(filter(None, (before.date_added, entry.date_added)))
+            entry = replace(entry, date_added=added, claims=before.claims)
+        entries.append(entry)
+    return entries
 
 
 def build_what_can_be(
     reports: Sequence[StoredReport], kept: Registry | None = None
 ) -> tuple[Registry, tuple[ReportError, ...]]:
-    """``build_registry``, and an error for each report that it has to leave out: what stands in one file of many must
-    not keep all others from being built."""
+    """``build_registry``, and an error for each report that it has to leave out."""
+
+    def build(found: Sequence[StoredReport]) -> Registry:
+        registry = build_registry(found, kept)
+        made = {model_id(stored.run) for stored in found}
+        to_lines([entry for entry in registry.models if entry.id in made])  # those of ``kept`` were read from JSON
+        return registry
+
+    return made_of_what_can_be(reports, build)
+
+
+def made_of_what_can_be(
+    reports: Sequence[StoredReport], make: Callable[[Sequence[StoredReport]], Made]
+) -> tuple[Made, tuple[ReportError, ...]]:
+    """What ``make`` makes of reports, and an error for each that has to be left out: what stands in one file of many
+    must not keep all others from being built."""
     try:
-        registry = build_registry(reports, kept)
-        made = {model_id(stored.run) for stored in reports}
-        jsonable([entry for entry in registry.models if entry.id in made])  # those of ``kept`` were read from JSON
-        return registry, ()
+        return make(reports), ()
     except Exception:  # nobody knows what anybody writes into a report; which one it is, is found out below
         errors = {stored.path: problem for stored in reports if (problem := _problem(stored)) is not None}
         if not errors:
             raise
-    return build_registry([stored for stored in reports if stored.path not in errors], kept), tuple(errors.values())
+    return make([stored for stored in reports if stored.path not in errors]), tuple(errors.values())
 
 
 def _problem(stored: StoredReport) -> ReportError | None:
     """Why nothing can be made of a report, if so."""
     try:
-        to_text(build_registry([stored]))
+        to_lines(build_registry([stored]))
     except Exception as error:  # the same; what it is stands in the line
         problem = f"nothing can be made of it ({type(error).__name__}: {error!s:.200})"
         return ReportError(f"{stored.path}: {problem}; look at its values", slug="report-odd")
@@ -188,21 +211,30 @@ def _provenance(group: Sequence[StoredReport], current: Sequence[StoredReport], 
 
 def document(entries: Sequence[RegistryEntry]) -> Registry:
     """The registry of these entries, ranked."""
-    times = [utc(reference.finished) for entry in entries for reference in entry.provenance.reports]
-    machines = {key: value for entry in entries for key, value in entry.provenance.machines.items()}
-    return Registry(
-        metadata=RegistryMetadata(
-            last_updated=max(times).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if times else None,
-            total_models=len(entries),
-            platform=_platform(machines),
-        ),
-        rules=score_rules(),
-        models=rank(entries),
+    machines = {key: value for entry in entries for key, value in machine_words(entry).items()}
+    finished = [time for entry in entries if (time := newest(entry)) is not None]
+    return Registry(metadata=metadata(len(entries), finished, machines), rules=score_rules(), models=rank(entries))
+
+
+def metadata(count: int, finished: Iterable[str], machines: Mapping[str, str]) -> RegistryMetadata:
+    """Of so many models, from when the newest report of each was, and all machines in words."""
+    times = [utc(time) for time in finished]
+    several = f"{len(machines)} machines, never ranked together" if len(machines) > 1 else ""
+    return RegistryMetadata(
+        last_updated=max(times).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if times else None,
+        total_models=count,
+        platform=several or next(iter(machines.values()), "") or None,
     )
 
 
-def _platform(machines: Mapping[str, Mapping[str, Any]]) -> str | None:
-    if len(machines) > 1:
-        return f"{len(machines)} machines, never ranked together"
-    words = [str(machine[key]) for machine in machines.values() for key in ("cpu", "device", "os") if machine.get(key)]
-    return ", ".join(words) or None
+def newest(entry: RegistryEntry) -> str | None:
+    """When the newest report of a model was finished."""
+    return max((reference.finished for reference in entry.provenance.reports), key=utc, default=None)
+
+
+def machine_words(entry: RegistryEntry) -> dict[str, str]:
+    """The machines of a model in words, by fingerprint."""
+    return {
+        key: ", ".join(str(machine[name]) for name in ("cpu", "device", "os") if machine.get(name))
+        for key, machine in entry.provenance.machines.items()
+    }

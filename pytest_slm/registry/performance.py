@@ -63,10 +63,15 @@ def quantities(result: Result) -> dict[str, Quantity]:
         elif told.unit != measurement.unit:
             continue
         spread = (min(values), max(values)) if len(values) > 1 else None
-        found[name] = replace(told, spread=spread, cv=coefficient_of_variation(values))
         # One round cannot be stable, but it can have been disturbed.
-        if timing and (timing.noise or spread):
-            found[name] = replace(found[name], verdict=timing.verdict, reason=timing.reason)
+        known = timing if timing and (timing.noise or spread) else None
+        found[name] = replace(
+            told,
+            spread=spread,
+            cv=coefficient_of_variation(values),
+            verdict=known.verdict if known else None,
+            reason=known.reason if known else "",
+        )
     return found
 
 
@@ -75,9 +80,8 @@ def speed(
 ) -> QuantizationSpeed | None:
     """The table row of one quantization from its performance items; None if none of them was measured."""
     sorter = _Sorter()
-    for result in sorted(results, key=lambda result: str(result.id)):
-        if result.suite == SUITE:
-            sorter.add(result)
+    for result in sorted((result for result in results if result.suite == SUITE), key=lambda result: str(result.id)):
+        sorter.add(result)
     memory = sorter.memory
     if not (sorter.series or memory or sorter.load or sorter.other):
         return None

@@ -83,7 +83,10 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
         server=mine[0].server,
         use_cases=cases,
         aggregates=best.totals,
-        elsewhere=_elsewhere(best, [stratum for stratum in mine if _weights(stratum.runs[0].run) == weights]),
+        # Of one machine alone nothing is left beside the best.
+        elsewhere=_elsewhere(best, [stratum for stratum in mine if _weights(stratum.runs[0].run) == weights])
+        if len({stratum.machine for stratum in mine}) > 1
+        else (),
         items=items,
     )
 

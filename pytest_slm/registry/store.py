@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
-from pytest_slm.core.record import RecordError, jsonable
+from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
 from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.registry.questions import QuestionScores, question_scores
 
 REPORT_NAME = "report.json"
+TOGETHER = 16
+"""Files that are waited for at once: what a disk writes down for one of them is there for others, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,28 @@ def write_text(path: Path, text: str) -> None:
         raise writing_failed(path, error) from error
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Put bytes where nobody looks yet. They are in the kernel's hands: ``settle`` sees that they are on the disk.
+    Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+
+
+def settle(paths: Sequence[Path]) -> None:
+    """See that files are on the disk before they get their names. Raises OSError."""
+
+    def wait(path: Path) -> None:
+        handle = os.open(path, os.O_WRONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        list(pool.map(wait, paths))
+
+
 def to_text(data: object) -> str:
     """JSON with sorted keys and one trailing newline: equal data, equal bytes. NaN and infinity raise RecordError."""
     return _indented(jsonable(data), "\n") + "\n"
@@ -79,6 +105,31 @@ def _indented(value: Any, newline: str) -> str:
     if isinstance(value, float):
         return float.__repr__(value)
     return int.__repr__(value) if isinstance(value, int) else ("{}" if isinstance(value, dict) else "[]")
+
+
+def to_lines(data: object) -> str:
+    """The same data as ``to_text``, a value a line but not indented: in a quarter of the time, for thousands of files.
+    NaN and infinity raise RecordError."""
+    try:
+        return _LINES.encode(data) + "\n"
+    except (TypeError, ValueError):  # where it is, and what
+        return to_text(data)
+
+
+def _fields(value: object) -> Any:
+    """A record as the JSON module takes it."""
+    if isinstance(value, Record):
+        names = value.fields()
+        found = value.__dict__
+        return found if len(found) == len(names) else {name: found[name] for name in names}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+_LINES = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, sort_keys=True, separators=(",\n", ": "), default=_fields
+)
 
 
 def write_json(path: Path, data: object) -> None:
@@ -170,6 +221,9 @@ def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
 
 def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
     """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
+    with contextlib.suppress(ValueError):
+        if not os.path.lexists(folder / name):  # most reports are read without them
+            return None
     try:
         content = files.read_bytes(files.inside(folder, name), files.LINES)
     except FileNotFoundError:

@@ -67,8 +67,7 @@ class Run:
     limits: Mapping[str, int] = field(default_factory=dict)
     """Samples of single items (``str(ItemId)``), where a time budget or the run that goes on has decided them."""
     resumed: bool = False  # whether this session goes on with a run that is not finished
-    budget: Mapping[str, object] | None = None
-    """What was chosen for a time budget, and why."""
+    budget: Mapping[str, object] | None = None  # what was chosen for a time budget, and why
     notice: str = ""
     """What came of looking for such a run."""
     _detected: dict[str, WeightsHeader | None] = field(default_factory=dict)
@@ -243,7 +242,8 @@ class Run:
     def judged(self, result: Result) -> Result:
         """The result with its machine and its verdict: failed, and why, if the primary metric misses the gate."""
         there = self.hosts.descriptions.get(result.quantization) if self.hosts else None
-        result = dataclasses.replace(result, machine=there.machine_id if there else result.machine)
+        if there is not None and not result.taken_over:  # that one was measured elsewhere, or another day
+            result = dataclasses.replace(result, machine=there.machine_id)
         return judge(result, self._gate(result))
 
     def _gate(self, result: Result) -> Gate | None:

@@ -6,7 +6,9 @@ import pytest
 
 from pytest_slm.backends.llamacpp import soundness
 from pytest_slm.backends.llamacpp.binding import installed
+from pytest_slm.backends.llamacpp.binding.library import Library
 from pytest_slm.core.types import Request
+from pytest_slm.errors import BackendError
 from pytest_slm.prompts.packing import Row
 
 pytestmark = pytest.mark.skipif(
@@ -66,3 +68,12 @@ def test_texts_of_many_lengths_that_take_turns_are_those_written_alone(opened, s
     assert sum(map(str.__eq__, together, alone)) >= len(requests) - 2  # a tie may fall to either side
     if (left := backend._context.left) is not None:
         assert left >= 0
+
+
+def test_an_engine_that_loses_sight_of_cells_unknown_to_us_is_refused(opened, small_model, monkeypatch):
+    # ik_llama.cpp taken for an engine without this fault, as somebody's own build might be
+    monkeypatch.setattr(Library, "sees_beyond_gaps", True)
+    with pytest.raises(BackendError, match="texts side by side otherwise than one at a time") as caught:
+        opened(small_model, "ik").describe()
+    assert caught.value.slug == "kernels-wrong"
+    assert opened(small_model, "llama.cpp").describe().kernels_nmse < 0.01

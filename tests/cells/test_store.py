@@ -17,6 +17,7 @@ OTHERS = {
     "weights": "c" * 64, "quantization": "Q8_0", "suite": "rag", "task": "niah", "variant": "4096", "version": 2,
     "suite_files": "d" * 64, "data": "e" * 64, "template": "f" * 64, "mode": "full", "limit": 3, "seed": 8,
     "backend": "hf", "settings": {"exact": True}, "versions": {"pytest-slm": "2"}, "schema": 2,
+    "machine": "0123",
 }  # fmt: skip
 
 

@@ -30,6 +30,13 @@ def test_where_the_processor_tells_nothing_nothing_is_said_to_be_missing(monkeyp
     assert "lacks" not in _ending(-signal.SIGILL, "", "")
 
 
-def test_other_signals_are_named():
+def test_a_crash_on_a_processor_with_amx_names_the_compiler_that_makes_it(monkeypatch):
+    monkeypatch.setattr(failures, "cpu_name_and_flags", lambda: ("some processor", X86 | {"amx_int8"}))
+    assert "CXXFLAGS=-mno-amx-int8" in _ending(-signal.SIGSEGV, "", "")
+    assert _ending(-signal.SIGABRT, "", "") == "was ended by SIGABRT"
+
+
+def test_other_signals_are_named(monkeypatch):
+    monkeypatch.setattr(failures, "cpu_name_and_flags", lambda: ("some processor", X86))
     assert _ending(-signal.SIGSEGV, "", "") == "was ended by SIGSEGV"
     assert _ending(3, "", "") == "ended with exit code 3"

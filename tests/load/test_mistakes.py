@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.types import Suite, SuiteFacts, Task
+from pytest_slm.core.types import Submission, Suite, SuiteFacts, Task
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.checking import find_mistakes
@@ -191,6 +191,24 @@ def task_files() -> list[Any]:
     return [read(path).plain() for path in sorted(SUITES.glob("*/*.yaml")) if path.stem != "suite"]
 
 
+@functools.cache
+def submissions() -> list[Any]:
+    """The contents of submissions with every key."""
+    return [read(path).plain() for path in sorted((SUITES.parent / "submissions").glob("*.yml"))] + [
+        {
+            "model": {
+                **dict.fromkeys(("name", "family", "architecture", "license", "submitted_by", "contact"), "x"),
+                **{"hf_repo": "a/b", "revision": "main", "parameters": "135M", "context_length": 2048, "derive": True},
+                **{"categories": ["a"], "tags": ["b", "c"], "submitted_date": "2026-01-31", "engine": {"threads": 2}},
+                "quantizations": [
+                    {"name": "Q8_0", "format": "gguf", "source": "c/d@main", "file": "m.gguf", "engine": {"n_ctx": 64}},
+                    {"name": "BF16", "format": "safetensors", "source": "./weights"},
+                ],
+            }
+        }
+    ]
+
+
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["acc", "../x"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
@@ -217,14 +235,14 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
 
 
 @st.composite
-def wrong_files(draw: st.DrawFn) -> Any:
-    value = draw(st.sampled_from(task_files()))
+def wrong_files(draw: st.DrawFn, files: Callable[[], list[Any]]) -> Any:
+    value = draw(st.sampled_from(files()))
     for _ in range(draw(st.integers(1, 4))):
         value = mutated(draw, value)
     return value
 
 
-@given(wrong_files())
+@given(wrong_files(task_files))
 def test_whatever_is_done_to_a_task_file_is_told_with_file_and_line(
     tmp_path_factory: pytest.TempPathFactory, content: Any
 ) -> None:
@@ -237,3 +255,18 @@ def test_whatever_is_done_to_a_task_file_is_told_with_file_and_line(
             assert re.fullmatch(rf"{re.escape(str(path))}:\d+: .+  \[(suite|yaml)-[a-z-]+\]", line)
     else:
         assert Task.from_json(task.to_json()) == task
+
+
+@given(wrong_files(submissions))
+def test_whatever_is_done_to_a_submission_is_told_with_file_and_line(
+    tmp_path_factory: pytest.TempPathFactory, content: Any
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "mutated.yml"
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    try:
+        submission = load_submission(path)
+    except UsageError as error:
+        for line in str(error).split("\n"):
+            assert re.fullmatch(rf"{re.escape(str(path))}:\d+: .+  \[(submission|yaml)-[a-z-]+\]", line)
+    else:
+        assert Submission.from_json(submission.to_json()) == submission

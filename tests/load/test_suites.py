@@ -235,6 +235,7 @@ def test_every_suite_of_the_project_loads_and_declares_tasks_that_exist(path: Pa
         "toxicity",
         "bold",
         "position_bias",
+        "position_bias_mmlu",
         "ifeval",
     }
 

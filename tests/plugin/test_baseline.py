@@ -119,7 +119,7 @@ HOSTILE = "a|b`<script>*x*</script>\n# h @mallory [l](http://e.vil) www.e.vil \x
 
 
 def test_nothing_foreign_is_markup_in_the_summary():
-    from pytest_slm.plugin.baselines.step_summary import escaped
+    from pytest_slm.terminal.markdown import escaped
 
     text = escaped(HOSTILE)
     assert not set("|`<>*[]()@\n\x1b") & set(text)

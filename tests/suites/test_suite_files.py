@@ -59,7 +59,7 @@ def test_a_suite_says_what_it_is(suite: Suite) -> None:
 
 SHOWN_ONLY = {
     "validate",
-    "position_bias",  # a bias is no ability
+    *("position_bias", "position_bias_mmlu"),  # a bias is no ability
     "dispatchqa",  # nobody can measure it yet
     "frames_oracle",  # thousands of articles have to be fetched
     "nestful_v2",  # needs two downloads; nestful has the same metrics but one

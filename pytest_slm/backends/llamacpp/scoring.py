@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.core.request import LogLikelihood
-from pytest_slm.prompts.packing import Group, Leaf, batches, kept_first, leaves, plan, plan_alone
+from pytest_slm.prompts.packing import Group, Leaf, Row, batches, kept_first, leaves, plan, plan_alone
 from pytest_slm.prompts.pairs import Ids, Total, fitted
 
 Logits = npt.NDArray[np.float32]
@@ -45,30 +45,39 @@ def loglikelihoods(
     if not ordered:
         return
     sums = [Total(*both) for both in zip(pairs, requests, strict=True)]
+    with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
+        for rows, wanted in evaluated(context, ordered, exact=exact):
+            logits = [context.logits(index) for index in wanted]
+            for index, values, (top, norm) in zip(wanted, logits, normaliser.normalise(logits), strict=True):
+                if not math.isfinite(norm):
+                    raise context.broken(float(values[top]), rows[index].token)
+                for request, token in rows[index].wants:
+                    done = sums[request].add(float(values[token]) - norm, token == top)
+                    if done is not None:
+                        finished(request, done)
+            beat()
+
+
+def evaluated(
+    context: Context, ordered: Sequence[Leaf], *, exact: bool
+) -> Iterator[tuple[Sequence[Row], Sequence[int]]]:
+    """Compute all texts, step by step: the rows of each step, and which of them have logits until the next one."""
+    limits = context.limits
     alone = exact or not limits.shares
     # Sequence 0 keeps what the next group begins with.
     context.reserve(n_cells(ordered, limits), 2 if alone else limits.n_seq + 1, shared=True)
     size = limits.block if alone else limits.n_batch
     groups, following = itertools.tee(plan_groups(ordered, limits, exact=exact))
     next(following, None)
-    with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
-        for group, after in itertools.zip_longest(groups, following):
-            context.branch(group.shared, group.n_leaves)
-            keep = after.shared if after else 0
-            ordered_rows = group.rows if context.model.library.sees_beyond_gaps else kept_first(group, keep)
-            for rows in batches(ordered_rows, size=size, outputs=limits.n_outputs):
-                wanted = [index for index, row in enumerate(rows) if row.wants]
-                context.decode(rows, wanted)
-                logits = [context.logits(index) for index in wanted]
-                for index, values, (top, norm) in zip(wanted, logits, normaliser.normalise(logits), strict=True):
-                    if not math.isfinite(norm):
-                        raise context.broken(float(values[top]), rows[index].token)
-                    for request, token in rows[index].wants:
-                        done = sums[request].add(float(values[token]) - norm, token == top)
-                        if done is not None:
-                            finished(request, done)
-                beat()
-            context.prune(group.n_leaves, keep)
+    for group, after in itertools.zip_longest(groups, following):
+        context.branch(group.shared, group.n_leaves)
+        keep = after.shared if after else 0
+        ordered_rows = group.rows if context.model.library.sees_beyond_gaps else kept_first(group, keep)
+        for rows in batches(ordered_rows, size=size, outputs=limits.n_outputs):
+            wanted = [index for index, row in enumerate(rows) if row.wants]
+            context.decode(rows, wanted)
+            yield rows, wanted
+        context.prune(group.n_leaves, keep)
 
 
 def n_cells(ordered: Sequence[Leaf], limits: EngineLimits) -> int:

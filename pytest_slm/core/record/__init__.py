@@ -7,12 +7,11 @@ and wrong types are errors that name the key, and NaN or infinity never enter a 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import ipaddress
 import re
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -126,18 +125,28 @@ class Record(Stored):
     """Base of all types that are written to files or sent between processes."""
 
     def __post_init__(self) -> None:
-        for name, check in _checks(typing.cast(typing.Hashable, type(self))):
-            check(getattr(self, name), name)
+        values = self.__dict__
+        for name, check in _CHECKS.get(type(self)) or _checks(type(self)):
+            check(values[name], name)
 
     def to_json(self) -> dict[str, Any]:
         """This record as plain dicts, lists, strings, finite numbers, booleans and None."""
-        names = fields_of(typing.cast(typing.Hashable, type(self)))[0]
-        return {name: jsonable(getattr(self, name), name) for name in names}
+        return {name: jsonable(getattr(self, name), name) for name in self.fields()}
+
+    @classmethod
+    def fields(cls) -> Collection[str]:
+        """The names of its fields."""
+        return fields_of(typing.cast(typing.Hashable, cls))[0].keys()
 
     @classmethod
     def from_json(cls, data: object) -> Self:
         """The record that ``to_json`` wrote. Raises RecordError with the path of the first value that does not fit."""
         return typing.cast(Self, record_of(cls, data, cls.__name__))
+
+    @classmethod
+    def checked(cls) -> bool:
+        """Whether its values have to be looked at when it is made."""
+        return cls.__post_init__ is not Record.__post_init__ or bool(_checks(cls))
 
     @classmethod
     def check_field(cls, name: str, value: object) -> None:
@@ -160,12 +169,16 @@ def check_bounds(name: str, value: int, least: int, most: int) -> None:
 Check = Callable[[object, str], None]
 
 
-@functools.cache
+_CHECKS: dict[type, tuple[tuple[str, Check], ...]] = {}
+
+
 def _checks(cls: type) -> tuple[tuple[str, Check], ...]:
     """The fields of a record whose type has a form, with what checks it."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    found = ((field.name, _check(hints[field.name])) for field in dataclasses.fields(cls))
-    return tuple((name, check) for name, check in found if check is not None)
+    if cls not in _CHECKS:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        found = ((field.name, _check(hints[field.name])) for field in dataclasses.fields(typing.cast(Any, cls)))
+        _CHECKS[cls] = tuple((name, check) for name, check in found if check is not None)
+    return _CHECKS[cls]
 
 
 def _check(kind: Any) -> Check | None:

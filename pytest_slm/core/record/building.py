@@ -26,6 +26,11 @@ class Stored:
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, strings, finite numbers, booleans and None."""
 
+    @classmethod
+    @abstractmethod
+    def checked(cls) -> bool:
+        """Whether ``__post_init__`` has anything to do."""
+
 
 Where = str | tuple[Any, str | int]
 """The place of a value: a text, or the place of what it is in and its key or index there. Most values are right, and
@@ -129,6 +134,9 @@ def _items(kinds: tuple[Any, ...]) -> Builder:
     def build(data: object, where: Where) -> object:
         if not isinstance(data, (list, tuple)):
             raise _misfit(where, "a list", data)
+        # Most long lists are rounds of a measurement: a sum is finite only where all of its parts are.
+        if each is _float and set(map(type, data)) == {float} and math.isfinite(sum(data)):
+            return tuple(data)
         if each:
             return tuple([each(item, (where, index)) for index, item in enumerate(data)])
         if len(data) != len(builders):
@@ -150,6 +158,9 @@ def _mapping(value: Builder) -> Builder:
 def _union(kinds: tuple[Any, ...]) -> Builder:
     builders = [_builder(kind) for kind in kinds if kind is not type(None)]
     optional = type(None) in kinds
+    if optional and len(builders) == 1:
+        (only,) = builders
+        return lambda data, where: None if data is None else only(data, where)
 
     def build(data: object, where: Where) -> object:
         if data is None and optional:
@@ -170,16 +181,44 @@ def record_of(cls: Any, data: object, where: Where) -> object:
     if not isinstance(data, Mapping):
         raise _misfit(where, "an object", data)
     builders, needed = fields_of(cls)
-    if unknown := sorted(data.keys() - builders.keys()):
-        raise RecordError(f"{_written(where)}: unknown key {unknown[0]!r:.80}")
+    if unknown := data.keys() - builders.keys():
+        raise RecordError(f"{_written(where)}: unknown key {min(unknown)!r:.80}")
     for name in needed:
         if name not in data:
             raise RecordError(f"{_written(where)}: missing key {name!r}")
     values = {name: builders[name](item, (where, name)) for name, item in data.items()}
     try:
-        return cls(**values)
+        return _made(cls, values)
     except ValueError as error:  # what the values say of themselves, and of each other
         raise RecordError(f"{_written(where)}: {error}") from None
+
+
+@functools.cache
+def _rest(cls: type) -> tuple[dict[str, Any], tuple[tuple[str, Callable[[], Any]], ...], bool, bool]:
+    """What fields hold that nobody has named: values, makers of values; whether ``_made`` may put them in place, and
+    whether they are checked then."""
+    missing, fields = dataclasses.MISSING, dataclasses.fields(cls)
+    values = {f.name: f.default for f in fields if f.default is not missing}
+    makers = tuple((f.name, f.default_factory) for f in fields if f.default_factory is not missing)
+    plain = issubclass(cls, Stored) and all(f.init for f in fields)
+    return values, makers, plain, issubclass(cls, Stored) and cls.checked()
+
+
+def _made(cls: Any, values: dict[str, Any]) -> object:
+    """``cls(**values)``. The ``__init__`` of a frozen dataclass sets field by field by a call each, which takes longer
+    than all checks of a report."""
+    defaults, makers, plain, checked = _rest(cls)
+    if not plain:
+        return cls(**values)
+    made = object.__new__(cls)
+    made.__dict__.update(defaults)
+    for name, make in makers:
+        if name not in values:
+            made.__dict__[name] = make()
+    made.__dict__.update(values)
+    if checked:
+        made.__post_init__()
+    return made
 
 
 def _misfit(where: Where, wanted: str, got: object) -> RecordError:

@@ -17,11 +17,12 @@ from typing import Any
 from pytest_slm.backends.protocol import LETTERS as SINGLE
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
-from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
+from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.choices import LETTERS, Question, QuestionKind, choose
 from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions
 from pytest_slm.kinds.samples.generated import GeneratedSamples
@@ -75,7 +76,8 @@ class Positions(QuestionKind[PositionsOptions]):
     @functools.cached_property
     def generated(self) -> GeneratedSamples | None:
         """The samples of the generator; None where they are those of a file."""
-        return None if self.options.generator is None else GeneratedSamples(self.options.generator, self, _request)
+        name = self.options.generator
+        return None if name is None else GeneratedSamples(name, self, _request, partial=True)
 
     def ready(self) -> None:
         if self.generated is not None:
@@ -133,6 +135,10 @@ class Positions(QuestionKind[PositionsOptions]):
     def right(self, sample: Question, ask: ModelAsk) -> tuple[bool, ...]:
         n = len(sample.options)
         return tuple((turn + place) % n == sample.right for turn in range(n) for place in range(n))
+
+    def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
+        found = super().conclude(judged)
+        return found if self.generated is None else self.generated.named_partial(found)
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         return {

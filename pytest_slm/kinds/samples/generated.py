@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,29 @@ from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext, Row
 from pytest_slm.generators.remembering import remembered
 from pytest_slm.kinds.context import RunContext
-from pytest_slm.kinds.kind import Kind
+from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.questions import stratified
 
 
 class GeneratedSamples:
     """What the generator ``name`` makes for an item; any kind of task can take its samples from it. ``asked`` is the
-    request that a conversation becomes, for generators that count its tokens."""
+    request that a conversation becomes, for generators that count its tokens. ``partial``: the kind tells what it makes
+    of a part of the data from the whole (`named_partial`); elsewhere a part is not enough."""
 
-    def __init__(self, name: str, kind: Kind[Any, Any], asked: Callable[[tuple[Message, ...]], Request]) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: Kind[Any, Any],
+        asked: Callable[[tuple[Message, ...]], Request],
+        *,
+        partial: bool = False,
+    ) -> None:
         self._name, self._task, self._variant = name, kind.task, kind.variant
         self._kind, self._asked = kind, asked
         self._generator = kind.context.extensions.generators.lookup(name)
         self._tables: dict[Dataset, tables.Table] = {}
         self._facts: dict[str, Any] = {}
+        self._partial = partial
         self._whole: tuple[Sample, ...] | None = None
 
     @property
@@ -42,8 +52,9 @@ class GeneratedSamples:
 
     def ready(self) -> None:
         """Have the rows, before a model is opened. Raises SlmError where they cannot be had."""
-        for dataset in self._generator.datasets(self._task.options):
-            self.rows(dataset)
+        if not (self._generator.partial and self._partial):
+            for dataset in self._generator.datasets(self._task.options):
+                self.rows(dataset)
         if self.finite:
             self._whole = self._made(None)
 
@@ -73,6 +84,22 @@ class GeneratedSamples:
         rows = tables.provenance(self._tables.values()) if self._tables else {}
         return {"generator": self._name, **self._facts, **rows}
 
+    def named_partial(self, conclusion: Conclusion) -> Conclusion:
+        """The conclusion; of a part of the data with names of its own for the metrics, none of them primary, and with
+        the reason: a part is no score of the whole."""
+        missing, total = self._facts.get("configurations_missing"), self._facts.get("configurations", 0)
+        if not missing:
+            return conclusion
+        lacking = f"{', '.join(missing[:5])}{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}"
+        names = f"[{total - len(missing)} of {total} configurations]"
+        return replace(
+            conclusion,
+            metrics=tuple(replace(metric, name=f"{metric.name}{names}") for metric in conclusion.metrics),
+            primary=None,
+            reason=f"partial: no data for {len(missing)} of {total} configurations ({lacking}), so this is no score of "
+            "the whole and counts nowhere; `pytest-slm data pull` gets what is missing  [data-partial]",
+        )
+
     def _count(self, messages: tuple[Message, ...]) -> int:
         asked = self._context.config.generation.applied(self._asked(messages))
         return self._kind.backend.count_tokens([asked])[0]
@@ -97,8 +124,8 @@ class GeneratedSamples:
                     count_texts=self._count_texts,
                     folder=Path(self._task.path).parent,
                     rows=self.rows,
-                    mirror_file=partial(mirror.beside, self._context.config.data),
-                    article=partial(articles.find, self._context.config.data),
+                    mirror_file=functools.partial(mirror.beside, self._context.config.data),
+                    article=functools.partial(articles.find, self._context.config.data),
                     facts=self._facts,
                 )
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_slm.comparing.drops import counted, numbers, probability, sight
 from pytest_slm.core.types import MEASURED, Result, RunReport
-from pytest_slm.errors import shown, writing_failed
+from pytest_slm.errors import writing_failed
+from pytest_slm.terminal.markdown import escaped
 from pytest_slm.terminal.summary import result_cells
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -66,11 +66,3 @@ def _against(result: Result) -> str:
         return f"{verdict.verdict.upper()}: {verdict.reason:.{LONGEST}}"
     told = f"{verdict.verdict.upper()}: {numbers(verdict)}, p {probability(verdict.p_corrected)}"
     return f"{told}; {sight(verdict)}" if verdict.verdict == "inconclusive" else told
-
-
-def escaped(text: str) -> str:
-    """A text that Markdown and HTML take for nothing but text: no link, no mention of a person, no cell, no tag."""
-    plain = shown(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # A reference such as #12, @name or a bare address becomes a link of its own; an entity in it does not.
-    plain = re.sub(r"[\\`*_{}\[\]()#+!|~$^=-]", lambda found: f"&#{ord(found[0])};", plain)
-    return plain.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;")

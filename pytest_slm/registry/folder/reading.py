@@ -42,17 +42,7 @@ def read_index(folder: Path) -> Index:
 def read_model(folder: Path, model: IndexedModel, *, items: bool = True) -> RegistryEntry:
     """The entry of one model, without its ranks; without its ``items``, which are most of it, it can still be ranked,
     and must not be written."""
-    path = folder / model_path(model.id)
-    try:
-        content = files.read_bytes(files.inside(folder, model_path(model.id)))
-    except OSError as error:
-        raise ReportError(
-            f"{path}: cannot be read ({error.strerror or error}). {_AGAIN}", slug="registry-torn"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != model.sha256:
-        raise ReportError(
-            f"{path}: is not the file that {INDEX} means (its hash differs). {_AGAIN}", slug="registry-torn"
-        )
+    path, content = folder / model_path(model.id), check_file(folder, model)
     document = parse_json(path, content)
     _check_version(path, document.get("schema_version") if isinstance(document, Mapping) else None)
     if not items:
@@ -64,6 +54,22 @@ def read_model(folder: Path, model: IndexedModel, *, items: bool = True) -> Regi
     if entry.id != model.id:
         raise ReportError(f"{path}: holds the model {entry.id!r:.80}. {_AGAIN}", slug="registry-invalid")
     return entry
+
+
+def check_file(folder: Path, model: IndexedModel) -> bytes:
+    """The bytes of a model's file. Raises ReportError where they are not those that the index means."""
+    path = folder / model_path(model.id)
+    try:
+        content = files.read_bytes(files.inside(folder, model_path(model.id)))
+    except OSError as error:
+        raise ReportError(
+            f"{path}: cannot be read ({error.strerror or error}). {_AGAIN}", slug="registry-torn"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != model.sha256:
+        raise ReportError(
+            f"{path}: is not the file that {INDEX} means (its hash differs). {_AGAIN}", slug="registry-torn"
+        )
+    return content
 
 
 def _drop_items(document: Mapping[str, Any]) -> None:

@@ -3,60 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_slm import __version__, files
-from pytest_slm.core.record import RecordError
+from pytest_slm import __version__
 from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import QuantizationEntry, Registry, RegistryEntry
 from pytest_slm.registry.folder.index import (
     INDEX,
     MODELS,
     Index,
-    IndexedModel,
-    ModelFile,
     RefusedReport,
     Standing,
     model_path,
 )
+from pytest_slm.registry.folder.pieces import MadeModel, Total, encoded, fresh_path, holds, made_model
+from pytest_slm.registry.merge import metadata
 from pytest_slm.registry.points import AggregateScore
-from pytest_slm.registry.rows.making import rows
-from pytest_slm.registry.rows.order import in_order
-from pytest_slm.registry.store import to_text, write_text
+from pytest_slm.registry.rows.standings import Candidate, Key, Placed, order_of, placed
+from pytest_slm.registry.store import settle, to_lines, write_new
 
 
-def write_registry(
-    folder: Path,
-    registry: Registry,
-    refused: Sequence[RefusedReport] = (),
-    sample_bytes: Mapping[str, int] | None = None,
-    unchanged: Mapping[str, str] | None = None,
-) -> Index:
-    """Make a folder hold a registry, and return its index; ``sample_bytes`` are those beside each report, by its path,
-    and ``unchanged`` the hashes of the files of models that were read from this folder and stay as they are.
+def write_registry(folder: Path, registry: Registry, refused: Sequence[RefusedReport] = ()) -> Index:
+    """Make a folder hold a registry, and return its index.
 
     Every file is written under another name first and then renamed, the index last. Raises ReportError, and leaves the
     old registry as it was, where the disk is full or the folder holds something else.
     """
-    _check_place(folder)
-    kept = unchanged or {}
-    texts = {model_path(entry.id): _text(entry) for entry in registry.models if entry.id not in kept}
-    hashes = {entry.id: kept.get(entry.id) or _hash(texts[model_path(entry.id)]) for entry in registry.models}
-    index = _index(registry, hashes, refused, sample_bytes or {})
-    texts[INDEX] = to_text(index)
-    changed = {name: text for name, text in texts.items() if not _holds(folder / name, text)}
-    _put(folder, changed)
-    for path in sorted((folder / MODELS).glob("*.json")) if (folder / MODELS).is_dir() else ():
-        if path.stem not in hashes:
-            path.unlink()
-    return index
+    check_place(folder)
+    token = secrets.token_hex(4)
+    with clean(folder, token):
+        models = [made_model(without_ranks(entry), {}, folder, token) for entry in registry.models]
+        return put(folder, replace(index_of(models, refused), rules=registry.rules), token)
 
 
-def _check_place(folder: Path) -> None:
+def check_place(folder: Path) -> None:
+    """Raise ReportError where a folder holds something else than a registry."""
     if folder.exists() and not (folder / INDEX).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReportError(
             f"{folder}: is not empty and no registry, so nothing is written there. Name a new folder",
@@ -64,45 +49,38 @@ def _check_place(folder: Path) -> None:
         )
 
 
-def _text(entry: RegistryEntry) -> str:
+@contextlib.contextmanager
+def clean(folder: Path, token: str) -> Iterator[None]:
+    """Whatever happens inside, no file without its name is left behind; an OSError is told as a ReportError."""
     try:
-        return to_text(ModelFile(model=without_ranks(entry)))
-    except RecordError as error:
-        raise ReportError(f"{entry.id}: not written: {error}", slug="report-not-finite") from error
-
-
-def _holds(path: Path, text: str) -> bool:
-    try:
-        return files.read_bytes(path) == encoded(text)
-    except OSError:
-        return False
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(encoded(text)).hexdigest()
-
-
-def encoded(text: str) -> bytes:
-    """The bytes that ``write_text`` puts into a file."""
-    return text.encode("utf-8", errors="backslashreplace")
-
-
-def _put(folder: Path, texts: Mapping[str, str]) -> None:
-    """Two steps: all bytes, which needs room on the disk, then all names, which does not."""
-    token = secrets.token_hex(4)
-    fresh = {folder / name: (folder / name).with_name(f".{Path(name).name}.{token}.new") for name in texts}
-    try:
-        for (path, new), text in zip(fresh.items(), texts.values(), strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(new, text)
-        for path, new in sorted(fresh.items(), key=lambda pair: pair[0].name == INDEX):
-            new.replace(path)
+        yield
     except OSError as error:
         raise writing_failed(folder, error) from error
     finally:
-        for new in fresh.values():
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in (*folder.glob(f".*.{token}.new"), *(folder / MODELS).glob(f".*.{token}.new")):
+                path.unlink(missing_ok=True)
+            if not (folder / INDEX).exists():  # nothing came of it
+                for empty in (folder / MODELS, folder):
+                    empty.rmdir()
+
+
+def put(folder: Path, index: Index, token: str) -> Index:
+    """Give all files their names. All bytes are on the disk before: that needs room, and names do not."""
+    paths = [folder / model_path(model.id) for model in index.models]
+    fresh = {path: new for path in paths if (new := fresh_path(path, token)).exists()}
+    content = encoded(to_lines(index))
+    if not holds(folder / INDEX, content):
+        fresh[folder / INDEX] = fresh_path(folder / INDEX, token)
+        write_new(fresh[folder / INDEX], content)
+    settle(list(fresh.values()))
+    for path, new in fresh.items():  # the index is the last one
+        new.replace(path)
+    known = {path.name for path in paths}
+    for path in sorted((folder / MODELS).glob("*.json")) if (folder / MODELS).is_dir() else ():
+        if path.name not in known:
+            path.unlink()
+    return index
 
 
 def without_ranks(entry: RegistryEntry) -> RegistryEntry:
@@ -125,49 +103,97 @@ def without_ranks(entry: RegistryEntry) -> RegistryEntry:
     )
 
 
-def _index(
-    registry: Registry, hashes: Mapping[str, str], refused: Sequence[RefusedReport], sample_bytes: Mapping[str, int]
-) -> Index:
-    every = rows(registry)
-    counts: dict[str, int] = {}
-    for row in every:
-        counts[row.model] = counts.get(row.model, 0) + 1
+def index_of(models: Sequence[MadeModel], refused: Sequence[RefusedReport]) -> Index:
+    """The index of all models, ranked by what is known of them."""
+    models = sorted(models, key=lambda one: one.indexed.id)
+    totals = [(one, total) for one in models for total in one.totals]
+    found = placed(_candidate(one, total) for one, total in totals)
+    versions: dict[str, int] = {}
+    bases: dict[str, int] = {}
+    tables: list[Mapping[str, int]] = []
+    ranking: dict[str, list[tuple[tuple[object, ...], Standing]]] = {one.name: [] for one in score_rules().profiles}
+    for one, total in totals:
+        key = str(sorted(total.versions.items()))
+        if key not in versions:
+            versions[key] = len(versions)
+            tables.append(total.versions)
+        basis = bases.setdefault(total.basis, len(bases))
+        standing = _standing(one, total, found[_key(one, total)], versions[key], basis)
+        ranking.setdefault(total.profile, []).append((_order(one, total, standing), standing))
+    machines = {key: words for one in models for key, words in one.indexed.machines.items()}
     return Index(
-        metadata=registry.metadata,
-        rules=registry.rules,
-        models=tuple(
-            IndexedModel(
-                id=entry.id,
-                name=entry.name,
-                sha256=hashes[entry.id],
-                files=counts[entry.id],
-                reports={reference.path: reference.sha256 for reference in entry.provenance.reports},
-                names=tuple(sorted({reference.model for reference in entry.provenance.reports if reference.model})),
-                weights=tuple(sorted({one for reference in entry.provenance.reports for one in reference.weights})),
-                claims=len(entry.claims),
-                sample_bytes=sum(sample_bytes.get(reference.path, 0) for reference in entry.provenance.reports),
-            )
-            for entry in registry.models
-        ),
+        metadata=metadata(len(models), [one.indexed.finished for one in models if one.indexed.finished], machines),
+        rules=score_rules(),
+        models=tuple(one.indexed for one in models),
         ranking={
-            profile.name: tuple(
-                Standing(
-                    model=row.model,
-                    quantization=row.quantization,
-                    machine=row.machine,
-                    **{name: getattr(row.aggregates[profile.name], name) for name in _OF_TOTALS},
-                )
-                for row in in_order(every, profile.name)
-                if profile.name in row.aggregates
-            )
-            for profile in registry.rules.profiles
+            name: tuple(one for _, one in sorted(all_, key=lambda pair: pair[0])) for name, all_ in ranking.items()
         },
-        refused=tuple(sorted(refused, key=lambda one: (one.path, one.reason))),
+        refused=tuple(sorted(set(refused), key=lambda one: (one.path, one.reason))),
         made_by=__version__,
+        versions=tuple(tables),
+        bases=tuple(bases),
     )
 
 
-_OF_TOTALS = (
-    *("score", "interval", "coverage", "chance", "corrected"),
-    *("rank", "ranked", "rank_interval", "tier", "unranked"),
-)
+def totals_of(index: Index) -> dict[str, list[Total]]:
+    """What the index knows of each model's aggregates, by its id."""
+    found: dict[str, list[Total]] = {}
+    for profile, standings in index.ranking.items():
+        for one in standings:
+            total = Total(
+                quantization=one.quantization,
+                machine=one.machine,
+                profile=profile,
+                score=one.score,
+                interval=one.interval,
+                coverage=one.coverage,
+                chance=one.chance,
+                reason="" if one.outdated else one.unranked,
+                versions=index.versions[one.versions],
+                basis=index.bases[one.basis],
+            )
+            found.setdefault(one.model, []).append(total)
+    return {model: sorted(mine, key=lambda one: (one.quantization, one.machine)) for model, mine in found.items()}
+
+
+def _key(one: MadeModel, total: Total) -> Key:
+    return one.indexed.id, total.quantization, total.machine, total.profile
+
+
+def _candidate(one: MadeModel, total: Total) -> Candidate:
+    return Candidate(
+        key=_key(one, total),
+        score=total.score,
+        interval=total.interval,
+        reason=total.reason,
+        versions=total.versions,
+    )
+
+
+def _standing(one: MadeModel, total: Total, found: Placed, versions: int, basis: int) -> Standing:
+    place = found.place
+    return Standing(
+        model=one.indexed.id,
+        quantization=total.quantization,
+        machine=total.machine,
+        score=total.score,
+        interval=total.interval,
+        coverage=total.coverage,
+        chance=total.chance,
+        corrected=place.corrected if place else None,
+        rank=place.rank if place else None,
+        ranked=found.among,
+        rank_interval=place.rank_interval if place else None,
+        tier=place.tier if place else None,
+        unranked=found.reason,
+        outdated=bool(found.reason and not total.reason),
+        versions=versions,
+        basis=basis,
+    )
+
+
+def _order(one: MadeModel, total: Total, standing: Standing) -> tuple[object, ...]:
+    row = "@".join(filter(None, (one.indexed.id, total.quantization, total.machine)))
+    basis = "" if standing.rank is not None else total.basis
+    lower = total.interval[0] if total.interval else None
+    return order_of(standing.rank, total.coverage, basis, lower, one.indexed.name, total.quantization, row)

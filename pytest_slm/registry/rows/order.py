@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from pytest_slm.registry.rows.row import Row
+from pytest_slm.registry.rows.standings import order_of
 
 
 def in_order(rows: Iterable[Row], profile: str) -> tuple[Row, ...]:
@@ -18,12 +18,10 @@ def in_order(rows: Iterable[Row], profile: str) -> tuple[Row, ...]:
 
     def place(row: Row) -> tuple[object, ...]:
         total = row.aggregates.get(profile)
-        named = (row.name.casefold(), row.quantization, row.id)
         if total is None:
-            return (2, 0.0, "", 0.0, *named)
-        if total.rank is not None:
-            return (0, 0.0, "", total.rank, *named)
-        lower = row.lower(profile)
-        return (1, -total.coverage, str(row.basis(profile)), math.inf if lower is None else -lower, *named)
+            return (2, 0.0, "", 0.0, row.name.casefold(), row.quantization, row.id)
+        basis = "" if total.rank is not None else str(row.basis(profile))
+        about = (row.name, row.quantization, row.id)
+        return order_of(total.rank, total.coverage, basis, row.lower(profile), *about)
 
     return tuple(sorted(rows, key=place))

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import QuantizationEntry, RegistryEntry
 from pytest_slm.registry.points import AggregateScore, UseCase
 from pytest_slm.registry.rows.making import entry_rows
-from pytest_slm.registry.rows.placing import Place, places
 from pytest_slm.registry.rows.row import Row
-
-Key = tuple[str, str, str, str]
-"""Model, quantization, machine and profile."""
+from pytest_slm.registry.rows.standings import Candidate, Key, Placed, placed
 
 
 def rank(entries: Sequence[RegistryEntry]) -> tuple[RegistryEntry, ...]:
     """The entries with the rank of each aggregate among the files that were measured on its machine, or the reason why
     it has none."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    reasons: dict[Key, str] = {}
-    for row in (row for entry in entries for row in entry_rows(entry)):
-        for profile, total in row.aggregates.items():
-            reasons[_key(row, profile)] = reason = why_unranked(total)
-            if not reason:
-                groups.setdefault((profile, row.machine), []).append(row)
-    placed: dict[Key, tuple[Place, int]] = {}
-    for (profile, _), rows in groups.items():
-        old = _outdated(profile, rows)
-        reasons |= {_key(row, profile): old[row.id] for row in rows if row.id in old}
-        current = {row.id: row for row in rows if row.id not in old}
-        scores = {
-            name: (row.aggregates[profile].score, row.aggregates[profile].interval) for name, row in current.items()
-        }
-        for name, place in places(scores).items():
-            placed[_key(current[name], profile)] = (place, len(current))
-    return tuple(_with_places(entry, placed, reasons) for entry in entries)
+    found = placed(one for entry in entries for row in entry_rows(entry) for one in candidates(row))
+    return tuple(with_places(entry, found) for entry in entries)
 
 
-def _key(row: Row, profile: str) -> Key:
-    return row.model, row.quantization, row.machine, profile
+def candidates(row: Row) -> Iterator[Candidate]:
+    """The row in each profile that it has an aggregate of."""
+    for profile, total in row.aggregates.items():
+        yield Candidate(
+            key=(row.model, row.quantization, row.machine, profile),
+            score=total.score,
+            interval=total.interval,
+            reason=why_unranked(total),
+            versions=_versions(row, total),
+        )
 
 
-def _with_places(
-    entry: RegistryEntry, placed: Mapping[Key, tuple[Place, int]], reasons: Mapping[Key, str]
-) -> RegistryEntry:
+def with_places(entry: RegistryEntry, found: Mapping[Key, Placed]) -> RegistryEntry:
+    """The entry with the place of each of its aggregates in it."""
+
     def of(quantization: str, totals: Mapping[str, AggregateScore]) -> dict[str, AggregateScore]:
-        found = {}
-        for profile, total in sorted(totals.items()):
-            key = (entry.id, quantization, total.machine or "", profile)
-            place, among = placed.get(key, (None, None))
-            found[profile] = _at(total, place, among, reasons.get(key, total.unranked))
-        return found
+        return {
+            profile: _at(total, found.get((entry.id, quantization, total.machine or "", profile)))
+            for profile, total in sorted(totals.items())
+        }
 
     def whole(name: str, one: QuantizationEntry) -> QuantizationEntry:
         elsewhere = tuple(replace(scores, aggregates=of(name, scores.aggregates)) for scores in one.elsewhere)
@@ -65,14 +52,15 @@ def _with_places(
     )
 
 
-def _at(total: AggregateScore, place: Place | None, among: int | None, unranked: str) -> AggregateScore:
+def _at(total: AggregateScore, found: Placed | None) -> AggregateScore:
+    place = found.place if found else None
     if place is None:
         nowhere = replace(total, rank=None, ranked=None, rank_interval=None, tier=None, corrected=None)
-        return replace(nowhere, unranked=unranked)
+        return replace(nowhere, unranked=found.reason if found else total.unranked)
     return replace(
         total,
         rank=place.rank,
-        ranked=among,
+        ranked=found.among if found else None,
         rank_interval=place.rank_interval,
         tier=place.tier,
         corrected=place.corrected,
@@ -97,21 +85,6 @@ def why_unranked(total: AggregateScore) -> str:
     if total.coverage < needed - 1e-9:
         return f"{total.coverage:.0%} of the profile measured, {needed:.0%} are needed"
     return "" if total.machine else "the report does not say which machine it ran on"
-
-
-def _outdated(profile: str, rows: Sequence[Row]) -> dict[str, str]:
-    """The rows that were measured with an older version of a task than another of these, with the reason."""
-    versions = {row.id: _versions(row, row.aggregates[profile]) for row in rows}
-    newest: dict[str, int] = {}
-    for tasks in versions.values():
-        for task, version in tasks.items():
-            newest[task] = max(version, newest.get(task, version))
-    return {
-        name: f"measured with version {version} of {task}, others with version {newest[task]}"
-        for name, tasks in versions.items()
-        for task, version in sorted(tasks.items(), reverse=True)  # the first one by name is told
-        if version < newest[task]
-    }
 
 
 def _versions(row: Row, total: AggregateScore) -> dict[str, int]:

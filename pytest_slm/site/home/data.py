@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from jinja2.utils import htmlsafe_json_dumps
 
 from pytest_slm.registry.rows import Row
 from pytest_slm.site.home.columns import COLUMNS, Column
@@ -51,7 +52,7 @@ def scale_script(rows: Sequence[Row], scale: Scale, number: int) -> str:
 
 def script_json(document: Any) -> str:
     """JSON that is the same in a script: ASCII alone, and nothing that ends a script."""
-    return json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return str(htmlsafe_json_dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")))
 
 
 def _place(row: Row) -> str:

@@ -1,18 +1,10 @@
 """Tiny models of random weights, of every kind of memory that the backend knows, and lm-eval's way to score them."""
 
-import contextlib
-import importlib
-
 import pytest
 
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
-
-for heavy in ("torch", "transformers"):
-    # A session in this process takes away what it has imported, and these cannot be loaded a second time.
-    with contextlib.suppress(ImportError):
-        importlib.import_module(heavy)
 
 SMALL = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 # A spread that is far from transformers' own 0.02: with that, every token is about as likely as any other, and a model

@@ -1,4 +1,4 @@
-"""The whole way, in sessions of their own: a folder, and quantized weights as the reference in fp32."""
+"""The whole way: a folder in a process of its own, and quantized weights as the reference in fp32."""
 
 import json
 import shutil
@@ -23,22 +23,21 @@ def schooled(folder, tokenizer, torch, transformers, tmp_path):
     return path
 
 
-def test_a_folder_is_measured(pytester, schooled, no_orphans):
-    done = pytester.runpytest_subprocess(
-        f"--slm-model={schooled}", "--slm-suite=core/arithmetic", "--slm-limit=2", "--slm-threads=1"
-    )
+@pytest.mark.subprocess("model")
+def test_a_folder_is_measured(pytester, schooled, session):
+    done = session(f"--slm-model={schooled}", "--slm-suite=core/arithmetic", "--slm-limit=2", "--slm-threads=1")
     done.assert_outcomes(passed=1)
     (path,) = pytester.path.glob("reports/tiny-schooled/*/*/report.json")
     backend = json.loads(path.read_text("utf-8"))["slm"]["backend"]
     assert (backend["name"], backend["n_ctx"], backend["exact"]) == ("hf", 128, False)
 
 
-def test_a_gguf_is_measured_as_the_reference(pytester, tiny_gguf, transformers, tmp_path, no_orphans):
+def test_a_gguf_is_measured_as_the_reference(pytester, tiny_gguf, transformers, tmp_path, session):
     pytest.importorskip("llama_cpp", reason="needs llama-cpp-python: pip install 'pytest-slm[gguf]'")
     from pytest_slm.models import derive
 
     source = tiny_gguf(keys={"tokenizer.chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"})
-    done = pytester.runpytest_subprocess(
+    done = session(
         f"--slm-model={derive(source, 'Q4_1', cache=tmp_path / 'cache')}",
         "--slm-backend=hf",
         "--slm-suite=core/arithmetic",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -195,14 +196,16 @@ def test_a_task_has_a_file_or_a_generator(tmp_path: Path) -> None:
         check_task(task_of(tmp_path, sha256="0" * 64), Extensions())
 
 
+class Random(Fake):
+    """Finds letters likely by the hash of the question."""
+
+    def loglikelihood(self, pairs: Any, *more: Any) -> list[LogLikelihood]:
+        digests = [hashlib.sha256(f"{pair}".encode()).digest()[0] for pair in pairs]
+        return [LogLikelihood(logprob=-1 - n / 9, is_greedy=False, n_tokens=1) for n in digests]
+
+
 def test_arc_is_asked_from_its_rows(built_in: Any, mirror: Path, context: Any, fake: Any) -> None:
     pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[data]'")
-
-    class Random(Fake):
-        def loglikelihood(self, pairs: Any, *more: Any) -> list[LogLikelihood]:
-            digests = [hashlib.sha256(f"{pair}".encode()).digest()[0] for pair in pairs]
-            return [LogLikelihood(logprob=-1 - n / 9, is_greedy=False, n_tokens=1) for n in digests]
-
     result = measure(built_in("reasoning/position_bias"), "", context(fake(Random), data=str(mirror), offline=True))
     made = {metric.name: metric for metric in result.metrics}
     assert made["moved"].value > 0.8
@@ -210,3 +213,24 @@ def test_arc_is_asked_from_its_rows(built_in: Any, mirror: Path, context: Any, f
     assert low <= 0.25 <= high
     assert made["moved"].n == 16
     assert result.provenance["rows_sha256"]
+
+
+def test_a_part_of_mmlu_is_told_apart_from_all_of_it(built_in: Any, mirror: Path, context: Any, fake: Any) -> None:
+    pytest.importorskip("datasets", reason="needs pip install 'pytest-slm[data]'")
+    there = sorted(path.name for path in (mirror / "cais" / "mmlu").iterdir() if path.is_dir())[:2]
+    task = built_in("reasoning/position_bias_mmlu")
+    part = measure(task, "", context(fake(Random), data=str(mirror), offline=True, limit=40))
+    n, of = len(part.provenance["configurations_missing"]), part.provenance["configurations"]
+    assert of == len(task.options["configs"]) == 57
+    if n:
+        assert part.primary is None
+        assert f"moved[{of - n} of 57 configurations]" in {metric.name for metric in part.metrics}
+        assert f"no data for {n} of 57 configurations" in part.reason
+    whole = dataclasses.replace(task, options={**task.options, "configs": there})
+    result = measure(whole, "", context(fake(Random), data=str(mirror), offline=True, limit=40))
+    made = {metric.name: metric for metric in result.metrics}
+    assert made["moved"].value > 0.8
+    low, high = made["accuracy"].interval or (0, 0)
+    assert low <= 0.25 <= high
+    assert result.primary == "moved"
+    assert result.provenance["configurations_missing"] == []

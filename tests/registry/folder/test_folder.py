@@ -11,7 +11,7 @@ import pytest
 from pytest_slm.core.record import RecordError
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_folder, read_registry
-from pytest_slm.registry.folder import IndexedModel, building, check_registry, writing
+from pytest_slm.registry.folder import IndexedModel, building, check_registry, pieces, writing
 from pytest_slm.registry.rows import rows
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -56,15 +56,15 @@ def test_a_model_is_a_file_and_the_index_has_all_ranks(registry):
 
 def test_what_has_not_changed_is_not_read_again_and_the_bytes_are_the_same(tmp_path, registry, reports, monkeypatch):
     before, read = content(registry), []
-    parsed = building.stored_report
-    monkeypatch.setattr(building, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
+    parsed = pieces.stored_report
+    monkeypatch.setattr(pieces, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
     build_folder(reports, registry, now=NOW)
     assert read == []
     assert content(registry) == before
     (path,) = reports.glob("b/*/*/report.json")
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
-    made, text = [], writing._text
-    monkeypatch.setattr(writing, "_text", lambda entry: made.append(entry.id) or text(entry))
+    made, model = [], pieces.made_model
+    monkeypatch.setattr(pieces, "made_model", lambda entry, *rest: made.append(entry.id) or model(entry, *rest))
     build_folder(reports, registry, now=NOW)
     assert read == [path]
     assert made == ["org--b"]
@@ -92,8 +92,8 @@ def test_a_quantization_goes_with_its_report(registry, reports):
 def test_what_another_version_made_is_made_anew(registry, reports, monkeypatch):
     before, read = content(registry), []
     monkeypatch.setattr(building, "__version__", "9.9")
-    parsed = building.stored_report
-    monkeypatch.setattr(building, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
+    parsed = pieces.stored_report
+    monkeypatch.setattr(pieces, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
     build_folder(reports, registry, now=NOW)
     assert len(read) == 3
     assert content(registry) == before
@@ -130,17 +130,89 @@ def test_a_registry_of_a_newer_version_says_so(registry):
 def test_a_full_disk_leaves_the_old_registry_whole(registry, reports, factory, monkeypatch):
     before = content(registry)
     factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
-    put = writing.write_text
 
-    def full(path, text):
-        if "index" in path.name:  # the last one
-            raise OSError(28, "No space left on device")
-        put(path, text)
+    def full(path, content):
+        assert "index" in path.name  # the last one
+        path.write_bytes(content[:100])
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing, "write_text", full)
+    monkeypatch.setattr(writing, "write_new", full)
     with pytest.raises(ReportError, match="disk-full"):
         build_folder(reports, registry, now=NOW)
     assert content(registry) == before
+
+
+@pytest.fixture
+def scattered(tmp_path, factory):
+    """Reports of which one model lies in several folders: by its repository, by the path of the same weights, and by
+    those that a quantization was made from."""
+    folder = tmp_path / "scattered"
+    for number in range(3):
+        run = factory.make_run(slug=f"other-{number}", name=f"Other {number}", hf_repo=f"org/other-{number}")
+        factory.store_run(folder / f"z{number}", run)
+    factory.store_run(folder / "a", factory.make_run("Q8_0"))
+    weights = {"weights_sha256": factory.make_run("Q8_0").backend.weights_sha256}
+    factory.store_run(folder / "m", factory.make_run("Q8_0", slug="by-path", hf_repo=None, day=2, backend=weights))
+    factory.store_run(folder / "zz", factory.make_run("Q4_0", day=3))
+    return folder
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Each folder of reports is looked at by itself."""
+    monkeypatch.setattr(building, "PORTION", 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_bytes_do_not_depend_on_who_looks_at_which_reports(tmp_path, scattered, monkeypatch, jobs):
+    build_folder(scattered, tmp_path / "at-once", now=NOW)
+    monkeypatch.setattr(building, "PORTION", 1)
+    build_folder(scattered, tmp_path / "shared", now=NOW, jobs=jobs)
+    assert content(tmp_path / "shared") == content(tmp_path / "at-once")
+    assert len(read_registry(tmp_path / "shared").models) == 4
+
+
+def test_what_is_added_in_a_folder_of_its_own_finds_its_model(tmp_path, scattered, one_by_one):
+    aside = tmp_path / "aside"
+    (scattered / "m").rename(aside)
+    build_folder(scattered, tmp_path / "registry", now=NOW)
+    aside.rename(scattered / "m")
+    index = build_folder(scattered, tmp_path / "registry", now=NOW)
+    build_folder(scattered, tmp_path / "anew", now=NOW)
+    assert content(tmp_path / "registry") == content(tmp_path / "anew")
+    (model,) = (one for one in index.models if one.id.startswith("hugg"))
+    assert len(model.reports) == 3
+
+
+def test_two_reports_of_one_run_are_found_in_any_two_folders(scattered, tmp_path, one_by_one):
+    path = next((scattered / "a").rglob("report.json"))
+    copy = scattered / "q" / "b" / "c" / "d" / "report.json"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    index = build_folder(scattered, tmp_path / "registry", now=NOW)
+    assert {slug for _, slug in refused(index)} == {"report-twice"}
+
+
+def test_ranks_are_those_of_all_models_though_one_alone_was_looked_at(registry, reports, factory, monkeypatch):
+    made = []
+    model = pieces.made_model
+    monkeypatch.setattr(pieces, "made_model", lambda entry, *rest: made.append(entry.id) or model(entry, *rest))
+    factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c", quality=0.9))
+    index = build_folder(reports, registry, now=NOW)
+    assert made == ["org--c"]
+    assert index.ranking["marketplace"][0].model == "org--c"
+    found = {row.id: row.aggregates["marketplace"] for row in rows(read_registry(registry))}
+    for one in index.ranking["marketplace"]:
+        total = found[f"{one.model}@{one.quantization}@{one.machine}"]
+        for name in ("rank", "ranked", "rank_interval", "tier", "corrected", "unranked"):
+            assert getattr(one, name) == getattr(total, name)
+
+
+def test_a_build_that_is_refused_leaves_nothing_behind(tmp_path, reports):
+    next(reports.glob("b/*/*/report.json")).write_text("{")
+    with pytest.raises(ReportError, match="nothing written"):
+        build_folder(reports, tmp_path / "new", now=NOW, strict=True)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_is_no_registry_is_never_touched(tmp_path, reports):
@@ -163,7 +235,7 @@ def test_refused_reports_stand_in_the_index_with_their_reason(registry, reports,
     assert refused(index) == [(name, "report-broken")]
     assert "not valid JSON" in index.refused[0].reason
     assert str(reports) not in (registry / "index.json").read_text("utf-8")
-    monkeypatch.setattr(building, "stored_report", None)  # the same bytes are refused without a look at them
+    monkeypatch.setattr(pieces, "stored_report", None)  # the same bytes are refused without a look at them
     assert build_folder(reports, registry, now=NOW) == index
     with pytest.raises(ReportError, match=r"nothing written.*report-broken"):
         build_folder(reports, registry, now=NOW, strict=True)

@@ -1,0 +1,1 @@
+"""``pytest-slm ci``: the steps of the workflows."""

@@ -1,0 +1,60 @@
+"""``pytest-slm hub``: facts of models from the Hugging Face Hub, and pages of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.cli.say import say, warn
+
+DATA = Path("docs-site/data")
+
+
+def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
+    """Put ``hub`` among the commands; ``taught`` gives what its help says beside its arguments."""
+    hub = commands.add_parser("hub", help="facts and pages of models on the Hugging Face Hub", **taught("hub"))
+    verbs = hub.add_subparsers(metavar="VERB", required=True)
+
+    sync = verbs.add_parser("sync", help="what the Hub says of the listed models -> data files", **taught("hub sync"))
+    sync.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=f"the data files (default: {DATA})")
+    sync.add_argument(
+        "--featured", type=Path, metavar="FILE", help="which models (default: featured.yaml among the data files)"
+    )
+    sync.add_argument("--requests", type=_number, default=300, metavar="N", help="questions at most (default: 300)")
+    sync.add_argument(
+        "--patience", type=_number, default=600, metavar="SECONDS", help="of waiting for a busy Hub (default: 600)"
+    )
+    sync.set_defaults(run=_sync)
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 6:
+        raise argparse.ArgumentTypeError(f"a whole number, not {text!r:.40}")
+    return int(text)
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from pytest_slm.handbook.featured import load_featured
+    from pytest_slm.handbook.sync import sync
+
+    done = sync(
+        load_featured(arguments.featured or arguments.data / "featured.yaml"),
+        arguments.data,
+        now=datetime.now(UTC),
+        requests=arguments.requests,
+        patience=arguments.patience,
+    )
+    for warning in done.warnings:
+        warn(f"warning: {warning}")
+    if not done.read:
+        warn(f"{arguments.data}: nothing written, the Hub has told of no model")
+        return 1
+    waiting = f", {done.waiting} with questions left for the next sync" if done.waiting else ""
+    say(
+        f"{arguments.data}: {done.models} models, {done.read} read, {done.changes} changes, {done.asked} questions"
+        f"{waiting}; {'written: ' + ', '.join(done.written) if done.written else 'nothing differs'}"
+    )
+    return 0

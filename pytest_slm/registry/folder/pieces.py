@@ -1,0 +1,240 @@
+"""From some reports to the files of their models: work that several processes share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pytest_slm import files
+from pytest_slm.core.record import Record, RecordError, utc
+from pytest_slm.core.statistics import Interval
+from pytest_slm.errors import ReportError, shown
+from pytest_slm.registry.entry import RegistryEntry
+from pytest_slm.registry.folder.index import IndexedModel, ModelFile, RefusedReport, model_path
+from pytest_slm.registry.folder.reading import read_model
+from pytest_slm.registry.identity import model_id, weights_of
+from pytest_slm.registry.merge import build_entries, machine_words, made_of_what_can_be, newest
+from pytest_slm.registry.rows.making import entry_rows
+from pytest_slm.registry.rows.ranking import candidates
+from pytest_slm.registry.store import StoredReport, stored_report, to_lines, write_new
+
+AHEAD = timedelta(days=1)
+"""How far the clock of a machine may be ahead of that of the one that builds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total(Record):
+    """An aggregate of a file, with what its place among all others depends on. ``reason`` is why it can have none."""
+
+    quantization: str
+    machine: str
+    profile: str
+    score: float
+    interval: Interval | None
+    coverage: float
+    chance: float | None
+    reason: str
+    versions: Mapping[str, int]
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeModel(Record):
+    """A model whose file is the one that the folder has, or lies beside its place."""
+
+    indexed: IndexedModel
+    totals: tuple[Total, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known(Record):
+    """By what a report that was read is known to be of a model: the id that it alone would have, and its weights."""
+
+    model: str
+    weights: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece(Record):
+    """What was made of some reports: models, those that are in none, and all that could be read, by path."""
+
+    models: tuple[MadeModel, ...]
+    refused: tuple[RefusedReport, ...]
+    known: Mapping[str, Known]
+
+    def without(self, paths: Collection[str]) -> Piece:
+        """What is left of it where these reports are looked at again."""
+        if not self.known.keys() & set(paths):
+            return self
+        return Piece(
+            models=tuple(one for one in self.models if not one.indexed.reports.keys() & set(paths)),
+            refused=tuple(one for one in self.refused if one.path not in paths),
+            known={path: one for path, one in self.known.items() if path not in paths},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace(Record):
+    """Where reports are and their models go; ``kept`` are models of the folder whose claims stay, by id. ``token`` is
+    in the names of files that are not in their places yet."""
+
+    reports: str
+    folder: str
+    now: str
+    token: str
+    kept: Mapping[str, IndexedModel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Record):
+    """Reports by path, with their hash and the bytes of their samples."""
+
+    hashes: Mapping[str, str]
+    sizes: Mapping[str, int]
+
+
+def answer(about: Any, order: Any) -> Any:
+    """``make`` for a process of its own."""
+    return make(Workplace.from_json(about), Order.from_json(order)).to_json()
+
+
+def make(place: Workplace, order: Order) -> Piece:
+    """The models of these reports, as if there were no others."""
+    reports, folder = Path(place.reports), Path(place.folder)
+    found, refused = _parsed(reports, sorted(order.hashes), order.hashes, datetime.fromisoformat(place.now))
+    known = {stored.path: Known(model=model_id(stored.run), weights=weights_of(stored.run)) for stored in found}
+    found, twice = _once(found)
+
+    def kept(model: str) -> RegistryEntry | None:
+        return read_model(folder, place.kept[model], items=False) if model in place.kept else None
+
+    def made(some: Sequence[StoredReport]) -> list[MadeModel]:
+        return [made_model(entry, order.sizes, folder, place.token) for entry in build_entries(some, kept)]
+
+    models, odd = made_of_what_can_be(found, made)
+    refused = [*refused, *twice, *(refused_by(error, order.hashes) for error in odd)]
+    return Piece(models=tuple(models), refused=tuple(refused), known=known)
+
+
+def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, token: str) -> MadeModel:
+    """An entry without ranks, with its file beside its place in the folder unless that has it already."""
+    try:
+        content = encoded(to_lines(ModelFile(model=entry)))
+    except RecordError as error:
+        raise ReportError(f"{entry.id}: not written: {error}", slug="report-not-finite") from error
+    path, every = folder / model_path(entry.id), entry_rows(entry)
+    references = entry.provenance.reports
+    # First what may fail: a name that is none of a file's.
+    indexed = IndexedModel(
+        id=entry.id,
+        name=entry.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        files=len(every),
+        reports={reference.path: reference.sha256 for reference in references},
+        names=tuple(sorted({reference.model for reference in references if reference.model})),
+        weights=tuple(sorted({one for reference in references for one in reference.weights})),
+        claims=len(entry.claims),
+        sample_bytes=sum(sizes.get(reference.path, 0) for reference in references),
+        finished=newest(entry),
+        machines=machine_words(entry),
+    )
+    if holds(path, content):
+        fresh_path(path, token).unlink(missing_ok=True)  # of a first look, at some of its reports
+    else:
+        write_new(fresh_path(path, token), content)
+    return MadeModel(indexed=indexed, totals=tuple(_totals(entry)))
+
+
+def _totals(entry: RegistryEntry) -> Iterable[Total]:
+    for row in entry_rows(entry):
+        for one in candidates(row):
+            profile = one.key[3]
+            total = row.aggregates[profile]
+            yield Total(
+                quantization=row.quantization,
+                machine=row.machine,
+                profile=profile,
+                score=one.score,
+                interval=one.interval,
+                coverage=total.coverage,
+                chance=total.chance,
+                reason=one.reason,
+                versions=one.versions,
+                basis=str(row.basis(profile)),
+            )
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a text in a file of a registry."""
+    return text.encode("utf-8", errors="backslashreplace")
+
+
+def fresh_path(path: Path, token: str) -> Path:
+    """Where a file is written before it gets its name."""
+    return path.with_name(f".{path.name}.{token}.new")
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file has these bytes already."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size == len(content) and files.read_bytes(path) == content
+    return False
+
+
+def _parsed(
+    reports: Path, names: Iterable[str], hashes: Mapping[str, str], now: datetime
+) -> tuple[list[StoredReport], list[RefusedReport]]:
+    found, refused = [], []
+    for name in names:
+        try:
+            stored = stored_report(reports, reports / name)
+            _check_report(stored, now)
+        except ReportError as error:
+            refused.append(refused_report(name, hashes[name], error))
+        else:
+            found.append(stored)
+    return found, refused
+
+
+def _check_report(stored: StoredReport, now: datetime) -> None:
+    if stored.run.backend and stored.run.backend.name == "fake":
+        raise ReportError("a scripted model is no model; leave it out", slug="report-scripted")
+    if utc(stored.run.finished) > now + AHEAD:
+        problem = (
+            f"finished at {stored.run.finished}, which is not yet; set the clock of that machine, and measure again"
+        )
+        raise ReportError(problem, slug="report-future")
+
+
+def _once(found: Iterable[StoredReport]) -> tuple[list[StoredReport], list[RefusedReport]]:
+    """One report of each run. Copies count once; of two with other contents nobody knows which is right."""
+    runs: dict[tuple[str, ...], list[StoredReport]] = {}
+    for stored in sorted(found, key=lambda stored: stored.path):
+        runs.setdefault((model_id(stored.run), stored.run.quantization, stored.run.run_id), []).append(stored)
+    kept, refused = [], []
+    for same in runs.values():
+        if len({stored.sha256 for stored in same}) == 1:
+            kept.append(same[0])
+            continue
+        for stored in same:
+            other = next(one.path for one in same if one.sha256 != stored.sha256)
+            error = ReportError(f"is of the same run as {other}, with other contents; remove one", slug="report-twice")
+            refused.append(refused_report(stored.path, stored.sha256, error))
+    return kept, refused
+
+
+def refused_report(path: str, sha256: str, error: ReportError) -> RefusedReport:
+    """A report that is left out. The place of the folder on this machine is nobody's business."""
+    reason = error.args[0].partition(f"{path}: ")
+    return RefusedReport(path=shown(path), sha256=sha256, reason=reason[2] or reason[0], slug=error.slug)
+
+
+def refused_by(error: ReportError, hashes: Mapping[str, str]) -> RefusedReport:
+    """The report that an error is about."""
+    path = error.args[0].partition(": ")[0]
+    return refused_report(path, hashes.get(path, ""), error)

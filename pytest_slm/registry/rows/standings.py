@@ -1,0 +1,77 @@
+"""The place of each file in each profile: what has to be known of it for that, and who stands where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_slm.core.statistics import Interval
+from pytest_slm.registry.rows.placing import Place, places
+
+Key = tuple[str, str, str, str]
+"""Model, quantization, machine and profile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A file with an aggregate. ``reason`` is why it cannot be ranked, empty where it can; ``versions`` are those of
+    the tasks in its aggregate."""
+
+    key: Key
+    score: float
+    interval: Interval | None
+    reason: str
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Its place among so many, or why it has none."""
+
+    place: Place | None
+    among: int | None
+    reason: str
+
+
+def placed(candidates: Iterable[Candidate]) -> dict[Key, Placed]:
+    """The place of each among those of one machine and profile, or the reason why it has none."""
+    groups: dict[tuple[str, str], list[Candidate]] = {}
+    found: dict[Key, Placed] = {}
+    for one in sorted(candidates, key=lambda one: one.key):
+        if one.reason:
+            found[one.key] = Placed(None, None, one.reason)
+        else:
+            groups.setdefault(one.key[2:], []).append(one)
+    for group in groups.values():
+        old = dict(_outdated(group))
+        found |= {key: Placed(None, None, reason) for key, reason in old.items()}
+        current = {"@".join(one.key[:3]): one for one in group if one.key not in old}
+        for name, place in places({name: (one.score, one.interval) for name, one in current.items()}).items():
+            found[current[name].key] = Placed(place, len(current), "")
+    return found
+
+
+def _outdated(group: Sequence[Candidate]) -> Iterator[tuple[Key, str]]:
+    """Those that were measured with an older version of a task than another of these, with the reason."""
+    newest: dict[str, int] = {}
+    for versions in {id(one.versions): one.versions for one in group}.values():
+        for task, version in versions.items():
+            newest[task] = max(version, newest.get(task, version))
+    for one in group:
+        older = [task for task, version in one.versions.items() if version < newest[task]]
+        if older:
+            task = min(older)  # the first one by name is told
+            reason = f"measured with version {one.versions[task]} of {task}, others with version {newest[task]}"
+            yield one.key, reason
+
+
+def order_of(
+    rank: int | None, coverage: float, basis: str, lower: float | None, name: str, quantization: str, row: str
+) -> tuple[object, ...]:
+    """What rows with an aggregate are sorted by: ranked ones by rank, then the widest coverage; within one, those of
+    one basis stand together, by the lower end of their intervals: aggregates of different tasks are never compared."""
+    named = (name.casefold(), quantization, row)
+    if rank is not None:
+        return (0, 0.0, "", rank, *named)
+    return (1, -coverage, basis, math.inf if lower is None else -lower, *named)

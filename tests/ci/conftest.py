@@ -1,0 +1,129 @@
+"""Jobs of workflows, against a GitHub on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_slm.ci.github.client import GitHub
+from pytest_slm.ci.job import Job
+
+TOKEN = "ghs_notInAnyOutput"
+
+
+def _standin() -> ModuleType:
+    # import mode importlib: a package beside a conftest.py is found by nobody
+    import importlib.util
+
+    name, folder = "slm_github_standin", Path(__file__).parent / "standin"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec
+        assert spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def standin() -> ModuleType:
+    """``tests/ci/standin``: its names and its server."""
+    return _standin()
+
+
+@pytest.fixture(scope="session")
+def _server(standin: ModuleType) -> Iterator[Any]:
+    with standin.serve() as server:
+        yield server
+
+
+@pytest.fixture
+def hosted(standin: ModuleType, _server: Any) -> Iterator[Any]:
+    """The repository that GitHub has: pull request 1 adds a submission. At the end nothing was asked that GitHub does
+    not know."""
+    _server.hosted, _server.requested = standin.Hosted(), standin.Requested()
+    host, port = _server.server_address[:2]
+    _server.hosted.url = f"http://{host}:{port}"
+    _server.hosted.pull()
+    yield _server.hosted
+    assert _server.requested.strange == []
+
+
+@pytest.fixture
+def requested(hosted: Any, _server: Any) -> Any:
+    """What was asked of it."""
+    return _server.requested
+
+
+@pytest.fixture
+def github(hosted: Any, standin: ModuleType) -> GitHub:
+    """A client that never waits."""
+    return GitHub(hosted.url, standin.REPO, TOKEN, sleep=lambda _: None)
+
+
+Environment = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def environment(hosted: Any, standin: ModuleType, tmp_path: Path) -> Environment:
+    """What the runner has in a job's environment, for an event."""
+
+    def make(event: Mapping[str, Any] | None = None, name: str = "issue_comment", **more: str) -> dict[str, str]:
+        path = tmp_path / "event.json"
+        path.write_text(json.dumps(event or {}), "utf-8")
+        return {
+            "GITHUB_REPOSITORY": standin.REPO,
+            "GITHUB_RUN_ID": "55",
+            "GITHUB_API_URL": hosted.url,
+            "GITHUB_EVENT_NAME": name,
+            "GITHUB_EVENT_PATH": str(path),
+            "GITHUB_OUTPUT": str(tmp_path / "output"),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+            "GITHUB_TOKEN": TOKEN,
+            **more,
+        }
+
+    return make
+
+
+@pytest.fixture
+def job(environment: Environment) -> Callable[..., Job]:
+    """The job of an event."""
+
+    def make(event: Mapping[str, Any] | None = None, name: str = "issue_comment", **more: str) -> Job:
+        return Job.of(environment(event, name, **more))
+
+    return make
+
+
+@pytest.fixture
+def step(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs ``pytest-slm ci ...`` as a step of a job."""
+    from pytest_slm.cli.main import main
+
+    def run(*arguments: str, event: Mapping[str, Any] | None = None, name: str = "issue_comment", **more: str) -> int:
+        for key, value in environment(event, name, **more).items():
+            monkeypatch.setenv(key, value)
+        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)  # where these tests are steps themselves
+        return main(["ci", *arguments])
+
+    return run
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Callable[[], dict[str, str]]:
+    """What later steps read."""
+
+    def read() -> dict[str, str]:
+        lines = (tmp_path / "output").read_text("utf-8").splitlines() if (tmp_path / "output").exists() else []
+        return dict(line.split("=", 1) for line in lines)
+
+    return read

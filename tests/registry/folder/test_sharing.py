@@ -1,0 +1,76 @@
+"""Copies of runs that may be handed on: no text is left in them, and no number is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from pytest_slm.cli.main import main
+from pytest_slm.registry import build_folder, read_registry
+from pytest_slm.registry.folder import sharing
+from pytest_slm.registry.folder.sharing import share
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+SECRET = "The answer is"
+
+
+@pytest.fixture
+def reports(tmp_path, factory):
+    run = factory.make_run("Q8_0")
+    samples = factory.make_samples(run)
+    factory.store_run(tmp_path / "reports", factory.agreeing(run, samples), samples)
+    return tmp_path / "reports"
+
+
+def text_of(folder):
+    return "".join(path.read_text("utf-8") for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def numbers(registry):
+    """All that a registry says of its models but the hashes of the reports."""
+    said = [model.to_json() for model in read_registry(registry).models]
+    return json.loads(json.dumps(said), object_hook=lambda found: {k: v for k, v in found.items() if k != "sha256"})
+
+
+def test_no_text_is_left_and_every_number_is(tmp_path, reports):
+    assert SECRET in text_of(reports)
+    shared = share(reports, tmp_path / "shared")
+    assert len(shared.copied) == 1
+    assert not shared.refused
+    left = text_of(tmp_path / "shared")
+    assert SECRET not in left
+    lines = [json.loads(line) for path in tmp_path.glob("shared/**/*.jsonl") for line in path.open()]
+    assert len(lines) > 10
+    assert set().union(*lines) <= set(sharing.KEPT)
+    for name in ("reports", "shared"):
+        build_folder(tmp_path / name, tmp_path / f"registry of {name}", now=NOW)
+    of_runs, of_copies = numbers(tmp_path / "registry of reports"), numbers(tmp_path / "registry of shared")
+    assert of_copies == of_runs
+    assert '"questions"' in json.dumps(of_copies)  # which are made of the lines
+
+
+def test_what_is_copied_is_copied_the_same_again(tmp_path, reports):
+    share(reports, tmp_path / "once")
+    share(tmp_path / "once", tmp_path / "twice")
+    assert text_of(tmp_path / "twice") == text_of(tmp_path / "once")
+
+
+def test_an_id_that_is_a_text_keeps_its_run_back(tmp_path, reports, capsys):
+    path = next(reports.rglob("samples/*.jsonl"))
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    lines[0]["doc_id"] = "x" * (sharing.LONGEST_ID + 1)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    assert main(["registry", "share", str(reports), "-o", str(tmp_path / "shared")]) == 1
+    assert "give the rows of this task short ids" in capsys.readouterr().err
+    assert not (tmp_path / "shared").exists()
+
+
+def test_what_is_no_report_is_told_and_the_others_are_copied(tmp_path, reports, capsys):
+    (reports / "torn").mkdir()
+    (reports / "torn" / "report.json").write_text("{", "utf-8")
+    assert main(["registry", "share", str(reports), "-o", str(tmp_path / "shared")]) == 1
+    told = capsys.readouterr()
+    assert "1 runs without texts" in told.out
+    assert "not valid JSON" in told.err
