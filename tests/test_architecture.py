@@ -180,6 +180,7 @@ READING_OTHERWISE = {
     "lm_eval/definitions": "14,000 files of an installed distribution",
     "lm_eval/screening": "modules that Python has imported",
     "docs_checks/code/story": "the log of a command of our own, in a folder of its own",
+    "docs_site/pages": "ships with the package",
     "hosts/process": "the log of a process of our own, in a private folder",
     "sandbox/image": "only from folders that nobody else can write to; the interpreter has a known hash",
     "hosts/folders": "a lock in a folder of this user",

@@ -7,6 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 _TEXTS: Mapping[str, tuple[str, str]] = {
+    "docs": (
+        """\
+Pages of documentation are plain Markdown in a folder with docs.toml; pytest DIR --slm-docs tests them.""",
+        "docs build docs-site -o guides",
+    ),
+    "docs build": (
+        """\
+Fills in the numbers that pages name, makes the site with Zensical (pip install 'pytest-slm[docs-site]'), and
+looks at it: links, and that nothing is asked of anybody else. The same pages give the same bytes.""",
+        "docs build docs-site -o public/guides --registry registry --site ../",
+    ),
     "registry": (
         """\
 The registry is a folder with everything that run reports say of all models: index.json, and a file for

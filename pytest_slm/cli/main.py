@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pytest_slm.cli.ci.commands import add_command as add_ci_command
 from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
+from pytest_slm.cli.docs import add_command as add_docs_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.hub import add_command as add_hub_command
 from pytest_slm.cli.registry import add_command as add_registry_command
@@ -42,6 +44,7 @@ examples:
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
   pytest-slm hub sync                                     what the Hub says of listed models; `hub pages` shows it
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
+  pytest-slm docs build docs-site -o guides               pages of documentation -> their site
   pytest-slm devices                                      what the engines here can compute on
 
 exit codes: 0 done, 1 something failed, 2 wrong arguments, 4 asked in a wrong way (a submission, a reference, a folder);
@@ -104,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="where the pages will be, for a sitemap and the way home of 404.html",
     )
+    build.add_argument(
+        "--guides", default="", metavar="URL", help="where the guides will be, seen from the first page, as in guides/"
+    )
     build.set_defaults(run=_site_build)
 
     report = commands.add_parser("report", help="write the pages of a run folder again", **taught("report"))
@@ -146,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     add_data_command(commands, taught)
     add_hub_command(commands, taught)
     add_devices_command(commands, taught)
+    add_docs_command(commands, taught)
     add_ci_command(commands)
     return parser
 
@@ -155,9 +162,20 @@ def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.publish import public_samples
 
     samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
-    pages = build_site(arguments.registry, arguments.output, arguments.address, samples)
+    pages = build_site(
+        arguments.registry, arguments.output, arguments.address, samples, guides=_guides(arguments.guides)
+    )
     say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0
+
+
+def _guides(place: str) -> str:
+    """The place with a slash at its end. Raises UsageError for what is no place of the web, nor beside the pages."""
+    if not place:
+        return ""
+    if not re.fullmatch(r"(https?://[A-Za-z0-9.:-]+/)?[A-Za-z0-9_.~/-]*", place):
+        raise UsageError(f"--guides={place:.80}: a folder such as guides/, or an address", slug="site-address")
+    return place if place.endswith("/") else f"{place}/"
 
 
 def _report(arguments: argparse.Namespace) -> int:

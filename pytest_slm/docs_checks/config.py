@@ -39,6 +39,8 @@ class DocsConfig(Record):
     """Pages of the registry's site that may be linked as ``site:NAME``."""
     unlinked: tuple[str, ...] = ()
     """Patterns of pages that no page has to link to."""
+    read_only: tuple[str, ...] = ()
+    """Patterns of pages that a program has written: their code is read, and none of it is run."""
     trusted_links: tuple[str, ...] = ()
     """Beginnings of addresses that are not asked: hosts that refuse programs."""
     link_tries: int = 3

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pytest_slm.site.home import home_pages
 from pytest_slm.site.home.view import scales
 from pytest_slm.site.models import model_files, write_page
 from pytest_slm.site.render import single_page, static
+from pytest_slm.site.tools import tools_pages
 from pytest_slm.workers import spread
 
 STATIC = ("style.css", "favicon.svg", "home.js")
@@ -37,11 +39,12 @@ def build_site(
     out_dir: Path,
     address: str = "",
     samples: Iterable[tuple[str, str]] = (),
+    guides: str = "",
     jobs: int | None = None,
 ) -> tuple[str, ...]:
     """Replace ``out_dir`` by the pages of a registry, and by those of ``samples`` (path and text); returns the paths of
-    the former in it. ``address`` is where they will be, ``jobs`` how many processes share the work (None: as many as
-    there are cores, if it is much).
+    the former in it. ``address`` is where they will be, ``guides`` where those are, seen from the first page, ``jobs``
+    how many processes share the work (None: as many as there are cores, if it is much).
 
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
     cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
@@ -60,7 +63,7 @@ def build_site(
         for name, text in samples:
             _write(fresh, name, text)
             sampled.add(name)
-        work = _Work(registry_path, index, fresh, address, sampled, jobs)
+        work = _Work(registry_path, index, fresh, sampled, Places(address, guides), jobs)
         known = work.carried_over(out_dir)
         try:
             models, pages = work.pages(known)
@@ -90,13 +93,21 @@ def build_site(
     return tuple(sorted(name for name in every if name.endswith(".html")))
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the site will be, and where its guides are, seen from its first page; empty where nobody knows."""
+
+    address: str = ""
+    guides: str = ""
+
+
 class _Work:
     """One build: from which registry and to which folder, and how."""
 
     def __init__(
-        self, registry: Path, index: Index, fresh: Path, address: str, sampled: Collection[str], jobs: int | None
+        self, registry: Path, index: Index, fresh: Path, sampled: Collection[str], places: Places, jobs: int | None
     ) -> None:
-        self.index, self.address, self.jobs = index, address, jobs
+        self.index, self.places, self.jobs = index, places, jobs
         self.about = {"registry": str(registry), "fresh": str(fresh), "rules": index.rules.to_json()}
         self.fresh = fresh
         standings: dict[str, list[Any]] = {model.id: [] for model in index.models}
@@ -133,7 +144,7 @@ class _Work:
         entries = tuple(entry_of(one.digest) for one in models.values())
         registry = Registry(metadata=self.index.metadata, rules=self.index.rules, models=entries)
         paths = [path for one in models.values() for path in one.hashes]
-        return models, wide_pages(registry, self.address, paths, [one.listed for one in models.values()])
+        return models, wide_pages(registry, self.places, paths, [one.listed for one in models.values()])
 
 
 def _write(folder: Path, name: str, text: str) -> None:
@@ -161,21 +172,23 @@ def _checked(address: str) -> str:
     return address if address.endswith("/") else f"{address}/"
 
 
-def site_pages(registry: Registry, address: str = "", sampled: Collection[str] = ()) -> Mapping[str, str]:
+def site_pages(
+    registry: Registry, address: str = "", sampled: Collection[str] = (), guides: str = ""
+) -> Mapping[str, str]:
     """The text of every file of the site by its path. Links are relative, so any host and any sub-path will do; with
     an ``address``, where the site will be, it has what must name that: a sitemap, and a way home from any path.
     ``sampled`` are the paths of the pages of samples that stand beside them: a model's page leads to its own."""
     models: dict[str, str] = {}
     for entry in registry.models:
         models |= model_files(entry, registry.rules, f"samples/{entry.id}.html" in sampled)
-    return {**models, **wide_pages(registry, address, models, map(listed, registry.models))}
+    return {**models, **wide_pages(registry, Places(address, guides), models, map(listed, registry.models))}
 
 
 def wide_pages(
-    registry: Registry, address: str, models: Iterable[str], compared: Iterable[list[Any] | None]
+    registry: Registry, places: Places, models: Iterable[str], compared: Iterable[list[Any] | None]
 ) -> Mapping[str, str]:
     """The pages about many models; ``models`` are the paths of those about one, ``compared`` what of each can be."""
-    files = rows(registry)
+    files, address = rows(registry), places.address
     found = scales(registry, files)
     pages = {
         **home_pages(registry, files, found),
@@ -184,6 +197,7 @@ def wide_pages(
         "404.html": single_page("404.html", home=address),
         "compare.html": compare_page(),
         "compare/index.js": index_script(compared),
+        **tools_pages(files, places.guides),
     }
     if address:
         every = (*pages, *models)

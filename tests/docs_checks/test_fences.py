@@ -112,6 +112,27 @@ def test_files_that_a_page_shows_are_there_for_its_commands(docs, look):
     look(*ONLY).assert_outcomes(passed=5, deselected=12)
 
 
+def test_code_of_pages_that_a_program_has_written_is_read_and_not_run(docs, look):
+    fences = (
+        ("python", "raise SystemExit(3)"),
+        ("python", "x = 1\nx = ("),
+        ("sh", "rm -rf nothing"),
+        ("sh", "pytest --slm-modle=x"),
+        ("json", "{"),
+        ("swift", "let x = 1"),
+    )
+    docs(page(*fences), config='read_only = ["oth*.md"]\n')
+    result = look(*ONLY)
+    result.assert_outcomes(passed=2, failed=3, deselected=12)
+    result.stdout.fnmatch_lines(
+        [
+            "site/other.md:13: no valid Python: *",
+            "site/other.md:21: there is no option *",
+            "site/other.md:25: no valid JSON*",
+        ]
+    )
+
+
 def test_commands_are_those_of_this_python(docs, look):
     docs(page(("sh run", 'python -c "import sys; print(sys.prefix)"'), ("text output", sys.prefix)))
     look(*ONLY).assert_outcomes(passed=2, deselected=12)

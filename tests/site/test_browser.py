@@ -69,6 +69,7 @@ STRUCTURE = """() => {
   return [...new Set(problems)];
 }"""
 
+TOOLS = ("memory", "hardware", "cost", "command", "tokenizer", "report")
 OPEN_ALL = "() => document.querySelectorAll('details').forEach((details) => { details.open = true; })"
 
 
@@ -97,12 +98,14 @@ def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[s
         "new": site / "new.html",
         "404": site / "404.html",
         "compare": site / "compare.html",
+        **{f"tool {name}": plots / "tools" / f"{name}.html" for name in ("index", *TOOLS)},
     }
 
 
 KINDS = (
     *("report", "samples", "timed report", "timed model", "home", "model", "items", "methodology", "404"),
     *("task", "use case", "machine", "hardware", "new", "compare"),
+    *(f"tool {name}" for name in ("index", *TOOLS)),
 )
 
 
@@ -169,8 +172,9 @@ def test_structure_is_there_for_those_who_do_not_see(look, kind):
 def test_a_page_is_little_work_for_a_browser(look, kind):
     seen = look(kind)
     assert 0 < seen.page.evaluate("document.querySelectorAll('*').length") < 5000
-    # Itself, a style and a picture; and of the home a script and its data.
-    assert len(set(seen.requests)) <= (5 if kind == "home" else 3)  # the picture may be asked for again
+    # Itself, a style and a picture; and of the home a script and its data, of tools a style of theirs, too.
+    most = 6 if kind.startswith("tool ") else 5 if kind == "home" else 3
+    assert len(set(seen.requests)) <= most  # the picture may be asked for again
 
 
 PLOT_PROBLEMS = """() => {

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import tomllib
@@ -63,6 +64,21 @@ class Block:
     def seconds(self, usual: float) -> float:
         """How long it may run."""
         return float(self.marks["seconds"]) if "seconds" in self.marks else usual
+
+
+def read_only(fence: Fence) -> Block:
+    """The fence of a page that is not run: its language alone counts."""
+    words = fence.info.split()
+    return Block(line=fence.line, language=words[0] if words else "", text=fence.text)
+
+
+def check_python(block: Block) -> tuple[int, str] | None:
+    """What no Python understands in a fence, and in which of its lines; None if all is well."""
+    try:
+        ast.parse(block.text)
+    except (SyntaxError, ValueError) as error:
+        return getattr(error, "lineno", None) or 1, f"no valid Python: {error}"
+    return None
 
 
 def understand(fence: Fence) -> Block:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_slm.docs_checks.code.fences import Block, FenceError, check_data, understand
+from pytest_slm.docs_checks.code.fences import Block, FenceError, check_data, check_python, read_only, understand
 from pytest_slm.docs_checks.code.notebook import run_notebook
 from pytest_slm.docs_checks.code.shell import check_shell
 from pytest_slm.docs_checks.code.story import Story
@@ -20,7 +20,9 @@ from pytest_slm.docs_checks.front_matter import check_front_matter
 from pytest_slm.docs_checks.links import check_external, check_links, check_reachable
 from pytest_slm.docs_checks.measured import PLACE, Measured, check_measured
 from pytest_slm.docs_checks.prose import check_images, check_markdown, check_spelling
-from pytest_slm.docs_checks.tree import Page, Tree
+from pytest_slm.docs_checks.showcase import PLACE as SHOWCASE
+from pytest_slm.docs_checks.showcase import check_showcase
+from pytest_slm.docs_checks.tree import Page, Tree, fits
 from pytest_slm.errors import NotAvailableError, SlmError, lines_shown
 
 Check = Callable[[Tree, Page], Iterable[Finding]]
@@ -141,9 +143,20 @@ class DocFile(pytest.File):
         if PLACE.search(page.text):
             known = self.docs.measured[self.root]
             yield DocItem.of(self, "measured", 1, lambda: _raise(check_measured(page.shown, page.text, known)))
+        if SHOWCASE.search(page.text):
+            yield DocItem.of(self, "showcase", 1, _looking(check_showcase, tree, page))
         yield from self._fences(page, tree.config)
 
+    def _read(self, page: Page) -> Iterator[DocItem]:
+        for block in map(read_only, page.parsed.fences):
+            if block.kind in ("python", "shell", "data"):
+                act = _reading(page, block, self.docs.options)
+                yield DocItem.of(self, f"{block.kind}:{block.line}", block.line, act)
+
     def _fences(self, page: Page, config: DocsConfig) -> Iterator[DocItem]:
+        if fits(page.name, config.read_only):
+            yield from self._read(page)
+            return
         blocks: list[Block] = []
         problems: dict[int, str] = {}
         for place, fence in enumerate(page.parsed.fences):
@@ -163,6 +176,23 @@ class DocFile(pytest.File):
                 yield DocItem.of(self, name, block.line, act)
 
 
+def _told(page: Page, block: Block, line: int, problem: str) -> Finding:
+    last = max(1, block.text.count("\n"))  # what is missing at the end is missing behind it
+    return Finding(path=page.shown, line=block.line + min(line, last) - 1, problem=problem)
+
+
+def _reading(page: Page, block: Block, options: Collection[str]) -> Callable[[], None]:
+    """Looks at code without running it."""
+
+    def act() -> None:
+        if block.kind == "shell":
+            _raise(_told(page, block, line, problem) for line, problem in check_shell(block.text, options))
+        elif found := {"data": check_data, "python": check_python}.get(block.kind, lambda _: None)(block):
+            _raise([_told(page, block, *found)])
+
+    return act
+
+
 def _looking(check: Check, tree: Tree, page: Page) -> Callable[[], None]:
     return lambda: _raise(check(tree, page))
 
@@ -172,15 +202,11 @@ def _failing(finding: Finding) -> Callable[[], None]:
 
 
 def _running(page: Page, block: Block, story: Story, place: int, options: Collection[str]) -> Callable[[], None]:
-    def told(line: int, problem: str) -> Finding:
-        last = max(1, block.text.count("\n"))  # what is missing at the end is missing behind it
-        return Finding(path=page.shown, line=block.line + min(line, last) - 1, problem=problem)
+    read = _reading(page, block, options)
 
     def act() -> None:
-        if block.kind == "shell":
-            _raise(told(line, problem) for line, problem in check_shell(block.text, options))
-        elif block.kind == "data" and (found := check_data(block)):
-            _raise([told(*found)])
+        if block.kind != "python":  # running says what is wrong with it
+            read()
         if "not-run" in block.marks:
             raise NotAvailableError(f"{page.shown}:{block.line}: {block.marks['not-run']}", slug="docs-not-run")
         story.run(place)

