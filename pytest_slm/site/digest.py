@@ -24,7 +24,7 @@ _PACKER = Packer(
         ),
         QuantizationSpeed: (
             *("mode", "engine", "report", "tps_output", "ttft_ms", "prefill_tps", "generate_tps"),
-            *("energy_per_token", "memory"),
+            *("energy_per_token", "memory", "kv_bytes_per_token", "kv_type"),
         ),
         Item: (
             *("suite", "task", "variant", "version", "outcome", "mode", "report", "metric", "value", "unit"),
@@ -33,6 +33,10 @@ _PACKER = Packer(
         Provenance: ("reports", "machines"),
     }
 )
+
+
+MEMORY = (PEAK, ANY_PEAK, "weights", "kv_cache", "compute_buffers", "other")
+"""What pages about many models, and the calculators, take of a model's memory."""
 
 
 def digest(entry: RegistryEntry) -> Any:
@@ -65,7 +69,7 @@ def _speeds(one: Performance) -> Performance:
     return replace(
         one,
         quantizations={
-            name: replace(speed, memory={key: speed.memory[key] for key in (PEAK, ANY_PEAK) if key in speed.memory})
+            name: replace(speed, memory={key: speed.memory[key] for key in MEMORY if key in speed.memory})
             for name, speed in one.quantizations.items()
         },
     )

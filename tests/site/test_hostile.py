@@ -177,8 +177,8 @@ def is_text(pages) -> None:
     for path in pages:
         read = Read()
         read.feed(path.read_text("utf-8"))
-        assert read.wrong == [], path
-        own = path.name in ("index.html", "compare.html") or path.name == "samples.html"
+        assert set(read.wrong) <= ({"textarea"} if path.parent.name == "tools" else set()), path
+        own = path.name in ("index.html", "compare.html") or path.name == "samples.html" or path.parent.name == "tools"
         assert read.scripts <= (3 if own else 0), path
 
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_registry
 from pytest_slm.site import keeping, models
-from pytest_slm.site.build import build_site, site_pages, wide_pages
+from pytest_slm.site.build import Places, build_site, site_pages, wide_pages
 from pytest_slm.site.digest import digest, entry_of
 
 
@@ -164,7 +164,7 @@ def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeyp
 def test_pages_about_many_models_are_the_same_of_digests(registry):
     whole = read_registry(registry)
     small = replace(whole, models=tuple(entry_of(json.loads(json.dumps(digest(entry)))) for entry in whole.models))
-    assert wide_pages(small, "", [], []) == wide_pages(whole, "", [], [])
+    assert wide_pages(small, Places(), [], []) == wide_pages(whole, Places(), [], [])
 
 
 def test_a_small_site_keeps_nothing_beside_it(tmp_path, registry, monkeypatch):
