@@ -58,8 +58,8 @@ def main() -> None:
         chosen = list(itertools.islice(changes, options.mutants))
         wider = [f"tests/{name}" for name in options.wider.split(",")]
         began = time.monotonic()
-        if failed(copy, wider, None):
-            sys.exit("the tests fail without any change: mend them first")
+        if told := failed(copy, wider, None):
+            sys.exit(f"the tests fail without any change: mend them first\n{told}")
         limit_s = PATIENCE * (time.monotonic() - began)
         progress, ended = Progress(len(chosen)), Counter[str]()
         with recorded(options.out, "mutants", {"places": len(places), "seed": options.seed}) as document:
@@ -129,15 +129,15 @@ def tried(copy: Path, mutant: dict[str, Any], wider: Sequence[str], limit_s: flo
         path.write_text(source)
 
 
-def failed(copy: Path, tests: Sequence[str], limit_s: float | None) -> bool:
-    """Whether one of the tests fails, or they do not end in time."""
+def failed(copy: Path, tests: Sequence[str], limit_s: float | None) -> str:
+    """What pytest says where one of the tests fails, or they do not end in time; '' where all pass."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-m", QUICK, *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+        return f"no end within {limit_s:.0f} s"
+    return "" if done.returncode == 0 else done.stdout.decode(errors="replace")[-2000:] or f"exit {done.returncode}"
 
 
 def _differ(source: str, code: str) -> bool:

@@ -72,6 +72,21 @@ WITHOUT = [part for name in ("hypothesispytest", "anyio", "pytest_cov") for part
 """What stands beside us because of these tests, and takes a third of a short session."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without() -> Iterator[None]:
+    """Sessions in processes of their own, whoever starts them, are without it too, and so are their workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT))
+        yield
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """pytest's own, which takes ``PYTEST_ADDOPTS`` out of the environment."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT))
+    return pytester
+
+
 @pytest.fixture(scope="session")
 def _loaded() -> None:
     """Every module of ours, imported once: pytester takes away what its sessions import, and the next one would import
@@ -150,12 +165,12 @@ def session(
     model has a process of its own (it dies, or is a real one, or workers share it), and so have workers."""
     marker = request.node.get_closest_marker("subprocess")
     if marker is not None and marker.args != ("model",):
-        return partial(pytester.runpytest_subprocess, *WITHOUT)
+        return pytester.runpytest_subprocess
 
     def run(*arguments: str) -> pytest.RunResult:
         imported = Imported()
         # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
         with imports_kept(lambda: imported.modules):
-            return pytester.runpytest_inprocess(*WITHOUT, "-p", "no:faulthandler", *arguments, plugins=[imported])
+            return pytester.runpytest_inprocess("-p", "no:faulthandler", *arguments, plugins=[imported])
 
     return run

@@ -129,8 +129,7 @@ def test_a_turn_ends_with_the_templates_token(opened, token_of):
     ],
 )
 def test_a_template_without_an_end_adds_none(opened, token_of, source):
-    model = opened(source)._model
-    assert [token for token in range(model.n_vocab) if model.ends(token)] == [
-        token for token in range(model.n_vocab) if opened(CHATML)._model.ends(token)
-    ]
+    model, other = opened(source)._model, opened(CHATML)._model
+    tokens = range(model.n_vocab)
+    assert [token for token in tokens if model.ends(token)] == [token for token in tokens if other.ends(token)]
     assert not model.ends(token_of("<|done|>"))

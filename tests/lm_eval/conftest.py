@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 
 import pytest
 
@@ -96,3 +97,27 @@ def nltk_data(tmp_path, monkeypatch):
     (tmp_path / "nltk" / "tokenizers" / "punkt_tab").mkdir(parents=True)
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "nltk")])
     return nltk
+
+
+CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train, path: train.jsonl}\n---\n"
+
+
+@pytest.fixture
+def ifeval_mirror(tmp_path):
+    """``ifeval_mirror([(instructions, their options), ...])``: a mirror with these as IFEval's prompts, numbered. The
+    data set itself is not in every mirror, and its checkers are what counts."""
+
+    def make(rows):
+        keys = ("relation", "num_words", "end_phrase")
+        folder = tmp_path / "mirror" / "google" / "IFEval"
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(CARD)
+        lines = [
+            {"key": n, "prompt": f"Prompt {n}.", "instruction_id_list": ids,
+             "kwargs": [{key: one.get(key) for key in keys} for one in given]}
+            for n, (ids, given) in enumerate(rows)
+        ]  # fmt: skip
+        (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return str(tmp_path / "mirror")
+
+    return make

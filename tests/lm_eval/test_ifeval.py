@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import pytest
@@ -28,22 +27,11 @@ ANSWERS = [
     "<<Title>>\nText.\n**That is all.**",  # the end only without the asterisks: loose
     'Sure:\n{"a": 1}',  # JSON behind a first line: loose
 ]
-CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train, path: train.jsonl}\n---\n"
 
 
 @pytest.fixture
-def own_rows(tmp_path):
-    keys = ("relation", "num_words", "end_phrase")
-    folder = tmp_path / "mirror" / "google" / "IFEval"
-    folder.mkdir(parents=True)
-    (folder / "README.md").write_text(CARD)
-    rows = [
-        {"key": n, "prompt": f"Prompt {n}.", "instruction_id_list": ids,
-         "kwargs": [{key: one.get(key) for key in keys} for one in given]}
-        for n, (ids, given) in enumerate(ROWS)
-    ]  # fmt: skip
-    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(tmp_path / "mirror")
+def own_rows(ifeval_mirror):
+    return ifeval_mirror(ROWS)
 
 
 class Answering(Fake):

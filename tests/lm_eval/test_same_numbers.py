@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 
@@ -113,24 +112,11 @@ ANSWERS = [
     '"Quoted."\n',
     "",
 ]
-CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train, path: train.jsonl}\n---\n"
 
 
-def test_the_same_answers_follow_the_same_instructions(nltk_data, built_in, context, fake, evaluated, tmp_path):
-    # On rows of our own: the data set of IFEval is not in every mirror, and its checkers are what counts.
+def test_the_same_answers_follow_the_same_instructions(nltk_data, built_in, context, fake, evaluated, ifeval_mirror):
     from pytest_slm.backends.fake import Fake
     from pytest_slm.run.drive import measure
-
-    keys = ("relation", "num_words", "end_phrase")
-    folder = tmp_path / "mirror" / "google" / "IFEval"
-    folder.mkdir(parents=True)
-    (folder / "README.md").write_text(CARD)
-    rows = [
-        {"key": n, "prompt": f"Prompt {n}.", "instruction_id_list": ids,
-         "kwargs": [{key: one.get(key) for key in keys} for one in given]}
-        for n, (ids, given) in enumerate(INSTRUCTIONS * 7)
-    ]  # fmt: skip
-    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def answer(prompt):
         number = int(prompt.split()[-1].rstrip("."))
@@ -141,10 +127,12 @@ def test_the_same_answers_follow_the_same_instructions(nltk_data, built_in, cont
             texts = [answer(request.messages[-1].content) for request in requests]
             return [Generation(text=text, n_prompt=1, n_output=9, finish="stop") for text in texts]
 
-    data = str(tmp_path / "mirror")
+    rows = INSTRUCTIONS * 7
+    data = ifeval_mirror(rows)
     ours = measure(built_in("instruction_following/ifeval"), "", context(fake(Answering), data=data, mode="full"))
     upstream = build("ifeval", RunConfig(model="m", data=data)).tasks["ifeval"]
-    theirs = evaluated("ifeval", upstream, texts={row["prompt"]: answer(row["prompt"]) for row in rows})
+    prompts = [f"Prompt {n}." for n in range(len(rows))]
+    theirs = evaluated("ifeval", upstream, texts={prompt: answer(prompt) for prompt in prompts})
     told = {f"{level}_level_{how}_acc" for level in ("prompt", "inst") for how in ("strict", "loose")}
     found = {metric.name: metric.value for metric in ours.metrics}
     assert {key for key in theirs if key.endswith("_acc,none")} == {f"{key},none" for key in told}

@@ -13,7 +13,6 @@ import pytest
 def _start(pytester, model, *more):
     """A session of its own in the background."""
     arguments = [sys.executable, "-m", "pytest", "suites", f"--slm-model={model}", "-p", "no:cacheprovider", *more]
-    arguments += ["-p", "no:hypothesispytest", "-p", "no:anyio"]  # of these tests, and slow to import
     return subprocess.Popen(
         arguments,
         cwd=pytester.path,
