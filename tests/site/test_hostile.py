@@ -192,7 +192,7 @@ def test_two_thousand_hostile_texts_run_nowhere(tmp_path, factory, show):
     is_text(pages)
     with show(pages[0], width=390) as seen:
         for path in pages:
-            seen.page.goto(path.as_uri())
+            seen.page.goto(path.as_uri(), timeout=600_000)  # a night on a machine that others use, too
             seen.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
             assert seen.page.title() != "pwned", path
             # A policy that has to step in says so on the console.
