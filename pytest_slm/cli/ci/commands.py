@@ -101,7 +101,7 @@ def _submission(arguments: argparse.Namespace, job: Job) -> int:
     from pytest_slm.ci.submitting import look, refused
 
     try:
-        offer = offered(job.github(os.environ), job.pull)
+        offer = offered(job.github(os.environ), job.pull, job.head)  # the status is set on that commit
     except SlmError as error:
         if error.slug != "ci-pull":
             raise
