@@ -77,6 +77,13 @@ class Job:
                 return int(about["number"])
         raise UsageError("GITHUB_EVENT_PATH: an event of no pull request", slug="ci-environment")
 
+    @property
+    def head(self) -> str | None:
+        """The commit of the pull request that the event is about; None where it names none, as that of a comment."""
+        about = self.event.get("pull_request")
+        found = about["head"].get("sha") if isinstance(about, dict) and isinstance(about.get("head"), dict) else None
+        return found if isinstance(found, str) and SHA.fullmatch(found) else None
+
     def github(self, environment: Mapping[str, str]) -> GitHub:
         """The API, with the token that the environment has (GITHUB_TOKEN); it may have none to read public things."""
         return GitHub(self.api, self.repo, environment.get("GITHUB_TOKEN", ""))

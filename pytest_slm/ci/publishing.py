@@ -77,19 +77,32 @@ def check_publishable(offer: Offered, path: Path, found: Sequence[Collected], *,
 
 
 def publish(
-    git: Git, offer: Offered, found: Sequence[Collected], *, branch: str, run: int, site: Path, now: datetime
+    git: Git,
+    offer: Offered,
+    found: Sequence[Collected],
+    *,
+    branch: str,
+    merged_into: str,
+    run: int,
+    site: Path,
+    now: datetime,
 ) -> Published:
     """Add the reports to a branch of the working tree's origin, with the registry of all reports there, and make the
-    pages. Somebody else may push meanwhile: then it is done again on what is there. The same results twice are one
-    commit."""
+    pages. On the branch that the pull request was ``merged_into`` the submission has to be there already, on another
+    one it is added. Somebody else may push meanwhile: then it is done again on what is there. The same results twice
+    are one commit."""
+    places = (REPORTS, REGISTRY, *([offer.path] if branch != merged_into else []))
     for _ in range(TRIES):
         git("fetch", "--no-tags", "origin", f"refs/heads/{branch}")
         git("checkout", "--force", "--detach", "FETCH_HEAD")
         git("clean", "-ffdx", "--", REPORTS, REGISTRY)
-        _check_merged(git, offer)
+        if branch == merged_into:
+            _check_merged(git, offer)
+        else:
+            offer.put(git.folder)
         models = _built(git.folder, offer, found, site=site, now=now)
-        git("add", "--force", "--", REPORTS, REGISTRY)
-        if not git("status", "--porcelain", "--", REPORTS, REGISTRY).strip():
+        git("add", "--force", "--", *places)
+        if not git("status", "--porcelain", "--", *places).strip():
             return Published(commit=None, reports=len(found), models=models)
         title = f"Results of {offer.slug} (#{offer.pull})"
         git("commit", "--quiet", "--message", title, "--message", f"Run {run}, head {offer.head}")

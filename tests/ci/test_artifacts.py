@@ -86,6 +86,14 @@ def test_a_link_is_not_packed(tmp_path):
         pack(tmp_path / "made", ORIGIN)
 
 
+def test_too_many_files_are_not_packed(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "MOST_FILES", 2)
+    for number in range(3):
+        (tmp_path / f"{number}").write_text("")
+    with pytest.raises(SlmError, match="3 files, and at most 2"):
+        pack(tmp_path, ORIGIN)
+
+
 NAMES = (
     "../x",
     "a/../../x",

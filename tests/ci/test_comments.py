@@ -249,3 +249,12 @@ def test_an_environment_that_is_no_jobs_is_refused(job, name, value):
     with pytest.raises(UsageError) as refused:
         job({}, **{name: value})
     assert refused.value.slug == "ci-environment"
+
+
+def test_where_github_does_not_say_who_may_write_nothing_is_done(given, looked_at, hosted, requested):
+    comment = hosted.say("/quick-test")
+    asked = f"GET issues/comments/{comment['id']}"
+    hosted.after[asked] = lambda: hosted.failing.extend([(500, {})] * 4)
+    with pytest.raises(SlmError) as failed:
+        given(comment=comment)
+    assert failed.value.slug == "ci-github"

@@ -100,6 +100,15 @@ def test_the_same_again_changes_nothing(published, ready, main, hosted, requeste
     assert len(requested.bodies("PUT", "pulls/1/merge")) == 1  # it is merged already
 
 
+def test_results_may_have_a_branch_of_their_own(published, ready, main, tmp_path):
+    git(tmp_path / "work", "push", "--quiet", "origin", "HEAD:refs/heads/results")
+    assert published(branch="results") == 0
+    names = git(main, "ls-tree", "-r", "--name-only", "results").splitlines()
+    assert {"submissions/tiny.yml", "reports/tiny/Q8_0/r1/report.json", "registry/index.json"} <= set(names)
+    assert "registry/index.json" not in listed(main)  # where the pull request itself is merged
+    assert "submissions/tiny.yml" in listed(main)
+
+
 def test_somebody_elses_push_in_between_is_built_upon(published, ready, main, hosted, tmp_path, monkeypatch):
     real, pushed = Git.tried, []
 

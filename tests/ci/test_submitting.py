@@ -147,6 +147,14 @@ def test_a_pull_request_with_other_changes_is_told_why(step, hosted, outputs, tm
     assert not (tmp_path / "out/submissions").exists()
 
 
+def test_another_head_than_that_of_the_event_is_not_looked_at(step, hosted, standin, outputs, tmp_path):
+    # a good commit behind a bad one: the status of the bad one would say what was found out about the good one
+    event = {"pull_request": {"number": 1, "head": {"sha": "d4" * 20}}}
+    assert step("submission", "--output", str(tmp_path / "out"), event=event, name="pull_request_target") == 0
+    assert outputs()["state"] == "failure"
+    assert not (tmp_path / "out/submissions").exists()
+
+
 @pytest.mark.parametrize("text", ["a\nstate=success", "a\rb", "a\x00", "a\u2028b", "x" * 600_000])
 def test_an_output_is_one_line_or_none(job, outputs, text):
     with pytest.raises(SlmError) as refused:

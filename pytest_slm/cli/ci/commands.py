@@ -101,7 +101,7 @@ def _submission(arguments: argparse.Namespace, job: Job) -> int:
     from pytest_slm.ci.submitting import look, refused
 
     try:
-        offer = offered(job.github(os.environ), job.pull)
+        offer = offered(job.github(os.environ), job.pull, job.head)  # the status is set on that commit
     except SlmError as error:
         if error.slug != "ci-pull":
             raise
@@ -253,7 +253,16 @@ def _publish(arguments: argparse.Namespace, job: Job) -> int:
         check_publishable(offer, path, found, now=now)
         merge_pull(github, offer)
         git = Git(arguments.repository, token=os.environ.get("GITHUB_TOKEN", ""))
-        done = publish(git, offer, found, branch=branch, run=arguments.measured, site=arguments.site, now=now)
+        done = publish(
+            git,
+            offer,
+            found,
+            branch=branch,
+            merged_into=job.default_branch,
+            run=arguments.measured,
+            site=arguments.site,
+            now=now,
+        )
     told = f"{done.reports} reports of {offer.slug} are published; the registry has {done.models} models"
     _write(arguments.site.with_name("published.md"), f"{told}.")
     job.tell(told)
