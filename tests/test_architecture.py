@@ -178,6 +178,8 @@ READING_OTHERWISE = {
     "models/packages": "what pip wrote of a distribution",
     "lm_eval/definitions": "14,000 files of an installed distribution",
     "lm_eval/screening": "modules that Python has imported",
+    "fleet/session": "its own standard input, under another number",
+    "fleet/worker": "the log of a process of our own",
     "hosts/process": "the log of a process of our own, in a private folder",
     "sandbox/image": "only from folders that nobody else can write to; the interpreter has a known hash",
     "hosts/folders": "a lock in a folder of this user",
