@@ -70,15 +70,28 @@ def test_24_cells_of_two_models_whose_nodes_are_killed_at_10_moments(cluster, tm
     there = [node(cluster) for _ in range(4)]
     fleet = RayCluster(cluster.address, tmp_path / "root")
     assert fleet.open_dashboard == ""
-    moments, killed, stop = random.Random(22), [], threading.Event()
+    moments, killed, starters = random.Random(22), [], []
+    stop, one_at_a_time = threading.Event(), threading.Lock()
+
+    def kept():
+        return len(list((tmp_path / "cells").glob("*/*.json")))
+
+    def replace():
+        with one_at_a_time:
+            there.append(node(cluster))
 
     def kill():
-        for _ in range(10):
-            if stop.wait(moments.uniform(1.0, 6.0)):
+        # By progress, so that there is something to lose however slow this machine is; then at any moment of a cell.
+        for mark in sorted(moments.sample(range(1, 19), 10)):
+            while kept() < mark or not there:
+                if stop.wait(0.05):
+                    return
+            if stop.wait(moments.uniform(0.0, 3.0)):
                 return
-            there.append(node(cluster, wait=False))
-            cluster.remove_node(there.pop(moments.randrange(4)), allow_graceful=False)
-            killed.append(len(list((tmp_path / "cells").glob("*/*.json"))))
+            cluster.remove_node(there.pop(moments.randrange(len(there))), allow_graceful=False)
+            killed.append(kept())
+            starters.append(threading.Thread(target=replace))
+            starters[-1].start()
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -86,11 +99,12 @@ def test_24_cells_of_two_models_whose_nodes_are_killed_at_10_moments(cluster, tm
     store = CellStore(tmp_path / "cells")
     try:
         outcome = Driver(
-            fleet, jobs(references, folder), store, limits=Limits(losses=30), tell=told.append, patience_s=60
+            fleet, jobs(references, folder), store, limits=Limits(losses=30), tell=told.append, patience_s=600
         ).run()
     finally:
         stop.set()
-        thread.join()
+        for one in (thread, *starters):
+            one.join()
         fleet.stop()
     print(f"nodes were killed with {killed} cells in the store; {outcome.retries} cells were begun again")
     assert len(killed) == 10
