@@ -9,18 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 
 import psutil
 import pytest
 
 from pytest_slm.cells.store import CellStore, read_all
-from pytest_slm.errors import BackendError, ReportError, UsageError
+from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.fleet.driver import Driver
 from pytest_slm.fleet.here import Here
 from pytest_slm.fleet.job import Job, Weights
 from pytest_slm.fleet.jobs import jobs_of
-from pytest_slm.fleet.scheduler import Limits
 from pytest_slm.fleet.work import Node
 from pytest_slm.fleet.worker import WorkerProcess
 
@@ -97,6 +95,7 @@ def test_nodes_that_die_cost_one_cell_of_each_worker_and_nothing_is_lost(fleet, 
     assert len(read_all(store)[0]) == len(outcome.where) == 8
 
 
+@pytest.mark.nightly
 def test_what_cannot_be_measured_is_left_out_with_its_reason(fleet, tmp_path, no_orphans):
     driver, _, _ = fleet(tasks=2, nodes=1, names="A", rules=[{"contains": "t1:", "action": "error"}])
     outcome = driver.run()
@@ -106,6 +105,7 @@ def test_what_cannot_be_measured_is_left_out_with_its_reason(fleet, tmp_path, no
     assert len(read_all(tmp_path / "cells")[0]) == 1  # errors are never kept
 
 
+@pytest.mark.nightly
 def test_a_model_that_vanished_is_left_out_and_the_others_are_measured(fleet, tmp_path, no_orphans):
     driver, _, _ = fleet(tasks=1, nodes=1)
     (tmp_path / "B.json").unlink()
@@ -115,45 +115,12 @@ def test_a_model_that_vanished_is_left_out_and_the_others_are_measured(fleet, tm
     assert len(outcome.where) == 1
 
 
+@pytest.mark.nightly
 def test_a_suite_that_is_broken_is_told_with_its_line(fleet, tmp_path, suites, no_orphans):
     folder = suites(1)
     (folder / "geo" / "t0.yaml").write_text("kind: chekcs\n")
     outcome = fleet(nodes=1, names="A")[0].run()
     assert "t0.yaml" in outcome.left_out[0].reason
-
-
-def test_a_full_disk_ends_the_fleet_with_a_line(fleet, monkeypatch, no_orphans):
-    driver, _, _ = fleet(tasks=1, nodes=1, names="A")
-
-    def full(*_):
-        raise ReportError("cells: the disk is full", slug="disk-full")
-
-    monkeypatch.setattr(CellStore, "put", full)
-    with pytest.raises(ReportError, match="the disk is full"):
-        driver.run()
-
-
-def test_without_a_node_there_is_no_fleet(fleet):
-    driver, _, _ = fleet(tasks=1, nodes=0, names="A")
-    driver._patience_s = 0.1
-    with pytest.raises(UsageError, match="the cluster has no node"):
-        driver.run()
-
-
-def test_a_node_with_other_versions_is_told_and_does_nothing(fleet, tmp_path, monkeypatch, no_orphans):
-    driver, _, told = fleet(tasks=4, nodes=2, names="A", rules=[{"action": "pause", "text": "Paris"}])
-    begin = WorkerProcess.__init__
-
-    def elsewhere(self, job, folder, environment=None):
-        other = folder.name != "1"  # the second worker is on the other node
-        begin(self, replace(job, options=(*job.options, "--slm-exact")) if other else job, folder, environment)
-
-    monkeypatch.setattr(WorkerProcess, "__init__", elsewhere)
-    outcome = driver.run()
-    assert len(outcome.where) == 4
-    refusals = [line for line in told if "cannot measure" in line]
-    assert all("another settings of geo/t" in line and "exact is True there" in line for line in refusals)
-    assert len(refusals) <= 1
 
 
 def test_a_worker_ends_with_whoever_started_it(tmp_path, suites, model, no_orphans):
@@ -198,10 +165,3 @@ def test_weights_are_known_by_their_hash(tmp_path):
 def test_one_model_twice_is_refused(tmp_path, model):
     with pytest.raises(UsageError, match="fake A is there twice"):
         jobs_of([model("A"), model("A")])
-
-
-def test_limits_are_those_of_the_user(fleet, no_orphans):
-    options = {"rules": [{"contains": "t0:", "action": "error"}], "limits": Limits(failures=0)}
-    driver, _, _ = fleet(tasks=1, nodes=1, names="A", **options)
-    (left,) = driver.run().left_out
-    assert left.reason == "the script says that this fails  [scripted]"

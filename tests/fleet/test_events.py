@@ -10,6 +10,7 @@ from pytest_slm.cells.cell import Cell
 from pytest_slm.cells.store import CellStore, StoredCell, read_all, text_of
 from pytest_slm.core.rounds import RoundRule, Timing
 from pytest_slm.core.types import Metric, Result
+from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.fleet.cluster import Event
 from pytest_slm.fleet.driver import Driver
 from pytest_slm.fleet.job import Answer, Farewell, Hello, Job, Offer
@@ -77,13 +78,13 @@ def offers(group, items=("x", "y"), **changes):
 def fleet(tmp_path):
     """Runs a fleet over scripted nodes: its outcome, what was told, and the cluster."""
 
-    def run(answer, hello=None, farewell=None, n_nodes=1, groups=("g",), **limits):
+    def run(answer, hello=None, farewell=None, n_nodes=1, groups=("g",), patience_s=5.0, **limits):
         hello = hello or (lambda _worker, group: Hello(machine="m1", offers=offers(group)))
         cluster = Scripted([Node(name=f"n{number}", memory=9) for number in range(n_nodes)], hello, answer, farewell)
         jobs = {name: (Job(group=name, model=name, quantization="Q"), Group(name=name)) for name in groups}
         told = []
         store = CellStore(tmp_path / "cells")
-        driver = Driver(cluster, jobs, store, tell=told.append, limits=Limits(**limits), patience_s=5.0)
+        driver = Driver(cluster, jobs, store, tell=told.append, limits=Limits(**limits), patience_s=patience_s)
         return driver.run(), told, cluster
 
     return run
@@ -224,3 +225,17 @@ def test_a_node_that_comes_late_is_waited_for(fleet, monkeypatch):
     monkeypatch.setattr(Scripted, "nodes", nodes)
     outcome, told, _ = fleet(good)
     assert (len(outcome.where), told[0]) == (2, "late: joined, 0.0 GB for models")
+
+
+def test_a_full_disk_ends_the_fleet_with_a_line(fleet, monkeypatch):
+    def full(*_):
+        raise ReportError("cells: the disk is full", slug="disk-full")
+
+    monkeypatch.setattr(CellStore, "put", full)
+    with pytest.raises(ReportError, match="the disk is full"):
+        fleet(good)
+
+
+def test_without_a_node_there_is_no_fleet(fleet):
+    with pytest.raises(UsageError, match="the cluster has no node"):
+        fleet(good, n_nodes=0, patience_s=0.0)
