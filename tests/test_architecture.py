@@ -181,6 +181,8 @@ READING_OTHERWISE = {
     "lm_eval/screening": "modules that Python has imported",
     "docs_checks/code/story": "the log of a command of our own, in a folder of its own",
     "docs_site/pages": "ships with the package",
+    "fleet/session": "its own standard input, under another number",
+    "fleet/worker": "the log of a process of our own",
     "hosts/process": "the log of a process of our own, in a private folder",
     "sandbox/image": "only from folders that nobody else can write to; the interpreter has a known hash",
     "hosts/folders": "a lock in a folder of this user",

@@ -121,6 +121,13 @@ depends on. The union is put into DIR. Files that are cut or changed are left ou
 is named with both, and the exit code is 1.""",
         "merge shard-1 shard-2 -o all-cells",
     ),
+    "fleet": (
+        """\
+Each model is loaded once on a node, by an actor of Ray that measures one cell after the other. Timings have their
+node to themselves (its resource slm_exclusive). The store is all that is kept: the same command goes on after
+whatever has ended it, nodes or this machine. Exit code 1 where a cell was left out.""",
+        "fleet submissions/*.yml --address=auto --slm-store=./cells --suite core,performance",
+    ),
     "suites": (
         """\
 Each task has a line with its number of samples in quick and in full mode. `pytest --slm-suite` takes the

@@ -17,6 +17,7 @@ from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.docs import add_command as add_docs_command
+from pytest_slm.cli.fleet import add_command as add_fleet_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.hub import add_command as add_hub_command
 from pytest_slm.cli.registry import add_command as add_registry_command
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_compare_command(commands, taught)
     add_cells_command(commands, taught)
+    add_fleet_command(commands, taught)
 
     suites = commands.add_parser("suites", help="list the built-in suites and their tasks", **taught("suites"))
     suites.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder with suites of your own instead")

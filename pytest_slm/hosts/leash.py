@@ -31,15 +31,20 @@ SHELL = """while read -r line; do :; done; [ "$(ps -o ppid= -p $$ | tr -d ' ')" 
 
 def tie(folder: str) -> None:
     """Let this process end when standard input does; ``folder`` is removed then, where there is time for it."""
-    if sys.platform == "linux":
-        # Without a kernel that knows it (there is none of this century) the thread below is what there is.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    elif sys.platform != "win32":
+    die_with_starter()
+    if sys.platform not in ("linux", "win32"):
         watch_from_outside()
     threading.Thread(target=_wait, args=(folder,), daemon=True).start()
     # The session may have ended before the system was asked. Nothing but the end follows the order.
     if sys.platform != "win32" and select.select([0], [], [], 0)[0]:
         _end(folder)
+
+
+def die_with_starter() -> None:
+    """Let the kernel kill this process when the thread ends that started it, where it can (Linux)."""
+    if sys.platform == "linux":
+        # Without a kernel that knows it (there is none of this century) a thread that reads is what there is.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def watch_from_outside() -> None:

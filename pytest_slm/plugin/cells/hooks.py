@@ -28,12 +28,26 @@ LOAD_TOKENS = 1_000.0
 """What it costs to load a model, as so many tokens: a second or some, of small models as of large ones."""
 
 
+CELLS: pytest.StashKey[Cells] = pytest.StashKey()
+
+
 class Cells:
     """The store of a session, in the process that measures and in the one that reports."""
 
     def __init__(self, run: Run, folder: Path) -> None:
         self._run, self._store, self._facts = run, CellStore(folder), Facts(run=run)
         self._timed: dict[ItemId, Cell | None] = {}
+
+    def cell(self, item: pytest.Item) -> Cell:
+        """The cell of an item. Raises NotAvailableError with the reason where there is none, OSError and SlmError."""
+        identity = item.stash[IDENTITY]
+        if isinstance(item, TimingOfStore):
+            return item.found.cell
+        if isinstance(item, TaskItem) and not is_timed(item):
+            return self._facts.cell(identity, item.task)
+        if isinstance(item, TaskItem) or not is_timed(item):
+            raise NotAvailableError("only tasks, and test functions that measure rounds with slm_time, are kept")
+        return self._facts.timed(identity, item.path.parent)
 
     def through(self, item: pytest.Item, measure: Measure) -> Result:
         """The result of an item from the store, else what ``measure`` brings, which is kept."""
@@ -220,6 +234,7 @@ def use_cells(config: pytest.Config, run: Run) -> Cells | None:
     if run.config.store is None or run.config.plan:
         return None
     cells = Cells(run, Path(run.config.store))
+    config.stash[CELLS] = cells
     config.stash[THROUGH], config.stash[KEEP] = cells.through, cells.keep_timed
     if not config.option.collectonly:
         config.pluginmanager.register(TakeTimings(cells), "slm-timings")
