@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_slm.authoring.fitness import try_players
+from pytest_slm.authoring.fitness import SECONDS, try_players
 from pytest_slm.authoring.trying import few, try_samples
 from pytest_slm.core.types import Suite, Task
 from pytest_slm.errors import SlmError, UsageError
@@ -44,16 +44,25 @@ class SuiteCheck:
         return problems if n else "ok"
 
 
-def check_suites(folder: Path, *, run_code: bool = False, data: str | None = None) -> list[SuiteCheck]:
-    """Look at the suite in a folder, or at those in the folders of it; rows of data sets are those of the mirror
-    ``data``. Raises UsageError where there is no suite."""
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What may be done to try a suite: run its code, read rows from the mirror ``data``, and go on with the variants of
+    a task for so many ``seconds``."""
+
+    run_code: bool = False
+    data: str | None = None
+    seconds: float = SECONDS
+
+
+def check_suites(folder: Path, trial: Trial = Trial()) -> list[SuiteCheck]:
+    """Look at the suite in a folder, or at those in the folders of it. Raises UsageError where there is no suite."""
     found = sorted(path for path in (folder / "suite.yaml", *folder.glob("*/suite.yaml")) if path.is_file())
     if not found:
         raise UsageError(f"{folder}: no suite.yaml in it, nor in a folder of it; see docs/suites.md", slug="no-suites")
-    return [_check_suite(path, run_code=run_code, data=data) for path in found]
+    return [_check_suite(path, trial) for path in found]
 
 
-def _check_suite(path: Path, *, run_code: bool, data: str | None) -> SuiteCheck:
+def _check_suite(path: Path, trial: Trial) -> SuiteCheck:
     check = SuiteCheck(name=path.absolute().parent.name)
     try:
         suite = load_suite(path)
@@ -63,7 +72,7 @@ def _check_suite(path: Path, *, run_code: bool, data: str | None) -> SuiteCheck:
         check.problems += str(error).splitlines()
         return check
     files = sorted(file for file in path.parent.glob("*.yaml") if file != path)
-    checked = (_check_task(file, suite, check, run_code=run_code, data=data) for file in files)
+    checked = (_check_task(file, suite, check, trial) for file in files)
     names = [name for name in checked if name is not None]
     python = [file.stem.removeprefix("test_") for file in path.parent.glob("test_*.py")]
     broken = len(files) > len(names)
@@ -80,7 +89,7 @@ def _check_suite(path: Path, *, run_code: bool, data: str | None) -> SuiteCheck:
     return check
 
 
-def _check_task(path: Path, suite: Suite, check: SuiteCheck, *, run_code: bool, data: str | None) -> str | None:
+def _check_task(path: Path, suite: Suite, check: SuiteCheck, trial: Trial) -> str | None:
     """The name of the task, None where the file is so wrong that it has none."""
     extensions, foreign = Extensions(), list[str]()
     above = list(path.absolute().parents)[:4]
@@ -99,8 +108,8 @@ def _check_task(path: Path, suite: Suite, check: SuiteCheck, *, run_code: bool, 
             check.notes.append(f"{path}: not tried: {foreign[0]} may be of a conftest.py, which is not run here")
             return task.name
         check_task(task, extensions)
-        _look(task, extensions, check, run_code=run_code)
-        _play(task, extensions, check, run_code=run_code, data=data)
+        _look(task, extensions, check, run_code=trial.run_code)
+        _play(task, extensions, check, trial)
     except SlmError as error:
         check.problems += str(error).splitlines()
         return None
@@ -127,16 +136,14 @@ def _look(task: Task, extensions: Extensions, check: SuiteCheck, *, run_code: bo
         )
 
 
-def _play(task: Task, extensions: Extensions, check: SuiteCheck, *, run_code: bool, data: str | None) -> None:
+def _play(task: Task, extensions: Extensions, check: SuiteCheck, trial: Trial) -> None:
     """Let models play the task whose score is known: who knows everything, and who knows nothing."""
-    fitness = try_players(task, extensions, data=data, run_code=run_code)
+    fitness = try_players(task, extensions, data=trial.data, run_code=trial.run_code, seconds=trial.seconds)
     check.problems += fitness.problems
     check.notes += fitness.notes
     if fitness.problems:
         check.unfit.append(task.name)
-    told = f"no players tried: {fitness.untried}" if fitness.untried else fitness.told
-    if told:
-        check.tried.append(f"{task.suite}/{task.name}: {told}")
+    check.tried += [f"{task.suite}/{task.name}{line}" for line in fitness.lines]
 
 
 def _digest(task: Task, name: str) -> str:

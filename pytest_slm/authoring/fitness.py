@@ -7,6 +7,7 @@ the same answer to every question. What judges is what judges a model.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +28,12 @@ from pytest_slm.kinds.reading import read_answer
 from pytest_slm.sandbox import Sandbox
 from pytest_slm.scorers import Scoring
 
-SAMPLES = 200
-"""Samples of a task that are tried."""
+SAMPLES, FURTHER = 200, 50
+"""Samples that are tried of a task's first variant, and of each other one: who judges them has judged the first."""
+ROOM = 1 << 21
+"""Tokens that players read."""
+SECONDS = 60.0
+"""After so long no further variant of a task is begun."""
 LONGEST = 50
 """Questions of one conversation."""
 FAR = 2.0
@@ -39,64 +44,97 @@ _ASKED = (Request, Likelihoods, RollingLikelihood, Together)
 @dataclass(kw_only=True)
 class Fitness:
     """What was found: ``problems`` make a task unfit, ``notes`` are worth a look, ``untried`` says why nothing was
-    tried, ``told`` what the players got."""
+    tried, ``told`` what the players got, by variant, and ``left`` why other variants were not played."""
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     untried: str = ""
-    told: str = ""
+    told: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """What is to be told: of several variants each, and how many of them were played."""
+        if self.untried:
+            yield f": no players tried: {self.untried}"
+            return
+        several = len(self.told) + len(self.left) > 1
+        for variant, told in self.told.items():
+            yield f"[{variant}]: {told}" if several else f": {told}"
+        for variant, reason in self.left.items():
+            yield f"[{variant}]: not played: {reason}"
+        if several:
+            yield f": {len(self.told)} of {len(self.told) + len(self.left)} variants played"
 
 
 def try_players(
-    task: Task, extensions: Extensions, *, data: str | None = None, run_code: bool = False, limit: int = SAMPLES
+    task: Task,
+    extensions: Extensions,
+    *,
+    data: str | None = None,
+    run_code: bool = False,
+    limit: int = SAMPLES,
+    seconds: float = SECONDS,
 ) -> Fitness:
-    """Let all players answer the first variant of a task. Rows are from the mirror ``data`` or the cache, never from
-    the network."""
-    found = Fitness()
-    try:
-        with contextlib.ExitStack() as resources:
-            stage = _Stage(
-                task, extensions, RunConfig(model="players", data=data, offline=True, limit=limit), resources
-            )
-            if reason := stage.why_not(run_code):
-                return Fitness(untried=reason)
-            _look(task, stage, found)
-    except NotAvailableError as error:
-        return Fitness(untried=str(error))
-    except SlmError as error:
-        found.problems.append(str(error))
+    """Let all players answer every variant of a task, as far as ``seconds`` go; the first is always played. Rows are
+    from the mirror ``data`` or the cache, never from the network."""
+    found, begun = Fitness(), time.monotonic()
+    for number, variant in enumerate(task.variants or {"": {}}):
+        if number and time.monotonic() - begun > seconds:
+            found.left[variant] = f"{seconds:g} s were up; --seconds gives the task more"
+            continue
+        config = RunConfig(model="players", data=data, offline=True, limit=min(limit, FURTHER) if number else limit)
+        reason = _play_variant(task, variant, extensions, config, run_code, found)
+        if reason:
+            found.left[variant] = reason
+    if not found.told and not found.problems:
+        found.untried = next(iter(found.left.values()), "")
     return found
 
 
-def _look(task: Task, stage: _Stage, found: Fitness) -> None:
+def _play_variant(
+    task: Task, variant: str, extensions: Extensions, config: RunConfig, run_code: bool, found: Fitness
+) -> str:
+    """Let the players answer one variant, and put down what was found; why it was not played, empty where it was."""
+    try:
+        with contextlib.ExitStack() as resources:
+            stage = _Stage(task, variant, extensions, config, resources)
+            return stage.why_not(run_code) or _look(task, variant, stage, found)
+    except NotAvailableError as error:
+        return str(error)
+    except SlmError as error:
+        found.problems.append(str(error) if not variant else f"[{variant}] {error}")
+        return "see the problem"
+
+
+def _look(task: Task, variant: str, stage: _Stage, found: Fitness) -> str:
     oracle = stage.held(Oracle())
     if task.primary not in oracle:
-        found.untried = f"{task.primary} cannot be made of the samples that are there"
-        return
-    right = [one for rights in stage.rights for one in rights]
-    nulls: dict[str, Player] = {"empty": Empty(), "babbling": Babbling(), "constant": Constant.of(right)}
+        return f"{task.primary} cannot be made of the samples that are there"
+    nulls: dict[str, Player] = {"empty": Empty(), "babbling": Babbling(), "constant": Constant.of(stage.known)}
     got = {"oracle": oracle, **{name: stage.held(player) for name, player in nulls.items()}}
-    where = task.path or task.name
+    where = f"{task.path or task.name}{f' [{variant}]' if variant else ''}"
     for spec in task.metrics:
         if (short := _short(spec, oracle.get(spec.name))) is not None:
             told = f"{where}: the right answers get {short:.1%} of {spec.name}, not {float(spec.higher_is_better):.0%}"
             (found.problems if spec.name == task.primary else found.notes).append(told + stage.wrong)
         for name in nulls:
-            metric = got[name].get(spec.name)
-            if metric is not None and spec.chance is not None and beyond(metric, spec.chance):
+            metric, chance = got[name].get(spec.name), _level(spec, oracle.get(spec.name))
+            if metric is not None and chance is not None and beyond(metric, chance):
                 found.problems.append(
                     f"{where}: {NULLS[name]} gets {metric.value:.1%} of {spec.name} (n = {metric.n}), where chance "
-                    f"says {spec.chance:.1%}; correct the chance level, or balance the questions"
+                    f"says {chance:.1%}; correct the chance level, or balance the questions"
                 )
     scores = {name: metrics.get(task.primary) for name, metrics in got.items()}
-    level = task.spec(task.primary).chance
+    level = _level(task.spec(task.primary), oracle[task.primary])
     near = [metric for name, metric in scores.items() if name != "oracle" and metric is not None]
     if level is not None and near and all(beyond(metric, level, below=True) for metric in near):
         told = f"{where}: chance is {level:.1%} of {task.primary}, and no model without skill that was tried comes near"
         found.notes.append(told)
     told = ", ".join(f"{name} {'no score' if one is None else f'{one.value:.1%}'}" for name, one in scores.items())
-    chance = "no chance level" if level is None else f"chance {level:.1%}"
-    found.told = f"{len(stage.samples)} samples, {task.primary}: {told}; {chance}"
+    said = "no chance level" if level is None else f"chance {level:.1%}"
+    found.told[variant] = f"{len(stage.samples)} samples, {task.primary}: {told}; {said}"
+    return ""
 
 
 NULLS = {
@@ -105,6 +143,11 @@ NULLS = {
     "constant": "the same answer to every question",
 }
 """The models without any skill."""
+
+
+def _level(spec: MetricSpec, metric: Metric | None) -> float | None:
+    """What chance gets: what the task declares, or what its kind has worked out of the rows."""
+    return spec.chance if metric is None or spec.chance is not None else metric.chance
 
 
 def _short(spec: MetricSpec, metric: Metric | None) -> float | None:
@@ -133,25 +176,36 @@ def _kept_back(scorings: Sequence[Scoring], run_code: bool) -> str:
     return ""
 
 
+class _Roomy(Fake):
+    """Has room for the longest variant of any task: what is tried is the task, and no model's context."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self._context = ROOM
+
+
 class _Stage:
     """The samples of a task, and conversations about them with players."""
 
-    def __init__(self, task: Task, extensions: Extensions, config: RunConfig, resources: contextlib.ExitStack) -> None:
+    def __init__(
+        self, task: Task, variant: str, extensions: Extensions, config: RunConfig, resources: contextlib.ExitStack
+    ) -> None:
         quantization = Quantization(name="players", format="fake")
         context = RunContext(
             config=config,
             submission=Submission(slug="players", name="players", quantizations=(quantization,)),
             quantization=quantization,
             detected=None,
-            open=lambda: Fake(ModelSpec(path="", format="fake")),
+            open=lambda: _Roomy(ModelSpec(path="", format="fake")),
             record=lambda _: None,
             extensions=extensions,
         )
-        self._kind: Kind[Any, Any] = make_kind(task, next(iter(task.variants), ""), context)
+        self._kind: Kind[Any, Any] = make_kind(task, variant, context)
         self._resources = resources
         self._sandbox: Sandbox | None = None
         self.samples: Sequence[Any] = ()
         self.rights: list[list[Right]] = []
+        self.known: list[tuple[Any, Right]] = []
         self.wrong = ""
 
     def why_not(self, run_code: bool) -> str:
@@ -206,6 +260,7 @@ class _Stage:
                 raise NotAvailableError(f"its conversations ask for a {type(ask).__name__.lower()}", slug="no-gold")
             if first:
                 rights.append(self._kind.right(sample, ask))
+                self.known.append((ask, rights[-1]))
             right = rights[-1] if first else next(known, None)
             answer = play(player, ask, right)
             if isinstance(ask, Request):

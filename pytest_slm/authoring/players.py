@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,8 +25,8 @@ class Player(Protocol):
     def text(self, right: Right | None) -> str:
         """The answer to a question whose right answer is this one, None where nobody says."""
 
-    def likely(self, right: Right | None, n: int) -> Sequence[float]:
-        """The log-likelihoods of so many continuations."""
+    def likely(self, right: Right | None, texts: Sequence[str]) -> Sequence[float]:
+        """The log-likelihoods of these continuations."""
 
 
 class Oracle:
@@ -35,8 +35,8 @@ class Oracle:
     def text(self, right: Right | None) -> str:
         return right if isinstance(right, str) else ""
 
-    def likely(self, right: Right | None, n: int) -> Sequence[float]:
-        return [LIKELY if one else UNLIKELY for one in _flags(right, n)]
+    def likely(self, right: Right | None, texts: Sequence[str]) -> Sequence[float]:
+        return [LIKELY if one else UNLIKELY for one in _flags(right, len(texts))]
 
 
 class Empty:
@@ -45,8 +45,8 @@ class Empty:
     def text(self, right: Right | None) -> str:
         return ""
 
-    def likely(self, right: Right | None, n: int) -> Sequence[float]:
-        return [-1.0] * n
+    def likely(self, right: Right | None, texts: Sequence[str]) -> Sequence[float]:
+        return [-1.0] * len(texts)
 
 
 class Babbling:
@@ -59,27 +59,36 @@ class Babbling:
         words = ("".join(self._random.choices(SYLLABLES, k=self._random.randint(1, 4))) for _ in range(12))
         return " ".join(words).capitalize() + "."
 
-    def likely(self, right: Right | None, n: int) -> Sequence[float]:
-        return [-1 - 9 * self._random.random() for _ in range(n)]
+    def likely(self, right: Right | None, texts: Sequence[str]) -> Sequence[float]:
+        return [-1 - 9 * self._random.random() for _ in texts]
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Always gives the same answer: the right one of most questions of that form."""
+    """Always gives the same answer: the right one of most questions that offer the same choices. Where the choices are
+    others in every question there is no such answer: a model that is not shown their places cannot go by them."""
 
-    most: Sequence[Right]
+    written: str
+    chosen: Mapping[tuple[str, ...], tuple[bool, ...]]
 
     @classmethod
-    def of(cls, answers: Sequence[Right]) -> Constant:
+    def of(cls, known: Iterable[tuple[Any, Right]]) -> Constant:
         """The one for questions with these right answers."""
-        return cls([right for right, _ in Counter(part for right in answers for part in _parts(right)).most_common()])
+        written: Counter[str] = Counter()
+        forms: dict[tuple[str, ...], Counter[tuple[bool, ...]]] = {}
+        for form, right in (part for one in known for part in _parts(*one)):
+            if isinstance(right, str):
+                written[right] += 1
+            else:
+                forms.setdefault(form, Counter())[tuple(map(bool, right))] += 1
+        common = {form: of.most_common(1)[0][0] for form, of in forms.items() if of.total() > 1}
+        return cls(next((text for text, _ in written.most_common(1)), ""), common)
 
     def text(self, right: Right | None) -> str:
-        return next((one for one in self.most if isinstance(one, str)), "")
+        return self.written
 
-    def likely(self, right: Right | None, n: int) -> Sequence[float]:
-        same = (one for one in self.most if isinstance(one, tuple) and len(one) == n)
-        return [LIKELY if one else UNLIKELY for one in next(same, (False,) * n)]
+    def likely(self, right: Right | None, texts: Sequence[str]) -> Sequence[float]:
+        return [LIKELY if one else UNLIKELY for one in self.chosen.get(tuple(texts), (False,) * len(texts))]
 
 
 def play(player: Player, ask: Any, right: Right | None) -> Any:
@@ -89,25 +98,32 @@ def play(player: Player, ask: Any, right: Right | None) -> Any:
         if all(isinstance(one, Likelihoods) for one in ask.asks):  # lm-eval asks choice by choice
             sizes = [len(one.pairs) for one in ask.asks if isinstance(one, Likelihoods)]
             flat = tuple(flag for part, size in zip(parts, sizes, strict=True) for flag in _flags(part, size))
-            likely = iter(_told(player.likely(flat if right is not None else None, len(flat))))
+            likely = iter(_told(player.likely(flat if right is not None else None, _texts(ask))))
             return tuple(tuple(next(likely) for _ in range(size)) for size in sizes)
         return tuple(play(player, one, part) for one, part in zip(ask.asks, parts, strict=True))
     if isinstance(ask, Request):
         text = player.text(right)
         return Generation(text=text, n_prompt=1, n_output=len(text.split()), finish="stop")
     if isinstance(ask, RollingLikelihood):
-        return _told(player.likely(right, 1))[0]
-    return tuple(_told(player.likely(right, len(ask.pairs))))
+        return _told(player.likely(right, (ask.text,)))[0]
+    return tuple(_told(player.likely(right, _texts(ask))))
 
 
-def _parts(right: Right) -> list[Right]:
-    """A right answer to several questions at once as those to each; choices that are asked one by one are one."""
+def _texts(ask: Any) -> tuple[str, ...]:
+    """The continuations that are offered; none where something is written."""
+    if isinstance(ask, Together):
+        return tuple(text for one in ask.asks for text in _texts(one))
+    return tuple(after for _, after in ask.pairs) if isinstance(ask, Likelihoods) else ()
+
+
+def _parts(ask: Any, right: Right) -> list[tuple[tuple[str, ...], Right]]:
+    """What several questions at once offer, and the right answer to each; choices that are asked one by one are one."""
     if isinstance(right, str) or not right:
-        return [right]
+        return [(_texts(ask), right)]
     if all(isinstance(one, str) for one in right):
-        return list(right)
+        return [((), one) for one in right]
     nested = all(isinstance(one, tuple) for one in right)
-    return [tuple(flag for part in right for flag in part)] if nested else [right]
+    return [(_texts(ask), tuple(flag for part in right for flag in part) if nested else right)]
 
 
 def _flags(right: Right | None, n: int) -> tuple[bool, ...]:

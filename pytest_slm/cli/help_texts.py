@@ -151,8 +151,9 @@ folder. Nothing is overwritten.""",
 Reads every file as pytest would, and lets each scorer try the answers that are known: the target, what
 `right_answers` and `wrong_answers` say, an empty answer and the question itself. Then players answer each task in
 place of a model: one that knows everything has to get everything, and those that know nothing no more than the
-chance level says, else the task is not fit to rank. No model is needed. The exit code is 1 where something is
-wrong; what is missing is noted. Python of the suite is read, and run with --run-code only.""",
+chance level says, else the task is not fit to rank; all variants are played, as far as --seconds go. No model is
+needed. The exit code is 1 where something is wrong; what is missing is noted. Python of the suite is read, and
+run with --run-code only.""",
         "suite check my-questions",
     ),
     "detect": (

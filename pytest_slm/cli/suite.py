@@ -22,6 +22,13 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
     )
     check.add_argument("folder", type=Path, metavar="DIR", help="a suite's folder, or one with suites in it")
     check.add_argument("--data", metavar="DIR", help="a mirror of benchmark data, for tasks that read rows from it")
+    check.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="how long the variants of a task may be played; the first always is (60)",
+    )
     check.add_argument("--run-code", action="store_true", help="run functions of scorers `python`, to try answers")
     check.set_defaults(run=_check)
 
@@ -36,9 +43,10 @@ def _new(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from pytest_slm.authoring.check import check_suites
+    from pytest_slm.authoring.check import Trial, check_suites
 
-    checks = check_suites(arguments.folder, run_code=arguments.run_code, data=arguments.data)
+    trial = Trial(run_code=arguments.run_code, data=arguments.data, seconds=arguments.seconds)
+    checks = check_suites(arguments.folder, trial)
     for check in checks:
         for line in check.tried:
             say(line)

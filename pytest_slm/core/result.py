@@ -227,9 +227,10 @@ class Result(Record):
         return ItemId(suite=self.suite, task=self.task, variant=self.variant, quantization=self.quantization)
 
     def with_chance(self, task: Task) -> Self:
-        """This result with the chance levels that its task declares."""
-        levels = {spec.name: spec.chance for spec in task.metrics}
-        return replace(self, metrics=tuple(replace(metric, chance=levels.get(metric.name)) for metric in self.metrics))
+        """This result with the chance levels that its task declares; those that a kind has worked out stay."""
+        said = {spec.name: spec.chance for spec in task.metrics if not spec.chance_of_rows}
+        metrics = tuple(replace(one, chance=said.get(one.name)) if one.name in said else one for one in self.metrics)
+        return replace(self, metrics=metrics)
 
     def unbounded(self, metric: Metric) -> bool:
         """Whether nobody can know what answers that were cut off have changed of a metric."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from pytest_slm.core.record import Name, Record, RecordError, Repo, Revision
@@ -40,8 +40,9 @@ class MetricSpec(Record):
     it names the groups that are compared). ``aggregate`` is another way than the mean (``PARAMETERS``), with its
     ``parameters``, all of them whole numbers from 1.
     ``label`` is the class that ``f1`` is of.
-    ``chance`` is what a model without any skill gets; None where nobody says. ``parts`` makes it the mean of other
-    metrics of the task, declared before it, by these weights; it is made only where all of them are.
+    ``chance`` is what a model without any skill gets; None where nobody says, or where the kind works it out of the
+    rows that were asked (``chance_of_rows``). ``parts`` makes it the mean of other metrics of the task, declared before
+    it, by these weights; it is made only where all of them are.
     """
 
     name: str
@@ -55,6 +56,7 @@ class MetricSpec(Record):
     parameters: Mapping[str, int] = field(default_factory=dict)
     label: str | None = None
     chance: float | None = None
+    chance_of_rows: bool = False
     parts: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,6 +96,11 @@ class MetricSpec(Record):
     def is_score(self) -> bool:
         """Whether it counts what is right, and does not measure how far something is off."""
         return self.aggregate not in ERRORS
+
+    def with_chance(self, level: float | str | None) -> Self:
+        """The metric with this chance level; a text says that it is worked out of the rows."""
+        rows = isinstance(level, str)
+        return replace(self, chance=None if isinstance(level, str) else level, chance_of_rows=rows)
 
 
 def part_problem(spec: MetricSpec, before: Sequence[MetricSpec]) -> str | None:

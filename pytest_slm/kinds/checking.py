@@ -70,6 +70,9 @@ def check_files(task: Task, extensions: Extensions) -> None:
     """Raise UsageError for what the files of a task have wrong, in whose text ``find_mistakes`` has found nothing."""
     kind = extensions.kinds.lookup(task.kind)
     options = _options(task, kind, extensions)
+    if not kind.chance_of_rows and (asked := [spec.name for spec in task.metrics if spec.chance_of_rows]):
+        told = f"chance: tasks of kind {task.kind} do not work out of their rows what chance gets of {asked[0]!r:.80}"
+        raise UsageError(f"{task.path or task.name}: {told}; give a number", slug="task-option")
     kind.check(task, options)
     kind.check_samples(task, options, extensions)
 

@@ -202,19 +202,22 @@ class Choices(QuestionKind[ChoicesOptions]):
             form: [answer.logprob for (asked_form, _), answer in zip(asked, answers, strict=True) if asked_form == form]
             for form in self.forms
         }
-        found = {spec.source: choose(spec.source, sample, likely[FORMS[spec.source]]) for spec in self.asked}
-        chosen = {key: place for key, place in found.items() if place is not None}
-        right = {key: float(place == sample.right) for key, place in chosen.items()}
+        found = {spec.source: likeliest(spec.source, sample, likely[FORMS[spec.source]]) for spec in self.asked}
+        chosen = {key: places[0] for key, places in found.items() if places}
+        # Of k equally likely options one is taken by lot: 1/k, wherever the right one stands.
+        right = {key: (sample.right in places) / len(places) for key, places in found.items() if places}
         primary = self.decisive.source
         if primary not in chosen:
             told = "no letter of an option is among the likeliest tokens, and of others the server tells nothing"
             return Verdict(value=None, answer="", explanation=told, values=right)
         letter = string.ascii_uppercase[chosen[primary]]
         told = ", ".join(f"{key} {value:g}" for key, value in right.items())
+        equal = len(found[primary]) - 1
+        tied = f" (as likely as {equal} more)" if equal else ""
         return Verdict(
             value=right[primary],
             answer=sample.options[chosen[primary]],
-            explanation=f"likeliest option{_measured_by(primary)} {letter}, right option {sample.answer}; {told}",
+            explanation=f"likeliest option{_measured_by(primary)} {letter}{tied}, right option {sample.answer}; {told}",
             values=right,
             confidence=self._confidence(likely),
             chosen=[form for form, _ in asked].index(FORMS[primary]) + chosen[primary],
@@ -255,13 +258,13 @@ class Choices(QuestionKind[ChoicesOptions]):
         }
 
 
-def choose(key: str, question: Question, logprobs: Sequence[float | None]) -> int | None:
-    """The place of the option that a model takes, by the metric ``key``; the first of several equal ones. Those that
-    are not told are less likely than those that are; None where none is told."""
-    known = [(place, logprob) for place, logprob in enumerate(logprobs) if logprob is not None]
+def likeliest(key: str, question: Question, logprobs: Sequence[float | None]) -> tuple[int, ...]:
+    """The places of the options that are the likeliest by the metric ``key``: one, or several equal ones. Those that
+    are not told are less likely than those that are; empty where none is told."""
+    known = {place: logprob for place, logprob in enumerate(logprobs) if logprob is not None}
     if key == "acc_norm":  # by characters, as lm-eval does
-        known = [(place, logprob / len(question.options[place])) for place, logprob in known]
-    return max(known, key=lambda one: one[1], default=(None,))[0]
+        known = {place: logprob / len(question.options[place]) for place, logprob in known.items()}
+    return tuple(place for place, value in known.items() if value == max(known.values()))
 
 
 def _measured_by(key: str) -> str:

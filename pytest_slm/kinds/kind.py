@@ -51,6 +51,8 @@ class Kind(abc.ABC, Generic[O, S]):
     options_type: ClassVar[type[Record]]
     recorded: ClassVar[bool] = True
     """Whether every sample has a line in the run folder; False where nothing is asked of a model."""
+    chance_of_rows: ClassVar[bool] = False
+    """Whether it works out what a model without any skill gets, of the rows that were asked."""
 
     def __init__(self, task: Task, options: O, variant: str, context: RunContext) -> None:
         self.task = task

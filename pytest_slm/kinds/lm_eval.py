@@ -22,6 +22,7 @@ from pytest_slm.kinds.programs import endings, try_program
 from pytest_slm.kinds.questions import apportion
 from pytest_slm.lm_eval import aggregates, asking, gold, judging, programs
 from pytest_slm.lm_eval.building import LmEvalTasks, build, check_fewshot
+from pytest_slm.lm_eval.likeliest import indifference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
 
     name = "lm_eval"
     options_type = LmEvalOptions
+    chance_of_rows = True
 
     _built: LmEvalTasks | None = None
     _asked: Sequence[LmEvalQuestion] = ()
@@ -98,7 +100,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     @property
     def templated(self) -> bool:
         """Whether its prompts go through a chat template."""
-        return self.options.chat_template and not self.context.config.generation.plain
+        return self.options.chat_template and not self.plain_instead
 
     @property
     def plain_instead(self) -> bool:
@@ -199,13 +201,15 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
-        questions = self.questions(judged)
-        clustered = self.options.cluster is not None or len(judged) > len(self._asked)
+        questions, clustered = (
+            self.questions(judged),
+            self.options.cluster is not None or len(judged) > len(self._asked),
+        )
         metrics = judging.metrics(self.built, self.theirs.metrics, questions, clustered)
         metrics += aggregates.metrics(self.task.metrics, judged)
         if (key := self.task.breakdown) is not None:
             metrics += judging.breakdown(self.built, self.theirs.spec(self.theirs.primary), key, questions, clustered)
-        return self._told(metrics)
+        return self._told(indifference.with_chance(metrics, self.theirs.metrics, self.built, self._asked, judged))
 
     def questions(self, judged: Sequence[JudgedSample]) -> list[judging.JudgedQuestion]:
         """What lm-eval's metrics are made of. Raises BackendError if nothing could be scored."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from pytest_slm.core.types import Cuts, Metric, MetricSpec
 from pytest_slm.errors import BackendError, SlmError, UsageError
 from pytest_slm.lm_eval import gold, seam
 from pytest_slm.lm_eval.building import LmEvalTasks, lacks_parts
+from pytest_slm.lm_eval.likeliest import MEASURES, shared
 
 Verdicts = Mapping[str, Any]
 """What lm-eval says of one question, by the names of our metrics: numbers, or what its aggregation takes."""
@@ -74,7 +75,8 @@ def _verdicts(upstream: Any, doc: Any, instances: Sequence[Any], specs: Sequence
         values = by_filter[spec.filter]
         if wanted not in values:
             raise _unknown(upstream, "metric", wanted, values)
-        verdicts[spec.name] = _plain(values[wanted])
+        tied = shared(upstream, doc, instances, wanted)
+        verdicts[spec.name] = _plain(values[wanted]) if tied is None else tied[0]
     return verdicts
 
 
@@ -90,33 +92,18 @@ def explain(upstream: Any, doc: Any, instances: Sequence[Any], primary: MetricSp
         return "", f"log-likelihood {instances[0].resps[0]:g}", None
     choices = [str(instance.args[1]).strip() for instance in instances]
     likely = [float(instance.resps[0][0]) for instance in instances]
-    measure, told = _MEASURES.get(primary.source, (None, ""))
+    measure, told = MEASURES.get(primary.source, (None, ""))
     if measure is not None:
         likely = measure(likely, choices)
     best = likely.index(max(likely))
-    if callable(upstream.config.process_results) or primary.source not in {"acc", *_MEASURES}:
+    if callable(upstream.config.process_results) or primary.source not in {"acc", *MEASURES}:
         return choices[best], f"{primary.name} is made of all choices together; the likeliest is {best}", best
     if upstream.config.output_type != "multiple_choice":
         return choices[best], f"right answer ends with {str(upstream.doc_to_target(doc))[-80:]!r}", best
     right = " or ".join(map(str, gold.right_places(upstream, doc)))
-    return choices[best], f"likeliest choice{told} {best}, right choice {right}", best
-
-
-def _by(size: Callable[[str], int]) -> Callable[[Sequence[float], Sequence[str]], list[float]]:
-    return lambda likely, choices: [value / max(1, size(choice)) for value, choice in zip(likely, choices, strict=True)]
-
-
-def _above_unconditional(likely: Sequence[float], choices: Sequence[str]) -> list[float]:
-    n = len(choices) // 2  # every choice is asked twice: behind the question, and behind nothing
-    return [given - alone for given, alone in zip(likely[:n], likely[n:], strict=True)]
-
-
-_MEASURES: Mapping[str, tuple[Callable[[Sequence[float], Sequence[str]], list[float]], str]] = {
-    "acc_norm": (_by(len), " per character"),
-    "acc_bytes": (_by(lambda choice: len(choice.encode())), " per byte"),
-    "acc_mutual_info": (_above_unconditional, " against the choice alone"),
-}
-"""What lm-eval makes of the log-likelihoods of choices before it takes the greatest."""
+    tied = shared(upstream, doc, instances, primary.source)
+    equal = "" if tied is None else f" (as likely as {tied[1] - 1} more, so {tied[0]:.3g} of an answer)"
+    return choices[best], f"likeliest choice{told} {best}{equal}, right choice {right}", best
 
 
 def metrics(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -249,18 +248,26 @@ def _metric(fields: Fields, value: Value, where: str) -> MetricSpec:
     return metric if entry.required("name") and not fields.mistakes.at(f"{where}.name") else UNREADABLE
 
 
+OF_ROWS = "rows"
+"""A chance level that is worked out of the rows that were asked."""
+
+
 def _with_chance(fields: Fields, metrics: tuple[MetricSpec, ...], names: list[str] | None) -> tuple[MetricSpec, ...]:
     if "chance" not in fields:
         return metrics
     value = fields.values["chance"]
-    levels: dict[str, float | None]
+
+    def level_of(name: str, item: Value) -> float | str | None:
+        return OF_ROWS if item.data == OF_ROWS else fields.real(name, item, share=True)
+
     if isinstance(value.data, dict):
         entry = fields.below(value, "chance", names or value.data)
-        levels = {name: fields.real(f"chance.{name:.80}", item, share=True) for name, item in entry.values.items()}
+        levels = {name: level_of(f"chance.{name:.80}", item) for name, item in entry.values.items()}
     else:
-        level = fields.real("chance", value, share=True)
-        levels = {metric.name: level for metric in metrics if metric.unit == "share" and metric.is_score}
-    return tuple(replace(metric, chance=levels.get(metric.name)) for metric in metrics)
+        levels = dict.fromkeys(
+            (one.name for one in metrics if one.unit == "share" and one.is_score), level_of("chance", value)
+        )
+    return tuple(one.with_chance(levels.get(one.name)) for one in metrics)
 
 
 def _check_rates(fields: Fields, suite: Suite, task: str, names: list[str] | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_slm.authoring.fitness import Fitness, beyond, try_players
+from pytest_slm.authoring.fitness import SECONDS, Fitness, beyond, try_players
 from pytest_slm.cli.main import main
 from pytest_slm.core.types import Metric, MetricSpec, Task
 from pytest_slm.extensions import Extensions
@@ -36,13 +37,15 @@ def test_beyond_chance_is_far_more_than_the_interval_explains(measured: Metric, 
 
 @pytest.fixture
 def tried(checks_task: Any) -> Any:
-    def run(samples: list[dict[str, Any]], chance: float | None = 0.0, **given: Any) -> Fitness:
+    def run(
+        samples: list[dict[str, Any]], chance: float | None = 0.0, seconds: float = SECONDS, **given: Any
+    ) -> Fitness:
         task: Task = checks_task(
             [{"id": str(n), "input": f"Question {n}?", **sample} for n, sample in enumerate(samples)],
             metrics=(MetricSpec(name="exact_match", chance=chance),),
             **given,
         )
-        return try_players(task, Extensions())
+        return try_players(task, Extensions(), seconds=seconds)
 
     return run
 
@@ -50,7 +53,8 @@ def tried(checks_task: Any) -> Any:
 def test_a_task_with_answers_of_its_own_is_fit(tried: Any) -> None:
     found = tried([{"target": f"answer {n}"} for n in range(40)])
     assert (found.problems, found.notes, found.untried) == ([], [], "")
-    assert found.told == "40 samples, exact_match: oracle 100.0%, empty 0.0%, babbling 0.0%, constant 2.5%; chance 0.0%"
+    told = "40 samples, exact_match: oracle 100.0%, empty 0.0%, babbling 0.0%, constant 2.5%; chance 0.0%"
+    assert list(found.lines) == [f": {told}"]
 
 
 def test_a_chance_level_that_says_too_little_makes_a_task_unfit(tried: Any) -> None:
@@ -91,6 +95,38 @@ def test_what_cannot_be_said_is_not_tried_and_says_why(tried: Any, checks_task: 
     assert "times are measured" in tried([{}], scorer="latency", scoring={"seconds": 1}).untried
 
 
+TWO = {"short": {}, "long": {}}
+
+
+def test_every_variant_is_played(tried: Any) -> None:
+    found = tried([{"target": f"answer {n}"} for n in range(60)], variants=TWO)
+    told = "samples, exact_match: oracle 100.0%, empty 0.0%, babbling 0.0%, constant"
+    assert list(found.lines) == [
+        f"[short]: 60 {told} 1.7%; chance 0.0%",
+        f"[long]: 50 {told} 2.0%; chance 0.0%",
+        ": 2 of 2 variants played",
+    ]
+
+
+def test_what_time_leaves_out_is_said_and_the_first_variant_never_is(tried: Any) -> None:
+    found = tried([{"target": f"answer {n}"} for n in range(9)], variants=TWO, seconds=0.0)
+    first, left, told = found.lines
+    assert first.startswith("[short]: 9 samples")
+    assert (left, told) == (
+        "[long]: not played: 0 s were up; --seconds gives the task more",
+        ": 1 of 2 variants played",
+    )
+
+
+def test_a_fault_of_a_later_variant_makes_the_task_unfit_and_names_it(built_in: Any) -> None:
+    task: Task = built_in("rag/niah")
+    variants = {"1024": task.variants["1024"], "2048": {}}
+    found = try_players(dataclasses.replace(task, variants=variants), Extensions(), limit=5)
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("[2048] ")
+    assert list(found.lines)[1:] == ["[2048]: not played: see the problem", ": 1 of 2 variants played"]
+
+
 def test_python_of_the_folder_runs_only_if_somebody_says_so(tried: Any, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("def score(sample, generation):\n    raise SystemExit('it ran')\n", "utf-8")
     found = tried([{"target": "a", "right_answers": ["a"]}], scorer="python", scoring={"file": "own.py"})
@@ -128,6 +164,12 @@ def test_the_command_says_what_is_not_fit_to_rank_and_ends_with_1(
     told = capsys.readouterr()
     assert "colours: not fit to rank (sky): 1 problem" in told.out
     assert "the same answer to every question gets 66.7% of acc (n = 36), where chance says 25.0%" in told.err
+
+
+def test_long_variants_are_played_whatever_context_a_model_has(built_in: Any) -> None:
+    task: Task = built_in("rag/niah")
+    found = try_players(dataclasses.replace(task, variants={"8192": task.variants["8192"]}), Extensions(), limit=3)
+    assert (found.problems, found.untried) == ([], "")
 
 
 def test_the_command_says_what_the_players_got(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

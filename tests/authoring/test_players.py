@@ -44,10 +44,12 @@ def test_babbling_is_by_a_seed_and_never_the_same_twice():
 
 
 @pytest.mark.parametrize("ask", [CHOICES, ONE_BY_ONE])
-def test_the_constant_answer_is_the_right_one_of_most_questions_of_its_form(ask):
-    flags = [(False, True, False)] * 3 + [(True, False, False)] * 2 + [(True, False)] * 9
+def test_the_constant_answer_is_the_right_one_of_most_questions_with_the_same_choices(ask):
+    flags = [(False, True, False)] * 3 + [(True, False, False)] * 2
     rights = flags if ask is CHOICES else [tuple((flag,) for flag in right) for right in flags]
-    player = Constant.of([*rights, "No", "Yes", "No", (" No",)])
+    others = [(Likelihoods(pairs=(("?", " x"), ("?", " y"))), (True, False))] * 9
+    written = [(TEXT, right) for right in ("No", "Yes", "No", (" No",))]
+    player = Constant.of([*((ask, right) for right in rights), *others, *written])
     assert player.text(None) == "No"
     told = play(player, ask, rights[-1])
     assert [one.logprob == LIKELY for one in (told if ask is CHOICES else [one for (one,) in told])] == [
@@ -55,6 +57,13 @@ def test_the_constant_answer_is_the_right_one_of_most_questions_of_its_form(ask)
         True,
         False,
     ]
+
+
+def test_choices_that_no_other_question_has_leave_no_constant_answer():
+    # A model is not shown at which place a choice stands in the file, so it cannot always take the first.
+    asks = [Likelihoods(pairs=(("?", f" right{n}"), ("?", f" wrong{n}"))) for n in range(5)]
+    player = Constant.of([(ask, (True, False)) for ask in asks])
+    assert all(len(set(likely(play(player, ask, (True, False))))) == 1 for ask in asks)
 
 
 def test_without_any_right_answer_the_constant_one_is_empty():

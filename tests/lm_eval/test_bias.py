@@ -125,7 +125,9 @@ def test_three_answers_are_the_papers_and_twelve_are_lm_evals(bbq):
     # The likeliest of all is another way to say that nobody knows, which only lm-eval offers.
     made = values(bbq(lambda _: "Undetermined"))
     assert made["lm_eval_acc"] == 0.5
-    assert made["accuracy_ambiguous"] == 0, "of three equally likely answers the first counts"
+    # Of three equally likely answers each is a third: one is right, and the two others lean against each other.
+    assert made["accuracy_ambiguous"] == made["accuracy_disambiguated"] == pytest.approx(1 / 3, abs=1e-6)
+    assert (made["s_amb"], made["s_dis"]) == (0, 0)
 
 
 def test_templates_are_clusters_and_everything_has_its_n(bbq):

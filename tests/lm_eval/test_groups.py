@@ -171,8 +171,9 @@ def test_a_perplexity_is_that_of_lm_evals_aggregation_and_has_an_interval(ask, m
 # -- clusters and broken rows ---------------------------------------------------------------------------------------
 
 
-def test_questions_about_one_passage_are_one_cluster(ask, built_in):
-    result = ask(built_in("language/boolq"), mode="full")
+def test_questions_about_one_passage_are_one_cluster(context, mirror, fake, hashed, built_in):
+    given = context(fake(hashed), data=str(mirror), offline=True, mode="full")
+    result = measure(built_in("language/boolq"), "", given)
     assert result.clusters < result.n_scored
     assert result.metric().stderr > 0
 

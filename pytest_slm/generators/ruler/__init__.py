@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.generators import Generator, GeneratorContext
 from pytest_slm.generators.ruler import words
 from pytest_slm.generators.ruler.chains import Chain, example_lines
-from pytest_slm.generators.ruler.counting import Pieces
+from pytest_slm.generators.ruler.counting import Filling, Pieces
 from pytest_slm.generators.ruler.drafts import Draft, Length, samples
 from pytest_slm.generators.ruler.frequent import CommonWords, FrequentWords
 from pytest_slm.generators.ruler.haystacks import sentences
-from pytest_slm.generators.ruler.needles import Needles
+from pytest_slm.generators.ruler.needles import Needles, essays, noise
 from pytest_slm.generators.ruler.options import RulerOptions
 from pytest_slm.generators.ruler.questions import DocumentQuestion, read
 
@@ -53,11 +53,17 @@ def _drafts(options: RulerOptions, context: GeneratorContext) -> Iterator[Draft]
     if options.task == "niah":
         if "words" in (options.type_needle_k, options.type_needle_v):
             context.facts.update(words.facts())
-        hay = cache(partial(sentences, context, options.essays, options.haystack))
+
+        @cache
+        def hay() -> Filling:
+            if options.type_haystack == "noise":
+                return noise()
+            return essays(sentences(context, options.essays, options.haystack))
+
         yield from (Needles(options, one, hay) for one in seeds)
     elif options.task == "variable_tracking":
-        lines = example_lines(options, seeds[0], Pieces(context.count_texts))
-        yield from (Chain(options, one, lines) for one in seeds)
+        lines, filling = example_lines(options, seeds[0], Pieces(context.count_texts)), noise()
+        yield from (Chain(options, one, lines, filling) for one in seeds)
     elif options.task == "common_words_extraction":
         context.facts.update(words.facts())
         yield from (CommonWords(options, one, length) for one in seeds)

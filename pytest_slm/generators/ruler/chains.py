@@ -7,7 +7,7 @@ import string
 from collections.abc import Sequence
 
 from pytest_slm.generators.ruler import templates
-from pytest_slm.generators.ruler.counting import Pieces
+from pytest_slm.generators.ruler.counting import Filling, Pieces
 from pytest_slm.generators.ruler.drafts import Text
 from pytest_slm.generators.ruler.needles import noise
 from pytest_slm.generators.ruler.options import RulerOptions
@@ -22,7 +22,7 @@ class Chain:
 
     cluster: str | None = None
 
-    def __init__(self, options: RulerOptions, seed: str, example_lines: int) -> None:
+    def __init__(self, options: RulerOptions, seed: str, example_lines: int, filling: Filling) -> None:
         rng = random.Random(seed)
         self._seed, n = seed, options.num_hops + 1
         names, self._example = _names(rng, n, 3), ""
@@ -30,7 +30,7 @@ class Chain:
         self._example = f"{shown}{answer} {' '.join(names)}\n\n"
         self.target: Sequence[str] = _names(rng, n, 5)
         self._value = _value(rng)
-        self._filling = noise()
+        self._filling = filling
         self.least = (n, 0)
 
     def fitted(self, room: int, pieces: Pieces) -> tuple[int, int]:

@@ -55,6 +55,10 @@ class Pieces:
         for piece, place, n in zip(new, behind, counts, strict=True):
             self._known[piece] = max(0, n - self._anchors[place])
 
+    def sum(self, pieces: Iterable[str]) -> int:
+        """The tokens of several pieces, which are known."""
+        return sum(map(self._known.__getitem__, pieces))
+
     def __getitem__(self, piece: str) -> int:
         if piece not in self._known:
             self.know([piece])
@@ -65,11 +69,15 @@ class Filling:
     """An endless text that a prompt is filled with: ``blocks``, each of so many ``parts`` that it can be cut into.
 
     A size is (whole blocks, parts of the next one). ``cut(parts, pieces)`` are the pieces of some parts of a block.
+    Samples that are filled with the same text share one: what its blocks take is added up once.
     """
 
     def __init__(self, blocks: Iterator[Sequence[str]], cut: Callable[[Sequence[str], Pieces], Sequence[str]]) -> None:
         self._source, self._cut = blocks, cut
         self._blocks: list[Sequence[str]] = []
+        self._joined: list[str] = []
+        self._ends: list[int] = [0]
+        self._counted_by: Pieces | None = None
 
     def block(self, place: int) -> Sequence[str]:
         """The parts of a block."""
@@ -77,27 +85,39 @@ class Filling:
             self._blocks += islice(self._source, place + 1 - len(self._blocks))
         return self._blocks[place]
 
+    def joined(self, size: tuple[int, int]) -> list[str]:
+        """The blocks of a size, each as one text; the last one may be cut."""
+        whole, more = size
+        if whole > len(self._joined):
+            self.block(whole - 1)
+            self._joined += map(" ".join, self._blocks[len(self._joined) : whole])
+        return [*self._joined[:whole], *([" ".join(self.block(whole)[:more])] if more else ())]
+
     def parts(self, size: tuple[int, int]) -> list[str]:
         """The parts of a size."""
         whole, more = size
+        if whole:
+            self.block(whole - 1)
         return [
-            *(part for place in range(whole) for part in self.block(place)),
+            *(part for block in self._blocks[:whole] for part in block),
             *(self.block(whole)[:more] if more else ()),
         ]
 
     def fitted(self, room: int, pieces: Pieces) -> tuple[int, int]:
         """The greatest size whose tokens are at most ``room``."""
-        ends = [0]
+        if pieces is not self._counted_by:
+            self._ends, self._counted_by = [0], pieces
+        ends = self._ends
         while ends[-1] <= room:
             # As many at once as would fill the rest: one round trip, rarely two.
             place = len(ends) - 1
             average = max(1.0, ends[-1] / place) if place else float(room + 1)
             more = int((room - ends[-1]) / average) + 1
-            cut = [self._cut(self.block(place + number), pieces) for number in range(more)]
+            self.block(place + more - 1)
+            cut = [self._cut(block, pieces) for block in self._blocks[place : place + more]]
             pieces.know(text for texts in cut for text in texts)
             # At least one, so that no text is endless.
-            tokens = (max(1, sum(map(pieces.__getitem__, texts))) for texts in cut)
-            ends += islice(accumulate(tokens, initial=ends[-1]), 1, None)
+            ends += islice(accumulate((max(1, pieces.sum(texts)) for texts in cut), initial=ends[-1]), 1, None)
         whole = bisect_right(ends, room) - 1
         return whole, self._more(self.block(whole), room - ends[whole], ends[whole + 1] - ends[whole], pieces)
 
@@ -108,7 +128,8 @@ class Filling:
             tried = min(max(round(room * len(block) / max(1, tokens)), few + 1), many - 1)
             if few and many < len(block):
                 tried = (few + many) // 2
-            if sum(map(pieces.__getitem__, self._cut(block[:tried], pieces))) <= room:
+            pieces.know(texts := self._cut(block[:tried], pieces))
+            if pieces.sum(texts) <= room:
                 few = tried
             else:
                 many = tried

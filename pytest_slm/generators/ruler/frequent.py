@@ -126,10 +126,16 @@ class FrequentWords:
 
     def fitted(self, room: int, pieces: Pieces) -> int:
         """The greatest size that there is room for."""
-        pieces.know(f" {word}" for word, _ in self._counts(self._length.prompt))
+        words = [f" {word}" for word, _ in self._counts(self._length.prompt)]
+        pieces.know(words)
+        costs = [pieces[word] for word in words]
+        squares = [rank**2 for rank in range(1, len(costs) + 1)]
 
         def tokens(size: int) -> int:
-            return sum(times * pieces[f" {word}"] for word, times in self._counts(size))
+            last = min(len(costs), int(math.sqrt(size / ZETA_2)) + 1)
+            return sum(
+                int(size / square / ZETA_2) * cost for square, cost in zip(squares[:last], costs[:last], strict=True)
+            )
 
         return most(
             lambda size: tokens(size) - tokens(self.least) <= room, self.least, max(self.least, self._length.prompt)

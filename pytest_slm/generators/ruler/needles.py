@@ -26,7 +26,7 @@ class Needles:
     cluster: str | None = None
     least = (0, 0)
 
-    def __init__(self, options: RulerOptions, seed: str, sentences: Callable[[], Sequence[Sentence]]) -> None:
+    def __init__(self, options: RulerOptions, seed: str, hay: Callable[[], Filling]) -> None:
         self._options, self._seed = options, seed
         rng = random.Random(seed)
         n_keys = max(options.num_needle_k, options.num_needle_q)
@@ -46,7 +46,7 @@ class Needles:
         self._asked_for = [value for _, value in needles].index(self.target[0]) if len(self.target) == 1 else None
         self._depths = sorted(rng.sample(DEPTHS, len(needles)))
         self._essays = options.type_haystack == "essay"
-        self._filling = _filling(options, rng, sentences, self._needle)
+        self._filling = hay() if options.type_haystack != "needle" else _lines_like(options, rng, self._needle)
 
     def _needle(self, key: str, value: str) -> str:
         return templates.NEEDLE.format(type_needle_v=self._options.type_needle_v, key=key, value=value)
@@ -70,10 +70,7 @@ class Needles:
         return Text(**self._written(context), metadata=metadata)
 
     def _among_essays(self, size: tuple[int, int]) -> tuple[list[str], list[int]]:
-        whole, more = size
-        hay = [" ".join(self._filling.block(place)) for place in range(whole)]
-        if more:
-            hay.append(" ".join(self._filling.block(whole)[:more]))
+        hay = self._filling.joined(size)
         return hay, [int(len(hay) * depth / 100) for depth in self._depths]
 
     def _among_lines(self, size: tuple[int, int]) -> tuple[list[str], list[int]]:
@@ -110,16 +107,13 @@ def _drawn(kind: str, rng: random.Random) -> str:
     return f"{rng.choice(adjectives)}-{rng.choice(nouns)}"
 
 
-def _filling(
-    options: RulerOptions,
-    rng: random.Random,
-    sentences: Callable[[], Sequence[Sentence]],
-    needle: Callable[[str, str], str],
-) -> Filling:
-    if options.type_haystack == "essay":
-        return Filling(cycle(sentences()), lambda some, _pieces: [" " + " ".join(some)])
-    if options.type_haystack == "noise":
-        return noise()
+def essays(sentences: Sequence[Sentence]) -> Filling:
+    """The sentences of essays, from the first one again after the last."""
+    return Filling(cycle(sentences), lambda some, _pieces: [" " + " ".join(some)])
+
+
+def _lines_like(options: RulerOptions, rng: random.Random, needle: Callable[[str, str], str]) -> Filling:
+    """Lines like the needles, each sample's own."""
     lines = (needle(_drawn(options.type_needle_k, rng), _drawn(options.type_needle_v, rng)) for _ in count())
     cut = _pieces_of_lines if (options.type_needle_k, options.type_needle_v) == ("words", "numbers") else _lines
     return Filling((tuple(islice(lines, LINES)) for _ in count()), cut)

@@ -20,7 +20,7 @@ from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
 from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.extensions import Extensions
-from pytest_slm.kinds.choices import LETTERS, Question, QuestionKind, choose
+from pytest_slm.kinds.choices import LETTERS, Question, QuestionKind, likeliest
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.kinds.options import check_inside
@@ -106,7 +106,7 @@ class Positions(QuestionKind[PositionsOptions]):
             labels=tuple({"rotation": turn, "choice": pair[1].strip()} for turn, pair in asked),
         )
         likely = [[answer.logprob for answer in answers[turn * n : (turn + 1) * n]] for turn in range(n)]
-        places = [choose("acc_letters", sample, of_turn) for of_turn in likely]
+        places = [next(iter(likeliest("acc_letters", sample, of_turn)), None) for of_turn in likely]
         if None in places:
             told = "no letter of an option is among the likeliest tokens, and of others the server tells nothing"
             return Verdict(value=None, answer="", explanation=told)
