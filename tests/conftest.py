@@ -69,6 +69,7 @@ MARKS_OF_FIXTURES = {
 }
 SLOW_MARKS = ("engine", "browser", "subprocess")
 SLOW = (
+    *("docs_checks/", "site/guides/"),
     *("backends/", "data/", "end_to_end/", "hosts/", "lm_eval/", "sandbox/", "kinds/test_functions", "models/test_hub"),
     *("models/test_resolve", "registry/test_fuzz", "site/test_build", "site/test_site_pages", "suites/", "generators/"),
     *(

@@ -151,6 +151,17 @@ def test_faults_of_a_finished_site_are_told(tmp_path):
     ]
 
 
+def test_navigations_have_names_of_their_own(tmp_path):
+    navigations = '<nav class="md-path" aria-label="Navigation"></nav><nav aria-labelledby="__nav_2_7_label"></nav>'
+    known = '<label id="__nav_3_label">Deploy</label><nav aria-labelledby="__nav_3_label"></nav>'
+    (tmp_path / "a.html").write_text(f'<meta charset="utf-8">{navigations}{known}', "utf-8")
+    finish(tmp_path)
+    text = (tmp_path / "a.html").read_text("utf-8")
+    assert 'aria-label="Breadcrumbs"' in text
+    assert '<nav aria-label="Section 2.7">' in text
+    assert '<nav aria-labelledby="__nav_3_label">' in text
+
+
 def test_a_folder_that_is_none_of_documentation_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"no docs\.toml in it"):
         build_docs(tmp_path, tmp_path / "out")
