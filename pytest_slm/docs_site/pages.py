@@ -93,7 +93,9 @@ def _named(text: str) -> str:
     def label(found: re.Match[str]) -> str:
         name = found.group(1)
         number = name.removeprefix("__nav_").removesuffix("_label").replace("_", ".")
-        return found.group() if f'id="{name}"' in text else f'aria-label="Section {number}"'
+        said = re.search(rf'id="{name}"[^>]*>(.*?)</label>', text, re.DOTALL)
+        has_words = said is not None and re.sub(r"<[^>]*>", "", said.group(1)).strip()
+        return found.group() if has_words else f'aria-label="Section {number}"'
 
     text = text.replace('<nav class="md-path" aria-label="Navigation"', '<nav class="md-path" aria-label="Breadcrumbs"')
     return re.sub(r'aria-labelledby="(__nav_[0-9_]+_label)"', label, text)
