@@ -20,6 +20,7 @@ Work = Callable[[Any, Any], Any]
 """From what all orders have in common and one order to an answer, all of them plain JSON."""
 TASKS = {
     "reports": "pytest_slm.registry.folder.pieces:answer",
+    "models": "pytest_slm.registry.folder.checking:answer",
     "pages": "pytest_slm.site.models:answer",
 }
 """What a process can be told to do, by name."""

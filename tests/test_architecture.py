@@ -173,6 +173,7 @@ READING_OTHERWISE = {
     "machine/kills": "the kernel's log, which is asked not to wait",
     "machine/devices": "ships with the package",
     "registry/schema": "ships with the package",
+    "handbook/pages/terms": "ships with the package",
     "site/render": "ships with the package",
     "sandbox/runner": "ships with the package",
     "models/packages": "what pip wrote of a distribution",

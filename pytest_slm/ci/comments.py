@@ -19,6 +19,16 @@ MAY_WRITE = ("admin", "write")
 """What the API tells of who may push (`maintain` is `write` there); `triage` and `read` are not enough."""
 
 
+class NotFollowedError(SlmError):
+    """A command that is not followed. ``answered``: its writer may give commands, and is told why."""
+
+    slug = "ci-comment"
+
+    def __init__(self, why: str, *, answered: bool) -> None:
+        super().__init__(f"not done: {why}")
+        self.answered = answered
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """A command that was given: ``head`` is the commit that it is about, ``measured`` the run whose results it
@@ -41,7 +51,7 @@ def parse(body: object) -> tuple[str, str | None] | None:
 def command_of(github: GitHub, job: Job) -> Command | None:
     """The command of the comment that started the job; None where the comment is none.
 
-    Raises SlmError (ci-comment) with the reason where it may not be given, or is not about what its writer has seen.
+    Raises NotFollowedError with the reason where it may not be given, or is not about what its writer has seen.
     """
     event = job.event
     if job.event_name != "issue_comment" or event.get("action") != "created":
@@ -58,7 +68,7 @@ def command_of(github: GitHub, job: Job) -> Command | None:
     pull = pull_of(github, job.pull)
     _check_pull(job, pull, name)
     if named is not None and named != pull.head:
-        raise _no(f"the head is {pull.head}, not {named}; somebody has pushed. Look at it again")
+        raise _late(f"the head is {pull.head}, not {named}; somebody has pushed. Look at it again")
     _check_seen(status_of(github, job, pull.head, "submission"), created, named)
     measured = _measured(github, job, pull.head) if name == "publish-results" else None
     return Command(name=name, pull=pull.number, head=pull.head, comment=comment, user=user, measured=measured)
@@ -99,24 +109,24 @@ def _check_writer(github: GitHub, job: Job) -> str:
 
 def _check_pull(job: Job, pull: Pull, name: str) -> None:
     if pull.base_repo.lower() != job.repo.lower() or pull.base != job.default_branch:
-        raise _no(f"the pull request is not for {job.default_branch}")
+        raise _late(f"the pull request is not for {job.default_branch}")
     if pull.state != "open" and not (pull.merged and name == "publish-results"):
-        raise _no("the pull request is closed")
+        raise _late("the pull request is closed")
 
 
 def _check_seen(status: Status | None, created: str, named: str | None) -> None:
     """The commit was looked at before the comment was written: who comments after a push may not have seen it. The time
     of a status is GitHub's; that of a commit is whatever its author says."""
     if status is None or status.state != "success":
-        raise _no("its submission is not in order, or nobody has looked at this commit yet; see the comment about it")
+        raise _late("its submission is not in order, or nobody has looked at this commit yet; see the comment about it")
     if named is None and not before(status.created_at, created):
-        raise _no("there was a push shortly before the comment; look at it again, and comment again")
+        raise _late("there was a push shortly before the comment; look at it again, and comment again")
 
 
 def _measured(github: GitHub, job: Job, head: str) -> int:
     status = status_of(github, job, head, "full-benchmark")
     if status is None or status.state != "success" or status.run is None:
-        raise _no("there are no results of this commit; /full-benchmark makes them")
+        raise _late("there are no results of this commit; /full-benchmark makes them")
     return status.run
 
 
@@ -127,5 +137,9 @@ def head_named(text: str) -> str:
     return text
 
 
-def _no(why: str) -> SlmError:
-    return SlmError(f"not done: {why}", slug="ci-comment")
+def _no(why: str) -> NotFollowedError:
+    return NotFollowedError(why, answered=False)
+
+
+def _late(why: str) -> NotFollowedError:
+    return NotFollowedError(why, answered=True)

@@ -35,6 +35,8 @@ class QuantizationPlan:
     cells: int = 0
     seconds: float = 0.0
     unknown: int = 0
+    why: str = ""
+    """Why the first of these is not known."""
     shards: int = 1
     reason: str = ""
 
@@ -59,7 +61,14 @@ class Jobs:
     @property
     def quantizations(self) -> str:
         """As JSON of one line."""
-        return json.dumps([{"quantization": plan.name, "id": plan.number} for plan in self._measured])
+        return json.dumps(
+            [{"quantization": plan.name, "id": plan.number, "count": plan.shards} for plan in self._measured]
+        )
+
+    @property
+    def count(self) -> int:
+        """How many reports there will be."""
+        return len(self._measured)
 
     @property
     def _measured(self) -> list[QuantizationPlan]:
@@ -76,9 +85,11 @@ class Jobs:
         ]
         yield from table(("quantization", "cells", "predicted", "of unknown length", "shards"), rows)
         yield ""
-        yield from (
-            f"- {escaped(plan.name)} is not measured: {escaped(plan.reason)}" for plan in self.plans if plan.reason
-        )
+        for plan in self.plans:
+            if plan.reason:
+                yield f"- {escaped(plan.name)} is not measured: {escaped(plan.reason)}"
+            elif plan.why:
+                yield f"- {escaped(plan.name)}: of unknown length is, say, {escaped(plan.why)}"
 
 
 def jobs(order: Order, path: Path, plan: Planner, *, minutes: float, offline: bool, options: Mapping[str, Any]) -> Jobs:
@@ -115,6 +126,7 @@ def _planned(
         cells=len(found.items),
         seconds=sum(item.seconds or 0.0 for item in found.items),
         unknown=sum(item.seconds is None for item in found.items),
+        why=next((f"{item.item}: {item.reason}" for item in found.items if item.seconds is None), ""),
     )
 
 

@@ -83,6 +83,12 @@ Asks the Hub for licence, files, sizes, downloads and more of each model in feat
 models.yaml and stats.json; what cannot be read stays as it was. The token is that of HF_TOKEN, if it is set.""",
         "hub sync --data docs-site/data --requests 300",
     ),
+    "hub pages": (
+        """\
+Replaces DIR by a page for each model (how to run it, what was measured, memory, devices, licence) and lists of them,
+in one step; a folder that is not empty and was not made by this command is never touched.""",
+        "hub pages --registry registry -o docs-site/models",
+    ),
     "report": (
         """\
 Makes report.html and samples.html of one run from its report.json and its samples, as pytest does at the end

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slm.cli.say import say, warn
 
-DATA = Path("docs-site/data")
+DATA, PAGES = Path("docs-site/data"), Path("docs-site/models")
 
 
 def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
@@ -28,6 +28,18 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
         "--patience", type=_number, default=600, metavar="SECONDS", help="of waiting for a busy Hub (default: 600)"
     )
     sync.set_defaults(run=_sync)
+
+    pages = verbs.add_parser("pages", help="data files and a registry -> Markdown pages", **taught("hub pages"))
+    pages.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=f"the data files (default: {DATA})")
+    pages.add_argument("--registry", type=Path, metavar="DIR", help="a registry, for what was measured here")
+    pages.add_argument(
+        "-o", "--output", type=Path, default=PAGES, metavar="DIR", help=f"folder to replace (default: {PAGES})"
+    )
+    pages.add_argument(
+        "--repository", default="", metavar="URL", help="the hub's repository on GitHub, for notebooks in Colab"
+    )
+    pages.add_argument("--site", default="", metavar="URL", help="the registry's pages, seen from a model's page")
+    pages.set_defaults(run=_pages)
 
 
 def _number(text: str) -> int:
@@ -57,4 +69,18 @@ def _sync(arguments: argparse.Namespace) -> int:
         f"{arguments.data}: {done.models} models, {done.read} read, {done.changes} changes, {done.asked} questions"
         f"{waiting}; {'written: ' + ', '.join(done.written) if done.written else 'nothing differs'}"
     )
+    return 0
+
+
+def _pages(arguments: argparse.Namespace) -> int:
+    from pytest_slm.handbook.pages import build_pages
+
+    n = build_pages(
+        arguments.data,
+        arguments.output,
+        registry=arguments.registry,
+        repository=arguments.repository,
+        site=arguments.site,
+    )
+    say(f"{arguments.output}: {n} pages")
     return 0

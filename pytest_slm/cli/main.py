@@ -42,7 +42,7 @@ examples:
   pytest-slm submit org/name                              write a submission of a model on the Hub
   pytest-slm validate submissions/*.yml                   is this submission in order?
   pytest-slm data pull ./mirror --suite reasoning,math    fetch the data that suites read, for --slm-data=./mirror
-  pytest-slm hub sync                                     facts of listed models from the Hub; `hub pages` of them
+  pytest-slm hub sync                                     what the Hub says of listed models; `hub pages` shows it
   pytest-slm quantize ./model-F16.gguf --to Q8_0,Q4_0     make further quantizations of a model
   pytest-slm docs build docs-site -o guides               pages of documentation -> their site
   pytest-slm devices                                      what the engines here can compute on
@@ -162,7 +162,9 @@ def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.publish import public_samples
 
     samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
-    pages = build_site(arguments.registry, arguments.output, arguments.address, samples, _guides(arguments.guides))
+    pages = build_site(
+        arguments.registry, arguments.output, arguments.address, samples, guides=_guides(arguments.guides)
+    )
     say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
     return 0
 

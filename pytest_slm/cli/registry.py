@@ -105,10 +105,9 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from pytest_slm.registry import read_registry
-    from pytest_slm.registry.rows.changes import changes
+    from pytest_slm.registry.folder import differences
 
-    found = changes(read_registry(arguments.old), read_registry(arguments.new))
+    found = differences(arguments.old, arguments.new)
     for change in found:
         say(change)
     if not found:

@@ -27,6 +27,7 @@ from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import CutPrompts, Cuts, SuiteFacts, ThinkingCounts
 from pytest_slm.registry.points import AggregateScore as AggregateScore
 from pytest_slm.registry.points import Composite as Composite
+from pytest_slm.registry.points import PastResult as PastResult
 from pytest_slm.registry.points import ScoresElsewhere as ScoresElsewhere
 from pytest_slm.registry.points import TaskScore as TaskScore
 from pytest_slm.registry.points import UseCase as UseCase
@@ -135,6 +136,8 @@ class QuantizationEntry(Record):
     aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
     elsewhere: tuple[ScoresElsewhere, ...] = ()
     items: tuple[Item, ...] = ()
+    history: tuple[PastResult, ...] = ()
+    """What each of its runs gave by itself, where several on one machine measured the same."""
 
 
 @dataclass(frozen=True, kw_only=True)

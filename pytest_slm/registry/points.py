@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_slm.core.record import Inside, Name, Record, RecordError
+from pytest_slm.core.record import FileName, Inside, Name, Record, RecordError, Time
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import Cuts
 
@@ -162,3 +162,34 @@ class ScoresElsewhere(Record):
     machine: str | None
     use_cases: Mapping[Name, UseCase] = field(default_factory=dict)
     aggregates: Mapping[Name, AggregateScore] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastResult(Record):
+    """One number of one report: the score of a use case in ``points``, or a speed. ``what`` is its name (``rag``,
+    ``tps_output``, ``ttft_ms``), ``of`` at which length, ``versions`` those of its tasks, ``used`` whether the file's
+    present number comes from this report, too."""
+
+    what: Name
+    suite: Name
+    unit: str
+    value: float
+    interval: Interval | None
+    n: int
+    of: str = ""
+    coverage: float | None = None
+    mode: str
+    limit: int | None
+    settings: str
+    machine: str | None
+    engine: str | None
+    versions: Mapping[str, int] = field(default_factory=dict)
+    report: Inside
+    run_id: FileName
+    finished: Time
+    used: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n < 1:
+            raise RecordError(f"n: a number of {self.n} samples does not exist")

@@ -9,6 +9,7 @@ from pytest_slm.core.record import RecordError, utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
 from pytest_slm.registry.entry import AggregateScore, Item, Published, QuantizationEntry, Rate, ScoresElsewhere, UseCase
+from pytest_slm.registry.history import past_results
 from pytest_slm.registry.scores import Stratum, aggregates, named, server_of, use_cases
 from pytest_slm.registry.store import StoredReport
 
@@ -73,6 +74,12 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     weights = _weights(runs[0])
     runs = [run for run in runs if _weights(run) == weights]
     detected = [run.detected for run in runs if run.detected]
+    # Of one machine alone nothing is left beside the best.
+    several = len({stratum.machine for stratum in mine}) > 1
+    elsewhere = _elsewhere(best, [s for s in mine if _weights(s.runs[0].run) == weights]) if several else ()
+    used = {(item.suite, item.report) for item in items if item.outcome in MEASURED}
+    used |= {(case.suite, path) for one in elsewhere for case in one.use_cases.values() for path in case.reports}
+    same = [stored for stored in group if stored.run.quantization == name and _weights(stored.run) == weights]
     return QuantizationEntry(
         format=next((q.format for run in runs for q in run.submission.quantizations if q.name == name), "unknown"),
         size_bytes=next((d.file_size for d in detected if d.file_size), None),
@@ -83,11 +90,9 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
         server=mine[0].server,
         use_cases=cases,
         aggregates=best.totals,
-        # Of one machine alone nothing is left beside the best.
-        elsewhere=_elsewhere(best, [stratum for stratum in mine if _weights(stratum.runs[0].run) == weights])
-        if len({stratum.machine for stratum in mine}) > 1
-        else (),
+        elsewhere=elsewhere,
         items=items,
+        history=past_results(same, used),
     )
 
 

@@ -55,6 +55,8 @@ def load(name: Name) -> dict[str, Any]:
 
 def validate(name: Name, document: object, where: object) -> None:
     """Raises ReportError that names the place of the first difference between a document and its schema."""
+    if _fits(name, document):
+        return
     import jsonschema  # at use: writing a report does not need it
 
     validator = jsonschema.Draft202012Validator(load(name))
@@ -62,6 +64,24 @@ def validate(name: Name, document: object, where: object) -> None:
     if error is not None:
         slug = "report-invalid" if name == "report" else "registry-invalid"
         raise ReportError(f"{where}: {error.json_path}: {error.message:.200}", slug=slug)
+
+
+def _fits(name: Name, document: object) -> bool:
+    """Whether jsonschema-rs, where it is installed, finds nothing: it is hundreds of times as fast. What it finds,
+    jsonschema says in words."""
+    try:
+        import jsonschema_rs
+    except ImportError:
+        return False
+    try:
+        return bool(_compiled(name, jsonschema_rs).is_valid(document))
+    except ValueError:  # a value that it cannot take
+        return False
+
+
+@functools.cache
+def _compiled(name: Name, library: Any) -> Any:
+    return library.validator_for(load(name))
 
 
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
 from pytest_slm.registry.entry import Composite, Item, Rate, RegistryEntry, UseCase
@@ -16,6 +17,8 @@ from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.commands import FileCommands, file_commands
 from pytest_slm.site.model.context import ContextTable, context_table
 from pytest_slm.site.model.forest import Forest, comparisons, forest, most_precise
+from pytest_slm.site.model.history import History, history
+from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
 from pytest_slm.site.views import (
     Fact,
@@ -56,20 +59,6 @@ class ItemsView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportRow:
-    """One run report that the model's numbers come from, or that was left aside."""
-
-    path: str
-    sha256: str
-    quantization: str
-    mode: str
-    finished: str
-    engine: str
-    machine: str
-    state: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ModelView:
     """The whole page."""
 
@@ -100,10 +89,32 @@ class ModelView:
     """Name, number of items and address of the pages of the other quantizations."""
     reports: tuple[ReportRow, ...]
     hardware: tuple[tuple[str, tuple[Fact, ...]], ...]
+    history: History | None
+    parts: tuple[PartLink, ...] = ()
+    """Where its files do not fit on one page: all of its pages."""
+    reference: str = ""
+    """The file that others are compared with."""
 
 
-def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreRules) -> ModelView:
-    """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name."""
+@dataclass(frozen=True, kw_only=True)
+class PartLink:
+    """A page of a model with many files; ``href`` is empty for the one that it stands on."""
+
+    label: str
+    href: str
+
+
+def model_view(
+    entry: RegistryEntry,
+    addresses: Mapping[str, str],
+    rules: ScoreRules,
+    *,
+    found: Mapping[str, Comparisons] | None = None,
+    shown: Collection[str] | None = None,
+    parts: Sequence[PartLink] = (),
+) -> ModelView:
+    """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name.
+    ``shown`` are the quantizations of this page (None: all), ``found`` their comparisons where they are known."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit, case.settings)]
     # What is not from full runs may stand beside a rank that full runs have.
@@ -112,7 +123,9 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
     most = max((task.n for case in quick for task in case.benchmarks), default=0)
     expected = {name for profile in rules.profiles for name in profile.weights}
     machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
-    found, order = comparisons(entry, rules), _ordered(entry)
+    found = comparisons(entry, rules) if found is None else found
+    every = ordered(entry)
+    order = every if shown is None else [name for name in every if name in shown]
     return ModelView(
         name=entry.name,
         quantization=entry.quantization,
@@ -135,17 +148,22 @@ def model_view(entry: RegistryEntry, addresses: Mapping[str, str], rules: ScoreR
         compare=_compare(entry, order),
         columns=tuple(title_of(entry, name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in order),
-        machines=tuple(machine_section(entry, performance, order) for performance in machines),
+        machines=tuple(
+            machine_section(entry, performance, order)
+            for performance in machines
+            if performance.quantizations.keys() & set(order)
+        ),
         context=context_table(_measured(machines, order), entry.context_length),
         files=tuple(file_commands(entry, name) for name in order),
         items=items_view(entry, entry.quantization),
         other_items=tuple(
-            (name, len(entry.quantizations[name].items), addresses[name])
-            for name in _ordered(entry)
-            if name in addresses
+            (name, len(entry.quantizations[name].items), addresses[name]) for name in every if name in addresses
         ),
-        reports=_reports(entry),
+        reports=report_rows(entry, order),
         hardware=tuple((machine_name(data), facts(data)) for data in entry.provenance.machines.values()),
+        history=history(entry, order),
+        parts=tuple(parts),
+        reference=most_precise(entry),
     )
 
 
@@ -158,7 +176,7 @@ def _share(name: str, found: Rate | Composite, measured: Rate | UseCase, higher:
     return item_row(words(name), "", "passed", "", metric, quick=quick)
 
 
-def _ordered(entry: RegistryEntry) -> list[str]:
+def ordered(entry: RegistryEntry) -> list[str]:
     """The headline first, then from large to small."""
 
     def place(name: str) -> tuple[bool, float, str]:
@@ -269,29 +287,4 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         cut=item.answers_cut,
         censored=item.thinking.censored if item.thinking else 0,
         quick=sampled(item.mode, limit, settings),
-    )
-
-
-def _reports(entry: RegistryEntry) -> tuple[ReportRow, ...]:
-    return tuple(
-        ReportRow(
-            path=reference.path,
-            sha256=reference.sha256,
-            quantization=reference.quantization,
-            mode=reference.measured_as,
-            finished=numbers.day(reference.finished),
-            engine=reference.engine or "not known",
-            machine=reference.machine or "not known",
-            state=", ".join(
-                filter(
-                    None,
-                    (
-                        "used" if reference.used else "not used",
-                        "" if reference.complete else "not complete",
-                        "" if reference.revision == entry.revision else "other revision",
-                    ),
-                )
-            ),
-        )
-        for reference in entry.provenance.reports
     )

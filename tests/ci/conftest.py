@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -11,21 +13,17 @@ from typing import Any
 
 import pytest
 
+from pytest_slm.ci.artifacts import Origin, pack
 from pytest_slm.ci.github.client import GitHub
 from pytest_slm.ci.job import Job
 
 TOKEN = "ghs_notInAnyOutput"
 
 
-def _standin() -> ModuleType:
-    # import mode importlib: a package beside a conftest.py is found by nobody
-    import importlib.util
-
-    name, folder = "slm_github_standin", Path(__file__).parent / "standin"
+def _loaded(name: str, path: Path) -> ModuleType:
+    # import mode importlib: what stands beside a conftest.py is found by nobody
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
+        spec = importlib.util.spec_from_file_location(name, path)
         assert spec
         assert spec.loader
         sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -36,7 +34,26 @@ def _standin() -> ModuleType:
 @pytest.fixture(scope="session")
 def standin() -> ModuleType:
     """``tests/ci/standin``: its names and its server."""
-    return _standin()
+    return _loaded("slm_github_standin", Path(__file__).parent / "standin" / "__init__.py")
+
+
+@pytest.fixture
+def tiny_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package with two small GGUF files, which the submission of pull request 1 names."""
+    weights = _loaded("slm_small_weights", Path(__file__).parents[1] / "models" / "conftest.py")
+    site = tmp_path / "site-packages"
+    (site / "tiny_model").mkdir(parents=True)
+    (site / "tiny_model-1.0.dist-info").mkdir()
+    files = {"tiny-Q8_0.gguf": weights.gguf(), "tiny-F16.gguf": weights.gguf({"general.file_type": (4, 1)})}
+    for name, content in files.items():
+        (site / "tiny_model" / name).write_bytes(content)
+    record = "".join(f"tiny_model/{name},,\n" for name in files)
+    (site / "tiny_model-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
+    )
+    (site / "tiny_model-1.0.dist-info" / "RECORD").write_text(record)
+    monkeypatch.syspath_prepend(site)
+    return site
 
 
 @pytest.fixture(scope="session")
@@ -127,3 +144,38 @@ def outputs(tmp_path: Path) -> Callable[[], dict[str, str]]:
         return dict(line.split("=", 1) for line in lines)
 
     return read
+
+
+@pytest.fixture
+def zipped(tmp_path: Path) -> Callable[..., bytes]:
+    """The archive of a folder, as the runner makes it of what a job hands over."""
+
+    def make(folder: Path) -> bytes:
+        path = tmp_path / "made.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            for one in sorted(folder.rglob("*")):
+                if one.is_file():
+                    packed.write(one, one.relative_to(folder).as_posix())
+        return path.read_bytes()
+
+    return make
+
+
+@pytest.fixture
+def handed_over(
+    tmp_path: Path, standin: ModuleType, zipped: Callable[..., bytes], factory: ModuleType
+) -> Callable[..., bytes]:
+    """The archive of a report that a job has measured; changes are those of its origin."""
+
+    def make(quantization: str = "Q8_0", *, run: Any = None, origin_run: int = 55, **changes: Any) -> bytes:
+        known = {"repo": standin.REPO, "run": origin_run, "pull": 1, "head": standin.HEAD, "kind": "report"}
+        folder = tmp_path / f"handed-over-{len(list(tmp_path.glob('handed-over-*')))}"
+        made = run or factory.make_run(
+            quantization, slug="tiny", name="Tiny", hf_repo="org/tiny", run_id="r1", suites=("reasoning",)
+        )
+        samples = factory.make_samples(made)
+        factory.store_run(folder / "reports", factory.agreeing(made, samples), samples)
+        pack(folder, Origin(**{**known, "quantization": quantization, **changes}))
+        return zipped(folder)
+
+    return make

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pytest_slm.handbook.facts import HubModel, HubStats
+from pytest_slm.handbook.facts import HubModel, HubModels, HubStats
 from pytest_slm.handbook.featured import Featured, FeaturedList
 from pytest_slm.handbook.storing import read_models, read_stats
 
@@ -200,3 +200,16 @@ def _known(repo: str) -> HubModel:
 
     found = model_of(repo, ModelInfo(**told(repo)), HubModel(repo=repo, tasks=("chat",), featured=True))
     return configured(found, CONFIG, repo)
+
+
+@pytest.fixture
+def pages() -> Callable[..., dict[str, str]]:
+    """Makes all pages of some models."""
+    from pytest_slm.handbook.pages.build import all_pages
+
+    def make(*models: HubModel, stats: HubStats | None = None, **options: Any) -> dict[str, str]:
+        titles = {"chat": "Chat and instructions"}
+        featured = options.pop("featured", FeaturedList(task_titles=titles))
+        return dict(all_pages(HubModels(models=models), stats or HubStats(synced="2026-11-30"), featured, **options))
+
+    return make

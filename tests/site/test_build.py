@@ -292,7 +292,7 @@ def test_ids_and_names_of_a_registry_cannot_choose_where_a_page_lies(tmp_path, f
 
 def test_a_page_outside_of_the_site_is_never_written(tmp_path, registry_file, runs, monkeypatch):
     # the second line, should a name get through
-    monkeypatch.setattr("pytest_slm.site.build.site_pages", lambda *_: {"../../out.html": "x"})
+    monkeypatch.setattr("pytest_slm.site.build.wide_pages", lambda *_: {"../../out.html": "x"})
     with pytest.raises(ReportError, match=r"cannot be written.*outside of its folder"):
         build_site(registry_file(runs[:1]), tmp_path / "deep" / "site")
     assert not list(tmp_path.rglob("*.html"))

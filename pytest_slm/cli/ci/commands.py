@@ -48,12 +48,13 @@ def add_command(commands: Any) -> None:
     measure.add_argument("--shard", metavar="I/N", help="measure a part for the store, I from 1 to N")
     measure.add_argument("--cells", type=Path, metavar="DIR", help="the store of what shards have measured")
     measure.add_argument("--machine", type=Path, metavar="FILE", help="the declaration of this machine, if it has one")
-    measure.add_argument("pytest", nargs=argparse.REMAINDER, metavar="-- OPTIONS", help="further options of pytest")
+    measure.add_argument("pytest", nargs="*", metavar="OPTION", help="further options of pytest, behind --")
     collect = step("collect", "artifacts of a run, checked and put together", _collect)
     _order(collect)
     _folder(collect, "--output", "the store of a quantization, or the reports and comment.md")
     collect.add_argument("--cells", metavar="Q", help="collect the cells of this quantization instead of the reports")
     collect.add_argument("--shards", type=int, default=1, metavar="N", help="how many there should be")
+    collect.add_argument("--expected", type=int, metavar="N", help="reports that there should be (default: of all)")
     publish = step("publish", "merge the pull request, add its reports, make registry and pages", _publish)
     _folder(publish, "--repository", "a checkout whose origin is pushed to")
     _folder(publish, "--site", "the pages")
@@ -117,12 +118,19 @@ def _submission(arguments: argparse.Namespace, job: Job) -> int:
 
 
 def _command(arguments: argparse.Namespace, job: Job) -> int:
-    from pytest_slm.ci.comments import command_of
+    from pytest_slm.ci.comments import NotFollowedError, command_of
     from pytest_slm.ci.github.pulls import offered
     from pytest_slm.ci.orders import MODES, write_order
+    from pytest_slm.terminal.markdown import escaped
 
     github = job.github(os.environ)
-    command = command_of(github, job)
+    try:
+        command = command_of(github, job)
+    except NotFollowedError as error:
+        if error.answered:
+            _write(arguments.output / "answer.md", escaped(error.args[0]))
+            job.put(refused=True)
+        raise
     if command is None:
         say("no command")
         job.put(command="")
@@ -143,7 +151,7 @@ def _matrix(arguments: argparse.Namespace, job: Job) -> int:
     options = {"data": arguments.data, "suites": arguments.suite.split(",") if arguments.suite else ()}
     found = jobs(order, path, plan, minutes=arguments.minutes, offline=arguments.offline, options=options)
     job.tell(found.markdown())
-    job.put(quantizations=found.quantizations, shards=found.shards)
+    job.put(quantizations=found.quantizations, shards=found.shards, count=found.count)
     say(found.markdown())
     return 0
 
@@ -161,21 +169,23 @@ def _measure(arguments: argparse.Namespace, job: Job) -> int:
 
     order, path = read_order(arguments.order, job)
     shard = None if arguments.shard is None else Shard.of(arguments.shard, {})
-    origin = Origin(
-        repo=job.repo,
-        run=job.run_id,
-        pull=order.pull,
-        head=order.head,
-        kind="report" if shard is None else "cells",
-        quantization=arguments.quantization,
-        shard=shard.index if shard else 0,
-    )
+    try:
+        origin = Origin(
+            repo=job.repo,
+            run=job.run_id,
+            pull=order.pull,
+            head=order.head,
+            kind="report" if shard is None else "cells",
+            quantization=arguments.quantization,
+            shard=shard.index if shard else 0,
+        )
+    except ValueError as error:
+        raise UsageError(f"--quantization: {error}", slug="ci-environment") from None
     machine = load_machine(arguments.machine) if arguments.machine else None
-    more = arguments.pytest[1:] if arguments.pytest[:1] == ["--"] else arguments.pytest
     line = told(order, path, origin, arguments.output, count=shard.count if shard else 1, cells=arguments.cells)
     # Energy is that of a whole benchmark; a shard's would be counted twice by who adds them up.
     whole = order.mode == "full" and shard is None
-    energy = measure([*line, *more], os.environ, arguments.output, energy=whole, machine=machine)
+    energy = measure([*line, *arguments.pytest], os.environ, arguments.output, energy=whole, machine=machine)
     if energy is not None:
         say(energy)
     manifest = pack(arguments.output, origin)
@@ -206,9 +216,10 @@ def _collect(arguments: argparse.Namespace, job: Job) -> int:
     text = markdown(found, source)
     _write(arguments.output / "comment.md", text)
     job.tell(text)
-    missing_ones = len(submission.quantizations) - len(found)
-    job.put(state="failure" if missing_ones else "success", line=f"{len(found)} quantizations measured")
-    say(f"{arguments.output}: {len(found)} reports" + (f", {missing_ones} missing" if missing_ones else ""))
+    expected = arguments.expected or len(submission.quantizations)
+    line = f"{len(found)} of {expected} quantizations measured"
+    job.put(state="success" if len(found) == expected else "failure", line=line)
+    say(f"{arguments.output}: {line}")
     return 0
 
 

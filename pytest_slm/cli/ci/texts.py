@@ -23,13 +23,13 @@ it with the headers of its weights. Writes comment.md, and the outputs `state` a
         """\
 Takes a new comment that is nothing but /quick-test, /full-benchmark or /publish-results (and maybe a commit) for
 a command, if a person with write permission wrote it about a commit that was looked at before. Writes the order, and
-the outputs `command`, `head` and `measured`.""",
+the outputs `command`, `head` and `measured`; answer.md where a maintainer's command is not followed.""",
         "ci command --output order",
     ),
     "ci matrix": (
         """\
-Plans every quantization as `pytest --slm-plan` does. The outputs `quantizations` and `shards` are matrices; a full run
-that is predicted to take longer than --minutes is cut into shards.""",
+Plans every quantization as `pytest --slm-plan` does. The outputs `quantizations` and `shards` are matrices, and
+`count` is the number of reports; a full run that is predicted to take longer than --minutes is cut into shards.""",
         "ci matrix --order order --minutes 240",
     ),
     "ci measure": (

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, Registry, RegistryEntry, ReportReference
 from pytest_slm.registry.performance import SUITE
-from pytest_slm.registry.points import AggregateScore, UseCase
+from pytest_slm.registry.points import AggregateScore, PastResult, UseCase
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.row import Row
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
@@ -58,7 +58,8 @@ RESULT: Mapping[str, type] = {
 
 def table(registry: Registry) -> Iterator[dict[str, Any]]:
     """All results, in the order of models, quantizations and machines. ``kind`` says what a row is: ``item`` (a task's
-    variant, shares from 0 to 1), ``use_case`` and ``aggregate`` (points from 0 to 100), or ``speed``."""
+    variant, shares from 0 to 1), ``use_case`` and ``aggregate`` (points from 0 to 100), ``speed``, or ``history``: what
+    one of several runs gave by itself."""
     for entry in registry.models:
         reports = {reference.path: reference for reference in entry.provenance.reports}
         for row in entry_rows(entry):
@@ -94,6 +95,24 @@ def _of_row(row: Row, entry: RegistryEntry, reports: Mapping[str, ReportReferenc
         for task, metric, quantity in _quantities(row.speed):
             measure = {"kind": "speed", "suite": SUITE, "task": task, "metric": metric}
             yield {**about, **measure, **of, **_quantity(quantity)}
+    for past in entry.quantizations[row.quantization].history:
+        if (past.machine or "") == row.machine:
+            yield {**about, "kind": "history", **_past(past), **_origin(reports.get(past.report))}
+
+
+def _past(one: PastResult) -> dict[str, Any]:
+    return {
+        "suite": one.suite,
+        "metric": one.what,
+        "variant": one.of or None,
+        "value": one.value,
+        **_ends(one.interval),
+        "n": one.n,
+        "unit": one.unit,
+        "higher_is_better": one.unit != "ms",
+        "coverage": one.coverage,
+        "mode": one.mode,
+    }
 
 
 def _origin(reference: ReportReference | None) -> dict[str, Any]:

@@ -147,10 +147,11 @@ def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, tok
         fresh_path(path, token).unlink(missing_ok=True)  # of a first look, at some of its reports
     else:
         write_new(fresh_path(path, token), content)
-    return MadeModel(indexed=indexed, totals=tuple(_totals(entry)))
+    return MadeModel(indexed=indexed, totals=tuple(made_totals(entry)))
 
 
-def _totals(entry: RegistryEntry) -> Iterable[Total]:
+def made_totals(entry: RegistryEntry) -> Iterable[Total]:
+    """Its aggregates, with all that their places depend on."""
     for row in entry_rows(entry):
         for one in candidates(row):
             profile = one.key[3]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
 from pytest_slm.core.record import RecordError
-from pytest_slm.errors import ReportError, SlmError
+from pytest_slm.errors import ReportError
 from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryEntry
-from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, ModelFile, model_path
-from pytest_slm.registry.rows.ranking import rank
-from pytest_slm.registry.schema import validate
+from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, ModelFile, Standing, model_path
+from pytest_slm.registry.rows.placing import Place
+from pytest_slm.registry.rows.ranking import rank, with_places
+from pytest_slm.registry.rows.standings import Placed
 from pytest_slm.registry.store import parse_json, read_json
 
 _AGAIN = "Make it again: pytest-slm registry build REPORTS -o DIR"
@@ -56,6 +57,18 @@ def read_model(folder: Path, model: IndexedModel, *, items: bool = True) -> Regi
     return entry
 
 
+def read_placed(folder: Path, model: IndexedModel, standings: Iterable[tuple[str, Standing]]) -> RegistryEntry:
+    """The entry of one model, with its places by profile as the index has them."""
+    found = {}
+    for profile, one in standings:
+        place = None
+        if one.rank is not None:
+            between = one.rank_interval or (one.rank, one.rank)
+            place = Place(rank=one.rank, rank_interval=between, tier=one.tier or 0, corrected=one.corrected)
+        found[one.model, one.quantization, one.machine, profile] = Placed(place, one.ranked, one.unranked)
+    return with_places(read_model(folder, model), found)
+
+
 def check_file(folder: Path, model: IndexedModel) -> bytes:
     """The bytes of a model's file. Raises ReportError where they are not those that the index means."""
     path = folder / model_path(model.id)
@@ -78,27 +91,6 @@ def _drop_items(document: Mapping[str, Any]) -> None:
     for quantization in quantizations.values() if isinstance(quantizations, dict) else ():
         if isinstance(quantization, dict):
             quantization.pop("items", None)
-
-
-def check_registry(folder: Path) -> tuple[SlmError, ...]:
-    """Everything that is wrong with a registry: each file against its hash, its records and its JSON Schema."""
-    return tuple(_problems(folder))
-
-
-def _problems(folder: Path) -> Iterator[SlmError]:
-    try:
-        index = read_index(folder)
-        validate("index", read_json(folder / INDEX), folder / INDEX)
-    except SlmError as error:
-        yield error
-        return
-    for model in index.models:
-        path = folder / model_path(model.id)
-        try:
-            read_model(folder, model)
-            validate("model", read_json(path), path)
-        except SlmError as error:
-            yield error
 
 
 def _check_version(path: Path, version: object) -> None:

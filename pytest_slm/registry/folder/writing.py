@@ -149,8 +149,8 @@ def totals_of(index: Index) -> dict[str, list[Total]]:
                 coverage=one.coverage,
                 chance=one.chance,
                 reason="" if one.outdated else one.unranked,
-                versions=index.versions[one.versions],
-                basis=index.bases[one.basis],
+                versions=index.versions[one.versions] if one.versions >= 0 else {},
+                basis=index.bases[one.basis] if one.basis >= 0 else "",
             )
             found.setdefault(one.model, []).append(total)
     return {model: sorted(mine, key=lambda one: (one.quantization, one.machine)) for model, mine in found.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,15 +39,18 @@ class Change(Record):
 def changes(old: Registry, new: Registry) -> tuple[Change, ...]:
     """All differences, in the order of rows."""
     before, after = ({row.id: row for row in rows(registry)} for registry in (old, new))
-    found = []
+    return tuple(changed_rows(before, after))
+
+
+def changed_rows(before: Mapping[str, Row], after: Mapping[str, Row]) -> Iterator[Change]:
+    """The differences of rows by their ids."""
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
-            found.append(Change(kind="added", row=name, name=after[name].name))
+            yield Change(kind="added", row=name, name=after[name].name)
         elif name not in after:
-            found.append(Change(kind="removed", row=name, name=before[name].name))
+            yield Change(kind="removed", row=name, name=before[name].name)
         else:
-            found += _changed(before[name], after[name])
-    return tuple(found)
+            yield from _changed(before[name], after[name])
 
 
 Number = tuple[float | None, Interval | None]

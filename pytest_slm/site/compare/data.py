@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import MEASURED
-from pytest_slm.registry.entry import Item, QuantizationEntry, Registry, RegistryEntry
+from pytest_slm.registry.entry import Item, QuantizationEntry, RegistryEntry
 from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import numbers
 from pytest_slm.site.render import scripted_page
@@ -28,17 +28,24 @@ def compare_page() -> str:
     return scripted_page("compare.html", *SCRIPTS)
 
 
-def compare_files(registry: Registry) -> Mapping[str, str]:
-    """The scripts with data, by path."""
-    found, listed = {}, []
-    for entry in registry.models:
-        kinds = [name for name, one in entry.quantizations.items() if has_file(one)]
-        for name in kinds:
-            data = _file(entry, name, registry.rules)
-            found[f"compare/{entry.id}/{file_key(name)}.js"] = _call("slmFile", data)
-        if kinds:
-            listed.append([entry.id, entry.name, [[file_key(name), name] for name in kinds]])
-    return {**found, "compare/index.js": _call("slmIndex", listed)}
+def model_scripts(entry: RegistryEntry, rules: ScoreRules) -> dict[str, str]:
+    """The scripts with the data of a model's files, by path."""
+    return {
+        f"compare/{entry.id}/{file_key(name)}.js": _call("slmFile", _file(entry, name, rules))
+        for name, one in entry.quantizations.items()
+        if has_file(one)
+    }
+
+
+def listed(entry: RegistryEntry) -> list[Any] | None:
+    """What the list of files says of a model; None where it has nothing to be compared."""
+    kinds = [name for name, one in entry.quantizations.items() if has_file(one)]
+    return [entry.id, entry.name, [[file_key(name), name] for name in kinds]] if kinds else None
+
+
+def index_script(models: Iterable[list[Any] | None]) -> str:
+    """The list of all files that can be compared."""
+    return _call("slmIndex", [one for one in models if one is not None])
 
 
 def has_file(one: QuantizationEntry) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from pytest_slm.site.views import Fact, sampled, score_plot, words
 
 MOST = 60
 """Files in the table of a task; the plot has all of them."""
+TOUCHING = 4.0
+"""Pixels between the middles of two dots that can be told from a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +123,9 @@ def _facts(task: Task | None, found: Sequence[Found]) -> tuple[Fact, ...]:
 
 
 def strip(variant: str, found: Sequence[Found]) -> Strip:
-    """All files as dots; those within half a point of each other are stacked."""
-    stacks: dict[int, int] = {}
-    points = []
-    for one in found:
-        place = round(200 * (one.item.value or 0.0))
-        stacks[place] = stacks.get(place, 0) + 1
-        points.append((place * 5, stacks[place]))
+    """All files as dots; those within half a point of each other are stacked, and a line where they are so many that
+    their dots would touch."""
+    stacks = Counter(round(200 * (one.item.value or 0.0)) for one in found)
     highest = max(stacks.values())
     step = min(9.0, 90 / highest)
     height = math.ceil(step * highest) + 8
@@ -138,10 +137,16 @@ def strip(variant: str, found: Sequence[Found]) -> Strip:
         variant=variant,
         text=f"{len(found)} file{several or ','} {most} %"
         + ("" if chance is None else f"; chance {100 * chance:.3g} %"),
-        path="".join(f"M{x} {height - 4 - step * (n - 1):g}h0" for x, n in points),
+        path="".join(_stack(5 * place, height - 4, count, step) for place, count in sorted(stacks.items())),
         height=height,
         chance=None if chance is None else round(100 * chance, 2),
     )
+
+
+def _stack(x: int, bottom: int, count: int, step: float) -> str:
+    if step < TOUCHING and count > 1:
+        return f"M{x} {bottom}V{bottom - step * (count - 1):g}"
+    return "".join(f"M{x} {bottom - step * n:g}h0" for n in range(count))
 
 
 def _place(one: Found) -> tuple[object, ...]:

@@ -26,13 +26,13 @@ def files_script(rows: Sequence[Row], found: Sequence[Scale]) -> str:
     places = {model: number for number, model in enumerate(models)}
     machines = [(row.machine_title or "Machine not known", _place(row)) for row in rows]
     counted = Counter(place for _, place in machines)
-    order = sorted(counted, key=lambda place: (-counted[place], place))
+    order = {place: n for n, place in enumerate(sorted(counted, key=lambda place: (-counted[place], place)))}
     document = {
         "model": [places[row.model] for row in rows],
         **_words("quantization", [row.quantization for row in rows]),
         **_words("machine", [title for title, _ in machines]),
-        "place": [order.index(place) for _, place in machines],
-        "places": order,
+        "place": [order[place] for _, place in machines],
+        "places": list(order),
         "fits": [int(bool(row.fits)) for row in rows],
         "server": [int(bool(row.server)) for row in rows],
         "names": [row.name for row in models.values()],

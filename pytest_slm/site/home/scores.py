@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,11 +72,11 @@ def _basis(case: UseCase) -> tuple[object, ...]:
 def _scale(
     name: str, title: str, found: Mapping[str, tuple[Row, UseCase | AggregateScore, tuple[object, ...]]]
 ) -> Scale:
-    sizes: dict[str, int] = {}
+    bases = {key: str(basis) for key, (*_, basis) in found.items()}
+    sizes = Counter(bases.values())
     first: dict[str, UseCase | AggregateScore] = {}
-    for _, score, basis in found.values():
-        sizes[str(basis)] = sizes.get(str(basis), 0) + 1
-        first.setdefault(str(basis), score)
+    for key, (_, score, _) in found.items():
+        first.setdefault(bases[key], score)
 
     def place(basis: str) -> tuple[object, ...]:
         score = first[basis]
@@ -87,7 +88,7 @@ def _scale(
         name=name,
         title=title,
         groups=tuple(_told(first[basis]) for basis in sorted(order, key=order.__getitem__)),
-        marks={key: _mark(score, order[str(basis)]) for key, (_, score, basis) in found.items()},
+        marks={key: _mark(score, order[bases[key]]) for key, (_, score, _) in found.items()},
     )
 
 

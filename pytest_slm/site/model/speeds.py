@@ -80,7 +80,7 @@ def machine_section(entry: RegistryEntry, performance: Performance, order: list[
         title=machine_name(data),
         caution=caution(data),
         table=speed_table(rows),
-        front=pareto(entry, performance),
+        front=pareto(entry, performance, rows),
         plots=curves(rows),
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
         notes=machine_notes(rows),

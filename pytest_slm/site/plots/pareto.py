@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.statistics import Interval
@@ -80,8 +80,9 @@ def front(candidates: Sequence[Candidate]) -> dict[str, str]:
     return {one.name: next((other.name for other in ordered if other.beats(one)), "") for one in candidates}
 
 
-def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
-    """The plot of one machine's quantizations; None for fewer than two that can be compared.
+def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str] | None = None) -> Pareto | None:
+    """The plot of one machine's quantizations; None for fewer than two that can be compared. Of many, only those that
+    are ``shown`` and the best trade-offs are drawn; they are still compared with all.
 
     They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length and
     engine: a sample of 100 questions and all of them are two different measures.
@@ -104,7 +105,14 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
     profile, mode, limit, coverage, of, settings, _ = key
     word = sampled(mode, limit, settings)
     missing = sorted(set(entry.quantizations) - {one.name for one in candidates})
-    best = [name for name, beaten in front(candidates).items() if not beaten]
+    beaten = front(candidates)
+    best = [name for name, better in beaten.items() if not better]
+    drawn = [one for one in candidates if shown is None or one.name in shown or not beaten[one.name]]
+    others = len(candidates) - len(drawn)
+    absent = [
+        f"Without comparable numbers: {', '.join(missing)}." if missing else "",
+        f"Not drawn: {others} more, none of them a best trade-off." if others else "",
+    ]
     return Pareto(
         title="Size, speed and score",
         hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is a best "
@@ -112,14 +120,14 @@ def pareto(entry: RegistryEntry, performance: Performance) -> Pareto | None:
         profile=f"{words(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
         of=of,
         text=f"{len(candidates)} quantizations by speed, score and size. Best trade-offs: {', '.join(best)}",
-        rows=_rows(candidates),
-        x_ticks=tuple(Tick(at=50.0 * half, label=numbers.exact(_top(candidates) * half / 2)) for half in (0, 1, 2)),
+        rows=_rows(drawn, beaten),
+        x_ticks=tuple(Tick(at=50.0 * half, label=numbers.exact(_top(drawn) * half / 2)) for half in (0, 1, 2)),
         y_ticks=tuple(
             Tick(at=100 - 50.0 * half, label=numbers.exact(low + (high - low) * half / 2))
             for half in (0, 1, 2)
-            for low, high in [_range(candidates)]
+            for low, high in [_range(drawn)]
         ),
-        left_out=f"Without comparable numbers: {', '.join(missing)}." if missing else "",
+        left_out=" ".join(filter(None, absent)),
     )
 
 
@@ -138,8 +146,8 @@ def _range(candidates: Sequence[Candidate]) -> tuple[float, float]:
     return low, max(low + 10, min(100.0, 10.0 * math.ceil(max(bounds) / 10)))
 
 
-def _rows(candidates: Sequence[Candidate]) -> tuple[ParetoRow, ...]:
-    beaten, top, (low, high) = front(candidates), _top(candidates), _range(candidates)
+def _rows(candidates: Sequence[Candidate], beaten: Mapping[str, str]) -> tuple[ParetoRow, ...]:
+    top, (low, high) = _top(candidates), _range(candidates)
     largest = max(one.size for one in candidates)
 
     def y(score: float) -> float:

@@ -20,7 +20,7 @@ model:
   hf_repo: org/tiny
   parameters: "128"
   architecture: llama
-  license: mit
+  license: apache-2.0
   submitted_by: sam
   quantizations:
     - {name: Q8_0, format: gguf, source: "pkg:tiny-model", file: tiny-Q8_0.gguf}

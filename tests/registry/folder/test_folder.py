@@ -11,8 +11,9 @@ import pytest
 from pytest_slm.core.record import RecordError
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_folder, read_registry
-from pytest_slm.registry.folder import IndexedModel, building, check_registry, pieces, writing
+from pytest_slm.registry.folder import IndexedModel, building, check_registry, differences, pieces, writing
 from pytest_slm.registry.rows import rows
+from pytest_slm.registry.rows.changes import changes
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -213,6 +214,39 @@ def test_a_build_that_is_refused_leaves_nothing_behind(tmp_path, reports):
     with pytest.raises(ReportError, match="nothing written"):
         build_folder(reports, tmp_path / "new", now=NOW, strict=True)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("what", ["score", "rank", "unranked", "versions"])
+def test_a_ranking_that_is_not_that_of_the_scores_is_told(registry, what):
+    path = registry / "index.json"
+    index = json.loads(path.read_text("utf-8"))
+    first = index["ranking"]["marketplace"][0]
+    first[what] = {"score": 99.5, "rank": 2, "unranked": "because", "versions": -1}[what]
+    path.write_text(json.dumps(index), "utf-8")
+    (problem,) = check_registry(registry)
+    assert "the ranking is not what the scores make it" in str(problem)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_model_is_checked_whoever_does_it(registry, jobs):
+    for path in (registry / "models").iterdir():
+        path.write_text("{")
+    assert [problem.slug for problem in check_registry(registry, jobs)] == ["registry-torn"] * 2
+
+
+def test_what_differs_is_the_same_whether_all_models_are_read_or_not(tmp_path, registry, reports, factory):
+    shutil.copytree(registry, tmp_path / "old")
+    factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c", quality=0.9))
+    factory.store_run(reports, factory.make_run(slug="b", name="B", hf_repo="org/b", day=2, quality=0.1))
+    build_folder(reports, registry, now=NOW)
+    found = differences(tmp_path / "old", registry)
+    assert found == changes(read_registry(tmp_path / "old"), read_registry(registry))
+    assert {change.kind for change in found} == {"added", "changed"}
+    # One model is as it was, and only its ranks are others.
+    same = [change.what for change in found if change.row.startswith("hugg")]
+    assert same
+    assert {what.partition(" in ")[0] for what in same} == {"rank"}
+    assert differences(registry, registry) == ()
 
 
 def test_a_folder_that_is_no_registry_is_never_touched(tmp_path, reports):

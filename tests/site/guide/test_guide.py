@@ -14,6 +14,7 @@ from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import site_pages
 from pytest_slm.site.guide.definitions import EXAMPLES, OURS, definitions, examples
 from pytest_slm.site.guide.hardware import size_plot
+from pytest_slm.site.guide.tasks import measured_tasks, strip
 from pytest_slm.site.names import page_name
 
 
@@ -141,3 +142,13 @@ def test_a_name_that_is_no_plain_one_becomes_a_hash(name):
 
 def test_a_plain_name_stays():
     assert page_name("Q4_K_M") == "Q4_K_M"
+
+
+def test_the_dots_of_thousands_of_files_are_lines(factory):
+    (found,) = measured_tasks(registry(factory.make_run()))["coding", "humaneval"]
+    assert strip("", [found] * 3).path.count("h0") == 3
+    many = [replace(found, item=replace(found.item, value=place / 1000)) for place in range(1000)] * 10
+    drawn = strip("", many)
+    assert drawn.text.startswith("10000 files, from 0.0 to 99.9 %")
+    assert "h0" not in drawn.path
+    assert len(drawn.path) < 5_000

@@ -1,0 +1,130 @@
+"""All files of one model: its page, or as many as its quantizations need, the items of each, and their scores to be
+compared. Work that several processes share."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_slm.comparing.use_cases import Comparisons
+from pytest_slm.core.aggregation import ScoreRules
+from pytest_slm.core.record import stays_inside
+from pytest_slm.registry.entry import RegistryEntry
+from pytest_slm.registry.folder.index import IndexedModel, Standing
+from pytest_slm.registry.folder.reading import read_placed
+from pytest_slm.registry.merge import newest
+from pytest_slm.registry.store import write_new
+from pytest_slm.site import numbers
+from pytest_slm.site.compare import listed, model_scripts
+from pytest_slm.site.digest import digest
+from pytest_slm.site.keeping import hashes_of
+from pytest_slm.site.model.card import card
+from pytest_slm.site.model.forest import comparisons, most_precise
+from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
+from pytest_slm.site.names import page_name
+from pytest_slm.site.render import linked_page
+
+MOST_BYTES = 150_000
+"""Of a page."""
+
+
+def answer(about: Any, order: Any) -> Any:
+    """Write the files of one model, for a process of its own: their hashes, and what other pages need of it."""
+    folder, fresh, rules = Path(about["registry"]), Path(about["fresh"]), ScoreRules.from_json(about["rules"])
+    standings = [(profile, Standing.from_json(one)) for profile, one in order["standings"]]
+    entry = read_placed(folder, IndexedModel.from_json(order["model"]), standings)
+    texts = model_files(entry, rules, sampled=order["sampled"])
+    content = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
+    for path, data in content.items():
+        write_page(fresh, path, data)
+    return {"hashes": hashes_of(content.items()), "digest": digest(entry), "listed": listed(entry)}
+
+
+def write_page(site: Path, path: str, content: bytes) -> None:
+    """Write a file of a site. Raises OSError, also for a path that leads out of it."""
+    if not stays_inside(path):
+        raise OSError(errno.EINVAL, f"{path!r:.80} is outside of its folder")
+    write_new(site / path, content)
+
+
+def model_files(entry: RegistryEntry, rules: ScoreRules, sampled: bool) -> dict[str, str]:
+    """The text of every file of a model by its path in the site; ``sampled``: there is a page of its samples."""
+    items = {
+        name: f"items/{entry.id}/{page_name(name)}.html" for name in entry.quantizations if name != entry.quantization
+    }
+    pages = _pages(entry, rules, items, f"samples/{entry.id}.html" if sampled else "")
+    for name, place in items.items():
+        back = f"../../models/{entry.id}.html"
+        pages[place] = linked_page("items.html", root="../../", view=items_view(entry, name), back=back)
+    return {**pages, **model_scripts(entry, rules)}
+
+
+def _pages(entry: RegistryEntry, rules: ScoreRules, items: Mapping[str, str], samples: str) -> dict[str, str]:
+    found = comparisons(entry, rules)
+    updated = newest(entry)
+
+    def page(number: int, portions: Sequence[Collection[str]]) -> str:
+        root = "../" if number == 0 else "../../"
+        links = [_link(entry, portions, one, number) for one in range(len(portions))] if len(portions) > 1 else []
+        addresses = {name: f"{root}{place}" for name, place in items.items()}
+        view = model_view(entry, addresses, rules, found=found, shown=portions[number], parts=links)
+        day = numbers.day(updated) if updated else ""
+        return linked_page("model.html", root=root, view=view, updated=day, samples=samples)
+
+    return _divided(useful_first(entry, found), most_precise(entry), page, entry.id)
+
+
+def _divided(
+    names: Sequence[str], reference: str, page: Callable[[int, Sequence[Collection[str]]], str], model: str
+) -> dict[str, str]:
+    """As few pages as hold so many files; the reference is on each of them."""
+    count = len(names)
+    while True:
+        portions = portions_of(names, reference, count)
+        pages = {}
+        for number in range(len(portions)):
+            text = page(number, portions)
+            size = len(text.encode("utf-8", "backslashreplace"))
+            if size > MOST_BYTES and count > 1:
+                count = max(1, min(count - 1, int(len(portions[number]) * MOST_BYTES / size)))
+                break
+            pages[part_path(model, number)] = text
+        else:
+            return pages
+
+
+def portions_of(names: Sequence[str], reference: str, count: int) -> list[list[str]]:
+    """At most ``count`` of the names for each page, in their order; the reference is on each, and counted on the first
+    one only."""
+    first = [reference, *(name for name in names if name != reference)][:count] if count < len(names) else list(names)
+    rest = [name for name in names if name not in first]
+    return [first, *([reference, *rest[at : at + count]] for at in range(0, len(rest), count))]
+
+
+def part_path(model: str, number: int) -> str:
+    """The path of a page of a model, of which most have only the first."""
+    return f"models/{model}.html" if number == 0 else f"models/{model}/{number + 1}.html"
+
+
+def _link(entry: RegistryEntry, portions: Sequence[Collection[str]], one: int, here: int) -> PartLink:
+    reference = most_precise(entry)
+    names = [name for name in ordered(entry) if name in portions[one] and (one == 0 or name != reference)]
+    label = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    root = "../" if here == 0 else "../../"
+    return PartLink(label=label, href="" if one == here else f"{root}{part_path(entry.id, one)}")
+
+
+def useful_first(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> list[str]:
+    """The files that most people look for before the others: what is shown first, what others are compared with, what
+    the decision card names, then what was measured most widely, and of equals the more precise."""
+    chosen = [choice.quantization for choice in card(entry, found).choices]
+
+    def place(name: str) -> tuple[float, float, str]:
+        one = entry.quantizations[name]
+        return -sum(case.coverage for case in one.use_cases.values()), -(one.bits_per_weight or 0.0), name
+
+    return list(
+        dict.fromkeys([entry.quantization, most_precise(entry), *chosen, *sorted(entry.quantizations, key=place)])
+    )

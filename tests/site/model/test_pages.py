@@ -1,0 +1,107 @@
+"""A model has as many pages as its files need, none larger than it may be; earlier runs of a file stand in a table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from pytest_slm.load.builtin import score_rules
+from pytest_slm.registry import build_registry
+from pytest_slm.site import models
+from pytest_slm.site.model.history import history
+from pytest_slm.site.models import model_files, portions_of
+
+
+def pages_of(entry):
+    found = model_files(entry, score_rules(), sampled=False)
+    return {path: text for path, text in found.items() if path.startswith("models/")}
+
+
+@pytest.fixture(scope="module")
+def forty(factory):
+    """A model with forty quantizations of which all was measured."""
+    runs = [factory.make_run(f"Q{number}_K", modern=True, quality=0.4 + number / 100) for number in range(40)]
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    return entry
+
+
+def test_forty_quantizations_stand_on_pages_of_150_kb(forty, words):
+    pages = pages_of(forty)
+    assert 1 < len(pages) < 12
+    shown = []
+    for path, text in pages.items():
+        assert len(text.encode()) <= 150_000, path
+        shown.append(set(re.findall(r'<th scope="row">(Q\d+_K)</th>\n<td><span class="key">Generation', text)))
+    assert set.union(*shown) == set(forty.quantizations)
+    # The headline, which others are compared with, is on each.
+    assert all(forty.quantization in one for one in shown)
+    assert sum(map(len, shown)) == 40 + len(pages) - 1
+    first = f"models/{forty.id}.html"
+    assert f'href="../models/{forty.id}/2.html"' in pages[first]
+    assert f'href="../../{first}"' in pages[f"models/{forty.id}/2.html"]
+    assert f"{len(pages)} pages have the files of this model" in words(pages[first])
+
+
+def test_a_model_with_few_files_has_one_page_and_no_way_to_others(factory):
+    (entry,) = build_registry([factory.with_questions(factory.make_run())]).models
+    pages = pages_of(entry)
+    assert list(pages) == [f"models/{entry.id}.html"]
+    assert "Files of this model" not in pages[f"models/{entry.id}.html"]
+
+
+def test_a_file_that_is_too_large_by_itself_has_a_page_all_the_same(factory, monkeypatch):
+    runs = [factory.make_run(name) for name in ("Q8_0", "Q4_0", "Q2_K")]
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    monkeypatch.setattr(models, "MOST_BYTES", 1_000)
+    assert len(pages_of(entry)) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_every_name_is_on_one_page_and_the_reference_on_all(count):
+    names = list("cabdefgh")
+    found = portions_of(names, "a", count)
+    assert sorted(name for one in found for name in one if name != "a") == sorted("bcdefgh")
+    assert all("a" in one for one in found)
+    assert len(found[0]) <= count
+    assert all(len(one) <= count + 1 for one in found[1:])
+
+
+@pytest.fixture
+def twice(factory):
+    """A file that was measured twice, the second time with another engine and a newer task."""
+    first = factory.make_run(day=1, suites=("rag", "core"))
+    second = factory.make_run(day=2, suites=("rag", "core"), quality=0.9, backend={"engine_version": "0.4"})
+    newer = tuple(replace(one, version=2) if one.task == "niah" else one for one in second.results)
+    (entry,) = build_registry(
+        [factory.with_questions(first, "a"), factory.with_questions(replace(second, results=newer), "b")]
+    ).models
+    return entry
+
+
+def test_a_table_has_the_earlier_runs_the_newest_first(twice, words):
+    (file,) = history(twice, ["Q8_0"]).files
+    rag = [line for line in file.lines if line.what == "RAG"]
+    assert [line.when for line in rag] == ["2 November 2026, 11:20 UTC", "1 November 2026, 11:20 UTC"]
+    assert rag[0].note == "niah version 1 to 2; engine was llamacpp 0.3.36"
+    assert rag[1].note == ""
+    assert rag[0].interval
+    (page,) = pages_of(twice).values()
+    assert "Earlier runs" in words(page)
+    assert "niah version 1 to 2" in words(page)
+
+
+def test_of_a_long_history_the_oldest_lines_are_counted(twice, monkeypatch, words):
+    monkeypatch.setattr("pytest_slm.site.model.history.MOST", 3)
+    found = history(twice, ["Q8_0"])
+    assert sum(len(file.lines) for file in found.files) == 3
+    assert found.left_out > 0
+    (page,) = pages_of(twice).values()
+    assert f"{found.left_out} older numbers stand in the registry only" in words(page)
+
+
+def test_a_file_that_was_measured_once_has_no_table(factory):
+    (entry,) = build_registry([factory.with_questions(factory.make_run())]).models
+    assert history(entry, ["Q8_0"]) is None
+    assert "Earlier runs" not in pages_of(entry)[f"models/{entry.id}.html"]
