@@ -69,7 +69,8 @@ MARKS_OF_FIXTURES = {
 }
 SLOW_MARKS = ("engine", "browser", "subprocess")
 SLOW = (
-    *("ci/test_end_to_end", "ci/test_publishing"),
+    *("docs_checks/", "site/guides/"),
+    *("ci/test_end_to_end", "ci/test_publishing", "ci/test_workflows"),
     *("backends/", "data/", "end_to_end/", "hosts/", "lm_eval/", "sandbox/", "kinds/test_functions", "models/test_hub"),
     *("models/test_resolve", "registry/test_fuzz", "site/test_build", "site/test_site_pages", "suites/", "generators/"),
     *(

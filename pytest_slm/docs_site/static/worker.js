@@ -1,5 +1,5 @@
-// A page from a folder may start no worker; this does what the search needs of one in a hidden frame, whose scripts are
-// files of this site. The generator would load such a script from somebody else.
+// Beside the generator's own script. A page from a folder may start no worker; this does what the search needs of one
+// in a hidden frame, whose scripts are files of this site. The generator would load such a script from somebody else.
 "use strict";
 if (location.protocol === "file:") {
   const beside = document.currentScript.src;
@@ -34,3 +34,12 @@ if (location.protocol === "file:") {
     terminate() { this.frame.remove(); }
   };
 }
+
+// The generator's script puts a navigation into each block of code, all with the same name: those who hear a page could
+// not tell them apart.
+new MutationObserver(() => {
+  document.querySelectorAll(".md-code__nav").forEach((place, number) => {
+    const name = `Code ${number + 1}`;
+    if (place.getAttribute("aria-label") !== name) place.setAttribute("aria-label", name);
+  });
+}).observe(document.documentElement, {childList: true, subtree: true});

@@ -151,6 +151,19 @@ def test_faults_of_a_finished_site_are_told(tmp_path):
     ]
 
 
+def test_navigations_have_names_of_their_own(tmp_path):
+    navigations = '<nav class="md-path" aria-label="Navigation"></nav><nav aria-labelledby="__nav_2_7_label"></nav>'
+    known = '<label id="__nav_3_label">Deploy</label><nav aria-labelledby="__nav_3_label"></nav>'
+    known += '<label id="__nav_4_label"><span> </span></label><nav aria-labelledby="__nav_4_label"></nav>'
+    (tmp_path / "a.html").write_text(f'<meta charset="utf-8">{navigations}{known}', "utf-8")
+    finish(tmp_path)
+    text = (tmp_path / "a.html").read_text("utf-8")
+    assert 'aria-label="Breadcrumbs"' in text
+    assert '<nav aria-label="Section 2.7">' in text
+    assert '<nav aria-labelledby="__nav_3_label">' in text
+    assert '<nav aria-label="Section 4">' in text
+
+
 def test_a_folder_that_is_none_of_documentation_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"no docs\.toml in it"):
         build_docs(tmp_path, tmp_path / "out")
@@ -190,7 +203,11 @@ def test_our_guides_ask_nobody_else_and_can_be_searched_from_a_folder(guides, sh
         assert [url for url in seen.requests if not url.startswith("file:")] == []
         assert seen.messages == []
         page = seen.page
-        assert page.locator("nav.md-path, .md-path").count() > 0
+        assert page.locator("nav.md-path").count() == 1
+        names = page.locator("nav:visible").evaluate_all(
+            "all => all.map(one => one.getAttribute('aria-label') || one.textContent)"
+        )
+        assert len(set(names)) == len(names)
         page.keyboard.press("/")
         page.wait_for_function("() => document.activeElement !== document.body")
         page.keyboard.type("perplexity")
