@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_slm import __version__
-from pytest_slm.cli.cells import add_command as add_cells_command
+from pytest_slm.cli.cells.commands import add_command as add_cells_command
+from pytest_slm.cli.cells.fleet import add_command as add_fleet_command
 from pytest_slm.cli.ci.commands import add_command as add_ci_command
 from pytest_slm.cli.compare import add_command as add_compare_command
 from pytest_slm.cli.data import add_command as add_data_command
 from pytest_slm.cli.devices import add_command as add_devices_command
 from pytest_slm.cli.docs import add_command as add_docs_command
-from pytest_slm.cli.fleet import add_command as add_fleet_command
 from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.hub import add_command as add_hub_command
 from pytest_slm.cli.registry import add_command as add_registry_command

@@ -67,7 +67,8 @@ def test_its_commands_are_ours(workflow):
 def test_its_scripts_are_bash(workflow):
     for step in steps(workflow):
         if "run" in step:
-            subprocess.run(["bash", "-n"], input=step["run"], text=True, check=True)
+            done = subprocess.run(["bash", "-n"], input=step["run"], text=True, capture_output=True)
+            assert done.returncode == 0, done.stderr
 
 
 def test_the_issue_of_the_month_is_the_page_without_its_front_matter(tmp_path):

@@ -1,0 +1,1 @@
+"""Commands about cells: listed, merged, and measured on a fleet."""
