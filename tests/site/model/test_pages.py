@@ -41,7 +41,7 @@ def test_forty_quantizations_stand_on_pages_of_150_kb(forty, words):
     first = f"models/{forty.id}.html"
     assert f'href="../models/{forty.id}/2.html"' in pages[first]
     assert f'href="../../{first}"' in pages[f"models/{forty.id}/2.html"]
-    assert f"{len(pages)} pages have the files of this model" in words(pages[first])
+    assert f"The files of this model stand on {len(pages)} pages" in words(pages[first])
 
 
 def test_a_model_with_few_files_has_one_page_and_no_way_to_others(factory):
