@@ -171,6 +171,8 @@ class Task(Record):
     description: str
     primary: str
     metrics: tuple[MetricSpec, ...]
+    title: str = ""
+    """What people call it, on pages; empty where its name will do."""
     version: int = 1
     source: str = ""
     """Where it comes from: a paper or an upstream task."""

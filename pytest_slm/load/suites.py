@@ -17,9 +17,9 @@ from pytest_slm.load.mistakes import Mistakes
 
 SUITE_KEYS = ("suite", "title", "description", "tags", "tasks", "scored", "use_case", "domain", "rates", "composites")
 TASK_KEYS = (
-    *("task", "version", "kind", "description", "source", "license", "requires", "scorer", "scoring", "primary"),
-    *("metrics", "chance", "breakdown", "variants", "family", "effective", "harmful", "public", "modes", "gate"),
-    *("tokens_per_sample", "options"),
+    *("task", "title", "version", "kind", "description", "source", "license", "requires", "scorer", "scoring"),
+    *("primary", "metrics", "chance", "breakdown", "variants", "family", "effective", "harmful", "public", "modes"),
+    *("gate", "tokens_per_sample", "options"),
 )
 METRIC_KEYS = (
     *("name", "group", "complement", "balance", "key", "filter", "unit"),
@@ -41,7 +41,7 @@ TASK_HINTS: Mapping[str, str] = {
     **dict.fromkeys(
         ("temperature", "top_p", "top_k"), "Answers are greedy, so that they can be made again; leave it out."
     ),
-    **dict.fromkeys(("title", "tags", "suite", "scored", "use_case", "domain", "rates"), "It belongs into suite.yaml."),
+    **dict.fromkeys(("tags", "suite", "scored", "use_case", "domain", "rates"), "It belongs into suite.yaml."),
     **dict.fromkeys(
         ("pattern", "schema", "checks", "tolerance", "threshold", "ignore_case"), "It belongs under `scoring:`."
     ),
@@ -155,6 +155,7 @@ def load_task(path: Path, suite: Suite, find_mistakes: FindMistakes | None = Non
     fields.required("kind")
     task = Task(
         name=name,
+        title=fields.text("title"),
         suite=suite.name,
         version=fields.whole("version", 1) or 1,
         kind=fields.text("kind"),

@@ -14,6 +14,7 @@ from pytest_slm.registry.entry import AggregateScore
 from pytest_slm.registry.lengths import Lengths, lengths
 from pytest_slm.registry.scores import run_aggregates
 from pytest_slm.terminal.matrix import shown_metric
+from pytest_slm.terminal.skips import unmeasured
 from pytest_slm.terminal.words import name_of, readable, told
 
 
@@ -27,7 +28,7 @@ def notes(reports: Sequence[RunReport]) -> list[str]:
 
 
 def _notes(run: RunReport) -> Iterator[str]:
-    yield from (f"{result.outcome.replace('_', ' ')} {name_of(result)}: {result.reason}" for result in _unmeasured(run))
+    yield from unmeasured(run.results)
     yield from (f"{name_of(result)}: {result.reason}" for result in run.results if _measured_with(result))
     for result in run.results:
         if remarks := of_samples(result, shown_metric(result)):
@@ -38,10 +39,6 @@ def _notes(run: RunReport) -> Iterator[str]:
         if series.tasks > 1 or len(series.points) > 1:
             yield _effective(series)
     yield from _aggregates(run)
-
-
-def _unmeasured(run: RunReport) -> list[Result]:
-    return [result for result in run.results if result.reason and result.outcome not in MEASURED]
 
 
 def _measured_with(result: Result) -> bool:
@@ -189,9 +186,9 @@ def thinking_line(results: Sequence[Result]) -> str:
 def _cut_answers(total: AggregateScore) -> str:
     """What answers that were cut off leave open of an aggregate."""
     if total.unbounded:
-        return f", without bounds: nobody knows what cut answers change of {', '.join(total.unbounded)}"
+        return f", answers were cut off in {', '.join(total.unbounded)}: how much that changes the score is not known"
     low, high = (f"{end:.1f}" for end in total.bounds or (0.0, 0.0))
-    return "" if low == high else f", {low} – {high} were cut answers wrong or right"
+    return "" if low == high else f", {low} – {high} if cut-off answers had all been wrong, or all right"
 
 
 def _bounds(interval: Interval | None) -> str:

@@ -41,8 +41,11 @@ def lines(factory):
 @pytest.mark.parametrize(
     ("cuts", "told"),
     [
-        (Cuts(cut=0.1, censored=0, lower=0.0, upper=1.0), r", \d+\.\d – \d+\.\d were cut answers wrong or right"),
-        (Cuts(cut=0.1, censored=0), ", without bounds: nobody knows what cut answers change of rag"),
+        (
+            Cuts(cut=0.1, censored=0, lower=0.0, upper=1.0),
+            r", \d+\.\d – \d+\.\d if cut-off answers had all been wrong, or all right",
+        ),
+        (Cuts(cut=0.1, censored=0), ", answers were cut off in rag: how much that changes the score is not known"),
         (Cuts(cut=0, censored=0), ""),
         (None, ""),
     ],
@@ -55,8 +58,8 @@ def test_an_aggregate_says_what_cut_answers_leave_open(lines, factory, cuts, tol
     (line,) = (line for line in lines(results=results) if line.startswith("aggregate of the profile marketplace"))
     assert re.search(rf"coverage 25% of its weight{told}$", line)
     page = re.sub(r"<[^>]+>|\s+", " ", render_report(replace(run, results=tuple(results)), {}))
-    assert ("were cut answers wrong or right" in page) == ("right" in told)
-    assert ("nobody knows what cut answers change of rag" in page) == ("nobody" in told)
+    assert ("if cut-off answers had all been wrong" in page) == ("right" in told)
+    assert ("how much that changes the score is not known" in page) == ("not known" in told)
 
 
 def test_a_rate_has_the_error_of_its_scorer_and_the_worst_category_beside_it(lines, factory):
@@ -233,3 +236,35 @@ def test_what_a_suite_makes_of_several_tasks_is_told_in_terminal_and_page(factor
     assert "several tasks" in page
     assert re.search(r"\bwhole\b", page)
     assert not re.search(r"\bnever\b.{0,40}several tasks|several tasks.{0,40}\bnever\b", page)
+
+
+def skip(factory, task, reason, outcome="skipped"):
+    made = factory.scored("geo", task, "", "Q8_0", "full", factory.share("acc", 1, 2))
+    return replace(made, outcome=outcome, metrics=(), primary=None, reason=reason)
+
+
+def test_items_that_want_the_same_are_one_line_of_80_columns_with_what_helps(lines, factory):
+    far = [f"data set org/{n} cannot be reached. {'Very long. ' * 30}  [data-unreachable]" for n in range(32)]
+    found = lines(results=[skip(factory, f"t{n}", reason) for n, reason in enumerate(far)])
+    (line,) = [line for line in found if line.startswith("skipped ")]
+    assert line == "skipped 32 items: needs `pytest-slm data pull DIR` and --slm-data=DIR"
+    assert len(line) <= 80
+
+
+def test_a_reason_that_is_the_only_one_of_its_kind_is_told_as_it_is(lines, factory):
+    reason = "needs langdetect: pip install langdetect  [missing-extra]"
+    found = lines(results=[skip(factory, "a", reason)])
+    assert f"skipped geo/a: {reason}" in found
+
+
+def test_skips_of_one_kind_say_how_many_more_there_are_and_errors_stand_by_themselves(lines, factory):
+    results = [
+        *(skip(factory, f"s{n}", f"needs package {min(n, 3)}  [missing-extra]") for n in (1, 2, 3, 4)),
+        *(skip(factory, f"e{n}", f"cause {min(n, 2)}  [host-died]", "error") for n in (1, 2, 3)),
+    ]
+    found = [line for line in lines(results=results) if line.startswith(("skipped", "error"))]
+    assert found == [
+        "skipped 4 items: needs package 1  [missing-extra] (and 2 more of this kind: -rs lists them)",
+        "error geo/e1: cause 1  [host-died]",
+        "error 2 items: cause 2  [host-died]",
+    ]
