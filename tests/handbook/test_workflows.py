@@ -67,7 +67,7 @@ def test_its_commands_are_ours(workflow):
 def test_its_scripts_are_bash(workflow):
     for step in steps(workflow):
         if "run" in step:
-            subprocess.run(["bash", "-n"], input=step["run"], text=True, check=True)
+            assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
 
 
 def test_the_issue_of_the_month_is_the_page_without_its_front_matter(tmp_path):
