@@ -44,6 +44,9 @@ def client(what: str) -> Any:
             f"{what} needs the package huggingface_hub; run `pip install 'pytest-slm[hub]'`",
             slug="hub-client-missing",
         ) from None
+    # Without this the client tells the Hub what else is installed and which program has started it, and asks it for a
+    # list of such programs.
+    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
     return huggingface_hub
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -140,6 +141,11 @@ def hub(_server: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    # As in a new process, which would ask for a list of programs that start it.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.setattr(constants, "AGENT_HARNESSES_PATH", str(tmp_path / "none"), raising=False)
+    with contextlib.suppress(ImportError):  # older clients have none
+        monkeypatch.setattr("huggingface_hub.utils._detect_agent._registry", None, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", _server.url)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.delenv("HF_TOKEN", raising=False)

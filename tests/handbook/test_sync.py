@@ -38,6 +38,7 @@ def test_what_the_hub_says_is_written(hub, place):
     # 30 layers x 2 x 3 heads x 64 x 2 bytes
     assert model.attention.bytes_per_token == 23_040
     assert "repo: org/tiny" in place.texts["models.yaml"].decode()
+    assert hub.log == ["/api/models/org/tiny", f"/org/tiny/resolve/{SHA}/config.json", "/api/models"]
 
 
 def test_the_same_answers_give_the_same_bytes(hub, place):
