@@ -78,6 +78,13 @@ def test_code_that_fails_is_told_with_its_line(docs, look, info, text, line, pro
     assert "\x1b[31mred" not in str(result.stdout)
 
 
+def test_what_comes_behind_the_end_of_the_process_says_so(docs, look):
+    docs(page(("python", "import os\n\nx = 1\nos._exit(3)"), ("python", "print(x)")))
+    result = look(*ONLY)
+    result.assert_outcomes(failed=2, deselected=12)
+    result.stdout.fnmatch_lines(["site/other.md:15: the process of this page has ended in line 8  [[]docs-page]"])
+
+
 def test_what_a_fence_printed_is_compared(docs, look):
     docs(page(("python", "print('a')"), ("text output", "b")))
     result = look(*ONLY)

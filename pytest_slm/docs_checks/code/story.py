@@ -34,6 +34,8 @@ class Story:
         self._outcomes: list[Exception | None] = []
         self._printed = ""
         self._guest: Guest | None = None
+        self._ended = 0
+        """The line of the fence with which the process ended: what comes behind it lacks its names."""
         self._folder: Path | None = None
 
     def run(self, place: int) -> None:
@@ -91,13 +93,16 @@ class Story:
             raise self._fail(block.line, f"file={block.marks['file']}: {error.strerror or error}") from None
 
     def _python(self, block: Block) -> None:
-        if self._guest is None or not self._guest.alive:
+        if self._ended:
+            raise self._fail(block.line, f"the process of this page has ended in line {self._ended}")
+        if self._guest is None:
             memory = self._config.memory_mb << 20
             self._guest = Guest(PROGRAM, memory, longest=LONGEST, environment=_environment(), quiet=True)
         order = {"folder": str(self.folder), "path": self._shown, "line": block.line, "text": block.text}
         self._guest.tell(order)
         answer = self._guest.line(block.seconds(self._config.fence_seconds))
         if not answer:
+            self._ended = block.line
             raise self._fail(block.line, f"its process {self._guest.ended}")
         told = json.loads(answer)
         self._printed = told["said"]
