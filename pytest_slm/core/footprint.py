@@ -43,10 +43,16 @@ def padded(tokens: int) -> int:
     return -(-tokens // PADDING) * PADDING
 
 
+def kept_cells(context: int, window: int, *, batch: int = 512) -> tuple[int, int]:
+    """Tokens that a layer keeps of a context, one that looks back at everything and one that looks back ``window``
+    tokens (0: no layer does)."""
+    cells = padded(context)
+    return cells, min(cells, padded(window + batch)) if window else cells
+
+
 def kv_cache_bytes(shape: Shape, context: int, kv_type: str = "F16", *, batch: int = 512) -> float:
     """Bytes of the KV cache of ``context`` tokens; ``batch`` is how many tokens are read at once."""
-    cells = padded(context)
-    short = min(cells, padded(shape.window + batch)) if shape.window else cells
+    cells, short = kept_cells(context, shape.window, batch=batch)
     layers = (shape.layers - shape.windowed) * cells + shape.windowed * short
     return layers * shape.kv_heads * (shape.key_length + shape.value_length) * KV_TYPES[kv_type]
 

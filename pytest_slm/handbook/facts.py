@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from pytest_slm.core.footprint import kept_cells
 from pytest_slm.core.record import FileName, Form, Inside, Name, Record, RecordError, Repo
 
 SCHEMA = "1.0.0"
 LARGEST = 3.3e9
 """Parameters of the largest models that are measured: nominally 3 billion, and 10 % for what is sold as that."""
-STEP, BATCH = 256, 512
-"""Tokens that llama.cpp rounds a context up to, and that it reads at once."""
 NUMBER_BYTES = 2
 """Of a key or value in the cache, F16: what engines keep unless they are told otherwise."""
 
@@ -27,10 +26,6 @@ def _is_day(text: str) -> bool:
 
 Day = Annotated[str, Form("a day as 2026-11-30", _is_day)]
 MonthName = Annotated[str, Form("a month as 2026-11", lambda text: _is_day(f"{text}-01"))]
-
-
-def _padded(tokens: int) -> int:
-    return -(-tokens // STEP) * STEP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +93,7 @@ class Attention(Record):
     def cache_bytes(self, tokens: int) -> int:
         """Bytes of the KV cache with so many tokens, as llama.cpp makes room for them: in steps of 256, and in layers
         with a window for so many more as are read at once."""
-        cells = _padded(tokens)
-        kept = min(cells, _padded(self.window + BATCH)) if self.window else cells
+        cells, kept = kept_cells(tokens, self.window or 0)
         return self.bytes_per_token * cells + self.window_layers * self._of_a_layer * kept
 
     @property
