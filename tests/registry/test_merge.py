@@ -55,6 +55,12 @@ def test_an_aggregate_never_mixes_quick_and_full(factory, build):
     assert (total.mode, total.coverage) == ("full", pytest.approx(0.25))
 
 
+def test_machines_that_reports_name_come_along_and_no_nameless_one(factory, build):
+    named = factory.make_run(machine={"cpu": "Apple M3", "fingerprint": "m-2"})
+    (entry,) = build(named, replace(factory.make_run("Q8_0"), machine={"cpu": "Unknown"})).models
+    assert {name: facts["cpu"] for name, facts in entry.provenance.machines.items()} == {"m-2": "Apple M3"}
+
+
 def test_how_many_answers_were_cut_off_comes_along(factory, build):
     run = factory.make_run(suites=("core",))
     cut = [replace(r, answers_cut=7) if r.task == "math" else r for r in run.results]
