@@ -7,14 +7,16 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.errors import ReportError, UsageError, writing_failed
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.folder import Index, read_index
+from pytest_slm.registry.folder.reading import places_of
 from pytest_slm.registry.rows import rows
+from pytest_slm.registry.rows.ranking import with_places
 from pytest_slm.site import keeping
 from pytest_slm.site.compare import compare_page, index_script, listed
 from pytest_slm.site.digest import entry_of
@@ -113,7 +115,9 @@ class _Work:
         standings: dict[str, list[Any]] = {model.id: [] for model in index.models}
         for profile, found in index.ranking.items():
             for one in found:
-                standings.setdefault(one.model, []).append([profile, one.to_json()])
+                # A model's own pages show no more of its place: the rest changes with every other file.
+                shown = replace(one, corrected=None, rank_interval=None, tier=None)
+                standings.setdefault(one.model, []).append([profile, shown.to_json()])
         self.orders = {
             model.id: {
                 "model": model.to_json(),
@@ -141,7 +145,8 @@ class _Work:
             for name, one in zip(todo, answers, strict=True)
         }
         models = {name: made.get(name) or known[name] for name in self.orders}
-        entries = tuple(entry_of(one.digest) for one in models.values())
+        places = places_of((profile, one) for profile, found in self.index.ranking.items() for one in found)
+        entries = tuple(with_places(entry_of(one.digest), places) for one in models.values())
         registry = Registry(metadata=self.index.metadata, rules=self.index.rules, models=entries)
         paths = [path for one in models.values() for path in one.hashes]
         return models, wide_pages(registry, self.places, paths, [one.listed for one in models.values()])

@@ -84,6 +84,19 @@ def test_a_rank_that_changed_changes_the_page_that_shows_it(tmp_path, registry, 
     assert "of 5 on this machine" in (tmp_path / "site" / "models" / "qwen--qwen3-0.6b.html").read_text()
 
 
+def test_a_number_that_changes_no_rank_of_others_changes_no_page_of_theirs(tmp_path, registry, factory, runs, made):
+    build_site(registry, tmp_path / "site")
+    (last,) = [run for run in runs if run.submission.slug == "qwen3"]
+    worse = factory.make_run(slug="qwen3", name="Qwen3 0.6B", hf_repo="Qwen/Qwen3-0.6B", quality=0.79)
+    assert worse.results != last.results
+    write_registry(registry, build_registry(stored(factory, [worse if run is last else run for run in runs])))
+    made.clear()
+    build_site(registry, tmp_path / "site")
+    assert made == ["qwen--qwen3-0.6b"]
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "anew") == content(tmp_path / "site")
+
+
 @pytest.mark.parametrize(
     "name", ["models/qwen--qwen3-0.6b.html", "items/huggingfacetb--smollm2-135m-instruct/Q8_0.html"]
 )

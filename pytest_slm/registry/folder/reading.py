@@ -14,7 +14,7 @@ from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryEntry
 from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, ModelFile, Standing, model_path
 from pytest_slm.registry.rows.placing import Place
 from pytest_slm.registry.rows.ranking import rank, with_places
-from pytest_slm.registry.rows.standings import Placed
+from pytest_slm.registry.rows.standings import Key, Placed
 from pytest_slm.registry.store import parse_json, read_json
 
 _AGAIN = "Make it again: pytest-slm registry build REPORTS -o DIR"
@@ -59,6 +59,11 @@ def read_model(folder: Path, model: IndexedModel, *, items: bool = True) -> Regi
 
 def read_placed(folder: Path, model: IndexedModel, standings: Iterable[tuple[str, Standing]]) -> RegistryEntry:
     """The entry of one model, with its places by profile as the index has them."""
+    return with_places(read_model(folder, model), places_of(standings))
+
+
+def places_of(standings: Iterable[tuple[str, Standing]]) -> dict[Key, Placed]:
+    """The places of files by profile, as an index has them."""
     found = {}
     for profile, one in standings:
         place = None
@@ -66,7 +71,7 @@ def read_placed(folder: Path, model: IndexedModel, standings: Iterable[tuple[str
             between = one.rank_interval or (one.rank, one.rank)
             place = Place(rank=one.rank, rank_interval=between, tier=one.tier or 0, corrected=one.corrected)
         found[one.model, one.quantization, one.machine, profile] = Placed(place, one.ranked, one.unranked)
-    return with_places(read_model(folder, model), found)
+    return found
 
 
 def check_file(folder: Path, model: IndexedModel) -> bytes:
