@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
+from pytest_slm.site.compare import has_file
 from pytest_slm.site.home.data import files_script, scale_script
 from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.home.view import PAGE, file_table, home_view, model_address, shown_columns
@@ -28,6 +29,10 @@ def home_pages(registry: Registry, rows: Sequence[Row], found: Sequence[Scale]) 
                 "files.html", root="../", table=table, pages=paths, number=number, updated=home.updated
             )
     if rows:
-        pages["data/files.js"] = files_script(rows, found)
+        pages["data/files.js"] = files_script(rows, found, _compared(registry))
         pages |= {f"data/scores-{n}.js": scale_script(rows, scale, n) for n, scale in enumerate(found) if n}
     return pages
+
+
+def _compared(registry: Registry) -> set[tuple[str, str]]:
+    return {(entry.id, name) for entry in registry.models for name, one in entry.quantizations.items() if has_file(one)}
