@@ -193,10 +193,10 @@ def wide_pages(
     registry: Registry, places: Places, models: Iterable[str], compared: Iterable[list[Any] | None]
 ) -> Mapping[str, str]:
     """The pages about many models; ``models`` are the paths of those about one, ``compared`` what of each can be."""
-    files, address = rows(registry), places.address
+    files, address, compared = rows(registry), places.address, list(compared)
     found = scales(registry, files)
     pages = {
-        **home_pages(registry, files, found),
+        **home_pages(registry, files, found, compared),
         **guide_pages(registry, files, found, address),
         # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html", home=address),

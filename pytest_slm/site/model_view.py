@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
@@ -13,6 +13,7 @@ from pytest_slm.registry.rows import machine_name
 from pytest_slm.registry.speeds import Performance, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import file_key, has_file
+from pytest_slm.site.definitions import task_address, task_title, use_case_title
 from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.commands import FileCommands, file_commands
 from pytest_slm.site.model.context import ContextTable, context_table
@@ -25,9 +26,9 @@ from pytest_slm.site.views import (
     ItemRow,
     ScoreRow,
     aggregate_row,
-    facts,
     hub_address,
     item_row,
+    machine_facts,
     sampled,
     score_row,
     title_of,
@@ -126,6 +127,8 @@ def model_view(
     found = comparisons(entry, rules) if found is None else found
     every = ordered(entry)
     order = every if shown is None else [name for name in every if name in shown]
+    chosen = card(entry, found)
+    runnable = dict.fromkeys([*(choice.quantization for choice in chosen.choices), *order])  # what is advised first
     return ModelView(
         name=entry.name,
         quantization=entry.quantization,
@@ -133,7 +136,7 @@ def model_view(
         quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
         aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
-        not_run=tuple(sorted(map(words, expected - set(entry.use_cases)))),
+        not_run=tuple(sorted(map(use_case_title, expected - set(entry.use_cases)))),
         scores=tuple(score_row(title_of(entry, name), case) for name, case in entry.use_cases.items()),
         best_for=tuple(title_of(entry, name) for name in entry.best_for),
         not_for=tuple(title_of(entry, name) for name in entry.not_for),
@@ -143,7 +146,7 @@ def model_view(
             if case.composites
         ),
         safety=tuple(_share(name, rate, rate, rate.higher_is_better) for name, rate in entry.safety.items()),
-        card=card(entry, found),
+        card=chosen,
         forest=forest(entry, found, order),
         compare=_compare(entry, order),
         columns=tuple(title_of(entry, name) for name in columns),
@@ -154,13 +157,13 @@ def model_view(
             if performance.quantizations.keys() & set(order)
         ),
         context=context_table(_measured(machines, order), entry.context_length),
-        files=tuple(file_commands(entry, name) for name in order),
+        files=tuple(file_commands(entry, name) for name in runnable),
         items=items_view(entry, entry.quantization),
         other_items=tuple(
             (name, len(entry.quantizations[name].items), addresses[name]) for name in every if name in addresses
         ),
         reports=report_rows(entry, order),
-        hardware=tuple((machine_name(data), facts(data)) for data in entry.provenance.machines.values()),
+        hardware=tuple((machine_name(data), machine_facts(data)) for data in entry.provenance.machines.values()),
         history=history(entry, order),
         parts=tuple(parts),
         reference=most_precise(entry),
@@ -248,7 +251,10 @@ def _compare(entry: RegistryEntry, order: Iterable[str]) -> str:
 def items_view(entry: RegistryEntry, name: str) -> ItemsView:
     """The items of one quantization."""
     one = entry.quantizations[name]
-    suites = dict.fromkeys(item.suite for item in one.items)
+    # What is timed stands last: who reads on has seen it as plots.
+    timed = {name for name, facts in entry.suites.items() if not facts.scored}
+    suites = sorted(dict.fromkeys(item.suite for item in one.items), key=lambda suite: suite in timed)
+    ordered = sorted(one.items, key=lambda item: (item.task, *_natural(item.variant)))
     asked = {reference.path: (reference.limit, reference.settings) for reference in entry.provenance.reports}
     return ItemsView(
         model=entry.name,
@@ -257,11 +263,17 @@ def items_view(entry: RegistryEntry, name: str) -> ItemsView:
         groups=tuple(
             (
                 words(entry.suites[suite].title if suite in entry.suites else suite),
-                tuple(_item(item, *asked.get(item.report, (None, ""))) for item in one.items if item.suite == suite),
+                tuple(_item(item, *asked.get(item.report, (None, ""))) for item in ordered if item.suite == suite),
             )
             for suite in suites
         ),
     )
+
+
+def _natural(variant: str) -> tuple[int, int, str]:
+    """The order of variants: lengths from short to long, then all others by name."""
+    number = int(variant) if variant.isdecimal() and len(variant) < 16 else None
+    return (number is None, number or 0, variant)
 
 
 def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
@@ -277,8 +289,8 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
             chance=item.chance,
             cuts=item.cuts,
         )
-    return item_row(
-        item.task,
+    row = item_row(
+        task_title(item.suite, item.task),
         item.variant,
         item.outcome,
         item.reason,
@@ -288,3 +300,4 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         censored=item.thinking.censored if item.thinking else 0,
         quick=sampled(item.mode, limit, settings),
     )
+    return replace(row, href=task_address(item.suite, item.task))

@@ -103,8 +103,31 @@ def day(time: str) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M}" + (" UTC" if moment.tzinfo else "")
 
 
+LABELS: Mapping[str, str] = {
+    "caches": "CPU caches",
+    "cgroup_cpus": "CPU limit (control group)",
+    "cgroup_memory_bytes": "Memory limit (control group)",
+    "cores_logical": "Logical cores",
+    "cores_physical": "Physical cores",
+    "cores_usable": "Cores it could use",
+    "cpu": "CPU",
+    "cpu_flags": "CPU features",
+    "frequency_mhz": "CPU clock",
+    "governor": "CPU frequency governor",
+    "load_average": "Load average (1, 5, 15 minutes)",
+    "machine": "Architecture",
+    "numa_nodes": "NUMA nodes",
+    "os": "Operating system",
+    "smt": "Hyper-threading (SMT)",
+    "virtualization": "Virtual machine",
+}
+"""What people call those keys of a report whose words do not say it."""
+
+
 def label(key: str) -> str:
     """A key of a report as a heading: ``ram_bytes`` -> ``RAM``."""
+    if key in LABELS:
+        return LABELS[key]
     words = key.removesuffix("_bytes").removesuffix("_s").replace("_", " ").replace("-", " ").split()
     known = {
         "ram": "RAM",
@@ -120,6 +143,13 @@ def label(key: str) -> str:
     return shown[0][:1].upper() + shown[0][1:] + "".join(f" {word}" for word in shown[1:])
 
 
+def _binary(count: int) -> str:
+    """Bytes as caches are sold, in steps of 1,024; those of no whole number of KiB as they are."""
+    if count % 1024:
+        return f"{number(count, 0)}{NBSP}bytes"
+    return f"{number(count / 2**20, 0)}{NBSP}MiB" if count % 2**20 == 0 else f"{number(count / 1024, 0)}{NBSP}KiB"
+
+
 def plain(key: str, value: Any) -> str:
     """Any JSON value as text: sizes for ``*_bytes``, ``not known`` for null, lists with commas."""
     if value is None:
@@ -131,12 +161,12 @@ def plain(key: str, value: Any) -> str:
             return size(value)
         if key.endswith("_s"):
             return duration(value)
+        if key.endswith("_mhz"):
+            return f"{number(value, 0)}{NBSP}MHz"
         return f"{value:.4g}" if isinstance(value, float) else str(value)
     if isinstance(value, Mapping):
         if key == "caches":  # sizes, whose own keys do not end in _bytes
-            value = {
-                name: f"{number(item, 0)}{NBSP}bytes" if isinstance(item, int) else item for name, item in value.items()
-            }
+            value = {name: _binary(item) if isinstance(item, int) else item for name, item in value.items()}
         return ", ".join(f"{name}: {plain(str(name), item)}" for name, item in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(plain("", item) for item in value) or "none"

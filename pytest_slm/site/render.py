@@ -8,6 +8,7 @@ import functools
 import hashlib
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -59,9 +60,11 @@ def scripted_page(template: str, *names: str, **views: Any) -> str:
 
 def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     style = static("style.css")
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts_from}; base-uri 'none'"
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts_from}; img-src data:; base-uri 'none'"
     # Our own files, of which the policy has the hashes: the only texts that are not escaped.
     views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
+    # Inside, too: without one a browser asks the host's top for it.
+    views |= {"icon": f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"}
     return _render(template, root="", script="", **views)
 
 

@@ -44,6 +44,7 @@ END_TO_END = (
     "Output tokens per second with the wait for the first one counted. More is better.",
 )
 LOAD = ("Time to load", "Seconds to open the model: its file from the disk (cold), or in memory already (warm).")
+UNCHECKED = "not checked whether the fast computation was also right"
 TTFT = ("Time to first token", "Milliseconds from the question to the first word of the answer. Less is better.")
 
 
@@ -98,15 +99,15 @@ def speed_charts(row: QuantizationSpeed | None) -> tuple[Bars, ...]:
 
 def machine_notes(rows: Mapping[str, QuantizationSpeed]) -> tuple[str, ...]:
     """What a reader has to know beside the speeds: which are from quick runs, and of each quantization whether what was
-    so fast was right, or that nobody has looked."""
+    so fast was right, or that it was not checked."""
     quick = [name for name, row in sorted(rows.items()) if row.mode != "full"]
+    told: dict[str, list[str]] = {}  # each line once, with all that it is said of
+    for name, row in rows.items():
+        for line in row.correctness or (UNCHECKED,):
+            told.setdefault(line, []).append(name)
     return (
         *([f"From quick runs: {', '.join(quick)}."] if quick else []),
-        *(
-            f"{name}: {line}"
-            for name, row in rows.items()
-            for line in row.correctness or ("correctness not looked at",)
-        ),
+        *(f"{', '.join(names)}: {line}" for line, names in told.items()),
     )
 
 

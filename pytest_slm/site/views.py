@@ -76,6 +76,8 @@ class ItemRow:
     slug: str
     plot: Plot | None
     quick: str
+    href: str = ""
+    """The page of its task, from the site's top; empty where there is none."""
 
 
 def sampled(mode: str, limit: int | None, settings: str = "") -> str:
@@ -114,7 +116,7 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         coverage=numbers.percent(case.coverage),
         note=tasks
         + several
-        + ("" if case.chance is None else f"; chance {numbers.points(case.chance, None)[0]}")
+        + _beside_chance(case.chance, case.interval)
         + _open(case.bounds, case.unbounded)
         + (f"; asked with {case.settings}" if case.settings else ""),
         plot=score_plot(case.score, case.interval, case.chance),
@@ -123,12 +125,22 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
     )
 
 
+def _beside_chance(chance: float | None, interval: Interval | None) -> str:
+    """Whether a score is shown to be better than guessing."""
+    if chance is None:
+        return ""
+    level = numbers.points(chance, None)[0]
+    if interval is None or interval[0] <= chance <= interval[1]:
+        return f"; not shown to differ from chance ({level})"
+    return f"; {'above' if interval[0] > chance else 'below'} chance ({level})"
+
+
 def _open(bounds: Interval | None, unbounded: Sequence[str]) -> str:
     """What cut answers leave open of a score."""
     if unbounded:
-        return f"; without bounds: nobody knows what cut answers change of {', '.join(unbounded)}"
+        return f"; answers were cut off in {', '.join(unbounded)}: how much that changes the score is not known"
     low, high = (numbers.points(bound, None)[0] for bound in bounds or (0.0, 0.0))
-    return "" if low == high else f"; {low} to {high}, were cut answers wrong or right"
+    return "" if low == high else f"; {low} to {high} if cut-off answers had all been wrong, or all right"
 
 
 def aggregate_row(total: AggregateScore) -> ScoreRow:
@@ -192,7 +204,7 @@ def item_row(
             notes.append(" ".join(filter(None, (str(n or ""), what, f"({numbers.percent(share)})" if share else ""))))
     if metric is not None and cuts is not None and cuts.bounds is not None and cuts.cut + cuts.censored:
         low, high = (_amount(bound, metric.unit) for bound in cuts.bounds)
-        notes.append(f"{low} to {high}, were they wrong or right")
+        notes.append(f"{low} to {high} if those had all been wrong, or all right")
     return ItemRow(
         task=task,
         variant=variant,
@@ -221,6 +233,18 @@ def facts(data: Mapping[str, Any], hidden: tuple[str, ...] = (), *, names: bool 
         for key, value in data.items()
         if key not in hidden
     )
+
+
+FIRST = ("cpu", "cores_physical", "cores_logical", "cores_usable", "ram_bytes", "os", "machine", "cpu_flags", "caches")
+"""What people ask first about a machine."""
+TWICE = ("ram_gib", "system")
+"""What other keys of a machine say better."""
+
+
+def machine_facts(data: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """What is known of a machine, with what people ask first at the top."""
+    first = {key: data[key] for key in FIRST if key in data}
+    return facts({**first, **data}, hidden=TWICE)
 
 
 def split_reason(reason: str) -> tuple[str, str]:

@@ -6,8 +6,8 @@ import html
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +17,10 @@ import pytest
 
 from pytest_slm.core.types import RunReport
 from pytest_slm.models.naming import as_file_name, as_name, slugify
-from pytest_slm.registry import build_registry, write_registry
-from pytest_slm.site.report import render_report
+from pytest_slm.registry import build_registry, read_samples, write_registry
+from pytest_slm.site.build import build_site
+from pytest_slm.site.report import render_report, write_report
+from pytest_slm.site.samples.pages import SampledRun, sample_pages
 
 HOSTILE = (
     "<script>document.title='pwned'</script>",
@@ -169,17 +171,101 @@ def show(chromium: Any) -> Callable[..., Any]:
         listeners = {
             "console": lambda message: seen.messages.append(message.text),
             "pageerror": lambda error: seen.messages.append(str(error)),
-            "request": lambda request: seen.requests.append(request.url),
+            # What stands in the page itself is asked of nobody.
+            "request": lambda request: request.url.startswith("data:") or seen.requests.append(request.url),
         }
         for event, listener in listeners.items():
             page.on(event, listener)
-        page.goto(path.as_uri())
+        place, _, fragment = str(path).partition("#")
+        page.goto(Path(place).as_uri() + (f"#{fragment}" if fragment else ""))
         yield seen
         for event, listener in listeners.items():
             page.remove_listener(event, listener)
         free.append(page)  # not behind a failure: nobody knows in what state it is
 
     return opened
+
+
+MODEL = "huggingfacetb--smollm2-135m-instruct"
+TOOLS = ("memory", "hardware", "cost", "command", "tokenizer", "report")
+KINDS: Mapping[str, str] = {
+    "home": "site/index.html",
+    "model": f"site/models/{MODEL}.html",
+    "timed model": f"timed/models/{MODEL}.html",
+    "items": f"site/items/{MODEL}/Q4_K_M.html",
+    "public samples": f"site/samples/{MODEL}.html",
+    "methodology": "site/methodology.html",
+    "task": "site/tasks/rag/niah.html",
+    "task with examples": "site/tasks/core/reasoning.html",
+    "use case": "site/use/rag.html",
+    "use cases": "site/use/index.html",
+    "machine": "timed/hardware/m-3f9a1c.html",
+    "hardware": "site/hardware/index.html",
+    "new": "site/new.html",
+    "submit": "site/submit.html",
+    "404": "site/404.html",
+    "compare": "site/compare.html",
+    "comparison": f"timed/compare.html#m={MODEL}@FP16,{MODEL}@Q8_0",
+    "empty home": "empty/index.html",
+    "report": "run/report.html",
+    "timed report": "timed run/report.html",
+    "samples": "run/samples.html",
+    **{f"tool {name}": f"timed/tools/{name}.html" for name in ("index", *TOOLS)},
+}
+"""One page of each kind, by its path in the folder of ``pages``."""
+READY = {"samples": ".sample", "public samples": "#list", "comparison": "table.forest", "home": "#chips"}
+"""What is there when the script of a page is done."""
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """A kind of page."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def pages(
+    factory: ModuleType,
+    tmp_path_factory: pytest.TempPathFactory,
+    registry_file: Callable[[Sequence[RunReport]], Path],
+    runs: list[RunReport],
+    modern_runs: list[RunReport],
+) -> Mapping[str, Path]:
+    """Two sites, an empty one, and two reports of runs: a page of each kind by its name."""
+    folder = tmp_path_factory.mktemp("pages")
+    stored = [factory.store_run(folder / "runs", runs[3], factory.make_samples(runs[3]))]
+    stored.append(factory.store_run(folder / "runs", modern_runs[1]))
+    for name, path in zip(("run", "timed run"), stored, strict=True):
+        path.parent.rename(folder / name)
+        write_report(folder / name)
+    samples = [SampledRun(run=runs[3], samples=read_samples(folder / "run", runs[3]))]
+    public = sample_pages(
+        samples, page=f"samples/{MODEL}.html", data=f"samples/{MODEL}", back=f"../models/{MODEL}.html",
+        back_title="SmolLM2", public=True,
+    )  # fmt: skip
+    build_site(registry_file(runs), folder / "site", samples=public)
+    build_site(registry_file(modern_runs), folder / "timed")
+    build_site(registry_file([]), folder / "empty")
+    return {name: folder / path for name, path in KINDS.items()}
+
+
+@pytest.fixture(scope="session")
+def look(show: Callable[..., Any], pages: Mapping[str, Path]) -> Iterator[Callable[..., Seen]]:
+    """``look("home", scheme="dark", width=390)``: a page of each kind, opened once for all that is looked at in it."""
+    opened: dict[str, Seen] = {}
+
+    def at(kind: str, *, scheme: str = "light", width: int = 1280) -> Seen:
+        if kind not in opened:
+            opened[kind] = stack.enter_context(show(pages[kind]))
+            if kind in READY:
+                opened[kind].page.wait_for_selector(READY[kind], state="attached")
+        page = opened[kind].page
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        return opened[kind]
+
+    with ExitStack() as stack:
+        yield at
 
 
 def reader_text(page: str) -> str:

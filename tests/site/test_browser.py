@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
-
 import pytest
 
 from pytest_slm.site.build import build_site
-from pytest_slm.site.report import write_report
 
 CONTRAST = """() => {
   // The colour that is really behind a text: the nearest ancestor that paints one.
@@ -73,62 +69,6 @@ TOOLS = ("memory", "hardware", "cost", "command", "tokenizer", "report")
 OPEN_ALL = "() => document.querySelectorAll('details').forEach((details) => { details.open = true; })"
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory, registry_file, factory, runs, modern_runs) -> dict[str, Path]:
-    """One page of each kind."""
-    plots = tmp_path_factory.mktemp("plots") / "site"
-    build_site(registry_file(modern_runs), plots)
-    timed = factory.store_run(tmp_path_factory.mktemp("timed"), modern_runs[1]).parent
-    site = tmp_path_factory.mktemp("pages") / "site"
-    build_site(registry_file(runs), site)
-    folder = factory.store_run(tmp_path_factory.mktemp("runs"), runs[3], factory.make_samples(runs[3])).parent
-    return {
-        "report": write_report(folder),
-        "samples": folder / "samples.html",
-        "timed report": write_report(timed),
-        "timed model": plots / "models" / "huggingfacetb--smollm2-135m-instruct.html",
-        "home": site / "index.html",
-        "model": site / "models" / "huggingfacetb--smollm2-135m-instruct.html",
-        "items": site / "items" / "huggingfacetb--smollm2-135m-instruct" / "Q4_K_M.html",
-        "methodology": site / "methodology.html",
-        "task": site / "tasks" / "rag" / "niah.html",
-        "use case": site / "use" / "rag.html",
-        "machine": plots / "hardware" / "m-3f9a1c.html",
-        "hardware": site / "hardware" / "index.html",
-        "new": site / "new.html",
-        "404": site / "404.html",
-        "compare": site / "compare.html",
-        **{f"tool {name}": plots / "tools" / f"{name}.html" for name in ("index", *TOOLS)},
-    }
-
-
-KINDS = (
-    *("report", "samples", "timed report", "timed model", "home", "model", "items", "methodology", "404"),
-    *("task", "use case", "machine", "hardware", "new", "compare"),
-    *(f"tool {name}" for name in ("index", *TOOLS)),
-)
-
-
-@pytest.fixture(scope="module")
-def look(show, pages):
-    """``look("home", scheme="dark")``: a page of each kind, opened once for all that is looked at in it."""
-    opened = {}
-
-    def at(kind, *, scheme="light"):
-        if kind not in opened:
-            opened[kind] = stack.enter_context(show(pages[kind]))
-            if kind == "samples":
-                opened[kind].page.wait_for_selector(".sample")
-        page = opened[kind].page
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": 1280, "height": 900})
-        return opened[kind]
-
-    with ExitStack() as stack:
-        yield at
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_no_message_no_violation_and_no_request_but_its_own_files(look, kind):
     seen = look(kind)
     assert seen.messages == []
@@ -136,7 +76,6 @@ def test_no_message_no_violation_and_no_request_but_its_own_files(look, kind):
     assert seen.page.evaluate("getComputedStyle(document.body).fontVariantNumeric") == "tabular-nums"
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_no_page_scrolls_sideways(look, kind):
     seen = look(kind)
     seen.page.evaluate(OPEN_ALL)
@@ -148,7 +87,6 @@ def test_no_page_scrolls_sideways(look, kind):
     assert seen.page.evaluate(hidden) == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_enough_contrast(look, kind, scheme):
     seen = look(kind, scheme=scheme)
@@ -163,12 +101,10 @@ def test_the_contrast_check_finds_pale_text(show, tmp_path):
         assert seen.page.evaluate(CONTRAST) == ["P. 2.85"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_structure_is_there_for_those_who_do_not_see(look, kind):
     assert look(kind).page.evaluate(STRUCTURE) == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_little_work_for_a_browser(look, kind):
     seen = look(kind)
     assert 0 < seen.page.evaluate("document.querySelectorAll('*').length") < 5000

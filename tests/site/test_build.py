@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -16,9 +16,12 @@ from pytest_slm.models.naming import as_file_name
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages
+from pytest_slm.site.render import static
 from pytest_slm.site.views import hub_address, relative_address
 
 MOST_BYTES = 150_000
+ICON = f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"
+"""The picture that a page in one file carries: no address."""
 
 
 class Links(HTMLParser):
@@ -32,7 +35,7 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         for name, value in attrs:
-            if name in ("href", "src", "action"):
+            if name in ("href", "src", "action") and value != ICON:
                 self.links.append(value or "")
             if name == "id":
                 self.ids.append(value or "")

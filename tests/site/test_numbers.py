@@ -64,7 +64,12 @@ def test_parameters_are_said_as_people_say_them(count, text):
         ("cpu_flags", ["avx2", "f16c"], "avx2, f16c"),
         ("wall_s", 4800.0, "1 h 20 min"),
         ("flash_attention", True, "yes"),
-        ("caches", {"L1d": 32768, "L3": None}, "L1d: 32\u202f768 bytes, L3: not known"),
+        (
+            "caches",
+            {"L1d": 32768, "L2": 2**21, "odd": 1500, "L3": None},
+            "L1d: 32 KiB, L2: 2 MiB, odd: 1\u202f500 bytes, L3: not known",
+        ),
+        ("frequency_mhz", 2600, "2\u202f600 MHz"),
         ("surprise", {"a": [1, None]}, "a: 1, not known"),
     ],
 )

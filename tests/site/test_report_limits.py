@@ -8,8 +8,11 @@ from itertools import pairwise
 import pytest
 
 from pytest_slm.core.types import CutPrompts, Cuts, ThinkingCounts
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.report import render_report
 from pytest_slm.site.report_view import report_view
+from pytest_slm.site.views import score_row
 
 
 def test_samples_show_answers_and_count_what_is_left_out(factory, page):
@@ -59,10 +62,10 @@ def test_what_cut_answers_leave_open_is_told_of_items_of_other_metrics_and_of_sc
     first = replace(first, answers_cut=12, thinking=thinking, metrics=(metric, other))
     view = report_view(replace(run, results=(first, *rest)), {})
     low, high = (f"{100 * bound:.1f}" for bound in cuts.bounds)
-    told = f"{low}\xa0% to {high}\xa0%, were they wrong or right"
+    told = f"{low}\xa0% to {high}\xa0% if those had all been wrong, or all right"
     assert view.suites[0][1][0].note == f"12 cut off (12\xa0%); 4 cut off while thinking (4\xa0%); {told}"
     assert view.metrics[0][1][0].note == f"cut off (12\xa0%); cut off while thinking (4\xa0%); {told}"
-    assert view.scores[0].note.endswith(", were cut answers wrong or right")
+    assert view.scores[0].note.endswith(" if cut-off answers had all been wrong, or all right")
     fact = next(fact for fact in view.facts if fact.label == "Thinking")
     assert fact.value.endswith("before 30 answers, 1\u202f200 tokens, 4 cut off before their answer")
 
@@ -151,3 +154,19 @@ def test_huge_answers_do_not_make_a_huge_page(factory):
     page = render_report(run, samples)
     assert len(page.encode()) < 1_000_000
     assert "more characters in the file" in page
+
+
+@pytest.mark.parametrize(
+    ("chance", "interval", "told"),
+    [
+        (25.0, (30.0, 40.0), "; above chance (25.0)"),
+        (25.0, (25.0, 40.0), "; not shown to differ from chance (25.0)"),
+        (25.0, None, "; not shown to differ from chance (25.0)"),
+        (50.0, (30.0, 40.0), "; below chance (50.0)"),
+        (None, (30.0, 40.0), ""),
+    ],
+)
+def test_a_score_says_whether_it_is_better_than_guessing(factory, chance, interval, told):
+    (entry,) = build_registry([StoredReport(path="a", sha256="", run=factory.make_run(suites=("rag",)))]).models
+    case = replace(entry.use_cases["rag"], chance=chance, interval=interval)
+    assert score_row("RAG", case).note == f"1 task, 3 items{told}"

@@ -90,7 +90,7 @@ def test_a_model_that_was_measured_on_a_gpu_is_not_called_cpu_only(factory, regi
 
 def test_a_model_page_shows_what_was_not_run_and_where_numbers_are_from(site):
     text = (site / "models" / "google--gemma-3-270m.html").read_text()
-    assert re.search(r"not run</span> Coding, Function calling, Guardrails, Language, Math, Reasoning", text)
+    assert re.search(r"not run</span> Coding, Function calling, Guardrails, Language, Mathematics, Reasoning", text)
     assert "5/report.json" in text
     assert "a" * 64 in text
 
@@ -109,4 +109,4 @@ def test_whether_a_speed_was_right_stands_beside_it(factory):
     assert machine.notes == (
         "Q8_0: correctness of the speeds of llamacpp 0.3.36, many tokens at once beside a few: NMSE of logits 0.0021",
     )
-    assert other.notes == ("From quick runs: Q8_0.", "Q8_0: correctness not looked at")
+    assert other.notes == ("From quick runs: Q8_0.", "Q8_0: not checked whether the fast computation was also right")

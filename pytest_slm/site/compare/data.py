@@ -17,6 +17,7 @@ from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, QuantizationEntry, RegistryEntry
 from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import numbers
+from pytest_slm.site.definitions import task_title
 from pytest_slm.site.render import scripted_page
 from pytest_slm.site.views import title_of
 
@@ -92,6 +93,7 @@ def _item(item: Item) -> dict[str, Any]:
     return {
         "suite": item.suite,
         "task": item.task,
+        "title": task_title(item.suite, item.task),
         "variant": item.variant,
         "version": item.version,
         "metric": item.metric,

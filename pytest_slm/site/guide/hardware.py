@@ -13,11 +13,13 @@ from pytest_slm.site import numbers
 from pytest_slm.site.home.columns import BY_KEY
 from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.home.view import PAGE, FileTable, file_table, model_address
-from pytest_slm.site.views import Fact, facts
+from pytest_slm.site.views import Fact, machine_facts
 
 COLUMNS = ("tps", "ttft", "pp", "tg", "energy", "peak")
 DRAWN = 200
 """Files in the plot of a machine."""
+APART = 18.0
+"""Percent of an axis between two ticks, at least."""
 MOST = 1e15
 """Bytes, and tokens a second, that can be drawn."""
 
@@ -80,7 +82,7 @@ def machine_view(registry: Registry, fingerprint: str, href: str, rows: Sequence
         fingerprint=fingerprint,
         href=href,
         files=len(rows),
-        facts=facts(next((one for one in known if one), {})),
+        facts=machine_facts(next((one for one in known if one), {})),
         plot=size_plot(timed),
         table=file_table(
             "Files by speed", scale, timed[:PAGE], model_address("../"), [BY_KEY[key] for key in COLUMNS], grouped=False
@@ -114,7 +116,8 @@ def size_plot(rows: Sequence[Row]) -> SizePlot | None:
 
 
 def _axis(values: Sequence[float]) -> tuple[Callable[[float], float], list[tuple[float, float]]]:
-    """A function to percent of an axis on which each step is a factor, and its ticks at 1, 2 and 5."""
+    """A function to percent of an axis on which each step is a factor, and its ticks: at 1, 2 and 5 where that is
+    enough of them, and never so near that their labels meet on a telephone."""
     low, high = math.log10(min(values) * 0.9), math.log10(max(values) * 1.1)
 
     def at(value: float) -> float:
@@ -122,9 +125,12 @@ def _axis(values: Sequence[float]) -> tuple[Callable[[float], float], list[tuple
 
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks: list[float] = []
-    for digits in ((1,), (1, 2, 5), range(1, 10)):
-        ticks = [digit * 10.0**power for power in powers for digit in digits]
-        ticks = [value for value in ticks if low <= math.log10(value) <= high]
+    for tenths in ((10,), (10, 20, 50), range(10, 100, 10), range(10, 100)):
+        places = (tenth * 10.0 ** (power - 1) for power in powers for tenth in tenths)
+        ticks = []
+        for value in places:
+            if low <= math.log10(value) <= high and (not ticks or at(value) - at(ticks[-1]) >= APART):
+                ticks.append(value)
         if len(ticks) >= 3:
             break
     return at, [(at(value), value) for value in ticks]

@@ -10,7 +10,7 @@ from pytest_slm.machine.devices import CONTEXT
 from pytest_slm.registry.points import UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
-from pytest_slm.site.guide.definitions import definitions
+from pytest_slm.site.definitions import definitions, task_title
 from pytest_slm.site.views import words
 
 
@@ -77,7 +77,7 @@ def _line(name: str, pages: Mapping[tuple[str, str], str]) -> SuiteLine:
     counted = [task for task in definition.suite.tasks if task in definition.tasks]
 
     def told(tasks: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        return tuple((words(task), pages.get((name, task), "")) for task in tasks)
+        return tuple((task_title(name, task), pages.get((name, task), "")) for task in tasks)
 
     return SuiteLine(
         title=words(definition.suite.facts.title),
@@ -104,7 +104,7 @@ def _worked(rows: Sequence[Row]) -> Worked | None:
         href=f"models/{row.model}.html",
         title=words(row.titles.get(name, name)),
         tasks=tuple(
-            (words(task.task), *numbers.points(task.score, task.interval), numbers.number(task.n, 0))
+            (task_title(case.suite, task.task), *numbers.points(task.score, task.interval), numbers.number(task.n, 0))
             for task in case.benchmarks
         ),
         score=score,

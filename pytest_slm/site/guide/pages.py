@@ -9,8 +9,8 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
+from pytest_slm.site.definitions import definitions, task_title
 from pytest_slm.site.guide.cases import TaskLine, case_view, definition_of
-from pytest_slm.site.guide.definitions import definitions
 from pytest_slm.site.guide.hardware import hardware_view, machine_view
 from pytest_slm.site.guide.methodology import methodology_view
 from pytest_slm.site.guide.news import feed, news_view
@@ -105,7 +105,7 @@ def _task_lines(
             declared = definition.tasks.get(task) if definition and definition.suite.name == suite else None
             lines.append(
                 TaskLine(
-                    title=words(task),
+                    title=task_title(suite, task),
                     description=declared.description if declared else "",
                     href=f"../{path}",
                     counts=task in counted,

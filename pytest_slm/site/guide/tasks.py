@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pytest_slm.core.types import MEASURED, Task
 from pytest_slm.registry.entry import Item, QuantizationEntry, Registry, RegistryEntry
 from pytest_slm.site import numbers
-from pytest_slm.site.guide.definitions import Example, definitions, examples
+from pytest_slm.site.definitions import Example, definitions, examples, task_title
 from pytest_slm.site.home.columns import BY_KEY, Cell, written
 from pytest_slm.site.home.view import FileRow, FileTable
 from pytest_slm.site.views import Fact, sampled, score_plot, words
@@ -88,7 +88,7 @@ def task_view(suite: str, task: str, found: Sequence[Found], use_case: str) -> T
     variants = sorted({one.item.variant for one in shares}, key=lambda name: (len(name), name))
     ordered = sorted(found, key=_place)
     return TaskView(
-        title=words(task),
+        title=task_title(suite, task),
         suite=words(definition.suite.facts.title if definition else suite),
         use_case=use_case,
         description=declared.description if declared else "A task of a suite that does not come with pytest-slm.",
@@ -113,7 +113,10 @@ def _facts(task: Task | None, found: Sequence[Found]) -> tuple[Fact, ...]:
     pairs = (
         ("Metric", f"{metric}{'' if higher is not False else ', lower is better'}"),
         ("Chance", ", ".join(f"{100 * level:.3g}{numbers.NBSP}%" for level in sorted(chances)) or "not known"),
-        *((words(name), "all questions" if n is None else f"at most {n} questions") for name, n in modes.items()),
+        *(
+            (f"{words(name)} run", "all questions" if n is None else f"at most {n} questions")
+            for name, n in modes.items()
+        ),
         ("Variants", ", ".join(task.variants) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2.utils import htmlsafe_json_dumps
 
 from pytest_slm.registry.rows import Row
+from pytest_slm.site.compare import file_key
 from pytest_slm.site.home.columns import COLUMNS, Column
 from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.home.view import NO_SCORE, facts_of
@@ -20,8 +21,9 @@ MODEL_COLUMNS = ("params", "ctx", "license")
 """Columns that are the same for all rows of a model."""
 
 
-def files_script(rows: Sequence[Row], found: Sequence[Scale]) -> str:
-    """``files.js``: the rows in their order, their models, the columns, and the scores of the first scale."""
+def files_script(rows: Sequence[Row], found: Sequence[Scale], compared: set[tuple[str, str]]) -> str:
+    """``files.js``: the rows in their order, their models, the columns, and the scores of the first scale; ``compared``
+    are the model and the quantization of all files that the page of comparisons has."""
     models = facts_of(rows)
     places = {model: number for number, model in enumerate(models)}
     machines = [(row.machine_title or "Machine not known", _place(row)) for row in rows]
@@ -33,6 +35,8 @@ def files_script(rows: Sequence[Row], found: Sequence[Scale]) -> str:
         **_words("machine", [title for title, _ in machines]),
         "place": [order[place] for _, place in machines],
         "places": list(order),
+        "pairs": [int((row.model, row.quantization) in compared) for row in rows],
+        "keys": [file_key(name) for name in dict.fromkeys(row.quantization for row in rows)],
         "fits": [int(bool(row.fits)) for row in rows],
         "server": [int(bool(row.server)) for row in rows],
         "names": [row.name for row in models.values()],

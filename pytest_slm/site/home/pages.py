@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
@@ -12,8 +13,10 @@ from pytest_slm.site.home.view import PAGE, file_table, home_view, model_address
 from pytest_slm.site.render import linked_page
 
 
-def home_pages(registry: Registry, rows: Sequence[Row], found: Sequence[Scale]) -> Mapping[str, str]:
-    """The text of every file of the home by its path in the site."""
+def home_pages(
+    registry: Registry, rows: Sequence[Row], found: Sequence[Scale], compared: Iterable[list[Any] | None]
+) -> Mapping[str, str]:
+    """The text of every file of the home by its path in the site; ``compared``: what ``listed`` says of each model."""
     rows = found[0].ordered(rows)
     starts = range(0, max(1, len(rows)), PAGE)
     paths = ["index.html", *(f"files/{number}.html" for number in range(2, len(starts) + 1))]
@@ -28,6 +31,7 @@ def home_pages(registry: Registry, rows: Sequence[Row], found: Sequence[Scale]) 
                 "files.html", root="../", table=table, pages=paths, number=number, updated=home.updated
             )
     if rows:
-        pages["data/files.js"] = files_script(rows, found)
+        pairs = {(one[0], name) for one in compared if one is not None for _, name in one[2]}
+        pages["data/files.js"] = files_script(rows, found, pairs)
         pages |= {f"data/scores-{n}.js": scale_script(rows, scale, n) for n, scale in enumerate(found) if n}
     return pages

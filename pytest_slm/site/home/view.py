@@ -69,7 +69,7 @@ def scales(registry: Registry, rows: Sequence[Row]) -> tuple[Scale, ...]:
     profile = registry.rules.profiles[0].name
     titles = {name: title for row in rows for name, title in row.titles.items()}
     cases = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-    overall = profile_scale(rows, profile, f"{words(profile)}, all use cases")
+    overall = profile_scale(rows, profile, f"All use cases (profile {profile})")
     return (overall, *(case_scale(rows, name, words(title)) for name, title in cases))
 
 

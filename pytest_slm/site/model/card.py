@@ -58,11 +58,11 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
     speeds = _speeds(entry)
     peaks = {name: row.memory[PEAK].value for name, row in speeds.items() if PEAK in row.memory}
     rule = (
-        f"The smallest file that fits, is not shown to be worse than {most_precise(entry)}, and of which a loss of "
-        f"{100 * RULED_OUT:g} points is ruled out; where there is none, the most precise that fits."
+        f"Chosen is the smallest file that fits, is not shown to be worse than {most_precise(entry)}, and for which a "
+        f"loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
     )
     if not peaks:
-        missing = "No file's peak memory with 2,048 tokens of context was measured, so nobody knows where it fits."
+        missing = "No file's peak memory with 2,048 tokens of context was measured, so it is not known where it fits."
         return Card(choices=(), devices=(), rule=rule, missing=missing)
     chosen: dict[str, list[Device]] = {}
     rows = []
@@ -119,12 +119,12 @@ def _choice(
     one, row = found.get(name), speeds[name]
     peak = row.memory[PEAK].value
     reasons = [
-        f"fits: its peak of {numbers.size(peak)} with 2,048 tokens of context is within the "
-        f"{numbers.size(devices[0].usable_bytes)} that {devices[0].title} can give"
+        f"Fits: peak memory of {numbers.size(peak)} with 2,048 tokens of context; {devices[0].title} has "
+        f"{numbers.size(devices[0].usable_bytes)} to give"
     ]
     kind, parts = "", []
     if name == reference:
-        parts.append("The most precise file that was measured")
+        parts.append("The most precise file measured")
     elif one is None or one.overall is None:
         parts.append(f"Not compared with {reference}: they have no questions in common")
     else:
@@ -134,13 +134,13 @@ def _choice(
         cases = len(one.use_cases)
         parts.append(f"Against {reference}: {signed(100 * whole.difference)} points ({span_of(whole)}), {verdict}")
         reasons.append(
-            f"{numbers.number(whole.n, 0)} questions of {cases} use case{'' if cases == 1 else 's'} were answered by "
-            f"both; {numbers.number(whole.only_a, 0)} only by {reference}, {numbers.number(whole.only_b, 0)} only by "
+            f"Both were asked {numbers.number(whole.n, 0)} questions of {cases} use case{'' if cases == 1 else 's'}: "
+            f"{numbers.number(whole.only_a, 0)} only {reference} got right, {numbers.number(whole.only_b, 0)} only "
             f"{name}" + (f"; {note}" if note else "")
         )
         worse = [part.use_case for part in one.use_cases.values() if part.verdict == "worse"]
         if worse:
-            reasons.append(f"worse in {', '.join(title_of(entry, case) for case in worse)}")
+            reasons.append(f"Worse in {', '.join(title_of(entry, case) for case in worse)}")
     parts += _cheaper(entry, name, reference, speeds)
     return Choice(
         quantization=name,
@@ -160,7 +160,7 @@ def _cheaper(entry: RegistryEntry, name: str, reference: str, speeds: Mapping[st
         told.append(f"{share} {'smaller' if size < whole else 'larger'}")
     mine, its = speeds[name].tps_output, speeds[reference].tps_output if reference in speeds else None
     if mine is not None:
-        speed = f"{numbers.estimate(mine.value, mine.interval)[0]}{numbers.NBSP}{mine.unit} on the machine of the test"
+        speed = f"{numbers.estimate(mine.value, mine.interval)[0]}{numbers.NBSP}{mine.unit} on the test machine"
         noisy = " (noisy)" if mine.verdict == "noisy" else ""
         times = ""
         if its is not None and name != reference and its.value and _alike(speeds[name], speeds[reference]):
@@ -191,18 +191,23 @@ def _others(
         smaller = (one.size_bytes or 0) < size
         row = speeds.get(other)
         if row is None or PEAK not in row.memory:
-            told.append(f"{other}: its memory was not measured")
+            told.append(f"{other}: memory not measured")
         elif not fits(device, row.memory[PEAK].value):
             told.append(f"{other} needs {numbers.size(row.memory[PEAK].value)}")
         elif smaller and other != most_precise(entry):
             known = found.get(other)
             if known is None or known.overall is None:
-                told.append(f"{other} is smaller, and was not compared")
-            elif any(part.verdict == "worse" for part in (known.overall, *known.use_cases.values())):
-                told.append(f"{other} is smaller, and worse ({signed(100 * known.overall.difference)} points)")
+                told.append(f"{other} is smaller, but was not compared")
+            elif known.overall.verdict == "worse":
+                told.append(f"{other} is smaller, but worse ({signed(100 * known.overall.difference)} points)")
+            elif worse := [part for part in known.use_cases.values() if part.verdict == "worse"]:
+                cases = ", ".join(
+                    f"{title_of(entry, part.use_case)} ({signed(100 * part.difference)} points)" for part in worse
+                )
+                told.append(f"{other} is smaller, but worse in {cases}")
             else:
                 told.append(
-                    f"{other} is smaller, and may be {numbers.number(-100 * known.overall.interval[0], 0)} points worse"
+                    f"{other} is smaller, but may be {numbers.number(-100 * known.overall.interval[0], 0)} points worse"
                 )
     return told
 

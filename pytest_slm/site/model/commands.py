@@ -48,6 +48,9 @@ def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
                 "as this command does. It prints the path of the file.",
                 commands=(Command(title="Make it", lines="\n".join(lines)),),
             )
+    if one.made_from:
+        source = f"Made by the tester from {one.made_from}; where that can be had is not known, so there is no command."
+        return FileCommands(quantization=name, source=source, commands=())
     source = "Measured as a file on the tester’s machine: where it can be had is not known, so there is no command."
     return FileCommands(quantization=name, source=source, commands=())
 

@@ -66,8 +66,8 @@ COLUMNS: tuple[tuple[str, str, Take], ...] = (
     ("Engine alone: prompt processing (pp)", "tok/s, more is better", lambda row: row.prefill_tps),
     ("Engine alone: generation (tg)", "tok/s, more is better", lambda row: row.generate_tps),
     ("Time to first token", "ms, less is better", lambda row: row.ttft_ms),
-    ("Peak memory", "GB, less is better", lambda row: row.memory.get("peak_rss_2k") or row.memory.get("peak_rss")),
-    ("File", "GB", lambda row: row.size_gb),
+    ("Peak memory", "less is better", lambda row: row.memory.get("peak_rss_2k") or row.memory.get("peak_rss")),
+    ("File", "", lambda row: row.size_gb),
     ("Energy", "J a token, less is better", lambda row: row.energy_per_token),
 )
 

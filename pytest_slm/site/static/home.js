@@ -7,7 +7,9 @@
   if (!form || typeof slm === "undefined") return;
   const $ = (id) => document.getElementById(id);
   const PAGE = 50;
+  const [AT_ONCE, AFTER] = [10, 8]; // rows that are made with the key or the click, and in each picture behind it
   const NEAR = 5;
+  const MOST = 4; // files that are compared at once
   const PLOTTED = 300;
   const NBSP = "\u00a0";
   const MISSING = "–";
@@ -76,6 +78,7 @@
     const key = state.sort.replace("-", "");
     if (!["score", "name"].includes(key) && !columns.has(key)) state.sort = "score";
     plot.open = found.has("plot");
+    state.pick = [...new Set((found.get("pick") || "").split(","))].filter((key) => rowOf.has(key)).slice(0, MOST);
   }
 
   function address(changed = {}) {
@@ -85,6 +88,7 @@
     if (now.sort !== "score") found.set("sort", now.sort);
     if (now.cols.join() !== first.join()) found.set("cols", now.cols.join());
     if (plot.open) found.set("plot", "1");
+    if (now.pick.length) found.set("pick", now.pick.join());
     if (now.page > 1) found.set("page", now.page);
     return `#${found}`;
   }
@@ -171,7 +175,10 @@
       const value = (row) => (score[row] === null ? -1 : low[row] === null ? score[row] / 1e4 : 1 + low[row] * 1e4 + score[row]);
       return rows.sort((a, b) => group[a] - group[b] || sign * (value(b) - value(a)) || a - b);
     }
-    if (key === "name") return rows.sort((a, b) => sign * slm.names[slm.model[a]].localeCompare(slm.names[slm.model[b]]) || a - b);
+    if (key === "name") {
+      const name = (row) => haystacks[slm.model[row]]; // begins with it
+      return rows.sort((a, b) => (name(a) === name(b) ? a - b : name(a) < name(b) ? -sign : sign));
+    }
     const column = columns.get(key);
     const rising = column.rising === "1" ? sign : -sign;
     const text = column.form === "text" && key !== "bits";
@@ -193,8 +200,12 @@
     return node;
   }
   const small = (text) => (text ? make("small", { title: text }, text) : "");
+  const nameOf = (row) => `${slm.names[slm.model[row]]} ${quantizationOf(row)}`;
   const link = (row) => make("a", { href: `models/${encodeURIComponent(slm.ids[slm.model[row]])}.html` }, slm.names[slm.model[row]]);
   const quantizationOf = (row) => slm.quantizationWords[slm.quantization[row]];
+  const keyOf = (row) => `${slm.ids[slm.model[row]]}@${slm.keys[slm.quantization[row]]}`;
+  const rowOf = new Map(); // of all files that can be compared
+  for (let row = size - 1; row >= 0; row--) if (slm.pairs[row]) rowOf.set(keyOf(row), row);
 
   function dots(row) {
     const found = scores();
@@ -228,6 +239,7 @@
     });
     return make("tr", { role: "row" },
       make("th", { role: "rowheader", scope: "row", class: "file" },
+        slm.pairs[row] && rowOf.size > 1 ? picker(row) : "",
         make("span", { class: "name" }, link(row), " ", make("code", {}, quantizationOf(row))),
         make("small", { title: said }, quick ? make("b", { class: "warn" }, quick) : "", quick && said ? " · " : "", said)),
       make("td", { role: "cell", class: "num score" }, make("b", {}, score), small(interval)),
@@ -235,7 +247,48 @@
       ...cells);
   }
 
+  // -- files to compare ----------------------------------------------------------------------------------------------
+  function picker(row) {
+    const box = make("input", { type: "checkbox", value: keyOf(row), "aria-label": `Compare ${nameOf(row)}` });
+    box.checked = state.pick.includes(box.value);
+    box.disabled = state.pick.length >= MOST && !box.checked;
+    return make("label", { class: "pick", title: "Compare" }, box);
+  }
+
+  // Boxes keep their focus: nothing is made anew but the line below the table.
+  function picked() {
+    const full = state.pick.length >= MOST;
+    for (const box of document.querySelectorAll(".pick input")) {
+      box.checked = state.pick.includes(box.value);
+      box.disabled = full && !box.checked;
+    }
+    const [told, chosen] = $("picked").children;
+    $("picked").hidden = !state.pick.length;
+    told.textContent = state.pick.length === 1 ? "1 file chosen: choose another to compare it with." : `${state.pick.length} files chosen${full ? ", as many as can be compared" : ""}.`;
+    const chips = state.pick.map((key) => {
+      const name = nameOf(rowOf.get(key));
+      const button = make("button", { type: "button", class: "chip", "aria-label": `Do not compare ${name}` }, name, make("span", { "aria-hidden": "true" }, " ×"));
+      button.addEventListener("click", () => {
+        pick(state.pick.filter((one) => one !== key));
+        ($("picked").querySelector("button") || $("device")).focus();
+      });
+      return button;
+    });
+    const go = state.pick.length > 1 ? make("a", { class: "go", href: `compare.html?m=${state.pick.join()}` }, "Compare") : "";
+    chosen.replaceChildren(...chips, ...(go ? [go] : []));
+  }
+
+  function pick(keys) {
+    state.pick = keys;
+    history.replaceState(null, "", address());
+    picked();
+  }
+
+  let drawn = "";
   function heads() {
+    const wanted = [state.sort, ...state.cols].join();
+    if (wanted === drawn) return;
+    drawn = wanted;
     const row = document.querySelector("table.files thead tr");
     const [file, score, track] = row.children;
     const asLink = (anchor, label) => make("a", { href: `methodology.html#${anchor}` }, label);
@@ -264,10 +317,14 @@
     }
   }
 
+  // What can be seen is made at once, and the rest some rows a picture: whoever types does not wait for fifty rows. Rows
+  // from before stand until theirs is made, so that nothing jumps.
+  let drawing = 0;
   function table(rows) {
+    const turn = ++drawing;
     const body = document.querySelector("table.files tbody");
     const from = (state.page - 1) * PAGE;
-    const made = [];
+    const planned = [];
     let last = state.page === 1 ? 0 : null;
     const { group, groups } = scores();
     for (const row of rows.slice(from, from + PAGE)) {
@@ -275,16 +332,35 @@
       if (now !== last && (last !== null || now)) {
         const told = local() ? `Measured on ${slm.places[slm.place[row]]}` : now < groups.length - 1 ? `Not comparable with other groups: ${groups[now]}` : "No score measured";
         if (!local() || slm.places.length > 1) {
-          made.push(make("tr", { role: "row", class: "group" }, make("th", { role: "columnheader", scope: "rowgroup", colspan: 3 + state.cols.length }, told)));
+          planned.push(() => make("tr", { role: "row", class: "group" }, make("th", { role: "columnheader", scope: "rowgroup", colspan: 3 + state.cols.length }, told)));
         }
       }
       last = now;
-      made.push(line(row));
+      planned.push(() => line(row));
     }
-    body.replaceChildren(...made);
+    let place = 0;
+    const some = (count) => {
+      const made = planned.slice(place, place + count).map((one) => one());
+      for (const node of made) {
+        if (place < body.children.length) body.children[place].replaceWith(node);
+        else body.append(node);
+        place++;
+      }
+      if (place === planned.length) body.removeAttribute("aria-busy");
+    };
+    const more = () => {
+      if (turn !== drawing || place >= planned.length) return;
+      some(AFTER);
+      requestAnimationFrame(() => setTimeout(more));
+    };
+    while (body.children.length > planned.length) body.lastElementChild.remove();
+    body.setAttribute("aria-busy", "true");
+    some(AT_ONCE);
+    requestAnimationFrame(() => setTimeout(more));
     const sheet = document.querySelector(".files-sheet");
     sheet.hidden = !rows.length;
     sheet.classList.toggle("many", state.cols.length > 5);
+    sheet.classList.toggle("picks", rowOf.size > 1);
   }
 
   function pager(count) {
@@ -351,8 +427,14 @@
     const text = `${drawn.length} files by speed and score`;
     const svg = make("svg", { role: "img", viewBox: `0 0 ${width} ${height}`, width: "100%", height }, make("title", {}, text));
     let ticks = [];
-    for (const digits of [[1], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
-      ticks = [-1, 0, 1, 2, 3, 4].flatMap((power) => digits.map((digit) => digit * 10 ** power)).filter((speed) => speed >= slow && speed <= fast);
+    for (const step of [90, 10, 5, 1]) { // of 10 to 99: one number of each power of ten, then more where that is too few
+      ticks = [];
+      for (let power = -2; power < 4; power++) {
+        for (let tenths = 10; tenths < 100; tenths += step) {
+          const speed = tenths * 10 ** power;
+          if (speed >= slow && speed <= fast && (!ticks.length || x(speed) - x(ticks.at(-1)) > 50)) ticks.push(speed);
+        }
+      }
       if (ticks.length > 2) break;
     }
     for (const speed of ticks) {
@@ -392,11 +474,11 @@
     order(found.fit);
     state.page = Math.min(state.page, Math.max(1, Math.ceil(found.fit.length / PAGE)));
     const title = option("use").textContent;
-    document.querySelector("[data-key=score]").dataset.label = "Score";
     $("of").textContent = title;
     heads();
     table(found.fit);
     pager(found.fit.length);
+    picked();
     tell(found);
     if (plot.open) scatter(around(), new Set(found.fit));
   }
@@ -414,6 +496,9 @@
     if (fields.includes(target.id)) go({ [target.id]: target.value.trim() }, target.tagName === "INPUT" ? target.id : null);
   });
   $("columns").addEventListener("change", () => go({ page: state.page, cols: Array.from(document.querySelectorAll("#columns input:checked"), (box) => box.value) }));
+  document.querySelector("table.files tbody").addEventListener("change", ({ target }) => {
+    pick(target.checked ? [...state.pick, target.value] : state.pick.filter((key) => key !== target.value));
+  });
   plot.addEventListener("toggle", () => {
     if (address() !== (location.hash || "#")) history.replaceState(null, "", address());
     update();

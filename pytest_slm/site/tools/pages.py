@@ -10,7 +10,7 @@ from typing import Any
 from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity
-from pytest_slm.site.guide.definitions import definitions
+from pytest_slm.site.definitions import definitions
 from pytest_slm.site.render import linked_page, static
 from pytest_slm.site.views import words
 

@@ -36,7 +36,8 @@ def home(show, site):
 
 
 def names(page):
-    """The files in the table, in their order."""
+    """The files in the table, in their order, when all of it is there."""
+    page.wait_for_selector("table.files tbody:not([aria-busy])", state="attached")
     return page.evaluate(NAMES)
 
 
@@ -46,6 +47,7 @@ def test_the_script_writes_what_the_page_has_without_it(show, site):
         assert len(plain) == 8
         assert not seen.page.locator("#chooser").is_visible()
     with show(site) as seen:
+        assert len(names(seen.page)) == 6
         assert seen.page.evaluate(TEXT) == plain
         assert seen.page.locator("#chooser").is_visible()
 

@@ -73,7 +73,7 @@ def test_a_thousand_models_are_a_light_home(factory):
     pages = home_pages(registry, many, found)
     assert len(pages) > 20
     parts = [pages["index.html"], pages["data/files.js"], *map(static, ("style.css", "home.js"))]
-    assert files_script(many, found) != ""
+    assert files_script(many, found, {(row.model, row.quantization) for row in many}) != ""
     assert sum(len(part.encode()) for part in parts) <= MOST
     assert sum(len(gzip.compress(part.encode())) for part in parts) <= MOST_ZIPPED
     assert max(len(page.encode()) for name, page in pages.items() if name.endswith(".html")) <= MOST_ZIPPED

@@ -53,8 +53,8 @@ def test_the_smallest_file_that_is_not_worse_is_chosen_and_its_price_is_told(mod
     assert choice.quantization == "Q8_0"
     assert choice.against.startswith("Against FP16: 0.0 points (")
     assert "smaller" in choice.against
-    assert any(reason.startswith("fits: its peak of ") for reason in choice.reasons)
-    assert any(reason.startswith("Q4_0 is smaller, and worse (−") for reason in choice.reasons)
+    assert any(reason.startswith("Fits: peak memory of ") for reason in choice.reasons)
+    assert any(reason.startswith("Q4_0 is smaller, but worse (−") for reason in choice.reasons)
     assert "Raspberry Pi 5, 4 GB" in choice.devices
 
 

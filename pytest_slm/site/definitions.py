@@ -16,8 +16,21 @@ from pytest_slm.files import inside, read_bytes
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
 from pytest_slm.load.rows import read_rows
+from pytest_slm.site.names import page_name
+from pytest_slm.site.views import words
 
 EXAMPLES = 2
+TIMED: Mapping[str, str] = {
+    "decode": "Generation",
+    "depth": "Speed by tokens in the context",
+    "generate": "Generation, engine alone (tg)",
+    "load": "Time to load",
+    "memory": "Memory",
+    "parallel": "Several answers at once",
+    "prefill": "Prompt processing, engine alone (pp)",
+    "ttft": "Time to first token",
+}
+"""What the tasks of the suite performance are called, which are no YAML files."""
 LONGEST = 700
 """Characters of an example; of longer ones the end is left out."""
 OURS = "original"
@@ -54,6 +67,28 @@ def definitions() -> Mapping[str, Definition]:
         if suite.facts.scored and tasks:
             found[suite.name] = Definition(suite=suite, tasks={task.name: task for task in tasks})
     return found
+
+
+def task_title(suite: str, task: str) -> str:
+    """What people call a task: the title that a built-in one declares, else its name in words."""
+    if suite == "performance" and task in TIMED:
+        return TIMED[task]
+    definition = definitions().get(suite)
+    declared = definition.tasks.get(task) if definition else None
+    return declared.title if declared and declared.title else words(task)
+
+
+def use_case_title(name: str) -> str:
+    """What people call a use case: the title of the built-in suite that it is the score of, else its name in words."""
+    suites = (one.suite.facts for one in definitions().values())
+    return words(next((facts.title for facts in suites if facts.use_case == name), name))
+
+
+def task_address(suite: str, task: str) -> str:
+    """The address of a built-in task's page, from the site's top; empty for all others."""
+    definition = definitions().get(suite)
+    known = definition is not None and task in definition.tasks
+    return f"tasks/{page_name(suite)}/{page_name(task)}.html" if known else ""
 
 
 @functools.cache
