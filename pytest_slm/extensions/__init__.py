@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_slm.kinds.kind import Kind
 
 KINDS = {
+    "agentdojo": "pytest_slm.agentdojo.kind:AgentDojo",
     "bbq": "pytest_slm.kinds.bbq.kind:Bbq",
     "bfcl": "pytest_slm.bfcl.kind:Bfcl",
     "bfcl_formats": "pytest_slm.bfcl.sensitivity:BfclFormats",

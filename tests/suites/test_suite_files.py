@@ -60,6 +60,7 @@ def test_a_suite_says_what_it_is(suite: Suite) -> None:
 SHOWN_ONLY = {
     "validate",
     *("position_bias", "position_bias_mmlu"),  # a bias is no ability
+    "agentdojo",  # needs a package that few have
     "dispatchqa",  # nobody can measure it yet
     "frames_oracle",  # thousands of articles have to be fetched
     "nestful_v2",  # needs two downloads; nestful has the same metrics but one
@@ -85,7 +86,7 @@ def test_a_task_names_its_source_and_licence(task: Task) -> None:
     own = {"Apache-2.0", "CC-BY-SA-4.0", *({"not known"} if "unpublished" in str(task.options) else ())}
     assert task.license in (
         own | {"MIT", "CC-BY-SA-3.0", "CC-BY-4.0", "CC-BY-NC-SA-3.0", "AFL-3.0", "CDLA-Permissive-2.0"}
-        if task.kind in ("lm_eval", "bbq") or "generator" in task.options
+        if task.kind in ("lm_eval", "bbq", "agentdojo") or "generator" in task.options
         else own
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.memory.checking import names_one
+from pytest_slm.bfcl.memory.embedding import Embedder, embedder
 from pytest_slm.bfcl.memory.scenario import Question, conversations_of, question_of
 from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_documents, read_rows
 from pytest_slm.bfcl.worlds.asking import ToolKind, ToolOptions
@@ -18,6 +19,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Ask, Talk
 from pytest_slm.core.types import Dataset, JudgedSample, Sample, Task, Verdict
 from pytest_slm.core.worlds import Executed, Execution, Handover, World
+from pytest_slm.data.mirror import beside
 from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.sandbox import available
@@ -31,9 +33,11 @@ FORCED = "force_terminated"
 
 @dataclass(frozen=True, kw_only=True)
 class Store(Record):
-    """A variant of the task: the class that is the memory; or ``absent``, why it cannot be had."""
+    """A variant of the task: the class that is the memory; or ``absent``, why it cannot be had. ``embedder`` is a file
+    of the mirror, a GGUF with the model that makes the embeddings which that class wants."""
 
     tool: str = ""
+    embedder: str = ""
     absent: str = ""
 
     def __post_init__(self) -> None:
@@ -104,6 +108,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         store = Store.from_json(self.task.variants[self.variant])
         if store.absent:
             raise NotAvailableError(" ".join(store.absent.split()), slug="memory-absent")
+        self._embedder = self._found(store.embedder) if store.embedder else None
         available()
         config, self._tool = self.context.config, store.tool
         self._world = World(library=self.options.tools.library(), classes=(store.tool,))
@@ -115,6 +120,17 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         self._questions = [question_of(row, known) for row in rows]
         self._memories: dict[tuple[str, int], Handover] = {}
         self._begun: Counter[str] = Counter()
+
+    def _found(self, name: str) -> Embedder:
+        """The model that makes embeddings. Raises NotAvailableError where the mirror has none."""
+        path = beside(self.context.config.data, name)
+        if path is None:
+            raise NotAvailableError(
+                "BFCL's memory of vectors needs a model that makes embeddings: put a GGUF of all-MiniLM-L6-v2 as "
+                f"{name} into the mirror or beside it (--slm-data=DIR); kv and rec_sum need none",
+                slug="memory-absent",
+            )
+        return embedder(path)
 
     def total(self) -> int | None:
         return len(self._questions)
@@ -140,6 +156,10 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         )
 
     def converse(self, sample: Question) -> Talk:
+        talk = self._remembered(sample)
+        return talk if self._embedder is None else self._embedder.handed_in(talk)
+
+    def _remembered(self, sample: Question) -> Talk:
         # Where every question is asked several times, each time has a memory of its own.
         place = (sample.scenario, self._begun[sample.id])
         self._begun[sample.id] += 1
@@ -192,7 +212,8 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         return Shown(self.way, self.options.prompts, self._functions, system)
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
-        return self.origin([self._table, self._said], [one.id for one in samples])
+        found = self.origin([self._table, self._said], [one.id for one in samples])
+        return found if self._embedder is None else {**found, "embedder_sha256": self._embedder.sha256}
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         """The declared metrics, and how the questions and the conversations before them ended, in number."""

@@ -1,6 +1,7 @@
 """BFCL's own questions, conversations and classes: a model that keeps what it hears is right, a silent one is wrong."""
 
 import ast
+import dataclasses
 import json
 import re
 
@@ -58,6 +59,7 @@ def test_the_texts_are_those_of_the_package(kind):
     assert options.memory.instructions == {
         "MemoryAPI_kv": theirs["MEMORY_BACKEND_INSTRUCTION_CORE_ARCHIVAL"],
         "MemoryAPI_rec_sum": theirs["MEMORY_BACKEND_INSTRUCTION_UNIFIED"],
+        "MemoryAPI_vector": theirs["MEMORY_BACKEND_INSTRUCTION_CORE_ARCHIVAL"],
     }
 
 
@@ -152,6 +154,10 @@ def test_a_model_that_says_nothing_has_nothing_right(kind, variant, fake):
     assert (result.metric("accuracy").value, result.provenance["empty_memories"]) == (0.0, 2)
 
 
-def test_the_memory_of_vectors_is_a_skip_that_says_what_it_needs(kind):
-    with pytest.raises(NotAvailableError, match="all-MiniLM-L6-v2"):
-        kind("vector").ready()
+def test_the_memory_of_vectors_is_a_skip_that_says_what_it_needs(kind, tmp_path):
+    made = kind("vector")
+    made.context = dataclasses.replace(
+        made.context, config=dataclasses.replace(made.context.config, data=str(tmp_path))
+    )
+    with pytest.raises(NotAvailableError, match=r"all-MiniLM-L6-v2 as embedders/all-MiniLM-L6-v2.gguf into the mirror"):
+        made.ready()
