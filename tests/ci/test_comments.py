@@ -258,3 +258,8 @@ def test_where_github_does_not_say_who_may_write_nothing_is_done(given, looked_a
     with pytest.raises(SlmError) as failed:
         given(comment=comment)
     assert failed.value.slug == "ci-github"
+
+
+def test_an_event_that_is_no_object_is_refused(job):
+    with pytest.raises(UsageError, match="no event"):
+        job([1])

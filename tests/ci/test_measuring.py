@@ -241,3 +241,9 @@ def test_the_step_measures_and_packs(step, order, tmp_path, monkeypatch, capsys)
 def test_a_quantization_that_is_a_path_is_refused(step, order, tmp_path):
     given = ["--order", str(order), "--output", str(tmp_path / "out")]
     assert step("measure", *given, "--quantization", "../Q8_0") == 4
+
+
+def test_only_what_measures_is_ordered(github, job, tmp_path):
+    with pytest.raises(UsageError, match="nothing to measure"):
+        write_order(tmp_path, job({}), offered(github, 1), "publish-results")
+    assert list(tmp_path.glob("order*")) == []
