@@ -11,6 +11,8 @@ from pytest_slm.registry.entry import Item, Provenance, QuantizationEntry, Regis
 from pytest_slm.registry.rows.row import ANY_PEAK, PEAK
 from pytest_slm.registry.speeds import Performance, QuantizationSpeed
 
+_KEPT = (PEAK, ANY_PEAK, "weights", "kv_cache", "compute_buffers", "other")
+"""Of memory, what tables show and what the tools compute with."""
 _PACKER = Packer(
     {
         RegistryEntry: (
@@ -24,7 +26,7 @@ _PACKER = Packer(
         ),
         QuantizationSpeed: (
             *("mode", "engine", "report", "tps_output", "ttft_ms", "prefill_tps", "generate_tps"),
-            *("energy_per_token", "memory"),
+            *("energy_per_token", "memory", "kv_bytes_per_token", "kv_type"),
         ),
         Item: (
             *("suite", "task", "variant", "version", "outcome", "mode", "report", "metric", "value", "unit"),
@@ -65,7 +67,7 @@ def _speeds(one: Performance) -> Performance:
     return replace(
         one,
         quantizations={
-            name: replace(speed, memory={key: speed.memory[key] for key in (PEAK, ANY_PEAK) if key in speed.memory})
+            name: replace(speed, memory={key: speed.memory[key] for key in _KEPT if key in speed.memory})
             for name, speed in one.quantizations.items()
         },
     )
