@@ -17,13 +17,13 @@ from pytest_slm.registry.folder import Index, read_index
 from pytest_slm.registry.folder.reading import places_of
 from pytest_slm.registry.rows import rows
 from pytest_slm.registry.rows.ranking import with_places
-from pytest_slm.site import keeping
 from pytest_slm.site.compare import compare_page, index_script, listed
-from pytest_slm.site.digest import entry_of
 from pytest_slm.site.guide import guide_pages
 from pytest_slm.site.guide.news import sitemap
 from pytest_slm.site.home import home_pages
 from pytest_slm.site.home.view import scales
+from pytest_slm.site.kept import keeping
+from pytest_slm.site.kept.digest import entry_of
 from pytest_slm.site.models import model_files, write_page
 from pytest_slm.site.render import single_page, static
 from pytest_slm.site.tools import tools_pages

@@ -18,8 +18,8 @@ from pytest_slm.registry.merge import newest
 from pytest_slm.registry.store import write_new
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import listed, model_scripts
-from pytest_slm.site.digest import digest
-from pytest_slm.site.keeping import hashes_of
+from pytest_slm.site.kept.digest import digest
+from pytest_slm.site.kept.keeping import hashes_of
 from pytest_slm.site.model.card import card
 from pytest_slm.site.model.forest import comparisons, most_precise
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered

@@ -9,9 +9,10 @@ import pytest
 
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_registry
-from pytest_slm.site import keeping, models
+from pytest_slm.site import models
 from pytest_slm.site.build import Places, build_site, site_pages, wide_pages
-from pytest_slm.site.digest import digest, entry_of
+from pytest_slm.site.kept import keeping
+from pytest_slm.site.kept.digest import digest, entry_of
 
 
 def content(folder):
