@@ -13,7 +13,6 @@ from pytest_slm.registry.rows import machine_name
 from pytest_slm.registry.speeds import Performance, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import file_key, has_file
-from pytest_slm.site.definitions import task_address, task_title, use_case_title
 from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.commands import FileCommands, file_commands
 from pytest_slm.site.model.context import ContextTable, context_table
@@ -21,6 +20,7 @@ from pytest_slm.site.model.forest import Forest, comparisons, forest, most_preci
 from pytest_slm.site.model.history import History, history
 from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
+from pytest_slm.site.titles.definitions import task_address, task_title, use_case_title
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -128,7 +128,8 @@ def model_view(
     every = ordered(entry)
     order = every if shown is None else [name for name in every if name in shown]
     chosen = card(entry, found)
-    runnable = dict.fromkeys([*(choice.quantization for choice in chosen.choices), *order])  # what is advised first
+    advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
+    runnable = dict.fromkeys([*advised, *order])  # what is advised first
     return ModelView(
         name=entry.name,
         quantization=entry.quantization,

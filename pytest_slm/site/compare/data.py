@@ -17,8 +17,8 @@ from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, QuantizationEntry, RegistryEntry
 from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import numbers
-from pytest_slm.site.definitions import task_title
 from pytest_slm.site.render import scripted_page
+from pytest_slm.site.titles.definitions import task_title
 from pytest_slm.site.views import title_of
 
 SCRIPTS = ("compare.js", "compare-page.js")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
-from pytest_slm.site.definitions import Definition, definitions
 from pytest_slm.site.home.scores import Mark, Scale
 from pytest_slm.site.home.view import PAGE, FileTable, file_table, model_address, shown_columns
+from pytest_slm.site.titles.definitions import Definition, definitions
 from pytest_slm.site.views import words
 
 

@@ -10,7 +10,7 @@ from pytest_slm.machine.devices import CONTEXT
 from pytest_slm.registry.points import UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
-from pytest_slm.site.definitions import definitions, task_title
+from pytest_slm.site.titles.definitions import definitions, task_title
 from pytest_slm.site.views import words
 
 

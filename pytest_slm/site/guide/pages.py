@@ -9,7 +9,6 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
-from pytest_slm.site.definitions import definitions, task_title
 from pytest_slm.site.guide.cases import TaskLine, case_view, definition_of
 from pytest_slm.site.guide.hardware import hardware_view, machine_view
 from pytest_slm.site.guide.methodology import methodology_view
@@ -18,6 +17,7 @@ from pytest_slm.site.guide.tasks import Found, measured_tasks, task_view
 from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.names import page_name
 from pytest_slm.site.render import linked_page
+from pytest_slm.site.titles.definitions import definitions, task_title
 from pytest_slm.site.views import words
 
 

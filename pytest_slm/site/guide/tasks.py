@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pytest_slm.core.types import MEASURED, Task
 from pytest_slm.registry.entry import Item, QuantizationEntry, Registry, RegistryEntry
 from pytest_slm.site import numbers
-from pytest_slm.site.definitions import Example, definitions, examples, task_title
 from pytest_slm.site.home.columns import BY_KEY, Cell, written
 from pytest_slm.site.home.view import FileRow, FileTable
+from pytest_slm.site.titles.definitions import Example, definitions, examples, task_title
 from pytest_slm.site.views import Fact, sampled, score_plot, words
 
 MOST = 60

@@ -10,8 +10,8 @@ from typing import Any
 from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity
-from pytest_slm.site.definitions import definitions
 from pytest_slm.site.render import linked_page, static
+from pytest_slm.site.titles.definitions import definitions
 from pytest_slm.site.views import words
 
 TOOLS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (

@@ -12,10 +12,10 @@ from pytest_slm.models.naming import as_name
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import site_pages
-from pytest_slm.site.definitions import EXAMPLES, OURS, definitions, examples
 from pytest_slm.site.guide.hardware import size_plot
 from pytest_slm.site.guide.tasks import measured_tasks, strip
 from pytest_slm.site.names import page_name
+from pytest_slm.site.titles.definitions import EXAMPLES, OURS, definitions, examples
 
 
 def registry(*runs):

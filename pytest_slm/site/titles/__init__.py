@@ -1,0 +1,1 @@
+"""What suites and tasks are called, and what they say of themselves."""
