@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pytest_slm.errors import SlmError
 from pytest_slm.files import read_bytes
 from pytest_slm.load import load_submission, submission_problems
 from pytest_slm.registry import build_folder
+from pytest_slm.registry.folder.sharing import share
 from pytest_slm.site.build import build_site
 
 REPORTS, REGISTRY = "reports", "registry"
@@ -123,13 +125,18 @@ def _check_merged(git: Git, offer: Offered) -> None:
 
 
 def _built(folder: Path, offer: Offered, found: Sequence[Collected], *, site: Path, now: datetime) -> int:
-    """Put the reports into the tree and make registry and pages of all that is there; how many models these are."""
-    for one in found:
-        place = folder / REPORTS / one.report.submission.slug / one.report.quantization / one.report.run_id
-        there = place / "report.json"
-        if there.exists() and not filecmp.cmp(there, one.folder / "report.json", shallow=False):
-            raise _not(offer, f"{there.relative_to(folder)} is there with another content")
-    keep_reports(found, folder / REPORTS)
+    """Put copies of the reports without texts into the tree, and make registry and pages of all that is there; how many
+    models these are."""
+    with tempfile.TemporaryDirectory() as scratch:
+        runs, shared = Path(scratch) / "runs", Path(scratch) / REPORTS
+        keep_reports(found, runs)
+        if unfit := share(runs, shared).refused:
+            raise _not(offer, str(unfit[0]))
+        for one in found:
+            there = folder / REPORTS / _relative(one)
+            if there.exists() and not filecmp.cmp(there, shared / _relative(one), shallow=False):
+                raise _not(offer, f"{there.relative_to(folder)} is there with another content")
+        shutil.copytree(shared, folder / REPORTS, dirs_exist_ok=True)
     index = build_folder(folder / REPORTS, folder / REGISTRY, now=now, keep=True)
     mine = {place.as_posix() for one in found for place in [_relative(one)]}
     if refused := [one for one in index.refused if one.path in mine]:

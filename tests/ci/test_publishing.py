@@ -77,7 +77,10 @@ def test_results_are_one_commit_with_registry_and_pages(
     assert published() == 0
     names = listed(main)
     assert {"submissions/tiny.yml", "reports/tiny/Q8_0/r1/report.json", "registry/index.json"} <= set(names)
-    assert any(name.startswith("reports/tiny/Q8_0/r1/samples/") for name in names)
+    samples = [name for name in names if name.startswith("reports/tiny/Q8_0/r1/samples/")]
+    lines = "".join(git(main, "show", f"main:{name}") for name in samples)
+    assert '"doc_id"' in lines
+    assert not any(f'"{text}"' in lines for text in ("prompt", "target", "response", "answer"))
     assert not any(name.endswith(".html") for name in names)
     assert (tmp_path / "public/index.html").is_file()
     assert not check_registry(tmp_path / "results/registry")
