@@ -9,7 +9,7 @@ import importlib.metadata
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -167,10 +167,10 @@ def session(
     if marker is not None and marker.args != ("model",):
         return pytester.runpytest_subprocess
 
-    def run(*arguments: str) -> pytest.RunResult:
+    def run(*arguments: str, plugins: Sequence[object] = ()) -> pytest.RunResult:
         imported = Imported()
         # At its end an inner session's faulthandler would leave the signals changed that the sandbox listens to.
         with imports_kept(lambda: imported.modules):
-            return pytester.runpytest_inprocess("-p", "no:faulthandler", *arguments, plugins=[imported])
+            return pytester.runpytest_inprocess("-p", "no:faulthandler", *arguments, plugins=[imported, *plugins])
 
     return run

@@ -117,7 +117,7 @@ def _filled(submission: Submission, found: Mapping[str, WeightsHeader], slug: st
     """The submission with what the headers say. Raises UsageError for what no submission can be made of."""
     from pytest_slm.load import SLUG
     from pytest_slm.models import check_writes, too_large
-    from pytest_slm.models.naming import slugify
+    from pytest_slm.models.naming import as_name, slugify
 
     if submission.hf_repo is None and not submission.origin.startswith("pkg:"):
         raise UsageError(
@@ -139,6 +139,7 @@ def _filled(submission: Submission, found: Mapping[str, WeightsHeader], slug: st
         check_writes(f"{submission.origin} {name}", header)
         if problem := too_large(header):
             raise UsageError(f"{submission.origin} {name}: {problem}", slug="submission-too-large")
+    declared = submission.license or _same(header.license for header in found.values())
     return replace(
         submission,
         slug=slug,
@@ -154,7 +155,7 @@ def _filled(submission: Submission, found: Mapping[str, WeightsHeader], slug: st
         parameters=_rounded([header.parameters for header in found.values() if header.parameters]),
         architecture=_same(header.architecture for header in found.values()),
         context_length=_same(header.context_length for header in found.values()),
-        license=submission.license or _same(header.license for header in found.values()),
+        license=as_name(declared) if declared else None,
         submitted_date=datetime.now(UTC).date().isoformat(),
     )
 

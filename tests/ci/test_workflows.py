@@ -26,6 +26,8 @@ STEPS = [(file, name, job, step) for file, name, job in JOBS for step in job.get
 RUNS = [(file, name, job, step) for file, name, job, step in STEPS if "run" in step]
 MARKET = ("submission.yml", "benchmark.yml", "publish.yml")
 """Where strangers can start something."""
+HUB = ("hub-sync.yml", "hub-report.yml", "links.yml")
+"""Started by the clock: tests/handbook looks at what they do."""
 
 
 def verbs(script: str) -> set[str]:
@@ -40,7 +42,7 @@ def permissions(file: str, job: dict) -> dict[str, str]:
 
 
 def test_there_are_the_workflows_that_the_documents_name():
-    assert {path.name for path in OURS} == {*MARKET, "measure.yml", "ci.yml", "nightly.yml"}
+    assert {path.name for path in OURS} == {*MARKET, *HUB, "measure.yml", "ci.yml", "nightly.yml"}
     assert WORKFLOW == ".github/workflows/benchmark.yml"
     assert EXAMPLES
 
@@ -100,7 +102,7 @@ def test_the_pull_request_is_never_checked_out():
         assert "allow-unsafe-pr-checkout" not in given
         assert not re.search(r"head|pull_request|merge", str(given.get("ref", ""))), file
         assert "repository" not in given
-    assert not any("git fetch" in step["run"] or "gh pr" in step["run"] for *_, step in RUNS)
+    assert not any("git fetch" in step["run"] or "gh pr checkout" in step["run"] for *_, step in RUNS)
 
 
 def test_events_of_strangers_start_one_workflow_each():
@@ -139,7 +141,10 @@ def test_where_weights_are_opened_there_is_no_secret_and_no_token():
 def test_a_token_is_in_the_environment_of_single_steps_alone():
     for file, name, job, step in STEPS:
         assert "token" not in str(job.get("env", {})).lower(), (file, name)
-        if "github.token" in str(step):
+        if "github.token" in str(step) and file in HUB:
+            assert re.search(r"^ *gh ", step["run"], re.MULTILINE), (file, name)
+            assert step["env"]["GH_TOKEN"] == "${{ github.token }}"
+        elif "github.token" in str(step):
             assert verbs(step["run"]), (file, name)
             assert step["env"]["GITHUB_TOKEN"] == "${{ github.token }}"
     assert not any("env" in LOADED[file] for file in MARKET)
@@ -179,7 +184,7 @@ def test_jobs_of_this_project_are_those_of_tox():
             used |= {name for names in re.findall(r"tox -e ([\w,-]+)", step["run"]) for name in names.split(",")}
     assert used == {"lint", "types", "workflows", "fast", "engine", "browser", "nightly"}
     assert used <= environments
-    assert set(LOADED["ci.yml"]["jobs"]) == {"lint", "fast", "engine", "browser"}
+    assert set(LOADED["ci.yml"]["jobs"]) == {"lint", "fast", "engine", "browser", "pages"}
     matrix = LOADED["ci.yml"]["jobs"]["fast"]["strategy"]["matrix"]
     assert [name.partition("-")[0] for name in matrix["os"]] == ["ubuntu", "macos", "windows"]
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]

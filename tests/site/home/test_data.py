@@ -70,7 +70,7 @@ def test_a_thousand_models_are_a_light_home(factory):
         for row in few
     ]
     found = scales(registry, many)
-    pages = home_pages(registry, many, found)
+    pages = home_pages(registry, many, found, [[row.model, row.name, [["", row.quantization]]] for row in many])
     assert len(pages) > 20
     parts = [pages["index.html"], pages["data/files.js"], *map(static, ("style.css", "home.js"))]
     assert files_script(many, found, {(row.model, row.quantization) for row in many}) != ""
