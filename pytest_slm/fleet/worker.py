@@ -30,7 +30,7 @@ class WorkerProcess:
         with self._log.open("wb") as log:
             self._child = Child(
                 lambda: subprocess.Popen(
-                    [sys.executable, "-m", MODULE],
+                    [sys.executable, "-P", "-m", MODULE],  # the working directory replaces no module
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -81,8 +81,8 @@ def test_players_find_the_task_fit_to_rank(declared, wanted):
     assert "oracle 100.0%, empty 50.0%" in found.told[""]
 
 
-def test_a_quick_run_asks_one_half_without_attack_and_every_suite(declared, wanted, context):
-    made = make_kind(declared, "", context(mode="quick"))
+def test_a_limited_run_asks_one_half_without_attack_and_every_suite(declared, wanted, context):
+    made = make_kind(declared, "", context(mode="full", limit=16))
     made.ready()
     samples = made.samples()
     assert len(samples) <= 20

@@ -50,7 +50,7 @@ def test_the_quick_suite_has_both_profiles_and_says_how_sure_it_is(run, report, 
     assert metrics == {"decode_tps", "itl_p50", "itl_p95", "itl_p99"}
     memory = {name: entry["values"][0] for name, entry in values(report(), "memory").items()}
     assert memory["weights"] == 1000
-    assert memory["peak_rss_2k"] > memory["rss_before_load"] > 0
+    assert memory["peak_rss_2k"] >= memory["rss_before_load"] > 0  # a process of tests has had its peak before
     assert "compute_buffers" not in memory  # the engine did not tell
     assert "compute_buffers" in found["performance/memory"]["provenance"]["absent"]
 
