@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -158,8 +159,14 @@ def test_its_words_are_agentdojos(declared, wanted):
 def test_a_process_that_uses_up_its_time_is_another_one_then(official, monkeypatch):
     order = Scene(suite="banking", user="user_task_0", places={}).order("judge")
     monkeypatch.setattr(process, "SECONDS", -1000.0)
+    until = time.monotonic() + 60
+
+    def ask_on():
+        while time.monotonic() < until:  # a second of the processor is the least that there is
+            official.ask(order)
+
     with pytest.raises(DojoLimitError, match="the process of the tools was ended by SIGXCPU"):
-        [official.ask(order) for _ in range(100)]  # the kernel looks at its clock now and then
+        ask_on()
     monkeypatch.undo()
     assert official.ask(order) == {"utility": False, "attack": None}
 
