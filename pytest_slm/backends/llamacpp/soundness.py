@@ -106,7 +106,8 @@ def _packed(model: Model, limits: EngineLimits, texts: list[list[int]], *, exact
     found: dict[int, Logits] = {}
     try:
         for rows, wanted in evaluated(context, leaves([(text[:-1], text[-1:]) for text in texts]), exact=exact):
-            found |= {rows[row].wants[0][0]: context.logits(row).copy() for row in wanted}
+            # Two texts that are equal are computed once.
+            found |= {text: context.logits(row).copy() for row in wanted for text, _ in rows[row].wants}
         return np.array([found[number] for number in range(len(texts))])
     finally:
         context.close()
