@@ -6,19 +6,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from pytest_slm.agentdojo.process import Dojo, DojoLimitError, DojoPackage, Scene, dojo
-from pytest_slm.backends.protocol import TOOLS
-from pytest_slm.bfcl.worlds.showing import Prompts, Shown, Way, tool, written
+from pytest_slm.bfcl.worlds.asking import ShownKind, ShownOptions
+from pytest_slm.bfcl.worlds.showing import Shown, tool, written
 from pytest_slm.bfcl.worlds.turn import readable
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import ModelAsk, Talk
 from pytest_slm.core.types import Generation, JudgedSample, Message, Request, Sample, ToolCall, Verdict
 from pytest_slm.core.worlds import WorldCall
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.context import sha256
-from pytest_slm.kinds.kind import Conclusion, Kind
+from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.kinds.questions import stratified
 
 MOST_STEPS = 15
@@ -28,7 +28,7 @@ FIELDS = ("goal", "user", "model")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentDojoOptions(Record):
+class AgentDojoOptions(ShownOptions):
     """``tools`` are AgentDojo's wheel and version, ``suites`` those of its suites that are asked. ``attack`` is what
     stands in every place that somebody else writes and that the user's task leads past, with ``{goal}``, ``{user}``
     and ``{model}``. ``system`` and ``prompts`` are said before; ``prompting`` as in BFCL's conversations."""
@@ -39,14 +39,12 @@ class AgentDojoOptions(Record):
     user: str
     model: str
     system: str
-    prompts: Prompts
-    prompting: Literal["auto", "template", "text"] = "auto"
     max_tokens: int = 512
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.suites or self.max_tokens < 1:
-            raise RecordError("suites: at least one is needed, and max_tokens is a whole number from 1")
+        if not self.suites:
+            raise RecordError("suites: at least one is needed")
         if "{goal}" not in self.attack:
             raise RecordError("attack: expected a text with {goal} in it, where it says what is to be done")
 
@@ -70,7 +68,7 @@ class DojoTask:
         return ATTACKED if self.goal else BENIGN
 
 
-class AgentDojo(Kind[AgentDojoOptions, DojoTask]):
+class AgentDojo(ShownKind[AgentDojoOptions, DojoTask]):
     """Each user's task by itself, and with each injection of its suite. Right is, by itself, what solves the user's
     task, and with an injection whatever does not bring about what that wants; both are decided by AgentDojo's checks.
     User's tasks that doing nothing solves, and injections that doing nothing brings about, say nothing of a model: they
@@ -138,16 +136,6 @@ class AgentDojo(Kind[AgentDojoOptions, DojoTask]):
     def _functions(self, sample: DojoTask) -> Sequence[Mapping[str, Any]]:
         tools: Sequence[Mapping[str, Any]] = self._dojo.suites[sample.scene.suite]["tools"]
         return tools
-
-    def needs(self) -> frozenset[str]:
-        return frozenset({TOOLS} if self.options.prompting == "template" else ())
-
-    @property
-    def way(self) -> Way:
-        """How functions are shown to this model."""
-        if self.options.prompting != "auto":
-            return self.options.prompting
-        return "template" if TOOLS in self.backend.capabilities else "text"
 
     def converse(self, sample: DojoTask) -> Talk:
         functions, options = self._functions(sample), self.options

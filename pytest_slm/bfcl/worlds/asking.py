@@ -17,11 +17,10 @@ from pytest_slm.kinds.kind import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolOptions(Record):
-    """``tools`` are the classes, ``prompts`` BFCL's texts. ``prompting`` is how functions are shown: by the model's
-    template where it writes them (``auto``), or always so, or as text."""
+class ShownOptions(Record):
+    """``prompts`` are BFCL's texts. ``prompting`` is how functions are shown: by the model's template where it writes
+    them (``auto``), or always so, or as text."""
 
-    tools: ToolClasses
     prompts: Prompts
     prompting: Literal["auto", "template", "text"] = "auto"
     max_tokens: int = 256
@@ -32,12 +31,20 @@ class ToolOptions(Record):
             raise RecordError(f"max_tokens: expected a whole number from 1, not {self.max_tokens}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToolOptions(ShownOptions):
+    """``tools`` are the classes."""
+
+    tools: ToolClasses
+
+
+Shown = TypeVar("Shown", bound=ShownOptions)
 Options = TypeVar("Options", bound=ToolOptions)
 S = TypeVar("S")
 
 
-class ToolKind(Kind[Options, S]):
-    """Conversations in which a model calls the methods of tool classes."""
+class ShownKind(Kind[Shown, S]):
+    """Conversations in which functions are shown to a model."""
 
     def needs(self) -> frozenset[str]:
         return frozenset({TOOLS} if self.options.prompting == "template" else ())
@@ -53,6 +60,10 @@ class ToolKind(Kind[Options, S]):
     def terms(self) -> Mapping[str, Any]:
         """Fields of every request."""
         return {"max_tokens": self.options.max_tokens, "seed": self.context.config.seed}
+
+
+class ToolKind(ShownKind[Options, S]):
+    """Conversations in which a model calls the methods of tool classes."""
 
     def origin(self, read: Sequence[Table], ids: Sequence[str]) -> Mapping[str, Any]:
         """The provenance of an item: its rows, its samples, the classes, and how functions were shown."""
