@@ -60,6 +60,8 @@ class Driver:
         self._patience_s = patience_s
         self._workers: dict[int, _Worker] = {}
         self._nodes: set[str] = set()
+        self._nice: set[str] = set()
+        """Nodes whose niceness was told."""
         self._cells: dict[str, dict[str, Cell]] = {}
         """The cells of each group, by item, as the first of its workers has named them."""
         self._timed: dict[str, StoredCell] = {}
@@ -126,7 +128,10 @@ class Driver:
                 self._cluster.close(order.worker)
 
     def _part(self) -> None:
-        """Hear what those who were closed have to say at their end."""
+        """Hear what those who were closed have to say at their end. Who has not even begun has nothing to say."""
+        for number in [number for number, worker in self._workers.items() if not worker.cells]:
+            del self._workers[number]
+            self._cluster.kill(number)
         until = time.monotonic() + self._patience_s
         while self._workers and time.monotonic() < until:
             self._look()
@@ -164,6 +169,12 @@ class Driver:
         else:
             self._cells[worker.group] = cells
             self._plan(worker.group, hello.offers)
+        if hello.niceness > 0 and worker.node not in self._nice:
+            self._nice.add(worker.node)
+            self._tell(
+                f"{worker.node}: measures at niceness {hello.niceness}, behind all that runs there at 0; start Ray "
+                "with RAY_worker_niceness=0"
+            )
         worker.cells, worker.machine = cells, hello.machine
         self._scheduler.opened(number)
 
