@@ -78,7 +78,8 @@ class RayCluster:
             resources = one["Resources"]
             if one["Alive"] and resources.get("memory"):
                 name, exclusive = one["NodeID"], resources.get(EXCLUSIVE, 0) >= 1
-                found.append(Node(name=name, memory=int(resources["memory"]), exclusive=exclusive))
+                label = f"{one.get('NodeManagerHostname', '')} {name[:6]}".strip()
+                found.append(Node(name=name, memory=int(resources["memory"]), exclusive=exclusive, label=label))
                 if exclusive:
                     self._exclusive.add(name)
         return found

@@ -231,8 +231,19 @@ def test_a_node_whose_processes_stand_back_is_told_once(fleet):
     outcome, told, _ = fleet(good, lambda _worker, group: Hello(offers=offers(group), niceness=15), n_nodes=1)
     assert len(outcome.where) == 2
     assert [line for line in told if "niceness" in line] == [
-        "n0: measures at niceness 15, behind all that runs there at 0; start Ray with RAY_worker_niceness=0"
+        "n0: measures at niceness 15, behind all that runs there at 0; start Ray at 0, with RAY_worker_niceness=0"
     ]
+
+
+def test_a_node_is_told_by_what_people_call_it(fleet, monkeypatch):
+    node = Node(name="4f" * 28, memory=9, label="rack-3 4f4f4f")
+    monkeypatch.setattr(Scripted, "nodes", lambda self: [] if self.alone else [node])  # it is lost later on
+    outcome, told, _ = fleet(lambda *_: None, patience_s=0.0)
+    assert [line.partition(",")[0].partition(";")[0] for line in told] == [
+        "rack-3 4f4f4f: joined",
+        "rack-3 4f4f4f: lost",
+    ]
+    assert {one.reason for one in outcome.left_out} == {"no node is left"}
 
 
 def test_a_node_that_comes_late_is_waited_for(fleet, monkeypatch):
