@@ -8,6 +8,8 @@
 set -euo pipefail
 
 export RAY_USAGE_STATS_ENABLED=0
+# Else what measures stands back behind everything else on its machine (niceness 15).
+export RAY_worker_niceness=0
 
 # Bytes for models on this machine; without it Ray takes 70 % of the memory that is there.
 memory="${SLM_MEMORY:-8000000000}"

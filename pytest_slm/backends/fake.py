@@ -20,10 +20,10 @@ sets the log-likelihood of a continuation (default: minus one per word). ``reaso
 thought before the ``text``, in the marks of the ``chat_template`` (else ``<think>``), unless that has a word for
 thinking and it is off; what the template writes is used for nothing but to see whether it has opened the thinking.
 Actions: ``crash`` kills the process, ``hang`` never answers, ``spin`` neither, and keeps the interpreter's lock,
-``pause`` answers late, ``error`` raises, ``grow`` takes ``bytes`` of memory and keeps them. ``start`` may be one of
-these too. ``pace_s``: seconds that a token is said to take (nobody waits for them), another one in each call, in turn;
-without it the times are those of this file's own loops. Every one of the ``quantizations`` answers alike. Tokens are
-white-space words.
+``pause`` answers late (with ``until`` as soon as there is a file of that name), ``error`` raises, ``grow`` takes
+``bytes`` of memory and keeps them. ``start`` may be one of these too. ``pace_s``: seconds that a token is said to take
+(nobody waits for them), another one in each call, in turn; without it the times are those of this file's own loops.
+Every one of the ``quantizations`` answers alike. Tokens are white-space words.
 """
 
 from __future__ import annotations
@@ -251,8 +251,10 @@ class Fake:
             time.sleep(3600)
         if action == "spin":
             max(itertools.repeat(0))  # a loop in C: no other thread of this process runs from now on
-        if action == "pause":
+        if action == "pause" and "until" not in options:
             time.sleep(PAUSE_S)
+        while action == "pause" and "until" in options and not Path(options["until"]).exists():
+            time.sleep(PAUSE_S / 10)
         if action == "error":
             raise BackendError("the script says that this fails", slug="scripted")
         if action == "grow":

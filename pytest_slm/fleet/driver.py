@@ -60,6 +60,10 @@ class Driver:
         self._patience_s = patience_s
         self._workers: dict[int, _Worker] = {}
         self._nodes: set[str] = set()
+        self._labels: dict[str, str] = {}
+        """What people call each node that was ever there."""
+        self._nice: set[str] = set()
+        """Nodes whose niceness was told."""
         self._cells: dict[str, dict[str, Cell]] = {}
         """The cells of each group, by item, as the first of its workers has named them."""
         self._timed: dict[str, StoredCell] = {}
@@ -86,7 +90,7 @@ class Driver:
                 break  # else one may come that can
             for event in self._cluster.wait(1.0):
                 self._heard(event)
-        if not self._nodes and not self._where and not self._before:
+        if not self._labels:
             raise UsageError("the cluster has no node: start Ray there first (docs/fleet.md)", slug="fleet-nodes")
         self._part()
         return Outcome(
@@ -103,14 +107,15 @@ class Driver:
 
     def _look(self) -> None:
         there = {node.name: node for node in self._cluster.nodes()}
+        self._labels |= {name: node.label or name for name, node in there.items()}
         for name in self._nodes - there.keys():
-            self._tell(f"{name}: lost; what it was measuring is measured elsewhere")
+            self._tell(f"{self._labels[name]}: lost; what it was measuring is measured elsewhere")
             for number in [one for one, worker in self._workers.items() if worker.node == name]:
                 self._cluster.kill(number)
                 del self._workers[number]
-            self._scheduler.lost(name, f"{name} was lost")
+            self._scheduler.lost(name, f"{self._labels[name]} was lost")
         for name in sorted(there.keys() - self._nodes):
-            self._tell(f"{name}: joined, {there[name].memory / 1e9:.1f} GB for models")
+            self._tell(f"{self._labels[name]}: joined, {there[name].memory / 1e9:.1f} GB for models")
             self._scheduler.joined(there[name])
         self._nodes = set(there)
 
@@ -126,7 +131,10 @@ class Driver:
                 self._cluster.close(order.worker)
 
     def _part(self) -> None:
-        """Hear what those who were closed have to say at their end."""
+        """Hear what those who were closed have to say at their end. Who has not even begun has nothing to say."""
+        for number in [number for number, worker in self._workers.items() if not worker.cells]:
+            del self._workers[number]
+            self._cluster.kill(number)
         until = time.monotonic() + self._patience_s
         while self._workers and time.monotonic() < until:
             self._look()
@@ -150,7 +158,7 @@ class Driver:
             if isinstance(event.said, Farewell):
                 self._take_back(worker, event.said)
             else:
-                self._tell(f"{worker.node}: {worker.group}: {event.lost}")
+                self._tell(f"{self._labels[worker.node]}: {worker.group}: {event.lost}")
 
     def _greeted(self, number: int, worker: _Worker, hello: Hello) -> None:
         if hello.problem:
@@ -164,6 +172,12 @@ class Driver:
         else:
             self._cells[worker.group] = cells
             self._plan(worker.group, hello.offers)
+        if hello.niceness > 0 and worker.node not in self._nice:
+            self._nice.add(worker.node)
+            self._tell(
+                f"{self._labels[worker.node]}: measures at niceness {hello.niceness}, behind all that runs there at 0; "
+                "start Ray at 0, with RAY_worker_niceness=0"
+            )
         worker.cells, worker.machine = cells, hello.machine
         self._scheduler.opened(number)
 
@@ -190,7 +204,7 @@ class Driver:
             return False
 
     def _refuse(self, number: int, worker: _Worker, why: str) -> None:
-        self._tell(f"{worker.node}: cannot measure {worker.group}: {why}")
+        self._tell(f"{self._labels[worker.node]}: cannot measure {worker.group}: {why}")
         self._scheduler.refused(number, why)
         del self._workers[number]
         self._cluster.kill(number)
@@ -198,7 +212,7 @@ class Driver:
     def _answered(self, number: int, worker: _Worker, answer: Answer) -> None:
         cell = worker.cells.get(answer.item)
         if answer.content is None or cell is None:
-            self._tell(f"{worker.node}: {worker.group} {answer.item}: {answer.reason}")
+            self._tell(f"{self._labels[worker.node]}: {worker.group} {answer.item}: {answer.reason}")
             self._scheduler.failed(number, answer.reason, final=answer.final)
             return
         try:
@@ -214,7 +228,7 @@ class Driver:
             self._noisy.append(f"{worker.group} {answer.item}: {timing.noise}")
         metric = stored.result.metric()
         score = "" if metric is None else f"{metric.value:.4g} {metric.unit}, "
-        self._tell(f"{worker.node}: {worker.group} {answer.item}: {score}{answer.seconds:.1f} s")
+        self._tell(f"{self._labels[worker.node]}: {worker.group} {answer.item}: {score}{answer.seconds:.1f} s")
 
     def _take_back(self, worker: _Worker, farewell: Farewell) -> None:
         for item, why in farewell.taken_back.items():

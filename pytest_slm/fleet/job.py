@@ -47,11 +47,13 @@ class Offer(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Hello(Record):
-    """What a worker says when its session has begun; ``problem`` in place of all else, where it could not."""
+    """What a worker says when its session has begun; ``problem`` in place of all else, where it could not.
+    ``niceness``: how far it stands back behind other processes of its node."""
 
     machine: str = ""
     offers: tuple[Offer, ...] = ()
     problem: str = ""
+    niceness: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

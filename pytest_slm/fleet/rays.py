@@ -43,6 +43,8 @@ class RayCluster:
             raise NotAvailableError(
                 "a fleet needs Ray; run `pip install 'pytest-slm[ray]'`", slug="fleet-ray"
             ) from None
+        if address == "local":  # else it gives whatever measures the niceness 15
+            os.environ.setdefault("RAY_worker_niceness", "0")
         self._ray: Any = ray
         self._root = None if root is None else str(root)
         own: dict[str, Any] = {"include_dashboard": False, "resources": {EXCLUSIVE: 1}} if address == "local" else {}
@@ -76,7 +78,8 @@ class RayCluster:
             resources = one["Resources"]
             if one["Alive"] and resources.get("memory"):
                 name, exclusive = one["NodeID"], resources.get(EXCLUSIVE, 0) >= 1
-                found.append(Node(name=name, memory=int(resources["memory"]), exclusive=exclusive))
+                label = f"{one.get('NodeManagerHostname', '')} {name[:6]}".strip()
+                found.append(Node(name=name, memory=int(resources["memory"]), exclusive=exclusive, label=label))
                 if exclusive:
                     self._exclusive.add(name)
         return found

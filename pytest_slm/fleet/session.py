@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +55,8 @@ class OnDemand:
             self._send(Hello(problem=self.problem))
             return True
         offers = tuple(self._offer(name, item) for name, item in items.items())
-        self._send(Hello(machine=describe_machine()["fingerprint"], offers=offers))
+        niceness = 0 if sys.platform == "win32" else os.nice(0)
+        self._send(Hello(machine=describe_machine()["fingerprint"], offers=offers, niceness=niceness))
         for name in self._orders:
             self._send(self._measured(name, items[name]))
         return True

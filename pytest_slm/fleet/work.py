@@ -36,11 +36,13 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A machine: ``memory`` in bytes for models; ``exclusive``: whether it can be had alone, which timings need."""
+    """A machine: ``memory`` in bytes for models; ``exclusive``: whether it can be had alone, which timings need;
+    ``label``: what people call it, where its name is none for them."""
 
     name: str
     memory: int
     exclusive: bool = True
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

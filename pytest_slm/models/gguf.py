@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -48,6 +48,8 @@ KEPT_ENDINGS = (
 Scalar = int | float | bool | str
 Spans = dict[str, tuple[int, int]]
 """Of each array of texts how many there are, and their bytes."""
+Guess = Callable[[str, int, int], int | None]
+"""The bytes of an array of texts by its key, where the first of them begins, and how many there are."""
 
 
 @dataclass(kw_only=True)
@@ -61,7 +63,7 @@ class Header:
     lengths: dict[str, int] = field(default_factory=dict)
     spans: Spans = field(default_factory=dict)
     data_end: int = 0
-    """Where the last tensor ends."""
+    """Where the last tensor ends, or where there is none the header."""
     elements: int = 0
     tensor_bytes: int = 0
     elements_by_type: Counter[str] = field(default_factory=Counter)
@@ -111,13 +113,11 @@ def read_header(path: Path) -> Header:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable") from None
 
 
-def header_of(
-    file: Source, size: int, path: Path, *, chunk: int = CHUNK, spans: Mapping[str, tuple[int, int]] | None = None
-) -> Header:
+def header_of(file: Source, size: int, path: Path, *, chunk: int = CHUNK, guess: Guess | None = None) -> Header:
     """The header of an open file of ``size`` bytes, read ``chunk`` bytes at a time; ``path`` is for messages.
 
-    With the ``spans`` of another file an array of as many texts is taken to be as long as there, and passed over; then
-    the caller has to see that the rest fits (``Header.whole``). Raises UsageError.
+    An array of texts whose bytes ``guess`` says is passed over; then the caller has to see that the rest fits
+    (``Header.whole``). Raises UsageError.
     """
     data, header = Bytes(file, size, path, chunk=chunk), Header(path=path, version=0, size=size)
     _check_magic(data, header)
@@ -127,7 +127,7 @@ def header_of(
         header.fail(f"claims {tensors} tensors and {pairs} metadata pairs, more than fit into {header.size} bytes", 8)
     seen: set[str] = set()
     for _ in range(pairs):
-        _read_pair(data, header, seen, spans or {})
+        _read_pair(data, header, seen, guess)
     _read_tensors(data, header, tensors)
     return header
 
@@ -151,7 +151,7 @@ def _check_magic(data: Bytes, header: Header) -> None:
         )
 
 
-def _read_pair(data: Bytes, header: Header, seen: set[str], spans: Mapping[str, tuple[int, int]]) -> None:
+def _read_pair(data: Bytes, header: Header, seen: set[str], guess: Guess | None) -> None:
     at = data.tell()
     key = data.text(MAX_KEY)
     if not key or key in seen:
@@ -159,7 +159,7 @@ def _read_pair(data: Bytes, header: Header, seen: set[str], spans: Mapping[str, 
     seen.add(key)
     kind = data.u32()
     if kind == ARRAY:
-        header.lengths[key] = _skip_array(data, header, key, spans.get(key, (0, 0)))
+        header.lengths[key] = _skip_array(data, header, key, guess)
         return
     limit = MAX_STRING if key == "tokenizer.chat_template" else 4096
     wanted = key in KEPT or key.endswith(KEPT_ENDINGS)
@@ -173,7 +173,7 @@ def _read_pair(data: Bytes, header: Header, seen: set[str], spans: Mapping[str, 
         header.values[key] = value
 
 
-def _skip_array(data: Bytes, header: Header, key: str, elsewhere: tuple[int, int]) -> int:
+def _skip_array(data: Bytes, header: Header, key: str, guess: Guess | None) -> int:
     at = data.tell()
     kind, length = data.u32(), data.u64()
     if kind in WIDTHS:
@@ -182,10 +182,11 @@ def _skip_array(data: Bytes, header: Header, key: str, elsewhere: tuple[int, int
         if length > MAX_ARRAY_STRINGS:
             header.fail(f"{key!r:.80} claims {length} strings", at)
         start = data.tell()
-        if length == elsewhere[0]:
-            data.skip(elsewhere[1])
-        else:
+        known = guess(key, start, length) if guess else None
+        if known is None:
             data.skip_texts(length)
+        else:
+            data.skip(known)
         header.spans[key] = (length, data.tell() - start)
     else:
         header.fail(f"{key!r:.80} is an array of the unknown value type {kind}", at)
@@ -213,6 +214,7 @@ def _read_tensors(data: Bytes, header: Header, count: int) -> None:
         header.bytes_by_use[_use(name)] += nbytes
         last = expected + nbytes
         expected += -(-nbytes // alignment) * alignment
+    header.data_end = data.tell()
     if count:
         header.data_end = end = -(-data.tell() // alignment) * alignment + last
         if end > header.size:

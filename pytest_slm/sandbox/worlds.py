@@ -50,7 +50,7 @@ class Worlds:
     def run(self, asked: Execution) -> Executed:
         """Execute calls now, in this thread."""
         library = asked.world.library
-        idle = self._idle.setdefault(library.sha256, queue.SimpleQueue())
+        idle = self._idle.setdefault(library.key, queue.SimpleQueue())
         guest = self._taken(idle, library)
         sound = False
         try:

@@ -182,7 +182,7 @@ def test_jobs_of_this_project_are_those_of_tox():
     for file, *_, step in RUNS:
         if file in ("ci.yml", "nightly.yml"):
             used |= {name for names in re.findall(r"tox -e ([\w,-]+)", step["run"]) for name in names.split(",")}
-    assert used == {"lint", "types", "workflows", "fast", "engine", "browser", "nightly"}
+    assert used == {"lint", "types", "workflows", "fast", "engine", "browser", "nightly", "fleet"}
     assert used <= environments
     assert set(LOADED["ci.yml"]["jobs"]) == {"lint", "fast", "engine", "browser", "pages"}
     matrix = LOADED["ci.yml"]["jobs"]["fast"]["strategy"]["matrix"]

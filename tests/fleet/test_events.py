@@ -65,6 +65,8 @@ class Scripted:
         return found
 
     def _say(self, worker, said):
+        if said is None:  # it is silent
+            return
         self.events.append(
             Event(worker=worker, lost=said) if isinstance(said, str) else Event(worker=worker, said=said)
         )
@@ -213,6 +215,35 @@ def test_a_timing_is_measured_alone_and_known_by_whatever_machine_has_measured_i
     assert outcome.noisy == ["g t: busy"]
     again, _, _ = fleet(lambda *_: pytest.fail("measured again"), hello("m2"))
     assert again.before == 2
+
+
+def test_who_has_not_begun_when_all_is_done_is_not_waited_for(fleet):
+    # the second node loads the model, too, and the first has measured everything before it says hello
+    def hello(worker, group):
+        return Hello(machine="m1", offers=offers(group, "abcdefgh")) if worker == 1 else None
+
+    outcome, _, cluster = fleet(good, hello, n_nodes=2)
+    assert len(outcome.where) == 8
+    assert cluster.killed == [2]
+
+
+def test_a_node_whose_processes_stand_back_is_told_once(fleet):
+    outcome, told, _ = fleet(good, lambda _worker, group: Hello(offers=offers(group), niceness=15), n_nodes=1)
+    assert len(outcome.where) == 2
+    assert [line for line in told if "niceness" in line] == [
+        "n0: measures at niceness 15, behind all that runs there at 0; start Ray at 0, with RAY_worker_niceness=0"
+    ]
+
+
+def test_a_node_is_told_by_what_people_call_it(fleet, monkeypatch):
+    node = Node(name="4f" * 28, memory=9, label="rack-3 4f4f4f")
+    monkeypatch.setattr(Scripted, "nodes", lambda self: [] if self.alone else [node])  # it is lost later on
+    outcome, told, _ = fleet(lambda *_: None, patience_s=0.0)
+    assert [line.partition(",")[0].partition(";")[0] for line in told] == [
+        "rack-3 4f4f4f: joined",
+        "rack-3 4f4f4f: lost",
+    ]
+    assert {one.reason for one in outcome.left_out} == {"no node is left"}
 
 
 def test_a_node_that_comes_late_is_waited_for(fleet, monkeypatch):

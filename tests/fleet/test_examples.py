@@ -90,6 +90,7 @@ def test_ray_is_started_with_the_resource_that_timings_need_and_without_a_dashbo
     assert len(starts) == 2
     assert all(f'{{"{EXCLUSIVE}": 1}}' in start for start in starts)
     assert "--include-dashboard=false" in starts[0]
+    assert "export RAY_worker_niceness=0" in script.partition("ray start")[0]
     command = re.search(r"pytest-slm (fleet .*)", script)[1].replace("submissions/*.yml", "submissions/a.yml")
     arguments = _parser().parse_args(command.split())
     assert (arguments.address, str(arguments.slm_store), arguments.suite) == ("auto", "cells", "core,performance")

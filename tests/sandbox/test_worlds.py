@@ -102,6 +102,20 @@ def test_results_are_told_as_bfcl_tells_them(worlds):
     assert results(worlds, call("half")) == ["?!"]  # half a letter goes into no file and no prompt
 
 
+def test_two_libraries_of_one_package_share_no_interpreter(worlds):
+    # as BFCL's conversations and its memory, out of one wheel
+    other = Library(
+        name="tools",
+        sha256=LIBRARY.sha256,
+        modules={"tools.lid": "class Lid:\n    def shut(self):\n        return 'shut'"},
+        classes={"Lid": "tools.lid"},
+    )
+    lid = World(library=other, classes=("Lid",))
+    for _ in range(2):
+        assert results(worlds, call("greet")) == ["good day"]
+        assert results(worlds, call("shut"), world=lid) == ["shut"]
+
+
 def test_an_execution_begins_anew_and_shares_no_more_than_the_interpreter(worlds):
     began = worlds.started
     put = call("put", "a")

@@ -27,6 +27,7 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
     matrix.add_argument("--quant", metavar="Q", default="all", help="quantizations, with commas (default: all)")
     matrix.add_argument("--limit", metavar="N", type=int, help="at most N samples per item")
     matrix.add_argument("--data", type=Path, metavar="DIR", help="a mirror of the Hub's data sets")
+    matrix.add_argument("--path", action="append", default=[], metavar="DIR", help="suites of your own; repeat")
     matrix.add_argument("--offline", action="store_true", help="never use the network")
     matrix.add_argument("--json", action="store_true", help="`cells`, and `jobs`: one for each model and quantization")
     matrix.set_defaults(run=_matrix)
@@ -48,6 +49,7 @@ def _matrix(arguments: argparse.Namespace) -> int:
         found = plan(
             reference,
             suites=arguments.suite.split(",") if arguments.suite else (),
+            paths=arguments.path,
             mode=arguments.mode,
             quant=arguments.quant,
             limit=arguments.limit,

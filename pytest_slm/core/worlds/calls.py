@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pytest_slm.core.record import Record, RecordError
@@ -33,6 +36,11 @@ class Library(Record):
         stray = sorted(set(self.classes.values()) - set(self.modules))
         if stray:
             raise RecordError(f"the library {self.name} has no module {stray[0]!r:.80}")
+
+    @cached_property
+    def key(self) -> str:
+        """The hash of all its sources: several libraries may be taken out of one package."""
+        return hashlib.sha256(json.dumps([self.modules, self.classes], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pytest_slm.models import gguf, hub, safetensors
 from pytest_slm.models.choose import locate, place_on_hub
 from pytest_slm.models.detect import detect, told
 from pytest_slm.models.remote.ranges import FIRST, RangeFile
+from pytest_slm.models.remote.vocabulary import bytes_of_texts
 
 SMALL = ("config.json", "tokenizer_config.json", "chat_template.jinja", "modules.json", safetensors.INDEX)
 """What says something of a model beside its weights."""
@@ -29,8 +30,8 @@ class Fetched:
 class HeaderReader:
     """Reads the headers of a submission's quantizations; ``fetched`` says for those on the Hub what that took.
 
-    The files of one model have the same vocabulary. How long it is has to be found out in the first, text by text; in
-    the others it is passed over, and what follows has to fit to the last byte.
+    Nothing says how long the vocabulary of a GGUF is, and it is passed over unread: its end is looked for in the first
+    file of a model, and the others have the same. What follows has to fit to the last byte, or it is walked through.
     """
 
     def __init__(self, *, offline: bool = False) -> None:
@@ -81,17 +82,23 @@ class HeaderReader:
         return told([self._header(source) for source in sources]), sources
 
     def _header(self, source: RangeFile) -> gguf.Header:
-        header = self._by_spans(source) if self._spans else None
+        header = self._by_guess(source)
         if header is None:
             source.seek(0)
             header = gguf.header_of(source, source.size, source.path, chunk=FIRST)
-            self._spans |= header.spans
+        self._spans |= header.spans
         return header
 
-    def _by_spans(self, source: RangeFile) -> gguf.Header | None:
-        """The header with the vocabulary of the file before, or None where this file has another one."""
+    def _by_guess(self, source: RangeFile) -> gguf.Header | None:
+        """The header with a vocabulary as in the file before, or where it seems to end; None if the rest does not fit
+        that."""
+
+        def guess(key: str, start: int, count: int) -> int | None:
+            there, known = self._spans.get(key, (0, 0))
+            return known if there == count else bytes_of_texts(source.piece, start, count)
+
         try:
-            header = gguf.header_of(source, source.size, source.path, chunk=FIRST, spans=self._spans)
+            header = gguf.header_of(source, source.size, source.path, chunk=FIRST, guess=guess)
         except UsageError as error:
             if not error.slug.startswith("gguf-"):
                 raise

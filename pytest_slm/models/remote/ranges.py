@@ -55,6 +55,11 @@ class RangeFile:
         self._position = end
         return self._data[first - self._start : end - self._start]
 
+    def piece(self, first: int, count: int) -> bytes:
+        """So many bytes from ``first`` on, wherever one reads; fewer at the end only."""
+        end = min(first + count, self.size)
+        return self._range(first, end) if first < end else b""
+
     def _range(self, first: int, end: int) -> bytes:
         data = ask(self.repo, self.revision, lambda: self._asked(first, end))
         self.fetched += len(data)
