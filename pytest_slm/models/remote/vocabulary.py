@@ -84,8 +84,8 @@ def begins_a_pair(data: bytes, at: int) -> bool:
         inner = int.from_bytes(data[value : value + 4], "little")
         return (inner in WIDTHS or inner == STRING) and _number(data, value + 4) <= MAX_ARRAY_STRINGS
     # Of what is a scalar here, or the number of a tensor's dimensions, any value is one. A text as long as its type's
-    # number could stand there, too; but behind it there is no length.
-    if kind in WIDTHS and _number(data, value + WIDTHS[kind]) <= LONGEST_NAME:
+    # number could stand there, too; but behind it there is no name.
+    if kind in WIDTHS and _after_name(data, value + WIDTHS[kind]) is not None:
         return True
     return 0 < kind <= MAX_DIMENSIONS and all(0 < _number(data, value + 8 * axis) < 1 << 32 for axis in range(kind))
 

@@ -174,8 +174,8 @@ def test_a_piece_of_texts_is_told_from_everything_else():
         struct.pack("<IQ", STRING, 5) + b"hello",
         struct.pack("<IIQ", ARRAY, I32, 3) + bytes(12),
         struct.pack("<IIQ", ARRAY, STRING, 1) + packed("x"),
-        struct.pack("<IIQ", U32, 7, 9) + b"next.name",
-        struct.pack("<I?Q", 7, True, 9) + b"next.name",
+        struct.pack("<II", U32, 7) + packed("next.name"),
+        struct.pack("<I?", 7, True) + packed("next.name"),
         struct.pack("<IQIQ", 1, 3_072, 0, 0),  # a tensor's shape, type and place
         struct.pack("<IQQIQ", 2, 3_072, 128_256, 14, 0),
     ],
@@ -188,8 +188,9 @@ def test_a_name_with_a_type_is_no_text(value):
 @pytest.mark.parametrize("length", range(13))
 def test_a_text_that_looks_like_a_name_is_followed_by_no_type(length):
     # the length of the text behind it is read as a type
-    data = packed("example.com") + packed("abcdefghijklm"[:length]) + packed("another text") * 20
-    assert not begins_a_pair(data, 0)
+    for behind in ("another text", "", "general.name"):
+        data = packed("example.com") + packed("abcdefghijklm"[:length]) + packed(behind) * 40
+        assert not begins_a_pair(data, 0)
 
 
 def test_nothing_is_looked_for_where_walking_is_cheap_or_the_file_endless():
@@ -203,3 +204,32 @@ def test_nothing_is_looked_for_where_walking_is_cheap_or_the_file_endless():
     assert asked == []
     assert bytes_of_texts(piece, 0, MANY) is None  # texts for ever
     assert len(asked) <= 64
+
+
+ODD = {
+    "short": lambda rng: bytes(rng.choices(b"abc .-_", k=rng.randint(0, 12))),
+    "names": lambda rng: rng.choice([b"general.name", b"tokenizer.ggml.scores", b"a.b", b"x", b""]),
+    "wide": lambda rng: "ġ".encode() * rng.randint(1, 6),
+    "long": lambda rng: b"a" * rng.choice([1, 2, 3, 300]),
+    "spaces": lambda rng: b" " * rng.randint(0, 3),
+    "zeros": lambda rng: bytes(rng.choices(b"\0ab", k=rng.randint(1, 9))),
+    "noise": lambda rng: rng.randbytes(rng.randint(1, 9)),
+}
+BEHIND = {
+    "numbers": packed("tokenizer.ggml.token_type") + struct.pack("<I", ARRAY) + numbers(MANY),
+    "pairs": packed("tokenizer.ggml.eos")
+    + struct.pack("<II", U32, 2)
+    + packed("general.x")
+    + struct.pack("<II", U32, 1),
+    "tensors": packed("token_embd.weight") + struct.pack("<IQQIQ", 2, 576, MANY, 8, 0),
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_the_texts_are_their_end_is_found_or_not_known(odd, behind):
+    rng = random.Random(f"{odd} {behind}")
+    texts = b"".join(packed(ODD[odd](rng)) for _ in range(MANY))
+    data = texts + BEHIND[behind] + packed("blk.0.weight") + rng.randbytes(1 << 20) + bytes(1 << 18)
+    found = bytes_of_texts(lambda at, count: data[at : at + count], 0, MANY)
+    assert found == (None if odd in ("zeros", "noise") else len(texts))
