@@ -221,7 +221,7 @@ class Result(Record):
         """The result of an item that a runner did not make itself."""
         return cls(**item.to_json(), mode=mode, outcome=outcome, **known)
 
-    @property
+    @cached_property  # what a report is made of is sorted, counted and found by it
     def id(self) -> ItemId:
         """The item this result belongs to."""
         return ItemId(suite=self.suite, task=self.task, variant=self.variant, quantization=self.quantization)
@@ -241,7 +241,10 @@ class Result(Record):
     def metric(self, name: str | None = None) -> Metric | None:
         """The metric of that name (default: the primary one), or None if it was not measured."""
         wanted = self.primary if name is None else name
-        return next((metric for metric in self.metrics if metric.name == wanted), None)
+        for metric in self.metrics:
+            if metric.name == wanted:
+                return metric
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +305,7 @@ class RunReport(Record):
         derivation = self.detected.derivation if self.detected else None
         return (derivation.source_quantization or "a file of unknown type") if derivation else None
 
-    @property
+    @cached_property
     def own_settings(self) -> str:
         """By which settings of the user its answers are others than those that tasks ask for: what has any is shown,
         and never ranked."""

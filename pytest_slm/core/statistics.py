@@ -176,7 +176,7 @@ def combine(
     ``correlations`` are those of two estimates, by their places; what is not in it is independent (Zou 2007).
     The interval is ``None`` as soon as one part with weight has none: doubt does not vanish by averaging.
     """
-    value = sum(weight * estimate for weight, estimate, _ in parts)
+    value = sum([weight * estimate for weight, estimate, _ in parts])
     below, above = [], []
     for weight, estimate, interval in parts:
         if weight and interval is None:
@@ -189,8 +189,8 @@ def combine(
         # By a power of 2, as above.
         power = math.frexp(max(map(abs, sides), default=0.0))[1]
         scaled = [math.ldexp(side, -power) for side in sides]
-        shared = sum(2 * r * scaled[one] * scaled[other] for (one, other), r in (correlations or {}).items())
-        return math.sqrt(max(0.0, sum(side**2 for side in scaled) + shared)) * 2.0 ** min(power, 1023)
+        shared = sum(2 * r * scaled[one] * scaled[other] for (one, other), r in correlations.items()) if correlations else 0
+        return math.sqrt(max(0.0, sum([side**2 for side in scaled]) + shared)) * 2.0 ** min(power, 1023)
 
     return value, (value - length(below), value + length(above))
 

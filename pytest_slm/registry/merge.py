@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC
 from typing import Any, TypeVar
 
@@ -54,7 +53,7 @@ def build_entries(
         entry, before = build_entry(model, group), known(model)
         if before is not None:
             added = min(filter(None, (before.date_added, entry.date_added)))
-            entry = replace(entry, date_added=added, claims=before.claims)
+            entry = entry.but(date_added=added, claims=before.claims)
         entries.append(entry)
     return entries
 
@@ -147,7 +146,7 @@ def build_entry(model: str, group: Sequence[StoredReport]) -> RegistryEntry:
         quantizations=quantizations,
         provenance=_provenance(group, current, sorted_runs),
     )
-    return replace(entry, deployment_targets=deployment_targets(entry_rows(entry), rules.profiles[0].name))
+    return entry.but(deployment_targets=deployment_targets(entry_rows(entry), rules.profiles[0].name))
 
 
 def _name(run: RunReport) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.record import utc
+from pytest_slm.core.rounds import Timing
 from pytest_slm.core.statistics import Interval, coefficient_of_variation, median, median_interval
 from pytest_slm.core.types import MEASURED, Result
 from pytest_slm.registry.scores import Stratum, machine_facts
@@ -48,31 +48,40 @@ def quantities(result: Result) -> dict[str, Quantity]:
     if result.outcome not in MEASURED:
         return {}
     raw = {measurement.name: measurement for measurement in result.measurements if measurement.values}
-    found = {
-        metric.name: Quantity(value=metric.value, unit=metric.unit, n=metric.n, interval=metric.interval)
-        for metric in result.metrics
-    }
-    timing = result.timing
-    for name, measurement in raw.items():
-        values = measurement.values
-        told = found.get(name)
-        if told is None:
-            told = Quantity(
-                value=median(values), unit=measurement.unit, n=len(values), interval=median_interval(values)
-            )
-        elif told.unit != measurement.unit:
-            continue
-        spread = (min(values), max(values)) if len(values) > 1 else None
-        # One round cannot be stable, but it can have been disturbed.
-        known = timing if timing and (timing.noise or spread) else None
-        found[name] = replace(
-            told,
-            spread=spread,
-            cv=coefficient_of_variation(values),
-            verdict=known.verdict if known else None,
-            reason=known.reason if known else "",
+    found = {}
+    for metric in result.metrics:
+        same = measurement if (measurement := raw.get(metric.name)) and measurement.unit == metric.unit else None
+        found[metric.name] = Quantity(
+            value=metric.value,
+            unit=metric.unit,
+            n=metric.n,
+            interval=metric.interval,
+            **(_rounds(same.values, result.timing) if same else {}),
         )
+    for name, measurement in raw.items():
+        if name not in found:
+            values = measurement.values
+            found[name] = Quantity(
+                value=median(values),
+                unit=measurement.unit,
+                n=len(values),
+                interval=median_interval(values),
+                **_rounds(values, result.timing),
+            )
     return found
+
+
+def _rounds(values: Sequence[float], timing: Timing | None) -> dict[str, Any]:
+    """What the rounds of a quantity say of it."""
+    spread = (min(values), max(values)) if len(values) > 1 else None
+    # One round cannot be stable, but it can have been disturbed.
+    known = timing if timing and (timing.noise or spread) else None
+    return {
+        "spread": spread,
+        "cv": coefficient_of_variation(values),
+        "verdict": known.verdict if known else None,
+        "reason": known.reason if known else "",
+    }
 
 
 def speed(
@@ -130,16 +139,18 @@ class _Sorter:
             if name in TTFT_PARTS and "ttft_tokenize" not in numbers:  # reports from before all four were told
                 series = None
             if series and at is not None:
-                shown = _milliseconds(quantity) if name in _IN_MS else quantity
+                of = _OF.get(result.task, "{} tokens").format(at)
                 kept = self.series.setdefault(series, {}).setdefault(at, {})
-                kept[name.removeprefix("ttft_") if series == "ttft_parts" else name] = replace(
-                    shown, of=_OF.get(result.task, "{} tokens").format(at)
+                kept[name.removeprefix("ttft_") if series == "ttft_parts" else name] = (
+                    scaled(quantity, 1000.0, "ms", of=of)
+                    if name in _IN_MS and quantity.unit != "ms"
+                    else quantity.but(of=of)
                 )
             elif result.task == "load" and name == "load_s" and result.variant:
                 self.load[result.variant] = quantity
             elif quantity.unit in ("bytes", "B", "byte"):
                 used = _context(result, name)
-                self.memory[name] = replace(quantity, of=f"{used} tokens") if used else quantity
+                self.memory[name] = quantity.but(of=f"{used} tokens") if used else quantity
             else:
                 parts = (result.task, result.variant, name.removeprefix(f"{result.task}_"))
                 self.other["-".join(part for part in parts if part)] = quantity
@@ -195,8 +206,7 @@ def _checked(row: QuantizationSpeed, backends: Sequence[BackendInfo]) -> Quantiz
     known = [backend.kernels_nmse for backend in backends if backend.kernels_nmse is not None]
     beside = tuple(worst[name] for name in sorted(worst))
     last = backends[-1] if backends else None
-    return replace(
-        row,
+    return row.but(
         kernels_nmse=max(known, default=None),
         kernels_beside=beside,
         kv_bytes_per_token=last.kv_bytes_per_token if last else None,
@@ -233,25 +243,21 @@ def _nearest(measured: Mapping[int, Quantity], wanted: int) -> Quantity | None:
     return measured[min(measured, key=lambda length: (abs(length - wanted), length))] if measured else None
 
 
-def _milliseconds(quantity: Quantity) -> Quantity:
-    return quantity if quantity.unit == "ms" else scaled(quantity, 1000.0, "ms")
-
-
 def _gigabytes(quantity: Quantity) -> Quantity:
     """A quantity of bytes in units of 10^9 bytes."""
     return scaled(quantity, 1 / GB, "GB")
 
 
-def scaled(quantity: Quantity, factor: float, unit: str) -> Quantity:
-    """A quantity in another unit."""
+def scaled(quantity: Quantity, factor: float, unit: str, **more: str) -> Quantity:
+    """A quantity in another unit; ``more`` are other fields of it."""
 
     def both(pair: Interval | None) -> Interval | None:
         return pair and (pair[0] * factor, pair[1] * factor)
 
-    return replace(
-        quantity,
+    return quantity.but(
         value=quantity.value * factor,
         unit=unit,
         interval=both(quantity.interval),
         spread=both(quantity.spread),
+        **more,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,9 +37,9 @@ def _best(strata: Iterable[Stratum]) -> _Best:
     totals: dict[str, tuple[tuple[float, ...], AggregateScore]] = {}
     for stratum in strata:
         cases = use_cases(stratum)
+        found = Counter(result.suite for result in stratum.results if result.outcome in MEASURED)
         for suite in {result.suite for result in stratum.results}:
-            case = cases.get(suite)
-            measured = sum(result.suite == suite and result.outcome in MEASURED for result in stratum.results)
+            case, measured = cases.get(suite), found[suite]
             coverage, n = (case.coverage, case.n) if case else (0.0, 0)
             key = (
                 *(measured > 0, not stratum.settings, stratum.full, stratum.limit is None),

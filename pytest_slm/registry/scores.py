@@ -8,7 +8,8 @@ A score is made inside one stratum only, and of one version of each task (docs/s
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds, suite_score, task_weights
@@ -47,22 +48,22 @@ class Stratum:
         none."""
         return self.mode == "full" and self.limit is None and not self.settings
 
-    @property
+    @cached_property
     def finished(self) -> float:
         """When the newest run ended, in seconds since 1970."""
         return max(utc(stored.run.finished).timestamp() for stored in self.runs)
 
-    @property
+    @cached_property
     def results(self) -> tuple[Result, ...]:
         """The results that count, without their reports."""
         return tuple(result for _, result in self.chosen)
 
-    @property
+    @cached_property
     def suites(self) -> dict[str, SuiteFacts]:
         """What the suites say of themselves, as the newest run has it."""
         return {name: facts for stored in self.runs for name, facts in stored.run.suites.items()}
 
-    @property
+    @cached_property
     def planned(self) -> tuple[ItemId, ...]:
         """What any of the runs planned to measure."""
         return tuple(dict.fromkeys(item for stored in self.runs for item in stored.run.planned))
@@ -163,8 +164,8 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
         if result.outcome in MEASURED:
             reports.setdefault(result.suite, set()).add(stored.path)
     return {
-        name: replace(
-            case, engine=stratum.engine, machine=stratum.machine, reports=tuple(sorted(reports.get(case.suite, ())))
+        name: case.but(
+            engine=stratum.engine, machine=stratum.machine, reports=tuple(sorted(reports.get(case.suite, ())))
         )
         for name, case in scores.items()
     }
@@ -213,7 +214,7 @@ def run_scores(
             settings=settings,
             quantization=quantization,
             declared=declared,
-            benchmarks=tuple(replace(task, weight=weights[task.task]) for task in tasks),
+            benchmarks=tuple([task.but(weight=weights[task.task]) for task in tasks]),
             chance=_mean_chance([(weights[task.task], task.chance) for task in tasks]),
             bounds=None if unbounded else mean_bounds((weights[task.task], task.score, task.bounds) for task in tasks),
             unbounded=unbounded,
@@ -315,12 +316,12 @@ def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId])
 
 def _bounds(metric: Metric) -> Interval | None:
     """What cut answers leave open, in points where more is better."""
-    return goodness(replace(metric, interval=metric.cuts.bounds))[1] if metric.cuts else None
+    return goodness(metric.but(interval=metric.cuts.bounds))[1] if metric.cuts else None
 
 
 def _chance(metric: Metric) -> float | None:
     """The chance level of a metric in points where more is better."""
-    return None if metric.chance is None else goodness(replace(metric, value=metric.chance, cuts=None))[0]
+    return None if metric.chance is None else goodness(metric.but(value=metric.chance, cuts=None))[0]
 
 
 def _mean_chance(levels: Sequence[tuple[float, float | None]]) -> float | None:

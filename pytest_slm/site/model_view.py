@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
@@ -290,7 +290,7 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
             chance=item.chance,
             cuts=item.cuts,
         )
-    row = item_row(
+    return item_row(
         task_title(item.suite, item.task),
         item.variant,
         item.outcome,
@@ -300,5 +300,5 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         cut=item.answers_cut,
         censored=item.thinking.censored if item.thinking else 0,
         quick=sampled(item.mode, limit, settings),
+        href=task_address(item.suite, item.task),
     )
-    return replace(row, href=task_address(item.suite, item.task))

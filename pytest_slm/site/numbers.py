@@ -31,7 +31,8 @@ def decimals(value: float, interval: Interval | None) -> int:
 def number(value: float, places: int) -> str:
     """With a thin space between thousands, and no minus sign before a zero."""
     text = f"{value:,.{places}f}".replace(",", "\u202f")
-    return text.removeprefix("-") if float(text.replace("\u202f", "")) == 0 else text
+    # Most numbers are no negative ones, and pages have thousands of them.
+    return text[1:] if text[0] == "-" and float(text.replace("\u202f", "")) == 0 else text
 
 
 def exact(value: float) -> str:

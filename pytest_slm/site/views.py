@@ -172,6 +172,7 @@ def item_row(
     cut: int | None = None,
     censored: int = 0,
     quick: str = "",
+    href: str = "",
 ) -> ItemRow:
     """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
     message, slug = split_reason(reason)
@@ -218,6 +219,7 @@ def item_row(
         slug=slug,
         plot=plot,
         quick=quick,
+        href=href,
     )
 
 
@@ -249,6 +251,8 @@ def machine_facts(data: Mapping[str, Any]) -> tuple[Fact, ...]:
 
 def split_reason(reason: str) -> tuple[str, str]:
     """An error line as its message and its slug."""
+    if not reason:
+        return "", ""
     found = re.fullmatch(r"(.*?)\s*\[([a-z][a-z0-9-]*)\]", reason.strip(), flags=re.DOTALL)
     return (found.group(1), found.group(2)) if found else (reason.strip(), "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import operator
 import types
 import typing
 from abc import abstractmethod
@@ -88,7 +89,7 @@ def _builder(kind: Any) -> Builder:
     if origin is not None and issubclass(origin, Mapping):
         return _mapping(_builder(arguments[1]))
     if dataclasses.is_dataclass(kind):
-        return lambda data, where: record_of(kind, data, where)
+        return functools.partial(record_of, kind)
     if kind is float:
         return _float
     if kind is int:
@@ -178,6 +179,10 @@ def _union(kinds: tuple[Any, ...]) -> Builder:
 
 def record_of(cls: Any, data: object, where: Where) -> object:
     """The record of this class with the values of a JSON object. Raises RecordError for the first that does not fit."""
+    if type(data) is dict:
+        shape = _SHAPES.get((cls, tuple(data), tuple(map(type, data.values()))))
+        if shape is not None and (made := shape(data, where)) is not None:
+            return made
     if not isinstance(data, Mapping):
         raise _misfit(where, "an object", data)
     builders, needed = fields_of(cls)
@@ -188,9 +193,14 @@ def record_of(cls: Any, data: object, where: Where) -> object:
             raise RecordError(f"{_written(where)}: missing key {name!r}")
     values = {name: builders[name](item, (where, name)) for name, item in data.items()}
     try:
-        return _made(cls, values)
+        made = _made(cls, values)
     except ValueError as error:  # what the values say of themselves, and of each other
         raise RecordError(f"{_written(where)}: {error}") from None
+    if type(data) is dict and _rest(cls)[2]:
+        if len(_SHAPES) >= MOST_SHAPES:
+            _SHAPES.clear()
+        _SHAPES[cls, tuple(data), tuple(map(type, data.values()))] = _shape(cls, data)
+    return made
 
 
 @functools.cache
@@ -219,6 +229,77 @@ def _made(cls: Any, values: dict[str, Any]) -> object:
     if checked:
         made.__post_init__()
     return made
+
+
+Shape = Callable[[dict[str, Any], Where], object]
+_SHAPES: dict[tuple[type, tuple[str, ...], tuple[type, ...]], Shape] = {}
+"""What makes a record of an object with these keys and types of values, which was a record once: most of a report is
+objects that differ in their values alone, and of those only these have to be looked at."""
+MOST_SHAPES = 5_000
+"""Objects of strangers can have any order of keys."""
+
+
+def _shape(cls: Any, data: dict[str, Any]) -> Shape:
+    defaults, makers, _, checked = _rest(cls)
+    hints, builders = _hints(cls), fields_of(cls)[0]
+    more = {name: value for name, value in defaults.items() if name not in data}
+    calls = tuple((name, make) for name, make in makers if name not in data)
+    needs = {name: _need(hints[name], type(value), builders[name]) for name, value in data.items()}
+    floats = _getter([name for name, need in needs.items() if need is _float])
+    ints = _getter([name for name, need in needs.items() if need is _int])
+    inner = tuple((name, need) for name, need in needs.items() if need not in (None, _float, _int))
+
+    def make(data: dict[str, Any], where: Where) -> object:
+        # A sum is finite only where all of its parts are. Whatever is odd is told where each field is looked at.
+        if floats is not None and not math.isfinite(sum(floats(data))):
+            return None
+        if ints is not None and any([not -LARGEST <= number <= LARGEST for number in ints(data)]):
+            return None
+        made = object.__new__(cls)
+        values = made.__dict__
+        values.update(data)
+        for name, build in inner:
+            values[name] = build(data[name], (where, name))
+        if more:
+            values.update(more)
+        for name, call in calls:
+            values[name] = call()
+        if checked:
+            try:
+                made.__post_init__()
+            except ValueError as error:
+                raise RecordError(f"{_written(where)}: {error}") from None
+        return made
+
+    return make
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _getter(names: list[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]] | None:
+    """The values of these fields."""
+    if not names:
+        return None
+    return operator.itemgetter(*names) if len(names) > 1 else lambda data: (data[names[0]],)
+
+
+def _need(kind: Any, found: type, builder: Builder) -> Any:
+    """What a value of a type needs to become that of a field: nothing (None), a look at its size (``_float``,
+    ``_int``), or what builds it."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        others = [one for one in arguments if one is not type(None)]
+        if len(others) > 1:
+            return builder
+        return None if found is type(None) else _need(others[0], found, _builder(others[0]))
+    if kind is Any or kind is object:
+        return _float if found is float else None if found in (str, int, bool, type(None)) else jsonable
+    if kind in (float, int, str, bool) and kind is found:
+        return {float: _float, int: _int}.get(kind)
+    return builder
 
 
 def _misfit(where: Where, wanted: str, got: object) -> RecordError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import QuantizationEntry, RegistryEntry
@@ -42,11 +41,10 @@ def with_places(entry: RegistryEntry, found: Mapping[Key, Placed]) -> RegistryEn
         }
 
     def whole(name: str, one: QuantizationEntry) -> QuantizationEntry:
-        elsewhere = tuple(replace(scores, aggregates=of(name, scores.aggregates)) for scores in one.elsewhere)
-        return replace(one, aggregates=of(name, one.aggregates), elsewhere=elsewhere)
+        elsewhere = tuple(scores.but(aggregates=of(name, scores.aggregates)) for scores in one.elsewhere)
+        return one.but(aggregates=of(name, one.aggregates), elsewhere=elsewhere)
 
-    return replace(
-        entry,
+    return entry.but(
         aggregates=of(entry.quantization, entry.aggregates),
         quantizations={name: whole(name, one) for name, one in entry.quantizations.items()},
     )
@@ -55,10 +53,9 @@ def with_places(entry: RegistryEntry, found: Mapping[Key, Placed]) -> RegistryEn
 def _at(total: AggregateScore, found: Placed | None) -> AggregateScore:
     place = found.place if found else None
     if place is None:
-        nowhere = replace(total, rank=None, ranked=None, rank_interval=None, tier=None, corrected=None)
-        return replace(nowhere, unranked=found.reason if found else total.unranked)
-    return replace(
-        total,
+        nowhere = total.but(rank=None, ranked=None, rank_interval=None, tier=None, corrected=None)
+        return nowhere.but(unranked=found.reason if found else total.unranked)
+    return total.but(
         rank=place.rank,
         ranked=found.among if found else None,
         rank_interval=place.rank_interval,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.record.packed import Packer
@@ -43,12 +42,11 @@ def digest(entry: RegistryEntry) -> Any:
     """What is needed of a model, in JSON's own types."""
     timing = {name for name, facts in entry.suites.items() if not facts.scored}
     return _PACKER.pack(
-        replace(
-            entry,
+        entry.but(
             performance=entry.performance and _speeds(entry.performance),
             performance_elsewhere=tuple(map(_speeds, entry.performance_elsewhere)),
             quantizations={
-                name: replace(one, items=tuple(item for item in one.items if _told(item) and item.suite not in timing))
+                name: one.but(items=tuple(item for item in one.items if _told(item) and item.suite not in timing))
                 for name, one in entry.quantizations.items()
             },
         )
@@ -66,10 +64,9 @@ def _told(item: Item) -> bool:
 
 
 def _speeds(one: Performance) -> Performance:
-    return replace(
-        one,
+    return one.but(
         quantizations={
-            name: replace(speed, memory={key: speed.memory[key] for key in MEMORY if key in speed.memory})
+            name: speed.but(memory={key: speed.memory[key] for key in MEMORY if key in speed.memory})
             for name, speed in one.quantizations.items()
         },
     )
