@@ -59,6 +59,19 @@ def spread(task: str, about: Any, orders: Sequence[Any], jobs: int | None = None
             helper.close()
 
 
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """No looking for garbage in here: where all that is made is kept there is none, and looking takes the longer the
+    more there is."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 class _Helper:
     """One process. It ends with the pipe that its orders come through."""
 
@@ -107,8 +120,10 @@ def serve(task: str, orders: IO[str], answers: IO[str]) -> None:
     """Answer each order; the first line is what all have in common."""
     work, about = _work(task), json.loads(orders.readline())
     gc.disable()  # what an order leaves is found behind it, not looked for a hundred times while it is made
-    for line in orders:
+    for number, line in enumerate(orders):
         gc.collect()
+        if number == 1:  # what the first one has left stays for all others: definitions, templates
+            gc.freeze()
         try:
             text = json.dumps({"done": work(about, json.loads(line))}, allow_nan=False)
         except Exception as error:  # done again where it was asked for, with the error in its place

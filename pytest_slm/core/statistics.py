@@ -189,8 +189,10 @@ def combine(
         # By a power of 2, as above.
         power = math.frexp(max(map(abs, sides), default=0.0))[1]
         scaled = [math.ldexp(side, -power) for side in sides]
-        shared = sum(2 * r * scaled[one] * scaled[other] for (one, other), r in correlations.items()) if correlations else 0
-        return math.sqrt(max(0.0, sum([side**2 for side in scaled]) + shared)) * 2.0 ** min(power, 1023)
+        together = sum([side**2 for side in scaled])
+        if correlations:
+            together += sum(2 * r * scaled[one] * scaled[other] for (one, other), r in correlations.items())
+        return math.sqrt(max(0.0, together)) * 2.0 ** min(power, 1023)
 
     return value, (value - length(below), value + length(above))
 

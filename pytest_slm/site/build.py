@@ -7,13 +7,14 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.errors import ReportError, UsageError, writing_failed
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.folder import Index, read_index
+from pytest_slm.registry.folder.index import Standing
 from pytest_slm.registry.folder.reading import places_of
 from pytest_slm.registry.rows import rows
 from pytest_slm.registry.rows.ranking import with_places
@@ -23,11 +24,13 @@ from pytest_slm.site.guide.news import sitemap
 from pytest_slm.site.home import home_pages
 from pytest_slm.site.home.view import scales
 from pytest_slm.site.kept import keeping
+from pytest_slm.site.kept.carrying import carried_over
 from pytest_slm.site.kept.digest import entry_of
+from pytest_slm.site.kept.slots import places_in
 from pytest_slm.site.models import model_files, write_page
 from pytest_slm.site.render import single_page, static
 from pytest_slm.site.tools import tools_pages
-from pytest_slm.workers import spread
+from pytest_slm.workers import spread, uncollected
 
 STATIC = ("style.css", "favicon.svg", "home.js")
 FEW = 100
@@ -112,18 +115,13 @@ class _Work:
         self.index, self.places, self.jobs = index, places, jobs
         self.about = {"registry": str(registry), "fresh": str(fresh), "rules": index.rules.to_json()}
         self.fresh = fresh
-        standings: dict[str, list[Any]] = {model.id: [] for model in index.models}
+        self.standings: dict[str, list[tuple[str, Standing]]] = {model.id: [] for model in index.models}
         for profile, found in index.ranking.items():
             for one in found:
-                # A model's own pages show no more of its place: the rest changes with every other file.
-                shown = replace(one, corrected=None, rank_interval=None, tier=None)
-                standings.setdefault(one.model, []).append([profile, shown.to_json()])
+                self.standings.setdefault(one.model, []).append((profile, one))
+        # Of its place a model's own pages tell no more than what can be put into them again.
         self.orders = {
-            model.id: {
-                "model": model.to_json(),
-                "standings": standings[model.id],
-                "sampled": f"samples/{model.id}.html" in sampled,
-            }
+            model.id: {"model": model.to_json(), "sampled": f"samples/{model.id}.html" in sampled}
             for model in index.models
         }
         self.keys = {name: keeping.key_of(self.about["rules"], order) for name, order in self.orders.items()}
@@ -131,25 +129,25 @@ class _Work:
     def carried_over(self, site: Path) -> dict[str, keeping.Kept]:
         """The models whose pages would be the same: theirs are in the new folder already."""
         known = {name: one for name, one in keeping.read(site).items() if self.keys.get(name) == one.key}
-        fine = keeping.carried_over(site, self.fresh, known)
-        return {name: one for name, one in known.items() if name in fine}
+        return carried_over(site, self.fresh, known, {name: places_in(self.standings[name]) for name in known})
 
     def pages(self, known: Mapping[str, keeping.Kept]) -> tuple[dict[str, keeping.Kept], Mapping[str, str]]:
         """All models, with the pages of those that are not ``known`` in the new folder; and the text of all others."""
         todo = [name for name in self.orders if name not in known]
         files = sum(model.files for model in self.index.models if model.id not in known)
         jobs = 1 if self.jobs is None and files < FEW else self.jobs
-        answers = spread("pages", self.about, [self.orders[name] for name in todo], jobs)
-        made = {
-            name: keeping.Kept(key=self.keys[name], hashes=one["hashes"], digest=one["digest"], listed=one["listed"])
-            for name, one in zip(todo, answers, strict=True)
-        }
+        answers = spread("pages", self.about, [self._order(name) for name in todo], jobs)
+        made = {name: keeping.Kept(key=self.keys[name], **one) for name, one in zip(todo, answers, strict=True)}
         models = {name: made.get(name) or known[name] for name in self.orders}
         places = places_of((profile, one) for profile, found in self.index.ranking.items() for one in found)
-        entries = tuple(with_places(entry_of(one.digest), places) for one in models.values())
-        registry = Registry(metadata=self.index.metadata, rules=self.index.rules, models=entries)
         paths = [path for one in models.values() for path in one.hashes]
-        return models, wide_pages(registry, self.places, paths, [one.listed for one in models.values()])
+        with uncollected():
+            entries = tuple(with_places(entry_of(one.digest), places) for one in models.values())
+            registry = Registry(metadata=self.index.metadata, rules=self.index.rules, models=entries)
+            return models, wide_pages(registry, self.places, paths, [one.listed for one in models.values()])
+
+    def _order(self, name: str) -> dict[str, Any]:
+        return {**self.orders[name], "standings": [[profile, one.to_json()] for profile, one in self.standings[name]]}
 
 
 def _write(folder: Path, name: str, text: str) -> None:

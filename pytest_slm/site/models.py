@@ -20,14 +20,12 @@ from pytest_slm.site import numbers
 from pytest_slm.site.compare import listed, model_scripts
 from pytest_slm.site.kept.digest import digest
 from pytest_slm.site.kept.keeping import hashes_of
+from pytest_slm.site.kept.slots import slots_of
 from pytest_slm.site.model.card import card
 from pytest_slm.site.model.forest import comparisons, most_precise
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
-from pytest_slm.site.names import page_name
+from pytest_slm.site.names import MOST_BYTES, page_name
 from pytest_slm.site.render import linked_page
-
-MOST_BYTES = 150_000
-"""Of a page."""
 
 
 def answer(about: Any, order: Any) -> Any:
@@ -39,7 +37,12 @@ def answer(about: Any, order: Any) -> Any:
     content = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
     for path, data in content.items():
         write_page(fresh, path, data)
-    return {"hashes": hashes_of(content.items()), "digest": digest(entry), "listed": listed(entry)}
+    return {
+        "hashes": hashes_of(content.items()),
+        "digest": digest(entry),
+        "listed": listed(entry),
+        "slots": slots_of(entry, content),
+    }
 
 
 def write_page(site: Path, path: str, content: bytes) -> None:

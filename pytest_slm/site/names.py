@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+MOST_BYTES = 150_000
+"""Of a page."""
 RESERVED = re.compile(r"index|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 """The page of a folder, and the names that Windows keeps for devices, whatever their ending."""
 

@@ -18,7 +18,6 @@ from markupsafe import Markup, escape
 
 from pytest_slm import __version__
 
-
 _ESCAPED = re.compile("[&<>\"']").search
 
 

@@ -146,19 +146,24 @@ def _open(bounds: Interval | None, unbounded: Sequence[str]) -> str:
 def aggregate_row(total: AggregateScore) -> ScoreRow:
     """The row of a profile's aggregate."""
     score, interval = numbers.points(total.score, total.interval)
-    place = f"rank {total.rank} of {total.ranked} on this machine" if total.rank else f"not ranked: {total.unranked}"
+    place = place_text(total.rank, total.ranked, total.unranked)
     return ScoreRow(
         name=words(total.profile),
         score=score,
         interval=interval,
         n="",
         coverage=numbers.percent(total.coverage),
-        note=((place if total.rank or total.unranked else "") + _open(total.bounds, total.unbounded)).removeprefix(
-            "; "
-        ),
+        note=(place + _open(total.bounds, total.unbounded)).removeprefix("; "),
         plot=score_plot(total.score, total.interval, total.chance),
         quick=sampled(total.mode, total.limit, total.settings),
     )
+
+
+def place_text(rank: int | None, ranked: int | None, unranked: str) -> str:
+    """The place of an aggregate in words; empty where nobody has ranked it."""
+    if rank:
+        return f"rank {rank} of {ranked} on this machine"
+    return f"not ranked: {unranked}" if unranked else ""
 
 
 def item_row(

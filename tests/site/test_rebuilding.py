@@ -11,7 +11,7 @@ from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_registry
 from pytest_slm.site import models
 from pytest_slm.site.build import Places, build_site, site_pages, wide_pages
-from pytest_slm.site.kept import keeping
+from pytest_slm.site.kept import keeping, slots
 from pytest_slm.site.kept.digest import digest, entry_of
 
 
@@ -81,8 +81,47 @@ def test_a_rank_that_changed_changes_the_page_that_shows_it(tmp_path, registry, 
     write_registry(registry, build_registry(stored(factory, [*runs, better])))
     made.clear()
     build_site(registry, tmp_path / "site")
-    assert sorted(made) == ["huggingfacetb--smollm2-135m-instruct", "org--best", "qwen--qwen3-0.6b"]
+    assert made == ["org--best"]
     assert "of 5 on this machine" in (tmp_path / "site" / "models" / "qwen--qwen3-0.6b.html").read_text()
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "anew") == content(tmp_path / "site")
+    # And back, from pages into which places were put.
+    write_registry(registry, build_registry(stored(factory, runs)))
+    made.clear()
+    build_site(registry, tmp_path / "site")
+    assert made == []
+    (tmp_path / ".anew.cache").unlink()
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "anew") == content(tmp_path / "site")
+
+
+def test_a_page_that_is_not_alone_is_made_again_for_another_rank(tmp_path, registry, factory, runs, made, monkeypatch):
+    monkeypatch.setattr(slots, "MOST_BYTES", 1_000)
+    build_site(registry, tmp_path / "site")
+    better = factory.make_run("F16", slug="best", name="Best", hf_repo="org/best", quality=0.95)
+    write_registry(registry, build_registry(stored(factory, [*runs, better])))
+    made.clear()
+    build_site(registry, tmp_path / "site")
+    assert sorted(made) == ["huggingfacetb--smollm2-135m-instruct", "org--best", "qwen--qwen3-0.6b"]
+
+
+@pytest.mark.parametrize("how", ["offset", "text", "shape", "none"])
+def test_places_that_are_not_where_they_were_said_to_be_are_made_again(tmp_path, registry, factory, runs, made, how):
+    build_site(registry, tmp_path / "site")
+    better = factory.make_run("F16", slug="best", name="Best", hf_repo="org/best", quality=0.95)
+    write_registry(registry, build_registry(stored(factory, [*runs, better])))
+    broken = {
+        "offset": lambda found: [[key, at + 1, text] for key, at, text in found],
+        "text": lambda found: [[key, at, "x"] for key, at, text in found],
+        "shape": lambda found: [[1] for _ in found],
+        "none": lambda found: None,
+    }[how]
+    known = keeping.read(tmp_path / "site")
+    keeping.write(tmp_path / "site", {name: replace(one, slots=broken(one.slots)) for name, one in known.items()})
+    build_site(registry, tmp_path / "site")
+    assert len(made) > 4
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "anew") == content(tmp_path / "site")
 
 
 def test_a_number_that_changes_no_rank_of_others_changes_no_page_of_theirs(tmp_path, registry, factory, runs, made):

@@ -253,7 +253,7 @@ def _shape(cls: Any, data: dict[str, Any]) -> Shape:
         # A sum is finite only where all of its parts are. Whatever is odd is told where each field is looked at.
         if floats is not None and not math.isfinite(sum(floats(data))):
             return None
-        if ints is not None and any([not -LARGEST <= number <= LARGEST for number in ints(data)]):
+        if ints is not None and not -LARGEST <= min(numbers := ints(data)) <= max(numbers) <= LARGEST:
             return None
         made = object.__new__(cls)
         values = made.__dict__

@@ -16,6 +16,7 @@ from pytest_slm.registry.rows.placing import Place
 from pytest_slm.registry.rows.ranking import rank, with_places
 from pytest_slm.registry.rows.standings import Key, Placed
 from pytest_slm.registry.store import parse_json, read_json
+from pytest_slm.workers import uncollected
 
 _AGAIN = "Make it again: pytest-slm registry build REPORTS -o DIR"
 
@@ -31,11 +32,13 @@ def read_registry(folder: Path) -> Registry:
 def read_index(folder: Path) -> Index:
     """The index alone."""
     path = folder / INDEX
-    document = read_json(path)
+    with uncollected():
+        document = read_json(path)
     metadata = document.get("metadata") if isinstance(document, Mapping) else None
     _check_version(path, metadata.get("schema_version") if isinstance(metadata, Mapping) else None)
     try:
-        return Index.from_json(document)
+        with uncollected():
+            return Index.from_json(document)
     except RecordError as error:
         raise ReportError(f"{path}: {error}", slug="registry-invalid") from error
 

@@ -7,15 +7,13 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
-from pytest_slm.core.record import stays_inside
 from pytest_slm.registry.store import write_text
-from pytest_slm.workers import usable_cores
+from pytest_slm.workers import uncollected
 
 CODE = {".py", ".html", ".css", ".js", ".svg", ".yaml", ".json"}
 ENOUGH = 50
@@ -26,12 +24,13 @@ ENOUGH = 50
 class Kept:
     """A model of a site: ``key`` is the hash of all that its pages were made from, ``hashes`` those of its pages by
     path, ``digest`` what pages about many models need of it, ``listed`` what the list of those that can be compared
-    does."""
+    does, ``slots`` where its page tells its places among others."""
 
     key: str
     hashes: Mapping[str, str]
     digest: Any
     listed: list[Any] | None
+    slots: list[Any]
 
 
 @functools.cache
@@ -60,7 +59,7 @@ def write(site: Path, models: Mapping[str, Kept]) -> None:
     if len(models) < ENOUGH:
         return
     lines = [
-        json.dumps([name, one.key, one.hashes, one.digest, one.listed], separators=(",", ":"))
+        json.dumps([name, one.key, one.hashes, one.digest, one.listed, one.slots], separators=(",", ":"))
         for name, one in models.items()
     ]
     body = "\n".join([code_hash(), *lines])
@@ -75,40 +74,14 @@ def read(site: Path) -> dict[str, Kept]:
         code, *lines = body.split(b"\n")
         if head.decode() != hashlib.sha256(body).hexdigest() or code.decode() != code_hash():
             return {}
-        known = [json.loads(line) for line in lines]
+        with uncollected():
+            known = [json.loads(line) for line in lines]
         return {
-            name: Kept(key=key, hashes=hashes, digest=digest, listed=listed)
-            for name, key, hashes, digest, listed in known
+            name: Kept(key=key, hashes=hashes, digest=digest, listed=listed, slots=slots)
+            for name, key, hashes, digest, listed, slots in known
         }
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def carried_over(site: Path, fresh: Path, models: Mapping[str, Kept]) -> set[str]:
-    """The models of which all pages are in the site as they were made; they are in ``fresh`` then, too."""
-
-    def carried(one: Kept) -> bool:
-        try:
-            for path, digest in one.hashes.items():
-                if not stays_inside(path) or hashlib.sha256(files.read_bytes(site / path)).hexdigest() != digest:
-                    return False
-            for path in one.hashes:
-                linked(site / path, fresh / path)
-        except (AttributeError, OSError, TypeError, ValueError):  # whatever somebody has written there
-            return False
-        return True
-
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        return {name for name, fine in zip(models, pool.map(carried, models.values()), strict=True) if fine}
-
-
-def linked(old: Path, new: Path) -> None:
-    """Put a file in another place, too: no page is ever written to once it is there."""
-    new.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        new.hardlink_to(old)
-    except OSError:  # not on every file system
-        new.write_bytes(files.read_bytes(old))
 
 
 def hashes_of(texts: Iterable[tuple[str, bytes]]) -> dict[str, str]:

@@ -1,0 +1,80 @@
+"""A model's page tells its places among all others, which change with every other file: where only they did, they are
+put into the page that is there, and all else of it stays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_slm.registry.entry import RegistryEntry
+from pytest_slm.registry.folder.index import Standing
+from pytest_slm.site.kept.keeping import Kept
+from pytest_slm.site.names import MOST_BYTES
+from pytest_slm.site.render import shown
+from pytest_slm.site.views import place_text
+
+_BEFORE = b"<small>"
+"""What stands before a place. No text of anybody can hold it: it would be escaped."""
+Key = tuple[str, str, str]
+"""Quantization, machine and profile."""
+
+
+def slots_of(entry: RegistryEntry, content: Mapping[str, bytes]) -> list[Any]:
+    """What the page of a model tells of its places, and where, in the order of the page: -1 where it has several pages,
+    or the same words stand elsewhere, too, so that it is made again for other places."""
+    totals = entry.aggregates.values()
+    places = [place_text(total.rank, total.ranked, total.unranked) for total in totals]
+    page, at = content[f"models/{entry.id}.html"], 0
+    alone = sum(path.startswith("models/") for path in content) == 1 and len(page) <= MOST_BYTES
+    found: list[Any] = []
+    for total, place in zip(totals, places, strict=True):
+        text = _BEFORE + _bytes(place)
+        sure = alone and bool(place) and page.count(text) == places.count(place)
+        at = page.find(text, at) + len(_BEFORE) if sure else at
+        found.append([[entry.quantization, total.machine or "", total.profile], at if sure else -1, place])
+    return found
+
+
+def places_in(standings: Iterable[tuple[str, Standing]]) -> dict[Key, str]:
+    """The places of the files of a model, in words."""
+    return {
+        (one.quantization, one.machine, profile): place_text(one.rank, one.ranked, one.unranked)
+        for profile, one in standings
+    }
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A page with other places in it."""
+
+    path: str
+    content: bytes
+    kept: Kept
+
+
+def unmoved(one: Kept, places: Mapping[Key, str]) -> bool:
+    """Whether a page tells these places."""
+    return all(places.get(tuple(key), "") == place for key, _, place in one.slots)
+
+
+def moved(model: str, one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
+    """The page with these places; None where it has to be made."""
+    path, parts, last, slots = f"models/{model}.html", [], 0, []
+    for key, at, old in one.slots:
+        new, before = places.get(tuple(key)), _bytes(old)
+        if not new or at < last or page[at : at + len(before)] != before:
+            return None
+        parts += [page[last:at], _bytes(new)]
+        slots.append([key, sum(map(len, parts[:-1])), new])
+        last = at + len(before)
+    content = b"".join([*parts, page[last:]])
+    if len(content) > MOST_BYTES:  # it may be divided then
+        return None
+    hashes = {**one.hashes, path: hashlib.sha256(content).hexdigest()}
+    return Moved(path, content, replace(one, hashes=hashes, slots=slots))
+
+
+def _bytes(text: str) -> bytes:
+    return str(shown(text)).encode("utf-8", "backslashreplace")
