@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import stat
+import sys
 from collections import Counter
 from io import BufferedReader
 from pathlib import Path
@@ -166,15 +167,18 @@ def _too_deep(data: bytes) -> bool:
     return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
 
 
+_LARGEST = sys.float_info.max
+
+
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
 def _float(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{text:.40} is too large a number")
-    return number
+    if -_LARGEST <= number <= _LARGEST:
+        return number
+    raise ValueError(f"{text:.40} is too large a number")
 
 
 def _int(text: str) -> int:

@@ -163,11 +163,9 @@ def use_cases(stratum: Stratum) -> dict[str, UseCase]:
     for stored, result in stratum.chosen:
         if result.outcome in MEASURED:
             reports.setdefault(result.suite, set()).add(stored.path)
+    known = {"engine": stratum.engine, "machine": stratum.machine}
     return {
-        name: case.but(
-            engine=stratum.engine, machine=stratum.machine, reports=tuple(sorted(reports.get(case.suite, ())))
-        )
-        for name, case in scores.items()
+        name: case.but(**known, reports=tuple(sorted(reports.get(case.suite, ())))) for name, case in scores.items()
     }
 
 

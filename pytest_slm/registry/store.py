@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
-from pytest_slm.core.record import Record, RecordError, jsonable
+from pytest_slm.core.record import Record, RecordError, jsonable, names_of
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
 from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.registry.questions import QuestionScores, question_scores
@@ -119,7 +119,7 @@ def to_lines(data: object) -> str:
 def _fields(value: object) -> Any:
     """A record as the JSON module takes it."""
     if isinstance(value, Record):
-        names = value.fields()
+        names = names_of(type(value))
         found = value.__dict__
         return found if len(found) == len(names) else {name: found[name] for name in names}
     if isinstance(value, Mapping):

@@ -20,6 +20,7 @@ from pytest_slm.core.record.building import LARGEST as LARGEST
 from pytest_slm.core.record.building import RecordError as RecordError
 from pytest_slm.core.record.building import Stored, fields_of, record_of
 from pytest_slm.core.record.building import jsonable as jsonable
+from pytest_slm.core.record.building import names_of as names_of
 
 LONGEST_NAME = 200
 """Characters of a name that people read."""
@@ -150,7 +151,7 @@ class Record(Stored):
     @classmethod
     def fields(cls) -> Collection[str]:
         """The names of its fields."""
-        return fields_of(typing.cast(typing.Hashable, cls))[0].keys()
+        return names_of(cls)
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -164,7 +165,7 @@ class Record(Stored):
         found = made.__dict__
         found.update(self.__dict__)
         found.update(changes)
-        names = cls.fields()
+        names = names_of(cls)
         if len(found) != len(names):  # what was worked out once is not that of the new one
             for name in found.keys() - names:
                 if name in changes:

@@ -9,7 +9,7 @@ import operator
 import types
 import typing
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 LARGEST = 2**63 - 1
@@ -74,6 +74,12 @@ def fields_of(cls: type) -> tuple[dict[str, Builder], tuple[str, ...]]:
     missing = dataclasses.MISSING
     needed = tuple(f.name for f in fields if f.default is missing and f.default_factory is missing)
     return {f.name: _builder(hints[f.name]) for f in fields}, needed
+
+
+@functools.cache
+def names_of(cls: Any) -> Collection[str]:
+    """The names of the fields of a record."""
+    return fields_of(cls)[0].keys()
 
 
 def _builder(kind: Any) -> Builder:
