@@ -76,10 +76,8 @@ def fields_of(cls: type) -> tuple[dict[str, Builder], tuple[str, ...]]:
     return {f.name: _builder(hints[f.name]) for f in fields}, needed
 
 
-@functools.cache
-def names_of(cls: Any) -> Collection[str]:
-    """The names of the fields of a record."""
-    return fields_of(cls)[0].keys()
+names_of: Callable[[Any], Collection[str]] = functools.cache(lambda cls: fields_of(cls)[0].keys())
+"""The names of the fields of a record."""
 
 
 def _builder(kind: Any) -> Builder:
