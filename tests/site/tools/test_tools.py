@@ -12,35 +12,7 @@ import pytest
 
 from pytest_slm.core.footprint import KV_TYPES, Shape, compute_bytes, kv_cache_bytes
 from pytest_slm.plugin.options import add_options
-from pytest_slm.site.build import build_site
 from pytest_slm.site.tools.pages import TOOLS, WAYS, tools_pages
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, registry_file, modern_runs):
-    folder = tmp_path_factory.mktemp("tools") / "site"
-    build_site(registry_file(modern_runs), folder)
-    return folder / "tools"
-
-
-@pytest.fixture(scope="module")
-def tool(site, chromium):
-    """Opens a tool from its folder; what the browser notices is in ``messages`` and ``asked``."""
-    context = chromium.new_context(viewport={"width": 1000, "height": 900})
-    page = context.new_page()
-    page.messages, page.asked = [], []
-    page.on("console", lambda message: page.messages.append(message.text))
-    page.on("pageerror", lambda error: page.messages.append(str(error)))
-    page.on("request", lambda request: page.asked.append(request.url))
-
-    def opened(name):
-        page.messages.clear()
-        page.asked.clear()
-        page.goto((site / f"{name}.html").as_uri())
-        return page
-
-    yield opened
-    context.close()
 
 
 def drawn(rng):
@@ -106,30 +78,6 @@ def test_a_measured_file_and_its_devices(tool):
     assert page.locator("#out tbody tr").count() > 5
     page.fill("#context", "")
     assert "Choose a file" in page.inner_text("#out")
-
-
-COST = {"requests": 1000, "input": 500, "output": 100}
-
-
-def test_costs_are_known_only_where_everything_was_given(tool):
-    page = tool("cost")
-    cells = "#out tbody tr td:first-of-type"
-    assert page.locator(cells).all_inner_texts() == ["something is not given"] * 3
-    own = {"own_prompt": 1000, "own_output": 10, "price": 600, "months": 20, "watts": 60, "idle": 10, "energy": 0.5}
-    more = {"cloud_prompt": 5000, "cloud_output": 50, "hour": 2, "api_input": 1, "api_output": 4}
-    for name, value in {**COST, **own, **more}.items():
-        page.fill(f"#{name}", str(value))
-    hours = 30_000 * (500 / 1000 + 100 / 10) / 3600
-    mine = 600 / 20 + (hours * 60 + (720 - hours) * 10) / 1000 * 0.5
-    wanted = [f"{mine:.2f}", f"{720 * 2:.2f}", f"{30_000 * (500 * 1 + 100 * 4) / 1e6:.2f}"]
-    assert page.locator(cells).all_inner_texts() == wanted
-    page.fill("#requests", "50000")  # more than one machine can answer
-    hours = 50 * hours
-    machines = -(-hours // (720 * 0.7))
-    mine = machines * 30 + (hours * 60 + (machines * 720 - hours) * 10) / 1000 * 0.5
-    assert page.locator(cells).first.inner_text() == f"{mine:.2f}"
-    page.fill("#months", "0")
-    assert page.locator(cells).first.inner_text() == "something is not given"
 
 
 @pytest.mark.parametrize(

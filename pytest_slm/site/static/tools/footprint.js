@@ -29,7 +29,7 @@ const slmFootprint = (() => {
     const hours = requests * days * (input / way.promptRate + output / way.outputRate) / 3600;
     const there = days * 24;
     const machines = Math.max(1, Math.ceil(hours / (there * way.use)));
-    if (way.kind === "cloud") return machines * there * way.hourPrice;
+    if (way.kind === "cloud") return (way.onlyBusy ? hours : machines * there) * way.hourPrice;
     const idle = Math.max(0, machines * there - hours);
     const power = (hours * way.watts + idle * way.idleWatts) / 1000 * way.energyPrice;
     return way.months > 0 ? machines * way.price / way.months + power : null;
