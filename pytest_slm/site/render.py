@@ -4,8 +4,12 @@ style and script run."""
 from __future__ import annotations
 
 import base64
+import contextlib
+import contextvars
 import functools
 import hashlib
+import re
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +18,18 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_slm import __version__
+
+_GUIDES = contextvars.ContextVar("guides", default="")
+
+
+@contextlib.contextmanager
+def beside(guides: str) -> Iterator[None]:
+    """Meanwhile the pages of the site lead to the guides there: a folder, seen from the first page, or an address."""
+    token = _GUIDES.set(guides)
+    try:
+        yield
+    finally:
+        _GUIDES.reset(token)
 
 
 @functools.cache
@@ -42,6 +58,8 @@ def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> 
     )
     if not script:
         policy = policy.replace("script-src 'self'", "script-src 'none'")
+    guides = _GUIDES.get()
+    views |= {"guides_at": guides if not guides or re.match(r"https?://", guides) else f"{root}{guides}"}
     return _render(template, policy=policy, root=root, script=script, style=None, **views)
 
 
@@ -65,7 +83,7 @@ def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
     # Inside, too: without one a browser asks the host's top for it.
     views |= {"icon": f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"}
-    return _render(template, root="", script="", **views)
+    return _render(template, root="", script="", guides_at=_GUIDES.get(), **views)
 
 
 def _hash(text: str) -> str:
