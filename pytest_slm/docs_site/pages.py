@@ -82,6 +82,8 @@ def finish(folder: Path, site: str = "../", generated: Collection[str] = ()) -> 
         text = re.sub(r"<meta name=\"?generator\"? content=[^>]*>", "", read_text(path))
         up = "../" * (len(path.relative_to(folder).parts) - 1)
         text = FOREIGN.sub(f'<script src="{up}assets/{OWN[0]}"></script>', text)
+        # The script of that part would ask the host of the source for stars and releases.
+        text = text.replace(' data-md-component="source"', "")
         text = _named(_with_header(text, up, site))
         if path.relative_to(folder).with_suffix(".md").as_posix() in generated:
             text = EDIT.sub("", text)

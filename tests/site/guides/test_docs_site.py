@@ -292,7 +292,7 @@ def test_our_guides_ask_nobody_else_and_can_be_searched_from_a_folder(guides, sh
         page.get_by_text("1 result").wait_for()
 
 
-def test_guides_outside_of_the_checkout_are_the_same(guides, tmp_path):
+def test_guides_outside_of_the_checkout_are_the_same(guides, tmp_path, show):
     shutil.copytree(DOCS, tmp_path / "docs-site")
     with pytest.raises(UsageError, match="begin it with https://"):
         build_docs(tmp_path / "docs-site", tmp_path / "out", repository="javascript:x")
@@ -300,3 +300,9 @@ def test_guides_outside_of_the_checkout_are_the_same(guides, tmp_path):
     text = (tmp_path / "out" / "learn" / "rag.html").read_text("utf-8")
     assert "Last changed" not in text
     assert "https://example.org/me/project/edit/main/docs-site/learn/rag.md" in text
+    github = "https://github.com/me/project"  # the generator's script would ask it for stars
+    build_docs(tmp_path / "docs-site", tmp_path / "out", repository=github)
+    with show(tmp_path / "out" / "learn" / "rag.html") as seen:
+        assert f'href="{github}"' in (tmp_path / "out" / "learn" / "rag.html").read_text("utf-8")
+        assert [url for url in seen.requests if not url.startswith("file:")] == []
+        assert seen.messages == []

@@ -97,7 +97,7 @@ def test_every_price_stands_in_the_table_with_its_source(site):
     for one in price_table():
         row = re.search(rf"<tr><th scope=\"row\">{re.escape(one.what)}</th>.*?</tr>", text, re.DOTALL)[0]
         assert f">{one.told}<" in row
-        assert f">{one.said}<" in row
+        assert f'class="day">{one.said}<' in row
         assert f'href="{one.source.replace("&", "&amp;")}"' in row
 
 
