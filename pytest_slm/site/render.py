@@ -23,13 +23,18 @@ _GUIDES = contextvars.ContextVar("guides", default="")
 
 
 @contextlib.contextmanager
-def beside(guides: str) -> Iterator[None]:
+def beside(place: str) -> Iterator[None]:
     """Meanwhile the pages of the site lead to the guides there: a folder, seen from the first page, or an address."""
-    token = _GUIDES.set(guides)
+    token = _GUIDES.set(place)
     try:
         yield
     finally:
         _GUIDES.reset(token)
+
+
+def guides() -> str:
+    """Where the guides are now, seen from the first page; empty where there are none."""
+    return _GUIDES.get()
 
 
 @functools.cache
@@ -58,8 +63,8 @@ def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> 
     )
     if not script:
         policy = policy.replace("script-src 'self'", "script-src 'none'")
-    guides = _GUIDES.get()
-    views |= {"guides_at": guides if not guides or re.match(r"https?://", guides) else f"{root}{guides}"}
+    place = guides()
+    views |= {"guides_at": place if not place or re.match(r"https?://", place) else f"{root}{place}"}
     return _render(template, policy=policy, root=root, script=script, style=None, **views)
 
 
@@ -83,7 +88,7 @@ def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
     # Inside, too: without one a browser asks the host's top for it.
     views |= {"icon": f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"}
-    return _render(template, root="", script="", guides_at=_GUIDES.get(), **views)
+    return _render(template, root="", script="", guides_at=guides(), **views)
 
 
 def _hash(text: str) -> str:
