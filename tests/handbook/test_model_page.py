@@ -288,3 +288,12 @@ def test_the_head_of_a_page_is_yaml(page):
         "description": "org/tiny: how to run it, what it needs, what was measured and what it may be used for",
         "generated": True,
     }
+
+
+def test_a_model_is_found_by_search_in_the_lists_and_its_page_leads_there(pages, model):
+    made = pages(model("org/tiny"))
+    head = yaml.safe_load(made["org--tiny.md"].split("---")[1])
+    assert (head["generated"], head["search"]) == (True, {"exclude": True})
+    assert "[All models](index.md)" in made["org--tiny.md"]
+    assert "search" not in yaml.safe_load(made["index.md"].split("---")[1])
+    assert "org/tiny" in made["index.md"]
