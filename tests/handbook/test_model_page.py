@@ -287,6 +287,7 @@ def test_the_head_of_a_page_is_yaml(page):
         "title": "tiny",
         "description": "org/tiny: how to run it, what it needs, what was measured and what it may be used for",
         "generated": True,
+        "search": {"exclude": True},
     }
 
 
