@@ -203,7 +203,7 @@ def test_memory_is_the_weights_and_the_cache_by_its_formula(page):
 def test_without_a_configuration_only_the_weights_are_told(page):
     text = page(attention=None, files=(), quantizations=GGUF).replace("\u00a0", " ")
     assert "| `Q8_0` | 145 MB |\n" in text
-    assert "| weights alone | yes |" in text
+    assert "| weights and the program | yes |" in text
 
 
 def test_what_was_measured_stands_beside_what_is_reported(page, factory, registry):
@@ -241,8 +241,8 @@ def test_a_file_that_was_measured_elsewhere_is_told_to_be(page, factory, registr
 
 def test_where_nothing_fits_the_smallest_file_is_named(page):
     text = page(quantizations=(HubQuantization(name="Q8_0", file="m-Q8_0.gguf", size=3_400_000_000),), attention=None)
-    assert re.search(r"^\| High-end phone, 8 GB \|.*\| weights alone \| no \|$", text, re.MULTILINE)
-    assert re.search(r"^\| Laptop, 16 GB \|.*\| weights alone \| yes \|$", text, re.MULTILINE)
+    assert re.search(r"^\| High-end phone, 8 GB \|.*\| weights and the program \| no \|$", text, re.MULTILINE)
+    assert re.search(r"^\| Laptop, 16 GB \|.*\| weights and the program \| yes \|$", text, re.MULTILINE)
 
 
 # -- the rest -------------------------------------------------------------------------------------------------------
