@@ -34,7 +34,7 @@ def _problem(tree: Tree, page: Page, scheme: str, target: str) -> str:
     if scheme == SITE:
         name = target.partition(":")[2].partition("#")[0].partition("?")[0]
         known = tree.config.site_pages
-        return "" if name in known else f"the registry's site has no page {name!r:.80}. {did_you_mean(name, known)}"
+        return "" if fits(name, known) else f"the registry's site has no page {name!r:.80}. {did_you_mean(name, known)}"
     if scheme or target.startswith("//"):
         return f"a link with the scheme {scheme or '//'!r:.20}: only pages, https: and site: are linked"
     path, anchor = tree.resolve(page, target)
