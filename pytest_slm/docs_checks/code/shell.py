@@ -8,7 +8,6 @@ from typing import Any
 
 from pytest_slm.errors import did_you_mean
 
-
 QUOTED_END = re.compile(r"<<(-?)(['\"])(\w+)\2")
 
 
