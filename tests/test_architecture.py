@@ -174,6 +174,7 @@ READING_OTHERWISE = {
     "machine/devices": "ships with the package",
     "registry/schema": "ships with the package",
     "handbook/pages/terms": "ships with the package",
+    "site/tools/prices": "ships with the package",
     "site/render": "ships with the package",
     "sandbox/runner": "ships with the package",
     "models/packages": "what pip wrote of a distribution",

@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from pytest_slm.docs_checks.config import DocsConfig
 from pytest_slm.docs_checks.findings import Finding
@@ -33,20 +34,31 @@ def _problem(tree: Tree, page: Page, scheme: str, target: str) -> str:
     if scheme == SITE:
         name = target.partition(":")[2].partition("#")[0].partition("?")[0]
         known = tree.config.site_pages
-        return "" if name in known else f"the registry's site has no page {name!r:.80}. {did_you_mean(name, known)}"
+        return "" if fits(name, known) else f"the registry's site has no page {name!r:.80}. {did_you_mean(name, known)}"
     if scheme or target.startswith("//"):
         return f"a link with the scheme {scheme or '//'!r:.20}: only pages, https: and site: are linked"
     path, anchor = tree.resolve(page, target)
     other = tree.page_at(path)
     if other is None:
         if not path.exists():
-            return f"{target!r:.120}: no such page"
+            return "" if not_made(tree, path) else f"{target!r:.120}: no such page"
         return (
             "" if path.is_relative_to(tree.root) else f"{target!r:.120}: outside of the pages; name it by its address"
         )
     if anchor and anchor not in other.parsed.anchors:
         return f"{target!r:.120}: no such place on that page. {did_you_mean(anchor, other.parsed.anchors)}"
     return ""
+
+
+def not_made(tree: Tree, path: Path) -> bool:
+    """Whether a page that is not there is one that a program makes (``read_only``), and has not made here: where it has
+    made any, all that are linked must be there."""
+    if not path.is_relative_to(tree.root):
+        return False
+    patterns = tree.config.read_only
+    return fits(path.relative_to(tree.root).as_posix(), patterns) and not any(
+        fits(name, patterns) for name in tree.pages
+    )
 
 
 def check_reachable(tree: Tree, page: Page) -> Iterator[Finding]:

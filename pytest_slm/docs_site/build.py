@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pytest_slm.docs_checks.config import CONFIG_FILE
 from pytest_slm.docs_checks.measured import Measured
-from pytest_slm.docs_checks.tree import Tree
+from pytest_slm.docs_checks.tree import Tree, fits
 from pytest_slm.docs_site.pages import faults, finish
 from pytest_slm.docs_site.staging import check_place, stage
 from pytest_slm.errors import NotAvailableError, ReportError, UsageError, writing_failed
@@ -59,7 +59,8 @@ def build_docs(
         (work / GENERATOR).write_text(settings, encoding="utf-8")
         _generate(work)
         made = work / "site"
-        sizes = finish(made)
+        generated = {name for name in tree.pages if fits(name, tree.config.read_only)}
+        sizes = finish(made, site, generated)
         problems = faults(made)
         if problems:
             raise ReportError(f"{root}: {'; '.join(problems[:10])}", slug="docs-page")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -17,8 +18,8 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 """Tags that load what they name; ``link`` does for some of its ``rel``."""
 
 
-OWN = ("worker.js", "worker-frame.js")
-"""Scripts of ours that each site gets."""
+OWN = ("worker.js", "worker-frame.js", "header.css")
+"""Files of ours that each site gets."""
 FOREIGN = re.compile(r'<script src="?https://unpkg\.com/iframe-worker/shim"?[^>]*></script>')
 """What the generator would ask somebody else for, so that the search works in a folder."""
 
@@ -62,19 +63,30 @@ def read_page(text: str) -> _Reader:
     return reader
 
 
-def finish(folder: Path) -> Mapping[str, int]:
-    """Give each page the policy that only its own scripts run, and nothing is fetched from elsewhere; returns the bytes
-    of each by its path."""
+EDIT = re.compile(r"""<a [^>]*href="?[^"> ]*/edit/[^>]*>.*?</a>""", re.DOTALL)
+
+
+def finish(folder: Path, site: str = "../", generated: Collection[str] = ()) -> Mapping[str, int]:
+    """Give each page the header of the registry's site, which is at ``site`` seen from the first page, and the policy
+    that only its own scripts run, and nothing is fetched from elsewhere; returns the bytes of each by its path. Of
+    ``generated`` pages nobody can edit the source."""
     sizes = {}
     for name in OWN:
         target = folder / "assets" / name
         target.parent.mkdir(exist_ok=True)
-        target.write_text(resources.files(__package__).joinpath("static", name).read_text("utf-8"), "utf-8")
+        target.write_text(_static(name), "utf-8")
+    if not re.match(r"https?:", site):
+        # Below another site a host shows that one's, and this one's links begin at the host's top.
+        (folder / "404.html").unlink(missing_ok=True)
     for path in sorted(folder.rglob("*.html")):
         text = re.sub(r"<meta name=\"?generator\"? content=[^>]*>", "", read_text(path))
         up = "../" * (len(path.relative_to(folder).parts) - 1)
         text = FOREIGN.sub(f'<script src="{up}assets/{OWN[0]}"></script>', text)
-        text = _named(text)
+        # The script of that part would ask the host of the source for stars and releases.
+        text = text.replace(' data-md-component="source"', "")
+        text = _named(_with_header(text, up, site))
+        if path.relative_to(folder).with_suffix(".md").as_posix() in generated:
+            text = EDIT.sub("", text)
         hashes = sorted({_hash(script) for script in read_page(text).scripts})
         policy = (
             f"default-src 'self'; script-src 'self' {' '.join(hashes)}; style-src 'self' 'unsafe-inline'; "
@@ -85,6 +97,18 @@ def finish(folder: Path) -> Mapping[str, int]:
         path.write_text(text, "utf-8")
         sizes[path.relative_to(folder).as_posix()] = len(text.encode())
     return sizes
+
+
+def _static(name: str) -> str:
+    return resources.files(__package__).joinpath("static", name).read_text("utf-8")
+
+
+def _with_header(text: str, up: str, site: str) -> str:
+    """One header for both sites, above the generator's own."""
+    where = site if re.match(r"https?:", site) else f"{up}{site}"
+    header = _static("header.html").format(site=html.escape(where), guides=up)
+    text = text.replace("</head>", f'<link rel="stylesheet" href="{up}assets/header.css"></head>', 1)
+    return text.replace('<header class="md-header', f'{header}<header class="md-header', 1)
 
 
 def _named(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_slm.docs_checks.code.fences import FenceError, understand
 from pytest_slm.docs_checks.config import CONFIG_FILE
+from pytest_slm.docs_checks.links import not_made
 from pytest_slm.docs_checks.measured import Measured, filled
 from pytest_slm.docs_checks.showcase import FILE, with_showcase
 from pytest_slm.docs_checks.tree import Page, Tree
@@ -34,10 +35,18 @@ def stage(tree: Tree, folder: Path, site: str, measured: Measured) -> int:
                     shutil.copyfile(path, target)
                 else:
                     text = with_showcase(tree, page, prepared(page, site, measured, changed.get(page.name, "")))
-                    target.write_text(text, encoding="utf-8")
+                    target.write_text(_without_unmade(tree, page, text), encoding="utf-8")
     except OSError as error:
         raise writing_failed(folder, error) from error
     return len(tree.pages)
+
+
+def _without_unmade(tree: Tree, page: Page, text: str) -> str:
+    """Links to pages that a program makes and has not made are their words alone."""
+    for link in page.parsed.links:
+        if not link.scheme and not_made(tree, tree.resolve(page, link.target)[0]):
+            text = re.sub(rf"\[([^\]]*)\]\({re.escape(link.target)}\)", r"\1", text)
+    return text
 
 
 def prepared(page: Page, site: str, measured: Measured, changed: str = "") -> str:

@@ -28,7 +28,7 @@ from pytest_slm.site.kept.carrying import carried_over
 from pytest_slm.site.kept.digest import entry_of
 from pytest_slm.site.kept.slots import places_in
 from pytest_slm.site.models import model_files, write_page
-from pytest_slm.site.render import single_page, static
+from pytest_slm.site.render import beside, single_page, static
 from pytest_slm.site.tools import tools_pages
 from pytest_slm.workers import spread, uncollected
 
@@ -113,7 +113,8 @@ class _Work:
         self, registry: Path, index: Index, fresh: Path, sampled: Collection[str], places: Places, jobs: int | None
     ) -> None:
         self.index, self.places, self.jobs = index, places, jobs
-        self.about = {"registry": str(registry), "fresh": str(fresh), "rules": index.rules.to_json()}
+        rules, guides = index.rules.to_json(), places.guides
+        self.about = {"registry": str(registry), "fresh": str(fresh), "rules": rules, "guides": guides}
         self.fresh = fresh
         self.standings: dict[str, list[tuple[str, Standing]]] = {model.id: [] for model in index.models}
         for profile, found in index.ranking.items():
@@ -124,7 +125,7 @@ class _Work:
             model.id: {"model": model.to_json(), "sampled": f"samples/{model.id}.html" in sampled}
             for model in index.models
         }
-        self.keys = {name: keeping.key_of(self.about["rules"], order) for name, order in self.orders.items()}
+        self.keys = {name: keeping.key_of(rules, guides, order) for name, order in self.orders.items()}
 
     def carried_over(self, site: Path) -> dict[str, keeping.Kept]:
         """The models whose pages would be the same: theirs are in the new folder already."""
@@ -182,8 +183,9 @@ def site_pages(
     an ``address``, where the site will be, it has what must name that: a sitemap, and a way home from any path.
     ``sampled`` are the paths of the pages of samples that stand beside them: a model's page leads to its own."""
     models: dict[str, str] = {}
-    for entry in registry.models:
-        models |= model_files(entry, registry.rules, f"samples/{entry.id}.html" in sampled)
+    with beside(guides):
+        for entry in registry.models:
+            models |= model_files(entry, registry.rules, f"samples/{entry.id}.html" in sampled)
     return {**models, **wide_pages(registry, Places(address, guides), models, map(listed, registry.models))}
 
 
@@ -191,7 +193,14 @@ def wide_pages(
     registry: Registry, places: Places, models: Iterable[str], compared: Iterable[list[Any] | None]
 ) -> Mapping[str, str]:
     """The pages about many models; ``models`` are the paths of those about one, ``compared`` what of each can be."""
-    files, address, compared = rows(registry), places.address, list(compared)
+    with beside(places.guides):
+        return _wide_pages(registry, places, models, list(compared))
+
+
+def _wide_pages(
+    registry: Registry, places: Places, models: Iterable[str], compared: list[list[Any] | None]
+) -> Mapping[str, str]:
+    files, address = rows(registry), places.address
     found = scales(registry, files)
     pages = {
         **home_pages(registry, files, found, compared),

@@ -25,7 +25,7 @@ from pytest_slm.site.model.card import card
 from pytest_slm.site.model.forest import comparisons, most_precise
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
 from pytest_slm.site.names import MOST_BYTES, page_name
-from pytest_slm.site.render import linked_page
+from pytest_slm.site.render import beside, linked_page
 
 
 def answer(about: Any, order: Any) -> Any:
@@ -33,7 +33,8 @@ def answer(about: Any, order: Any) -> Any:
     folder, fresh, rules = Path(about["registry"]), Path(about["fresh"]), ScoreRules.from_json(about["rules"])
     standings = [(profile, Standing.from_json(one)) for profile, one in order["standings"]]
     entry = read_placed(folder, IndexedModel.from_json(order["model"]), standings)
-    texts = model_files(entry, rules, sampled=order["sampled"])
+    with beside(about["guides"]):
+        texts = model_files(entry, rules, sampled=order["sampled"])
     content = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
     for path, data in content.items():
         write_page(fresh, path, data)

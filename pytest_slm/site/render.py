@@ -4,9 +4,12 @@ style and script run."""
 from __future__ import annotations
 
 import base64
+import contextlib
+import contextvars
 import functools
 import hashlib
 import re
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +21,7 @@ from markupsafe import Markup, escape
 
 from pytest_slm import __version__
 
+_GUIDES = contextvars.ContextVar("guides", default="")
 _ESCAPED = re.compile("[&<>\"']").search
 
 
@@ -42,6 +46,21 @@ class _Generator(CodeGenerator):
 class _Environment(jinja2.Environment):
     code_generator_class = _Generator
     shown = staticmethod(shown)
+
+
+@contextlib.contextmanager
+def beside(place: str) -> Iterator[None]:
+    """Meanwhile the pages of the site lead to the guides there: a folder, seen from the first page, or an address."""
+    token = _GUIDES.set(place)
+    try:
+        yield
+    finally:
+        _GUIDES.reset(token)
+
+
+def guides() -> str:
+    """Where the guides are now, seen from the first page; empty where there are none."""
+    return _GUIDES.get()
 
 
 @functools.cache
@@ -71,6 +90,8 @@ def linked_page(template: str, *, root: str, script: str = "", **views: Any) -> 
     )
     if not script:
         policy = policy.replace("script-src 'self'", "script-src 'none'")
+    place = guides()
+    views |= {"guides_at": place if not place or re.match(r"https?://", place) else f"{root}{place}"}
     return _render(template, policy=policy, root=root, script=script, style=None, **views)
 
 
@@ -94,7 +115,7 @@ def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
     # Inside, too: without one a browser asks the host's top for it.
     views |= {"icon": f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"}
-    return _render(template, root="", script="", **views)
+    return _render(template, root="", script="", guides_at=guides(), **views)
 
 
 def _hash(text: str) -> str:

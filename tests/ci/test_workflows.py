@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import shlex
 import shutil
@@ -42,7 +43,7 @@ def permissions(file: str, job: dict) -> dict[str, str]:
 
 
 def test_there_are_the_workflows_that_the_documents_name():
-    assert {path.name for path in OURS} == {*MARKET, *HUB, "measure.yml", "ci.yml", "nightly.yml"}
+    assert {path.name for path in OURS} == {*MARKET, *HUB, "measure.yml", "ci.yml", "nightly.yml", "pages.yml"}
     assert WORKFLOW == ".github/workflows/benchmark.yml"
     assert EXAMPLES
 
@@ -182,12 +183,41 @@ def test_jobs_of_this_project_are_those_of_tox():
     for file, *_, step in RUNS:
         if file in ("ci.yml", "nightly.yml"):
             used |= {name for names in re.findall(r"tox -e ([\w,-]+)", step["run"]) for name in names.split(",")}
-    assert used == {"lint", "types", "workflows", "fast", "engine", "browser", "nightly", "fleet"}
+    assert used == {"lint", "types", "workflows", "fast", "engine", "browser", "docs", "site", "nightly", "fleet"}
     assert used <= environments
-    assert set(LOADED["ci.yml"]["jobs"]) == {"lint", "fast", "engine", "browser", "pages"}
+    assert set(LOADED["ci.yml"]["jobs"]) == {"lint", "fast", "engine", "browser", "docs", "pages"}
     matrix = LOADED["ci.yml"]["jobs"]["fast"]["strategy"]["matrix"]
     assert [name.partition("-")[0] for name in matrix["os"]] == ["ubuntu", "macos", "windows"]
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_guides_are_checked_with_each_change_and_their_addresses_every_week():
+    assert {"pull_request", "push"} <= LOADED["ci.yml"][TRIGGER].keys()
+    steps = [step["run"] for step in LOADED["ci.yml"]["jobs"]["docs"]["steps"] if "run" in step]
+    assert "tox -e docs,site" in steps
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(ROOT / "tox.ini", encoding="utf-8")
+    assert settings["testenv:docs"]["commands"].startswith("pytest docs-site --slm-docs ")
+    assert {"gguf", "demo", "hf", "docs"} <= set(settings["testenv:docs"]["extras"].split(", "))
+    assert LOADED["links.yml"][TRIGGER]["schedule"] == [{"cron": "41 5 * * 1"}]
+    assert "pytest docs-site --slm-docs-links -k web" in str(LOADED["links.yml"]["jobs"])
+
+
+def test_what_is_put_on_the_web_is_the_whole_site():
+    steps = LOADED["pages.yml"]["jobs"]["build"]["steps"]
+    assert steps[0]["with"]["fetch-depth"] == 0  # else no page would say when it was last changed
+    commands = [
+        shlex.split(re.sub(r"\$\w+", "/tmp/x", line))
+        for step in steps
+        for line in step.get("run", "").replace("\\\n", " ").splitlines()
+        if "pytest-slm" in line and "pip" not in line
+    ]
+    assert [words[1:3] for words in commands] == [["site", "build"], ["hub", "pages"], ["docs", "build"]]
+    for words in commands:
+        assert callable(_parser().parse_args(words[1:]).run)
+    given = [vars(_parser().parse_args(words[1:])) for words in commands]
+    assert given[0]["guides"] == f"{given[2]['output'].name}/"
+    assert LOADED["publish.yml"]["jobs"]["pages"]["uses"] == "./.github/workflows/pages.yml"
 
 
 def installed(name: str) -> str:

@@ -56,6 +56,12 @@ def test_one_fence_alone_runs_behind_those_before_it(docs, session):
             2,
             "there is no option --slm-modle. Did you mean '--slm-mode'?",
         ),
+        (
+            'sh not-run="no GPU"',
+            "python - <<'END'\nprint('a')\nEND\npytest x --slm-modle=a",
+            4,
+            "there is no option --slm-modle. Did you mean '--slm-mode'?",
+        ),
         ("sh run", "$ ls", 1, "'$' before the command: who copies it would type it"),
         ("json", '{"a": 1,\n "a": 2}', 1, "no valid JSON: *twice*"),
         ("jsonl", '{"a": 1}\n{"a": NaN}', 1, "no valid JSONL: *"),

@@ -58,9 +58,10 @@ def test_words_that_only_look_wrong_are_named_in_a_file(docs, look):
 
 def test_links_that_are_fine(docs, look):
     more = "[a](https://example.org) [b](mailto:me@example.org) [c](/index.md) [d](sub/) [e](#two_1) [f](#mine)"
-    page = f'# Other\n\n## Two\n\n### Two\n\n<a id="mine"></a>\n\n{more} [g](site:compare.html?m=a#x)\n'
+    more += " [g](site:compare.html?m=a#x) [h](site:models/a.html)"
+    page = f'# Other\n\n## Two\n\n### Two\n\n<a id="mine"></a>\n\n{more}\n'
     files = {"sub/index.md": "---\ntitle: a\n---\n\n# Sub\n\n[up](../other.md#other)\n"}
-    docs(page, files=files, config='site_pages = ["compare.html"]\n')
+    docs(page, files=files, config='site_pages = ["compare.html", "models/*"]\n')
     look("-k", "links or reachable").assert_outcomes(passed=6, deselected=12)
 
 

@@ -203,7 +203,7 @@ def test_memory_is_the_weights_and_the_cache_by_its_formula(page):
 def test_without_a_configuration_only_the_weights_are_told(page):
     text = page(attention=None, files=(), quantizations=GGUF).replace("\u00a0", " ")
     assert "| `Q8_0` | 145 MB |\n" in text
-    assert "| weights alone | yes |" in text
+    assert "| weights and the program | yes |" in text
 
 
 def test_what_was_measured_stands_beside_what_is_reported(page, factory, registry):
@@ -241,8 +241,8 @@ def test_a_file_that_was_measured_elsewhere_is_told_to_be(page, factory, registr
 
 def test_where_nothing_fits_the_smallest_file_is_named(page):
     text = page(quantizations=(HubQuantization(name="Q8_0", file="m-Q8_0.gguf", size=3_400_000_000),), attention=None)
-    assert re.search(r"^\| High-end phone, 8 GB \|.*\| weights alone \| no \|$", text, re.MULTILINE)
-    assert re.search(r"^\| Laptop, 16 GB \|.*\| weights alone \| yes \|$", text, re.MULTILINE)
+    assert re.search(r"^\| High-end phone, 8 GB \|.*\| weights and the program \| no \|$", text, re.MULTILINE)
+    assert re.search(r"^\| Laptop, 16 GB \|.*\| weights and the program \| yes \|$", text, re.MULTILINE)
 
 
 # -- the rest -------------------------------------------------------------------------------------------------------
@@ -287,4 +287,14 @@ def test_the_head_of_a_page_is_yaml(page):
         "title": "tiny",
         "description": "org/tiny: how to run it, what it needs, what was measured and what it may be used for",
         "generated": True,
+        "search": {"exclude": True},
     }
+
+
+def test_a_model_is_found_by_search_in_the_lists_and_its_page_leads_there(pages, model):
+    made = pages(model("org/tiny"))
+    head = yaml.safe_load(made["org--tiny.md"].split("---")[1])
+    assert (head["generated"], head["search"]) == (True, {"exclude": True})
+    assert "[All models](index.md)" in made["org--tiny.md"]
+    assert "search" not in yaml.safe_load(made["index.md"].split("---")[1])
+    assert "org/tiny" in made["index.md"]

@@ -17,6 +17,7 @@ from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import build_site, site_pages
 from pytest_slm.site.render import static
+from pytest_slm.site.tools.prices import price_table
 from pytest_slm.site.views import hub_address, relative_address
 
 MOST_BYTES = 150_000
@@ -73,6 +74,10 @@ def test_building_twice_gives_the_same_bytes(tmp_path, site, registry_file, runs
     assert content(tmp_path / "again") == content(site)
 
 
+SOURCES = {address for one in price_table() for address in (one.source, one.list) if address}
+"""Of the prices on the page about costs."""
+
+
 def test_every_model_has_a_page(site):
     assert sorted(path.stem for path in (site / "models").iterdir()) == [
         *("google--gemma-3-270m", "huggingfacetb--smollm2-135m-instruct", "qwen--qwen3-0.6b")
@@ -84,7 +89,7 @@ def test_every_link_is_relative_and_leads_somewhere(site):
         for link in parsed(page).links:
             parts = urlsplit(link)
             if parts.scheme:
-                assert link.startswith("https://huggingface.co/")
+                assert link.startswith("https://huggingface.co/") or link in SOURCES
                 continue
             assert not parts.path.startswith("/")
             target = (page.parent / parts.path).resolve() if parts.path else page
@@ -254,7 +259,7 @@ def test_hostile_names_stay_text_on_every_page(poisoned_pair, tmp_path, registry
         tool = place.startswith("tools/") and place != "tools/index.html"
         assert page.read_text().count("<script") == (2 if tool or place in ("index.html", "compare.html") else 0)
         for link in found.links:
-            assert not urlsplit(link).scheme or link.startswith("https://huggingface.co/")
+            assert not urlsplit(link).scheme or link.startswith("https://huggingface.co/") or link in SOURCES
     # A name with dots and slashes must not choose the folder that its page lies in.
     assert {path.parent.relative_to(tmp_path / "site").parts[0] for path in (tmp_path / "site").rglob("*/*.html")} <= {
         *("models", "items", "use", "tasks", "hardware", "tools"),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_slm.docs_site import build_docs
+
 HERE = Path(__file__).parent
 MODULES = Path(os.environ.get("NODE_MODULES") or Path.cwd() / "node_modules")
 """Where npm has put them: ``npm install --no-save html-validate axe-core`` in the checkout."""
@@ -70,6 +72,31 @@ def test_axe_finds_nothing_at_three_widths_light_and_dark(axe, look, kind):
         for width in (390, 768, 1440)
         if (told := look(kind, scheme=scheme, width=width).page.evaluate(RUN))
     }
+    assert found == {}
+
+
+GUIDES = ("index", "learn/first-fine-tune", "deploy/operations", "tools/index", "community/showcase")
+
+
+@pytest.fixture(scope="module")
+def guides(tmp_path_factory):
+    """The site of our own guides, with links to their source."""
+    pytest.importorskip("zensical", reason="needs pytest-slm[docs-site]")
+    out = tmp_path_factory.mktemp("guides") / "guides"
+    build_docs(HERE.parents[1] / "docs-site", out, repository="https://github.com/me/project")
+    return out
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_axe_finds_nothing_on_guides_at_three_widths_light_and_dark(axe, guides, show, name):
+    found = {}
+    for scheme in ("light", "dark"):
+        for width in (390, 768, 1440):
+            with show(guides / f"{name}.html", scheme=scheme, width=width) as seen:
+                seen.page.evaluate(axe)
+                if told := seen.page.evaluate(RUN):
+                    found[scheme, width] = told
+                assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (scheme, width)
     assert found == {}
 
 

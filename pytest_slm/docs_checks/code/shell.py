@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from pytest_slm.errors import did_you_mean
+
+QUOTED_END = re.compile(r"<<(-?)(['\"])(\w+)\2")
 
 
 def check_shell(text: str, options: Collection[str]) -> Iterator[tuple[int, str]]:
@@ -18,6 +21,8 @@ def check_shell(text: str, options: Collection[str]) -> Iterator[tuple[int, str]
         if line.startswith(("$ ", "# pytest", "> ")):
             yield number, f"{line.split()[0]!r} before the command: who copies it would type it"
             return
+    # The parser looks for the quotes again where the text ends; places stay where they are.
+    text = QUOTED_END.sub(r"<<\1\3  ", text)
     try:
         trees = bashlex.parse(text.strip("\n") + "\n") if text.strip() else []
     except bashlex.errors.ParsingError as error:

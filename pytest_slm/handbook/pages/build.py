@@ -106,9 +106,11 @@ def _repository(address: str) -> str:
 
 
 def _site(way: str) -> str:
+    if way == "site:":  # what `docs build` puts the place for
+        return way
     if way and not re.fullmatch(r"(https?://[A-Za-z0-9.:-]+/)?[A-Za-z0-9._~/-]*", way):
         raise UsageError(
-            f"--site={way}: give a way such as ../../registry/, or an address that begins with https://",
+            f"--site={way}: give a way such as ../../registry/, site: below guides, or an address that begins with https://",
             slug="site-address",
         )
     return way if not way or way.endswith("/") else f"{way}/"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_slm.core.footprint import PROGRAM
 from pytest_slm.handbook.facts import HubModel
 from pytest_slm.handbook.pages.markdown import Md, code, md, say
 from pytest_slm.machine.devices import CONTEXT, device_table
@@ -178,8 +179,8 @@ def _need(model: HubModel, form: Weights, measured: Mapping[str, Row]) -> tuple[
         return peak.value, f"measured with {numbers.number(CONTEXT, 0)} tokens"
     total = added_up(model, form, CONTEXT)
     if total is not None:
-        return total, f"weights and KV cache of {numbers.number(CONTEXT, 0)} tokens"
-    return form.bytes, "weights alone"
+        return total + PROGRAM, f"weights, KV cache of {numbers.number(CONTEXT, 0)} tokens and the program"
+    return form.bytes + PROGRAM, "weights and the program"
 
 
 def _measured(rows: Iterable[Row]) -> dict[str, Row]:

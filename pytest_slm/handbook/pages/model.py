@@ -90,6 +90,8 @@ def model_page(model: HubModel, rows: Sequence[Row], around: Surroundings) -> Mo
             title=model.name,
             description=f"{model.repo}: how to run it, what it needs, what was measured and what it may be used for",
             generated=True,
+            # The lists have its name: a text of each of 500 pages would be megabytes to load before the first search.
+            search={"exclude": True},
         ),
         title=model.name,
         notices=tuple(_notices(model)),

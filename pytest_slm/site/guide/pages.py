@@ -16,7 +16,7 @@ from pytest_slm.site.guide.news import feed, news_view
 from pytest_slm.site.guide.tasks import Found, measured_tasks, task_view
 from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.names import page_name
-from pytest_slm.site.render import linked_page
+from pytest_slm.site.render import guides, linked_page
 from pytest_slm.site.titles.definitions import definitions, task_title
 from pytest_slm.site.views import words
 
@@ -41,7 +41,8 @@ def guide_pages(
     for (suite, task), path in tasks.items():
         use_case = cases.get(suites.get(suite, ""), "").removeprefix("use/")
         mine = measured.get((suite, task))
-        pages[path] = _task_page(suite, task, use_case, mine, updated) if mine else _unmeasured(suite, task, use_case)
+        known_page = (suite, task, use_case, guides())
+        pages[path] = _task_page(suite, task, use_case, mine, updated) if mine else _unmeasured(*known_page)
 
     views = []
     for name, path in sorted(cases.items(), key=lambda pair: titles[pair[0]].casefold()):
@@ -70,8 +71,9 @@ def guide_pages(
 
 
 @functools.cache
-def _unmeasured(suite: str, task: str, use_case: str) -> str:
-    """The page of a built-in task that nobody has measured: the same in every site, of which tests make many."""
+def _unmeasured(suite: str, task: str, use_case: str, _guides: str) -> str:
+    """The page of a built-in task that nobody has measured: the same in every site with its guides in that place, of
+    which tests make many."""
     return _task_page(suite, task, use_case, (), "")
 
 

@@ -12,12 +12,13 @@ from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.site.render import linked_page, static
 from pytest_slm.site.titles.definitions import definitions
+from pytest_slm.site.tools.prices import price_table
 from pytest_slm.site.views import words
 
 TOOLS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("memory", "Memory calculator", "Weights, KV cache and buffers at the context that you need.", ("gguf",)),
     ("hardware", "Hardware picker", "Which device holds a file with a context.", ("gguf",)),
-    ("cost", "Cost calculator", "Own hardware, a rented GPU or an API, with your prices.", ()),
+    ("cost", "Cost calculator", "Own hardware, a rented GPU or an API, with prices that have a source, or yours.", ()),
     ("command", "Benchmark command", "The command that measures your model.", ()),
     ("tokenizer", "Tokenizer", "How a model cuts your text.", ("gguf", "bpe")),
     ("report", "Report viewer", "A report.json of a run, shown here.", ()),
@@ -35,7 +36,7 @@ def tools_pages(rows: Sequence[Row], guides: str = "") -> Mapping[str, str]:
         scripts = ["data.js", f"{name}.js"]
         pages[f"tools/{name}.js"] = "".join(static(f"tools/{one}.js") for one in (*COMMON, *needed, name))
         pages[f"tools/{name}.html"] = linked_page(
-            f"tools/{name}.html", root="../", script="data.js", scripts=scripts, ways=WAYS
+            f"tools/{name}.html", root="../", script="data.js", scripts=scripts, ways=WAYS, prices=price_table()
         )
     listed = [(f"{name}.html", title, says) for name, title, says, _ in TOOLS]
     pages["tools/index.html"] = linked_page(
@@ -62,7 +63,8 @@ def _data(rows: Sequence[Row]) -> str:
     ]
     suites = [(name, words(one.suite.facts.title) or name) for name, one in sorted(definitions().items())]
     found = [_row(row) for row in rows if row.speed is not None]
-    return _script("slmTools", {"devices": devices, "suites": suites, "rows": found})
+    prices = [{**one.to_json(), "told": one.told} for one in price_table()]
+    return _script("slmTools", {"devices": devices, "prices": prices, "suites": suites, "rows": found})
 
 
 def _row(row: Row) -> Mapping[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from pytest_slm.docs_checks.links import check_links
 from pytest_slm.docs_checks.measured import Measured
 from pytest_slm.docs_checks.showcase import with_showcase
 from pytest_slm.docs_checks.tree import Tree
@@ -15,6 +18,8 @@ from pytest_slm.docs_site import build_docs
 from pytest_slm.docs_site.pages import faults, finish
 from pytest_slm.docs_site.staging import last_changed, prepared, stage
 from pytest_slm.errors import ReportError, SlmError, UsageError
+from pytest_slm.site.build import build_site
+from pytest_slm.site.render import beside, linked_page
 
 pytest.importorskip("markdown_it", reason="needs pytest-slm[docs]")
 
@@ -169,6 +174,77 @@ def test_a_folder_that_is_none_of_documentation_is_refused(tmp_path):
         build_docs(tmp_path, tmp_path / "out")
 
 
+def with_models(tree, **pages):
+    """The same folder, whose first page leads to one that a program makes."""
+    (tree.root / "docs.toml").write_text('read_only = ["models/*"]\n', "utf-8")
+    (tree.root / "index.md").write_text("# Home\n\n[page](sub/page.md), [Models](models/index.md), here\n", "utf-8")
+    for name, text in pages.items():
+        (tree.root / "models" / f"{name}.md").parent.mkdir(exist_ok=True)
+        (tree.root / "models" / f"{name}.md").write_text(text, "utf-8")
+    return Tree(tree.root, tree.root.parent)
+
+
+def test_a_page_that_a_program_has_not_made_is_named_and_not_linked(tree, tmp_path):
+    without = with_models(tree)
+    assert list(check_links(without, without.pages["index.md"])) == []
+    stage(without, tmp_path / "out", "../", Measured(None))
+    assert "), Models, here" in (tmp_path / "out" / "index.md").read_text("utf-8")
+    made = with_models(tree, index="# Models\n")
+    stage(made, tmp_path / "made", "../", Measured(None))
+    assert "[Models](models/index.md), here" in (tmp_path / "made" / "index.md").read_text("utf-8")
+    (tree.root / "models" / "index.md").rename(tree.root / "models" / "other.md")
+    some = Tree(tree.root, tmp_path)
+    assert [one.problem for one in check_links(some, some.pages["index.md"])] == ["'models/index.md': no such page"]
+
+
+def test_nobody_is_asked_to_edit_what_a_program_has_written(tmp_path):
+    edit = '<a href="https://example.org/me/project/edit/main/docs/{}.md" rel="edit"><svg></svg></a>'
+    for name in ("mine", "made"):
+        text = f'<head><meta charset="utf-8"></head><header class="md-header"></header>{edit.format(name)}<p>x</p>'
+        (tmp_path / f"{name}.html").write_text(text, "utf-8")
+    finish(tmp_path, "../", {"made.md"})
+    assert "edit/main" in (tmp_path / "mine.html").read_text("utf-8")
+    assert "edit/main" not in (tmp_path / "made.html").read_text("utf-8")
+    assert "<p>x</p>" in (tmp_path / "made.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("site", "kept"), [("../", False), ("https://example.org/slm/", True)])
+def test_a_page_for_wrong_addresses_belongs_to_the_top_of_a_host(tmp_path, site, kept):
+    (tmp_path / "404.html").write_text('<head><meta charset="utf-8"></head>', "utf-8")
+    finish(tmp_path, site)
+    assert (tmp_path / "404.html").exists() is kept
+
+
+def header_of(text, up):
+    """Words and targets of the navigation of the site, seen from its first page."""
+    (found,) = re.findall(r'<nav[^>]*aria-label="Site">(.*?)</nav>', text, re.DOTALL)
+    links = re.findall(r'<a href="([^"]*)"[^>]*>(?:<span[^>]*>[^<]*</span>)?([^<]*)</a>', found)
+    return [(words.strip(), re.sub(rf"^{re.escape(up)}", "", place)) for place, words in links]
+
+
+def test_both_sites_have_one_header(tmp_path):
+    (tmp_path / "sub").mkdir()
+    page = '<head><meta charset="utf-8"></head><header class="md-header"></header>'
+    (tmp_path / "sub" / "a.html").write_text(page, "utf-8")
+    finish(tmp_path)
+    ours = header_of((tmp_path / "sub" / "a.html").read_text("utf-8"), "../../")
+    with beside("guides/"):
+        theirs = header_of(linked_page("submit.html", root="", ranked=()), "")
+    assert len(ours) > 5
+    assert ours[:-1] == theirs[:-1]
+    assert (ours[-1], theirs[-1]) == (("Guides", "../index.html"), ("Guides", "guides/index.html"))
+    assert "Guides" not in linked_page("submit.html", root="", ranked=())
+
+
+def test_the_registrys_pages_lead_to_the_guides(registry_file, modern_runs, tmp_path):
+    build_site(registry_file(modern_runs), tmp_path / "site", guides="guides/")
+    for path in (tmp_path / "site").rglob("*.html"):
+        text = path.read_text("utf-8")
+        if 'aria-label="Site"' in text and path.name != "404.html":
+            up = "../" * (len(path.relative_to(tmp_path / "site").parts) - 1)
+            assert f'<a href="{up}guides/index.html">Guides</a>' in text, path.name
+
+
 # -- our own guides ---------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +265,8 @@ def test_our_guides_are_light_and_the_same_twice(guides, tmp_path):
     out, built = guides
     assert built.largest <= 100_000
     assert (out / "learn" / "first-run.html").is_file()
+    icon = resources.files("pytest_slm.site").joinpath("static", "favicon.svg").read_bytes()
+    assert (out / "assets" / "favicon.svg").read_bytes() == icon
     build_docs(DOCS, tmp_path / "again")
     assert files(tmp_path / "again") == files(out)
     (tmp_path / "other").mkdir()
@@ -214,7 +292,7 @@ def test_our_guides_ask_nobody_else_and_can_be_searched_from_a_folder(guides, sh
         page.get_by_text("1 result").wait_for()
 
 
-def test_guides_outside_of_the_checkout_are_the_same(guides, tmp_path):
+def test_guides_outside_of_the_checkout_are_the_same(guides, tmp_path, show):
     shutil.copytree(DOCS, tmp_path / "docs-site")
     with pytest.raises(UsageError, match="begin it with https://"):
         build_docs(tmp_path / "docs-site", tmp_path / "out", repository="javascript:x")
@@ -222,3 +300,9 @@ def test_guides_outside_of_the_checkout_are_the_same(guides, tmp_path):
     text = (tmp_path / "out" / "learn" / "rag.html").read_text("utf-8")
     assert "Last changed" not in text
     assert "https://example.org/me/project/edit/main/docs-site/learn/rag.md" in text
+    github = "https://github.com/me/project"  # the generator's script would ask it for stars
+    build_docs(tmp_path / "docs-site", tmp_path / "out", repository=github)
+    with show(tmp_path / "out" / "learn" / "rag.html") as seen:
+        assert f'href="{github}"' in (tmp_path / "out" / "learn" / "rag.html").read_text("utf-8")
+        assert [url for url in seen.requests if not url.startswith("file:")] == []
+        assert seen.messages == []

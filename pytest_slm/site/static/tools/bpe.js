@@ -95,13 +95,17 @@ const slmBpe = (() => {
       });
     }
 
-    // The text of a token, with a sign for bytes that are a part of a letter only.
+    // The text of a token; of bytes that are a part of a letter only, their numbers.
     show(id) {
       const token = this.tokens[id] ?? "";
       if (this.types[id] === CONTROL || this.types[id] === USER) return token;
       const bytes = Array.from(token, letter => OF_LETTER.get(letter));
       if (bytes.includes(undefined)) return token;
-      return new TextDecoder().decode(new Uint8Array(bytes));
+      try {
+        return new TextDecoder("utf-8", {fatal: true, ignoreBOM: true}).decode(new Uint8Array(bytes));
+      } catch {
+        return `‹${bytes.map(byte => byte.toString(16).toUpperCase().padStart(2, "0")).join(" ")}›`;
+      }
     }
   }
 

@@ -2,13 +2,44 @@
 {
   const {at, make, table, number, start, fillMeasured} = slmPage, {monthly} = slmFootprint;
   const measured = fillMeasured(row => row.prompt_rate && row.rate);
-  at("measured").addEventListener("change", () => {
+  at("measured").addEventListener("input", () => {
     const row = measured();
     if (row) {
       at("own_prompt").value = row.prompt_rate;
       at("own_output").value = row.rate;
     }
   });
+
+  // Prices that somebody has said: by what they fill in. What a person types afterwards is theirs, and has no source.
+  const FIELDS = {machine: ["price"], energy: ["energy"], gpu: ["hour"], api: ["api_input", "api_output"]};
+  const STALE = 183 * 24 * 3600 * 1000;
+  const chosen = {};
+  for (const [kind, fields] of Object.entries(FIELDS)) {
+    const known = slmTools.prices.filter(one => one.kind === kind), select = at(`${kind}_said`);
+    known.forEach((one, place) => select.append(make("option", {value: place, text: `${one.what}: ${one.told}`})));
+    const say = () => {
+      const one = chosen[kind];
+      const old = one && !(Date.now() - Date.parse(one.said) < STALE);
+      at(`${kind}_source`).replaceChildren(...one ? [
+        `Said on ${one.said === "unknown" ? "an unknown day" : one.said} by `,
+        make("a", {href: one.source, rel: "noopener", text: new URL(one.source).hostname}),
+        one.list ? " after " : "",
+        ...one.list ? [make("a", {href: one.list, rel: "noopener", text: "the original"})] : [],
+        `.${one.note ? ` ${one.note}` : ""}${old ? " Not of the last six months: look it up before you rely on it." : ""}`,
+      ] : []);
+    };
+    select.addEventListener("input", () => {
+      const one = chosen[kind] = select.value === "" ? null : known[Number(select.value)];
+      if (one) fields.forEach((name, place) => { at(name).value = place ? one.written : one.price; });
+      say();
+    });
+    fields.forEach(name => at(name).addEventListener("input", () => {
+      select.value = "";
+      chosen[kind] = null;
+      say();
+    }));
+  }
+
   const compute = () => {
     const work = {requests: number("requests"), input: number("input"), output: number("output")};
     const ways = {
@@ -16,7 +47,7 @@
         price: number("price"), months: number("months"), watts: number("watts"), idleWatts: number("idle"),
         energyPrice: number("energy")},
       "Rented GPU": {kind: "cloud", promptRate: number("cloud_prompt"), outputRate: number("cloud_output"), use: 0.7,
-        hourPrice: number("hour")},
+        hourPrice: number("hour"), onlyBusy: at("paid").value === "busy"},
       API: {kind: "api", inputPrice: number("api_input"), outputPrice: number("api_output")},
     };
     const rows = Object.entries(ways).map(([name, way]) => {
@@ -25,8 +56,12 @@
       const each = money !== null && tokens > 0 ? (money / tokens * 1e6).toPrecision(3) : "–";
       return [name, money === null ? "something is not given" : money.toFixed(2), each];
     });
+    const currencies = [...new Set(Object.values(chosen).filter(Boolean).map(one => one.currency))];
+    const mixed = currencies.length > 1;
     at("out").replaceChildren(table("A month of 30 days", ["Way", "Costs", "For 1 M tokens"], rows),
-      make("p", {class: "reason", text: "In the currency of your prices."}));
+      make("p", {class: mixed ? "caution" : "reason", text: mixed
+        ? `You have chosen prices in ${currencies.join(" and ")}: convert them first. These sums add them as if they were one.`
+        : "In the currency of your prices."}));
   };
   start(compute);
 }

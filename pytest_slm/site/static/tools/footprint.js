@@ -12,10 +12,14 @@ const slmFootprint = (() => {
     return layers * shape.kv_heads * (shape.key_length + shape.value_length) * KV_TYPES[type];
   }
 
-  function computeBytes(shape, context, batch = 512, flash = true) {
-    const logits = shape.vocabulary + shape.embedding;
-    return 4 * batch * Math.max(logits, flash ? 0 : (shape.heads + 1) * padded(context) + 6 * shape.embedding);
+  function computeBytes(shape, context, batch = 512, flash = true, outputs = null) {
+    const logits = (outputs ?? batch) * shape.vocabulary + batch * shape.embedding;
+    return 4 * Math.max(logits, flash ? 0 : batch * ((shape.heads + 1) * padded(context) + 6 * shape.embedding));
   }
+
+  // A Python with the binding and no model; and what the engine's tables take for a word, with merges and without.
+  const PROGRAM = 56e6, MERGED = 350, UNMERGED = 167;
+  const vocabularyBytes = (words, merges) => words * (merges ? MERGED : UNMERGED);
 
   // Money for a month of so many requests; null where something was not given.
   function monthly({requests, input, output, days = 30}, way) {
@@ -29,7 +33,7 @@ const slmFootprint = (() => {
     const hours = requests * days * (input / way.promptRate + output / way.outputRate) / 3600;
     const there = days * 24;
     const machines = Math.max(1, Math.ceil(hours / (there * way.use)));
-    if (way.kind === "cloud") return machines * there * way.hourPrice;
+    if (way.kind === "cloud") return (way.onlyBusy ? hours : machines * there) * way.hourPrice;
     const idle = Math.max(0, machines * there - hours);
     const power = (hours * way.watts + idle * way.idleWatts) / 1000 * way.energyPrice;
     return way.months > 0 ? machines * way.price / way.months + power : null;
@@ -42,5 +46,5 @@ const slmFootprint = (() => {
     return `${Math.round(bytes)}\u00a0bytes`;
   }
 
-  return {KV_TYPES, padded, kvCacheBytes, computeBytes, monthly, size};
+  return {KV_TYPES, PROGRAM, padded, kvCacheBytes, computeBytes, vocabularyBytes, monthly, size};
 })();

@@ -13,6 +13,10 @@ const slmGguf = (() => {
     26: [1, 4], 27: [1, 8], 28: [1, 8], 29: [256, 56], 30: [1, 2], 34: [256, 54], 35: [256, 66], 39: [32, 17],
   };
 
+  // Types of which llama.cpp keeps a copy in another order for the processor, beside the weights as the file has them
+  // (ggml-cpu/repack.cpp in 0.3.36 of its binding): with AVX2, and with Arm's dot product.
+  const COPIED = {x86: [2, 12, 20, 39], arm: [2, 8, 12, 13, 14, 20, 39]};
+
   class Short extends Error {}
 
   class Reader {
@@ -89,19 +93,26 @@ const slmGguf = (() => {
       values[key] = reader.value(reader.u32(), KEPT.includes(key));
     }
     let weights = 0, parameters = 0, unknown = 0;
+    const copies = {x86: 0, arm: 0};
     for (let i = 0; i < tensors; i++) {
-      reader.text();
+      const name = reader.text(), sizes = [];
       const dimensions = reader.u32();
       if (dimensions > 4) throw new Error(`not a whole GGUF: a tensor of ${dimensions} dimensions`);
       let elements = 1;
-      for (let j = 0; j < dimensions; j++) elements *= reader.u64();
-      const type = TYPES[reader.u32()];
+      for (let j = 0; j < dimensions; j++) elements *= sizes[sizes.push(reader.u64()) - 1];
+      const number = reader.u32(), type = TYPES[number];
       reader.u64();
+      for (const [kind, types] of Object.entries(COPIED)) {
+        // Embeddings are looked up and not multiplied.
+        if (type && types.includes(number) && dimensions === 2 && sizes[1] % 8 === 0 && !/_embd\b/.test(name)) {
+          copies[kind] += elements / type[0] * type[1];
+        }
+      }
       parameters += elements;
       if (type) weights += elements / type[0] * type[1];
       else unknown += 1;
     }
-    return {values, weights: unknown ? null : weights, parameters, size};
+    return {values, weights: unknown ? null : weights, copies, parameters, size};
   }
 
   async function read(file) {

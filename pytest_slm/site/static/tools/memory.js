@@ -8,8 +8,9 @@
       at("out").replaceChildren(make("p", {text: "Choose a file, or say what its header says."}));
       return;
     }
-    const parts = [["Weights", model.weights], ["KV cache", model.kv(model.context)],
-      ["Compute buffers", model.compute(model.context)], ["Program besides", model.besides]];
+    const parts = [["Weights", model.weights], ["Weights in another order", model.copies],
+      ["KV cache", model.kv(model.context)], ["Compute buffers", model.compute(model.context)],
+      ["Vocabulary", model.vocabulary], ["Program besides", model.besides]].filter(([, bytes]) => bytes !== 0);
     const lengths = [512, 2048, 4096, 8192, 16384, 32768, 131072].filter(n => !model.longest || n <= model.longest);
     const sum = size(total(model, model.context));
     const missing = model.besides === null ? ", without the program besides" : "";

@@ -48,7 +48,7 @@ const slmPage = (() => {
   function source(compute) {
     for (const type of Object.keys(slmFootprint.KV_TYPES)) at("kv_type").append(make("option", {text: type}));
     at("kv_type").value = "F16";
-    let longest = null;
+    let longest = null, copies = null;
     const measured = fillMeasured(row => row.weights !== null && row.kv_bytes !== null);
     at("gguf").addEventListener("change", async () => {
       const file = at("gguf").files[0];
@@ -57,6 +57,8 @@ const slmPage = (() => {
         const header = await slmGguf.read(file), shape = slmGguf.shape(header);
         for (const name of FIELDS) at(name).value = shape ? shape[name] : "";
         at("weights").value = header.weights === null ? "" : header.weights / 1e6;
+        at("merges").value = (header.values["tokenizer.ggml.merges"]?.length ?? 0) > 0 ? "yes" : "no";
+        copies = header.copies;
         at("measured").value = "";
         longest = header.values[`${header.values["general.architecture"]}.context_length`] ?? null;
         at("said").textContent = shape
@@ -69,27 +71,32 @@ const slmPage = (() => {
     });
     return () => {
       const row = measured(), context = number("context"), batch = number("batch"), type = at("kv_type").value;
-      const own = number("process"), flash = at("flash").value === "on";
+      const own = number("process"), flash = at("flash").value === "on", gpu = at("processor").value === "gpu";
+      // A processor takes memory for what is computed, a GPU for all that is reserved.
+      const outputs = number("outputs") ?? (gpu ? batch : 1);
       if (context === null || batch === null) return null;
       if (row) {
         const ratio = slmFootprint.KV_TYPES[type] / slmFootprint.KV_TYPES[row.kv_type ?? "F16"];
         const kv = n => row.kv_bytes * slmFootprint.padded(n) * ratio;
         const besides = own === null ? row.besides : own * 1e6;
-        return {row, weights: row.weights, kv, compute: () => row.buffers, besides, context, longest: row.context};
+        const none = {copies: 0, vocabulary: 0};
+        return {row, weights: row.weights, kv, compute: () => row.buffers, besides, context, longest: row.context, ...none};
       }
       const shape = Object.fromEntries(FIELDS.map(name => [name, number(name)]));
       const weights = number("weights");
       if (weights === null || Object.values(shape).includes(null) || shape.windowed > shape.layers) return null;
       return {
         row: null, weights: weights * 1e6, kv: n => slmFootprint.kvCacheBytes(shape, n, type, batch),
-        compute: n => slmFootprint.computeBytes(shape, n, batch, flash), besides: own === null ? null : own * 1e6,
-        context, longest,
+        compute: n => slmFootprint.computeBytes(shape, n, batch, flash, outputs),
+        copies: copies?.[at("processor").value] ?? 0,
+        vocabulary: slmFootprint.vocabularyBytes(shape.vocabulary, at("merges").value === "yes"),
+        besides: own === null ? slmFootprint.PROGRAM : own * 1e6, context, longest,
       };
     };
   }
 
   const total = (model, context) =>
-    model.weights + model.kv(context) + model.compute(context) + (model.besides ?? 0);
+    model.weights + model.copies + model.kv(context) + model.compute(context) + model.vocabulary + (model.besides ?? 0);
 
   return {at, make, table, number, start, source, fillMeasured, total};
 })();

@@ -23,7 +23,7 @@
         values.length ? `${short(mean)} ${words(one.unit)}` : "not measured", String(values.length)];
     }));
     const facts = {Model: slm.submission?.name, Quantization: slm.quantization, Mode: slm.mode, Run: slm.run_id,
-      Finished: slm.finished, Engine: slm.backend ? `${words(slm.backend.name)} ${slm.backend.version ?? ""}` : null,
+      Finished: slm.finished, Engine: slm.backend?.engine_version ?? slm.backend?.engine ?? slm.backend?.name,
       Processor: slm.machine?.cpu};
     at("out").replaceChildren(
       table("The run", ["What", "Value"], Object.entries(facts).map(([name, value]) => [name, words(value)])),
