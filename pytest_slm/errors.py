@@ -72,6 +72,11 @@ class SlmError(Exception):
         return f"{text}  [{self.slug}]"
 
 
+def told(error: SlmError) -> str:
+    """An expected failure as a report has it: its message, and the notes on it."""
+    return lines_shown("\n".join([str(error), *getattr(error, "__notes__", ())]))
+
+
 class UsageError(SlmError):
     """The command line, a submission or a suite is wrong: nothing can start (exit code 4)."""
 

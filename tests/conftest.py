@@ -21,6 +21,11 @@ import pytest
 
 from pytest_slm.machine.cgroup import groups
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 with contextlib.suppress(ImportError):
     # pytester takes modules away that its tests have imported, and this one cannot be loaded a second time.
     importlib.import_module("numpy.fft")
@@ -163,6 +168,22 @@ def not_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions that tests start are no workers, even if the test runs in one."""
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _power_stays_on() -> Iterator[None]:
+    """Files that tests write are gone a moment later: nothing waits until a disk has them. What is opened to be read is
+    still synced, since only then can it leave the page cache."""
+    synced = os.fsync
+
+    def sync(handle: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            synced(handle)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if fcntl:
+            patch.setattr(os, "fsync", sync)
+        yield
 
 
 HOST_MODULE = "pytest_slm.hosts.host"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.core.types import PROPERTY
-from pytest_slm.errors import SlmError, lines_shown
+from pytest_slm.errors import SlmError, told
 from pytest_slm.plugin.items import IDENTITY, LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
 from pytest_slm.plugin.timing import use_host_clock
 from pytest_slm.terminal.failures import show
@@ -75,7 +75,7 @@ class Active:
         report = yield
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, SlmError):
-            report.longrepr = lines_shown("\n".join([str(error), *getattr(error, "__notes__", ())]))
+            report.longrepr = told(error)
         elif IDENTITY in item.stash:
             show(report)
         return report

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import PROPERTY, ItemId, Result, Suite, SuiteFacts, Task
-from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean, shown
+from pytest_slm.errors import NotAvailableError, SlmError, UsageError, did_you_mean, shown, told
 from pytest_slm.kinds.checking import check_files, count_samples, find_mistakes, is_timed
 from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import check_own_name, suite_keys
@@ -118,14 +118,13 @@ class TaskItem(pytest.Item):
         """The item for a task variant on a quantization."""
         # One piece: pytest would otherwise take "[Q8_0]" for parameters, and --lf would not find the item again.
         item: TaskItem = cls.from_parent(parent, name=name, nodeid=f"{parent.nodeid}::{name}".removeprefix("::"))
-        task = facts.task
+        task, run = facts.task, item.config.stash[RUN]
         item.task, item.variant = task, variant
-        item.config.stash[RUN].versions[task.suite, task.name] = task.version
+        run.versions[task.suite, task.name] = task.version
         identity = ItemId(suite=task.suite, task=task.name, variant=variant, quantization=quantization)
         item.stash[IDENTITY] = identity
         tokens = task.variants.get(identity.variant, {}).get("context_tokens", task.tokens_per_sample)
         # Of a finished run the answers can be scored again, unless nothing but their times counts.
-        run = item.config.stash[RUN]
         if facts.timed and not (run.recorded and task.scorer != "latency"):
             item.add_marker("slm_timing")
         item.stash[COST] = float(tokens * (facts.samples or 1000))
@@ -138,6 +137,10 @@ class TaskItem(pytest.Item):
         with skipping():
             result = self.config.stash.get(THROUGH, straight)(self, measure)
         report_result(self, run.judged(result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        # pytest would first read the source of forty frames, which takes longer than many an item.
+        return told(excinfo.value) if isinstance(excinfo.value, SlmError) else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, str(self.stash[IDENTITY])
@@ -244,13 +247,12 @@ def arrange(items: list[pytest.Item]) -> list[pytest.Item]:
     """Order in place so that each quantization is loaded once; return what this mode leaves out."""
     for item in items:
         identify_function(item)
-    if items:
-        settings = items[0].config.stash[RUN].config
-        check_gates(items, settings.gates)
-        check_named(items, settings.suites)
-    left_out = [item for item in items if not wanted(item)]
     if not items:
         return []
+    settings = items[0].config.stash[RUN].config
+    check_gates(items, settings.gates)
+    check_named(items, settings.suites)
+    left_out = [item for item in items if not wanted(item)]
     order = {q.name: index for index, q in enumerate(items[0].config.stash[RUN].quantizations)}
 
     def place(item: pytest.Item) -> tuple[int, int]:
@@ -285,11 +287,9 @@ def check_gates(items: Iterable[pytest.Item], gates: Iterable[str]) -> None:
     known = set(suite_keys()) | _keys(items)
     for key in gates:
         if key not in known:
-            raise pytest.UsageError(
-                str(
-                    UsageError(f"--slm-gate={key}: no such item was collected. {did_you_mean(key, known)}", slug="gate")
-                )
-            )
+            hint = did_you_mean(key, known)
+            problem = UsageError(f"--slm-gate={key}: no such item was collected. {hint}", slug="gate")
+            raise pytest.UsageError(str(problem))
 
 
 def check_named(items: Iterable[pytest.Item], names: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ from pytest_slm.docs_checks.prose import check_images, check_markdown, check_spe
 from pytest_slm.docs_checks.showcase import PLACE as SHOWCASE
 from pytest_slm.docs_checks.showcase import check_showcase
 from pytest_slm.docs_checks.tree import Page, Tree, fits
-from pytest_slm.errors import NotAvailableError, SlmError, lines_shown
+from pytest_slm.errors import NotAvailableError, SlmError, told
 
 Check = Callable[[Tree, Page], Iterable[Finding]]
 OF_EVERY_PAGE: tuple[tuple[str, Check], ...] = (
@@ -85,7 +85,7 @@ class DocItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         if isinstance(excinfo.value, SlmError):
-            return lines_shown(str(excinfo.value))
+            return told(excinfo.value)
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, int, str]:
