@@ -93,13 +93,18 @@ SLOW = (
 
 LONGEST = (
     *("end_to_end/", "backends/hf/", "lm_eval/", "backends/server/", "backends/generation/", "backends/test_scoring"),
-    *("site/test_browser", "plugin/test_timing", "plugin/test_interruption", "plugin/test_distribution", "hosts/"),
+    *("site/test_browser", "site/test_checkers", "site/test_journeys", "hosts/"),
+    *("plugin/test_timing", "plugin/test_interruption", "plugin/test_distribution"),
     *("test_api", "test_tests", "test_architecture"),
 )
 """Places of tests that begin first: what begins last should be short, so that no worker waits for another."""
 TOGETHER = {
     "torch": ("tests/backends/hf/", "tests/backends/tokenization/", "tests/test_special_files"),
     "lm_eval": ("tests/lm_eval/", "tests/data/test_data", "tests/plugin/test_named_tasks"),
+    "browser": (
+        *("tests/site/test_browser", "tests/site/test_checkers", "tests/site/test_journeys"),
+        *("tests/site/compare/", "tests/site/home/test_chooser", "tests/site/samples/test_viewer", "tests/site/tools/"),
+    ),
 }
 
 

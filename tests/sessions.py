@@ -145,6 +145,8 @@ def short_sessions(
     if request.node.get_closest_marker("subprocess") is None:
         monkeypatch.setattr("pytest_slm.plugin.start.Hosts", InThisProcess)
     monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: _installed)
+    # pytest-benchmark asks git and hg what the project is called, whenever a session starts.
+    monkeypatch.setattr("pytest_benchmark.utils.get_project_name", lambda: "project")
     for name, kept in KEPT.items():
         monkeypatch.setattr(importlib.metadata.Distribution, name, kept)
     # A budget counts from the start of the process, and this one may have run tests for half an hour.

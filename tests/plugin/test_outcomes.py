@@ -59,6 +59,15 @@ def test_an_error_of_the_engine_is_an_error_and_no_score(run, suite, good, moody
     assert done.ret == 1
 
 
+def test_what_fails_as_expected_is_told_without_reading_frames(run, suite, moody, monkeypatch):
+    # forty of them, of pytest and of pluggy, which takes longer than the item
+    monkeypatch.setattr(pytest.ExceptionInfo, "getrepr", lambda *_, **__: pytest.fail("the frames were read"))
+    suite(one=[("fail", "Paris")])
+    done = run("suites", **moody)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*the script says that this fails*scripted*"])
+
+
 @pytest.mark.subprocess("model")
 def test_a_model_killed_in_mid_request_is_one_error_and_the_next_item_is_measured(
     run, suite, good, crash, moody, report, results

@@ -251,11 +251,14 @@ def pages(
 
 @pytest.fixture(scope="session")
 def look(show: Callable[..., Any], pages: Mapping[str, Path]) -> Iterator[Callable[..., Seen]]:
-    """``look("home", scheme="dark", width=390)``: a page of each kind, opened once for all that is looked at in it."""
+    """``look("home", scheme="dark", width=390)``: a page of each kind, opened once for all that is looked at in it. The
+    tests of a kind come one after the other, so that one tab is enough."""
     opened: dict[str, Seen] = {}
 
     def at(kind: str, *, scheme: str = "light", width: int = 1280) -> Seen:
         if kind not in opened:
+            opened.clear()
+            stack.close()
             opened[kind] = stack.enter_context(show(pages[kind]))
             if kind in READY:
                 opened[kind].page.wait_for_selector(READY[kind], state="attached")
