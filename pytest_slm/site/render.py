@@ -20,6 +20,8 @@ from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup, escape
 
 from pytest_slm import __version__
+from pytest_slm.site import numbers
+from pytest_slm.site.titles.wording import coded
 
 _GUIDES = contextvars.ContextVar("guides", default="")
 _ESCAPED = re.compile("[&<>\"']").search
@@ -66,7 +68,7 @@ def guides() -> str:
 @functools.cache
 def environment() -> jinja2.Environment:
     """The jinja environment of all pages."""
-    return _Environment(
+    made = _Environment(
         loader=jinja2.PackageLoader("pytest_slm.site"),
         autoescape=True,
         auto_reload=False,
@@ -75,6 +77,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["coded"] = coded
+    made.filters["thousands"] = lambda count: numbers.number(count, 0)
+    return made
 
 
 @functools.cache

@@ -13,7 +13,8 @@ from pytest_slm.registry.rows import cores
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.lines import round_up, values_of, verdict_of
-from pytest_slm.site.views import Plot, words
+from pytest_slm.site.titles.wording import words
+from pytest_slm.site.views import Plot
 
 MEMORY: Mapping[str, str] = {
     "file_size": "File of the weights",
