@@ -183,7 +183,7 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         ("Took", "" if took is None else numbers.duration(took)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),
-        ("Derived from", _derived(run.detected)),
+        ("Made from", _derived(run.detected)),
         ("License", run.submission.license or (run.detected.license if run.detected else "") or ""),
     )
     found = [Fact(label=label, value=value) for label, value in pairs if value]
@@ -216,7 +216,7 @@ def _derived(detected: WeightsHeader | None) -> str:
     if made is None:
         return ""
     source = made.source_quantization or "a file of unknown type"
-    return f"{source} ({made.source_file}, SHA-256 {made.source_sha256[:12]}…) by {made.engine}"
+    return f"{source}, by {made.engine}"
 
 
 def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:

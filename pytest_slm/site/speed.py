@@ -25,7 +25,7 @@ MEMORY: Mapping[str, str] = {
     "private_after_load": "Private after loading",
     "mapped_after_load": "Mapped from the file after loading",
     "private_now": "Private at the end",
-    "peak_rss_2k": "Resident, peak with 2,048 tokens of context",
+    "peak_rss_2k": "Resident, peak with 2 048 tokens of context",
     "peak_pss": "Proportional, peak while running",
     "peak_rss_run": "Resident, peak of all items before",
     "kv_cache": "KV cache",

@@ -169,9 +169,18 @@ def _place(one: Found) -> tuple[object, ...]:
     )
 
 
+def _heading(one: Found, several: bool) -> str:
+    """What stands above the first of the rows that can be compared: the variant, and where there are several kinds of
+    runs which one."""
+    kind = ("Quick or limited runs" if one.quick else "Full runs") if several else ""
+    return ", ".join(filter(None, (variant_title(one.item.variant), kind)))
+
+
 def _table(found: Sequence[Found]) -> FileTable:
     size = BY_KEY["size"]
-    rows, last = [], ""
+    rows: list[FileRow] = []
+    last: tuple[str, bool] | None = None
+    several = len({bool(one.quick) for one in found}) > 1
     for one in found:
         item = one.item
         share = item.unit == "share"
@@ -193,8 +202,8 @@ def _table(found: Sequence[Found]) -> FileTable:
                 plot=score_plot(value, interval) if share else None,
                 chance=round(100 * item.chance, 2) if share and item.chance is not None else None,
                 cells=((size, Cell(text=written("kB", kilobytes))),),
-                group=variant_title(item.variant) if item.variant != last else "",
+                group=_heading(one, several) if (item.variant, bool(one.quick)) != last else "",
             )
         )
-        last = item.variant
+        last = (item.variant, bool(one.quick))
     return FileTable(title="Files by their score in this task", score="", columns=(replace(size),), rows=tuple(rows))

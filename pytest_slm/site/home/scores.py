@@ -127,7 +127,7 @@ def _mark(score: UseCase | AggregateScore, group: int) -> Mark:
 
 def _rank(total: AggregateScore) -> str:
     if total.rank is None:
-        return f"{numbers.percent(total.coverage)} measured, not ranked"
+        return f"{numbers.percent(total.coverage)}, not ranked"
     low, high = total.rank_interval or (total.rank, total.rank)
     between = "" if low == high else f" ({low}–{high})"
     return f"rank {total.rank}{between} of {total.ranked}"

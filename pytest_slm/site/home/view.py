@@ -155,9 +155,9 @@ def _state(rows: Sequence[Row], overall: Scale, needed: str) -> str:
     if overall.marks and all(mark.quick for mark in overall.marks.values()):
         return (
             "All scores so far are from quick runs: a sample of each task, which tells roughly where a file stands. "
-            f"A rank needs full runs of at least {needed} of what the overall score weighs."
+            f"Ranks need full runs that cover at least {needed} of the overall score."
         )
-    return f"No file is ranked yet: a rank needs full runs of at least {needed} of what the overall score weighs."
+    return f"No file is ranked yet: ranks need full runs that cover at least {needed} of the overall score."
 
 
 def model_address(root: str) -> Callable[[str], str]:

@@ -114,8 +114,10 @@ PARTS: Mapping[str, str] = {
 PROFILES: Mapping[str, str] = {"marketplace": "Overall"}
 """Profiles whose name is no word for what they weigh."""
 
-IDENTIFIER = re.compile(r"(?<![\w/.:@-])-{0,2}[A-Za-z0-9][\w./@=-]*_[\w./@=-]*\w|(?<![\w-])--[a-z][\w=-]*\w")
-"""A word that only programs say: a key, a flag of a processor, a file's path, an option."""
+IDENTIFIER = re.compile(
+    r"`(?P<ticked>[^`\n]+)`|(?<![\w/.:@-])-{0,2}[A-Za-z0-9][\w./@=-]*_[\w./@=-]*\w|(?<![\w-])--[a-z][\w=-]*\w"
+)
+"""A word that only programs say: a key, a flag of a processor, a path, an option, a command between back ticks."""
 
 
 def words(name: str) -> str:
@@ -158,6 +160,6 @@ def coded(text: object) -> Markup:
     found, end = Markup(), 0
     plain = str(text)
     for match in IDENTIFIER.finditer(plain):
-        found += escape(plain[end : match.start()]) + Markup("<code>{}</code>").format(match.group())
+        found += escape(plain[end : match.start()]) + Markup("<code>{}</code>").format(match["ticked"] or match.group())
         end = match.end()
     return found + escape(plain[end:])
