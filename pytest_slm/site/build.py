@@ -32,7 +32,7 @@ from pytest_slm.site.render import beside, single_page, static
 from pytest_slm.site.tools import tools_pages
 from pytest_slm.workers import spread, uncollected
 
-STATIC = ("style.css", "favicon.svg", "home.js", "parts.js")
+STATIC = ("style.css", "favicon.svg", "home.js")
 FEW = 100
 """Files whose pages take less time than it takes to start a process for them."""
 MARKER = ".pytest-slm-site"

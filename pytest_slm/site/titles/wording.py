@@ -157,8 +157,10 @@ def profile_title(name: str) -> str:
 
 def coded(text: object) -> Markup:
     """Text in which identifiers are marked as code; everything is escaped."""
-    found, end = Markup(), 0
     plain = str(text)
+    if "_" not in plain and "`" not in plain and "--" not in plain:  # as most texts
+        return escape(plain)
+    found, end = Markup(), 0
     for match in IDENTIFIER.finditer(plain):
         found += escape(plain[end : match.start()]) + Markup("<code>{}</code>").format(match["ticked"] or match.group())
         end = match.end()
