@@ -136,9 +136,7 @@ def model_view(
         chips=_chips(entry),
         quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
-        aggregates=tuple(
-            aggregate_row(entry.aggregates[one.name]) for one in rules.profiles if one.name in entry.aggregates
-        ),
+        aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
         not_run=tuple(sorted(map(use_case_title, expected - set(entry.use_cases)))),
         scores=tuple(score_row(title_of(entry, name), case) for name, case in entry.use_cases.items()),
         best_for=tuple(title_of(entry, name) for name in entry.best_for),
