@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_slm.errors import shown
 from pytest_slm.planning.plan import PlannedItem, RunPlan, size
+from pytest_slm.terminal.skips import listed, remedy
 from pytest_slm.terminal.table import aligned
 
 HEAD = ("item", "samples", "requests", "prompt tokens", "computed", "output", "seconds", "memory")
@@ -19,13 +20,31 @@ def lines(plan: RunPlan) -> Iterator[str]:
 
 
 def _remarks(plan: RunPlan) -> Iterator[str]:
+    """What is to be known of items, each once with those that it is true of, and then of the whole."""
+    items: dict[str, list[PlannedItem]] = {}
     for item in plan.items:
-        if item.planned is not None:
-            yield f"{item.item}: reckoned from {item.planned} of its {item.samples:,} samples"
-        if item.reason and item.seconds and item.requests:
-            yield f"{item.item}: {item.reason}"
-        elif item.reason:
-            yield f"{item.item}: {'not known' if item.seconds is None else 'will not be measured'}: {item.reason}"
+        for told in _told(item):
+            items.setdefault(told, []).append(item)
+    for told, mine in items.items():
+        yield f"{mine[0].item if len(mine) == 1 else f'{len(mine)} items'}: {told}"
+        if len(mine) > 1:
+            yield from listed(
+                (one.item.suite, one.item.task + (f"[{one.item.variant}]" if one.item.variant else "")) for one in mine
+            )
+    yield from _whole(plan)
+
+
+def _told(item: PlannedItem) -> Iterator[str]:
+    if item.planned is not None:
+        yield f"reckoned from {item.planned} of its {item.samples:,} samples"
+    if item.reason and item.seconds and item.requests:
+        yield item.reason
+    elif item.reason:
+        skipped = item.seconds is not None
+        yield f"will not be measured: {remedy(item.item, item.reason)}" if skipped else f"not known: {item.reason}"
+
+
+def _whole(plan: RunPlan) -> Iterator[str]:
     for name, rates in plan.rates:
         yield (
             f"rates of {name}: prompts {rates.prefill_tps:.0f} tok/s at 512 tokens, one answer {rates.decode_tps:.0f} "

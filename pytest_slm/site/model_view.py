@@ -21,6 +21,7 @@ from pytest_slm.site.model.history import History, history
 from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
 from pytest_slm.site.titles.definitions import task_address, task_title, use_case_title
+from pytest_slm.site.titles.wording import metric_title, words
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -32,7 +33,6 @@ from pytest_slm.site.views import (
     sampled,
     score_row,
     title_of,
-    words,
 )
 
 
@@ -133,7 +133,7 @@ def model_view(
     return ModelView(
         name=entry.name,
         quantization=entry.quantization,
-        chips=tuple(filter(None, (entry.license, *entry.tags))),
+        chips=_chips(entry),
         quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
         aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
@@ -177,7 +177,7 @@ def _share(name: str, found: Rate | Composite, measured: Rate | UseCase, higher:
         name=name, value=found.value, n=found.n, interval=found.interval, higher_is_better=higher, cuts=found.cuts
     )
     quick = sampled(measured.mode, measured.limit, measured.settings)
-    return item_row(words(name), "", "passed", "", metric, quick=quick)
+    return item_row(metric_title(name), "", "passed", "", metric, quick=quick)
 
 
 def ordered(entry: RegistryEntry) -> list[str]:
@@ -192,6 +192,13 @@ def ordered(entry: RegistryEntry) -> list[str]:
 def _sampled(cases: Iterable[UseCase]) -> str:
     """The words for use cases that are not from full runs."""
     return ", ".join(sorted({word for case in cases if (word := sampled(case.mode, case.limit, case.settings))}))
+
+
+def _chips(entry: RegistryEntry) -> tuple[str, ...]:
+    """What people look for first."""
+    counted = f"{numbers.parameters(entry.parameters)} parameters" if entry.parameters else ""
+    context = f"{numbers.number(entry.context_length, 0)} tokens of context" if entry.context_length else ""
+    return tuple(filter(None, (counted, context, entry.license, *entry.tags)))
 
 
 def _facts(entry: RegistryEntry) -> tuple[Fact, ...]:

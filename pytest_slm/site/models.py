@@ -75,7 +75,7 @@ def _pages(entry: RegistryEntry, rules: ScoreRules, items: Mapping[str, str], sa
         addresses = {name: f"{root}{place}" for name, place in items.items()}
         view = model_view(entry, addresses, rules, found=found, shown=portions[number], parts=links)
         day = numbers.day(updated) if updated else ""
-        return linked_page("model.html", root=root, view=view, updated=day, samples=samples)
+        return linked_page("model.html", root=root, inline="parts.js", view=view, updated=day, samples=samples)
 
     return _divided(useful_first(entry, found), most_precise(entry), page, entry.id)
 

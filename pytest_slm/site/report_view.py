@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.types import MEASURED, Result, RunReport, WeightsHeader
-from pytest_slm.registry.doubts import scorer_error, worst_part, worst_told
+from pytest_slm.registry.doubts import scorer_error, worst_part
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
@@ -18,6 +18,8 @@ from pytest_slm.site.plots.heat import HeatMap, heat_maps
 from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.samples.groups import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
+from pytest_slm.site.titles.definitions import task_title
+from pytest_slm.site.titles.wording import metric_title, part_title, variant_title, words
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -28,7 +30,6 @@ from pytest_slm.site.views import (
     item_row,
     sampled,
     score_row,
-    words,
 )
 
 Groups = tuple[tuple[str, tuple[ItemRow, ...]], ...]
@@ -182,7 +183,7 @@ def _headline(run: RunReport) -> tuple[Fact, ...]:
         ("Took", "" if took is None else numbers.duration(took)),
         ("Parameters", numbers.parameters(run.detected.parameters) if run.detected and run.detected.parameters else ""),
         ("File", numbers.size(run.detected.file_size) if run.detected and run.detected.file_size else ""),
-        ("Derived from", _derived(run.detected)),
+        ("Made from", _derived(run.detected)),
         ("License", run.submission.license or (run.detected.license if run.detected else "") or ""),
     )
     found = [Fact(label=label, value=value) for label, value in pairs if value]
@@ -215,7 +216,7 @@ def _derived(detected: WeightsHeader | None) -> str:
     if made is None:
         return ""
     source = made.source_quantization or "a file of unknown type"
-    return f"{source} ({made.source_file}, SHA-256 {made.source_sha256[:12]}…) by {made.engine}"
+    return f"{source}, by {made.engine}"
 
 
 def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
@@ -233,7 +234,7 @@ def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
 def _composites(run: RunReport, suite: str, word: str) -> tuple[ItemRow, ...]:
     """What a suite makes of metrics of several tasks."""
     made = suite_composites(suite, run.facts(suite), run.results)
-    return tuple(item_row("several tasks", "", "passed", "", metric, quick=word) for metric in made)
+    return tuple(item_row("Several tasks", "", "passed", "", metric, quick=word) for metric in made)
 
 
 def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow, ...]:
@@ -243,15 +244,16 @@ def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow,
         for metric in result.metrics:
             if metric.name != result.primary:
                 name, _, part = metric.name.removesuffix("]").partition("[")  # exact_match[family=add]
-                variant = " ".join(filter(None, (result.variant, part)))
+                variant = ", ".join(filter(None, (variant_title(result.variant), part_title(part))))
                 shown = replace(metric, name=name or metric.name)
-                rows.append(item_row(result.task, variant, result.outcome, "", shown, quick=word))
+                task = task_title(result.suite, result.task)
+                rows.append(item_row(task, variant, result.outcome, "", shown, quick=word))
     return tuple(rows)
 
 
 def _row(result: Result, word: str) -> ItemRow:
     row = item_row(
-        result.task,
+        task_title(result.suite, result.task),
         result.variant,
         result.outcome,
         result.reason,
@@ -262,7 +264,7 @@ def _row(result: Result, word: str) -> ItemRow:
         quick=word,
     )
     worst = worst_part(result)
-    told = f"{worst_told(worst)} {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
+    told = f"lowest: {metric_title(worst.name)}, {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
     return replace(row, note="; ".join(filter(None, (row.note, told, scorer_error(result)))))
 
 
@@ -282,8 +284,12 @@ def _noise(results: Iterable[Result]) -> Iterable[str]:
     found: dict[str, list[str]] = {}
     for result in results:
         if result.outcome in MEASURED and result.timing and result.timing.noise:
-            found.setdefault(result.timing.noise, []).append(" ".join(filter(None, (result.task, result.variant))))
+            found.setdefault(result.timing.noise, []).append(_named(result))
     return [f"{', '.join(items)}: {reason}" for reason, items in found.items()]
+
+
+def _named(result: Result) -> str:
+    return ", ".join(filter(None, (task_title(result.suite, result.task), variant_title(result.variant))))
 
 
 def _provenance(run: RunReport) -> tuple[FactGroup, ...]:

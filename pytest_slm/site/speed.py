@@ -13,7 +13,8 @@ from pytest_slm.registry.rows import cores
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.lines import round_up, values_of, verdict_of
-from pytest_slm.site.views import Plot, words
+from pytest_slm.site.titles.wording import words
+from pytest_slm.site.views import Plot
 
 MEMORY: Mapping[str, str] = {
     "file_size": "File of the weights",
@@ -24,7 +25,7 @@ MEMORY: Mapping[str, str] = {
     "private_after_load": "Private after loading",
     "mapped_after_load": "Mapped from the file after loading",
     "private_now": "Private at the end",
-    "peak_rss_2k": "Resident, peak with 2,048 tokens of context",
+    "peak_rss_2k": "Resident, peak with 2 048 tokens of context",
     "peak_pss": "Proportional, peak while running",
     "peak_rss_run": "Resident, peak of all items before",
     "kv_cache": "KV cache",

@@ -12,6 +12,8 @@ from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, Metric
 from pytest_slm.registry.entry import AggregateScore, RegistryEntry, UseCase
 from pytest_slm.site import numbers
+from pytest_slm.site.titles.definitions import task_title, use_case_title
+from pytest_slm.site.titles.wording import metric_title, profile_title, variant_title, words
 
 STATES: Mapping[str, str] = {
     "passed": "measured",
@@ -117,7 +119,7 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         note=tasks
         + several
         + _beside_chance(case.chance, case.interval)
-        + _open(case.bounds, case.unbounded)
+        + _open(case.bounds, [task_title(case.suite, name) for name in case.unbounded])
         + (f"; asked with {case.settings}" if case.settings else ""),
         plot=score_plot(case.score, case.interval, case.chance),
         quick=sampled(case.mode, case.limit, case.settings),
@@ -148,12 +150,12 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
     score, interval = numbers.points(total.score, total.interval)
     place = place_text(total.rank, total.ranked, total.unranked)
     return ScoreRow(
-        name=words(total.profile),
+        name=profile_title(total.profile),
         score=score,
         interval=interval,
         n="",
         coverage=numbers.percent(total.coverage),
-        note=(place + _open(total.bounds, total.unbounded)).removeprefix("; "),
+        note=(place + _open(total.bounds, [*map(use_case_title, total.unbounded)])).removeprefix("; "),
         plot=score_plot(total.score, total.interval, total.chance),
         quick=sampled(total.mode, total.limit, total.settings),
     )
@@ -213,10 +215,10 @@ def item_row(
         notes.append(f"{low} to {high} if those had all been wrong, or all right")
     return ItemRow(
         task=task,
-        variant=variant,
+        variant=variant_title(variant),
         state=STATES.get(outcome, outcome),
         state_class=outcome.replace("_", "-") if outcome in STATES else "not-run",
-        metric=metric.name if metric else "",
+        metric=metric_title(metric.name) if metric else "",
         value=value or numbers.MISSING,
         interval=interval,
         n=numbers.number(metric.n, 0) if metric else "",
@@ -267,11 +269,6 @@ def title_of(entry: RegistryEntry, use_case: str) -> str:
     facts = next((facts for facts in entry.suites.values() if facts.scored and facts.use_case == use_case), None)
     facts = facts or entry.suites.get(use_case)
     return words(facts.title if facts else use_case)
-
-
-def words(name: str) -> str:
-    """``function_calling`` -> ``Function calling``."""
-    return (name[:1].upper() + name[1:]).replace("_", " ")
 
 
 def anchor(kind: str, name: str) -> str:

@@ -96,12 +96,14 @@ def _lines(rows: Sequence[Row], names: Sequence[str], block: Sequence[int], abou
 
 
 def _rows(reports: Sequence[RunReport]) -> Iterator[Row]:
-    """A row for every item of any report, scores first."""
+    """A row for every item of any report, scores first; those that are skipped in all of them have no row: a line below
+    the table says why."""
     found: dict[Key, list[Result | None]] = {}
     for place, report in enumerate(reports):
         for result in sorted(report.results, key=lambda one: (not report.facts(one.suite).scored, one.suite, one.task)):
             key = (result.suite, result.task, result.variant)
             found.setdefault(key, [None] * len(reports))[place] = result
+    found = {key: results for key, results in found.items() if not all(map(_skipped, results))}
     order = {suite: place for place, suite in enumerate(dict.fromkeys(suite for suite, *_ in found))}
     for (suite, *_), results in sorted(found.items(), key=lambda one: order[one[0][0]]):
         first = next(result for result in results if result is not None)
@@ -113,6 +115,10 @@ def _rows(reports: Sequence[RunReport]) -> Iterator[Row]:
             about=(_span([metric.n for metric in known]), _chance(known), known[0].name if known else ""),
             cells=tuple(map(cell, results)),
         )
+
+
+def _skipped(result: Result | None) -> bool:
+    return result is None or result.outcome == "skipped"
 
 
 def shown_metric(result: Result) -> Metric | None:

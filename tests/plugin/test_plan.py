@@ -58,6 +58,13 @@ def test_what_will_be_skipped_takes_no_time_and_says_why(run, suite):
     done.stdout.fnmatch_lines(["geo/a?scripted?: will not be measured: *missing-capability*"])
 
 
+def test_a_reason_of_several_items_is_told_once_with_their_names(run, suite):
+    suite(a=GOOD, b=GOOD)
+    done = run("suites", "--slm-plan", **{**SCRIPT, "capabilities": ["generate"]})
+    done.stdout.fnmatch_lines(["2 items: will not be measured: *missing-capability*", "  geo (2)"])
+    assert done.stdout.str().count("missing-capability") == 1
+
+
 def test_what_only_a_model_can_tell_is_unknown_while_collecting(run, suite):
     suite(a=GOOD)
     done = run("suites", "--slm-plan", "--collect-only", "--slm-limit=2", **SCRIPT)

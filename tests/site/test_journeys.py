@@ -78,6 +78,28 @@ def test_without_a_script_there_is_nothing_to_choose_with(show, pages):
         assert seen.page.locator("table.files tbody tr").count() > 4
 
 
+OPEN = "() => Array.from(document.querySelectorAll('section:has(> details.part[open])'), (one) => one.id)"
+
+
+def test_on_a_telephone_what_matters_first_is_open_and_the_contents_open_the_rest(show, pages):
+    with show(pages["timed model"], width=390) as seen:
+        assert seen.page.evaluate(OPEN) == ["choose", "scores"]
+        whole = seen.page.evaluate("document.documentElement.scrollHeight")
+        seen.page.click("nav.contents a[href='#performance']")
+        seen.page.wait_for_function("() => document.querySelector('#performance details.part').open")
+        assert seen.page.evaluate("document.documentElement.scrollHeight") > 1.5 * whole
+        seen.page.goto("about:blank")
+        seen.page.goto(f"{pages['timed model'].as_uri()}#run")
+        assert seen.page.evaluate(OPEN) == ["choose", "run", "scores"]
+        seen.page.goto("about:blank")
+        seen.page.goto(f"{pages['timed model'].as_uri()}#%zz")
+        assert seen.messages == []
+    for scripts, width in ((True, 1280), (False, 390)):
+        with show(pages["timed model"], width=width, scripts=scripts) as seen:
+            parts = seen.page.locator("details.part")
+            assert parts.count() == seen.page.locator("details.part[open]").count() >= 8
+
+
 def test_the_contents_of_a_model_lead_to_its_sections_and_stay_in_sight(look):
     page = look("timed model").page
     for link in page.locator("nav.contents a[href^='#']").all():

@@ -41,7 +41,7 @@ def test_the_three_states_are_all_there_with_their_reasons(page):
     assert "Was memory short? host-died" in text
     assert "Put it below --slm-data=DIR data-missing" in text
     # Planned, but without any result: nothing may disappear from the page.
-    assert re.search(r"not run RAG · frames planned, but the run ended before", text)
+    assert re.search(r"not run RAG · FRAMES planned, but the run ended before", text)
 
 
 def test_speed_comes_with_the_real_machine(page):
@@ -123,7 +123,7 @@ def test_the_cli_and_the_plugin_write_the_same_page(tmp_path, factory):
 
 
 def test_a_share_of_lower_is_better_says_so(page):
-    assert re.search(r"jailbreak lower is better", page())
+    assert re.search(r"Jailbreak lower is better", page())
 
 
 def test_the_report_has_one_file_and_no_script(factory):

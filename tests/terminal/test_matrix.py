@@ -64,6 +64,26 @@ def test_what_has_no_number_says_which_kind_of_nothing_it_is(factory):
     assert cell(None) == "–"
 
 
+def test_what_is_skipped_everywhere_has_no_row_and_what_is_measured_somewhere_has_one(runs):
+    one, two = runs(2)
+    first, second, *_ = one.results
+
+    def skipped(report, *items):
+        names = {(item.suite, item.task, item.variant) for item in items}
+        gone = [
+            replace(r, outcome="skipped", reason="no data  [data-missing]", metrics=(), primary=None)
+            if (r.suite, r.task, r.variant) in names
+            else r
+            for r in report.results
+        ]
+        return replace(report, results=tuple(gone))
+
+    told = "\n".join(matrix([skipped(one, first, second), skipped(two, first)]))
+    whole = "\n".join(matrix([one, two]))
+    assert len(whole.splitlines()) - len(told.splitlines()) in (1, 2)  # its suite's name may go with it
+    assert told.count("skipped") == 1
+
+
 def test_below_its_gate_is_said_in_the_cell(runs):
     (report,) = runs(1)
     result = next(one for one in report.results if one.metric() is not None)

@@ -10,6 +10,7 @@ import pytest
 from pytest_slm.core.backend_info import Agreement, BackendInfo
 from pytest_slm.core.types import Cuts, Derivation, MetricPart
 from pytest_slm.site.report import render_report
+from pytest_slm.terminal.skips import listed
 from pytest_slm.terminal.summary import result_line, summarize
 
 
@@ -77,7 +78,7 @@ def test_a_rate_has_the_error_of_its_scorer_and_the_worst_category_beside_it(lin
     worst = "guardrails/jailbreak[direct]: worst category fraud, accuracy 10 % (2–40 %, n=10)"
     assert worst in written
     page = re.sub(r"<[^>]+>|\s+", " ", render_report(factory.make_run(results=[result]), {}))
-    assert f"worst category fraud, accuracy 10.0 %, n = 10; {error}" in page
+    assert f"lowest: Accuracy, category fraud, 10.0 %, n = 10; {error}" in page
 
 
 MADE = Derivation(
@@ -233,9 +234,9 @@ def test_what_a_suite_makes_of_several_tasks_is_told_in_terminal_and_page(factor
     summarize(limited, [replace(run, limit=7)])
     assert told.replace(")", ", at most 7 of each item)") in limited.lines
     page = re.sub(r"<[^>]+>|\s+", " ", render_report(run, {}))
-    assert "several tasks" in page
-    assert re.search(r"\bwhole\b", page)
-    assert not re.search(r"\bnever\b.{0,40}several tasks|several tasks.{0,40}\bnever\b", page)
+    assert "Several tasks" in page
+    assert re.search(r"\bWhole\b", page)
+    assert not re.search(r"(?i)\bnever\b.{0,40}several tasks|several tasks.{0,40}\bnever\b", page)
 
 
 def skip(factory, task, reason, outcome="skipped"):
@@ -246,9 +247,20 @@ def skip(factory, task, reason, outcome="skipped"):
 def test_items_that_want_the_same_are_one_line_of_80_columns_with_what_helps(lines, factory):
     far = [f"data set org/{n} cannot be reached. {'Very long. ' * 30}  [data-unreachable]" for n in range(32)]
     found = lines(results=[skip(factory, f"t{n}", reason) for n, reason in enumerate(far)])
-    (line,) = [line for line in found if line.startswith("skipped ")]
-    assert line == "skipped 32 items: needs `pytest-slm data pull DIR` and --slm-data=DIR"
-    assert len(line) <= 80
+    place = found.index("skipped 32 items: needs `pytest-slm data pull DIR` and --slm-data=DIR")
+    assert found[place + 1] == "  geo (32)"
+    assert max(map(len, found[place : place + 2])) <= 80
+
+
+def test_items_of_many_suites_are_named_in_lines_of_80_columns():
+    items = [(f"suite_number_{n}", "task[1024]") for n in range(20)] + [("rag", "a"), ("rag", "b")]
+    told = listed(items)
+    assert max(map(len, told)) <= 80
+    assert len(told) > 5
+    assert told[0].startswith("  suite_number_0/task[1024], suite_number_1/")
+    assert told[-1].endswith("rag (2)")
+    # A name that is longer than a line is not cut.
+    assert listed([("x" * 100, "y")]) == [f"  {'x' * 100}/y"]
 
 
 def test_a_reason_that_is_the_only_one_of_its_kind_is_told_as_it_is(lines, factory):

@@ -11,7 +11,7 @@ from pytest_slm.site import numbers
 from pytest_slm.site.home.scores import Mark, Scale
 from pytest_slm.site.home.view import PAGE, FileTable, file_table, model_address, shown_columns
 from pytest_slm.site.titles.definitions import Definition, definitions
-from pytest_slm.site.views import words
+from pytest_slm.site.titles.wording import profile_title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def case_view(
         files=len({(row.model, row.quantization) for row in mine}),
         best=_best(first, mark) if first and mark else "",
         weights=tuple(
-            (words(profile.name), numbers.percent(profile.weights[name] / sum(profile.weights.values())))
+            (profile_title(profile.name), numbers.percent(profile.weights[name] / sum(profile.weights.values())))
             for profile in registry.rules.profiles
             if name in profile.weights
         ),

@@ -85,7 +85,16 @@ def machine_view(registry: Registry, fingerprint: str, href: str, rows: Sequence
         facts=machine_facts(next((one for one in known if one), {})),
         plot=size_plot(timed),
         table=file_table(
-            "Files by speed", scale, timed[:PAGE], model_address("../"), [BY_KEY[key] for key in COLUMNS], grouped=False
+            "Files by speed",
+            scale,
+            timed[:PAGE],
+            model_address("../"),
+            [
+                column
+                for column in map(BY_KEY.__getitem__, COLUMNS)
+                if any(column.value(row)[0] is not None for row in timed)
+            ],
+            grouped=False,
         ),
         left_out=max(0, len(timed) - PAGE),
     )

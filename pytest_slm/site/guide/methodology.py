@@ -10,8 +10,8 @@ from pytest_slm.machine.devices import CONTEXT
 from pytest_slm.registry.points import UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
-from pytest_slm.site.titles.definitions import definitions, task_title
-from pytest_slm.site.views import words
+from pytest_slm.site.titles.definitions import definitions, task_title, use_case_title
+from pytest_slm.site.titles.wording import profile_title, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ def methodology_view(rules: ScoreRules, rows: Sequence[Row], pages: Mapping[tupl
     return MethodologyView(
         profiles=tuple(
             (
-                words(profile.name),
-                ", ".join(f"{words(name).lower()} {100 * weight:g}" for name, weight in profile.weights.items()),
+                profile_title(profile.name),
+                ", ".join(f"{use_case_title(name)} {100 * weight:g}" for name, weight in profile.weights.items()),
             )
             for profile in rules.profiles
         ),

@@ -18,7 +18,7 @@ from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.names import page_name
 from pytest_slm.site.render import guides, linked_page
 from pytest_slm.site.titles.definitions import definitions, task_title
-from pytest_slm.site.views import words
+from pytest_slm.site.titles.wording import words
 
 
 def guide_pages(

@@ -13,7 +13,8 @@ from pytest_slm.site import numbers
 from pytest_slm.site.home.columns import BY_KEY, Cell, written
 from pytest_slm.site.home.view import FileRow, FileTable
 from pytest_slm.site.titles.definitions import Example, definitions, examples, task_title
-from pytest_slm.site.views import Fact, sampled, score_plot, words
+from pytest_slm.site.titles.wording import metric_title, variant_title, words
+from pytest_slm.site.views import Fact, sampled, score_plot
 
 MOST = 60
 """Files in the table of a task; the plot has all of them."""
@@ -111,13 +112,13 @@ def _facts(task: Task | None, found: Sequence[Found]) -> tuple[Fact, ...]:
         chances |= set() if level is None else {level}
     modes = {name: plan.limit for name, plan in task.modes.items()} if task else {}
     pairs = (
-        ("Metric", f"{metric}{'' if higher is not False else ', lower is better'}"),
+        ("Metric", f"{metric_title(metric or '')}{'' if higher is not False else ', lower is better'}"),
         ("Chance", ", ".join(f"{100 * level:.3g}{numbers.NBSP}%" for level in sorted(chances)) or "not known"),
         *(
             (f"{words(name)} run", "all questions" if n is None else f"at most {n} questions")
             for name, n in modes.items()
         ),
-        ("Variants", ", ".join(task.variants) if task else ""),
+        ("Variants", ", ".join(map(variant_title, task.variants)) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),
         ("Source", task.source if task else ""),
@@ -137,7 +138,7 @@ def strip(variant: str, found: Sequence[Found]) -> Strip:
     chance = next((one.item.chance for one in found if one.item.chance is not None), None)
     several = "" if len(found) == 1 else "s, all" if least == most else f"s, from {least} to"
     return Strip(
-        variant=variant,
+        variant=variant_title(variant),
         text=f"{len(found)} file{several or ','} {most} %"
         + ("" if chance is None else f"; chance {100 * chance:.3g} %"),
         path="".join(_stack(5 * place, height - 4, count, step) for place, count in sorted(stacks.items())),
@@ -168,9 +169,18 @@ def _place(one: Found) -> tuple[object, ...]:
     )
 
 
+def _heading(one: Found, several: bool) -> str:
+    """What stands above the first of the rows that can be compared: the variant, and where there are several kinds of
+    runs which one."""
+    kind = ("Quick or limited runs" if one.quick else "Full runs") if several else ""
+    return ", ".join(filter(None, (variant_title(one.item.variant), kind)))
+
+
 def _table(found: Sequence[Found]) -> FileTable:
     size = BY_KEY["size"]
-    rows, last = [], ""
+    rows: list[FileRow] = []
+    last: tuple[str, bool] | None = None
+    several = len({bool(one.quick) for one in found}) > 1
     for one in found:
         item = one.item
         share = item.unit == "share"
@@ -192,8 +202,8 @@ def _table(found: Sequence[Found]) -> FileTable:
                 plot=score_plot(value, interval) if share else None,
                 chance=round(100 * item.chance, 2) if share and item.chance is not None else None,
                 cells=((size, Cell(text=written("kB", kilobytes))),),
-                group=item.variant if item.variant != last else "",
+                group=_heading(one, several) if (item.variant, bool(one.quick)) != last else "",
             )
         )
-        last = item.variant
+        last = (item.variant, bool(one.quick))
     return FileTable(title="Files by their score in this task", score="", columns=(replace(size),), rows=tuple(rows))

@@ -99,7 +99,7 @@ def _scores(rows: Sequence[Row], scale: Scale) -> dict[str, Any]:
         "high": [round(10 * mark.interval[1]) if mark and mark.interval else None for mark in marks],
         "chance": [round(10 * mark.chance) if mark and mark.chance is not None else None for mark in marks],
         "group": [mark.group if mark else len(scale.groups) for mark in marks],
-        "groups": [*scale.groups, NO_SCORE],
+        "groups": [*map(scale.heading, range(len(scale.groups) + 1))],
         **_words("quick", [mark.quick if mark else "" for mark in marks]),
         **_words("notes", [mark.note if mark else NO_SCORE for mark in marks]),
     }

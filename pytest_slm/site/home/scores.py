@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_slm.registry.entry import AggregateScore, UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
+from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.site.views import sampled
 
 
@@ -39,6 +40,13 @@ class Scale:
     marks: Mapping[str, Mark]
     groups: tuple[str, ...]
     """What each group has in common, in words."""
+
+    def heading(self, group: int) -> str:
+        """What stands above the rows of a group; nothing where all that has a score can be compared."""
+        if group >= len(self.groups):
+            return "No score measured"
+        told = self.groups[group]
+        return f"{told[:1].upper()}{told[1:]}; not comparable with other groups" if len(self.groups) > 1 else ""
 
     def ordered(self, rows: Iterable[Row]) -> tuple[Row, ...]:
         """The rows with the best first; those without a score last, by name."""
@@ -97,7 +105,7 @@ def _told(score: UseCase | AggregateScore) -> str:
     kind = sampled(score.mode, score.limit, score.settings)
     kind = f"{kind} runs" if kind else "full runs"
     limit = "" if score.limit is None else f" of at most {numbers.number(score.limit, 0)} samples a task"
-    of = f"of the profile {score.profile}" if isinstance(score, AggregateScore) else "of its tasks"
+    of = f"of the {profile_title(score.profile).lower()} score" if isinstance(score, AggregateScore) else "of its tasks"
     return f"{kind}{limit}, {numbers.percent(score.coverage)} {of} measured"
 
 
@@ -119,7 +127,7 @@ def _mark(score: UseCase | AggregateScore, group: int) -> Mark:
 
 def _rank(total: AggregateScore) -> str:
     if total.rank is None:
-        return f"{numbers.percent(total.coverage)} measured, not ranked"
+        return f"{numbers.percent(total.coverage)}, not ranked"
     low, high = total.rank_interval or (total.rank, total.rank)
     between = "" if low == high else f" ({low}–{high})"
     return f"rank {total.rank}{between} of {total.ranked}"

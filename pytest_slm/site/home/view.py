@@ -12,7 +12,8 @@ from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
 from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN, Cell, Column
 from pytest_slm.site.home.scores import Mark, Scale, case_scale, profile_scale
-from pytest_slm.site.views import Plot, score_plot, words
+from pytest_slm.site.titles.wording import profile_title, words
+from pytest_slm.site.views import Plot, score_plot
 
 NO_SCORE = "no score measured"
 PAGE = 50
@@ -54,6 +55,8 @@ class HomeView:
     models: int
     files: int
     updated: str
+    state: str
+    """What all of its numbers have in common that a reader should know; empty where they are of several kinds."""
     scales: tuple[tuple[str, str], ...]
     devices: tuple[Device, ...]
     licenses: tuple[tuple[str, int], ...]
@@ -69,14 +72,16 @@ def scales(registry: Registry, rows: Sequence[Row]) -> tuple[Scale, ...]:
     profile = registry.rules.profiles[0].name
     titles = {name: title for row in rows for name, title in row.titles.items()}
     cases = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-    overall = profile_scale(rows, profile, f"All use cases (profile {profile})")
+    overall = profile_scale(rows, profile, f"{profile_title(profile)} score")
     return (overall, *(case_scale(rows, name, words(title)) for name, title in cases))
 
 
 def shown_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
-    """Those that stand there at first: with the machine, where there are several."""
+    """Those that stand there at first, of which something is known: with the machine, where there are several."""
     several = len({row.machine for row in rows}) > 1
-    return tuple(column for column in COLUMNS if column.key in SHOWN or (several and column.key == "machine"))
+    wanted = [column for column in COLUMNS if column.key in SHOWN or (several and column.key == "machine")]
+    # A column in which nothing stands is no help; whoever wants it finds it among the columns.
+    return tuple(column for column in wanted if any(column.value(row)[0] is not None for row in rows))
 
 
 def file_table(
@@ -90,12 +95,12 @@ def file_table(
 ) -> FileTable:
     """The table of rows in the order they are given; ``address`` is the page of a model, by its id. ``grouped`` tells
     where scores begin that cannot be compared with those above."""
-    made, last = [], 0
+    made, last = [], -1
     for row in rows:
         mark = scale.marks.get(row.id)
         group = mark.group if mark else len(scale.groups)
-        told = f"Not comparable with other groups: {scale.groups[group]}" if mark else NO_SCORE.capitalize()
-        made.append(_row(row, mark, address(row.model), columns, told if grouped and group != last else ""))
+        told = scale.heading(group) if grouped and group != last else ""
+        made.append(_row(row, mark, address(row.model), columns, told))
         last = group
     return FileTable(title=title, score=scale.title, columns=tuple(columns), rows=tuple(made))
 
@@ -131,6 +136,7 @@ def home_view(registry: Registry, rows: Sequence[Row], found: Sequence[Scale], p
     return HomeView(
         models=len(registry.models),
         files=len({(row.model, row.quantization) for row in rows}),
+        state=_state(rows, found[0], numbers.percent(registry.rules.ranked_coverage)),
         updated=numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else "",
         scales=tuple((scale.name, scale.title) for scale in found),
         devices=tuple(device_table()),
@@ -140,6 +146,18 @@ def home_view(registry: Registry, rows: Sequence[Row], found: Sequence[Scale], p
         table=file_table("Files, best first", found[0], rows[:PAGE], model_address(""), columns),
         pages=tuple(pages),
     )
+
+
+def _state(rows: Sequence[Row], overall: Scale, needed: str) -> str:
+    """What a site says of itself that has few or only quick results."""
+    if not rows or any(row.aggregates and any(one.rank for one in row.aggregates.values()) for row in rows):
+        return ""
+    if overall.marks and all(mark.quick for mark in overall.marks.values()):
+        return (
+            "All scores so far are from quick runs: a sample of each task, which tells roughly where a file stands. "
+            f"Ranks need full runs that cover at least {needed} of the overall score."
+        )
+    return f"No file is ranked yet: ranks need full runs that cover at least {needed} of the overall score."
 
 
 def model_address(root: str) -> Callable[[str], str]:

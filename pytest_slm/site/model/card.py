@@ -62,7 +62,7 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
         f"loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
     )
     if not peaks:
-        missing = "No file's peak memory with 2,048 tokens of context was measured, so it is not known where it fits."
+        missing = "No file's peak memory with 2 048 tokens of context was measured, so it is not known where it fits."
         return Card(choices=(), devices=(), rule=rule, missing=missing)
     chosen: dict[str, list[Device]] = {}
     rows = []
@@ -119,7 +119,7 @@ def _choice(
     one, row = found.get(name), speeds[name]
     peak = row.memory[PEAK].value
     reasons = [
-        f"Fits: peak memory of {numbers.size(peak)} with 2,048 tokens of context; {devices[0].title} has "
+        f"Fits: peak memory of {numbers.size(peak)} with 2 048 tokens of context; {devices[0].title} has "
         f"{numbers.size(devices[0].usable_bytes)} to give"
     ]
     kind, parts = "", []

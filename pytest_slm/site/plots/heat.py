@@ -13,7 +13,8 @@ from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import Metric, RunReport
 from pytest_slm.registry.lengths import Lengths, by_part, lengths
 from pytest_slm.site import numbers
-from pytest_slm.site.views import words
+from pytest_slm.site.titles.definitions import task_title
+from pytest_slm.site.titles.wording import words
 
 LEVELS = 10
 """Of colours: classes h0 (nothing) to h10 (everything)."""
@@ -86,6 +87,10 @@ def heat_maps(run: RunReport) -> tuple[HeatMap, ...]:
     return tuple(maps)
 
 
+def _name(series: Lengths) -> str:
+    return task_title(series.suite, series.name)
+
+
 def effective(series: Lengths) -> str:
     """``4 096``, ``8 192 or more``, ``below 1 024``."""
     if series.effective is None:
@@ -95,7 +100,7 @@ def effective(series: Lengths) -> str:
 
 def _tasks(title: str, mine: Sequence[Lengths]) -> HeatMap:
     rows = {
-        f"{series.name}, mean of {series.tasks} tasks" if series.tasks > 1 else series.name: (
+        f"{_name(series)}, mean of {series.tasks} tasks" if series.tasks > 1 else _name(series): (
             {point.tokens: (point.value, point.interval, point.n) for point in series.points},
             effective(series),
         )
@@ -123,7 +128,7 @@ def _depths(series: Lengths, parts: Mapping[int, Mapping[str, Metric]]) -> HeatM
                 values[tokens] = (metric.value, metric.interval, metric.n)
         rows[f"{depth}{numbers.NBSP}%"] = (values, "")
     return _map(
-        f"{series.name} by depth of the needle",
+        f"{_name(series)} by depth of the needle",
         "How much of the text stands before the needle, by length of the context.",
         rows,
         head="Depth",

@@ -11,7 +11,8 @@ from pytest_slm.registry.entry import AggregateScore, RegistryEntry
 from pytest_slm.registry.speeds import Performance, Quantity
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.lines import Tick, noise_of, round_up
-from pytest_slm.site.views import sampled, words
+from pytest_slm.site.titles.wording import profile_title
+from pytest_slm.site.views import sampled
 
 SMALL, LARGE = 5.0, 15.0
 """Radius in pixels of the smallest and the largest file."""
@@ -117,7 +118,7 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
         title="Size, speed and score",
         hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is a best "
         "trade-off: no other quantization is at least as good in all three. Where intervals overlap, that is not sure.",
-        profile=f"{words(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
+        profile=f"{profile_title(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
         of=of,
         text=f"{len(candidates)} quantizations by speed, score and size. Best trade-offs: {', '.join(best)}",
         rows=_rows(drawn, beaten),

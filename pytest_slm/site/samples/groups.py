@@ -13,7 +13,9 @@ from markupsafe import escape
 from pytest_slm.core.types import Result
 from pytest_slm.site import numbers
 from pytest_slm.site.samples.reading import TEXTS, Choice, Reading, Said, is_count, item_key, read_line, text_of
-from pytest_slm.site.views import Fact, anchor, facts, relative_address, words
+from pytest_slm.site.titles.definitions import item_title
+from pytest_slm.site.titles.wording import metric_title, part_title
+from pytest_slm.site.views import Fact, anchor, facts, relative_address
 
 BUDGET = 700_000
 """Bytes of all samples together, as HTML; with the rest a report stays below 1 MB."""
@@ -152,7 +154,7 @@ def _group(result: Result, lines: Sequence[Mapping[str, Any]], budget: int, show
 
 
 def _title(result: Result) -> str:
-    return " · ".join(part for part in (words(result.suite), result.task, result.variant) if part)
+    return item_title(result.suite, result.task, result.variant)
 
 
 def _lengths(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -184,7 +186,7 @@ def _sample(line: Mapping[str, Any], result: Result, show_harmful: bool) -> Samp
     rest = {
         **({"response_sha256": read.response_sha256} if read.hidden else {}),
         **{
-            str(key): _cut(text_of(value))
+            str(key): _cut(text_of(_spelled(str(key), value)))
             for key, value in line.items()
             if key not in (*IN_VIEW, *hidden) and value not in NOTHING
         },
@@ -207,6 +209,15 @@ def _sample(line: Mapping[str, Any], result: Result, show_harmful: bool) -> Samp
         prompt_tokens=f"{numbers.number(read.n_prompt or 0, 0)}{_lost(read.n_unshown)}" if counted else "",
         more=facts(rest),
     )
+
+
+def _spelled(key: str, value: Any) -> Any:
+    """Metrics and groups of a sample by what people call them."""
+    if key == "values" and isinstance(value, Mapping):
+        return {metric_title(str(name)): one for name, one in value.items()}
+    if key == "groups" and isinstance(value, list | tuple):
+        return [part_title(one) if isinstance(one, str) else one for one in value]
+    return value
 
 
 def _choice(choice: Choice) -> ChoiceRow:

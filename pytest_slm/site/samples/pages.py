@@ -19,7 +19,7 @@ from markupsafe import Markup
 from pytest_slm.core.types import Result, RunReport
 from pytest_slm.site.render import scripted_page
 from pytest_slm.site.samples.reading import Line, Reading, Said, item_key, read_line
-from pytest_slm.site.views import words
+from pytest_slm.site.titles.definitions import item_title
 
 PIECE = 100_000
 """Bytes of samples in one file; one more sample may make it larger, by ``LARGEST`` at most."""
@@ -144,7 +144,7 @@ def _names(runs: Sequence[RunReport]) -> list[str]:
 
 
 def _title(item: Item) -> str:
-    return " · ".join(filter(None, (words(item[0]), *item[1:])))
+    return item_title(*item)
 
 
 # -- one item of one run ----------------------------------------------------------------------------------------------

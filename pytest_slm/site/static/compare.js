@@ -284,7 +284,7 @@ function judged(found, margin) { // of [{pairs, ...}]: the verdicts, corrected f
   });
 }
 
-const nameOf = (item) => `${item.title}${item.variant ? `[${item.variant}]` : ""}`;
+const nameOf = (item) => `${item.title}${item.variant ? `, ${item.variant.replaceAll("_", " ").replace(/\B(?=(\d{3})+$)/g, "\u202f")}` : ""}`;
 
 function compared(a, b) { // items and use cases that both have, and why others are not compared
   const theirs = new Map(b.items.map((item) => [nameOf(item), item]));

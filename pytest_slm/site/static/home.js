@@ -7,7 +7,8 @@
   if (!form || typeof slm === "undefined") return;
   const $ = (id) => document.getElementById(id);
   const PAGE = 50;
-  const [AT_ONCE, AFTER] = [10, 8]; // rows that are made with the key or the click, and in each picture behind it
+  const AT_ONCE = 14; // rows that are written with the key or the click; the others follow the picture
+  const SETTLED = 150; // ms after the last letter until the address has it
   const NEAR = 5;
   const MOST = 4; // files that are compared at once
   const PLOTTED = 300;
@@ -18,7 +19,9 @@
     Array.from(document.querySelectorAll("#columns input"), (box) => [box.value, { ...slm.columns[box.value], ...box.dataset, label: box.parentNode.textContent.trim() }])
   );
   const first = Array.from(document.querySelectorAll("#columns input:checked"), (box) => box.value);
+  // All that is searched, in small letters: a letter that is typed costs a look at one text for each row.
   const haystacks = slm.names.map((name, model) => `${name} ${slm.ids[model]} ${slm.search[model]}`.toLowerCase());
+  const searched = slm.model.map((model, row) => `${haystacks[model]} ${slm.quantizationWords[slm.quantization[row]].toLowerCase()}`);
   const fields = ["use", "device", "gb", "tps", "ctx", "license", "machine", "q"].filter($);
   const plot = $("scatter");
 
@@ -94,11 +97,21 @@
   }
 
   let typed = null; // letters that are typed into one field are one step of the history
+  let settling = 0; // what writes them into the address when nothing more is typed
+  function settle() {
+    clearTimeout(settling);
+    settling = 0;
+    if (address() !== (location.hash || "#")) history.replaceState(null, "", address());
+  }
   function go(changed, field = null) {
+    const same = field !== null && field === typed;
+    if (!same && settling) settle();
     Object.assign(state, { page: 1 }, changed);
-    const step = field !== null && field === typed ? "replaceState" : "pushState";
     typed = field;
-    if (address() !== (location.hash || "#")) history[step](null, "", address());
+    if (same) {
+      clearTimeout(settling);
+      settling = setTimeout(settle, SETTLED);
+    } else if (address() !== (location.hash || "#")) history.pushState(null, "", address());
     update();
   }
 
@@ -145,21 +158,26 @@
     return found;
   }
 
-  // Rows that meet everything; near misses of one condition; and how many fail only for want of a number.
+  // Rows that meet everything, in their order; near misses of one condition; and how many fail only for want of a number.
   function choose() {
     const needed = conditions();
     const words = (state.q || "").toLowerCase().split(/\s+/).filter(Boolean);
     const fit = [];
     const near = [];
     let unknown = 0;
-    for (let row = 0; row < size; row++) {
-      const text = haystacks[slm.model[row]];
-      const quantization = slm.quantizationWords[slm.quantization[row]].toLowerCase();
-      if (!words.every((word) => text.includes(word) || quantization.includes(word))) continue;
-      const missed = needed.map((one) => one.miss(row)).filter(Boolean);
-      if (!missed.length) fit.push(row);
-      else if (missed.every(([by]) => Number.isNaN(by))) unknown++;
-      else if (missed.length === 1) near.push([row, ...missed[0]]);
+    for (const row of ordered()) {
+      if (!words.every((word) => searched[row].includes(word))) continue;
+      let [missed, reasons, known] = [0, null, false];
+      for (const one of needed) {
+        const miss = one.miss(row);
+        if (!miss) continue;
+        missed++;
+        reasons = miss;
+        known ||= !Number.isNaN(miss[0]);
+      }
+      if (!missed) fit.push(row);
+      else if (!known) unknown++;
+      else if (missed === 1) near.push([row, ...reasons]);
     }
     near.sort((one, two) => one[1] - two[1] || one[0] - two[0]);
     return { needed, fit, near: near.slice(0, NEAR), unknown };
@@ -167,6 +185,12 @@
 
   // Numbers that depend on machine and engine are in one order within one machine and engine only.
   const local = () => columns.get(state.sort.replace("-", ""))?.local === "1";
+  const orders = new Map(); // all rows as they were ordered before: only what is new is sorted
+  function ordered() {
+    const wanted = `${state.sort} ${scale()}`;
+    if (!orders.has(wanted)) orders.set(wanted, order(Array.from(slm.model, (_, row) => row)));
+    return orders.get(wanted);
+  }
   function order(rows) {
     const key = state.sort.replace("-", "");
     const sign = state.sort.startsWith("-") ? -1 : 1;
@@ -207,56 +231,119 @@
   const rowOf = new Map(); // of all files that can be compared
   for (let row = size - 1; row >= 0; row--) if (slm.pairs[row]) rowOf.set(keyOf(row), row);
 
-  function dots(row) {
+  // A row is made once and then written anew: only texts and attributes that change are touched. What a row of the page
+  // itself shows at first stands as it is until something else has to stand there.
+  const drawing = () => {
+    const [chance, whisker, dot] = [make("line", { class: "chance", y1: 1, y2: 19 }), make("line", { class: "whisker", y1: 10, y2: 10 }), make("circle", { class: "dot", cy: 10, r: 5 })];
+    return make("svg", { class: "plot dots", role: "img", height: 20, width: "100%" }, make("title"), chance, whisker, dot);
+  };
+  const texted = (tag, attributes) => make(tag, attributes, document.createTextNode(""));
+  function pattern(cols) {
+    const cells = cols.map((key) => {
+      const column = columns.get(key);
+      const value = column.form === "text" ? texted("span", { class: "clip" }) : document.createTextNode("\u00a0");
+      return make("td", { role: "cell", class: column.form === "text" ? "words" : "num" }, make("span", { class: "key" }, `${column.label} `), value, texted("small"));
+    });
+    return make("tr", { role: "row" },
+      make("th", { role: "rowheader", scope: "row", class: "file" },
+        make("label", { class: "pick", title: "Compare" }, make("input", { type: "checkbox" })),
+        make("span", { class: "name" }, texted("a"), document.createTextNode(" "), texted("code")),
+        make("small", {}, texted("b", { class: "warn" }), document.createTextNode(""))),
+      make("td", { role: "cell", class: "num score" }, texted("b"), texted("small")),
+      make("td", { role: "cell", class: "track" }, drawing(), texted("small")),
+      ...cells);
+  }
+  let shape = { cols: null };
+  function shaped() {
+    if (shape.cols !== state.cols.join()) shape = { cols: state.cols.join(), node: pattern(state.cols) };
+    return shape;
+  }
+
+  const put = (node, text) => { if (node.data !== text) node.data = text; };
+  const set = (node, name, value) => { if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value); };
+  const show = (node, visible) => { if (node.hasAttribute("hidden") === visible) node.toggleAttribute("hidden", !visible); };
+  const note = (node, text) => {
+    put(node.firstChild, text);
+    set(node, "title", text);
+    show(node, Boolean(text));
+  };
+
+  function newLine() {
+    const node = shaped().node.cloneNode(true);
+    const [file, score, track, ...cells] = node.children;
+    const [label, name, about] = file.children;
+    return { node, shape, label, box: label.firstChild, link: name.firstChild, code: name.lastChild, about, score, svg: track.firstChild, basis: track.lastChild, cells };
+  }
+
+  function write(to, row) {
+    const wanted = `${row} ${scale()}`;
+    if (to.wrote === wanted) return;
+    to.wrote = wanted;
+    const found = scores();
+    const measured = found.score[row] !== null;
+    const [score, interval] = measured ? points(found.score[row], found.low[row], found.high[row]) : [MISSING, ""];
+    pickable(to.label, to.box, row);
+    set(to.link, "href", `models/${encodeURIComponent(slm.ids[slm.model[row]])}.html`);
+    put(to.link.firstChild, slm.names[slm.model[row]]);
+    put(to.code.firstChild, quantizationOf(row));
+    const counted = plain(columns.get("params"), row);
+    const said = [counted && parameters(counted), plain(columns.get("license"), row), slm.server[row] && "server, weights not verified"].filter(Boolean).join(" · ");
+    const quick = found.quickWords[found.quick[row]];
+    put(to.about.firstChild.firstChild, quick);
+    show(to.about.firstChild, Boolean(quick));
+    put(to.about.lastChild, (quick && said ? " · " : "") + said);
+    set(to.about, "title", said);
+    put(to.score.firstChild.firstChild, score);
+    note(to.score.lastChild, interval);
+    show(to.svg, measured);
+    if (measured) dots(to.svg, row);
+    note(to.basis, found.notesWords[found.notes[row]]);
+    state.cols.forEach((key, place) => {
+      const column = columns.get(key);
+      const text = written(column, plain(column, row));
+      const [, value, small] = to.cells[place].childNodes;
+      put(value.firstChild || value, text);
+      if (value.firstChild) set(value, "title", text);
+      note(small, noteOf(column, row));
+    });
+  }
+
+  function dots(svg, row) {
     const found = scores();
     const at = (name) => (found[name][row] === null ? null : found[name][row] / 10);
     const [score, low, high, chance] = [at("score"), at("low"), at("high"), at("chance")];
     const [text, between] = points(found.score[row], found.low[row], found.high[row]);
     const known = between ? `95 % interval ${between.replace("–", " to ")}` : "interval not known";
-    const told = `${text} of 100, ${known}${chance === null ? "" : `, chance ${chance}`}`;
-    const quick = found.quickWords[found.quick[row]] ? " quick" : "";
-    const svg = make("svg", { class: `plot dots${quick}`, role: "img", height: 20, width: "100%" }, make("title", {}, told));
-    if (chance !== null) svg.append(make("line", { class: "chance", x1: `${chance}%`, x2: `${chance}%`, y1: 1, y2: 19 }));
-    if (low !== null) svg.append(make("line", { class: "whisker", x1: `${low}%`, x2: `${high}%`, y1: 10, y2: 10 }));
-    svg.append(make("circle", { class: "dot", cx: `${score}%`, cy: 10, r: 5 }));
-    return svg;
-  }
-
-  function line(row) {
-    const found = scores();
-    const measured = found.score[row] !== null;
-    const [score, interval] = measured ? points(found.score[row], found.low[row], found.high[row]) : [MISSING, ""];
-    const counted = plain(columns.get("params"), row);
-    const about = [counted && parameters(counted), plain(columns.get("license"), row), slm.server[row] && "server, weights not verified"];
-    const quick = found.quickWords[found.quick[row]];
-    const said = about.filter(Boolean).join(" · ");
-    const cells = state.cols.map((key) => {
-      const column = columns.get(key);
-      const text = written(column, plain(column, row));
-      const shown = column.form === "text" ? make("span", { class: "clip", title: text }, text) : text;
-      const told = [make("span", { class: "key" }, `${column.label} `), shown, small(noteOf(column, row))];
-      return make("td", { role: "cell", class: column.form === "text" ? "words" : "num" }, ...told);
-    });
-    return make("tr", { role: "row" },
-      make("th", { role: "rowheader", scope: "row", class: "file" },
-        slm.pairs[row] && rowOf.size > 1 ? picker(row) : "",
-        make("span", { class: "name" }, link(row), " ", make("code", {}, quantizationOf(row))),
-        make("small", { title: said }, quick ? make("b", { class: "warn" }, quick) : "", quick && said ? " · " : "", said)),
-      make("td", { role: "cell", class: "num score" }, make("b", {}, score), small(interval)),
-      make("td", { role: "cell", class: "track" }, measured ? dots(row) : "", small(found.notesWords[found.notes[row]])),
-      ...cells);
+    const [title, line, whisker, dot] = svg.children;
+    const words = `${text} of 100, ${known}${chance === null ? "" : `, chance ${chance}`}`;
+    if (title.textContent !== words) title.textContent = words;
+    svg.classList.toggle("quick", Boolean(found.quickWords[found.quick[row]]));
+    show(line, chance !== null);
+    if (chance !== null) for (const end of ["x1", "x2"]) set(line, end, `${chance}%`);
+    show(whisker, low !== null);
+    if (low !== null) {
+      set(whisker, "x1", `${low}%`);
+      set(whisker, "x2", `${high}%`);
+    }
+    set(dot, "cx", `${score}%`);
   }
 
   // -- files to compare ----------------------------------------------------------------------------------------------
-  function picker(row) {
-    const box = make("input", { type: "checkbox", value: keyOf(row), "aria-label": `Compare ${nameOf(row)}` });
+  function pickable(label, box, row) {
+    const can = Boolean(slm.pairs[row]) && rowOf.size > 1;
+    show(label, can);
+    if (!can) return;
+    box.value = keyOf(row);
+    set(box, "aria-label", `Compare ${nameOf(row)}`);
     box.checked = state.pick.includes(box.value);
     box.disabled = state.pick.length >= MOST && !box.checked;
-    return make("label", { class: "pick", title: "Compare" }, box);
   }
 
   // Boxes keep their focus: nothing is made anew but the line below the table.
+  let pickedBefore = "";
   function picked() {
+    if (state.pick.join() === pickedBefore) return;
+    pickedBefore = state.pick.join();
     const full = state.pick.length >= MOST;
     for (const box of document.querySelectorAll(".pick input")) {
       box.checked = state.pick.includes(box.value);
@@ -284,83 +371,115 @@
     picked();
   }
 
-  let drawn = "";
+  let headed = "";
   function heads() {
-    const wanted = [state.sort, ...state.cols].join();
-    if (wanted === drawn) return;
-    drawn = wanted;
     const row = document.querySelector("table.files thead tr");
-    const [file, score, track] = row.children;
-    const asLink = (anchor, label) => make("a", { href: `methodology.html#${anchor}` }, label);
-    row.replaceChildren(file, score, track, ...state.cols.map((key) => {
-      const column = columns.get(key);
-      const kind = column.form === "text" ? "words" : "num";
-      return make("th", { role: "columnheader", scope: "col", class: kind, "data-key": key }, asLink(column.anchor, column.label));
-    }));
+    if (headed !== state.cols.join()) {
+      headed = state.cols.join();
+      const [file, score, track] = row.children;
+      row.replaceChildren(file, score, track, ...state.cols.map((key) => {
+        const column = columns.get(key);
+        const words = column.form === "text";
+        const link = make("a", { href: `methodology.html#${column.anchor}` }, column.label);
+        return make("th", { role: "columnheader", scope: "col", class: words ? "words" : "num", "data-key": key }, link);
+      }));
+      for (const head of row.querySelectorAll("[data-key]")) if (!head.querySelector("button")) sortable(head);
+    }
     for (const head of row.querySelectorAll("[data-key]")) {
-      const key = head.dataset.key;
-      const mine = state.sort.replace("-", "") === key;
-      const column = columns.get(key);
-      const falling = (column ? column.rising !== "1" && !(column.form === "text" && key !== "bits") : key === "score") !== state.sort.startsWith("-");
-      const told = head.querySelector("a.why") || head.querySelector("a");
-      const label = head.dataset.label || told.textContent;
-      head.dataset.label = label;
-      const button = make("button", { type: "button" }, label, make("span", { "aria-hidden": "true" }, mine ? (falling ? " ↓" : " ↑") : ""));
-      button.addEventListener("click", () => {
-        go({ sort: mine && !state.sort.startsWith("-") ? `-${key}` : key });
-        document.querySelector(`table.files thead [data-key="${key}"] button`)?.focus();
-      });
-      const why = make("a", { class: "why", href: told.getAttribute("href"), "aria-label": `What “${label}” means` }, "?");
-      head.replaceChildren(button, why);
-      head.removeAttribute("aria-sort");
-      if (mine) head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+      const mine = state.sort.replace("-", "") === head.dataset.key;
+      const falls = falling(head.dataset.key);
+      put(head.firstChild.lastChild.firstChild, mine ? (falls ? " ↓" : " ↑") : "");
+      if (mine) set(head, "aria-sort", falls ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
     }
   }
+  function falling(key) {
+    const column = columns.get(key);
+    const usual = column ? column.rising !== "1" && !(column.form === "text" && key !== "bits") : key === "score";
+    return usual !== state.sort.startsWith("-");
+  }
+  function sortable(head) {
+    const [key, link] = [head.dataset.key, head.querySelector("a")];
+    const label = link.textContent;
+    const button = make("button", { type: "button" }, label, texted("span", { "aria-hidden": "true" }));
+    button.addEventListener("click", () => go({ sort: state.sort === key ? `-${key}` : key }));
+    head.replaceChildren(button, make("a", { class: "why", href: link.getAttribute("href"), "aria-label": `What “${label}” means` }, "?"));
+  }
 
-  // What can be seen is made at once, and the rest some rows a picture: whoever types does not wait for fifty rows. Rows
-  // from before stand until theirs is made, so that nothing jumps.
-  let drawing = 0;
-  function table(rows) {
-    const turn = ++drawing;
-    const body = document.querySelector("table.files tbody");
+  // What can be seen is written at once, and the rest behind the picture: whoever types does not wait for fifty rows.
+  // Rows from before stand until theirs is written, so that nothing jumps.
+  const body = document.querySelector("table.files tbody");
+  let served = 0; // the next row of the page itself, which has them in the order of the data
+  let lines = Array.from(body.children, (node) => node.classList.contains("group") ? { node, told: node.textContent } : { node, served: served++ });
+  const spare = [];
+
+  function groupLine(text) {
+    return { told: text, node: make("tr", { role: "row", class: "group" }, make("th", { role: "columnheader", scope: "rowgroup", colspan: 3 + state.cols.length }, text)) };
+  }
+  function stands(line, row) {
+    if (line.served !== row || scale() || headed !== first.join()) return false;
+    if (rowOf.size > 1 && !line.label) {
+      line.box = make("input", { type: "checkbox" });
+      line.label = make("label", { class: "pick", title: "Compare" }, line.box);
+      pickable(line.label, line.box, row);
+      line.node.firstElementChild.prepend(line.label);
+    }
+    return true;
+  }
+  function lay(place, { row, text }) {
+    const there = lines[place];
+    if (text !== undefined ? there?.told === text : there && stands(there, row)) return;
+    if (text === undefined && there?.shape && there.shape === shaped()) return write(there, row);
+    let line = text === undefined ? null : groupLine(text);
+    while (!line && spare.length) {
+      const kept = spare.pop();
+      if (kept.shape === shaped()) line = Object.assign(kept, { wrote: "" });
+    }
+    line ||= newLine();
+    if (text === undefined) write(line, row);
+    if (!there) body.append(line.node);
+    else {
+      there.node.replaceWith(line.node);
+      if (there.shape) spare.push(there);
+    }
+    lines[place] = line;
+  }
+
+  let turn = 0;
+  const afterPicture = (work) => requestAnimationFrame(() => setTimeout(work));
+  function table(rows, afterwards) {
+    const mine = ++turn;
     const from = (state.page - 1) * PAGE;
     const planned = [];
-    let last = state.page === 1 ? 0 : null;
+    let last = null;
     const { group, groups } = scores();
+    const byScore = state.sort.endsWith("score");
     for (const row of rows.slice(from, from + PAGE)) {
-      const now = state.sort.endsWith("score") ? group[row] : local() ? slm.place[row] + 1 : 0;
-      if (now !== last && (last !== null || now)) {
-        const told = local() ? `Measured on ${slm.places[slm.place[row]]}` : now < groups.length - 1 ? `Not comparable with other groups: ${groups[now]}` : "No score measured";
-        if (!local() || slm.places.length > 1) {
-          planned.push(() => make("tr", { role: "row", class: "group" }, make("th", { role: "columnheader", scope: "rowgroup", colspan: 3 + state.cols.length }, told)));
-        }
+      const now = byScore ? group[row] : local() ? slm.place[row] : 0;
+      if (now !== last && (byScore ? groups.length > 2 || now === groups.length - 1 : local() && slm.places.length > 1)) {
+        planned.push({ text: !byScore ? `Measured on ${slm.places[slm.place[row]]}` : groups[now] });
       }
       last = now;
-      planned.push(() => line(row));
+      planned.push({ row });
     }
-    let place = 0;
-    const some = (count) => {
-      const made = planned.slice(place, place + count).map((one) => one());
-      for (const node of made) {
-        if (place < body.children.length) body.children[place].replaceWith(node);
-        else body.append(node);
-        place++;
-      }
-      if (place === planned.length) body.removeAttribute("aria-busy");
+    const finish = () => {
+      if (mine !== turn) return;
+      for (let place = AT_ONCE; place < planned.length; place++) lay(place, planned[place]);
+      body.removeAttribute("aria-busy");
+      afterwards();
     };
-    const more = () => {
-      if (turn !== drawing || place >= planned.length) return;
-      some(AFTER);
-      requestAnimationFrame(() => setTimeout(more));
-    };
-    while (body.children.length > planned.length) body.lastElementChild.remove();
-    body.setAttribute("aria-busy", "true");
-    some(AT_ONCE);
-    requestAnimationFrame(() => setTimeout(more));
+    for (const gone of lines.splice(planned.length)) {
+      gone.node.remove();
+      if (gone.shape) spare.push(gone);
+    }
     const sheet = document.querySelector(".files-sheet");
-    sheet.hidden = !rows.length;
+    show(sheet, rows.length > 0);
     sheet.classList.toggle("many", state.cols.length > 5);
     sheet.classList.toggle("picks", rowOf.size > 1);
+    planned.slice(0, AT_ONCE).forEach((one, place) => lay(place, one));
+    body.setAttribute("aria-busy", "true");
+    if (started) afterPicture(finish);
+    else finish();
   }
 
   function pager(count) {
@@ -372,6 +491,7 @@
   }
 
   // -- in words ----------------------------------------------------------------------------------------------------
+  let chipped = "";
   function tell({ needed, fit, near, unknown }) {
     const files = (count) => `${number(count)} file${count === 1 ? "" : "s"}`;
     const some = needed.length || state.q;
@@ -379,6 +499,11 @@
     if (fit.length > 1 && state.sort === "score") text += ", best first by the lower end of the 95 % interval";
     if (unknown) text += `. ${files(unknown)} left out: a number that you ask for was not measured`;
     $("found").textContent = `${text}.`;
+    $("near").hidden = fit.length > 0 || !near.length;
+    if (!$("near").hidden) $("near").querySelector("ul").replaceChildren(...near.map(([row, , why]) => make("li", {}, link(row), " ", make("code", {}, quantizationOf(row)), ` ${why}`)));
+    const wanted = JSON.stringify([needed.map((one) => one.chip), Boolean(state.q)]);
+    if (wanted === chipped) return;
+    chipped = wanted;
     $("chips").replaceChildren(...needed.map(({ chip, key }) => {
       const button = make("button", { type: "button", class: "chip" }, chip, make("span", { "aria-hidden": "true" }, " ×"));
       button.setAttribute("aria-label", `Remove: ${chip}`);
@@ -390,8 +515,6 @@
       button.addEventListener("click", () => clear(fields));
       $("chips").append(button);
     }
-    $("near").hidden = fit.length > 0 || !near.length;
-    $("near").querySelector("ul").replaceChildren(...near.map(([row, , why]) => make("li", {}, link(row), " ", make("code", {}, quantizationOf(row)), ` ${why}`)));
   }
 
   function clear(keys) {
@@ -414,7 +537,7 @@
     const told = plot.querySelector("p");
     const frame = plot.querySelector("div");
     if (drawn.length < 2) {
-      told.textContent = "Fewer than two of these files have both a score and a speed of one machine and engine.";
+      told.textContent = "There is nothing to plot: fewer than two of these files have both a score and a speed from one machine and engine.";
       return frame.replaceChildren();
     }
     const speeds = drawn.map((row) => Number(plain(tps, row)));
@@ -468,26 +591,28 @@
     document.head.append(script);
   }
 
+  let started = false;
   function update() {
     if (!scores()) return load(scale());
     const found = choose();
-    order(found.fit);
     state.page = Math.min(state.page, Math.max(1, Math.ceil(found.fit.length / PAGE)));
     const title = option("use").textContent;
     $("of").textContent = title;
     heads();
-    table(found.fit);
-    pager(found.fit.length);
-    picked();
     tell(found);
-    if (plot.open) scatter(around(), new Set(found.fit));
+    picked();
+    table(found.fit, () => {
+      pager(found.fit.length);
+      if (plot.open) scatter(around(), new Set(found.fit));
+    });
+    started = true;
   }
 
   // What only memory and speed stand against is worth seeing, too.
   function around() {
     const kept = state;
     state = { ...state, device: "", gb: "", tps: "", sort: "score" };
-    const rows = order(choose().fit);
+    const rows = choose().fit;
     state = kept;
     return rows;
   }
@@ -496,7 +621,7 @@
     if (fields.includes(target.id)) go({ [target.id]: target.value.trim() }, target.tagName === "INPUT" ? target.id : null);
   });
   $("columns").addEventListener("change", () => go({ page: state.page, cols: Array.from(document.querySelectorAll("#columns input:checked"), (box) => box.value) }));
-  document.querySelector("table.files tbody").addEventListener("change", ({ target }) => {
+  body.addEventListener("change", ({ target }) => {
     pick(target.checked ? [...state.pick, target.value] : state.pick.filter((key) => key !== target.value));
   });
   plot.addEventListener("toggle", () => {
@@ -508,7 +633,10 @@
     if (plot.open && innerWidth !== width) update();
     width = innerWidth;
   });
+  addEventListener("pagehide", () => settling && settle());
   addEventListener("popstate", () => {
+    clearTimeout(settling);
+    settling = 0;
     typed = null;
     read();
     update();

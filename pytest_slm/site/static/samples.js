@@ -155,7 +155,7 @@
   }
   function article(rows, names, link) {
     const row = rows[0];
-    const head = el("h3", {}, el("a", { href: link }, row.id));
+    const head = el("h3", {}, el("a", { href: link, class: "code" }, row.id));
     const expected = row.expected && !row.choices ? block("expected", row.expected) : [];
     let inside = [
       ...question(row), ...choices(rows, names), ...expected,

@@ -17,7 +17,7 @@ from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
 from pytest_slm.load.rows import read_rows
 from pytest_slm.site.names import page_name
-from pytest_slm.site.views import words
+from pytest_slm.site.titles.wording import variant_title, words
 
 EXAMPLES = 2
 TIMED: Mapping[str, str] = {
@@ -76,6 +76,13 @@ def task_title(suite: str, task: str) -> str:
     definition = definitions().get(suite)
     declared = definition.tasks.get(task) if definition else None
     return declared.title if declared and declared.title else words(task)
+
+
+def item_title(suite: str, task: str, variant: str) -> str:
+    """What people call an item: its suite, its task and its variant."""
+    definition = definitions().get(suite)
+    named = definition.suite.facts.title if definition else suite
+    return " · ".join(filter(None, (words(named), task_title(suite, task), variant_title(variant))))
 
 
 def use_case_title(name: str) -> str:

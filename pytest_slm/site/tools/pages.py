@@ -12,8 +12,8 @@ from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.site.render import linked_page, static
 from pytest_slm.site.titles.definitions import definitions
+from pytest_slm.site.titles.wording import words
 from pytest_slm.site.tools.prices import price_table
-from pytest_slm.site.views import words
 
 TOOLS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("memory", "Memory calculator", "Weights, KV cache and buffers at the context that you need.", ("gguf",)),

@@ -9,6 +9,25 @@ from pytest_slm.site.build import build_site
 NAMES = """() => Array.from(document.querySelectorAll('table.files tbody tr:not(.group)'),
   (row) => `${row.querySelector('.name a').textContent} ${row.querySelector('code').textContent}`)"""
 TEXT = "() => Array.from(document.querySelectorAll('table.files tbody tr'), (row) => row.textContent.replace(/\\s+/g, ' ').trim())"  # noqa: E501
+TOUCHED = """(act) => {
+  // How many rows of the table are written before the browser can show a picture.
+  const body = document.querySelector("table.files tbody");
+  const seen = new MutationObserver(() => {});
+  seen.observe(body, { childList: true, characterData: true, attributes: true, subtree: true });
+  if (act === "sort") document.querySelector("thead [data-key=name] button").click();
+  else {
+    document.getElementById("q").value = act;
+    document.getElementById("q").dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  const rows = new Set();
+  for (const record of seen.takeRecords()) {
+    for (const node of [record.target, ...record.addedNodes, ...record.removedNodes]) {
+      const row = (node.nodeType === 1 ? node : node.parentElement)?.closest("tr");
+      if (row) rows.add(row);
+    }
+  }
+  return rows.size;
+}"""
 ADDED = "() => document.querySelector('table.files tbody').innerHTML"
 
 
@@ -44,9 +63,13 @@ def names(page):
 def test_the_script_writes_what_the_page_has_without_it(show, site):
     with show(site, scripts=False) as seen:
         plain = seen.page.evaluate(TEXT)
-        assert len(plain) == 8
+        assert len(plain) == 9
         assert not seen.page.locator("#chooser").is_visible()
     with show(site) as seen:
+        # What the page has is left as it is until other rows stand there: here they have stood and come back.
+        seen.page.fill("#q", "nothing has this name")
+        assert names(seen.page) == []
+        seen.page.fill("#q", "")
         assert len(names(seen.page)) == 6
         assert seen.page.evaluate(TEXT) == plain
         assert seen.page.locator("#chooser").is_visible()
@@ -179,6 +202,21 @@ def test_fifty_rows_a_page(show, registry_file, factory, tmp_path):
         assert page.evaluate("location.hash") == "#page=2"
         page.go_back()
         assert names(page) == first
+        # Whoever sorts or types waits for what can be seen only, and rows are written anew rather than made anew.
+        page.evaluate("window.row = document.querySelectorAll('table.files tbody tr:not(.group)')[0]")
+        assert 5 < page.evaluate(TOUCHED, "sort") <= 14
+        assert names(page) == [f"{name} Q8_0" for name in sorted(f"Model {n}" for n in range(55))[:50]]
+        assert page.evaluate("window.row === document.querySelectorAll('table.files tbody tr:not(.group)')[0]")
+        # What stands there already is not touched at all.
+        assert page.evaluate(TOUCHED, "model") == 0
+        # Letters are one step of the history, and in the address when nothing more is typed.
+        page.fill("#q", "")
+        page.click("thead [data-key=score] button")
+        page.evaluate("window.before = history.length")
+        page.focus("#q")
+        page.keyboard.type("model 7")
+        page.wait_for_function("() => location.hash === '#q=model+7'")
+        assert page.evaluate("history.length - window.before") == 1
     with show(tmp_path / "site" / "index.html", scripts=False) as seen:
         seen.page.click("#pages a[aria-label='Page 2']")
         assert names(seen.page) == second

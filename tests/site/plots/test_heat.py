@@ -39,7 +39,7 @@ def run(factory):
 def test_every_task_has_a_row_and_every_length_a_column(run):
     tasks, depths = heat_maps(run)
     assert [(label, short) for _, label, short in tasks.columns] == [("1\u202f024", "1k"), ("4\u202f096", "4k")]
-    assert [row.name for row in tasks.rows] == ["long, mean of 2 tasks", "niah", "vt"]
+    assert [row.name for row in tasks.rows] == ["Long, mean of 2 tasks", "Needle in a haystack", "Vt"]
     assert [row.last for row in tasks.rows] == ["below 1\u202f024", "1\u202f024", "below 1\u202f024"]
     assert [row.name for row in depths.rows] == ["0\u00a0%", "100\u00a0%"]
     assert depths.last == ""

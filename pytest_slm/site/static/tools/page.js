@@ -30,7 +30,6 @@ const slmPage = (() => {
 
   function start(compute) {
     at("form").hidden = false;
-    at("form").addEventListener("submit", event => event.preventDefault());
     at("form").addEventListener("input", compute);
     compute();
   }
