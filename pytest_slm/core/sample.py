@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -11,6 +13,8 @@ from pytest_slm.core.record import Record, RecordError
 Ending = Literal["whole", "cut", "censored"]
 """How much there is of an answer: all, what its greatest length has left of it, or nothing, because the model was still
 thinking then."""
+LONGEST_CLUSTER = 80
+"""Characters of a name of a cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,16 @@ class Sample(Record):
         """All groups that it counts in."""
         own = self.metadata.get("group")
         return self.groups if own is None or str(own) in self.groups else (str(own), *self.groups)
+
+
+def cluster_id(cluster: str | None) -> str | None:
+    """The cluster as files name it: itself where it is a name, without white space, else 16 digits of its SHA-256.
+
+    Some tasks know what their samples share by its text alone, and that may be somebody's.
+    """
+    if cluster is None or (len(cluster) <= LONGEST_CLUSTER and not re.search(r"\s", cluster)):
+        return cluster
+    return hashlib.sha256(cluster.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Aside, Ask, Likelihoods, LogLikelihood, RollingLikelihood, Together
-from pytest_slm.core.sample import Ending
+from pytest_slm.core.sample import Ending, cluster_id
 from pytest_slm.core.types import Generation, Message, Request, Sample, Verdict
 from pytest_slm.kinds.context import sha256
 
@@ -106,7 +106,7 @@ def sample_record(
         n_output=_sum([text.n_output for text in texts]),
         n_reasoning=_sum([text.n_reasoning for text in texts]),
         finish=texts[-1].finish if texts else None,
-        cluster=sample.cluster,
+        cluster=cluster_id(sample.cluster),
         groups=sample.parts,
         metadata={**sample.metadata, **verdict.details},
         request=_terms(asked[0][0]) if asked else {},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_slm.core.record import jsonable
+from pytest_slm.core.sample import cluster_id
 from pytest_slm.errors import ReportError
 from pytest_slm.registry.store import REPORT_NAME, find_reports, read_samples, to_text, write_text
 
@@ -62,10 +63,12 @@ def share(reports: Path, output: Path) -> Shared:
 
 def _bare(line: Mapping[str, Any], path: str) -> dict[str, Any]:
     bare = {key: line[key] for key in KEPT if key in line and line[key] is not None and line[key] != USUAL.get(key)}
-    if any(len(str(bare.get(key, ""))) > LONGEST_ID for key in ("doc_id", "cluster")):
+    if len(str(bare.get("doc_id", ""))) > LONGEST_ID:
         raise ReportError(
-            f"{path}: {line.get('task')}: a question or a cluster is called by a text of more than {LONGEST_ID} "
-            "characters; give the rows of this task short ids, or leave the run out",
+            f"{path}: {line.get('task')}: a question is called by a text of more than {LONGEST_ID} characters; give "
+            "the rows of this task short ids, or leave the run out",
             slug="report-text",
         )
+    if "cluster" in bare:
+        bare["cluster"] = cluster_id(str(bare["cluster"]))
     return {"score": None, **bare}

@@ -51,6 +51,19 @@ def test_no_text_is_left_and_every_number_is(tmp_path, reports):
     assert '"questions"' in json.dumps(of_copies)  # which are made of the lines
 
 
+def test_what_a_cluster_is_called_by_is_no_text_either(tmp_path, reports):
+    for path in reports.rglob("samples/*.jsonl"):
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for place, line in enumerate(lines):
+            line["cluster"] = f"{SECRET} number {place // 2}"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    assert len(share(reports, tmp_path / "shared").copied) == 1
+    assert SECRET not in text_of(tmp_path / "shared")
+    for name in ("reports", "shared"):
+        build_folder(tmp_path / name, tmp_path / f"registry of {name}", now=NOW)
+    assert numbers(tmp_path / "registry of shared") == numbers(tmp_path / "registry of reports")
+
+
 def test_what_is_copied_is_copied_the_same_again(tmp_path, reports):
     share(reports, tmp_path / "once")
     share(tmp_path / "once", tmp_path / "twice")

@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pytest_slm.core.sample import cluster_id
 from pytest_slm.core.types import Result
 from pytest_slm.errors import BackendError, ReportError
 from pytest_slm.run.records import SampleRecord
@@ -129,3 +132,14 @@ def test_the_journal_has_a_line_for_each_result(run, lines, result):
 def test_a_journal_without_its_folder_is_an_error_that_names_it(run, result):
     with pytest.raises(ReportError, match=r"results\.jsonl"):
         run().journal(result())
+
+
+@given(st.text(), st.text())
+def test_clusters_are_named_without_texts_and_stay_apart(one, other):
+    """What samples share may be a passage, which is somebody's."""
+    names = [cluster_id(one), cluster_id(other)]
+    assert (names[0] == names[1]) == (one == other)
+    assert all(len(name) <= 80 and not any(map(str.isspace, name)) for name in names)
+    assert [*map(cluster_id, names)] == names  # a copy of a copy
+    assert cluster_id("wikihow~57976") == "wikihow~57976"
+    assert cluster_id(None) is None
