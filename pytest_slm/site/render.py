@@ -15,39 +15,14 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from jinja2 import nodes
-from jinja2.compiler import CodeGenerator, Frame
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from pytest_slm import __version__
 from pytest_slm.site import numbers
 from pytest_slm.site.titles.wording import coded
 
+NOTHING = "'none'"
 _GUIDES = contextvars.ContextVar("guides", default="")
-_ESCAPED = re.compile("[&<>\"']").search
-
-
-def shown(value: Any) -> str:
-    """A value in a page, escaped. Most texts have nothing to escape, and stay as they are."""
-    if type(value) is str:
-        return value if _ESCAPED(value) is None else escape(value)
-    return str(value) if type(value) in (int, float) else escape(value)
-
-
-class _Generator(CodeGenerator):
-    """Escapes what templates print by ``shown``: a page has thousands of values, and ``escape`` makes an object of each
-    that what is only printed does not need."""
-
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
-        if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:
-            super()._output_child_pre(node, frame, finalize)
-        else:
-            self.write("environment.shown(")
-
-
-class _Environment(jinja2.Environment):
-    code_generator_class = _Generator
-    shown = staticmethod(shown)
 
 
 @contextlib.contextmanager
@@ -65,13 +40,10 @@ def guides() -> str:
     return _GUIDES.get()
 
 
-NOTHING = "'none'"
-
-
 @functools.cache
 def environment() -> jinja2.Environment:
     """The jinja environment of all pages."""
-    made = _Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("pytest_slm.site"),
         autoescape=True,
         auto_reload=False,

@@ -1,21 +1,9 @@
 """What templates print is escaped, whatever kind of value it is."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from markupsafe import Markup, escape
+from markupsafe import escape
 
-from pytest_slm.site.render import environment, shown
-
-
-@given(st.text() | st.integers() | st.floats() | st.booleans() | st.none() | st.lists(st.text(), max_size=2))
-def test_a_value_is_shown_as_markupsafe_shows_it(value):
-    assert str(shown(value)) == str(escape(value))
-
-
-def test_markup_of_ours_stays_and_a_text_of_others_does_not():
-    assert shown(Markup("<b>")) == "<b>"
-    assert shown("<b>") == "&lt;b&gt;"
+from pytest_slm.site.render import environment
 
 
 class Odd(str):

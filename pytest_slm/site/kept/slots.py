@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from markupsafe import escape
+
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.site.kept.keeping import Kept
 from pytest_slm.site.names import MOST_BYTES
-from pytest_slm.site.render import shown
 from pytest_slm.site.views import place_text
 
 _BEFORE = b"<small>"
@@ -77,4 +78,4 @@ def moved(model: str, one: Kept, page: bytes, places: Mapping[Key, str]) -> Move
 
 
 def _bytes(text: str) -> bytes:
-    return str(shown(text)).encode("utf-8", "backslashreplace")
+    return str(escape(text)).encode("utf-8", "backslashreplace")
