@@ -43,7 +43,8 @@ def imports_kept(at_end: Callable[[], Mapping[str, ModuleType]]) -> Iterator[Non
         there = at_end()
         for name in there.keys() - sys.modules.keys():
             place = getattr(there[name], "__file__", None) or ""
-            if place.startswith(INSTALLED) and not name.startswith("pytest_slm."):
+            # A module of tests has no package, and may be any folder's: the suites are installed beside us.
+            if place.startswith(INSTALLED) and not name.startswith(("pytest_slm.", "test_")):
                 sys.modules[name] = there[name]
 
 

@@ -158,12 +158,15 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def show(chromium: Any) -> Callable[..., Any]:
     """Opens a file as a page and notes console messages, errors and every request that is no file. A tab that is no
-    longer needed shows the next one: a new one is a process of its own, which takes longer than most pages."""
+    longer needed shows the next one: a new one is a process of its own, which takes longer than most pages. ``fresh``
+    has a tab of its own, without a history, which ends at 50 pages."""
     tabs: dict[bool, list[Any]] = {True: [], False: []}
 
     @contextmanager
-    def opened(path: Path, *, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Iterator[Seen]:
-        free = tabs[scripts]
+    def opened(
+        path: Path, *, width: int = 1280, scheme: str = "light", scripts: bool = True, fresh: bool = False
+    ) -> Iterator[Seen]:
+        free = [] if fresh else tabs[scripts]
         page = free.pop() if free else chromium.new_context(java_script_enabled=scripts).new_page()
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
@@ -181,6 +184,8 @@ def show(chromium: Any) -> Callable[..., Any]:
         yield seen
         for event, listener in listeners.items():
             page.remove_listener(event, listener)
+        if fresh:
+            page.context.close()
         free.append(page)  # not behind a failure: nobody knows in what state it is
 
     return opened

@@ -249,9 +249,9 @@ def _shape(cls: Any, data: dict[str, Any]) -> Shape:
     more = {name: value for name, value in defaults.items() if name not in data}
     calls = tuple((name, make) for name, make in makers if name not in data)
     needs = {name: _need(hints[name], type(value), builders[name]) for name, value in data.items()}
-    floats = _getter([name for name, need in needs.items() if need is _float])
-    ints = _getter([name for name, need in needs.items() if need is _int])
-    inner = tuple((name, need) for name, need in needs.items() if need not in (None, _float, _int))
+    floats = _getter([name for name, need in needs.items() if need is float])
+    ints = _getter([name for name, need in needs.items() if need is int])
+    inner = tuple((name, need) for name, need in needs.items() if need not in (None, float, int))
 
     def make(data: dict[str, Any], where: Where) -> object:
         # A sum is finite only where all of its parts are. Whatever is odd is told where each field is looked at.
@@ -291,8 +291,8 @@ def _getter(names: list[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]] | N
 
 
 def _need(kind: Any, found: type, builder: Builder) -> Any:
-    """What a value of a type needs to become that of a field: nothing (None), a look at its size (``_float``,
-    ``_int``), or what builds it."""
+    """What a value of a type needs to become that of a field: nothing (None), a look at its size (``float``, ``int``),
+    or what builds it, as a float is built of an integer."""
     arguments = typing.get_args(kind)
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         others = [one for one in arguments if one is not type(None)]
@@ -300,9 +300,9 @@ def _need(kind: Any, found: type, builder: Builder) -> Any:
             return builder
         return None if found is type(None) else _need(others[0], found, _builder(others[0]))
     if kind is Any or kind is object:
-        return _float if found is float else None if found in (str, int, bool, type(None)) else jsonable
+        return float if found is float else None if found in (str, int, bool, type(None)) else jsonable
     if kind in (float, int, str, bool) and kind is found:
-        return {float: _float, int: _int}.get(kind)
+        return kind if kind in (float, int) else None
     return builder
 
 

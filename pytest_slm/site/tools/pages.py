@@ -63,16 +63,26 @@ def _data(rows: Sequence[Row]) -> str:
     ]
     suites = [(name, words(one.suite.facts.title) or name) for name, one in sorted(definitions().items())]
     found = [_row(row) for row in rows if row.speed is not None]
+    machines = list(dict.fromkeys(one["machine"] for one in found))
+    places = {title: place for place, title in enumerate(machines)}
+    # Without its keys, and with each machine once, a row is a quarter as long.
+    table = {
+        "machines": machines,
+        "columns": [*found[0]] if found else [],
+        "rows": [[*{**one, "machine": places[one["machine"]]}.values()] for one in found],
+    }
     prices = [{**one.to_json(), "told": one.told} for one in price_table()]
-    return _script("slmTools", {"devices": devices, "prices": prices, "suites": suites, "rows": found})
+    return _script("slmTools", {"devices": devices, "prices": prices, "suites": suites, **table})
 
 
-def _row(row: Row) -> Mapping[str, Any]:
+def _row(row: Row) -> dict[str, Any]:
     speed = row.speed
     assert speed is not None
 
     def value(quantity: Quantity | None) -> float | None:
-        return None if quantity is None else quantity.value
+        if quantity is None:
+            return None
+        return round(quantity.value) if quantity.value > 1e5 else float(f"{quantity.value:.5g}")  # bytes, or a rate
 
     rate, cache = row.generation or row.tps, speed.memory.get("kv_cache")
     measured_at = re.match(r"\d+", cache.of) if cache else None
@@ -81,7 +91,7 @@ def _row(row: Row) -> Mapping[str, Any]:
     else:
         kv_bytes = cache.value / int(measured_at.group())
     return {
-        "title": ", ".join(filter(None, (f"{row.name} {row.quantization}", row.machine_title))),
+        "file": f"{row.name} {row.quantization}",
         "machine": row.machine_title,
         "context": row.context_length,
         "weights": value(speed.memory.get("weights")) or row.size_bytes,

@@ -155,8 +155,8 @@ def test_columns_and_the_plot_are_in_the_address(home):
     assert home.locator("#scatter circle.fits").count() == 4
     assert home.locator("#scatter circle.tight").count() == 0
     home.fill("#tps", "150")
-    assert home.locator("#scatter circle.tight").count() == 1
-    assert home.evaluate("location.hash").endswith("&plot=1")
+    home.wait_for_function("() => document.querySelectorAll('#scatter circle.tight').length === 1")
+    home.wait_for_function("() => location.hash.endsWith('&plot=1')")
     home.reload()
     assert home.locator("#scatter circle").count() == 4
 
@@ -192,7 +192,7 @@ def test_fifty_rows_a_page(show, registry_file, factory, tmp_path):
         for n in range(55)
     ]
     build_site(registry_file(runs), tmp_path / "site")
-    with show(tmp_path / "site" / "index.html") as seen:
+    with show(tmp_path / "site" / "index.html", fresh=True) as seen:
         page = seen.page
         first = names(page)
         assert len(first) == 50

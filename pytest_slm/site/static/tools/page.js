@@ -35,8 +35,12 @@ const slmPage = (() => {
   }
 
   function fillMeasured(kept) {
-    const known = slmTools.rows.filter(kept);
-    known.forEach((row, place) => at("measured").append(make("option", {value: place, text: row.title})));
+    const known = slmTools.rows.map(values => {
+      const row = Object.fromEntries(slmTools.columns.map((name, place) => [name, values[place]]));
+      return {...row, machine: slmTools.machines[row.machine]};
+    }).filter(kept);
+    known.forEach((row, place) => at("measured").append(
+      make("option", {value: place, text: [row.file, row.machine].filter(Boolean).join(", ")})));
     return () => at("measured").value === "" ? null : known[Number(at("measured").value)];
   }
 
