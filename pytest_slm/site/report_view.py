@@ -216,7 +216,7 @@ def _derived(detected: WeightsHeader | None) -> str:
     if made is None:
         return ""
     source = made.source_quantization or "a file of unknown type"
-    return f"{source} ({made.source_file}, SHA-256 {made.source_sha256[:12]}…) by {made.engine}"
+    return f"{source}, by {made.engine}"
 
 
 def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
