@@ -116,6 +116,17 @@ def test_copies_of_an_answer_bring_no_certainty(rows, times):
         assert again.interval[1] - again.interval[0] > 0
 
 
+def test_the_interval_of_copies_is_no_narrower_than_that_of_the_answers():
+    rows = [(0.9, True), (0.6, True), (0.4, True), (0.7, True), (0.5, False), (0.3, False), (0.65, False)]
+    once = make("auroc", judged(rows))
+    clusters = [str(place) for place in range(len(rows)) for _ in range(4)]
+    again = make("auroc", judged([row for row in rows for _ in range(4)], clusters))
+    alone = make("auroc", judged([row for row in rows for _ in range(4)]))
+    widths = [one.interval[1] - one.interval[0] for one in (once, again, alone)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)
+    assert widths[2] < 0.7 * widths[1]
+
+
 def test_one_cluster_has_no_interval():
     rows = [(0.9, True), (0.1, False)]
     assert make("auroc", judged(rows, ["a", "a"])).interval is None
