@@ -193,6 +193,12 @@ def test_twins_in_two_groups_are_not_taken_for_independent():
     assert metric.stderr == pytest.approx(math.sqrt(0.25 / 39))
 
 
+def test_twins_whose_scores_differ_little_move_together_all_the_same():
+    (large,) = task_metrics(task(BALANCED), twin_groups([(1, 1), (0, 0)] * 4))
+    (small,) = task_metrics(task(BALANCED), twin_groups([(0.6, 0.6), (0.5, 0.5)] * 4))
+    assert small.stderr == pytest.approx(0.1 * large.stderr)
+
+
 def test_twins_that_are_right_in_turn_are_no_certainty():
     # the variance of 20 times 0.5 is 0
     (twins,) = task_metrics(task(BALANCED), twin_groups([(1, 0), (0, 1)] * 10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -112,6 +113,21 @@ def test_every_number_of_the_check_is_told_with_its_errors() -> None:
 
 def test_a_sentence_has_as_many_features_as_they_have_names() -> None:
     assert {len(row) for row in features(sentences("One. Two more.\n- 3 items", Sources(PASSAGES)))} == {len(FEATURES)}
+
+
+def test_the_features_of_a_sentence_by_hand() -> None:
+    answer = "The Marrow Bridge was opened. However, it cost 3 crowns. I do not know."
+    rows = [dict(zip(FEATURES, row, strict=True)) for row in features(sentences(answer, Sources(PASSAGES)))]
+    assert [row["place"] for row in rows] == [0, 0.5, 1]
+    assert [(row["first"], row["last"]) for row in rows] == [(1, 0), (0, 0), (0, 1)]
+    assert [row["hedges"] for row in rows] == [0, math.log(2), 0]
+    assert all(0 <= row[name] <= 1 for row in rows for name in ("missing_share", "pairs_share", "uncovered"))
+
+
+def test_the_right_answer_of_a_sample_is_a_whole_sentence_of_its_passages() -> None:
+    passages = "passage 1: Red, white and blue\npassage 2: The bridge was opened on 4 May 1871."
+    target = {**TARGET, "passages": passages}
+    assert GROUNDED.right(Sample(id="s", input="?", target=target), None) == ("The bridge was opened on 4 May 1871.",)
 
 
 def test_the_scorer_is_known_by_its_name() -> None:
