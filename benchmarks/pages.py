@@ -14,9 +14,7 @@ import functools
 import gzip
 import http.server
 import importlib.util
-import os
 import random
-import shutil
 import statistics
 import sys
 import tempfile
@@ -27,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.arguments import checked, count, with_out
+from benchmarks.common.browser import chromium
 from benchmarks.common.outcome import recorded, spread, table
 from pytest_slm.registry import build_registry, write_registry
 from pytest_slm.site.build import build_site
@@ -171,11 +170,7 @@ def others(site: Path) -> list[str]:
 
 def measure(site: Path, options: argparse.Namespace, document: dict[str, Any]) -> None:
     """Everything, into the document."""
-    from playwright.sync_api import sync_playwright
-
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    with served(site) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    with served(site) as address, chromium() as browser:
         document["browser"] = browser.version
         for _ in range(options.turns):
             document["rounds"].append(turn(browser, address, options.throttle))
@@ -188,7 +183,6 @@ def measure(site: Path, options: argparse.Namespace, document: dict[str, Any]) -
             foreign += visit.foreign(address)
             visit.context.close()
         document["foreign"] = foreign
-        browser.close()
 
 
 def told(document: dict[str, Any]) -> str:

@@ -10,14 +10,13 @@ one with the most that was measured. Needs Chromium, playwright and Pillow.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.arguments import checked
+from benchmarks.common.browser import chromium
 from pytest_slm.core.types import MEASURED, RunReport
 from pytest_slm.registry import read_registry, read_report, read_samples
 from pytest_slm.registry.entry import RegistryEntry
@@ -69,12 +68,9 @@ def pages(folder: Path, registry: Path, reports: Path) -> Mapping[str, Path]:
 def take(found: Mapping[str, Path], out: Path) -> None:
     """The pictures, into a folder, in few colours: they are flat, and README is to be light."""
     from PIL import Image
-    from playwright.sync_api import sync_playwright
 
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     out.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         for name, page in found.items():
             width, height = SIZES[name]
             shown: Any = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
@@ -90,7 +86,6 @@ def take(found: Mapping[str, Path], out: Path) -> None:
             print(f"{path}: {width} x {height}, {size / 1e3:.0f} kB")
             if size > MOST_BYTES:
                 raise SystemExit(f"{path}: {size} bytes, and {MOST_BYTES} at most are wanted")
-        browser.close()
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.arguments import checked, count, with_out
+from benchmarks.common.browser import chromium
 from benchmarks.common.outcome import recorded, spread, table
 from benchmarks.hub import NOW, add, loopback, timed
 from benchmarks.pages import Visit, others, served
@@ -64,8 +65,6 @@ def built(guides: Path, public: Path) -> dict[str, str]:
 
 def looked_at(public: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Of the heaviest page of each folder the milliseconds until it was painted and loaded, and who was asked."""
-    from playwright.sync_api import sync_playwright
-
     names = [
         "index.html",
         *others(public),
@@ -73,9 +72,7 @@ def looked_at(public: Path, options: argparse.Namespace) -> list[dict[str, Any]]
         *(f"guides/{name}" for name in others(public / "guides")),
     ]
     found: dict[str, dict[str, Any]] = {}
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    with served(public) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    with served(public) as address, chromium() as browser:
         for _ in range(options.turns):
             for name in dict.fromkeys(names):
                 visit = Visit(browser, options.throttle)
@@ -88,7 +85,6 @@ def looked_at(public: Path, options: argparse.Namespace) -> list[dict[str, Any]]
                 one["loaded"].append(loaded)
                 one["foreign"] += visit.foreign(address)
                 visit.context.close()
-        browser.close()
     return list(found.values())
 
 

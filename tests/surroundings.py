@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pytest_slm.backends.fake import Fake
@@ -23,6 +26,33 @@ from pytest_slm.load import load_suite, load_task
 from pytest_slm.run.records import SampleRecord
 
 SUITES = Path(__file__).parents[1] / "suites"
+
+
+@pytest.fixture
+def kill_nine() -> Callable[..., None]:
+    """``kill_nine(process)``: kill -9 of a process and of all that it has started, or of one side only, with
+    ``"pytest"`` (the process itself) or ``"model"`` (its children)."""
+
+    def kill(process: subprocess.Popen[str], who: str = "both") -> None:
+        children = psutil.Process(process.pid).children(recursive=True)
+        for one in [*(children if who != "pytest" else ()), *([process] if who != "model" else ())]:
+            one.send_signal(signal.SIGKILL)
+        process.communicate()
+
+    return kill
+
+
+@pytest.fixture
+def answered() -> Callable[[Path | None], list[int]]:
+    """How many answers each whole line of a file of answers has; those that have only begun stand in lines of their
+    own."""
+
+    def count(store: Path | None) -> list[int]:
+        content = store.read_bytes() if store and store.exists() else b""
+        whole = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+        return [len(line["answers"]) for line in whole if not line["batch"].endswith("+begun")]
+
+    return count
 
 
 @pytest.fixture

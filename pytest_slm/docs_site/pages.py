@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import re
 from collections.abc import Collection, Iterator, Mapping
 from html.parser import HTMLParser
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pytest_slm.files import read_text
+from pytest_slm.site.render import environment
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 """Tags that load what they name; ``link`` does for some of its ``rel``."""
@@ -106,7 +106,7 @@ def _static(name: str) -> str:
 def _with_header(text: str, up: str, site: str) -> str:
     """One header for both sites, above the generator's own."""
     where = site if re.match(r"https?:", site) else f"{up}{site}"
-    header = _static("header.html").format(site=html.escape(where), guides=up)
+    header = environment().get_template("guides.html").render(root=where, guides=up)
     text = text.replace("</head>", f'<link rel="stylesheet" href="{up}assets/header.css"></head>', 1)
     return text.replace('<header class="md-header', f'{header}<header class="md-header', 1)
 

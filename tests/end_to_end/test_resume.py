@@ -1,12 +1,10 @@
 """kill -9 in mid-run, with a real engine: what follows ends with the report of a run that nobody killed."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 QUESTIONS = 100
@@ -72,25 +70,13 @@ def lines(path):
     return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
 
-def answered(store):
-    """How many answers each line of a store has; those that have only begun stand in lines of their own."""
-    return [len(line["answers"]) for line in lines(store) if not line["batch"].endswith("+begun")]
-
-
-def kill(process):
-    """kill -9, of pytest and of the process that holds the model."""
-    for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-        child.send_signal(signal.SIGKILL)
-    process.communicate()
-
-
 def without_times(result):
     """A result but for what may differ: how long it took, and where its answers are from."""
     return {**result, "seconds": 0, "answers": None}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, small_model, no_orphans):
+def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, small_model, kill_nine, answered, no_orphans):
     _, undisturbed, expected = finished(folder, small_model, "undisturbed")
 
     process = start(folder, small_model, "killed")
@@ -99,7 +85,7 @@ def test_after_kill_nine_the_report_is_that_of_an_undisturbed_run(folder, small_
     while time.monotonic() < deadline and not (store and answered(store)):
         store = next((folder / "killed").glob("*/*/*/answers/sums.sums.jsonl"), None)
         time.sleep(0.02)
-    kill(process)
+    kill_nine(process)
     batches = answered(store)
     assert 0 < sum(batches) < QUESTIONS, "it has to be killed in mid-run"
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from pytest_slm.cells.store import read_all
@@ -25,14 +23,6 @@ def start(pytester, reference, *arguments):
     )
 
 
-def kill(process, who):
-    """kill -9 of pytest, of the process that holds the model, or of both."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    for one in [*(children if who != "pytest" else ()), *([process] if who != "model" else ())]:
-        one.send_signal(signal.SIGKILL)
-    process.communicate()
-
-
 def comparable(folder):
     """The cells of a store but for times and what is told of the process."""
     cells, errors = read_all(folder)
@@ -46,7 +36,7 @@ def comparable(folder):
 
 @pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_what_is_killed_at_random_moments_ends_as_what_nobody_killed(pytester, suite, script, no_orphans):
+def test_what_is_killed_at_random_moments_ends_as_what_nobody_killed(pytester, suite, script, kill_nine, no_orphans):
     suite(**{f"t{number}": PAIRS for number in range(N)})
     reference = script(text="Paris", rules=[{"contains": "1?", "text": "Paris", "action": "pause"}])
     moments = random.Random(22)
@@ -61,7 +51,7 @@ def test_what_is_killed_at_random_moments_ends_as_what_nobody_killed(pytester, s
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.2))
         if process.poll() is None:
-            kill(process, who)
+            kill_nine(process, who)
         comparable(pytester.path / "cells")  # none of them is half a file
         asked.append(before)
     output, _ = start(pytester, reference, "--slm-store=cells", "--slm-resume", "--slm-reports=killed").communicate()

@@ -65,7 +65,7 @@ def _data(rows: Sequence[Row]) -> str:
     found = [_row(row) for row in rows if row.speed is not None]
     machines = list(dict.fromkeys(one["machine"] for one in found))
     places = {title: place for place, title in enumerate(machines)}
-    # Without its keys, and with each machine once, a row is a quarter as long.
+    # Without its keys, and with each machine once: pages wait for these rows.
     table = {
         "machines": machines,
         "columns": [*found[0]] if found else [],
@@ -79,10 +79,11 @@ def _row(row: Row) -> dict[str, Any]:
     speed = row.speed
     assert speed is not None
 
-    def value(quantity: Quantity | None) -> float | None:
-        if quantity is None:
-            return None
-        return round(quantity.value) if quantity.value > 1e5 else float(f"{quantity.value:.5g}")  # bytes, or a rate
+    def size(quantity: Quantity | None) -> int | None:
+        return None if quantity is None else round(quantity.value)
+
+    def speed_of(quantity: Quantity | None) -> float | None:
+        return None if quantity is None else float(f"{quantity.value:.5g}")
 
     rate, cache = row.generation or row.tps, speed.memory.get("kv_cache")
     measured_at = re.match(r"\d+", cache.of) if cache else None
@@ -94,12 +95,12 @@ def _row(row: Row) -> dict[str, Any]:
         "file": f"{row.name} {row.quantization}",
         "machine": row.machine_title,
         "context": row.context_length,
-        "weights": value(speed.memory.get("weights")) or row.size_bytes,
-        "buffers": value(speed.memory.get("compute_buffers")) or 0,
-        "besides": value(speed.memory.get("other")),
+        "weights": size(speed.memory.get("weights")) or row.size_bytes,
+        "buffers": size(speed.memory.get("compute_buffers")) or 0,
+        "besides": size(speed.memory.get("other")),
         "kv_bytes": kv_bytes,
         "kv_type": speed.kv_type,
         "tps": None if rate is None else f"{rate.value:.3g} {rate.unit}",
-        "rate": value(rate),
-        "prompt_rate": value(row.prompt_processing),
+        "rate": speed_of(rate),
+        "prompt_rate": speed_of(row.prompt_processing),
     }

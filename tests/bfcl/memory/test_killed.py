@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import platformdirs
-import psutil
 import pytest
 import yaml
 
@@ -88,17 +86,10 @@ def finished(folder, data, reports, *more):
     return output, result, samples.read_text("utf-8")
 
 
-def answered(store):
-    """How many answers stand in whole lines of a file of answers."""
-    content = store.read_bytes() if store and store.exists() else b""
-    whole = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
-    return sum(len(line["answers"]) for line in whole if not line["batch"].endswith("+begun"))
-
-
 @pytest.mark.nightly
 @pytest.mark.subprocess
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_a_memory_goes_on_with_what_it_had_when_it_was_killed(folder, no_orphans):
+def test_a_memory_goes_on_with_what_it_had_when_it_was_killed(folder, kill_nine, answered, no_orphans):
     folder, data = folder
     _, wanted, lines = finished(folder, data, "undisturbed")
     said = wanted["answers"]["asked"]
@@ -108,14 +99,12 @@ def test_a_memory_goes_on_with_what_it_had_when_it_was_killed(folder, no_orphans
     process = start(folder, data, "killed")
     deadline = time.monotonic() + 120
     store = None
-    while process.poll() is None and time.monotonic() < deadline and answered(store) < before:
+    while process.poll() is None and time.monotonic() < deadline and sum(answered(store)) < before:
         store = next((folder / "killed").glob("*/*/*/answers/*.jsonl"), None)
         time.sleep(0.01)
     assert process.poll() is None, process.communicate()[0]
-    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-        one.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert answered(store) == before, "it has to be killed while the last fact is told"
+    kill_nine(process)
+    assert sum(answered(store)) == before, "it has to be killed while the last fact is told"
 
     output, result, after = finished(folder, data, "killed", "--slm-resume")
     assert f"resumed: {before} of {said} answers" in output
