@@ -28,8 +28,8 @@ from pytest_slm.bfcl.checker import PUBLISHED, problem
 from pytest_slm.bfcl.decoding import decode
 from pytest_slm.bfcl.formats import FORMATS, PromptFormat, Texts, hinted, system_prompt
 from pytest_slm.bfcl.judging import BFCL, judge
-from pytest_slm.bfcl.prompting import Asking
-from pytest_slm.bfcl.question import Question, questions
+from pytest_slm.bfcl.prompting import PromptForm
+from pytest_slm.bfcl.question import BfclQuestion, questions
 from pytest_slm.bfcl.rows import read_rows
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.types import Generation
@@ -93,7 +93,7 @@ def official(python: Path, asked: Iterable[dict[str, Any]]) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def about(question: Question) -> dict[str, Any]:
+def about(question: BfclQuestion) -> dict[str, Any]:
     """What BFCL's checker has to know of a question."""
     return {
         "functions": list(question.functions),
@@ -130,7 +130,7 @@ def compared_cases(python: Path, cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def compared_texts(python: Path, some: Sequence[Question]) -> dict[str, Any]:
+def compared_texts(python: Path, some: Sequence[BfclQuestion]) -> dict[str, Any]:
     """Right calls in all kinds of writing: read by both, and compared by both."""
     form = PromptFormat()
     asked = [(one, text) for one in some for text in texts(one)]
@@ -147,7 +147,7 @@ def compared_texts(python: Path, some: Sequence[Question]) -> dict[str, Any]:
     return {"texts": f"{len(asked) - len(apart)} of {len(asked)} as BFCL", "texts apart": apart[:30]}
 
 
-def compared_prompts(python: Path, some: Sequence[Question]) -> dict[str, Any]:
+def compared_prompts(python: Path, some: Sequence[BfclQuestion]) -> dict[str, Any]:
     """The system prompts of every format."""
     texts = Texts.from_json(
         json.loads((suites_folder() / "function_calling/data/bfcl_prompts.json").read_text("utf-8"))
@@ -162,10 +162,10 @@ def compared_prompts(python: Path, some: Sequence[Question]) -> dict[str, Any]:
     return {"prompts": f"{same} of {len(asked)} letter by letter BFCL's"}
 
 
-def compared_run(python: Path, run: Path, by_id: dict[str, Question]) -> dict[str, Any]:
+def compared_run(python: Path, run: Path, by_id: dict[str, BfclQuestion]) -> dict[str, Any]:
     """What a model has written, by our verdicts and by BFCL's."""
     texts_file = suites_folder() / "function_calling/data/bfcl_prompts.json"
-    asking = Asking(texts=Texts.from_json(read_json(texts_file)), form=PromptFormat(), max_tokens=1, seed=0)
+    asking = PromptForm(texts=Texts.from_json(read_json(texts_file)), form=PromptFormat(), max_tokens=1, seed=0)
     lines = [json.loads(line) for path in sorted(run.rglob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
     answers = [
         (by_id[line["doc_id"]], line["response"])

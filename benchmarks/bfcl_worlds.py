@@ -27,7 +27,7 @@ from benchmarks.common.counting import OneWord
 from benchmarks.common.outcome import Progress as Steps
 from benchmarks.common.outcome import recorded, table
 from benchmarks.common.peers import Ours
-from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
+from pytest_slm.backends.protocol import Delivery, Progress, ignored, silent
 from pytest_slm.bfcl.rows import Row, docs_of, read_rows
 from pytest_slm.bfcl.worlds.asking import ToolOptions
 from pytest_slm.bfcl.worlds.checking import check
@@ -226,7 +226,7 @@ class OneByOne:
         return getattr(self._inner, name)
 
     def generate(
-        self, requests: Sequence[Request], progress: Progress = silent, finished: Finished[Generation] = ignored
+        self, requests: Sequence[Request], progress: Progress = silent, finished: Delivery[Generation] = ignored
     ) -> list[Generation]:
         """Their answers, each asked for when the one before it is there."""
         made = []

@@ -21,9 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_slm.handbook.featured import Featured, FeaturedList
+from pytest_slm.handbook.featured import FeaturedList, FeaturedModel
 from pytest_slm.handbook.pages import build_pages
-from pytest_slm.handbook.sync import Synced, sync
+from pytest_slm.handbook.sync import SyncResult, sync
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 QUANTIZATIONS = ("F16", "Q8_0", "Q4_K_M", "Q4_0")
@@ -78,8 +78,8 @@ def main() -> None:
     for name in names:
         add(hub, name)
 
-    def synced(place: Path, n: int, questions: int, day: int) -> Synced:
-        models = tuple(Featured(repo=name, tasks=("chat",)) for name in names[:n])
+    def synced(place: Path, n: int, questions: int, day: int) -> SyncResult:
+        models = tuple(FeaturedModel(repo=name, tasks=("chat",)) for name in names[:n])
         return sync(FeaturedList(models=models), place, now=NOW + timedelta(days=day), requests=questions)
 
     with tempfile.TemporaryDirectory() as name:

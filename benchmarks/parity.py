@@ -29,8 +29,8 @@ from benchmarks.common.data import weights
 from benchmarks.common.outcome import PACKAGES, Progress, recorded, table
 from benchmarks.common.peers import LmEvalHf, Ours
 from pytest_slm.answers import Keeper
-from pytest_slm.answers.store import Store, digest
-from pytest_slm.backends.protocol import GENERATE, Backend, Finished, ignored
+from pytest_slm.answers.store import AnswerStore, digest
+from pytest_slm.backends.protocol import GENERATE, Backend, Delivery, ignored
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.config import RunConfig
 from pytest_slm.core.request import LogLikelihood
@@ -82,7 +82,7 @@ def main() -> None:
         theirs = LmEvalHf(path, options.threads, options.batch)
         state = digest({"weights": weights_sha256, "versions": installed_versions(PACKAGES)})
         for key in keys:
-            theirs.lm.kept = Store(_kept(options.out, key, "theirs"), state, resume=options.resume)
+            theirs.lm.kept = AnswerStore(_kept(options.out, key, "theirs"), state, resume=options.resume)
             rows, sums, texts, theirs.lm.drafts = (found[key].pop(name) for name in ("rows", "sums", "texts", "drafts"))
             if key.startswith(PROGRAMS):
                 found[key] |= their_programs(_task(key), theirs, texts, options)
@@ -220,7 +220,7 @@ class Writer:
         return BackendInfo(name="lm-eval hf", engine_version="", n_ctx=self._lm.max_length)
 
     def generate(
-        self, requests: Sequence[Request], progress: Any = None, finished: Finished[Generation] = ignored
+        self, requests: Sequence[Request], progress: Any = None, finished: Delivery[Generation] = ignored
     ) -> list[Generation]:
         from lm_eval.api.instance import Instance
 

@@ -25,7 +25,7 @@ from benchmarks.common.outcome import recorded, spread, table
 from benchmarks.hub import NOW, add, loopback, timed
 from benchmarks.pages import Visit, others, served
 from pytest_slm.docs_site import build_docs
-from pytest_slm.handbook.featured import Featured, FeaturedList
+from pytest_slm.handbook.featured import FeaturedList, FeaturedModel
 from pytest_slm.handbook.pages import build_pages
 from pytest_slm.handbook.sync import sync
 from pytest_slm.site.build import build_site
@@ -44,7 +44,7 @@ def prepared(folder: Path, models: int) -> Path:
         add(hub, name)
     guides = folder / "docs-site"
     shutil.copytree(ROOT / "docs-site", guides)
-    listed = FeaturedList(models=tuple(Featured(repo=name, tasks=("chat",)) for name in names))
+    listed = FeaturedList(models=tuple(FeaturedModel(repo=name, tasks=("chat",)) for name in names))
     sync(listed, guides / "data", now=NOW, requests=10**6)
     hub.shutdown()
     registry = ROOT / "registry"

@@ -86,7 +86,7 @@ SLOW = (
         "test_tests",
     ),
     *(f"plugin/test_{name}" for name in ("bad_input", "extensions", "extreme_input", "gates", "kept_parts", "named")),
-    *(f"plugin/test_{name}" for name in ("new_suite", "own_code", "plan", "report", "rescore", "resume", "timing")),
+    *(f"plugin/test_{name}" for name in ("new_suite", "own_code", "plan", "report", "rescore", "resume", "stopwatch")),
     *("plugin/test_own_suite", "plugin/test_settings", "plugin/test_thinking"),
 )
 """Marks and places of tests that take more than plain ``pytest`` has time for, which is three minutes."""
@@ -94,7 +94,7 @@ SLOW = (
 LONGEST = (
     *("end_to_end/", "backends/hf/", "lm_eval/", "backends/server/", "backends/generation/", "backends/test_scoring"),
     *("site/test_browser", "site/test_checkers", "site/test_journeys", "hosts/"),
-    *("plugin/test_timing", "plugin/test_interruption", "plugin/test_distribution"),
+    *("plugin/test_stopwatch", "plugin/test_interruption", "plugin/test_distribution"),
     *("test_api", "test_tests", "test_architecture"),
 )
 """Places of tests that begin first: what begins last should be short, so that no worker waits for another."""

@@ -156,7 +156,7 @@ def short_sessions(
         monkeypatch.setattr(f"pytest_slm.{user}.session_age", lambda: time.monotonic() - began)
     # While tests run side by side, other programs are never quiet: no session waits five seconds until they are.
     look_once = partial(wait_until_quiet, window_s=0.02)
-    monkeypatch.setattr("pytest_slm.plugin.timing.wait_until_quiet", lambda _limit_s, look: look_once(0, look))
+    monkeypatch.setattr("pytest_slm.plugin.stopwatch.wait_until_quiet", lambda _limit_s, look: look_once(0, look))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_slm.bfcl.question import Question
+from pytest_slm.bfcl.question import BfclQuestion
 from pytest_slm.core.types import ToolCall
 
 
@@ -16,13 +16,13 @@ from pytest_slm.core.types import ToolCall
 class Case:
     """Calls as an answer to a question, whether they are right, and what was done to them."""
 
-    question: Question
+    question: BfclQuestion
     calls: tuple[ToolCall, ...]
     right: bool
     change: str
 
 
-def right_calls(question: Question, *, published: bool = True) -> tuple[ToolCall, ...] | None:
+def right_calls(question: BfclQuestion, *, published: bool = True) -> tuple[ToolCall, ...] | None:
     """The first acceptable value of everything that cannot be left out; None where BFCL's own answer allows none, in
     place of which we take an empty list."""
     calls = []
@@ -45,7 +45,7 @@ def right_calls(question: Question, *, published: bool = True) -> tuple[ToolCall
     return tuple(calls)
 
 
-def shown(question: Question, values: Sequence[Any], schema: Mapping[str, Any], *, wrong: bool = False) -> Any:
+def shown(question: BfclQuestion, values: Sequence[Any], schema: Mapping[str, Any], *, wrong: bool = False) -> Any:
     """The first acceptable value, or a wrong one, as the model has to give it: in Java and JavaScript as source."""
     value = plain(next((one for one in values if one != ""), "")) if values else []
     value = _other_value(value) if wrong else value
@@ -102,7 +102,7 @@ def _quoted(value: Any) -> str:
 LOST, MADE_UP = "no_such_function", "no_such_argument"
 
 
-def mutations(question: Question, seed: int = 0) -> Iterator[Case]:
+def mutations(question: BfclQuestion, seed: int = 0) -> Iterator[Case]:
     """The right calls, and one change after the other to one of them."""
     calls = right_calls(question)
     if calls is None:
@@ -162,7 +162,7 @@ def _alike(text: str) -> str:
 # -- right calls, written in ways that BFCL reads or does not ----------------------------------------------------------
 
 
-def texts(question: Question) -> Iterator[str]:
+def texts(question: BfclQuestion) -> Iterator[str]:
     """The right calls of a question as texts, those that BFCL takes for calls and those that it does not."""
     calls = right_calls(question)
     if calls is None:
@@ -205,7 +205,7 @@ def texts(question: Question) -> Iterator[str]:
     )
 
 
-def _source_texts(question: Question, calls: Sequence[ToolCall]) -> Iterator[str]:
+def _source_texts(question: BfclQuestion, calls: Sequence[ToolCall]) -> Iterator[str]:
     """The same in Java and JavaScript."""
     schema = question.functions[0]["parameters"]["properties"]
     (call,) = calls

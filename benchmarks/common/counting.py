@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
+from pytest_slm.backends.protocol import Delivery, Progress, ignored, silent
 from pytest_slm.core.types import Generation, Request
 
 
@@ -20,7 +20,7 @@ class OneWord:
         return getattr(self._inner, name)
 
     def generate(
-        self, requests: Sequence[Request], progress: Progress = silent, finished: Finished[Generation] = ignored
+        self, requests: Sequence[Request], progress: Progress = silent, finished: Delivery[Generation] = ignored
     ) -> list[Generation]:
         """The word."""
         lengths, work = self._inner.count_tokens(requests), self._inner.workload_of_requests(requests)

@@ -17,7 +17,7 @@ from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, po
 from tqdm import tqdm
 from transformers import DynamicCache
 
-from pytest_slm.answers.store import Store, digest
+from pytest_slm.answers.store import AnswerStore, digest
 
 
 class DraftedHFLM(HFLM):
@@ -30,7 +30,7 @@ class DraftedHFLM(HFLM):
     def __init__(self, *arguments: Any, checked: int = 8, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.drafts: dict[str, str] = {}
-        self.kept: Store | None = None
+        self.kept: AnswerStore | None = None
         """What was written already, so that an interrupted measurement goes on."""
         self.checked = checked
         self.compared = self.equal = 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_slm.agentdojo.process import Dojo, DojoLimitError, DojoPackage, Scene, dojo
 from pytest_slm.bfcl.worlds.asking import ShownKind, ShownOptions
-from pytest_slm.bfcl.worlds.showing import Shown, tool, written
+from pytest_slm.bfcl.worlds.showing import ShownConversation, tool, written
 from pytest_slm.bfcl.worlds.turn import readable
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import ModelAsk, Talk
@@ -140,7 +140,7 @@ class AgentDojo(ShownKind[AgentDojoOptions, DojoTask]):
     def converse(self, sample: DojoTask) -> Talk:
         functions, options = self._functions(sample), self.options
         parameters = {one["name"]: one["parameters"].get("properties", {}) for one in functions}
-        shown = Shown(self.way, options.prompts, functions, options.system)
+        shown = ShownConversation(self.way, options.prompts, functions, options.system)
         shown.say([Message(role="user", content=sample.prompt)])
         made: list[WorldCall] = []
         unmade: list[WorldCall] = []

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pytest_slm import __version__
 from pytest_slm.answers.batches import split
-from pytest_slm.answers.store import Store, digest
-from pytest_slm.backends.protocol import Backend, Finished, Progress, ignored, silent
+from pytest_slm.answers.store import AnswerStore, digest
+from pytest_slm.backends.protocol import Backend, Delivery, Progress, ignored, silent
 from pytest_slm.core.backend_info import ANSWERS, BackendInfo
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import LogLikelihood
@@ -53,7 +53,7 @@ class Keeper:
         self._resume = resume
         self._kept = kept
         self._notes: list[str] = []
-        self._store: Store | None = None
+        self._store: AnswerStore | None = None
         self.asked = 0
         """Requests that were made in all."""
         self.taken = 0
@@ -84,7 +84,7 @@ class Keeper:
             return backend
         self._exact = bool(description.exact)
         key = key_of(description, self._about)
-        self._store = Store(self._path, key, resume=self._resume or self._store is not None)
+        self._store = AnswerStore(self._path, key, resume=self._resume or self._store is not None)
         return KeepingBackend(backend, self._store, key, self)
 
     def told(self) -> AnswerCounts:
@@ -108,7 +108,7 @@ def key_of(backend: BackendInfo, about: Mapping[str, Any]) -> str:
 class KeepingBackend:
     """A backend that asks in batches, so that nearly always a batch is known as a whole or not at all."""
 
-    def __init__(self, inner: Backend, store: Store, key: str, keeper: Keeper) -> None:
+    def __init__(self, inner: Backend, store: AnswerStore, key: str, keeper: Keeper) -> None:
         self._inner = inner
         self._store = store
         self._key = key
@@ -126,7 +126,7 @@ class KeepingBackend:
         self,
         requests: Sequence[Request],
         progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
+        finished: Delivery[Generation] = ignored,
     ) -> list[Generation]:
         # What is no answer yet is kept where the backend tells it.
         in_parts = getattr(self._inner, "generate_in_parts", None)
@@ -145,7 +145,7 @@ class KeepingBackend:
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         def ask(mine: Sequence[int], relay: _Relay) -> Sequence[LogLikelihood]:
             return self._inner.loglikelihood([pairs[place] for place in mine], relay.progress, relay.finished)
@@ -169,7 +169,7 @@ class KeepingBackend:
         kind: type[R],
         ask: Callable[[Sequence[int], _Relay], Sequence[R]],
         progress: Progress,
-        finished: Finished[R],
+        finished: Delivery[R],
     ) -> list[R]:
         found: dict[int, R] = {}
         self._keeper.asked += len(asked.items)
@@ -195,7 +195,7 @@ class KeepingBackend:
 class _Part:
     """What is kept of one batch, whose requests have the places ``mine`` in the whole call."""
 
-    def __init__(self, store: Store, name: str, mine: Sequence[int]) -> None:
+    def __init__(self, store: AnswerStore, name: str, mine: Sequence[int]) -> None:
         self._store, self._name, self._mine = store, name, mine
         self._numbers = {place: number for number, place in enumerate(mine)}
         self._last = time.monotonic()
@@ -267,7 +267,7 @@ class _Relay:
         before: int,
         total: int,
         progress: Progress,
-        finished: Finished[Any],
+        finished: Delivery[Any],
         part: _Part,
     ) -> None:
         self._mine, self._before, self._total = mine, before, total

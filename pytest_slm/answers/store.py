@@ -33,7 +33,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-class Store:
+class AnswerStore:
     """The answers of one item, as far as they have the given key. ``notes`` say what was not taken over, and why."""
 
     def __init__(self, path: Path, key: str, *, resume: bool) -> None:

@@ -45,7 +45,7 @@ class SuiteCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class TrialTerms:
     """What may be done to try a suite: run its code, read rows from the mirror ``data``, and go on with the variants of
     a task for so many ``seconds``."""
 
@@ -54,7 +54,7 @@ class Trial:
     seconds: float = SECONDS
 
 
-def check_suites(folder: Path, trial: Trial = Trial()) -> list[SuiteCheck]:
+def check_suites(folder: Path, trial: TrialTerms = TrialTerms()) -> list[SuiteCheck]:
     """Look at the suite in a folder, or at those in the folders of it. Raises UsageError where there is no suite."""
     found = sorted(path for path in (folder / "suite.yaml", *folder.glob("*/suite.yaml")) if path.is_file())
     if not found:
@@ -62,7 +62,7 @@ def check_suites(folder: Path, trial: Trial = Trial()) -> list[SuiteCheck]:
     return [_check_suite(path, trial) for path in found]
 
 
-def _check_suite(path: Path, trial: Trial) -> SuiteCheck:
+def _check_suite(path: Path, trial: TrialTerms) -> SuiteCheck:
     check = SuiteCheck(name=path.absolute().parent.name)
     try:
         suite = load_suite(path)
@@ -89,7 +89,7 @@ def _check_suite(path: Path, trial: Trial) -> SuiteCheck:
     return check
 
 
-def _check_task(path: Path, suite: Suite, check: SuiteCheck, trial: Trial) -> str | None:
+def _check_task(path: Path, suite: Suite, check: SuiteCheck, trial: TrialTerms) -> str | None:
     """The name of the task, None where the file is so wrong that it has none."""
     extensions, foreign = Extensions(), list[str]()
     above = list(path.absolute().parents)[:4]
@@ -136,7 +136,7 @@ def _look(task: Task, extensions: Extensions, check: SuiteCheck, *, run_code: bo
         )
 
 
-def _play(task: Task, extensions: Extensions, check: SuiteCheck, trial: Trial) -> None:
+def _play(task: Task, extensions: Extensions, check: SuiteCheck, trial: TrialTerms) -> None:
     """Let models play the task whose score is known: who knows everything, and who knows nothing."""
     fitness = try_players(task, extensions, data=trial.data, run_code=trial.run_code, seconds=trial.seconds)
     check.problems += fitness.problems

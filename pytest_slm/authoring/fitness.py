@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_slm.authoring.players import Babbling, Constant, Empty, Oracle, Player, Right, play
+from pytest_slm.authoring.players import Babbler, Constant, Empty, Oracle, Player, Right, play
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.config import RunConfig
@@ -111,7 +111,7 @@ def _look(task: Task, variant: str, stage: _Stage, found: Fitness) -> str:
     oracle = stage.held(Oracle())
     if task.primary not in oracle:
         return f"{task.primary} cannot be made of the samples that are there"
-    nulls: dict[str, Player] = {"empty": Empty(), "babbling": Babbling(), "constant": Constant.of(stage.known)}
+    nulls: dict[str, Player] = {"empty": Empty(), "babbling": Babbler(), "constant": Constant.of(stage.known)}
     got = {"oracle": oracle, **{name: stage.held(player) for name, player in nulls.items()}}
     where = f"{task.path or task.name}{f' [{variant}]' if variant else ''}"
     for spec in task.metrics:

@@ -49,7 +49,7 @@ class Empty:
         return [-1.0] * len(texts)
 
 
-class Babbling:
+class Babbler:
     """Says words that do not exist, and finds things likely as chance will have it, by a seed."""
 
     def __init__(self, seed: int = 1) -> None:

@@ -21,7 +21,7 @@ MOST_TOLD = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class TrialResult:
     """What came of the answers: ``told`` counts them."""
 
     problems: Sequence[str]
@@ -29,7 +29,7 @@ class Tried:
     told: str
 
 
-def try_samples(task: Task, options: ChecksOptions, extensions: Extensions, *, run_code: bool) -> Tried:
+def try_samples(task: Task, options: ChecksOptions, extensions: Extensions, *, run_code: bool) -> TrialResult:
     """Try the answers that are known for the samples of a task's file."""
     path = beside(task, str(options.samples))
     samples = read_questions(path, Sample, "sample", options.sha256)
@@ -37,7 +37,9 @@ def try_samples(task: Task, options: ChecksOptions, extensions: Extensions, *, r
     scorings = Scorings(task, extensions)
     why = _why_not(options, [scorings.of(sample.scoring) for sample in samples] if not options.grader else [], run_code)
     if why:
-        return Tried(problems=(), notes=[*notes, f"{task.path}: not tried: {why}"], told=f"{len(samples)} samples")
+        return TrialResult(
+            problems=(), notes=[*notes, f"{task.path}: not tried: {why}"], told=f"{len(samples)} samples"
+        )
     problems: list[str] = []
     counts: Counter[str] = Counter()
     without, silent, echoed = 0, 0, 0
@@ -61,7 +63,7 @@ def try_samples(task: Task, options: ChecksOptions, extensions: Extensions, *, r
         problems[MOST_TOLD:] = [f"{path}: and {len(problems) - MOST_TOLD} more answers"]
     notes += _traps(task, len(samples), without, silent, echoed)
     told = f"{len(samples)} samples; {counts['right']} right and {counts['wrong']} wrong answers tried"
-    return Tried(problems=problems, notes=notes, told=told)
+    return TrialResult(problems=problems, notes=notes, told=told)
 
 
 def _few_or_twice(task: Task, samples: Sequence[Sample]) -> list[str]:

@@ -41,9 +41,9 @@ from typing import Any
 from pytest_slm.backends.protocol import (
     CAPABILITIES,
     CHAT,
+    Delivery,
     EngineTest,
     EngineTimes,
-    Finished,
     ModelSpec,
     Progress,
     Workload,
@@ -110,7 +110,7 @@ class Fake:
         self,
         requests: Sequence[Request],
         progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
+        finished: Delivery[Generation] = ignored,
     ) -> list[Generation]:
         generations = []
         for number, request in enumerate(requests):
@@ -123,7 +123,7 @@ class Fake:
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         scores = []
         for number, (context, continuation) in enumerate(pairs):

@@ -21,9 +21,9 @@ from pytest_slm.backends.protocol import (
     TIMING,
     TOKENS,
     TOOLS,
+    Delivery,
     EngineTest,
     EngineTimes,
-    Finished,
     ModelSpec,
     Progress,
     ignored,
@@ -34,7 +34,7 @@ from pytest_slm.core.sample import rewritten
 from pytest_slm.core.types import Generation, Request
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.prompts import process
-from pytest_slm.prompts.pairs import Ids, Tokenizing, rolling_windows, shown_of, split_pairs
+from pytest_slm.prompts.pairs import Ids, PairTokenizer, rolling_windows, shown_of, split_pairs
 from pytest_slm.prompts.switches import Switch, switch_of, variables_of
 from pytest_slm.prompts.template import TEMPLATE_REMEDY, ChatTemplate, TemplateFacts, chat_template, joint_facts
 from pytest_slm.prompts.thinking import Marks, answered_with, opened_by
@@ -46,7 +46,7 @@ T = TypeVar("T")
 class ResultCollector(Generic[T]):
     """Results as they come, in whatever order, told to whoever watches."""
 
-    def __init__(self, n: int, progress: Progress, finished: Finished[T]) -> None:
+    def __init__(self, n: int, progress: Progress, finished: Delivery[T]) -> None:
         self._n = n
         self._found: dict[int, T] = {}
         self._progress, self._finished = progress, finished
@@ -96,7 +96,7 @@ class Prompt:
         return Writing(self.request, self.rules, self.opened)
 
 
-class Tokenizer(Tokenizing, Protocol):
+class Tokenizer(PairTokenizer, Protocol):
     """What a conversation needs of a tokenizer; a token that the model does not have is -1."""
 
     bos: int
@@ -119,7 +119,7 @@ class Tokenizer(Tokenizing, Protocol):
         ...
 
 
-class Timer(Protocol):
+class RoundTimer(Protocol):
     """Rounds of the engine alone, and the KV memory that is kept between them."""
 
     def run(self, test: EngineTest, progress: Progress) -> EngineTimes: ...
@@ -134,7 +134,7 @@ class LocalBackend(ABC):
     """Its weights."""
     _n_ctx: int
     _n_vocab: int
-    _timer: Timer
+    _timer: RoundTimer
     _thinking: Thinking = "off"
     _split_threads = 1
     """Threads that cut texts into tokens before they are scored."""
@@ -193,7 +193,7 @@ class LocalBackend(ABC):
         self,
         requests: Sequence[Request],
         progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
+        finished: Delivery[Generation] = ignored,
     ) -> list[Generation]:
         """One generation per request."""
         self._timer.release()
@@ -205,7 +205,7 @@ class LocalBackend(ABC):
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         """How likely each continuation is after its context."""
         return self._likelihoods(self._split(pairs), progress, finished)
@@ -237,7 +237,7 @@ class LocalBackend(ABC):
         return self._timer.run(test, progress)
 
     def _likelihoods(
-        self, pairs: Sequence[tuple[Ids, Ids]], progress: Progress, finished: Finished[LogLikelihood]
+        self, pairs: Sequence[tuple[Ids, Ids]], progress: Progress, finished: Delivery[LogLikelihood]
     ) -> list[LogLikelihood]:
         self._timer.release()
         found = ResultCollector(len(pairs), progress, finished)

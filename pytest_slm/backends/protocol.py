@@ -34,7 +34,7 @@ def silent(_done: int, _total: int) -> None:
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class Finished(Protocol[T_contra]):
+class Delivery(Protocol[T_contra]):
     """Called with (place of the request, its result) as soon as a request is done, in whatever order they end."""
 
     def __call__(self, number: int, result: T_contra, /) -> None: ...
@@ -157,7 +157,7 @@ class Backend(Protocol):
         self,
         requests: Sequence[Request],
         progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
+        finished: Delivery[Generation] = ignored,
     ) -> Sequence[Generation]:
         """One generation per request. The requests of one call may run together and share what their prompts have in
         common (``timings.n_evaluated`` says what was computed for each); nothing is kept from call to call.
@@ -170,7 +170,7 @@ class Backend(Protocol):
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> Sequence[LogLikelihood]:
         """How likely each continuation is after its context; an empty context stands for the start of a text. With
         the capability ``letters`` alone it is asked for continuations of one letter, and may leave some unknown."""

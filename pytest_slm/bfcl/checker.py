@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.bfcl.conversion import JAVA, JAVASCRIPT, java, javascript
-from pytest_slm.bfcl.question import Question
+from pytest_slm.bfcl.question import BfclQuestion
 from pytest_slm.core.types import ToolCall
 
 PYTHON: Mapping[str, type] = {
@@ -52,7 +52,7 @@ class Rules:
 PUBLISHED, OURS, STRICT = Rules(published=True), Rules(), Rules(strict=True)
 
 
-def problem(question: Question, calls: Sequence[ToolCall], rules: Rules = PUBLISHED) -> str | None:
+def problem(question: BfclQuestion, calls: Sequence[ToolCall], rules: Rules = PUBLISHED) -> str | None:
     """What is wrong with the calls as an answer to a question that wants certain calls; None if they are right.
 
     Several calls may come in any order: the right calls take, one after the other, the first call that fits and that
@@ -74,7 +74,7 @@ def problem(question: Question, calls: Sequence[ToolCall], rules: Rules = PUBLIS
 
 
 def _of_call(
-    question: Question, name: str, accepted: Mapping[str, list[Any]], call: ToolCall, rules: Rules
+    question: BfclQuestion, name: str, accepted: Mapping[str, list[Any]], call: ToolCall, rules: Rules
 ) -> str | None:
     if call.name != name:
         return f"called {call.name or 'something unreadable':.80}, expected {name}"
@@ -101,7 +101,7 @@ def _of_call(
 
 
 def _of_value(
-    question: Question, value: Any, accepted: list[Any], schema: Mapping[str, Any], rules: Rules
+    question: BfclQuestion, value: Any, accepted: list[Any], schema: Mapping[str, Any], rules: Rules
 ) -> str | None:
     """What is wrong with the value of an argument, or None."""
     kind = str(schema.get("type"))
@@ -129,7 +129,7 @@ def _of_value(
 
 
 def _language(
-    question: Question, rules: Rules
+    question: BfclQuestion, rules: Rules
 ) -> tuple[Mapping[str, type], Callable[[str, str, str | None], Any] | None]:
     """The types of a question's language, and what reads its values, where they come as texts."""
     if question.language == "java":

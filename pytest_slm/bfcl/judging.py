@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pytest_slm.bfcl.categories import IRRELEVANCE, RELEVANCE
 from pytest_slm.bfcl.checker import OURS, PUBLISHED, STRICT, problem
 from pytest_slm.bfcl.decoding import decode
-from pytest_slm.bfcl.prompting import Asking, tools_of
-from pytest_slm.bfcl.question import Question
+from pytest_slm.bfcl.prompting import PromptForm, tools_of
+from pytest_slm.bfcl.question import BfclQuestion
 from pytest_slm.core.types import Generation, ToolCall, Verdict
 from pytest_slm.scorers.answer import UNREAD, answer_of, guarded
 from pytest_slm.scorers.argument_types import typed
@@ -23,7 +23,7 @@ from pytest_slm.scorers.call_syntax import attempts_call, parse_calls
 BFCL, STRICTLY = "bfcl", "strict"
 
 
-def judge(question: Question, generation: Generation, asking: Asking) -> Verdict:
+def judge(question: BfclQuestion, generation: Generation, asking: PromptForm) -> Verdict:
     """The verdict on an answer, whatever the model has written."""
     return guarded(
         generation.text,
@@ -32,14 +32,14 @@ def judge(question: Question, generation: Generation, asking: Asking) -> Verdict
     )
 
 
-def _unread(question: Question, generation: Generation, reason: str) -> Verdict:
+def _unread(question: BfclQuestion, generation: Generation, reason: str) -> Verdict:
     """An answer that cannot be read is no call, which is all that BFCL asks for where none is right."""
     values = {BFCL: float(question.category in IRRELEVANCE), STRICTLY: 0.0}
     answer = generation.text[:200]
     return Verdict(value=0.0, answer=answer, explanation=reason, values=values, details={UNREAD: reason})
 
 
-def _judged(question: Question, generation: Generation, asking: Asking) -> Verdict:
+def _judged(question: BfclQuestion, generation: Generation, asking: PromptForm) -> Verdict:
     answer = answer_of(generation)
     seen = _typed(question, parse_calls(answer) if generation.tool_calls is None else generation.tool_calls, asking)
     published, ours, notation = seen, seen, "tools"
@@ -60,7 +60,7 @@ def _judged(question: Question, generation: Generation, asking: Asking) -> Verdi
     )
 
 
-def _published(question: Question, calls: Sequence[ToolCall]) -> bool:
+def _published(question: BfclQuestion, calls: Sequence[ToolCall]) -> bool:
     """Whether BFCL takes these calls for right."""
     called = any(call.arguments is not None for call in calls)
     if question.category in IRRELEVANCE:
@@ -70,7 +70,7 @@ def _published(question: Question, calls: Sequence[ToolCall]) -> bool:
     return problem(question, calls, PUBLISHED) is None
 
 
-def _problem(question: Question, answer: str, calls: Sequence[ToolCall]) -> str | None:
+def _problem(question: BfclQuestion, answer: str, calls: Sequence[ToolCall]) -> str | None:
     """What is wrong with an answer by our measure, or None."""
     if not answer and not calls:
         return "no answer"
@@ -84,7 +84,7 @@ def _problem(question: Question, answer: str, calls: Sequence[ToolCall]) -> str 
     return problem(question, calls, OURS) if calls else f"no call, expected {next(iter(question.answers[0]))}"
 
 
-def _typed(question: Question, calls: Sequence[ToolCall], asking: Asking) -> list[ToolCall]:
+def _typed(question: BfclQuestion, calls: Sequence[ToolCall], asking: PromptForm) -> list[ToolCall]:
     """The calls with the types that their functions want where the notation has none, as in tags. A name that looks
     like that of a place (``functions.f``) was cut by whoever read the call, and is whole again where it is the name."""
     schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools_of(question, asking.texts)}

@@ -13,8 +13,8 @@ from pytest_slm.backends.protocol import TOOLS
 from pytest_slm.bfcl.categories import CALLS, DATASET, IRRELEVANCE, SINGLE_TURN, language_of
 from pytest_slm.bfcl.formats import PromptFormat, Texts
 from pytest_slm.bfcl.judging import judge
-from pytest_slm.bfcl.prompting import Asking
-from pytest_slm.bfcl.question import Question, questions
+from pytest_slm.bfcl.prompting import PromptForm
+from pytest_slm.bfcl.question import BfclQuestion, questions
 from pytest_slm.bfcl.rows import read_rows
 from pytest_slm.bfcl.syntax import parser
 from pytest_slm.core.record import Record, RecordError
@@ -80,7 +80,7 @@ def read_texts(task: Task, name: str, expected_sha256: str | None) -> tuple[Text
     return texts, digest
 
 
-class Bfcl(Kind[BfclOptions, Question]):
+class Bfcl(Kind[BfclOptions, BfclQuestion]):
     """Questions of BFCL's single-turn categories, each counting in the group of its category."""
 
     name = "bfcl"
@@ -101,7 +101,7 @@ class Bfcl(Kind[BfclOptions, Question]):
     def ready(self) -> None:
         """Have the data before a model is opened, and what reads the languages of its answers."""
         texts, self._texts_sha256 = read_texts(self.task, self.options.prompts, self.options.sha256)
-        self._questions: list[Question] = []
+        self._questions: list[BfclQuestion] = []
         self._tables: list[tables.Table] = []
         for category in self.options.categories:
             rows, table = read_rows(category, self.context.config)
@@ -113,7 +113,7 @@ class Bfcl(Kind[BfclOptions, Question]):
         if not template:
             for language in {language_of(category) for category in self.options.categories} - {"python"}:
                 parser(language)
-        self.asking = Asking(
+        self.asking = PromptForm(
             texts=texts,
             form=None if template else PromptFormat.parse(self.options.format),
             max_tokens=self.options.max_tokens,
@@ -127,16 +127,16 @@ class Bfcl(Kind[BfclOptions, Question]):
     def needs(self) -> frozenset[str]:
         return frozenset({TOOLS} if self.options.prompting == "template" else ())
 
-    def samples(self) -> Sequence[Question]:
+    def samples(self) -> Sequence[BfclQuestion]:
         chosen = choose(self._questions, self.context.limit(self.task), self.context.config.seed)
         self._too_long = self._without_room(chosen)
         return chosen
 
-    def asking_of(self, sample: Question) -> Asking:
+    def asking_of(self, sample: BfclQuestion) -> PromptForm:
         """How a question is asked."""
         return self.asking
 
-    def describe(self, sample: Question) -> Sample:
+    def describe(self, sample: BfclQuestion) -> Sample:
         asking = self.asking_of(sample)
         group = CALL if sample.category in CALLS else NO_CALL if sample.category in IRRELEVANCE else ANY_CALL
         return Sample(
@@ -148,14 +148,14 @@ class Bfcl(Kind[BfclOptions, Question]):
             groups=(group, sample.category),
         )
 
-    def converse(self, sample: Question) -> Talk:
+    def converse(self, sample: BfclQuestion) -> Talk:
         if (told := self._too_long.get(sample.id)) is not None:
             return Verdict(value=None, answer="", explanation=told)
         asking = self.asking_of(sample)
         generation = yield asking.request(sample)
         return judge(sample, generation, asking)
 
-    def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
+    def provenance(self, samples: Sequence[BfclQuestion]) -> Mapping[str, Any]:
         asked = self.asking
         return {
             **tables.provenance(self._tables),
@@ -168,7 +168,7 @@ class Bfcl(Kind[BfclOptions, Question]):
             "chat_template_sha256": self.backend.describe().chat_template_sha256,
         }
 
-    def _without_room(self, chosen: Sequence[Question]) -> dict[str, str]:
+    def _without_room(self, chosen: Sequence[BfclQuestion]) -> dict[str, str]:
         """The questions that do not fit into the model's context, and why. Only those are counted that are long enough
         for it: a token has a byte at least."""
         n_ctx = self.backend.describe().n_ctx
@@ -192,7 +192,7 @@ def _size(request: Request) -> int:
     return len(text.encode("utf-8", "replace")) + len(json.dumps(request.tools, ensure_ascii=False).encode())
 
 
-def choose(there: Sequence[Question], limit: int | None, seed: int) -> list[Question]:
+def choose(there: Sequence[BfclQuestion], limit: int | None, seed: int) -> list[BfclQuestion]:
     """At most ``limit`` questions: half of them such in which no call is right, as far as there are, and of each half
     every category in proportion to its size, at least one where there is room."""
     if limit is None or limit >= len(there):

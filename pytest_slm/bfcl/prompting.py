@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_slm.bfcl.formats import PromptFormat, Texts, hinted, system_prompt
-from pytest_slm.bfcl.question import Question
+from pytest_slm.bfcl.question import BfclQuestion
 from pytest_slm.core.types import Message, Request
 
 JSON_TYPES: Mapping[str, str] = {
@@ -23,7 +23,7 @@ _KEPT = ("description", "enum", "default", "required")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class PromptForm:
     """How questions are asked: ``form`` is the format of the text, None for the tools of the model's own template;
     ``constrained``: the answer is written within a grammar that knows the functions."""
 
@@ -33,7 +33,7 @@ class Asking:
     seed: int
     constrained: bool = False
 
-    def messages(self, question: Question) -> tuple[Message, ...]:
+    def messages(self, question: BfclQuestion) -> tuple[Message, ...]:
         """The conversation, with the functions in its system message where they are shown as text."""
         asked = _joined(question.messages)
         if self.form is None:
@@ -43,11 +43,11 @@ class Asking:
             return (Message(role="system", content=f"{told}\n\n{asked[0].content}"), *asked[1:])
         return (Message(role="system", content=told), *asked)
 
-    def tools(self, question: Question) -> tuple[Mapping[str, Any], ...]:
+    def tools(self, question: BfclQuestion) -> tuple[Mapping[str, Any], ...]:
         """The functions as OpenAI's chat completions have them, where the model's own template writes them."""
         return () if self.form is not None else tools_of(question, self.texts)
 
-    def request(self, question: Question) -> Request:
+    def request(self, question: BfclQuestion) -> Request:
         """What is asked of the model."""
         return Request(
             messages=self.messages(question),
@@ -58,7 +58,7 @@ class Asking:
         )
 
 
-def tools_of(question: Question, texts: Texts) -> tuple[Mapping[str, Any], ...]:
+def tools_of(question: BfclQuestion, texts: Texts) -> tuple[Mapping[str, Any], ...]:
     """The functions of a question with the types of JSON Schema."""
     shown = hinted(question.functions, question.category, texts)
     return tuple(
@@ -85,7 +85,7 @@ def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def calls_schema(question: Question, texts: Texts) -> dict[str, Any]:
+def calls_schema(question: BfclQuestion, texts: Texts) -> dict[str, Any]:
     """Which answers a grammar allows: a list of calls of these functions, in the notation of the format ``json``. The
     empty list calls none."""
     calls = [

@@ -13,7 +13,7 @@ from pytest_slm.core.types import Message
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question(Record):
+class BfclQuestion(Record):
     """``functions`` are as BFCL writes them: name, description, and parameters with its own names of types.
 
     ``answers`` has the calls that are right, each ``{function: {parameter: [acceptable values]}}``, where ``""`` among
@@ -41,12 +41,12 @@ class Question(Record):
         return next(function for function in self.functions if function["name"] == name)
 
 
-def questions(category: str, rows: Sequence[Row]) -> list[Question]:
+def questions(category: str, rows: Sequence[Row]) -> list[BfclQuestion]:
     """The questions of a category. Raises BackendError (``data-broken``) for a row that is none."""
     return [_question(category, row) for row in rows]
 
 
-def _question(category: str, row: Row) -> Question:
+def _question(category: str, row: Row) -> BfclQuestion:
     turns: Any = row.get("question")
     functions, answers = row.get("function"), row.get("ground_truth") or []
     try:
@@ -54,7 +54,7 @@ def _question(category: str, row: Row) -> Question:
         messages = tuple(Message(role=one["role"], content=one["content"]) for one in turns[0])
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise broken(f"{category}: {row['id']!r:.80} is no question ({type(error).__name__}: {error!s:.120})") from None
-    return Question(
+    return BfclQuestion(
         id=row["id"], category=category, messages=messages, functions=tuple(functions or ()), answers=tuple(answers)
     )
 

@@ -10,8 +10,8 @@ from typing import Any
 from pytest_slm.bfcl.formats import FORMATS, PromptFormat
 from pytest_slm.bfcl.judging import BFCL
 from pytest_slm.bfcl.kind import Bfcl, BfclOptions
-from pytest_slm.bfcl.prompting import Asking
-from pytest_slm.bfcl.question import Question
+from pytest_slm.bfcl.prompting import PromptForm
+from pytest_slm.bfcl.question import BfclQuestion
 from pytest_slm.core.types import JudgedSample, Metric, Sample, Task
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.kinds.kind import Conclusion
@@ -40,7 +40,7 @@ class BfclFormats(Bfcl):
     def total(self) -> int | None:
         return len(FORMATS) * len(self._chosen_by_bfcl())
 
-    def samples(self) -> Sequence[Question]:
+    def samples(self) -> Sequence[BfclQuestion]:
         there = self._chosen_by_bfcl()
         if not there:
             raise BackendError("none of BFCL's questions for its formats is in these data", slug="data-empty")
@@ -54,22 +54,22 @@ class BfclFormats(Bfcl):
         self._too_long = self._without_room(asked)
         return asked
 
-    def asking_of(self, sample: Question) -> Asking:
+    def asking_of(self, sample: BfclQuestion) -> PromptForm:
         return dataclasses.replace(self.asking, form=self._forms[sample.id][0])
 
-    def describe(self, sample: Question) -> Sample:
+    def describe(self, sample: BfclQuestion) -> Sample:
         form, question = self._forms[sample.id]
         made = super().describe(sample)
         return dataclasses.replace(made, cluster=question, metadata={**made.metadata, "format": str(form)})
 
-    def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
+    def provenance(self, samples: Sequence[BfclQuestion]) -> Mapping[str, Any]:
         return {**super().provenance(samples), "format": f"all {len(FORMATS)} of BFCL"}
 
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         concluded = super().conclude(judged)
         return dataclasses.replace(concluded, metrics=(*concluded.metrics, *spread(judged)))
 
-    def _chosen_by_bfcl(self) -> list[Question]:
+    def _chosen_by_bfcl(self) -> list[BfclQuestion]:
         ids = {name for some in self.asking.texts.format_sensitivity.values() for name in some}
         return [question for question in self._questions if question.id in ids]
 

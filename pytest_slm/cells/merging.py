@@ -17,7 +17,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Merged:
+class MergeResult:
     """What came of it: how many cells are in the union, how many of them are new in the target, and ``problems``:
     files that are no cells, cells with two scores, and items that were measured in two versions of their suite."""
 
@@ -28,7 +28,7 @@ class Merged:
     versions: Sequence[str]
 
 
-def merge(sources: Sequence[Path], target: Path) -> Merged:
+def merge(sources: Sequence[Path], target: Path) -> MergeResult:
     """Put the cells of all sources into the target, which keeps what it has. A cell that has two scores is left as it
     is where it was first met, and named. Raises ReportError where a source is not there, or nothing can be written."""
     known: dict[str, tuple[StoredCell, Path]] = {}
@@ -48,7 +48,7 @@ def merge(sources: Sequence[Path], target: Path) -> Merged:
             if place != target:
                 store.put(stored)
                 added += 1
-    return Merged(
+    return MergeResult(
         cells=len(known),
         added=added,
         broken=broken,
@@ -88,7 +88,7 @@ def _two_versions(cells: Sequence[Cell]) -> Iterator[str]:
             yield f"{cell}: measured twice, with another {what}: {other.key:.12} and {cell.key:.12}"
 
 
-def problem_of(merged: Merged) -> ReportError | None:
+def problem_of(merged: MergeResult) -> ReportError | None:
     """Why a merge is not to be trusted, None if it is."""
     if not merged.contradictions:
         return None

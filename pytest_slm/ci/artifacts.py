@@ -59,7 +59,7 @@ class FileFacts(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest(Record):
+class ArtifactManifest(Record):
     """All files of an artifact by their places in it, and whose they are."""
 
     schema: int = SCHEMA
@@ -81,7 +81,7 @@ def _is_place(name: str) -> bool:
     return plain and stays_inside(name)
 
 
-def pack(folder: Path, origin: Origin) -> Manifest:
+def pack(folder: Path, origin: Origin) -> ArtifactManifest:
     """Write the manifest of all files below a folder. Raises SlmError where there are too many, or what is no file."""
     found: dict[str, FileFacts] = {}
     for path in _files(folder):
@@ -96,7 +96,7 @@ def pack(folder: Path, origin: Origin) -> Manifest:
             raise _refused(name, str(error.strerror or error)) from None
     if len(found) > MOST_FILES:
         raise _refused(str(folder), f"{len(found)} files, and at most {MOST_FILES} are handed over")
-    manifest = Manifest(origin=origin, files=found)
+    manifest = ArtifactManifest(origin=origin, files=found)
     write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -108,7 +108,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def unpack(archive: Path, target: Path, expected: Origin) -> Manifest:
+def unpack(archive: Path, target: Path, expected: Origin) -> ArtifactManifest:
     """Unpack an artifact into a new folder, if it is what it shall be. Raises SlmError (ci-artifact) else, with nothing
     written outside of the folder."""
     name = archive.name
@@ -167,9 +167,9 @@ def _read(packed: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int, archive: s
         return file.read(limit)
 
 
-def _manifest(text: bytes, archive: str) -> Manifest:
+def _manifest(text: bytes, archive: str) -> ArtifactManifest:
     try:
-        return Manifest.from_json(parse_json(text))
+        return ArtifactManifest.from_json(parse_json(text))
     except ValueError as error:
         raise _refused(archive, f"its manifest is none ({error!s:.200})") from None
 

@@ -32,7 +32,7 @@ NAME = re.compile(r"slm-(cells|report)-(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class RunSource:
     """The run whose artifacts are taken, and what they shall be about."""
 
     run: int
@@ -43,7 +43,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collected:
+class CollectedRun:
     """A report that was measured for a quantization, the folder that it is in, and the energy of its job."""
 
     report: RunReport
@@ -56,7 +56,7 @@ def artifact_name(kind: Kind, number: int, shard: int | None = None) -> str:
     return f"slm-{kind}-{number}" + ("" if shard is None else f"-{shard}")
 
 
-def check_run(github: GitHub, job: Job, source: Source, *, finished: bool) -> None:
+def check_run(github: GitHub, job: Job, source: RunSource, *, finished: bool) -> None:
     """Raise SlmError (ci-artifact) unless the run is one of our workflow, by a comment, with the code of the default
     branch, in this repository."""
     run = github.get(f"actions/runs/{source.run}")
@@ -74,7 +74,7 @@ def check_run(github: GitHub, job: Job, source: Source, *, finished: bool) -> No
             raise SlmError(f"run {source.run}: its {what} is {found!s:.80}, not {expected}", slug="ci-artifact")
 
 
-def collect_reports(github: GitHub, job: Job, source: Source, target: Path) -> list[Collected]:
+def collect_reports(github: GitHub, job: Job, source: RunSource, target: Path) -> list[CollectedRun]:
     """The report of every quantization that a run has measured, below ``target``. Raises SlmError (ci-artifact) for the
     first artifact that is not what it shall be."""
     found = []
@@ -87,7 +87,7 @@ def collect_reports(github: GitHub, job: Job, source: Source, target: Path) -> l
 
 
 def collect_cells(
-    github: GitHub, job: Job, source: Source, quantization: str, target: Path, *, shards: int
+    github: GitHub, job: Job, source: RunSource, quantization: str, target: Path, *, shards: int
 ) -> tuple[int, Sequence[str]]:
     """The store of all shards of one quantization: how many cells it has, and what is missing of it. A shard that
     failed is no error: its cells are measured by who goes on."""
@@ -119,7 +119,7 @@ def collect_cells(
 
 
 def _fetched(
-    github: GitHub, job: Job, source: Source, kind: Kind, number: int, quantization: str, target: Path
+    github: GitHub, job: Job, source: RunSource, kind: Kind, number: int, quantization: str, target: Path
 ) -> Iterator[tuple[int, Path]]:
     """The unpacked artifacts of one kind of a quantization, with the number of their shard."""
     seen: set[int] = set()
@@ -154,7 +154,7 @@ def _fetched(
         yield shard, folder
 
 
-def _check_artifact(artifact: Mapping[str, Any], source: Source) -> None:
+def _check_artifact(artifact: Mapping[str, Any], source: RunSource) -> None:
     name = field(artifact, "name", str)
     size = field(artifact, "size_in_bytes", int)
     if field(artifact, "workflow_run.id", int) != source.run:
@@ -165,7 +165,7 @@ def _check_artifact(artifact: Mapping[str, Any], source: Source) -> None:
         raise SlmError(f"artifact {name}: {size} bytes, and at most {LARGEST_ZIP} are read", slug="ci-artifact")
 
 
-def _report(folder: Path, source: Source, quantization: str) -> Collected:
+def _report(folder: Path, source: RunSource, quantization: str) -> CollectedRun:
     """The only report of an artifact, which is about the file that it shall be about."""
     paths = sorted(folder.rglob(REPORT_NAME))
     if len(paths) != 1:
@@ -182,7 +182,7 @@ def _report(folder: Path, source: Source, quantization: str) -> Collected:
     for what, (found, expected) in facts.items():
         if found != expected:
             raise SlmError(f"{folder.name}: its {what} is {found!s:.80}, not {expected!s:.80}", slug="ci-artifact")
-    return Collected(report=report, folder=paths[0].parent, energy=_energy(folder))
+    return CollectedRun(report=report, folder=paths[0].parent, energy=_energy(folder))
 
 
 def _energy(folder: Path) -> JobEnergy | None:
@@ -195,7 +195,9 @@ def _energy(folder: Path) -> JobEnergy | None:
         raise SlmError(f"{folder.name}: {ENERGY} is damaged ({error})", slug="ci-artifact") from None
 
 
-def keep_reports(found: Sequence[Collected], target: Path, names: Collection[str] = ("report.json", "samples")) -> None:
+def keep_reports(
+    found: Sequence[CollectedRun], target: Path, names: Collection[str] = ("report.json", "samples")
+) -> None:
     """Copy what the registry reads of reports, and no page or log, below a folder: slug, quantization, run."""
     for one in found:
         place = target / one.report.submission.slug / one.report.quantization / one.report.run_id
@@ -208,12 +210,12 @@ def keep_reports(found: Sequence[Collected], target: Path, names: Collection[str
                 shutil.copyfile(inner, place / name)
 
 
-def markdown(found: Sequence[Collected], source: Source) -> str:
+def markdown(found: Sequence[CollectedRun], source: RunSource) -> str:
     """The results of a run for the comment."""
     return "\n".join(_lines(found, source))
 
 
-def _lines(found: Sequence[Collected], source: Source) -> Iterator[str]:
+def _lines(found: Sequence[CollectedRun], source: RunSource) -> Iterator[str]:
     yield f"### {escaped(source.submission.name)}: {escaped(source.mode)} run of `{source.head[:12]}`"
     for one in found:
         results = one.report.results

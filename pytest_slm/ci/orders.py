@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pytest_slm.ci.github.pulls import LARGEST, Offered
+from pytest_slm.ci.github.pulls import LARGEST, OfferedSubmission
 from pytest_slm.ci.job import NUMBER, Job
 from pytest_slm.core.record import Record, RecordError, Sha256, Slug
 from pytest_slm.core.types import Submission
@@ -45,7 +45,7 @@ class Order(Record):
         return MODES[self.command]
 
 
-def write_order(folder: Path, job: Job, offer: Offered, command: str) -> Order:
+def write_order(folder: Path, job: Job, offer: OfferedSubmission, command: str) -> Order:
     """Write an order and its submission into a folder."""
     if command not in ("quick-test", "full-benchmark"):
         raise UsageError(f"{command:.40}: nothing to measure", slug="ci-environment")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pytest_slm.ci.collecting import Collected, keep_reports
+from pytest_slm.ci.collecting import CollectedRun, keep_reports
 from pytest_slm.ci.git import Git
 from pytest_slm.ci.github.client import GitHub, GitHubError, field
-from pytest_slm.ci.github.pulls import LARGEST, Offered, pull_of
+from pytest_slm.ci.github.pulls import LARGEST, OfferedSubmission, pull_of
 from pytest_slm.errors import SlmError
 from pytest_slm.files import read_bytes
 from pytest_slm.load import load_submission, submission_problems
@@ -27,7 +27,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class Publication:
     """What came of it: the commit that has the results (None where they were there already), and how many reports."""
 
     commit: str | None
@@ -35,7 +35,7 @@ class Published:
     models: int
 
 
-def merge_pull(github: GitHub, offer: Offered) -> bool:
+def merge_pull(github: GitHub, offer: OfferedSubmission) -> bool:
     """Merge a pull request at the commit that was looked at and measured; whether it had to be. Raises SlmError
     (ci-publish) where GitHub will not, or its head is another one now."""
     pull = pull_of(github, offer.pull)
@@ -63,7 +63,7 @@ def merge_pull(github: GitHub, offer: Offered) -> bool:
     return True
 
 
-def check_publishable(offer: Offered, path: Path, found: Sequence[Collected], *, now: datetime) -> None:
+def check_publishable(offer: OfferedSubmission, path: Path, found: Sequence[CollectedRun], *, now: datetime) -> None:
     """Raise SlmError (ci-publish, or the registry's own) for a submission or results that cannot stand in the registry:
     that is found out before the pull request is merged."""
     if missing := submission_problems(load_submission(path)):
@@ -80,15 +80,15 @@ def check_publishable(offer: Offered, path: Path, found: Sequence[Collected], *,
 
 def publish(
     git: Git,
-    offer: Offered,
-    found: Sequence[Collected],
+    offer: OfferedSubmission,
+    found: Sequence[CollectedRun],
     *,
     branch: str,
     merged_into: str,
     run: int,
     site: Path,
     now: datetime,
-) -> Published:
+) -> Publication:
     """Add the reports to a branch of the working tree's origin, with the registry of all reports there, and make the
     pages. On the branch that the pull request was ``merged_into`` the submission has to be there already, on another
     one it is added. Somebody else may push meanwhile: then it is done again on what is there. The same results twice
@@ -105,16 +105,16 @@ def publish(
         models = _built(git.folder, offer, found, site=site, now=now)
         git("add", "--force", "--", *places)
         if not git("status", "--porcelain", "--", *places).strip():
-            return Published(commit=None, reports=len(found), models=models)
+            return Publication(commit=None, reports=len(found), models=models)
         title = f"Results of {offer.slug} (#{offer.pull})"
         git("commit", "--quiet", "--message", title, "--message", f"Run {run}, head {offer.head}")
         code, said = git.tried("push", "origin", f"HEAD:refs/heads/{branch}")
         if not code:
-            return Published(commit=git("rev-parse", "HEAD").strip(), reports=len(found), models=models)
+            return Publication(commit=git("rev-parse", "HEAD").strip(), reports=len(found), models=models)
     raise _not(offer, f"nothing could be pushed to {branch} ({' '.join(said.split())[-300:]})")
 
 
-def _check_merged(git: Git, offer: Offered) -> None:
+def _check_merged(git: Git, offer: OfferedSubmission) -> None:
     """The submission that stands on the branch is the one that was measured."""
     try:
         content = read_bytes(git.folder / offer.path, LARGEST)
@@ -124,7 +124,7 @@ def _check_merged(git: Git, offer: Offered) -> None:
         raise _not(offer, f"{offer.path} on the branch is not the one that was measured")
 
 
-def _built(folder: Path, offer: Offered, found: Sequence[Collected], *, site: Path, now: datetime) -> int:
+def _built(folder: Path, offer: OfferedSubmission, found: Sequence[CollectedRun], *, site: Path, now: datetime) -> int:
     """Put copies of the reports without texts into the tree, and make registry and pages of all that is there; how many
     models these are."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -145,9 +145,9 @@ def _built(folder: Path, offer: Offered, found: Sequence[Collected], *, site: Pa
     return len(index.models)
 
 
-def _relative(one: Collected) -> Path:
+def _relative(one: CollectedRun) -> Path:
     return Path(one.report.submission.slug, one.report.quantization, one.report.run_id, "report.json")
 
 
-def _not(offer: Offered, why: str) -> SlmError:
+def _not(offer: OfferedSubmission, why: str) -> SlmError:
     return SlmError(f"pull request {offer.pull}: not published: {why}", slug="ci-publish")

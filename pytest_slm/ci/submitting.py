@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_slm.ci.github.pulls import Offered
+from pytest_slm.ci.github.pulls import OfferedSubmission
 from pytest_slm.ci.github.statuses import State
 from pytest_slm.core.types import Submission, WeightsHeader
 from pytest_slm.errors import SlmError
@@ -44,7 +44,7 @@ def refused(error: SlmError) -> Look:
     return Look(state="failure", problems=(str(error),), markdown="\n".join(_lines(None, {}, [str(error)], (), "")))
 
 
-def look(offer: Offered, folder: Path, *, main: Path, offline: bool = False) -> Look:
+def look(offer: OfferedSubmission, folder: Path, *, main: Path, offline: bool = False) -> Look:
     """Write the submission below ``folder``, and look at it and at the headers of its weights; ``main`` is the checkout
     with the submissions and the registry that are there already."""
     path = offer.put(folder)
@@ -86,7 +86,7 @@ def _too_many(submission: Submission) -> list[str]:
     return [f"{n} quantizations, and at most {MOST_FILES} are measured; list some"] if n > MOST_FILES else []
 
 
-def _again(submission: Submission, offer: Offered, main: Path) -> list[str]:
+def _again(submission: Submission, offer: OfferedSubmission, main: Path) -> list[str]:
     """What is there already: the same repo in another submission, or the same file in the registry."""
     repo = (submission.hf_repo or "").casefold()
     if not repo:

@@ -43,9 +43,9 @@ def _new(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from pytest_slm.authoring.check import Trial, check_suites
+    from pytest_slm.authoring.check import TrialTerms, check_suites
 
-    trial = Trial(run_code=arguments.run_code, data=arguments.data, seconds=arguments.seconds)
+    trial = TrialTerms(run_code=arguments.run_code, data=arguments.data, seconds=arguments.seconds)
     checks = check_suites(arguments.folder, trial)
     for check in checks:
         for line in check.tried:

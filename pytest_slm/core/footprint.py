@@ -24,7 +24,7 @@ MERGED, UNMERGED = 350, 167
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape(Record):
+class ModelShape(Record):
     """What a header says of a model's layers. ``window``: tokens that ``windowed`` of the layers look back."""
 
     layers: int
@@ -56,7 +56,7 @@ def kept_cells(context: int, window: int, *, batch: int = 512) -> tuple[int, int
     return cells, min(cells, padded(window + batch)) if window else cells
 
 
-def kv_cache_bytes(shape: Shape, context: int, kv_type: str = "F16", *, batch: int = 512) -> float:
+def kv_cache_bytes(shape: ModelShape, context: int, kv_type: str = "F16", *, batch: int = 512) -> float:
     """Bytes of the KV cache of ``context`` tokens; ``batch`` is how many tokens are read at once."""
     cells, short = kept_cells(context, shape.window, batch=batch)
     layers = (shape.layers - shape.windowed) * cells + shape.windowed * short
@@ -64,7 +64,7 @@ def kv_cache_bytes(shape: Shape, context: int, kv_type: str = "F16", *, batch: i
 
 
 def compute_bytes(
-    shape: Shape, context: int, *, batch: int = 512, flash_attention: bool = True, outputs: int | None = None
+    shape: ModelShape, context: int, *, batch: int = 512, flash_attention: bool = True, outputs: int | None = None
 ) -> float:
     """Bytes of the compute buffers: the logits and the state of a batch, or what is more where there is no flash
     attention, its scores against all tokens with their mask. The two are not needed at once. ``outputs``: tokens of a

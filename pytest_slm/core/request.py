@@ -280,7 +280,8 @@ class RollingLikelihood:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A program and the tests that it must pass: answered with the sandbox's ``Outcome``, while the model goes on.
+    """A program and the tests that it must pass: answered with the sandbox's ``ProgramOutcome``, while the model goes
+    on.
 
     The tests take ``entry_point`` of the program and nothing else; ``given`` is the text of the problem, for what else
     they use. Without an entry point they take the names that neither they nor Python define.

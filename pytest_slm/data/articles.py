@@ -31,7 +31,7 @@ _REVISION = re.compile(rb"Special:Redirect/revision/(\d{1,12})")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class ArticleLink:
     """An article by its Wikipedia's host and its title, with spaces."""
 
     host: str
@@ -59,7 +59,7 @@ class Article(Record):
     revision: str | None = None
 
 
-def link_of(address: str) -> Link | None:
+def link_of(address: str) -> ArticleLink | None:
     """The article that an address is of; None where it is of none, as a search."""
     parts = urllib.parse.urlsplit(address if "://" in address else f"https://{address}")
     found = _HOST.fullmatch(parts.netloc.lower())
@@ -68,7 +68,7 @@ def link_of(address: str) -> Link | None:
     title = " ".join(urllib.parse.unquote(title).replace("_", " ").split())
     if found is None or not title or len(title.encode("utf-8", "replace")) > 255 or title.startswith("Special:"):
         return None
-    return Link(host=f"{found[1]}.wikipedia.org", title=title)
+    return ArticleLink(host=f"{found[1]}.wikipedia.org", title=title)
 
 
 def find(mirror: str | None, address: str) -> tuple[str, str] | None:
@@ -117,7 +117,7 @@ def pull(mirror: Path, addresses: Iterable[str], tell: Callable[[str], None]) ->
     return failed
 
 
-def _fetched(link: Link) -> Article:
+def _fetched(link: ArticleLink) -> Article:
     data = get(link.url, MOST, slug="articles-pull")
     text = text_of(data.decode("utf-8", "replace"))
     if not text:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from pytest_slm.core.record import stays_inside
 from pytest_slm.data.manifest import DatasetEntry, FileEntry, Manifest, entry_of, read_manifest, write_manifest
 from pytest_slm.data.needs import Need
-from pytest_slm.data.sources import DatasetOffer, Offer, Source
+from pytest_slm.data.sources import DatasetOffer, Source, SourceFile
 from pytest_slm.errors import ReportError, SlmError, UsageError, writing_failed
 from pytest_slm.files import inside
 
@@ -146,7 +146,9 @@ def _missing(folder: Path, configs: Iterable[str | None]) -> list[str]:
     return sorted(found)
 
 
-def files_of(listed: Mapping[str, object], offered: Mapping[str, Offer], configs: Iterable[str | None]) -> set[str]:
+def files_of(
+    listed: Mapping[str, object], offered: Mapping[str, SourceFile], configs: Iterable[str | None]
+) -> set[str]:
     """The files of these configurations: as the card lists them, else the folder of that name, else all data files."""
     data = {name for name in offered if name.endswith(DATA) and not PurePosixPath(name).name.startswith(".")}
     chosen: set[str] = set()

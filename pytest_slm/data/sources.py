@@ -17,7 +17,7 @@ from pytest_slm.files import open_regular, read_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class SourceFile:
     """A file that a source has. What it does not know of it is None; ``git`` is git's own hash of a small file."""
 
     size: int | None
@@ -41,7 +41,7 @@ class DatasetOffer:
 
     revision: str | None
     license: str | None
-    files: Mapping[str, Offer]
+    files: Mapping[str, SourceFile]
 
 
 class Source(Protocol):
@@ -76,7 +76,7 @@ class Hub:
             revision=info.sha,
             license=", ".join(licence) if isinstance(licence, list) else licence,
             files={
-                sibling.rfilename: Offer(
+                sibling.rfilename: SourceFile(
                     size=sibling.size, sha256=sibling.lfs.sha256 if sibling.lfs else None, git=sibling.blob_id
                 )
                 for sibling in info.siblings or ()
@@ -123,11 +123,11 @@ class Folder:
         return target
 
 
-def _offer(path: Path, name: str, known: DatasetEntry | None) -> Offer:
+def _offer(path: Path, name: str, known: DatasetEntry | None) -> SourceFile:
     """What the mirror's own manifest says of the file, so that damage is not copied; else what it is."""
     entry = known.files.get(name) if known else None
     entry = entry or entry_of(path)
-    return Offer(size=entry.size, sha256=entry.sha256)
+    return SourceFile(size=entry.size, sha256=entry.sha256)
 
 
 def _license(card: Path) -> str | None:

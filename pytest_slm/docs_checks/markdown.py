@@ -48,7 +48,7 @@ class Fence:
 
 
 @dataclass(kw_only=True)
-class Parsed:
+class PageContent:
     """What there is on a page."""
 
     links: list[Link] = field(default_factory=list)
@@ -66,13 +66,13 @@ def split_front_matter(text: str) -> tuple[str, int]:
     return (found.group(1), found.group().count("\n")) if found else ("", 0)
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> PageContent:
     """Read a page."""
     from markdown_it import MarkdownIt
 
     _, skipped = split_front_matter(text)
     body = "".join(text.splitlines(keepends=True)[skipped:])
-    page = Parsed()
+    page = PageContent()
     line, level = 1, 0
     reader = MarkdownIt("commonmark").enable("table")
     reader.validateLink = _any_link  # type: ignore[method-assign]
@@ -107,7 +107,7 @@ def heading_id(text: str) -> str:
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
 
 
-def _anchor(page: Parsed, name: str, line: int, *, counted: bool = False) -> None:
+def _anchor(page: PageContent, name: str, line: int, *, counted: bool = False) -> None:
     wanted, number = name, 0
     while counted and name in page.anchors:
         number += 1
@@ -123,7 +123,7 @@ def _plain(token: Token) -> Iterator[str]:
             yield " "
 
 
-def _inline(page: Parsed, token: Token, line: int) -> None:
+def _inline(page: PageContent, token: Token, line: int) -> None:
     for child in token.children or ():
         if child.type in ("softbreak", "hardbreak"):
             line += 1
@@ -136,7 +136,7 @@ def _inline(page: Parsed, token: Token, line: int) -> None:
             _html(page, child.content, line)
 
 
-def _html(page: Parsed, text: str, line: int) -> None:
+def _html(page: PageContent, text: str, line: int) -> None:
     reader = _Tags(page, line)
     reader.feed(text)
 
@@ -144,7 +144,7 @@ def _html(page: Parsed, text: str, line: int) -> None:
 class _Tags(HTMLParser):
     """Links, pictures and names in HTML that stands in Markdown."""
 
-    def __init__(self, page: Parsed, line: int) -> None:
+    def __init__(self, page: PageContent, line: int) -> None:
         super().__init__()
         self._page, self._first = page, line
 

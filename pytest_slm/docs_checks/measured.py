@@ -43,7 +43,7 @@ WORDS: Mapping[str, Callable[[Row], str | None]] = {
 """What can be named, beside ``score:USE_CASE`` and ``memory:PART``."""
 
 
-class Measured:
+class RegistryNumbers:
     """The numbers of a registry, read when the first one is named."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -97,7 +97,7 @@ def _value(row: Row, kind: str, name: str) -> str | None:
     return WORDS[kind](row)
 
 
-def check_measured(shown: str, text: str, measured: Measured) -> Iterator[Finding]:
+def check_measured(shown: str, text: str, measured: RegistryNumbers) -> Iterator[Finding]:
     """Numbers that a page names and nobody has."""
     for found in PLACE.finditer(text):
         _, problem = measured.value(found.group(1))
@@ -105,7 +105,7 @@ def check_measured(shown: str, text: str, measured: Measured) -> Iterator[Findin
             yield Finding(path=shown, line=text.count("\n", 0, found.start()) + 1, problem=problem)
 
 
-def filled(shown: str, text: str, measured: Measured) -> str:
+def filled(shown: str, text: str, measured: RegistryNumbers) -> str:
     """The text with its numbers. Raises DocsError where there is none."""
     findings = list(check_measured(shown, text, measured))
     if findings:

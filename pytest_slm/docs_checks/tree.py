@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pytest_slm.docs_checks.config import CONFIG_FILE, DocsConfig, read_config
-from pytest_slm.docs_checks.markdown import Parsed, parse
+from pytest_slm.docs_checks.markdown import PageContent, parse
 from pytest_slm.errors import UsageError
 from pytest_slm.files import read_text
 
@@ -35,7 +35,7 @@ class Page:
             raise UsageError(f"{self.shown}: cannot be read ({reason})", slug="docs-config") from None
 
     @functools.cached_property
-    def parsed(self) -> Parsed:
+    def parsed(self) -> PageContent:
         """What is on it."""
         return parse(self.text)
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_slm.docs_checks.config import CONFIG_FILE
-from pytest_slm.docs_checks.measured import Measured
+from pytest_slm.docs_checks.measured import RegistryNumbers
 from pytest_slm.docs_checks.tree import Tree, fits
 from pytest_slm.docs_site.pages import faults, finish
 from pytest_slm.docs_site.staging import check_place, stage
@@ -27,7 +27,7 @@ TOLD = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class BuildResult:
     """What was made: so many pages, and the bytes of the largest."""
 
     pages: int
@@ -36,7 +36,7 @@ class Built:
 
 def build_docs(
     root: Path, out: Path, *, registry: Path | None = None, site: str = "../", repository: str = ""
-) -> Built:
+) -> BuildResult:
     """Replace ``out`` by the site of the pages in ``root``. ``registry`` has the numbers that pages name (default: the
     one that ``docs.toml`` says), ``site`` is where the registry's site will be, seen from the first page, and
     ``repository`` the address of the source: with it each page leads to its own.
@@ -55,7 +55,7 @@ def build_docs(
     known = registry or (tree.root / tree.config.registry if tree.config.registry else None)
     with tempfile.TemporaryDirectory(prefix="slm-docs-") as name:
         work = Path(name)
-        stage(tree, work / "pages", site, Measured(known))
+        stage(tree, work / "pages", site, RegistryNumbers(known))
         (work / GENERATOR).write_text(settings, encoding="utf-8")
         _generate(work)
         made = work / "site"
@@ -66,7 +66,7 @@ def build_docs(
             raise ReportError(f"{root}: {'; '.join(problems[:10])}", slug="docs-page")
         (made / MARKER).write_text("Made by pytest-slm; 'pytest-slm docs build' replaces this folder.\n", "utf-8")
         _put(made, out)
-    return Built(pages=len(sizes), largest=max(sizes.values()))
+    return BuildResult(pages=len(sizes), largest=max(sizes.values()))
 
 
 def _settings(root: Path, repository: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_slm.docs_checks.code.fences import FenceError, understand
 from pytest_slm.docs_checks.config import CONFIG_FILE
 from pytest_slm.docs_checks.links import not_made
-from pytest_slm.docs_checks.measured import Measured, filled
+from pytest_slm.docs_checks.measured import RegistryNumbers, filled
 from pytest_slm.docs_checks.showcase import FILE, with_showcase
 from pytest_slm.docs_checks.tree import Page, Tree
 from pytest_slm.errors import ReportError, writing_failed
@@ -20,7 +20,7 @@ LEFT_OUT = (CONFIG_FILE, "zensical.toml", "schemas", "words.txt", "names.txt", "
 """Files of the folder that are no pages, nor anything that a page shows."""
 
 
-def stage(tree: Tree, folder: Path, site: str, measured: Measured) -> int:
+def stage(tree: Tree, folder: Path, site: str, measured: RegistryNumbers) -> int:
     """Write all pages and what they show into ``folder``; returns how many pages. ``site`` is the way from the first
     page to the registry's site. Raises DocsError where a page names a number that nobody has."""
     changed = last_changed(tree.root)
@@ -49,7 +49,7 @@ def _without_unmade(tree: Tree, page: Page, text: str) -> str:
     return text
 
 
-def prepared(page: Page, site: str, measured: Measured, changed: str = "") -> str:
+def prepared(page: Page, site: str, measured: RegistryNumbers, changed: str = "") -> str:
     """The text of a page as any generator takes it."""
     text = filled(page.shown, page.text, measured)
     up = "../" * page.name.count("/")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello
 from pytest_slm.fleet.work import Node
 
 
@@ -26,7 +26,7 @@ class Cluster(Protocol):
         """Those that are there now."""
         ...
 
-    def open(self, worker: int, node: str, job: Job, memory: int) -> None:
+    def open(self, worker: int, node: str, job: GroupJob, memory: int) -> None:
         """Start a worker, which takes so many bytes of memory; it says hello."""
         ...
 

@@ -13,21 +13,21 @@ from pytest_slm.cells.cell import Cell
 from pytest_slm.cells.store import CellStore, StoredCell, parse, read_all
 from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.fleet.cluster import Cluster, Event
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job, Offer
-from pytest_slm.fleet.scheduler import LeftOut, Limits, Scheduler
-from pytest_slm.fleet.work import Close, Group, Measure, Open, Work
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello, Offer
+from pytest_slm.fleet.scheduler import RetryLimits, Scheduler, SkippedCell
+from pytest_slm.fleet.work import CellGroup, Close, Measure, Open, Work
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class FleetResult:
     """How a fleet ended: how many cells were there before, which were measured (``where``: by item and group, on which
     machine), and what was left out. ``loads`` counts how often a model was loaded, by group and node."""
 
     before: int
     where: Mapping[tuple[str, str], str | None]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[SkippedCell]
     noisy: Sequence[str]
     retries: int
     loads: Mapping[tuple[str, str], int]
@@ -48,10 +48,10 @@ class Driver:
     def __init__(
         self,
         cluster: Cluster,
-        jobs: Mapping[str, tuple[Job, Group]],
+        jobs: Mapping[str, tuple[GroupJob, CellGroup]],
         store: CellStore,
         *,
-        limits: Limits | None = None,
+        limits: RetryLimits | None = None,
         tell: Tell = lambda _: None,
         patience_s: float = 60.0,
     ) -> None:
@@ -72,14 +72,14 @@ class Driver:
         self._where: dict[tuple[str, str], str | None] = {}
         self._noisy: list[str] = []
 
-    def run(self) -> Outcome:
+    def run(self) -> FleetResult:
         """Until nothing is left that could be measured. Raises ReportError where the store cannot be written, and
         UsageError where there is no node."""
         began = time.monotonic()
         if self._store.folder.is_dir():
             self._timed = {one.cell.anywhere.key: one for one in read_all(self._store.folder)[0] if one.cell.machine}
         alive = time.monotonic()
-        stuck: list[LeftOut] = []
+        stuck: list[SkippedCell] = []
         while not self._scheduler.finished:
             self._look()
             self._order()
@@ -93,7 +93,7 @@ class Driver:
         if not self._labels:
             raise UsageError("the cluster has no node: start Ray there first (docs/fleet.md)", slug="fleet-nodes")
         self._part()
-        return Outcome(
+        return FleetResult(
             before=self._before,
             where=self._where,
             left_out=[*self._scheduler.left_out, *stuck],

@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_slm.core.record import Record
 from pytest_slm.errors import SlmError
 from pytest_slm.fleet.cluster import Event
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello
 from pytest_slm.fleet.work import Node
 from pytest_slm.fleet.worker import WorkerProcess
 
@@ -33,7 +33,7 @@ class Here:
     def nodes(self) -> Sequence[Node]:
         return tuple(self._nodes.values())
 
-    def open(self, worker: int, node: str, job: Job, memory: int) -> None:
+    def open(self, worker: int, node: str, job: GroupJob, memory: int) -> None:
         self._places[worker] = node
         calls = self._calls[worker] = queue.SimpleQueue()
         calls.put(WorkerProcess.hello)
@@ -75,7 +75,7 @@ class Here:
         if (calls := self._calls.get(worker)) is not None:  # else it has ended, and that will be heard
             calls.put(call)
 
-    def _serve(self, worker: int, job: Job, calls: queue.SimpleQueue[Call | None]) -> None:
+    def _serve(self, worker: int, job: GroupJob, calls: queue.SimpleQueue[Call | None]) -> None:
         try:
             process = WorkerProcess(job, self._folder / str(worker))
             with self._lock:

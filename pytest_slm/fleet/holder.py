@@ -15,7 +15,7 @@ import platformdirs
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.core.record import Record
 from pytest_slm.errors import BackendError, SlmError
-from pytest_slm.fleet.job import Job, Weights
+from pytest_slm.fleet.job import GroupJob, WeightsFile
 from pytest_slm.fleet.worker import WorkerProcess
 
 Told = dict[str, Any]
@@ -26,7 +26,7 @@ class Holder:
     """One group on this node. Whatever goes wrong is told and not raised, so that no exception has to travel."""
 
     def __init__(self, job: Told, node: str, root: str | None = None) -> None:
-        self._job = Job.from_json(job)
+        self._job = GroupJob.from_json(job)
         self._root = Path(root) if root else Path(platformdirs.user_cache_dir("pytest-slm")) / "fleet"
         # The same for this group on this node, whoever asks: what was answered before a crash is taken over there.
         name = hashlib.sha256(f"{node} {sorted(job.items())}".encode()).hexdigest()[:24]
@@ -87,10 +87,10 @@ class Holder:
             raise BackendError("its session was never begun", slug="fleet-worker")
         return self._process
 
-    def _fetched(self, weights: Weights) -> Path:
+    def _fetched(self, weights: WeightsFile) -> Path:
         return self._root / "weights" / weights.sha256 / Path(weights.path).name
 
-    def _place(self, weights: Weights) -> Path | None:
+    def _place(self, weights: WeightsFile) -> Path | None:
         """Where the weights are on this node, by their hash."""
         for path in (Path(weights.path), self._fetched(weights)):
             if path.is_file() and path.stat().st_size == weights.size and sha256_of([path]) == weights.sha256:

@@ -10,7 +10,7 @@ from pytest_slm.core.record import Name, Record, Sha256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights(Record):
+class WeightsFile(Record):
     """A file of weights on the machine that gives orders: others fetch it once, by its hash."""
 
     path: str
@@ -19,7 +19,7 @@ class Weights(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(Record):
+class GroupJob(Record):
     """A group for a worker: ``model`` and ``quantization`` as ``--slm-model`` and ``--slm-quant`` take them;
     ``options`` are further ones of pytest, ``paths`` folders with suites. ``submission`` is the text of the YAML file
     that the model stands in, ``weights`` its file, where other machines need not have them."""
@@ -30,7 +30,7 @@ class Job(Record):
     options: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     submission: str | None = None
-    weights: Weights | None = None
+    weights: WeightsFile | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

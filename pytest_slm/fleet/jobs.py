@@ -8,8 +8,8 @@ from pathlib import Path
 from pytest_slm import files
 from pytest_slm.backends.files import sha256_of
 from pytest_slm.errors import UsageError
-from pytest_slm.fleet.job import Job, Weights
-from pytest_slm.fleet.work import Group
+from pytest_slm.fleet.job import GroupJob, WeightsFile
+from pytest_slm.fleet.work import CellGroup
 from pytest_slm.models import missing, resolve, select
 
 ROOM = 2.0
@@ -31,10 +31,10 @@ def jobs_of(
     paths: Sequence[str] = (),
     offline: bool = False,
     warn: Callable[[str], None] = lambda _: None,
-) -> Mapping[str, tuple[Job, Group]]:
+) -> Mapping[str, tuple[GroupJob, CellGroup]]:
     """A job and its group, by name. Raises UsageError for a reference that means no model, or one that is there
     twice."""
-    found: dict[str, tuple[Job, Group]] = {}
+    found: dict[str, tuple[GroupJob, CellGroup]] = {}
     for reference in references:
         submission = resolve(reference, submissions=Path("submissions"), offline=offline)
         # A slug means a file, too. Nodes need not have it.
@@ -52,7 +52,7 @@ def jobs_of(
                     f"{name}: nobody knows how large it is ({lacks.reason}); {UNKNOWN / 1e9:g} GB are set aside for it"
                 )
             size = (0 if one.format == "fake" else UNKNOWN // 2) if lacks.size is None else lacks.size
-            job = Job(
+            job = GroupJob(
                 group=name,
                 model=_absolute(origin or reference),
                 quantization=one.name,
@@ -61,7 +61,7 @@ def jobs_of(
                 submission=None if origin is None else files.read_text(origin),
                 weights=_weights(reference),
             )
-            group = Group(
+            group = CellGroup(
                 name=name,
                 memory=int(ROOM * size) + BESIDE,
                 load_s=START_S + READ_S * size,
@@ -75,9 +75,9 @@ def _absolute(reference: str) -> str:
     return str(Path(reference).absolute()) if Path(reference).exists() else reference
 
 
-def _weights(reference: str) -> Weights | None:
+def _weights(reference: str) -> WeightsFile | None:
     """A GGUF of this machine, in one file: it is sent to nodes that have none with this hash."""
     path = Path(reference).absolute()
     if path.suffix != ".gguf" or not path.is_file():
         return None
-    return Weights(path=str(path), sha256=sha256_of([path]), size=path.stat().st_size)
+    return WeightsFile(path=str(path), sha256=sha256_of([path]), size=path.stat().st_size)

@@ -19,7 +19,7 @@ from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.files import open_regular
 from pytest_slm.fleet.cluster import Event
 from pytest_slm.fleet.holder import Holder, Told
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello
 from pytest_slm.fleet.work import Node
 
 EXCLUSIVE = "slm_exclusive"
@@ -63,7 +63,7 @@ class RayCluster:
         self._leases: dict[str, tuple[str, Any, Any]] = {}
         self._exclusive: set[str] = set()
         self._chunks: dict[str, list[Any]] = {}
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, GroupJob] = {}
         self._asked: dict[Any, int] = {}
 
     @property
@@ -84,7 +84,7 @@ class RayCluster:
                     self._exclusive.add(name)
         return found
 
-    def open(self, worker: int, node: str, job: Job, memory: int) -> None:
+    def open(self, worker: int, node: str, job: GroupJob, memory: int) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         there = NodeAffinitySchedulingStrategy(node_id=node, soft=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pytest_slm.fleet.work import Close, Group, Measure, Node, Open, Order, Work
+from pytest_slm.fleet.work import CellGroup, Close, Measure, Node, Open, Work, WorkerOrder
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Rate:
 
 
 @dataclass(kw_only=True)
-class Limits:
+class RetryLimits:
     """How often a cell may go wrong before it is left: ``failures`` of its own, and ``losses`` of the node or the
     process that measured it. ``lanes``: cells at once on one node."""
 
@@ -44,7 +44,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
+class SkippedCell:
     """A cell that was not measured, and why."""
 
     group: str
@@ -63,11 +63,11 @@ class _State:
 class Scheduler:
     """The state of a fleet, and its next orders."""
 
-    def __init__(self, groups: Iterable[Group], work: Iterable[Work], limits: Limits | None = None) -> None:
+    def __init__(self, groups: Iterable[CellGroup], work: Iterable[Work], limits: RetryLimits | None = None) -> None:
         self.groups = {group.name: group for group in groups}
-        self.limits = limits or Limits()
+        self.limits = limits or RetryLimits()
         self.done: set[tuple[str, str]] = set()
-        self.left_out: list[LeftOut] = []
+        self.left_out: list[SkippedCell] = []
         self.retries = 0
         """How often a cell was given to somebody once more."""
         self.loads: dict[tuple[str, str], int] = {}
@@ -176,20 +176,20 @@ class Scheduler:
 
     # -- what to do ------------------------------------------------------------------------------------------------
 
-    def orders(self) -> list[Order]:
+    def orders(self) -> list[WorkerOrder]:
         """What is to be done now; all of it counts as begun."""
-        found: list[Order] = []
+        found: list[WorkerOrder] = []
         for name in sorted(self._nodes):
             found += self._of_node(self._nodes[name])
         return found
 
-    def stuck(self) -> Iterator[LeftOut]:
+    def stuck(self) -> Iterator[SkippedCell]:
         """What no node that is there can measure, with the reason, if nobody is at work. Empty where work goes on."""
         if self._workers:
             return
         for name, states in self._pending.items():
             for state in states.values():
-                yield LeftOut(group=name, item=state.work.item, reason=self._why_nowhere(state.work))
+                yield SkippedCell(group=name, item=state.work.item, reason=self._why_nowhere(state.work))
 
     @property
     def waits_for_nodes(self) -> bool:
@@ -229,9 +229,9 @@ class Scheduler:
     def _give_up(self, state: _State, reason: str) -> None:
         work = state.work
         self._pending[work.group].pop(work.item, None)
-        self.left_out.append(LeftOut(group=work.group, item=work.item, reason=reason))
+        self.left_out.append(SkippedCell(group=work.group, item=work.item, reason=reason))
 
-    def _of_node(self, node: Node) -> Iterator[Order]:
+    def _of_node(self, node: Node) -> Iterator[WorkerOrder]:
         here = [worker for worker in self._workers.values() if worker.node == node.name]
         mine = [worker for worker in here if not worker.closing]
         if any(self._is_alone(worker) for worker in mine):

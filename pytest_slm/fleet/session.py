@@ -21,7 +21,7 @@ from pytest_slm import files
 from pytest_slm.cells.store import CellStore
 from pytest_slm.core.types import MEASURED, PROPERTY, Result
 from pytest_slm.errors import NotAvailableError, SlmError
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job, Offer
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello, Offer
 from pytest_slm.hosts.leash import die_with_starter
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.plugin.cells.hooks import CELLS, is_timed
@@ -108,7 +108,7 @@ def main() -> None:
 
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(asked, lines), daemon=True).start()
-    job, folder = Job.from_json(json.loads(lines.get())), Path(lines.get())
+    job, folder = GroupJob.from_json(json.loads(lines.get())), Path(lines.get())
     store = CellStore(folder / "cells")
     loop = OnDemand(iter(lines.get, ""), send, store)
     pytest.main(arguments(job, folder), plugins=[loop])
@@ -118,7 +118,7 @@ def main() -> None:
     send(Farewell(taken_back={item: reason for item, key in loop.kept.items() if not store.path(key).is_file()}))
 
 
-def arguments(job: Job, folder: Path) -> list[str]:
+def arguments(job: GroupJob, folder: Path) -> list[str]:
     """The command line of a job's session, whose own files are in this folder."""
     model = job.model
     if job.submission is not None and not Path(model).is_file():

@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_slm.fleet.scheduler import Limits, Scheduler
-from pytest_slm.fleet.work import Close, Group, Measure, Node, Open, Work
+from pytest_slm.fleet.scheduler import RetryLimits, Scheduler
+from pytest_slm.fleet.work import CellGroup, Close, Measure, Node, Open, Work
 
 
 @dataclass(kw_only=True)
-class Outcome:
+class SimulatedFleet:
     """What came of a simulated fleet. ``busy_s`` is the time in which cells were measured that were kept, of all nodes
     together; ``loads`` how often a group was loaded, by group and node; ``measured`` how often each cell was kept."""
 
@@ -32,18 +32,18 @@ class Outcome:
 
 
 def simulate(
-    groups: Sequence[Group],
+    groups: Sequence[CellGroup],
     work: Mapping[Work, float],
     nodes: Sequence[Node],
     *,
-    limits: Limits | None = None,
+    limits: RetryLimits | None = None,
     deaths: Sequence[tuple[float, str]] = (),
     joins: Sequence[tuple[float, Node]] = (),
-) -> Outcome:
+) -> SimulatedFleet:
     """Run a fleet whose cells take these seconds; ``deaths`` and ``joins`` say when nodes go and come. The scheduler
     knows the costs of cells beforehand, and their seconds only when they are over."""
     scheduler = Scheduler(groups, work, limits)
-    outcome = Outcome(scheduler=scheduler, nodes=len(nodes), loads=scheduler.loads)
+    outcome = SimulatedFleet(scheduler=scheduler, nodes=len(nodes), loads=scheduler.loads)
     took = {one.key: seconds for one, seconds in work.items()}
     timed = {one.key for one in work if one.timed}
     ticket = itertools.count()

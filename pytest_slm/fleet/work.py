@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class CellGroup:
     """A model in one quantization: whoever measures its cells loads it. ``memory`` is what that takes in bytes,
     ``load_s`` how long it does, as far as one can tell beforehand; ``size`` is what its seconds are in proportion to
     as long as nothing of it was measured (the bytes of its weights)."""
@@ -70,4 +70,4 @@ class Close:
     worker: int
 
 
-Order = Open | Measure | Close
+WorkerOrder = Open | Measure | Close

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_slm.core.record import RecordError
 from pytest_slm.errors import BackendError
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello
 from pytest_slm.machine.child import Child
 
 MODULE = "pytest_slm.fleet.session"
@@ -24,7 +24,7 @@ TAIL = 4_000
 class WorkerProcess:
     """A session in a process of its own. It ends with whoever started it, and takes the model's process with it."""
 
-    def __init__(self, job: Job, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, job: GroupJob, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / "session.log"
         with self._log.open("wb") as log:

@@ -56,7 +56,7 @@ class Relative(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reported(Record):
+class ReportedScore(Record):
     """A score that the author of a model reports, and nobody here has measured."""
 
     benchmark: Name
@@ -151,7 +151,7 @@ class HubModel(Record):
     bases: tuple[Relative, ...] = ()
     derived: tuple[Relative, ...] | None = None
     """Its quantizations in other repositories, those with most downloads; None where nobody has asked yet."""
-    reported: tuple[Reported, ...] = ()
+    reported: tuple[ReportedScore, ...] = ()
     reported_odd: int = 0
     """Reported scores that are no numbers."""
     trouble: Trouble | None = None
@@ -196,7 +196,7 @@ Kind = Literal["added", "gone", "back", "license", "gated", "parameters", "quant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change(Record):
+class FactChange(Record):
     """What is new: a model came, went or came back, or one of its facts is another one."""
 
     day: Day
@@ -223,7 +223,7 @@ class Month(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut(Record):
+class SkippedModel(Record):
     """A model that the Hub or the list names, and that is not among the models, with the reason."""
 
     name: Name
@@ -236,7 +236,7 @@ class HubStats(Record):
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     synced: Day | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FactChange, ...] = ()
     """The newest first."""
     months: tuple[Month, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[SkippedModel, ...] = ()

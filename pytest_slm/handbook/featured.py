@@ -15,7 +15,7 @@ NEEDS = ("any", "gguf", "safetensors", "onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Featured(Record):
+class FeaturedModel(Record):
     """A model that always has its page."""
 
     repo: Repo
@@ -49,7 +49,7 @@ class Guide(Record):
 class FeaturedList(Record):
     """The file: models, filters, and guides that a model's page leads to."""
 
-    models: tuple[Featured, ...] = ()
+    models: tuple[FeaturedModel, ...] = ()
     filters: tuple[TaskFilter, ...] = ()
     guides: tuple[Guide, ...] = ()
     task_titles: Mapping[str, str] = field(default_factory=dict)
@@ -82,13 +82,13 @@ def load_featured(path: Path) -> FeaturedList:
     return found
 
 
-def _model(fields: Fields, number: int, value: Value) -> Featured | None:
+def _model(fields: Fields, number: int, value: Value) -> FeaturedModel | None:
     where = f"models[{number}]"
     found = fields.below(value, where, ("repo", "tasks", "notebook"))
     found.required("repo")
     repo, notebook = found.text("repo", "org/name"), found.optional_text("notebook")
     try:
-        return Featured(repo=repo, tasks=found.texts("tasks"), notebook=notebook)
+        return FeaturedModel(repo=repo, tasks=found.texts("tasks"), notebook=notebook)
     except RecordError as error:
         found.fail("repo", f"{where}: {error}")
         return None

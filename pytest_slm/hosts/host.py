@@ -25,7 +25,7 @@ from typing import Any
 
 from pytest_slm.backends.finite import checked
 from pytest_slm.backends.lookup import BackendEntry
-from pytest_slm.backends.protocol import Backend, EngineTest, Finished, ModelSpec, Progress, ignored, silent
+from pytest_slm.backends.protocol import Backend, Delivery, EngineTest, ModelSpec, Progress, ignored, silent
 from pytest_slm.core.backend_info import HostDescription, HostInfo, accelerator
 from pytest_slm.core.record import Record, RecordError, jsonable
 from pytest_slm.core.types import Request
@@ -95,7 +95,7 @@ class Host:
         self._engine = threading.Lock()
         self._signs = 0
         """Signs of life that the engine has given."""
-        self._calls: Mapping[str, Callable[[Any, Progress, Finished[Record]], Any]] = {
+        self._calls: Mapping[str, Callable[[Any, Progress, Delivery[Record]], Any]] = {
             "count_tokens": lambda args, _, __: self._backend.count_tokens(_requests(args)),
             "generate": lambda args, progress, finished: self._backend.generate(_requests(args), progress, finished),
             "loglikelihood": lambda args, progress, finished: self._backend.loglikelihood(
@@ -139,7 +139,7 @@ class Host:
             return seen
         return replace(seen, conditions=replace(seen.conditions, foreign_cores=None))
 
-    def call(self, name: str, args: Any, progress: Progress = silent, finished: Finished[Record] = ignored) -> Any:
+    def call(self, name: str, args: Any, progress: Progress = silent, finished: Delivery[Record] = ignored) -> Any:
         """Carry out one call. Readings of the machine are answered at once, the engine works on one call at a time."""
         if name in self._readings:
             return self._readings[name](args)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
-from pytest_slm.backends.protocol import EngineTest, EngineTimes, Finished, Progress, Workload, ignored, silent
+from pytest_slm.backends.protocol import Delivery, EngineTest, EngineTimes, Progress, Workload, ignored, silent
 from pytest_slm.core.backend_info import BackendInfo, HostDescription, HostInfo
 from pytest_slm.core.record import Record
 from pytest_slm.core.request import LogLikelihood
@@ -24,10 +24,10 @@ POLL_S = 0.25
 R = TypeVar("R", bound=Record)
 
 
-class _Found(Generic[R]):
+class _ResultBuffer(Generic[R]):
     """Results as the process sends them, in whatever order."""
 
-    def __init__(self, kind: type[R], finished: Finished[R]) -> None:
+    def __init__(self, kind: type[R], finished: Delivery[R]) -> None:
         self._kind, self._finished = kind, finished
         self._results: dict[int, R] = {}
 
@@ -91,7 +91,7 @@ class RemoteBackend:
         self,
         requests: Sequence[Request],
         progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
+        finished: Delivery[Generation] = ignored,
     ) -> list[Generation]:
         return self.generate_in_parts(requests, progress, finished)
 
@@ -99,12 +99,12 @@ class RemoteBackend:
         self,
         requests: Sequence[Request],
         progress: Progress = silent,
-        finished: Finished[Generation] = ignored,
-        begun: Finished[Sequence[int]] = ignored,
+        finished: Delivery[Generation] = ignored,
+        begun: Delivery[Sequence[int]] = ignored,
     ) -> list[Generation]:
         """The same; ``begun`` is called now and then with the tokens that an unfinished answer has until now, where the
         backend tells them: a request that has them goes on behind them."""
-        found = _Found(Generation, finished)
+        found = _ResultBuffer(Generation, finished)
         self._call("generate", [request.to_json() for request in requests], progress, found.add, begun)
         return found.results(len(requests))
 
@@ -112,9 +112,9 @@ class RemoteBackend:
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
-        found = _Found(LogLikelihood, finished)
+        found = _ResultBuffer(LogLikelihood, finished)
         self._call("loglikelihood", [list(pair) for pair in pairs], progress, found.add)
         return found.results(len(pairs))
 
@@ -184,8 +184,8 @@ class RemoteBackend:
         name: str,
         args: Any,
         progress: Progress = silent,
-        add: Finished[Any] = ignored,
-        begun: Finished[Sequence[int]] = ignored,
+        add: Delivery[Any] = ignored,
+        begun: Delivery[Sequence[int]] = ignored,
     ) -> Any:
         self._number += 1
         answered = False

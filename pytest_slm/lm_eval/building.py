@@ -104,7 +104,7 @@ def check_fewshot(built: LmEvalTasks) -> None:
 
 
 @dataclass(frozen=True)
-class _Missing:
+class _MissingPart:
     """Stands in a group for a part whose data cannot be had; lm-eval takes it for neither a task nor a group."""
 
     task_name: str
@@ -113,7 +113,7 @@ class _Missing:
 def lacks_parts(group: Any) -> bool:
     """Whether the data of something in a group of lm-eval could not be had."""
     return any(
-        isinstance(child, _Missing) or (hasattr(child, "get_all_tasks") and lacks_parts(child)) for child in group
+        isinstance(child, _MissingPart) or (hasattr(child, "get_all_tasks") and lacks_parts(child)) for child in group
     )
 
 
@@ -150,7 +150,7 @@ class _Factory:
             except NotAvailableError as error:
                 name = str(member.get("task") or member.get("group") if isinstance(member, dict) else member)
                 self.missing[name] = error
-                children.append(_Missing(name))
+                children.append(_MissingPart(name))
         return children
 
 

@@ -83,7 +83,7 @@ def task(settings: dict[str, Any], rows: Any | None) -> Any:
     """lm-eval's task over these rows, None: over what it looks for itself."""
     from lm_eval.api.task import ConfigurableTask
 
-    class Handed(ConfigurableTask):  # type: ignore[misc]
+    class TaskOverRows(ConfigurableTask):  # type: ignore[misc]
         """lm-eval's task over rows that it does not look for itself."""
 
         def download(self, *arguments: Any, **named: Any) -> None:
@@ -109,7 +109,7 @@ def task(settings: dict[str, Any], rows: Any | None) -> Any:
                 kept[split] = made()
             return kept[split]
 
-    return Handed(config=settings)
+    return TaskOverRows(config=settings)
 
 
 def filter_answers(task: Any, instances: Sequence[Any]) -> None:

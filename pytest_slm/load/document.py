@@ -136,7 +136,7 @@ def _of(loader: Any) -> yaml.Node | None:
         loader.dispose()
 
 
-class _Bounded(Composer):
+class _BoundedComposer(Composer):
     """Composes nodes only, and stops while composing: a bomb must not be built before it is counted."""
 
     depth = aliases = 0
@@ -159,7 +159,7 @@ class _Bounded(Composer):
             self.depth -= 1
 
 
-class _Python(_Bounded, yaml.SafeLoader):
+class _Python(_BoundedComposer, yaml.SafeLoader):
     """PyYAML's own parser."""
 
 
@@ -169,13 +169,13 @@ Compiled: Callable[[str], Any] | None = None
 if yaml.__with_libyaml__:
     from yaml.cyaml import CParser  # type: ignore[attr-defined]  # it is there, but not in the stubs' list
 
-    class _Compiled(_Bounded, CParser, Resolver):
+    class _CompiledComposer(_BoundedComposer, CParser, Resolver):
         def __init__(self, text: str) -> None:
             CParser.__init__(self, text)
             Composer.__init__(self)
             Resolver.__init__(self)
 
-    Compiled = _Compiled
+    Compiled = _CompiledComposer
 
 
 class _Builder:

@@ -19,7 +19,7 @@ CONTEXT = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class Device(Record):
+class DeviceClass(Record):
     """A kind of device. ``usable_bytes`` is what a model's process may have of ``total_bytes``; ``basis`` says whether
     that was measured or assumed, ``reasoning`` how it was reached, and ``sources`` where the figures come from."""
 
@@ -42,17 +42,17 @@ class Device(Record):
 class DeviceTable(Record):
     """All devices, in the order of the file."""
 
-    device: tuple[Device, ...]
+    device: tuple[DeviceClass, ...]
 
     def __post_init__(self) -> None:
         names = [device.name for device in self.device]
         if len(set(names)) < len(names):
             raise ValueError("two devices of one name")
 
-    def __iter__(self) -> Iterator[Device]:
+    def __iter__(self) -> Iterator[DeviceClass]:
         return iter(self.device)
 
-    def __getitem__(self, name: str) -> Device:
+    def __getitem__(self, name: str) -> DeviceClass:
         """The device of that name. KeyError with the nearest one."""
         for device in self.device:
             if device.name == name:
@@ -79,7 +79,7 @@ class Fit(Record):
         return f"{self.quantization} {verb} on {self.device}: {peak:.2f} GB of {usable:.1f} GB usable"
 
 
-def fits(device: Device, peak_bytes: float | None) -> bool | None:
+def fits(device: DeviceClass, peak_bytes: float | None) -> bool | None:
     """Whether a process of that peak (with ``CONTEXT`` tokens) fits; None if it was not measured.
 
     0 bytes are no measurement: no process has so few.
@@ -87,7 +87,7 @@ def fits(device: Device, peak_bytes: float | None) -> bool | None:
     return None if not peak_bytes or peak_bytes < 0 else peak_bytes <= device.usable_bytes
 
 
-def fit(device: Device, quantization: str, peak_bytes: float | None) -> Fit:
+def fit(device: DeviceClass, quantization: str, peak_bytes: float | None) -> Fit:
     """The same, with the names that a reader needs."""
     fitting = fits(device, peak_bytes)
     return Fit(

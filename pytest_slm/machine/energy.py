@@ -15,7 +15,7 @@ from pytest_slm.machine.files import ROOT, read_int, read_text
 ZONES = "sys/class/powercap"
 
 
-class Counter(Protocol):
+class EnergyCounter(Protocol):
     """Energy since some moment in the past, which may start again from 0."""
 
     source: str
@@ -99,7 +99,7 @@ class EnergyMeter:
     """
 
     def __init__(self, *, gpu: bool = False, root: Path = ROOT) -> None:
-        self._counter: Counter | None = None
+        self._counter: EnergyCounter | None = None
         self._before: list[int] | None = None
         self.reason = ""
         try:

@@ -11,7 +11,7 @@ from pytest_slm.errors import UsageError
 CHUNK = 1 << 18
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """What can be read in pieces: an open file, or one on the Hub."""
 
     def seek(self, offset: int, /) -> int:
@@ -26,7 +26,7 @@ class Source(Protocol):
 class Bytes:
     """A cursor over ``file`` that raises UsageError (gguf-truncated, gguf-corrupt) instead of reading past ``size``."""
 
-    def __init__(self, file: Source, size: int, path: Path, *, chunk: int = CHUNK) -> None:
+    def __init__(self, file: ByteSource, size: int, path: Path, *, chunk: int = CHUNK) -> None:
         self.file, self.size, self.path, self.chunk = file, size, path, chunk
         self.base = self.position = 0
         self.buffer = b""

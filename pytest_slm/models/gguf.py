@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from pytest_slm.errors import UsageError
 from pytest_slm.files import open_regular
-from pytest_slm.models.bytes import CHUNK, Bytes, Source
+from pytest_slm.models.bytes import CHUNK, Bytes, ByteSource
 from pytest_slm.models.ggml import TENSOR_TYPES
 
 MAX_ENTRIES = 65_536
@@ -113,7 +113,7 @@ def read_header(path: Path) -> Header:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})", slug="weights-unreadable") from None
 
 
-def header_of(file: Source, size: int, path: Path, *, chunk: int = CHUNK, guess: Guess | None = None) -> Header:
+def header_of(file: ByteSource, size: int, path: Path, *, chunk: int = CHUNK, guess: Guess | None = None) -> Header:
     """The header of an open file of ``size`` bytes, read ``chunk`` bytes at a time; ``path`` is for messages.
 
     An array of texts whose bytes ``guess`` says is passed over; then the caller has to see that the rest fits

@@ -15,7 +15,7 @@ from pytest_slm.models.naming import split_parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Missing:
+class DownloadNeed:
     """``n_bytes`` to download (0: none; None: not known), what is lacking, what is ``free`` where they would go, and
     the ``size`` of the weights where that is known."""
 
@@ -30,23 +30,23 @@ class Missing:
         return self.n_bytes == 0 and not self.reason
 
 
-def missing(submission: Submission, quantization: Quantization, *, offline: bool) -> Missing:
+def missing(submission: Submission, quantization: Quantization, *, offline: bool) -> DownloadNeed:
     """What a quantization lacks on this machine."""
     if quantization.format == "fake":
-        return Missing(n_bytes=0)
+        return DownloadNeed(n_bytes=0)
     if quantization.made is not None:
         return _derived(submission, quantization, quantization.made, offline=offline)
     try:
-        return Missing(n_bytes=0, size=_size(locate(submission, quantization, offline=True)))
+        return DownloadNeed(n_bytes=0, size=_size(locate(submission, quantization, offline=True)))
     except SlmError as error:
         if offline:
-            return Missing(n_bytes=None, reason=str(error))
+            return DownloadNeed(n_bytes=None, reason=str(error))
     return _on_the_hub(submission, quantization)
 
 
-def arriving(submission: Submission, quantizations: Iterable[Quantization], *, offline: bool) -> list[Missing]:
+def arriving(submission: Submission, quantizations: Iterable[Quantization], *, offline: bool) -> list[DownloadNeed]:
     """What several of them lack, with every download once: engines, kernels and derived types may share a file."""
-    found: dict[str, Missing] = {}
+    found: dict[str, DownloadNeed] = {}
     for one in quantizations:
         lacks, published = missing(submission, one, offline=offline), one
         while lacks.n_bytes != 0 and published.made is not None:
@@ -55,18 +55,18 @@ def arriving(submission: Submission, quantizations: Iterable[Quantization], *, o
     return list(found.values())
 
 
-def _derived(submission: Submission, quantization: Quantization, kind: str, *, offline: bool) -> Missing:
+def _derived(submission: Submission, quantization: Quantization, kind: str, *, offline: bool) -> DownloadNeed:
     original = original_of(submission, quantization)
     here = missing(submission, original, offline=offline)
     if not here.nothing:
         return here
     made = derived(locate(submission, original, offline=True), kind)
     if made is not None:
-        return Missing(n_bytes=0, size=_size(made))
-    return Missing(n_bytes=0, reason=f"{quantization.name} has to be made from {original.name} first")
+        return DownloadNeed(n_bytes=0, size=_size(made))
+    return DownloadNeed(n_bytes=0, reason=f"{quantization.name} has to be made from {original.name} first")
 
 
-def _on_the_hub(submission: Submission, quantization: Quantization) -> Missing:
+def _on_the_hub(submission: Submission, quantization: Quantization) -> DownloadNeed:
     from pytest_slm.models import hub  # at use: the client is an optional package
 
     repo, revision = repo_of(submission, quantization.source or submission.hf_repo or "")
@@ -74,12 +74,12 @@ def _on_the_hub(submission: Submission, quantization: Quantization) -> Missing:
         found = hub.listing(repo, revision)
         sizes = [found.sizes.get(file) for file in hub.needed(found, quantization)]
     except SlmError as error:
-        return Missing(n_bytes=None, reason=str(error))
+        return DownloadNeed(n_bytes=None, reason=str(error))
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes):
-        return Missing(n_bytes=None, reason=f"the Hub does not tell the sizes of all files of {repo}")
+        return DownloadNeed(n_bytes=None, reason=f"the Hub does not tell the sizes of all files of {repo}")
     total = sum(known)
-    return Missing(
+    return DownloadNeed(
         n_bytes=total, reason=f"{total} bytes to download from {repo}", free=free(hub.cache_folder()), size=total
     )
 

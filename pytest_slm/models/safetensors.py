@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 from pytest_slm.core.types import WeightsHeader
 from pytest_slm.errors import UsageError
 from pytest_slm.files import open_regular, parse_json, read_bytes, read_text
-from pytest_slm.models.bytes import Source
+from pytest_slm.models.bytes import ByteSource
 
 MAX_JSON = 16 << 20
 """Of a header or configuration. The format's own reader takes 100 MB, but 3 billion parameters need some 100 kB."""
@@ -139,7 +139,7 @@ def read_table(path: Path) -> Table:
         raise _unreadable(path, error) from None
 
 
-def table_of(file: Source, size: int, path: Path) -> Table:
+def table_of(file: ByteSource, size: int, path: Path) -> Table:
     """The same of an open file of ``size`` bytes; ``path`` is for messages."""
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:

@@ -24,9 +24,9 @@ from pytest_slm.performance.engine import (
 from pytest_slm.performance.loading import Load
 from pytest_slm.performance.memory import memory
 from pytest_slm.performance.rounds import (
-    Player,
     QuantitySpec,
     Round,
+    RoundPlayer,
     Rounds,
     RoundsResult,
     Subject,
@@ -46,10 +46,10 @@ __all__ = [
     "Generate",
     "Load",
     "Parallel",
-    "Player",
     "Prefill",
     "QuantitySpec",
     "Round",
+    "RoundPlayer",
     "Rounds",
     "RoundsResult",
     "Subject",

@@ -123,7 +123,7 @@ class RoundsResult:
     """That its rounds took, with what each needed before it, and without those of others that alternated with them."""
 
 
-class Player:
+class RoundPlayer:
     """Plays the rounds of one model, one ``step`` at a time, until ``done``."""
 
     def __init__(self, rounds: Rounds, rule: RoundRule) -> None:
@@ -227,7 +227,7 @@ def _conditions(rounds: Iterable[Round]) -> list[Conditions]:
     return [one.conditions for one in rounds if one.conditions is not None]
 
 
-def play(players: Sequence[Player]) -> None:
+def play(players: Sequence[RoundPlayer]) -> None:
     """Play all rounds, in turn: one of each model that is not done, then the next of each."""
     while waiting := [player for player in players if not player.done]:
         for player in waiting:

@@ -11,11 +11,11 @@ import pytest
 from pytest_slm.core.types import PROPERTY
 from pytest_slm.errors import SlmError, told
 from pytest_slm.plugin.items import IDENTITY, LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
-from pytest_slm.plugin.timing import use_host_clock
+from pytest_slm.plugin.stopwatch import use_host_clock
 from pytest_slm.terminal.failures import show
 
 
-class Named:
+class NamedSuites:
     """Of the suites in a folder, nothing is collected but what ``--slm-suite`` names: to read and to check all the
     others would take longer than many a run."""
 

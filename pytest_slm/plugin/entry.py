@@ -15,7 +15,7 @@ from pytest_slm.plugin.options import add_options, read_options
 if TYPE_CHECKING:
     from pytest_slm.core.types import Measurement, Metric, Submission
     from pytest_slm.hosts.remote import RemoteBackend
-    from pytest_slm.plugin.timing import Timer
+    from pytest_slm.plugin.stopwatch import Timer
     from pytest_slm.run.session import Run
 
 NOT_ASKED = "needs a model: pytest --slm-model=REF (see pytest --help, group slm)"
@@ -95,7 +95,7 @@ def slm_time(request: pytest.FixtureRequest) -> Timer:
     """Measures rounds and hands them in: ``slm_time(benchmark, lambda subject: Decode(subject.open(), 100))``."""
     _run(request.config)
     _check_identity(request.node, "slm_time")
-    from pytest_slm.plugin.timing import Timer
+    from pytest_slm.plugin.stopwatch import Timer
 
     return Timer(request.node)
 

@@ -14,14 +14,14 @@ from pytest_slm.hosts.sources import Hosts
 from pytest_slm.load.builtin import check_suites, suites_folder
 from pytest_slm.models import check_served, resolve, select, variants
 from pytest_slm.plugin import distribution
-from pytest_slm.plugin.active import Active, Named
+from pytest_slm.plugin.active import Active, NamedSuites
 from pytest_slm.plugin.baselines.hooks import hold_against
 from pytest_slm.plugin.cells.hooks import use_cells
 from pytest_slm.plugin.items import LIVE, RUN
 from pytest_slm.plugin.options import new_run_id
 from pytest_slm.plugin.reporter import Reporter
 from pytest_slm.plugin.signals import end_politely
-from pytest_slm.plugin.timing import WithoutBenchmark, check_interleave
+from pytest_slm.plugin.stopwatch import WithoutBenchmark, check_interleave
 from pytest_slm.run.recorded import RecordedHosts, RecordedRun
 from pytest_slm.run.session import Run
 from pytest_slm.run.settings import check
@@ -72,7 +72,7 @@ def start(config: pytest.Config, settings: RunConfig) -> None:
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         check_suites(settings.suites, suites_folder())
         if settings.suites:
-            config.pluginmanager.register(Named(suites_folder(), settings.suites), "slm-named")
+            config.pluginmanager.register(NamedSuites(suites_folder(), settings.suites), "slm-named")
         # Tasks that the command line names need no file (see items.named).
         config.args = [] if settings.tasks and not settings.suites else [str(suites_folder())]
     held = None if settings.plan else hold_against(config, run)

@@ -36,7 +36,7 @@ class Leaf:
 
 
 @dataclass(slots=True)
-class Row:
+class PackedRow:
     """One token of a batch: at ``position`` in each of ``sequences``; ``wants`` are (request, predicted token)."""
 
     token: int
@@ -46,13 +46,13 @@ class Row:
 
 
 @dataclass(slots=True)
-class Group:
+class PackedGroup:
     """Leaves that are evaluated together. The first ``shared`` tokens of all of them are in memory already, as
     sequence 0; leaf number k becomes sequence k + 1."""
 
     shared: int
     n_leaves: int
-    rows: list[Row]
+    rows: list[PackedRow]
 
 
 def leaves(requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Leaf]:
@@ -70,7 +70,7 @@ def leaves(requests: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Leaf
     return [found[key] for key in sorted(found)]
 
 
-def plan_alone(ordered: Sequence[Leaf], *, block: int) -> Iterator[Group]:
+def plan_alone(ordered: Sequence[Leaf], *, block: int) -> Iterator[PackedGroup]:
     """One group for each leaf, so that no result depends on what else was asked.
 
     Kernels round differently for batches of different shape. Here the shapes follow from the leaf alone: its tokens in
@@ -81,21 +81,21 @@ def plan_alone(ordered: Sequence[Leaf], *, block: int) -> Iterator[Group]:
     for leaf in ordered:
         shared = min(common(before, leaf.ids), leaf.first)
         shared = shared - shared % block if block else 0
-        yield Group(shared=shared, n_leaves=1, rows=_rows([leaf], shared))
+        yield PackedGroup(shared=shared, n_leaves=1, rows=_rows([leaf], shared))
         before = leaf.ids
 
 
-def kept_first(group: Group, keep: int) -> list[Row]:
+def kept_first(group: PackedGroup, keep: int) -> list[PackedRow]:
     """The rows of a group, those first that the next group begins with: the first ``keep`` tokens of the last leaf.
     What is kept then lies at the beginning of the memory, and leaves no gap when all others are forgotten."""
-    kept: list[Row] = []
-    others: list[Row] = []
+    kept: list[PackedRow] = []
+    others: list[PackedRow] = []
     for row in group.rows:
         (kept if row.position < keep and row.sequences[-1] == group.n_leaves else others).append(row)
     return kept + others
 
 
-def batches(rows: Sequence[Row], *, size: int, outputs: int) -> Iterator[Sequence[Row]]:
+def batches(rows: Sequence[PackedRow], *, size: int, outputs: int) -> Iterator[Sequence[PackedRow]]:
     """``rows`` in order, in parts of at most ``size``, of which at most ``outputs`` want logits."""
     begin = wanted = 0
     for end, row in enumerate(rows):
@@ -107,7 +107,7 @@ def batches(rows: Sequence[Row], *, size: int, outputs: int) -> Iterator[Sequenc
         yield rows[begin:]
 
 
-def plan(ordered: Sequence[Leaf], *, batch: int, n_sequences: int) -> Iterator[Group]:
+def plan(ordered: Sequence[Leaf], *, batch: int, n_sequences: int) -> Iterator[PackedGroup]:
     """Groups of leaves, in order. Only a group of a single leaf may have more rows than ``batch``."""
     before: Sequence[int] = ()
     position = 0
@@ -127,20 +127,20 @@ def plan(ordered: Sequence[Leaf], *, batch: int, n_sequences: int) -> Iterator[G
                 break
             shared, size, end = shorter, larger, end + 1
         members = ordered[position:end]
-        yield Group(shared=shared, n_leaves=len(members), rows=_rows(members, shared))
+        yield PackedGroup(shared=shared, n_leaves=len(members), rows=_rows(members, shared))
         before, position = members[-1].ids, end
 
 
-def _rows(members: Sequence[Leaf], shared: int) -> list[Row]:
-    rows: list[Row] = []
-    path: list[Row] = []  # the rows of the leaf before, from ``shared`` on
+def _rows(members: Sequence[Leaf], shared: int) -> list[PackedRow]:
+    rows: list[PackedRow] = []
+    path: list[PackedRow] = []  # the rows of the leaf before, from ``shared`` on
     ids: Sequence[int] = ()
     for sequence, leaf in enumerate(members, start=1):
         branch = max(common(ids, leaf.ids) - shared, 0)
         del path[branch:]
         for row in path:
             row.sequences.append(sequence)
-        new = [Row(leaf.ids[index], index, [sequence]) for index in range(shared + branch, len(leaf.ids))]
+        new = [PackedRow(leaf.ids[index], index, [sequence]) for index in range(shared + branch, len(leaf.ids))]
         rows += new
         path += new
         for index, request, token in leaf.wants:

@@ -14,7 +14,7 @@ from pytest_slm.errors import BackendError
 Ids = Sequence[int]
 
 
-class Tokenizing(Protocol):
+class PairTokenizer(Protocol):
     """As much of a tokenizer as splitting needs; ``start`` is the token that stands before a text, BOS or else EOS."""
 
     @property
@@ -24,7 +24,7 @@ class Tokenizing(Protocol):
 
 
 def split_pairs(
-    tokenizer: Tokenizing, pairs: Sequence[tuple[str, str]], threads: int = 1
+    tokenizer: PairTokenizer, pairs: Sequence[tuple[str, str]], threads: int = 1
 ) -> list[tuple[list[int], list[int]]]:
     """``split_pair`` of many, on so many threads: the engine waits for it, and with examples in every prompt it is much
     text. The tokenizer must let go of the interpreter, and bear several callers."""
@@ -34,15 +34,15 @@ def split_pairs(
         return [found for part in pool.map(lambda part: _split_run(tokenizer, part), parts) for found in part]
 
 
-def _split_run(tokenizer: Tokenizing, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-    tokenizer = _Remembering(tokenizer)
+def _split_run(tokenizer: PairTokenizer, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    tokenizer = _CachedTokenizer(tokenizer)
     return [split_pair(tokenizer, context, continuation) for context, continuation in pairs]
 
 
-class _Remembering:
+class _CachedTokenizer:
     """A tokenizer that remembers its last texts: the choices of a question follow each other and have one context."""
 
-    def __init__(self, tokenizer: Tokenizing) -> None:
+    def __init__(self, tokenizer: PairTokenizer) -> None:
         self.start = tokenizer.start
         self._tokenize = lru_cache(maxsize=4)(
             lambda text, special, parse: tokenizer.tokenize(text, add_special=special, parse_special=parse)
@@ -52,7 +52,7 @@ class _Remembering:
         return self._tokenize(text, add_special, parse_special)
 
 
-def split_pair(tokenizer: Tokenizing, context: str, continuation: str) -> tuple[list[int], list[int]]:
+def split_pair(tokenizer: PairTokenizer, context: str, continuation: str) -> tuple[list[int], list[int]]:
     """Token ids of context and continuation, split as lm-eval's HFLM splits them.
 
     White space at the end of the context moves to the continuation, and the two are tokenized together: the ids of the
@@ -120,7 +120,7 @@ def rolling_windows(ids: Ids, start: int, limit: int) -> list[tuple[Ids, Ids]]:
     return windows
 
 
-class Total:
+class PairSum:
     """Adds up the log-probabilities of one request's tokens, in whatever order they come: the pair that was asked for,
     and as much of it as is shown."""
 

@@ -18,12 +18,12 @@ from pytest_slm.core.request import (
     Trial,
 )
 from pytest_slm.core.types import Generation, Request
-from pytest_slm.core.worlds import Chain, Executed, Execution, Handover, Reached
+from pytest_slm.core.worlds import Chain, ChainResult, Execution, ExecutionResult, Handover
 from pytest_slm.errors import ScoringError
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.reading import read_answer
 from pytest_slm.run.conversation import Conversation
-from pytest_slm.sandbox import Chains, Outcome, Sandbox, Worlds
+from pytest_slm.sandbox import Chains, ProgramOutcome, Sandbox, Worlds
 
 A = TypeVar("A", Request, Likelihoods, RollingLikelihood)
 
@@ -65,7 +65,9 @@ class QuestionRounds:
         self._asking: list[Conversation] = []
         self._grading: list[Conversation] = []
         self._waiting: list[Conversation] = []
-        self._trials: dict[int, tuple[Conversation, Future[Outcome] | Future[Executed] | Future[Reached]]] = {}
+        self._trials: dict[
+            int, tuple[Conversation, Future[ProgramOutcome] | Future[ExecutionResult] | Future[ChainResult]]
+        ] = {}
         self._ended = 0
         self._resources = contextlib.ExitStack()
         self._sandbox: Sandbox | None = None

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
-from pytest_slm.core.worlds import Chain, ChainCall, Reached
+from pytest_slm.core.worlds import Chain, ChainCall, ChainResult
 from pytest_slm.errors import shown
-from pytest_slm.sandbox.machine import Guest
+from pytest_slm.sandbox.machine import GuestInterpreter
 from pytest_slm.sandbox.outcome import Limits
 from pytest_slm.sandbox.runner import boot, cores, engine
 
@@ -38,30 +38,32 @@ class Chains:
     def __exit__(self, *_error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, asked: Chain) -> Future[Reached]:
+    def submit(self, asked: Chain) -> Future[ChainResult]:
         """Run a chain as soon as a core is free."""
         return self._pool.submit(self.run, asked)
 
-    def run(self, asked: Chain) -> Reached:
+    def run(self, asked: Chain) -> ChainResult:
         """Run a chain now, in this thread."""
-        guest = Guest(self._engine, boot("chain"), self.limits)
+        guest = GuestInterpreter(self._engine, boot("chain"), self.limits)
         try:
             gold = _run(guest, asked, asked.gold)
             if not gold.won:
                 told = gold.explanation or f"the result is {gold.result:.80}"
-                return Reached(ending="unreachable", explanation=f"the gold calls come to something else here: {told}")
+                return ChainResult(
+                    ending="unreachable", explanation=f"the gold calls come to something else here: {told}"
+                )
             return _run(guest, asked, asked.calls)
         finally:
             guest.close()
 
 
-def _run(guest: Guest, asked: Chain, calls: Sequence[ChainCall]) -> Reached:
+def _run(guest: GuestInterpreter, asked: Chain, calls: Sequence[ChainCall]) -> ChainResult:
     """What some calls come to in an interpreter that waits for a message."""
     if not calls:
-        return Reached(ending="failed", explanation="no call")
+        return ChainResult(ending="failed", explanation="no call")
     for place, call in enumerate(calls, 1):
         if call.name not in asked.library.functions or call.name not in asked.outputs:
-            return Reached(ending="failed", explanation=f"call {place}: there is no function {call.name!r:.80}")
+            return ChainResult(ending="failed", explanation=f"call {place}: there is no function {call.name!r:.80}")
     word = secrets.token_hex(8)
     guest.send(_line(asked, calls, word), refill=True)
     return _reached(guest, guest.receive(), word)
@@ -80,16 +82,18 @@ def _line(asked: Chain, calls: Sequence[ChainCall], word: str) -> bytes:
     return json.dumps(message, allow_nan=False).encode()
 
 
-def _reached(guest: Guest, answer: bytes | None, word: str) -> Reached:
+def _reached(guest: GuestInterpreter, answer: bytes | None, word: str) -> ChainResult:
     """What the interpreter said, or how it ended. Whatever a function has written in its place is no answer."""
     if answer is None:
         ending = "error" if guest.ending in (None, "passed") else guest.ending
-        return Reached.from_json({"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")})
+        return ChainResult.from_json(
+            {"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")}
+        )
     try:
         whose, told = json.loads(answer)
         if whose == word:
-            return Reached.from_json({**told, "explanation": shown(told.get("explanation", ""))})
+            return ChainResult.from_json({**told, "explanation": shown(told.get("explanation", ""))})
         problem = "a function wrote to its own interpreter's channel"
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         problem = f"its answer cannot be read ({str(error)[:200]})"
-    return Reached(ending="error", explanation=shown(problem))
+    return ChainResult(ending="error", explanation=shown(problem))

@@ -61,7 +61,7 @@ def _function(wanted: Any) -> Any:
 
     def function(*given: int) -> int | None:
         # No error may leave this function: wasmtime's Python part would raise it in any thread.
-        guest: Guest = _calling.guest
+        guest: GuestInterpreter = _calling.guest
         answer: int | None = wasi.ENOSYS
         if call is not None:
             try:
@@ -77,7 +77,7 @@ def _function(wanted: Any) -> Any:
     return function
 
 
-class Guest:
+class GuestInterpreter:
     """A running interpreter. ``send`` and ``receive`` are called by its owner, everything else by its own thread."""
 
     def __init__(self, engine: Engine, arguments: Sequence[bytes], limits: Limits) -> None:

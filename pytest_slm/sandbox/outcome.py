@@ -35,7 +35,7 @@ class Limits(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome(Record):
+class ProgramOutcome(Record):
     """The end of one program: ``explanation`` in one line, ``output`` the last lines of what it printed."""
 
     ending: Ending

@@ -14,8 +14,8 @@ from typing import Any, Self
 
 from pytest_slm.errors import BackendError, shown
 from pytest_slm.sandbox import image
-from pytest_slm.sandbox.machine import Engine, Guest
-from pytest_slm.sandbox.outcome import Ending, Limits, Outcome
+from pytest_slm.sandbox.machine import Engine, GuestInterpreter
+from pytest_slm.sandbox.outcome import Ending, Limits, ProgramOutcome
 
 SMALL = 64 << 20
 """Bytes of memory above which an interpreter of tests is not used again: memory is never given back, and the next
@@ -58,7 +58,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._engine = engine()
         self._pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="sandbox")
-        self._judges: queue.SimpleQueue[Guest] = queue.SimpleQueue()
+        self._judges: queue.SimpleQueue[GuestInterpreter] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +66,11 @@ class Sandbox:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def submit(self, program: str, tests: str, given: str = "", entry_point: str = "") -> Future[Outcome]:
+    def submit(self, program: str, tests: str, given: str = "", entry_point: str = "") -> Future[ProgramOutcome]:
         """Run a program and its tests as soon as a core is free."""
         return self._pool.submit(self.run, program, tests, given, entry_point)
 
-    def run(self, program: str, tests: str, given: str = "", entry_point: str = "") -> Outcome:
+    def run(self, program: str, tests: str, given: str = "", entry_point: str = "") -> ProgramOutcome:
         """Run a program and its tests now, in this thread. BackendError if the sandbox itself does not work.
 
         The tests take ``entry_point`` of the program and no other name; what else they use is in ``given``, the text of
@@ -89,7 +89,7 @@ class Sandbox:
             solution.close()
         return _outcome(solution, ending, explanation)  # what it used is known only when it has ended
 
-    def _judge(self, solution: Guest, job: list[str]) -> tuple[Ending, str]:
+    def _judge(self, solution: GuestInterpreter, job: list[str]) -> tuple[Ending, str]:
         judge = self._take_judge()
         sound = False
         try:
@@ -113,14 +113,14 @@ class Sandbox:
             else:
                 judge.close()
 
-    def _take_judge(self) -> Guest:
+    def _take_judge(self) -> GuestInterpreter:
         try:
             return self._judges.get_nowait()
         except queue.Empty:
             return self._start("judge")
 
-    def _start(self, part: str) -> Guest:
-        return Guest(self._engine, boot(part), self.limits)
+    def _start(self, part: str) -> GuestInterpreter:
+        return GuestInterpreter(self._engine, boot(part), self.limits)
 
     def close(self) -> None:
         """End all that is left. May be called twice."""
@@ -129,7 +129,7 @@ class Sandbox:
             judge.close()
 
 
-def _all(judges: queue.SimpleQueue[Guest]) -> Iterable[Guest]:
+def _all(judges: queue.SimpleQueue[GuestInterpreter]) -> Iterable[GuestInterpreter]:
     while not judges.empty():
         yield judges.get()
 
@@ -148,7 +148,7 @@ def _loaded(_wasmtime: Any) -> Engine:
 @functools.cache
 def boot(part: str) -> tuple[bytes, ...]:
     """The arguments of an interpreter that runs a part of ours, which is parsed once for all of them."""
-    guest = Guest(engine(), (*FLAGS, COMPILE.encode()), Limits())
+    guest = GuestInterpreter(engine(), (*FLAGS, COMPILE.encode()), Limits())
     sources = [(GUEST / f"{name}.py").read_text("utf-8") for name in (*MODULES, part)]
     guest.send(repr(sources).encode())
     code = guest.receive()
@@ -181,11 +181,11 @@ def _verdict(line: bytes, word: str) -> tuple[Ending, str]:
     return ("out_of_memory" if ending == "out_of_memory" else "failed"), said
 
 
-def _ended(solution: Guest) -> tuple[Ending, str]:
+def _ended(solution: GuestInterpreter) -> tuple[Ending, str]:
     """How a program ended before its tests did."""
     return (solution.ending or "error"), solution.explanation or "its interpreter ended"
 
 
-def _outcome(solution: Guest, ending: Ending, explanation: str) -> Outcome:
+def _outcome(solution: GuestInterpreter, ending: Ending, explanation: str) -> ProgramOutcome:
     output = solution.output.decode("utf-8", "replace")
-    return Outcome(ending=ending, explanation=shown(explanation), output=output, work=solution.work)
+    return ProgramOutcome(ending=ending, explanation=shown(explanation), output=output, work=solution.work)

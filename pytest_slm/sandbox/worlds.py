@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
-from pytest_slm.core.worlds import Executed, Execution, Library, World, WorldCall
+from pytest_slm.core.worlds import ClassLibrary, Execution, ExecutionResult, World, WorldCall
 from pytest_slm.errors import shown
-from pytest_slm.sandbox.machine import Guest
+from pytest_slm.sandbox.machine import GuestInterpreter
 from pytest_slm.sandbox.outcome import Limits
 from pytest_slm.sandbox.runner import boot, cores, engine
 
@@ -35,7 +35,7 @@ class Worlds:
         """Interpreters that were started until now."""
         self._engine = engine()
         self._pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="worlds")
-        self._idle: dict[str, queue.SimpleQueue[Guest]] = {}
+        self._idle: dict[str, queue.SimpleQueue[GuestInterpreter]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -43,11 +43,11 @@ class Worlds:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def submit(self, asked: Execution) -> Future[Executed]:
+    def submit(self, asked: Execution) -> Future[ExecutionResult]:
         """Execute calls as soon as a core is free."""
         return self._pool.submit(self.run, asked)
 
-    def run(self, asked: Execution) -> Executed:
+    def run(self, asked: Execution) -> ExecutionResult:
         """Execute calls now, in this thread."""
         library = asked.world.library
         idle = self._idle.setdefault(library.key, queue.SimpleQueue())
@@ -65,11 +65,11 @@ class Worlds:
             else:
                 guest.close()
 
-    def _taken(self, idle: queue.SimpleQueue[Guest], library: Library) -> Guest:
+    def _taken(self, idle: queue.SimpleQueue[GuestInterpreter], library: ClassLibrary) -> GuestInterpreter:
         try:
             return idle.get_nowait()
         except queue.Empty:
-            guest = Guest(self._engine, boot("world"), self.limits)
+            guest = GuestInterpreter(self._engine, boot("world"), self.limits)
             self.started += 1
             guest.send(_line({"word": "", "modules": library.modules, "classes": library.classes}))
             guest.receive()  # where it fails, the first execution says how
@@ -102,21 +102,21 @@ def _line(message: object) -> bytes:
     return json.dumps(message, allow_nan=False).encode()
 
 
-def _executed(guest: Guest, answer: bytes | None, word: str) -> Executed:
+def _executed(guest: GuestInterpreter, answer: bytes | None, word: str) -> ExecutionResult:
     """What the interpreter said, or how it ended. Whatever a class has written in its place is no answer."""
     if answer is None:
         ending = "error" if guest.ending in (None, "passed") else guest.ending
-        return Executed.from_json(
+        return ExecutionResult.from_json(
             {"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")}
         )
     try:
         whose, told = json.loads(answer)
         if whose == word:
-            return Executed.from_json(_sayable(told))
+            return ExecutionResult.from_json(_sayable(told))
         problem = "its classes wrote to their own interpreter's channel"
     except (ValueError, TypeError, RecursionError) as error:
         problem = f"its answer cannot be read ({str(error)[:200]})"
-    return Executed(ending="error", explanation=shown(problem))
+    return ExecutionResult(ending="error", explanation=shown(problem))
 
 
 def _sayable(value: Any) -> Any:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_slm.scorers.call_values import UNREADABLE, Untyped, expression, json_value, literal
+from pytest_slm.scorers.call_values import UNREADABLE, UntypedText, expression, json_value, literal
 
 _ALSO = {
     "integer": "int long short byte bigint int8 int16 int32 int64 uint uint8 uint16 uint32 uint64",
@@ -100,7 +100,7 @@ def required(schema: Mapping[str, Any]) -> tuple[str, ...]:
 
 def typed(value: Any, schema: Any) -> Any:
     """The value of an argument whose notation has no types, as its schema wants it: "5" is 5 where a number is."""
-    if not isinstance(value, Untyped):
+    if not isinstance(value, UntypedText):
         return value
     wanted = {
         name for kind in _kinds(schema if isinstance(schema, Mapping) else {}) for name in json_types(str(kind)) or ()

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_slm.core.types import ToolCall
 from pytest_slm.scorers.call_python import bare_name
-from pytest_slm.scorers.call_values import Untyped, arguments_of, json_at, json_value
+from pytest_slm.scorers.call_values import UntypedText, arguments_of, json_at, json_value
 
 MOST = 100
 """Calls that are read of a model that writes nothing but the beginnings of calls; more are wanted nowhere."""
@@ -88,9 +88,9 @@ def _of_body(body: str) -> Any:
     return found or arguments_of(body.strip())
 
 
-def _value(text: str) -> Untyped:
+def _value(text: str) -> UntypedText:
     # Qwen and others put every value on lines of its own.
-    return Untyped(text.removeprefix("\n").removesuffix("\n"))
+    return UntypedText(text.removeprefix("\n").removesuffix("\n"))
 
 
 def paired_calls(content: str) -> list[ToolCall]:

@@ -24,7 +24,7 @@ _BRACKET = re.compile(r"[{\[]")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
-class Untyped(str):
+class UntypedText(str):
     """The text of a value whose notation has no types, as in XML: whether 5 is a number, only the schema knows."""
 
     __slots__ = ()

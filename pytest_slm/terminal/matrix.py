@@ -24,7 +24,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class MatrixRow:
     """A line about one item: ``about`` is told once (number of samples, chance, metric), ``cells`` of each report."""
 
     suite: str
@@ -44,10 +44,10 @@ def matrix(reports: Sequence[RunReport], columns: int = WIDTH) -> list[str]:
     return lines
 
 
-HEAD = Row(suite="", name="item", about=("n", "chance", "metric"), cells=())
+HEAD = MatrixRow(suite="", name="item", about=("n", "chance", "metric"), cells=())
 
 
-def _table(rows: Sequence[Row], names: Sequence[str], columns: int) -> Iterator[str]:
+def _table(rows: Sequence[MatrixRow], names: Sequence[str], columns: int) -> Iterator[str]:
     if not rows:
         return
     wide = [2 + max(width(text) for text in (name, *(row.cells[at] for row in rows))) for at, name in enumerate(names)]
@@ -77,7 +77,9 @@ def _blocks(wide: Sequence[int], left: int) -> Iterator[list[int]]:
     yield block
 
 
-def _lines(rows: Sequence[Row], names: Sequence[str], block: Sequence[int], about: Sequence[int]) -> Iterator[str]:
+def _lines(
+    rows: Sequence[MatrixRow], names: Sequence[str], block: Sequence[int], about: Sequence[int]
+) -> Iterator[str]:
     told_once = sorted(about, reverse=True)  # metric, chance, n: as a sentence has them
     head = [HEAD.name, *(HEAD.about[place] for place in told_once), *names]
     cells = [
@@ -95,7 +97,7 @@ def _lines(rows: Sequence[Row], names: Sequence[str], block: Sequence[int], abou
         yield line
 
 
-def _rows(reports: Sequence[RunReport]) -> Iterator[Row]:
+def _rows(reports: Sequence[RunReport]) -> Iterator[MatrixRow]:
     """A row for every item of any report, scores first; those that are skipped in all of them have no row: a line below
     the table says why."""
     found: dict[Key, list[Result | None]] = {}
@@ -109,7 +111,7 @@ def _rows(reports: Sequence[RunReport]) -> Iterator[Row]:
         first = next(result for result in results if result is not None)
         metrics = [shown_metric(result) for result in results if result is not None]
         known = [metric for metric in metrics if metric is not None]
-        yield Row(
+        yield MatrixRow(
             suite=suite,
             name=_shortened(shown(short_name(first))),
             about=(_span([metric.n for metric in known]), _chance(known), known[0].name if known else ""),

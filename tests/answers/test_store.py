@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_slm.answers.store import Store, digest
+from pytest_slm.answers.store import AnswerStore, digest
 
 KEY = "k" * 64
 
@@ -20,14 +20,14 @@ def path(tmp_path):
 
 
 def filled(path, *batches, key=KEY):
-    store = Store(path, key, resume=False)
+    store = AnswerStore(path, key, resume=False)
     for batch in batches:
         store.add(batch, {0: f"answer to {batch}"})
     return path
 
 
 def again(path, key=KEY):
-    return Store(path, key, resume=True)
+    return AnswerStore(path, key, resume=True)
 
 
 def test_answers_come_back(path):
@@ -39,7 +39,7 @@ def test_answers_come_back(path):
 
 def test_without_resume_nothing_is_taken_over_and_the_old_file_goes(path):
     filled(path, "a", "b")
-    fresh = Store(path, KEY, resume=False)
+    fresh = AnswerStore(path, KEY, resume=False)
     assert fresh.get("a") == {}
     fresh.add("c", {0: "new"})
     assert len(path.read_bytes().splitlines()) == 1
@@ -104,7 +104,7 @@ def test_another_key_gets_nothing_and_loses_nothing(path):
 
 
 def test_a_batch_may_come_in_parts(path):
-    store = Store(path, KEY, resume=False)
+    store = AnswerStore(path, KEY, resume=False)
     store.add("a", {4: "four", 1: "one"})
     store.add("b", {0: "another"})
     store.add("a", {0: "zero"})
@@ -119,10 +119,10 @@ def test_a_digest_does_not_depend_on_the_order_of_keys():
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from pytest_slm.answers.store import Store
+from pytest_slm.answers.store import AnswerStore
 from pytest_slm.errors import ReportError
 path = Path(sys.argv[1])
-store = Store(path, "k" * 64, resume=False)
+store = AnswerStore(path, "k" * 64, resume=False)
 store.add("a", {0: "x" * 500})
 resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 300, resource.RLIM_INFINITY))
 try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_slm.authoring.players import LIKELY, Babbling, Constant, Empty, Oracle, play
+from pytest_slm.authoring.players import LIKELY, Babbler, Constant, Empty, Oracle, play
 from pytest_slm.core.request import Likelihoods, RollingLikelihood, Together
 from pytest_slm.core.types import Request
 
@@ -35,7 +35,7 @@ def test_a_model_that_says_nothing_finds_everything_equally_likely():
 
 
 def test_babbling_is_by_a_seed_and_never_the_same_twice():
-    one, other = Babbling(), Babbling()
+    one, other = Babbler(), Babbler()
     texts = [play(one, TEXT, "Oslo").text for _ in range(20)]
     assert texts == [play(other, TEXT, "Rome").text for _ in range(20)]
     assert len(set(texts)) == 20

@@ -84,7 +84,7 @@ def test_the_first_that_is_installed_computes(monkeypatch):
     opened = []
     monkeypatch.setattr(installed, "_opened", lambda path, name: opened.append(name))
     here = dict(installed.PACKAGES)
-    monkeypatch.setattr(installed.Package, "path", property(lambda one: one if one in here.values() else None))
+    monkeypatch.setattr(installed.EnginePackage, "path", property(lambda one: one if one in here.values() else None))
     library()
     del here["llama.cpp"]
     library()
@@ -92,7 +92,7 @@ def test_the_first_that_is_installed_computes(monkeypatch):
 
 
 def test_without_any_the_remedies_are_named(monkeypatch):
-    monkeypatch.setattr(installed.Package, "path", property(lambda _: None))
+    monkeypatch.setattr(installed.EnginePackage, "path", property(lambda _: None))
     with pytest.raises(BackendError, match=r"\[ik\]' or pip install 'pytest-slm\[gguf\]'") as caught:
         library()
     assert caught.value.slug == "missing-extra"

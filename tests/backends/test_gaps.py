@@ -9,7 +9,7 @@ from pytest_slm.backends.llamacpp.binding import installed
 from pytest_slm.backends.llamacpp.binding.library import Library
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts.packing import Row
+from pytest_slm.prompts.packing import PackedRow
 
 pytestmark = pytest.mark.skipif(
     any(package.path is None for package in installed.PACKAGES.values()),
@@ -23,13 +23,13 @@ def unseen(backend, kept=10, gap=300):
     """How far the logits behind a text are off whose beginning lies above freed cells."""
     context, ids = backend._context, [5 + n % 50 for n in range(kept + 20)]
     context.reserve(512, 2, shared=True)
-    context.decode([Row(5 + n % 90, n, [1]) for n in range(gap)], [])
-    context.decode([Row(token, n, [0]) for n, token in enumerate(ids[:kept])], [])
+    context.decode([PackedRow(5 + n % 90, n, [1]) for n in range(gap)], [])
+    context.decode([PackedRow(token, n, [0]) for n, token in enumerate(ids[:kept])], [])
     context._c.llama_memory_seq_rm(context._memory, 1, 0, -1)
-    context.decode([Row(token, n, [0]) for n, token in enumerate(ids) if n >= kept], [19])
+    context.decode([PackedRow(token, n, [0]) for n, token in enumerate(ids) if n >= kept], [19])
     behind = context.logits(19).copy()
     context.clear()
-    context.decode([Row(token, n, [0]) for n, token in enumerate(ids)], [kept + 19])
+    context.decode([PackedRow(token, n, [0]) for n, token in enumerate(ids)], [kept + 19])
     return soundness.difference(context.logits(kept + 19), behind)
 
 

@@ -141,13 +141,13 @@ def test_one_tokens_probabilities_sum_to_one(backend):
     import numpy as np
 
     from pytest_slm.backends.llamacpp import scoring
-    from pytest_slm.prompts.packing import Row
+    from pytest_slm.prompts.packing import PackedRow
 
     head = backend._model.tokenize("The sky is", add_special=True, parse_special=False)
     # 200 tokens that between them hold nearly all of the mass, from the model's own ranking
     context = backend._context
     context.reserve(16, 1, shared=True)  # the kernel that scores
-    context.decode([Row(token, position, [0]) for position, token in enumerate(head)], [len(head) - 1])
+    context.decode([PackedRow(token, position, [0]) for position, token in enumerate(head)], [len(head) - 1])
     rows = [context.logits(len(head) - 1).copy()]
     top = np.argsort(-rows[0])[:200]
     scored = {}

@@ -12,7 +12,7 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.protocol import ignored, silent
 from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.formats import Texts
-from pytest_slm.bfcl.question import Question
+from pytest_slm.bfcl.question import BfclQuestion
 from pytest_slm.core.types import Message
 from pytest_slm.data import packages
 from pytest_slm.errors import NotAvailableError
@@ -48,7 +48,7 @@ def question():
             }
             for name in named
         )
-        return Question(
+        return BfclQuestion(
             id="q",
             category=category,
             messages=(Message(role="user", content="Please do it."),),

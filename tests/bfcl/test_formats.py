@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_slm.bfcl.formats import FORMATS, PromptFormat, filled, hinted, system_prompt
-from pytest_slm.bfcl.prompting import Asking, calls_schema
+from pytest_slm.bfcl.prompting import PromptForm, calls_schema
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Message
 
@@ -57,7 +57,7 @@ def test_parameters_of_java_are_shown_as_texts(texts, question):
 def test_functions_stand_before_a_system_message_of_the_question(texts, question):
     asked = question({"f": {"a": [1]}}, a="integer")
     said = (Message(role="system", content="Be kind."), Message(role="user", content="One."))
-    asking = Asking(texts=texts, form=PromptFormat(), max_tokens=9, seed=0)
+    asking = PromptForm(texts=texts, form=PromptFormat(), max_tokens=9, seed=0)
     asked = type(asked)(**{**vars(asked), "messages": (*said, Message(role="user", content="Two."))})
     system, user = asking.messages(asked)
     assert system.content.startswith("You are an expert")

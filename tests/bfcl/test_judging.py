@@ -6,7 +6,7 @@ import pytest
 
 from pytest_slm.bfcl.formats import FORMATS, PromptFormat
 from pytest_slm.bfcl.judging import judge
-from pytest_slm.bfcl.prompting import Asking
+from pytest_slm.bfcl.prompting import PromptForm
 from pytest_slm.core.types import Generation
 
 JSON_CALL = '{"name": "f", "arguments": {"x": 1}}'
@@ -17,7 +17,7 @@ def verdict(texts):
     """``verdict(question, text)``: (ours, BFCL's, strict), by BFCL's own format or another one; None is a template."""
 
     def of(question, text, form=PromptFormat()):  # noqa: B008
-        asking = Asking(texts=texts, form=form, max_tokens=10, seed=0)
+        asking = PromptForm(texts=texts, form=form, max_tokens=10, seed=0)
         told = judge(question, Generation(text=text, n_prompt=1, n_output=1, finish="stop"), asking)
         assert told.explanation
         return told.value, told.values["bfcl"], told.values["strict"]

@@ -9,7 +9,7 @@ import pytest
 from pytest_slm.cells.cell import Cell
 from pytest_slm.cells.store import CellStore, StoredCell
 from pytest_slm.ci.artifacts import Origin, pack
-from pytest_slm.ci.collecting import Source, artifact_name, check_run, collect_cells, collect_reports, markdown
+from pytest_slm.ci.collecting import RunSource, artifact_name, check_run, collect_cells, collect_reports, markdown
 from pytest_slm.ci.measuring import JobEnergy
 from pytest_slm.core.types import Metric, Result
 from pytest_slm.errors import SlmError
@@ -24,7 +24,7 @@ def source(standin, tmp_path):
     path = tmp_path / "submission" / "tiny.yml"
     path.parent.mkdir()
     path.write_bytes(standin.YAML)
-    return Source(run=55, pull=1, head=standin.HEAD, submission=load_submission(path), mode="full")
+    return RunSource(run=55, pull=1, head=standin.HEAD, submission=load_submission(path), mode="full")
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from pytest_slm.cli.main import main
-from pytest_slm.fleet.driver import Outcome
-from pytest_slm.fleet.scheduler import LeftOut
+from pytest_slm.fleet.driver import FleetResult
+from pytest_slm.fleet.scheduler import SkippedCell
 
 
 class Idle:
@@ -38,7 +38,7 @@ def asked(monkeypatch, script, tmp_path):
 
             def run(self):
                 where = {("fake scripted", "core/sums[scripted]"): "m1"}
-                return Outcome(
+                return FleetResult(
                     before=2, where=where, left_out=left_out, noisy=noisy, retries=1, loads={("g", "n"): 1}, seconds=3.0
                 )
 
@@ -75,7 +75,7 @@ def test_what_was_asked_for_goes_to_every_session(asked, tmp_path, capsys):
 
 def test_what_was_left_out_is_told_and_the_code_is_1(asked, capsys):
     before = Idle.stopped
-    left_out = [LeftOut(group="fake scripted", item="", reason="no node is left")]
+    left_out = [SkippedCell(group="fake scripted", item="", reason="no node is left")]
     assert asked(left_out=left_out, noisy=["g t: busy"])[0] == 1
     told = capsys.readouterr().err
     assert "not measured: fake scripted (all of it): no node is left" in told

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.cells.store import read_all
-from pytest_slm.fleet.work import Group, Node, Work
+from pytest_slm.fleet.work import CellGroup, Node, Work
 
 SUITE = "suite: geo\ntitle: geo\ntasks: [{tasks}]\n"
 TASK = """\
@@ -26,7 +26,7 @@ def fleet():
     """Groups of some cells each, and nodes: ``fleet(models=3, cells=4, nodes=2)``; the work maps to its seconds."""
 
     def make(models=3, cells=4, nodes=2, timed=0, memory=1, seconds=10.0, load_s=2.0):
-        groups = [Group(name=f"m{number}", memory=memory, load_s=load_s) for number in range(models)]
+        groups = [CellGroup(name=f"m{number}", memory=memory, load_s=load_s) for number in range(models)]
         work = {
             Work(group=group.name, item=f"i{number}", cost=seconds, timed=number >= cells - timed): seconds
             for group in groups

@@ -17,7 +17,7 @@ from pytest_slm.cells.store import CellStore, read_all
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.fleet.driver import Driver
 from pytest_slm.fleet.here import Here
-from pytest_slm.fleet.job import Job, Weights
+from pytest_slm.fleet.job import GroupJob, WeightsFile
 from pytest_slm.fleet.jobs import jobs_of
 from pytest_slm.fleet.work import Node
 from pytest_slm.fleet.worker import WorkerProcess
@@ -124,11 +124,13 @@ def test_a_suite_that_is_broken_is_told_with_its_line(fleet, tmp_path, suites, n
 
 
 def test_a_worker_ends_with_whoever_started_it(tmp_path, suites, model, no_orphans):
-    job = Job(group="g", model=model("A"), quantization="A", options=("--slm-canary=off",), paths=(str(suites(1)),))
+    job = GroupJob(
+        group="g", model=model("A"), quantization="A", options=("--slm-canary=off",), paths=(str(suites(1)),)
+    )
     code = (
-        "import json, os, sys, time; from pathlib import Path; from pytest_slm.fleet.job import Job; "
+        "import json, os, sys, time; from pathlib import Path; from pytest_slm.fleet.job import GroupJob; "
         "from pytest_slm.fleet.worker import WorkerProcess; "
-        "w = WorkerProcess(Job.from_json(json.loads(sys.argv[1])), Path(sys.argv[2])); "
+        "w = WorkerProcess(GroupJob.from_json(json.loads(sys.argv[1])), Path(sys.argv[2])); "
         "h = w.hello(); w.measure(h.offers[0].item); print(w.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", code, json.dumps(job.to_json()), str(tmp_path / "w")]
@@ -145,7 +147,9 @@ def test_a_worker_ends_with_whoever_started_it(tmp_path, suites, model, no_orpha
 
 
 def test_a_worker_that_is_killed_says_so(tmp_path, suites, model, no_orphans):
-    job = Job(group="g", model=model("A"), quantization="A", options=("--slm-canary=off",), paths=(str(suites(1)),))
+    job = GroupJob(
+        group="g", model=model("A"), quantization="A", options=("--slm-canary=off",), paths=(str(suites(1)),)
+    )
     worker = WorkerProcess(job, tmp_path / "w")
     worker.hello()
     os.kill(worker.pid, signal.SIGKILL)
@@ -159,7 +163,7 @@ def test_weights_are_known_by_their_hash(tmp_path):
     path.write_bytes(b"no real weights")
     with pytest.raises(UsageError, match=r"m\.gguf"):
         jobs_of([str(path)])  # what is no GGUF is told at once
-    assert Weights(path=str(path), sha256="0" * 64, size=3).size == 3
+    assert WeightsFile(path=str(path), sha256="0" * 64, size=3).size == 3
 
 
 def test_one_model_twice_is_refused(tmp_path, model):

@@ -13,9 +13,9 @@ from pytest_slm.core.types import Metric, Result
 from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.fleet.cluster import Event
 from pytest_slm.fleet.driver import Driver
-from pytest_slm.fleet.job import Answer, Farewell, Hello, Job, Offer
-from pytest_slm.fleet.scheduler import Limits
-from pytest_slm.fleet.work import Group, Node
+from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello, Offer
+from pytest_slm.fleet.scheduler import RetryLimits
+from pytest_slm.fleet.work import CellGroup, Node
 
 
 def cell(group, item, **changes):
@@ -83,10 +83,10 @@ def fleet(tmp_path):
     def run(answer, hello=None, farewell=None, n_nodes=1, groups=("g",), patience_s=5.0, **limits):
         hello = hello or (lambda _worker, group: Hello(machine="m1", offers=offers(group)))
         cluster = Scripted([Node(name=f"n{number}", memory=9) for number in range(n_nodes)], hello, answer, farewell)
-        jobs = {name: (Job(group=name, model=name, quantization="Q"), Group(name=name)) for name in groups}
+        jobs = {name: (GroupJob(group=name, model=name, quantization="Q"), CellGroup(name=name)) for name in groups}
         told = []
         store = CellStore(tmp_path / "cells")
-        driver = Driver(cluster, jobs, store, tell=told.append, limits=Limits(**limits), patience_s=patience_s)
+        driver = Driver(cluster, jobs, store, tell=told.append, limits=RetryLimits(**limits), patience_s=patience_s)
         return driver.run(), told, cluster
 
     return run

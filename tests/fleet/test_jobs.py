@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.fleet.holder import Holder
-from pytest_slm.fleet.job import Hello, Job, Offer, Weights
+from pytest_slm.fleet.job import GroupJob, Hello, Offer, WeightsFile
 from pytest_slm.fleet.jobs import BESIDE, jobs_of
 from pytest_slm.fleet.session import arguments
 
@@ -34,7 +34,7 @@ def test_a_submission_travels_as_text_and_has_a_job_for_each_quantization(submis
     assert list(jobs) == ["somebody Q4_0", "somebody Q8_0"]
     job, group = jobs["somebody Q4_0"]
     assert (job.model, job.submission, job.options) == (str(submission), TEXT, ("--slm-exact",))
-    assert Job.from_json(job.to_json()) == job
+    assert GroupJob.from_json(job.to_json()) == job
     # of what nobody knows the size of, that is said
     assert "nobody knows how large it is" in said[0]
     assert group.memory > BESIDE
@@ -65,8 +65,8 @@ def holder(tmp_path):
 
     def make(content, sha256=None):
         known = hashlib.sha256(content).hexdigest()
-        weights = Weights(path="/nowhere/m.gguf", sha256=sha256 or known, size=len(content))
-        job = Job(group="g", model="/nowhere/m.gguf", quantization="Q", weights=weights)
+        weights = WeightsFile(path="/nowhere/m.gguf", sha256=sha256 or known, size=len(content))
+        job = GroupJob(group="g", model="/nowhere/m.gguf", quantization="Q", weights=weights)
         return Holder(job.to_json(), "node", str(tmp_path)), tmp_path / "weights" / weights.sha256
 
     return make

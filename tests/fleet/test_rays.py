@@ -14,7 +14,7 @@ from pytest_slm.cells.store import CellStore, read_all
 from pytest_slm.errors import UsageError
 from pytest_slm.fleet.driver import Driver
 from pytest_slm.fleet.jobs import jobs_of
-from pytest_slm.fleet.scheduler import Limits
+from pytest_slm.fleet.scheduler import RetryLimits
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'pytest-slm[ray]'")
 
@@ -120,7 +120,7 @@ def test_24_cells_of_two_models_whose_nodes_are_killed_at_10_moments(cluster, tm
     assert fleet.open_dashboard == ""
     told, store = [], CellStore(tmp_path / "cells")
     found = jobs(references, folder)
-    driver = Driver(fleet, found, store, limits=Limits(losses=30), tell=told.append, patience_s=600)
+    driver = Driver(fleet, found, store, limits=RetryLimits(losses=30), tell=told.append, patience_s=600)
     kills = Kills(cluster, store.folder, seed=22)
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -218,7 +218,7 @@ def test_after_the_head_has_died_the_same_command_goes_on(tmp_path, suites, mode
 
 
 def test_weights_are_sent_once_to_a_node_that_has_none(cluster, tmp_path, monkeypatch):
-    from pytest_slm.fleet.job import Job, Weights
+    from pytest_slm.fleet.job import GroupJob, WeightsFile
     from pytest_slm.fleet.rays import RayCluster
 
     node(cluster)
@@ -229,8 +229,8 @@ def test_weights_are_sent_once_to_a_node_that_has_none(cluster, tmp_path, monkey
 
     sha256 = hashlib.sha256(content).hexdigest()
     # where the nodes look there is no such file
-    weights = Weights(path="/nowhere/m.gguf", sha256=sha256, size=len(content))
-    job = Job(group="g", model="/nowhere/m.gguf", quantization="Q", weights=weights)
+    weights = WeightsFile(path="/nowhere/m.gguf", sha256=sha256, size=len(content))
+    job = GroupJob(group="g", model="/nowhere/m.gguf", quantization="Q", weights=weights)
     monkeypatch.setattr("pytest_slm.fleet.rays.CHUNK", 100_000)
     fleet = RayCluster(cluster.address, tmp_path / "root")
     monkeypatch.setattr(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.fleet.scheduler import Limits, Scheduler
+from pytest_slm.fleet.scheduler import RetryLimits, Scheduler
 from pytest_slm.fleet.simulation import simulate
-from pytest_slm.fleet.work import Close, Group, Measure, Node, Open, Work
+from pytest_slm.fleet.work import CellGroup, Close, Measure, Node, Open, Work
 
 
 def test_each_model_is_loaded_once_on_a_node_and_every_cell_measured_once(fleet):
@@ -24,7 +24,7 @@ def fleets(draw):
     n_nodes = draw(st.integers(1, 5))
     nodes = [Node(name=f"n{place}", memory=draw(st.integers(2, 6))) for place in range(n_nodes)]
     groups = [
-        Group(
+        CellGroup(
             name=f"g{place}", memory=draw(st.integers(1, 2)), load_s=draw(st.floats(0, 20)), size=draw(st.floats(1, 9))
         )
         for place in range(draw(st.integers(1, 6)))
@@ -46,7 +46,7 @@ def fleets(draw):
 @given(fleets())
 def test_whoever_dies_nothing_is_lost_and_nothing_kept_twice(drawn):
     groups, work, nodes, deaths, lanes = drawn
-    outcome = simulate(groups, work, nodes, limits=Limits(lanes=lanes, losses=99), deaths=deaths)
+    outcome = simulate(groups, work, nodes, limits=RetryLimits(lanes=lanes, losses=99), deaths=deaths)
     assert outcome.measured == {one.key: 1 for one in work}
     assert outcome.together == 0  # no timing has had company
     assert outcome.scheduler.left_out == []
@@ -93,7 +93,7 @@ def started(groups, work, nodes, limits=None):
 
 def test_a_cell_that_fails_is_tried_again_so_often_and_then_left_with_its_reason(fleet):
     groups, work, nodes = fleet(models=1, cells=1, nodes=1)
-    scheduler, worker = started(groups, work, nodes, Limits(failures=2))
+    scheduler, worker = started(groups, work, nodes, RetryLimits(failures=2))
     for attempt in range(3):
         (order,) = scheduler.orders()
         assert order == Measure(worker=worker, item="i0", alone=False)
@@ -112,7 +112,7 @@ def test_what_nobody_could_measure_is_not_tried_again(fleet):
 
 def test_a_cell_that_ends_every_process_is_left_out_at_last(fleet):
     groups, work, nodes = fleet(models=1, cells=1, nodes=1)
-    scheduler, worker = started(groups, work, nodes, Limits(losses=2))
+    scheduler, worker = started(groups, work, nodes, RetryLimits(losses=2))
     for _ in range(3):
         assert isinstance(scheduler.orders()[0], Measure)
         scheduler.ended(worker, "killed")
@@ -151,7 +151,7 @@ def test_a_node_that_refuses_a_model_leaves_it_to_others(fleet):
 )
 def test_what_fits_nowhere_is_told(node, timed, reason):
     work = [Work(group="g", item="i", cost=1.0, timed=timed)]
-    scheduler = Scheduler([Group(name="g", memory=5 * 10**9)], work)
+    scheduler = Scheduler([CellGroup(name="g", memory=5 * 10**9)], work)
     assert [one.reason for one in scheduler.stuck()] == ["no node is left"]
     scheduler.joined(node)
     assert scheduler.orders() == []
@@ -161,7 +161,7 @@ def test_what_fits_nowhere_is_told(node, timed, reason):
 
 def test_models_share_a_node_as_its_memory_allows(fleet):
     groups, work, _ = fleet(models=3, cells=2, memory=4)
-    scheduler = Scheduler(groups, work, Limits(lanes=3))
+    scheduler = Scheduler(groups, work, RetryLimits(lanes=3))
     scheduler.joined(Node(name="n", memory=9))
     assert [type(order) for order in scheduler.orders()] == [Open, Open]
 
@@ -180,7 +180,7 @@ def test_what_the_store_has_is_not_measured_and_what_was_taken_back_is_no_number
 
 
 def test_seconds_are_learned_from_what_was_measured(fleet):
-    groups = [Group(name="small", size=1.0), Group(name="large", size=10.0)]
+    groups = [CellGroup(name="small", size=1.0), CellGroup(name="large", size=10.0)]
     work = [Work(group=group.name, item="i", cost=100.0) for group in groups]
     scheduler = Scheduler(groups, work)
     scheduler.joined(Node(name="n", memory=1))

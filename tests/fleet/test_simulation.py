@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.fleet.jobs import BESIDE, READ_S, ROOM
-from pytest_slm.fleet.scheduler import Limits
+from pytest_slm.fleet.scheduler import RetryLimits
 from pytest_slm.fleet.simulation import simulate
-from pytest_slm.fleet.work import Group, Node, Work
+from pytest_slm.fleet.work import CellGroup, Node, Work
 
 COSTS = json.loads(Path(__file__).with_name("costs.json").read_text("utf-8"))
 PARAMETERS = (0.135, 0.36, 0.5, 0.6, 1.0, 1.2, 1.5, 1.7, 2.0, 3.0)
@@ -33,7 +33,7 @@ def registry():
             size = PARAMETERS[model % len(PARAMETERS)] * each * 1e9
             name = f"m{model} q{q}"
             load_s = COSTS["start_s"] + READ_S * size
-            groups.append(Group(name=name, memory=int(ROOM * size) + BESIDE, load_s=load_s, size=size))
+            groups.append(CellGroup(name=name, memory=int(ROOM * size) + BESIDE, load_s=load_s, size=size))
             for number in range(N_ITEMS):
                 item = measured[number % len(measured)]
                 scale = 1.0 if item["timed"] else size / COSTS["weights_bytes"]
@@ -63,6 +63,6 @@ def test_half_of_the_nodes_may_die_and_nothing_is_lost(registry):
     chance = random.Random(1)
     whole = sum(work.values()) / 20
     deaths = [(chance.uniform(0, whole), f"n{number:02}") for number in range(10)]
-    outcome = simulate(groups, work, nodes(20), deaths=deaths, limits=Limits(losses=20))
+    outcome = simulate(groups, work, nodes(20), deaths=deaths, limits=RetryLimits(losses=20))
     assert outcome.measured == {one.key: 1 for one in work}
     assert outcome.scheduler.retries <= 10

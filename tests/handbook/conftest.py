@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from pytest_slm.handbook.facts import HubModel, HubModels, HubStats
-from pytest_slm.handbook.featured import Featured, FeaturedList
+from pytest_slm.handbook.featured import FeaturedList, FeaturedModel
 from pytest_slm.handbook.storing import read_models, read_stats
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -162,7 +162,7 @@ class Place:
     def sync(self, *repos: str, now: datetime = NOW, featured: FeaturedList | None = None, **options: Any) -> Any:
         from pytest_slm.handbook.sync import sync
 
-        chosen = featured or FeaturedList(models=tuple(Featured(repo=repo, tasks=("chat",)) for repo in repos))
+        chosen = featured or FeaturedList(models=tuple(FeaturedModel(repo=repo, tasks=("chat",)) for repo in repos))
         return sync(chosen, self.folder, now=now, sleep=self.waits.append, **options)
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_slm.cli.main import main
 from pytest_slm.errors import SlmError
-from pytest_slm.handbook.facts import Attention, HubFile, HubModels, HubQuantization, HubStats, Reported
+from pytest_slm.handbook.facts import Attention, HubFile, HubModels, HubQuantization, HubStats, ReportedScore
 from pytest_slm.handbook.pages import build_pages
 from pytest_slm.handbook.storing import write_data
 
@@ -108,7 +108,7 @@ def test_the_largest_page_of_a_model_has_at_most_100_kilobytes(pages, model):
     many = model(
         files=tuple(HubFile(name=f"{long}{n}.bin", size=n) for n in range(300)),
         quantizations=tuple(HubQuantization(name=f"Q{n}", file=f"m-{n}.gguf", size=10**9) for n in range(300)),
-        reported=tuple(Reported(benchmark=f"{long}{n}"[-200:], metric=long, value=n) for n in range(100)),
+        reported=tuple(ReportedScore(benchmark=f"{long}{n}"[-200:], metric=long, value=n) for n in range(100)),
         tags=tuple(f"{long}{n}" for n in range(40)),
         attention=KEPT,
         n_files=305,

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_slm.handbook.facts import Change, HubFile, HubQuantization, HubStats, LeftOut, Relative, Reported
+from pytest_slm.handbook.facts import (
+    FactChange,
+    HubFile,
+    HubQuantization,
+    HubStats,
+    Relative,
+    ReportedScore,
+    SkippedModel,
+)
 from pytest_slm.handbook.pages.markdown import Md, code, fence, front_matter, link, md, say
 from pytest_slm.models.naming import as_file_name, as_name
 
@@ -60,7 +68,7 @@ def poisoned(model, text):
         dtypes={name: 1},
         files=(told,),
         quantizations=(HubQuantization(name=file, file=told.name, size=1),),
-        reported=(Reported(benchmark=name, metric=name, value=1e9),),
+        reported=(ReportedScore(benchmark=name, metric=name, value=1e9),),
         bases=(Relative(repo="org/base", relation=name),),
         derived=(Relative(repo="org/derived", relation=name),),
     )
@@ -100,9 +108,9 @@ def _rows(body):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_strangers_are_nothing_but_text(pages, model, text):
     changes = tuple(
-        Change(day="2026-11-30", repo="org/tiny", kind=kind, old=text, new=text) for kind in ("license", "gated")
+        FactChange(day="2026-11-30", repo="org/tiny", kind=kind, old=text, new=text) for kind in ("license", "gated")
     )
-    stats = HubStats(synced="2026-11-30", changes=changes, left_out=(LeftOut(name=as_name(text), reason="x"),))
+    stats = HubStats(synced="2026-11-30", changes=changes, left_out=(SkippedModel(name=as_name(text), reason="x"),))
     found = pages(poisoned(model, text), model("org/other"), stats=stats)
     checked(found)
     assert all(place.isascii() and ".." not in place for place in found)

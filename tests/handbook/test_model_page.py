@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from pytest_slm.handbook.facts import Attention, HubFile, HubQuantization, Relative, Reported, Trouble
+from pytest_slm.handbook.facts import Attention, HubFile, HubQuantization, Relative, ReportedScore, Trouble
 from pytest_slm.handbook.featured import FeaturedList, Guide
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
@@ -208,7 +208,10 @@ def test_without_a_configuration_only_the_weights_are_told(page):
 
 def test_what_was_measured_stands_beside_what_is_reported(page, factory, registry):
     found = registry(factory.make_run("Q8_0", modern=True, hf_repo="Org/Tiny"))
-    claims = (Reported(benchmark="MMLU", metric="acc", value=1e9), Reported(benchmark="ARC", metric="acc", value=45.2))
+    claims = (
+        ReportedScore(benchmark="MMLU", metric="acc", value=1e9),
+        ReportedScore(benchmark="ARC", metric="acc", value=45.2),
+    )
     text = page(options={"registry": found}, reported=claims, attention=KEPT).replace("\u00a0", " ")
     assert re.search(r"^\| `mmlu` \| [\d.]+ \([\d.–]+, n = 400\) \| 1,000,000,000 \(acc\) \|$", text, re.MULTILINE)
     assert "| ARC | not measured | 45.2 (acc) |" in text

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pytest_slm.errors import NotAvailableError
-from pytest_slm.handbook.featured import Featured, FeaturedList, TaskFilter
+from pytest_slm.handbook.featured import FeaturedList, FeaturedModel, TaskFilter
 
 NOW = datetime(2026, 11, 30, 6, tzinfo=UTC)
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 def listed(*repos: str, filters: tuple[TaskFilter, ...] = ()) -> FeaturedList:
-    return FeaturedList(models=tuple(Featured(repo=repo, tasks=("chat",)) for repo in repos), filters=filters)
+    return FeaturedList(models=tuple(FeaturedModel(repo=repo, tasks=("chat",)) for repo in repos), filters=filters)
 
 
 CODE = TaskFilter(task="code", tags=("text-generation", "code"), most=5, max_parameters=3_300_000_000)

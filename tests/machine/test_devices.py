@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.core.record import RecordError
-from pytest_slm.machine.devices import Device, DeviceTable, device_table, fit, fits
+from pytest_slm.machine.devices import DeviceClass, DeviceTable, device_table, fit, fits
 
 TABLE = device_table()
 PI = TABLE["raspberry_pi_5_4gb"]
@@ -66,7 +66,7 @@ def test_an_unknown_device_is_met_with_the_nearest():
 )
 def test_a_figure_that_cannot_be_is_refused(change):
     with pytest.raises(RecordError):
-        Device.from_json({**PI.to_json(), **change})
+        DeviceClass.from_json({**PI.to_json(), **change})
 
 
 def test_names_are_unique():

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_slm.errors import NotAvailableError
-from pytest_slm.performance import Decode, Depth, Generate, Parallel, Player, Prefill, play
+from pytest_slm.performance import Decode, Depth, Generate, Parallel, Prefill, RoundPlayer, play
 
 
 def test_the_shapes_are_llama_benchs(fake, watching, one):
@@ -18,7 +18,7 @@ def test_filling_a_depth_is_none_of_its_rounds(fake, watching, rule):
     backend = fake(watching, context_length=8192)
     depth = Depth(backend, 2048)
     depth.observed = None  # a model in this process has none who could
-    player = Player(depth, rule)
+    player = RoundPlayer(depth, rule)
     play([player])
     measured = player.measured()
     rounds = len(measured.warmups) + len(measured.rounds)

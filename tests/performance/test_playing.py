@@ -8,7 +8,7 @@ import pytest
 
 from pytest_slm.core.rounds import Conditions
 from pytest_slm.errors import BackendError
-from pytest_slm.performance import Decode, Load, Player, Round, Rounds, Subject, play
+from pytest_slm.performance import Decode, Load, Round, RoundPlayer, Rounds, Subject, play
 from pytest_slm.performance.rounds import QuantitySpec
 
 CALM = Conditions(
@@ -41,7 +41,7 @@ def played(rule):
     """What is measured of rounds that are played to their end."""
 
     def play_alone(rounds):
-        player = Player(rounds, rule)
+        player = RoundPlayer(rounds, rule)
         play([player])
         return player.measured()
 
@@ -104,7 +104,7 @@ def test_rounds_that_disagree_are_noisy(played, rule):
 
 
 def test_an_engine_that_fails_has_no_speed(rule):
-    player = Player(Scripted([100.0] * 40, fails_at=4), rule)
+    player = RoundPlayer(Scripted([100.0] * 40, fails_at=4), rule)
     play([player])
     with pytest.raises(BackendError, match="gone"):
         player.measured()
@@ -112,7 +112,7 @@ def test_an_engine_that_fails_has_no_speed(rule):
 
 def test_rounds_of_several_models_alternate(rule):
     log = []
-    players = [Player(Scripted([speed] * 40, log, name), rule) for name, speed in (("A", 10.0), ("B", 20.0))]
+    players = [RoundPlayer(Scripted([speed] * 40, log, name), rule) for name, speed in (("A", 10.0), ("B", 20.0))]
     play(players)
     assert log == ["A", "B"] * (len(log) // 2)
     assert [player.measured().metrics[0].value for player in players] == [10.0, 20.0]
@@ -121,9 +121,9 @@ def test_rounds_of_several_models_alternate(rule):
 def test_one_that_fails_or_is_done_does_not_end_the_others(rule):
     log = []
     players = [
-        Player(Scripted([10.0] * 40, log, "A", fails_at=1), rule),
-        Player(Scripted([20.0] * 40, log, "B"), rule),
-        Player(Scripted([20.0, 30.0] * 40, log, "C"), rule),
+        RoundPlayer(Scripted([10.0] * 40, log, "A", fails_at=1), rule),
+        RoundPlayer(Scripted([20.0] * 40, log, "B"), rule),
+        RoundPlayer(Scripted([20.0, 30.0] * 40, log, "C"), rule),
     ]
     play(players)
     assert players[1].measured().timing.verdict in ("stable", "noisy")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.authoring.check import Trial, check_suites
+from pytest_slm.authoring.check import TrialTerms, check_suites
 from pytest_slm.authoring.new import write_suite
 from pytest_slm.cli.main import main
 from pytest_slm.core.types import GenerationTimes
@@ -159,7 +159,7 @@ def test_checking_runs_no_code_of_the_suite_unless_it_is_told_to(tmp_path: Path)
     (check,) = check_suites(folder)
     assert not (folder / "own.py.ran").exists()
     assert (check.problems, [note for note in check.notes if "--run-code" in note]) != ([], [])
-    (check,) = check_suites(folder, Trial(run_code=True))
+    (check,) = check_suites(folder, TrialTerms(run_code=True))
     assert (folder / "own.py.ran").exists()
     assert "the right answer 'You get green.' gets no score (ZeroDivisionError: division by zero)" in check.problems[0]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.prompts.packing import WASTE, Row, batches, common, leaves, plan, plan_alone
+from pytest_slm.prompts.packing import WASTE, PackedRow, batches, common, leaves, plan, plan_alone
 
 # Few distinct tokens, so that texts share beginnings as real requests do.
 token = st.integers(0, 2)
@@ -95,7 +95,9 @@ def test_alone_a_text_is_cut_at_the_same_places_whatever_else_is_asked(pairs, bl
 
 
 @given(
-    st.lists(st.booleans(), max_size=60).map(lambda flags: [Row(n, n, [1], [(0, 0)] * f) for n, f in enumerate(flags)]),
+    st.lists(st.booleans(), max_size=60).map(
+        lambda flags: [PackedRow(n, n, [1], [(0, 0)] * f) for n, f in enumerate(flags)]
+    ),
     st.integers(1, 20),
     st.integers(1, 8),
 )

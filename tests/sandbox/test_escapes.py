@@ -139,11 +139,11 @@ def test_one_that_is_stuck_in_a_system_call_is_given_up(monkeypatch):
         freed.wait()
         return b""
 
-    monkeypatch.setattr(machine.Guest, "take", stuck)
+    monkeypatch.setattr(machine.GuestInterpreter, "take", stuck)
     monkeypatch.setattr(machine, "PATIENCE", 0.5)
     limits = Limits(work=3_000_000_000, memory=128 << 20, seconds=0.5)
     before = threading.active_count()
-    guest = machine.Guest(runner.engine(), (*runner.FLAGS, b"import os; os.read(0, 1)"), limits)
+    guest = machine.GuestInterpreter(runner.engine(), (*runner.FLAGS, b"import os; os.read(0, 1)"), limits)
     try:
         guest.send(b"hello")
         assert guest.receive() is None

@@ -39,7 +39,7 @@ def test_a_thread_that_breaks_off_says_so(sandbox, monkeypatch):
     def finish(guest, trap):
         raise OSError("the thread's end")
 
-    monkeypatch.setattr(runner.Guest, "_finish", finish)
+    monkeypatch.setattr(runner.GuestInterpreter, "_finish", finish)
     with pytest.raises(BackendError, match="its thread broke off"):
         sandbox.run("import os\nos._exit(0)", "")
 

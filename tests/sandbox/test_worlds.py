@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pytest_slm.core.record import RecordError
-from pytest_slm.core.worlds import Execution, Library, World, WorldCall
+from pytest_slm.core.worlds import ClassLibrary, Execution, World, WorldCall
 from pytest_slm.sandbox import Limits, Worlds
 
 TOOLS = '''
@@ -70,7 +70,7 @@ class Box:
         return "\\ud800!"
     run = kill = leave
 '''
-LIBRARY = Library(
+LIBRARY = ClassLibrary(
     name="tools",
     sha256="1" * 64,
     modules={"tools.shared": "GREETING = 'good day'", "tools.box": TOOLS, "tools.bad": "def broken(:"},
@@ -104,7 +104,7 @@ def test_results_are_told_as_bfcl_tells_them(worlds):
 
 def test_two_libraries_of_one_package_share_no_interpreter(worlds):
     # as BFCL's conversations and its memory, out of one wheel
-    other = Library(
+    other = ClassLibrary(
         name="tools",
         sha256=LIBRARY.sha256,
         modules={"tools.lid": "class Lid:\n    def shut(self):\n        return 'shut'"},

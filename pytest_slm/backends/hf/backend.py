@@ -15,7 +15,7 @@ from pytest_slm.backends.hf import generation, scoring, workload
 from pytest_slm.backends.hf.model import Model
 from pytest_slm.backends.hf.packed import can_pack
 from pytest_slm.backends.hf.timing import EngineTimer, cache_bytes
-from pytest_slm.backends.hf.tokenizer import Tokenizer
+from pytest_slm.backends.hf.tokenizer import TransformersTokenizer
 from pytest_slm.backends.local import LocalBackend, ResultCollector
 from pytest_slm.backends.protocol import ModelSpec, Workload
 from pytest_slm.core.backend_info import BackendInfo
@@ -97,7 +97,7 @@ class Transformers(LocalBackend):
         return self._model
 
     @property
-    def _tokenizer(self) -> Tokenizer:
+    def _tokenizer(self) -> TransformersTokenizer:
         return self._open.tokenizer
 
     def _seen(self, memory: Any) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from pytest_slm.backends.control import end_of_turn
 from pytest_slm.backends.finite import broken_logits
 from pytest_slm.backends.hf import gguf, weights
-from pytest_slm.backends.hf.tokenizer import Tokenizer
+from pytest_slm.backends.hf.tokenizer import TransformersTokenizer
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
 from pytest_slm.machine.hardware import threads
@@ -41,7 +41,7 @@ class Model:
         torch.set_num_threads(self.threads)
         transformers.utils.logging.disable_progress_bar()
         with _opening(self.path):
-            self.tokenizer = Tokenizer(_load_tokenizer(self.path), chat_template)
+            self.tokenizer = TransformersTokenizer(_load_tokenizer(self.path), chat_template)
             self.network = _load_network(self.path, settings.dtype).to(self.device)
         self.network.eval()
         self.config = self.network.config.get_text_config(decoder=True)

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from pytest_slm.backends.hf.model import Model
-from pytest_slm.prompts.packing import Group, Row, leaves, plan
+from pytest_slm.prompts.packing import PackedGroup, PackedRow, leaves, plan
 
 PROBE = ((3, 5, 7, 11), (3, 5, 7, 2, 4), (3, 9, 1))
 """Three short texts with two common beginnings."""
@@ -25,21 +25,21 @@ LENGTH_BOUND = ("dynamic", "longrope")
 """Kinds of rotary positions that turn with the length of the whole input: a beginning alone has other keys."""
 
 
-class Memory:
+class GroupMemory:
     """Keys and values of one group and of what it shares with the one before."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._cache = DynamicCache(config=model.config)
-        self._group = Group(shared=0, n_leaves=0, rows=[])
+        self._group = PackedGroup(shared=0, n_leaves=0, rows=[])
         self._ranges = torch.empty(0, 2)
 
-    def begin(self, group: Group) -> None:
+    def begin(self, group: PackedGroup) -> None:
         """Take a group whose first ``shared`` tokens are in memory already."""
         self._group = group
         self._ranges = self._model.tensor([(row.sequences[0], row.sequences[-1]) for row in group.rows])
 
-    def logits(self, start: int, rows: Sequence[Row]) -> Tensor:
+    def logits(self, start: int, rows: Sequence[PackedRow]) -> Tensor:
         """Logits of shape (wanted rows, vocabulary) of the part of the group that begins at row ``start``."""
         wanted = [index for index, row in enumerate(rows) if row.wants]
         ids = [[row.token for row in rows]]
@@ -96,7 +96,7 @@ def can_pack(model: Model) -> bool:
             return False
         ordered = leaves([(ids, (0,)) for ids in PROBE])
         (group,) = plan(ordered, batch=64, n_sequences=len(PROBE))
-        memory = Memory(model)
+        memory = GroupMemory(model)
         memory.begin(group)
         packed = memory.logits(0, group.rows).float()
         alone = torch.stack([model.logits([leaf.ids], [leaf.first])[0, 0].float() for leaf in ordered])

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from pytest_slm.backends.finite import broken_logits
 from pytest_slm.backends.hf.model import Model
-from pytest_slm.backends.hf.packed import Memory
+from pytest_slm.backends.hf.packed import GroupMemory
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.prompts.packing import Leaf, batches, leaves, plan
-from pytest_slm.prompts.pairs import Ids, Total, fitted
+from pytest_slm.prompts.pairs import Ids, PairSum, fitted
 
 LOGITS_BYTES = 96 * 2**20
 """No batch asks for more logits (as float32) than this: the vocabulary may have 150,000 tokens."""
@@ -47,7 +47,7 @@ def loglikelihoods(
     """
     requests = fitted(pairs, model.n_ctx)
     ordered = leaves(requests)
-    totals = [Total(*both) for both in zip(pairs, requests, strict=True)]
+    totals = [PairSum(*both) for both in zip(pairs, requests, strict=True)]
     if packs and not exact:
         parts = _packed(model, ordered, n_batch)
     else:
@@ -61,7 +61,7 @@ def loglikelihoods(
 
 
 def _packed(model: Model, ordered: Sequence[Leaf], n_batch: int) -> Iterator[tuple[Tensor, Wants]]:
-    memory = Memory(model)
+    memory = GroupMemory(model)
     groups, following = itertools.tee(plan(ordered, batch=n_batch, n_sequences=min(SEQUENCES, n_batch)))
     next(following, None)
     for group, after in itertools.zip_longest(groups, following):

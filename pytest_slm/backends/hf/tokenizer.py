@@ -16,7 +16,7 @@ LOOK_BACK = 8
 """Tokens of the prompt that decoding begins with, so that the first new token is no beginning of a text."""
 
 
-class Tokenizer:
+class TransformersTokenizer:
     """A tokenizer of transformers, with the rules of docs/tokenization.md around it."""
 
     def __init__(self, source: Any, chat_template: str | None = None) -> None:
@@ -96,7 +96,7 @@ class Continuation:
     tokenizers written in Rust only.)
     """
 
-    def __init__(self, tokenizer: Tokenizer, before: Sequence[int]) -> None:
+    def __init__(self, tokenizer: TransformersTokenizer, before: Sequence[int]) -> None:
         self._tokenizer = tokenizer
         self._ids = list(before)
         self._first = 0

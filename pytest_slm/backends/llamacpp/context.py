@@ -15,7 +15,7 @@ from pytest_slm.backends.llamacpp.binding.library import Library
 from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts.packing import Row
+from pytest_slm.prompts.packing import PackedRow
 
 SMALLEST = 1024
 """KV memory grows in powers of two from here, so that a run of short prompts does not hold that of the longest."""
@@ -171,7 +171,7 @@ class Context:
 
     # -- evaluation ----------------------------------------------------------------------------------------------
 
-    def decode(self, rows: Sequence[Row], wanted: Iterable[int]) -> None:
+    def decode(self, rows: Sequence[PackedRow], wanted: Iterable[int]) -> None:
         """Compute at most ``n_batch`` tokens; ``wanted`` are the rows after which something will be predicted."""
         n = len(rows)
         self._ids[:n] = [row.token for row in rows]

@@ -21,7 +21,7 @@ from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.llamacpp.streams import AT_ONCE, Stream, Trunk, at_once, generation_of, room_of
 from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation
-from pytest_slm.prompts.packing import Row, common
+from pytest_slm.prompts.packing import PackedRow, common
 
 ROWS = 64
 """Tokens that a step computes at most beside prompts, those that were foretold included."""
@@ -89,7 +89,7 @@ class Batcher:
     # -- one step ------------------------------------------------------------------------------------------------
 
     def _step(self, finished: Callable[[int, Generation], None]) -> None:
-        parts: list[tuple[Stream | Trunk, list[Row]]] = []
+        parts: list[tuple[Stream | Trunk, list[PackedRow]]] = []
         left = self._limits.n_batch
         self._draft()
         # Those that speak first: a token each, and drafts. Then prompts, begun and new, as far as the batch has room.

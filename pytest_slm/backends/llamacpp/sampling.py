@@ -11,13 +11,13 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from pytest_slm.backends.llamacpp.binding.functions import Candidate, Candidates
+from pytest_slm.backends.llamacpp.binding.functions import Candidates, TokenData
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.grammars import grammar_of
 from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
 
-CANDIDATE = np.dtype(Candidate)
+CANDIDATE = np.dtype(TokenData)
 
 MAX_GRAMMAR = 64 * 1024
 
@@ -129,7 +129,7 @@ class _Grammar:
 
     def _apply(self, candidates: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
         """The same array, in which what is forbidden is not finite."""
-        data = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(Candidate))
+        data = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(TokenData))
         array = Candidates(data=data, size=len(candidates), selected=-1, sorted=False)
         self._c.grammar_apply(self._rules, self._context.handle, ctypes.byref(array))
         return candidates

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.limits import EngineLimits
 from pytest_slm.core.request import LogLikelihood
-from pytest_slm.prompts.packing import Group, Leaf, Row, batches, kept_first, leaves, plan, plan_alone
-from pytest_slm.prompts.pairs import Ids, Total, fitted
+from pytest_slm.prompts.packing import Leaf, PackedGroup, PackedRow, batches, kept_first, leaves, plan, plan_alone
+from pytest_slm.prompts.pairs import Ids, PairSum, fitted
 
 Logits = npt.NDArray[np.float32]
 
@@ -44,7 +44,7 @@ def loglikelihoods(
     ordered = leaves(requests)
     if not ordered:
         return
-    sums = [Total(*both) for both in zip(pairs, requests, strict=True)]
+    sums = [PairSum(*both) for both in zip(pairs, requests, strict=True)]
     with _Normaliser(context.model.n_vocab, limits.threads) as normaliser:
         for rows, wanted in evaluated(context, ordered, exact=exact):
             logits = [context.logits(index) for index in wanted]
@@ -60,7 +60,7 @@ def loglikelihoods(
 
 def evaluated(
     context: Context, ordered: Sequence[Leaf], *, exact: bool
-) -> Iterator[tuple[Sequence[Row], Sequence[int]]]:
+) -> Iterator[tuple[Sequence[PackedRow], Sequence[int]]]:
     """Compute all texts, step by step: the rows of each step, and which of them have logits until the next one."""
     limits = context.limits
     alone = exact or not limits.shares
@@ -85,7 +85,7 @@ def n_cells(ordered: Sequence[Leaf], limits: EngineLimits) -> int:
     return max(len(leaf.ids) for leaf in ordered) + min(limits.n_batch, sum(len(leaf.ids) for leaf in ordered))
 
 
-def plan_groups(ordered: Sequence[Leaf], limits: EngineLimits, *, exact: bool) -> Iterator[Group]:
+def plan_groups(ordered: Sequence[Leaf], limits: EngineLimits, *, exact: bool) -> Iterator[PackedGroup]:
     """The groups in which these leaves are evaluated."""
     if not limits.shares:
         return plan_alone(ordered, block=0)

@@ -22,7 +22,7 @@ from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.backends.llamacpp.scoring import evaluated
 from pytest_slm.core.backend_info import WRONG_NMSE
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts.packing import Row, leaves
+from pytest_slm.prompts.packing import PackedRow, leaves
 
 TEXT = (
     "The harbour was quiet that morning. A fisherman mended his nets, two children counted gulls, and the baker's "
@@ -139,7 +139,7 @@ def _logits(model: Model, limits: EngineLimits, ids: list[int], step: int) -> Lo
         for start in range(0, len(ids), step):
             part = ids[start : start + step]
             wanted = sorted({*range(FEW - 1, len(part), FEW), len(part) - 1})
-            context.decode([Row(token, start + place, [0]) for place, token in enumerate(part)], wanted)
+            context.decode([PackedRow(token, start + place, [0]) for place, token in enumerate(part)], wanted)
             found += [context.logits(row).copy() for row in wanted]
         return np.array(found)
     finally:

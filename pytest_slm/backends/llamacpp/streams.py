@@ -15,7 +15,7 @@ from pytest_slm.backends.llamacpp.sampling import Sampler
 from pytest_slm.backends.local import Prompt
 from pytest_slm.core.types import Generation, GenerationTimes
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts.packing import Row, common
+from pytest_slm.prompts.packing import PackedRow, common
 from pytest_slm.prompts.writing import Writing
 
 
@@ -69,16 +69,17 @@ class Stream:
         """The position of what was said last, and of the first cell that it does not need any more."""
         return len(self.prompt.ids) + len(self.stamps) - 1
 
-    def rows(self, most: int) -> list[Row]:
+    def rows(self, most: int) -> list[PackedRow]:
         """What the engine must compute next for it: at most so many tokens of the prompt, or the token said last and
         its draft."""
         ids = self.ids
         if self.speaks:
             return [
-                Row(token, self.end + place, [self.sequence]) for place, token in enumerate((self.token, *self.draft))
+                PackedRow(token, self.end + place, [self.sequence])
+                for place, token in enumerate((self.token, *self.draft))
             ]
         end = min(len(ids), self.computed + most)
-        return [Row(ids[index], index, [self.sequence]) for index in range(self.computed, end)]
+        return [PackedRow(ids[index], index, [self.sequence]) for index in range(self.computed, end)]
 
 
 @dataclass(slots=True)
@@ -89,10 +90,10 @@ class Trunk:
     ids: list[int] = field(default_factory=list)
     computed: int = 0
 
-    def rows(self, most: int) -> list[Row]:
+    def rows(self, most: int) -> list[PackedRow]:
         """Tokens of it that are not in memory yet."""
         end = min(len(self.ids), self.computed + most)
-        return [Row(self.ids[index], index, [self.sequence]) for index in range(self.computed, end)]
+        return [PackedRow(self.ids[index], index, [self.sequence]) for index in range(self.computed, end)]
 
 
 def generation_of(stream: Stream, finish: Literal["stop", "length", "context"]) -> Generation:

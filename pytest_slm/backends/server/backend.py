@@ -17,7 +17,7 @@ from pytest_slm.backends.protocol import (
     TIMING,
     TOKENS,
     TOOLS,
-    Finished,
+    Delivery,
     ModelSpec,
     Progress,
     ignored,
@@ -29,8 +29,8 @@ from pytest_slm.backends.server.http import EVENTS, Alive, Client, CutError, key
 from pytest_slm.backends.server.identity import LLAMA_SERVER, VLLM, Identity, identify
 from pytest_slm.backends.server.letters import Letters, find_letters
 from pytest_slm.backends.server.likelihoods import Way, find_way
-from pytest_slm.backends.server.reading import Answer
-from pytest_slm.backends.server.tokens import Counter, ServerTokenizer, as_ids
+from pytest_slm.backends.server.reading import Pieces
+from pytest_slm.backends.server.tokens import ServerTokenizer, TokenCounter, as_ids
 from pytest_slm.core.backend_info import BackendInfo
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import Generation, GenerationTimes, Message, Request
@@ -71,7 +71,7 @@ class Server:
         limits = [n for n in (found.n_ctx, spec.settings.n_ctx) if n is not None]
         self._identity: Identity = replace(found, n_ctx=min(limits, default=None))
         self._at_once = spec.concurrency or found.slots or AT_ONCE
-        self._counter = Counter(self._client, self._identity, self._thinking)
+        self._counter = TokenCounter(self._client, self._identity, self._thinking)
         self._tokenizer = ServerTokenizer(self._client, found) if found.kind == LLAMA_SERVER else None
         self.lacks: dict[str, str] = {TIMING: "a server does not time its engine alone"}
         self._way: Way | None = None
@@ -105,7 +105,7 @@ class Server:
         return self._all(len(requests), lambda n, alive: self._counter.count(requests[n], alive), silent, ignored)
 
     def generate(
-        self, requests: Sequence[Request], progress: Progress = silent, finished: Finished[Generation] = ignored
+        self, requests: Sequence[Request], progress: Progress = silent, finished: Delivery[Generation] = ignored
     ) -> list[Generation]:
         """One generation per request, as many at once as the server is given; alone, where its time counts."""
         at_once = 1 if any(request.alone for request in requests) else self._at_once
@@ -115,7 +115,7 @@ class Server:
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         """How likely each continuation is after its context."""
         if self._letters is not None:
@@ -124,7 +124,7 @@ class Server:
         return self._all(len(pairs), lambda n, alive: way.score(*pairs[n], alive), progress, finished)
 
     def _of_letters(
-        self, way: Letters, pairs: Sequence[tuple[str, str]], progress: Progress, finished: Finished[LogLikelihood]
+        self, way: Letters, pairs: Sequence[tuple[str, str]], progress: Progress, finished: Delivery[LogLikelihood]
     ) -> list[LogLikelihood]:
         """The same, with one request for all letters behind one context."""
         places: dict[str, list[int]] = {}
@@ -228,7 +228,7 @@ class Server:
         n: int,
         ask: Callable[[int, Alive], T],
         progress: Progress,
-        finished: Finished[T],
+        finished: Delivery[T],
         at_once: int | None = None,
     ) -> list[T]:
         found: ResultCollector[T] = ResultCollector(n, progress, finished)
@@ -262,7 +262,7 @@ class Server:
 
     def _streamed(self, request: Request, body: dict[str, Any], alive: Alive) -> Generation:
         path = CHAT_PATH if request.messages is not None else TEXT_PATH
-        answer = Answer(self._client.url(path))
+        answer = Pieces(self._client.url(path))
         # Where the server was not told of them: in a thinking they are not looked for.
         looking = Writing(request, ThinkingRules()) if request.stop and "stop" not in body else None
         stopped = False
@@ -291,7 +291,7 @@ class Server:
         return self._generation(request, answer, text, reasoning, stopped, (began, ended)).retried(busy)
 
     def _generation(
-        self, request: Request, answer: Answer, text: str, reasoning: str, stopped: bool, clock: tuple[float, float]
+        self, request: Request, answer: Pieces, text: str, reasoning: str, stopped: bool, clock: tuple[float, float]
     ) -> Generation:
         (began, ended), calls = clock, answer.calls()
         said = "\n".join(filter(None, [text, answer.written_calls()])) if calls else text

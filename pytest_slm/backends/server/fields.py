@@ -8,7 +8,7 @@ from typing import Any
 from pytest_slm.backends.server import failures
 
 
-class Fields:
+class ReplyFields:
     """An object that a server has sent; ``what`` names the endpoint, ``place`` the way to the object in the answer."""
 
     def __init__(self, what: str, value: object, place: str = "the answer") -> None:
@@ -50,15 +50,15 @@ class Fields:
             raise self._wrong(name, "a list", value)
         return value or []
 
-    def inside(self, name: str) -> Fields | None:
+    def inside(self, name: str) -> ReplyFields | None:
         """An object; None where it is null or missing."""
         value = self.value.get(name)
-        return None if value is None else Fields(self._what, value, self._named(name))
+        return None if value is None else ReplyFields(self._what, value, self._named(name))
 
-    def each(self, name: str) -> list[Fields]:
+    def each(self, name: str) -> list[ReplyFields]:
         """The objects of a list."""
         items = self.items(name)
-        return [Fields(self._what, item, f"{self._named(name)}[{place}]") for place, item in enumerate(items)]
+        return [ReplyFields(self._what, item, f"{self._named(name)}[{place}]") for place, item in enumerate(items)]
 
     def _named(self, name: str) -> str:
         return name if self._place == "the answer" else f"{self._place}.{name}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.backends.server import failures
-from pytest_slm.backends.server.fields import Fields
+from pytest_slm.backends.server.fields import ReplyFields
 from pytest_slm.backends.server.http import Client
 from pytest_slm.core.record import Record, is_name
 from pytest_slm.errors import BackendError, shown
@@ -70,12 +70,12 @@ def identify(client: Client, wanted: str | None) -> Identity:
     return Identity(kind=UNKNOWN, model=model, n_ctx=_context(mine))
 
 
-def _models(client: Client) -> dict[str, Fields | None]:
+def _models(client: Client) -> dict[str, ReplyFields | None]:
     """The models that the server lists, by name. Raises BackendError where nothing is there that speaks as a server of
     models does."""
     url = client.url("/models")
     try:
-        listed = Fields(url, client.ask("/models"))
+        listed = ReplyFields(url, client.ask("/models"))
     except BackendError as error:
         if error.slug != "server-endpoint":
             raise
@@ -83,7 +83,7 @@ def _models(client: Client) -> dict[str, Fields | None]:
     return {name: entry for entry in listed.each("data") if is_name(name := entry.text("id"))}
 
 
-def _chosen(what: str, wanted: str | None, models: Mapping[str, Fields | None]) -> str:
+def _chosen(what: str, wanted: str | None, models: Mapping[str, ReplyFields | None]) -> str:
     if wanted is not None:
         aliases = {alias for entry in models.values() if entry for alias in entry.items("aliases")}
         # Ollama knows a model without its tag, too.
@@ -95,12 +95,12 @@ def _chosen(what: str, wanted: str | None, models: Mapping[str, Fields | None]) 
     return next(iter(models))
 
 
-def _context(model: Fields | None) -> int | None:
+def _context(model: ReplyFields | None) -> int | None:
     """vLLM's name for it, and those of others that took it over."""
     return model.count("max_model_len") if model else None
 
 
-def _llama_server(client: Client, model: str, listed: Fields | None) -> Identity | None:
+def _llama_server(client: Client, model: str, listed: ReplyFields | None) -> Identity | None:
     props = _object(client, "props")
     if props is None or not ("build_info" in props.value or "default_generation_settings" in props.value):
         return None
@@ -124,7 +124,7 @@ def _llama_server(client: Client, model: str, listed: Fields | None) -> Identity
     )
 
 
-def _ollama(client: Client, model: str, listed: Fields | None) -> Identity | None:
+def _ollama(client: Client, model: str, listed: ReplyFields | None) -> Identity | None:
     version = _object(client, "api/version")
     shown = _object(client, "api/show", {"model": model}) if version and version.value.get("version") else None
     if version is None or shown is None:
@@ -150,7 +150,7 @@ def _ollama(client: Client, model: str, listed: Fields | None) -> Identity | Non
     )
 
 
-def _lm_studio(client: Client, model: str, listed: Fields | None) -> Identity | None:
+def _lm_studio(client: Client, model: str, listed: ReplyFields | None) -> Identity | None:
     found = _object(client, f"api/v0/models/{model}")
     if found is None or "compatibility_type" not in found.value:
         return None
@@ -163,7 +163,7 @@ def _lm_studio(client: Client, model: str, listed: Fields | None) -> Identity | 
     )
 
 
-def _vllm(client: Client, model: str, listed: Fields | None) -> Identity | None:
+def _vllm(client: Client, model: str, listed: ReplyFields | None) -> Identity | None:
     version = _object(client, "version")
     if version is None or not listed or listed.text("owned_by") != "vllm":
         return None
@@ -173,7 +173,7 @@ def _vllm(client: Client, model: str, listed: Fields | None) -> Identity | None:
     )
 
 
-def _llama_cpp_python(client: Client, model: str, listed: Fields | None) -> Identity | None:
+def _llama_cpp_python(client: Client, model: str, listed: ReplyFields | None) -> Identity | None:
     interface = _object(client, "openapi.json")
     about = interface.inside("info") if interface else None
     if about is None or "llama.cpp Python API" not in about.text("title"):
@@ -193,6 +193,6 @@ def _short(text: str | None) -> str | None:
     return shown(text)[:200] if text else None
 
 
-def _object(client: Client, path: str, body: Mapping[str, Any] | None = None) -> Fields | None:
+def _object(client: Client, path: str, body: Mapping[str, Any] | None = None) -> ReplyFields | None:
     found = client.told(path, body)
-    return Fields(client.url(path), found) if isinstance(found, Mapping) else None
+    return ReplyFields(client.url(path), found) if isinstance(found, Mapping) else None

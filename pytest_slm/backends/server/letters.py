@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_slm.backends.server.asking import CHAT_PATH, TEXT_PATH, body_of
-from pytest_slm.backends.server.fields import Fields
+from pytest_slm.backends.server.fields import ReplyFields
 from pytest_slm.backends.server.http import Alive, Client, unwatched
 from pytest_slm.backends.server.identity import Identity
 from pytest_slm.core.request import LogLikelihood, Thinking
@@ -77,7 +77,7 @@ class Letters:
         body = body_of(Request(**asked, max_tokens=1), self._identity, self._thinking)
         body = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
         more = {"logprobs": True, "top_logprobs": self._most} if self._chat else {"logprobs": self._most}
-        answer = Fields(self._client.url(path), self._client.ask(path, {**body, **more}, alive))
+        answer = ReplyFields(self._client.url(path), self._client.ask(path, {**body, **more}, alive))
         alive()
         choice = next(iter(answer.each("choices")), None)
         told = choice.inside("logprobs") if choice else None

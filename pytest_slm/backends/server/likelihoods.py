@@ -1,8 +1,8 @@
 """How likely a model finds a given text, by whatever way its server has; each way is tried before it is believed.
 
-``Echoed``: the prompt comes back with the log-probability of each of its tokens (``echo`` with ``logprobs``, or vLLM's
-``prompt_logprobs``). ``Forced``: llama-server has no such thing, but writes any token that is made likely enough, and
-tells what it would have been without that: one request for each token of a continuation.
+``EchoedPrompts``: the prompt comes back with the log-probability of each of its tokens (``echo`` with ``logprobs``, or
+vLLM's ``prompt_logprobs``). ``ForcedTokens``: llama-server has no such thing, but writes any token that is made likely
+enough, and tells what it would have been without that: one request for each token of a continuation.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_slm.backends.server.asking import TEXT_PATH
-from pytest_slm.backends.server.fields import Fields
+from pytest_slm.backends.server.fields import ReplyFields
 from pytest_slm.backends.server.http import Alive, Client, unwatched
 from pytest_slm.backends.server.identity import LLAMA_SERVER, Identity
 from pytest_slm.backends.server.tokens import ServerTokenizer
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.errors import BackendError, NotAvailableError
-from pytest_slm.prompts.pairs import Total, fitted, rolling_windows, split_pair
+from pytest_slm.prompts.pairs import PairSum, fitted, rolling_windows, split_pair
 
 PROBE = "One, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve."
 """Words of which the next one is sure, so that a list of numbers that is shifted by one place is noticed."""
@@ -44,9 +44,9 @@ class Way(Protocol):
 def find_way(client: Client, identity: Identity) -> Way | str:
     """The first way that works with this server, or why there is none."""
     if identity.kind == LLAMA_SERVER:
-        ways: Sequence[Any] = (Forced(client, identity),)
+        ways: Sequence[Any] = (ForcedTokens(client, identity),)
     else:
-        ways = (Echoed(client, identity, echo=True), Echoed(client, identity, echo=False))
+        ways = (EchoedPrompts(client, identity, echo=True), EchoedPrompts(client, identity, echo=False))
     reasons = []
     for way in ways:
         try:
@@ -78,7 +78,7 @@ class _Token:
         return self.logprob is not None and self.best is not None and self.logprob >= self.best - 1e-6
 
 
-class Echoed:
+class EchoedPrompts:
     """The prompt's own log-probabilities, in one request a pair."""
 
     starts = False
@@ -171,7 +171,7 @@ class Echoed:
         # Some take 0 for "as many as fit": one token is written, and dropped.
         asked: dict[str, Any] = {"model": self._identity.model, "prompt": prompt, "max_tokens": 1, "temperature": 0.0}
         asked |= {"echo": True, "logprobs": 1} if self._echo else {"prompt_logprobs": 1}
-        answer = Fields(self._where, self._client.ask(TEXT_PATH, asked, alive))
+        answer = ReplyFields(self._where, self._client.ask(TEXT_PATH, asked, alive))
         choice = next(iter(answer.each("choices")), None)
         if choice is None:
             return []
@@ -198,7 +198,7 @@ class Echoed:
     def _next(self, prompt: str) -> tuple[str, float | None]:
         """What would be written next, and how likely it is."""
         asked = {"model": self._identity.model, "prompt": prompt, "max_tokens": 1, "temperature": 0.0, "logprobs": 1}
-        answer = Fields(self._where, self._client.ask(TEXT_PATH, asked))
+        answer = ReplyFields(self._where, self._client.ask(TEXT_PATH, asked))
         choice = next(iter(answer.each("choices")), None)
         found = choice.inside("logprobs") if choice else None
         texts, logprobs = (found.items("tokens"), found.items("token_logprobs")) if found else ([], [])
@@ -207,18 +207,18 @@ class Echoed:
         return texts[0], found.as_logprob("token_logprobs", logprobs[0])
 
 
-def _best(fields: Fields, top: object) -> float | None:
+def _best(fields: ReplyFields, top: object) -> float | None:
     if not isinstance(top, Mapping):
         return None
     values = [fields.as_logprob("top_logprobs", value) for value in top.values()]
     return max((value for value in values if value is not None), default=None)
 
 
-def _told_by_vllm(choice: Fields, number: int, entry: object) -> _Token:
+def _told_by_vllm(choice: ReplyFields, number: int, entry: object) -> _Token:
     """One place of ``prompt_logprobs``: the likeliest token, and the prompt's own where that is another one."""
     if entry is None:
         return _Token("", None, None)
-    tokens = Fields("prompt_logprobs", entry, f"prompt_logprobs[{number}]")
+    tokens = ReplyFields("prompt_logprobs", entry, f"prompt_logprobs[{number}]")
     each = [inside for name in tokens.value if (inside := tokens.inside(name)) is not None]
     own = max(each, key=lambda one: one.count("rank") or 0, default=None)
     best = max((value for one in each if (value := one.logprob("logprob")) is not None), default=None)
@@ -228,7 +228,7 @@ def _told_by_vllm(choice: Fields, number: int, entry: object) -> _Token:
 # -- tokens that are made sure -----------------------------------------------------------------------------------------
 
 
-class Forced:
+class ForcedTokens:
     """llama-server writes each token of a continuation because it must, and tells how likely it was."""
 
     name = "forced tokens"
@@ -279,7 +279,7 @@ class Forced:
 
     def _scored(self, pair: tuple[list[int], list[int]], alive: Alive) -> LogLikelihood:
         ((head, tail),) = fitted([pair], self._limit)
-        total, result = Total(pair, (head, tail)), None
+        total, result = PairSum(pair, (head, tail)), None
         for place, token in enumerate(tail):
             result = total.add(*self._one([*head, *tail[:place]], token, alive))
         assert result is not None
@@ -309,13 +309,13 @@ class Forced:
         """A token of whole characters."""
         return self._tokenizer.tokenize(PROBE, add_special=False, parse_special=False)[0]
 
-    def _ask(self, begun: Sequence[int], token: int, n_probs: int, alive: Alive) -> Fields | None:
+    def _ask(self, begun: Sequence[int], token: int, n_probs: int, alive: Alive) -> ReplyFields | None:
         """What the server says of a token that it is made to write; None where it says nothing."""
         asked = {
             **{"prompt": list(begun), "n_predict": 1, "temperature": 0.0, "n_probs": n_probs, "cache_prompt": True},
             **{"logit_bias": [[token, SURE]], "ignore_eos": False, "stream": False, "model": self._identity.model},
         }
-        answer = Fields(self._where, self._client.ask("completion", asked, alive))
+        answer = ReplyFields(self._where, self._client.ask("completion", asked, alive))
         alive()
         return next(iter(answer.each("completion_probabilities")), None)
 

@@ -6,7 +6,7 @@ import json
 from typing import Any, Literal
 
 from pytest_slm.backends.server import failures
-from pytest_slm.backends.server.fields import Fields
+from pytest_slm.backends.server.fields import ReplyFields
 from pytest_slm.core.types import ToolCall
 from pytest_slm.files import parse_json
 
@@ -17,7 +17,7 @@ _FINISH: dict[str, Literal["stop", "length"]] = {"length": "length", "max_tokens
 """All other reasons are an end of the model's own."""
 
 
-class Answer:
+class Pieces:
     """The pieces of one answer so far: text, reasoning, calls, and what the server counts."""
 
     def __init__(self, what: str) -> None:
@@ -48,7 +48,7 @@ class Answer:
         """One event of the stream, or the whole answer, and what it adds to the text. Raises BackendError for what is
         none."""
         before = len(self._text)
-        fields = Fields(self._what, piece)
+        fields = ReplyFields(self._what, piece)
         if fields.value.get("error"):
             raise failures.stream_error(self._what, fields.value["error"])
         for choice in fields.each("choices")[:1]:
@@ -90,7 +90,7 @@ class Answer:
         if self._length > LONGEST_TEXT:
             raise failures.too_much(self._what, LONGEST_TEXT)
 
-    def _add_call(self, place: int, call: Fields) -> None:
+    def _add_call(self, place: int, call: ReplyFields) -> None:
         index = call.count("index")
         mine = self._calls.setdefault(place if index is None else index, {"name": "", "arguments": "", "id": ""})
         mine["id"] = mine["id"] or call.text("id")
@@ -106,7 +106,7 @@ class Answer:
         if self._length > LONGEST_TEXT:
             raise failures.too_much(self._what, LONGEST_TEXT)
 
-    def _count(self, usage: Fields | None) -> None:
+    def _count(self, usage: ReplyFields | None) -> None:
         if usage is None:
             return
         self.n_prompt, self.n_output = usage.count("prompt_tokens"), usage.count("completion_tokens")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_slm.backends.server.asking import CHAT_PATH, TEXT_PATH, body_of
-from pytest_slm.backends.server.fields import Fields
+from pytest_slm.backends.server.fields import ReplyFields
 from pytest_slm.backends.server.http import Alive, Client, unwatched
 from pytest_slm.backends.server.identity import LLAMA_SERVER, VLLM, Identity
 from pytest_slm.core.request import Thinking
@@ -34,7 +34,7 @@ class ServerTokenizer:
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Token ids of a text."""
         body = {"content": text, "add_special": add_special, "parse_special": parse_special}
-        found = Fields(self._client.url("tokenize"), self._client.ask("tokenize", body))
+        found = ReplyFields(self._client.url("tokenize"), self._client.ask("tokenize", body))
         ids = found.items("tokens")
         if not all(isinstance(one, int) for one in ids):
             raise NotAvailableError("the server's tokens are no numbers", slug="server-tokens")
@@ -48,7 +48,7 @@ def as_ids(request: Request, client: Client, identity: Identity, thinking: Think
         return request
     alive()
     body = body_of(replace(request, messages=request.turns), identity, thinking)
-    shown = Fields(client.url("apply-template"), client.ask("apply-template", body)).text("prompt")
+    shown = ReplyFields(client.url("apply-template"), client.ask("apply-template", body)).text("prompt")
     behind = answered_with(shown, request.answer_prefix, COMMON)[len(shown) :]
     tokenizer = ServerTokenizer(client, identity)
     ids = [
@@ -58,7 +58,7 @@ def as_ids(request: Request, client: Client, identity: Identity, thinking: Think
     return replace(request, messages=None, tools=(), prompt_ids=tuple(ids))
 
 
-class Counter:
+class TokenCounter:
     """Counts the tokens of prompts, as ``generate`` would show them."""
 
     def __init__(self, client: Client, identity: Identity, thinking: Thinking) -> None:
@@ -74,11 +74,11 @@ class Counter:
         if self._identity.kind == LLAMA_SERVER:
             if request.messages is None:
                 return self._tokens({"content": request.prompt, "add_special": True, "parse_special": False})
-            shown = Fields(self._client.url("apply-template"), self._client.ask("apply-template", body))
+            shown = ReplyFields(self._client.url("apply-template"), self._client.ask("apply-template", body))
             return self._tokens({"content": shown.text("prompt"), "add_special": True, "parse_special": True})
         if self._identity.kind == VLLM:
             asked: dict[str, Any] = {key: body[key] for key in ("model", "messages", "prompt", "tools") if key in body}
-            n = Fields(self._client.url("tokenize"), self._client.ask("tokenize", asked)).count("count")
+            n = ReplyFields(self._client.url("tokenize"), self._client.ask("tokenize", asked)).count("count")
         else:
             n = self._answered(body)
         if n is None:
@@ -86,7 +86,7 @@ class Counter:
         return n
 
     def _tokens(self, body: dict[str, Any]) -> int:
-        return len(Fields(self._client.url("tokenize"), self._client.ask("tokenize", body)).items("tokens"))
+        return len(ReplyFields(self._client.url("tokenize"), self._client.ask("tokenize", body)).items("tokens"))
 
     def _answered(self, body: dict[str, Any]) -> int | None:
         """The prompt's tokens as the shortest answer tells them."""
@@ -94,6 +94,6 @@ class Counter:
             key: value for key, value in body.items() if key not in ("stream", "stream_options", "response_format")
         }
         path = CHAT_PATH if "messages" in body else TEXT_PATH
-        found = Fields(self._client.url(path), self._client.ask(path, {**asked, "max_tokens": 1}))
+        found = ReplyFields(self._client.url(path), self._client.ask(path, {**asked, "max_tokens": 1}))
         usage = found.inside("usage")
         return usage.count("prompt_tokens") if usage else None

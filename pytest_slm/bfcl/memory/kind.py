@@ -10,15 +10,15 @@ from typing import Any
 from pytest_slm.bfcl.categories import DATASET
 from pytest_slm.bfcl.memory.checking import names_one
 from pytest_slm.bfcl.memory.embedding import Embedder, embedder
-from pytest_slm.bfcl.memory.scenario import Question, conversations_of, question_of
+from pytest_slm.bfcl.memory.scenario import MemoryQuestion, conversations_of, question_of
 from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_documents, read_rows
 from pytest_slm.bfcl.worlds.asking import ToolKind, ToolOptions
-from pytest_slm.bfcl.worlds.showing import Shown, tool
-from pytest_slm.bfcl.worlds.turn import UNMADE, Ended, Made, broken, hold_turn
+from pytest_slm.bfcl.worlds.showing import ShownConversation, tool
+from pytest_slm.bfcl.worlds.turn import UNMADE, Made, TurnEnd, broken, hold_turn
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Ask, Talk
 from pytest_slm.core.types import Dataset, JudgedSample, Sample, Task, Verdict
-from pytest_slm.core.worlds import Executed, Execution, Handover, World
+from pytest_slm.core.worlds import Execution, ExecutionResult, Handover, World
 from pytest_slm.data.mirror import beside
 from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.kinds.kind import Conclusion
@@ -32,7 +32,7 @@ FORCED = "force_terminated"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Store(Record):
+class MemoryStore(Record):
     """A variant of the task: the class that is the memory; or ``absent``, why it cannot be had. ``embedder`` is a file
     of the mirror, a GGUF with the model that makes the embeddings which that class wants."""
 
@@ -74,10 +74,10 @@ class Memory:
     made: Made
     content: str
     endings: tuple[str, ...]
-    problem: Ended | None = None
+    problem: TurnEnd | None = None
 
 
-class BfclMemory(ToolKind[MemoryOptions, Question]):
+class BfclMemory(ToolKind[MemoryOptions, MemoryQuestion]):
     """Questions that can only be answered by what the model itself has kept of earlier conversations.
 
     The conversations of a scenario are held once, by the conversation about the first of its questions; the others
@@ -91,7 +91,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
     def check(cls, task: Task, options: MemoryOptions) -> None:
         for name, variant in (task.variants or {"": {}}).items():
             try:
-                store = Store.from_json(variant)
+                store = MemoryStore.from_json(variant)
                 for where, texts in (("instructions", options.memory.instructions), ("empty", options.memory.empty)):
                     if store.tool and (store.tool not in texts or store.tool not in options.tools.classes):
                         raise RecordError(f"tools and memory.{where} must know the class {store.tool!r:.80}")
@@ -105,7 +105,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
 
     def ready(self) -> None:
         """The class, its sandbox and the rows must be there. Raises SlmError where they are not."""
-        store = Store.from_json(self.task.variants[self.variant])
+        store = MemoryStore.from_json(self.task.variants[self.variant])
         if store.absent:
             raise NotAvailableError(" ".join(store.absent.split()), slug="memory-absent")
         self._embedder = self._found(store.embedder) if store.embedder else None
@@ -135,7 +135,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
     def total(self) -> int | None:
         return len(self._questions)
 
-    def samples(self) -> Sequence[Question]:
+    def samples(self) -> Sequence[MemoryQuestion]:
         """All questions; or, with a limit, those of the scenarios in which least is said before them."""
 
         def heard(scenario: str) -> int:
@@ -145,7 +145,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         taken = {one.id for one in ordered[: self.context.limit(self.task)]}
         return [one for one in self._questions if one.id in taken]
 
-    def describe(self, sample: Question) -> Sample:
+    def describe(self, sample: MemoryQuestion) -> Sample:
         return Sample(
             id=sample.id,
             input=sample.said,
@@ -155,11 +155,11 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
             cluster=sample.scenario,
         )
 
-    def converse(self, sample: Question) -> Talk:
+    def converse(self, sample: MemoryQuestion) -> Talk:
         talk = self._remembered(sample)
         return talk if self._embedder is None else self._embedder.handed_in(talk)
 
-    def _remembered(self, sample: Question) -> Talk:
+    def _remembered(self, sample: MemoryQuestion) -> Talk:
         # Where every question is asked several times, each time has a memory of its own.
         place = (sample.scenario, self._begun[sample.id])
         self._begun[sample.id] += 1
@@ -184,7 +184,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         kept: Made = []
         content, endings = self.options.memory.empty[self._tool], list[str]()
         for number, turns in enumerate(self._conversations[scenario], 1):
-            shown, made, ended = self._shown(scenario, content), [*kept], Ended()
+            shown, made, ended = self._shown(scenario, content), [*kept], TurnEnd()
             for place, said in enumerate(turns, 1):
                 shown.say(said)
                 made.append(())
@@ -199,19 +199,19 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
             if ended.ending not in ("", FORCED) or len(called) == len(kept):
                 continue  # BFCL saves a memory at the end of a conversation: one that could not go on leaves nothing
             kept = called
-            executed: Executed = yield Execution(world=self._world, turns=tuple(kept), shown=SHOWN)
+            executed: ExecutionResult = yield Execution(world=self._world, turns=tuple(kept), shown=SHOWN)
             if executed.ending != "done":
                 return Memory(made=kept, content="", endings=tuple(endings), problem=broken(executed, 0))
             content = executed.shown
         return Memory(made=kept, content=content, endings=tuple(endings))
 
-    def _shown(self, scenario: str, content: str, more: str = "") -> Shown:
+    def _shown(self, scenario: str, content: str, more: str = "") -> ShownConversation:
         texts = self.options.memory
         said = texts.instructions[self._tool].replace("{scenario_setting}", texts.settings[scenario])
         system = said.replace("{memory_content}", content) + more
-        return Shown(self.way, self.options.prompts, self._functions, system)
+        return ShownConversation(self.way, self.options.prompts, self._functions, system)
 
-    def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
+    def provenance(self, samples: Sequence[MemoryQuestion]) -> Mapping[str, Any]:
         found = self.origin([self._table, self._said], [one.id for one in samples])
         return found if self._embedder is None else {**found, "embedder_sha256": self._embedder.sha256}
 
@@ -241,7 +241,7 @@ class BfclMemory(ToolKind[MemoryOptions, Question]):
         )
 
 
-def _verdict(memory: Memory, ended: Ended, sample: Question) -> Verdict:
+def _verdict(memory: Memory, ended: TurnEnd, sample: MemoryQuestion) -> Verdict:
     right = not ended.ending and names_one(ended.text, sample.answers)
     if ended.ending:
         word, told = ended.ending, ended.told

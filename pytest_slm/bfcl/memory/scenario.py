@@ -13,7 +13,7 @@ Turns = tuple[tuple[Message, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class MemoryQuestion:
     """Asked when the conversations of its scenario are over. ``answers``: one of them must be in what is said last."""
 
     id: str
@@ -22,7 +22,7 @@ class Question:
     answers: tuple[str, ...]
 
 
-def question_of(row: Row, scenarios: Mapping[str, object]) -> Question:
+def question_of(row: Row, scenarios: Mapping[str, object]) -> MemoryQuestion:
     """The question of a row. Raises BackendError (``data-broken``) for a row that is none, or has no scenario."""
     try:
         (said,) = _turns(row["question"])
@@ -31,7 +31,7 @@ def question_of(row: Row, scenarios: Mapping[str, object]) -> Question:
             raise ValueError(f"no conversations of the scenario {row['scenario']!r:.80}")
         if not said or not answers or not all(isinstance(one, str) for one in answers):
             raise ValueError("expected a question, and the texts that answer it")
-        return Question(id=row["id"], scenario=row["scenario"], said=said, answers=tuple(answers))
+        return MemoryQuestion(id=row["id"], scenario=row["scenario"], said=said, answers=tuple(answers))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"{type(error).__name__}: {str(error)[:160]}"
         raise broken(f"BFCL's row {row.get('id')!r:.80} is no question about a memory ({told})") from None

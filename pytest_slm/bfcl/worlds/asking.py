@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pytest_slm.backends.protocol import TOOLS
 from pytest_slm.bfcl.worlds.library import ToolClasses
-from pytest_slm.bfcl.worlds.showing import Prompts, Way
+from pytest_slm.bfcl.worlds.showing import Way, WorldPrompts
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.data import tables
 from pytest_slm.data.tables import Table
@@ -21,7 +21,7 @@ class ShownOptions(Record):
     """``prompts`` are BFCL's texts. ``prompting`` is how functions are shown: by the model's template where it writes
     them (``auto``), or always so, or as text."""
 
-    prompts: Prompts
+    prompts: WorldPrompts
     prompting: Literal["auto", "template", "text"] = "auto"
     max_tokens: int = 256
 

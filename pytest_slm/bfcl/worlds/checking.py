@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_slm.core.worlds import Comparison, WorldCall
+from pytest_slm.core.worlds import TurnComparison, WorldCall
 
 Turns = Sequence[Sequence[WorldCall]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class WorldVerdict:
     """Whether a conversation is right; if not, what is wrong first, by BFCL's word, and in which turn (from 0)."""
 
     valid: bool
@@ -21,7 +21,7 @@ class Finding:
     explanation: str = "states and results are those of the gold calls after each turn"
 
 
-def check(made: Turns, gold: Turns, compared: Sequence[Comparison]) -> Finding:
+def check(made: Turns, gold: Turns, compared: Sequence[TurnComparison]) -> WorldVerdict:
     """The verdict on calls that were made in so many turns; ``compared`` is what the sandbox has found after each.
 
     In a turn with gold calls at least one call must be made, all public attributes must then be equal, and each result
@@ -35,12 +35,12 @@ def check(made: Turns, gold: Turns, compared: Sequence[Comparison]) -> Finding:
         if not wanted:
             continue
         if not calls:
-            return Finding(
+            return WorldVerdict(
                 valid=False, error="empty_turn_model_response", turn=turn, explanation=f"turn {turn + 1}: no call"
             )
         if found.differing:
             told = ", ".join(found.differing[:5])
-            return Finding(
+            return WorldVerdict(
                 valid=False,
                 error="instance_state_mismatch",
                 turn=turn,
@@ -49,13 +49,13 @@ def check(made: Turns, gold: Turns, compared: Sequence[Comparison]) -> Finding:
         missing = Counter(found.gold_results) - results
         if missing:
             told = next(iter(missing))
-            return Finding(
+            return WorldVerdict(
                 valid=False,
                 error="execution_response_mismatch",
                 turn=turn,
                 explanation=f"turn {turn + 1}: no call had the result {told!r:.200}",
             )
-    return Finding(valid=True)
+    return WorldVerdict(valid=True)
 
 
 def needless_turns(made: Turns, gold: Turns) -> int:

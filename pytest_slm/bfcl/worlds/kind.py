@@ -13,12 +13,12 @@ from pytest_slm.bfcl.rows import FUNC_DOC, docs_of, read_rows
 from pytest_slm.bfcl.worlds.asking import ToolKind, ToolOptions
 from pytest_slm.bfcl.worlds.checking import check, needless_turns
 from pytest_slm.bfcl.worlds.scenario import Scenario, scenario_of
-from pytest_slm.bfcl.worlds.showing import Shown, tool
+from pytest_slm.bfcl.worlds.showing import ShownConversation, tool
 from pytest_slm.bfcl.worlds.turn import UNMADE, Made, broken, hold_turn
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Dataset, JudgedSample, Message, Sample, Task, Verdict
-from pytest_slm.core.worlds import Executed, Execution, WorldCall
+from pytest_slm.core.worlds import Execution, ExecutionResult, WorldCall
 from pytest_slm.errors import UsageError
 from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.sandbox import available
@@ -86,7 +86,7 @@ class BfclWorlds(ToolKind[ToolOptions, Scenario]):
         )
 
     def converse(self, sample: Scenario) -> Talk:
-        shown = Shown(self.way, self.options.prompts, sample.functions)
+        shown = ShownConversation(self.way, self.options.prompts, sample.functions)
         made: Made = []
         steps = 0
         for number, said in enumerate(sample.turns):
@@ -99,7 +99,7 @@ class BfclWorlds(ToolKind[ToolOptions, Scenario]):
             steps += ended.steps
             if ended.ending:
                 return _verdict(made, ended.ending, ended.told, steps, sample)
-        compared: Executed = yield Execution(world=sample.world, turns=tuple(made), gold=sample.gold)
+        compared: ExecutionResult = yield Execution(world=sample.world, turns=tuple(made), gold=sample.gold)
         if compared.ending != "done":
             return _verdict(made, (ended := broken(compared, 0)).ending, ended.told, steps, sample)
         found = check(made, sample.gold, compared.turns)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pytest_slm.core.record import Record, RecordError, stays_inside
-from pytest_slm.core.worlds import Library
+from pytest_slm.core.worlds import ClassLibrary
 from pytest_slm.data.packages import Package, read
 from pytest_slm.sandbox import stand_in
 
@@ -34,12 +34,12 @@ class ToolClasses(Record):
         if lacking:
             raise RecordError(f"docs: the class {lacking[0]!r:.80} has no file that says what its methods do")
 
-    def library(self) -> Library:
+    def library(self) -> ClassLibrary:
         """The sources. Raises NotAvailableError (``package-missing``) where the package was not fetched."""
         files = (*self.shared, *dict.fromkeys(self.classes.values()))
         texts = read(self.package, [f"{self.folder}/{file}.py" for file in files])
         modules = {self._module(file): texts[f"{self.folder}/{file}.py"] for file in files}
-        return Library(
+        return ClassLibrary(
             name=str(self.package),
             sha256=self.package.sha256,
             modules={**{name: stand_in(name) for name in self.stand_ins}, **modules},

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_slm.bfcl.rows import Row
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Message
-from pytest_slm.core.worlds import Library, World, WorldCall
+from pytest_slm.core.worlds import ClassLibrary, World, WorldCall
 from pytest_slm.errors import BackendError
 from pytest_slm.scorers.call_values import UNREADABLE, expression, literal
 
@@ -32,7 +32,7 @@ class Scenario:
     gold: tuple[tuple[WorldCall, ...], ...]
 
 
-def scenario_of(row: Row, category: str, library: Library, docs: Docs, *, long_context: bool) -> Scenario:
+def scenario_of(row: Row, category: str, library: ClassLibrary, docs: Docs, *, long_context: bool) -> Scenario:
     """The scenario of a row. Raises BackendError (``data-broken``) for a row that is none."""
     try:
         classes = tuple(row["involved_classes"])

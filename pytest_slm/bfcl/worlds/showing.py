@@ -21,7 +21,7 @@ PLACE = "{functions}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompts(Record):
+class WorldPrompts(Record):
     """BFCL's texts, with ``{functions}`` where functions stand: ``system`` before the conversation, ``added_text`` and
     ``added_template`` where functions come later; ``hint`` ends the description of each."""
 
@@ -37,11 +37,13 @@ class Prompts(Record):
                 raise RecordError(f"{name}: expected a text with {PLACE} in it, where the functions will stand")
 
 
-class Shown:
+class ShownConversation:
     """A conversation as one model sees it: ``messages`` grow with it, ``tools`` are what its template writes;
     ``system`` is said before it, behind the functions where they are text."""
 
-    def __init__(self, way: Way, prompts: Prompts, functions: Sequence[Mapping[str, Any]], system: str = "") -> None:
+    def __init__(
+        self, way: Way, prompts: WorldPrompts, functions: Sequence[Mapping[str, Any]], system: str = ""
+    ) -> None:
         self._way, self._prompts = way, prompts
         hinted = [{**one, "description": f"{one.get('description', '')}{prompts.hint}"} for one in functions]
         self.messages: list[Message] = []

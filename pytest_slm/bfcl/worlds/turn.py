@@ -6,11 +6,11 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_slm.bfcl.worlds.showing import Shown
+from pytest_slm.bfcl.worlds.showing import ShownConversation
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import Ask
 from pytest_slm.core.types import Generation, Request, ToolCall
-from pytest_slm.core.worlds import Executed, Execution, World, WorldCall
+from pytest_slm.core.worlds import Execution, ExecutionResult, World, WorldCall
 from pytest_slm.scorers.argument_types import typed
 from pytest_slm.scorers.call_syntax import parse_calls
 
@@ -25,7 +25,7 @@ Made = list[tuple[WorldCall, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class TurnEnd:
     """How a turn has ended: with ``text``, the answer that makes no call; or too early, by one word (``ending``) and in
     more (``told``). ``steps`` are the answers with calls whose results were shown."""
 
@@ -36,8 +36,13 @@ class Ended:
 
 
 def hold_turn(
-    shown: Shown, world: World, made: Made, functions: Iterable[Mapping[str, Any]], terms: Mapping[str, Any], where: str
-) -> Generator[Ask, Any, Ended]:
+    shown: ShownConversation,
+    world: World,
+    made: Made,
+    functions: Iterable[Mapping[str, Any]],
+    terms: Mapping[str, Any],
+    where: str,
+) -> Generator[Ask, Any, TurnEnd]:
     """Ask until an answer makes no call. The calls are added to the last turn of ``made``, what is said to ``shown``;
     ``terms`` are fields of each request, ``where`` begins the words for what does not fit or does not end."""
     parameters = {one["name"]: one.get("parameters", {}).get("properties", {}) for one in functions}
@@ -48,26 +53,26 @@ def hold_turn(
         )
         if generation.finish == "context" and not generation.n_output:
             told = f"{where}: {generation.n_prompt} tokens are more than the context holds"
-            return Ended(ending="context_exceeded", told=told, steps=step)
+            return TurnEnd(ending="context_exceeded", told=told, steps=step)
         calls = readable(generation, parameters)
         shown.answer(generation, [call for call, _ in calls])
         if not calls:
-            return Ended(text=generation.text, steps=step)
+            return TurnEnd(text=generation.text, steps=step)
         made[-1] += tuple(call for _, call in calls)
         if step == MOST_STEPS:
             told = f"{where}: still calling after {MOST_STEPS} steps"
-            return Ended(ending="force_terminated", told=told, steps=step)
-        executed: Executed = yield Execution(world=world, turns=tuple(made), new=len(calls))
+            return TurnEnd(ending="force_terminated", told=told, steps=step)
+        executed: ExecutionResult = yield Execution(world=world, turns=tuple(made), new=len(calls))
         if executed.ending != "done":
             return broken(executed, step + 1)
         shown.results([call for call, _ in calls], executed.results)
         step += 1
 
 
-def broken(executed: Executed, steps: int) -> Ended:
+def broken(executed: ExecutionResult, steps: int) -> TurnEnd:
     """What the classes could not execute."""
     told = f"the tools ended with {executed.ending}: {executed.explanation}"
-    return Ended(ending=f"tools_{executed.ending}", told=told, steps=steps)
+    return TurnEnd(ending=f"tools_{executed.ending}", told=told, steps=steps)
 
 
 def readable(generation: Generation, parameters: Mapping[str, Mapping[str, Any]]) -> list[tuple[ToolCall, WorldCall]]:

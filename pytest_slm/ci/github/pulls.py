@@ -37,7 +37,7 @@ class Pull:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offered:
+class OfferedSubmission:
     """The submission of a pull request: its bytes at the commit ``head``."""
 
     pull: int
@@ -79,7 +79,7 @@ def pull_of(github: GitHub, number: int) -> Pull:
     )
 
 
-def offered(github: GitHub, number: int, head: str | None = None) -> Offered:
+def offered(github: GitHub, number: int, head: str | None = None) -> OfferedSubmission:
     """The submission that a pull request offers at its head. Raises SlmError (ci-pull) where it changes anything else,
     or where ``head`` is given and is no longer its head."""
     before = pull_of(github, number)
@@ -101,7 +101,9 @@ def offered(github: GitHub, number: int, head: str | None = None) -> Offered:
     after = pull_of(github, number)
     if after.head != before.head:
         raise _moved(number, before.head, after.head)
-    return Offered(pull=number, head=before.head, path=path, slug=place[1], content=content, is_new=status == "added")
+    return OfferedSubmission(
+        pull=number, head=before.head, path=path, slug=place[1], content=content, is_new=status == "added"
+    )
 
 
 def _content(github: GitHub, number: int, head: str, path: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_slm.cli.say import say, warn
 
 if TYPE_CHECKING:
-    from pytest_slm.fleet.driver import Outcome
+    from pytest_slm.fleet.driver import FleetResult
 
 
 def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
@@ -51,7 +51,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
     from pytest_slm.fleet.driver import Driver
     from pytest_slm.fleet.jobs import jobs_of
     from pytest_slm.fleet.rays import RayCluster
-    from pytest_slm.fleet.scheduler import Limits
+    from pytest_slm.fleet.scheduler import RetryLimits
 
     jobs = jobs_of(
         arguments.references,
@@ -67,7 +67,7 @@ def _fleet(arguments: argparse.Namespace) -> int:
             warn(
                 f"the cluster's dashboard at {place} can be reached by others, who may run what they like on its nodes"
             )
-        limits = Limits(lanes=max(1, arguments.lanes), failures=max(0, arguments.retries))
+        limits = RetryLimits(lanes=max(1, arguments.lanes), failures=max(0, arguments.retries))
         tell = warn if arguments.json else say
         outcome = Driver(cluster, jobs, CellStore(arguments.slm_store), limits=limits, tell=tell).run()
     finally:
@@ -83,7 +83,7 @@ def _options(arguments: argparse.Namespace) -> list[str]:
     return [*said, *(["--slm-offline"] if arguments.offline else []), *arguments.option]
 
 
-def _told(arguments: argparse.Namespace, outcome: Outcome) -> int:
+def _told(arguments: argparse.Namespace, outcome: FleetResult) -> int:
     loads = sum(outcome.loads.values())
     if arguments.json:
         left_out = [{"model": one.group, "item": one.item, "reason": one.reason} for one in outcome.left_out]

@@ -14,7 +14,7 @@ from pytest_slm.cli.say import say
 from pytest_slm.errors import SlmError, UsageError, writing_failed
 
 if TYPE_CHECKING:
-    from pytest_slm.ci.collecting import Source
+    from pytest_slm.ci.collecting import RunSource
     from pytest_slm.ci.job import Job
 
 Handler = Callable[[argparse.Namespace, "Job"], int]
@@ -223,10 +223,10 @@ def _collect(arguments: argparse.Namespace, job: Job) -> int:
     return 0
 
 
-def _source(job: Job, **facts: Any) -> Source:
-    from pytest_slm.ci.collecting import Source
+def _source(job: Job, **facts: Any) -> RunSource:
+    from pytest_slm.ci.collecting import RunSource
 
-    return Source(**facts)
+    return RunSource(**facts)
 
 
 def _publish(arguments: argparse.Namespace, job: Job) -> int:

@@ -19,7 +19,7 @@ MOST_BITS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class Library(Record):
+class ClassLibrary(Record):
     """Sources of tool classes, to be run in the sandbox and nowhere else.
 
     ``modules``: the source of each module by its full name, those that others import before them. ``classes``: the
@@ -48,7 +48,7 @@ class World(Record):
     """New instances of some classes of a library: ``config`` is what each of them begins with, by the class;
     ``long_context`` asks those that know how for more text in their results."""
 
-    library: Library
+    library: ClassLibrary
     classes: tuple[str, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
     long_context: bool = False
@@ -97,7 +97,8 @@ def _inside(value: Any) -> list[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """Calls of tools in a world, from its beginning: answered with the sandbox's ``Executed``, while the model goes on.
+    """Calls of tools in a world, from its beginning: answered with the sandbox's ``ExecutionResult``, while the model
+    goes on.
 
     ``turns`` are the calls of each turn until now; the results of the last ``new`` of them come back. With ``gold``,
     the calls that should have been made, both are made in worlds of their own, turn by turn, and compared after each.
@@ -113,7 +114,7 @@ class Execution:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Record):
+class TurnComparison(Record):
     """What one turn of the model's calls and of the gold ones came to: the results of both, and the public attributes
     (``Class.attribute``) that differ after it. A long result ends with its hash."""
 
@@ -123,7 +124,7 @@ class Comparison(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Executed(Record):
+class ExecutionResult(Record):
     """What an execution came to. ``results``: of the newest calls; ``turns``: where it was compared with the gold
     calls; ``shown``: the state as a text, where it was asked for. Anything but ``done`` has no results, and
     ``explanation`` says how it came to that: ``unmade``, the classes cannot make this world at all; else a call has
@@ -132,5 +133,5 @@ class Executed(Record):
     ending: Literal["done", "unmade", "failed", "timeout", "out_of_memory", "output_limit", "error"] = "done"
     explanation: str = ""
     results: tuple[str, ...] = ()
-    turns: tuple[Comparison, ...] = ()
+    turns: tuple[TurnComparison, ...] = ()
     shown: str = ""

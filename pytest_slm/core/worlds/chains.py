@@ -76,8 +76,8 @@ class FunctionLibrary(Record):
 @dataclass(frozen=True, kw_only=True)
 class Chain:
     """Calls to make one after the other, and the gold ones, in an interpreter of their own: answered with the sandbox's
-    ``Reached``, while the model goes on. ``expected`` is what the last of them should come to. ``outputs`` has the name
-    of each function's one output; others cannot be called."""
+    ``ChainResult``, while the model goes on. ``expected`` is what the last of them should come to. ``outputs`` has the
+    name of each function's one output; others cannot be called."""
 
     library: FunctionLibrary
     outputs: Mapping[str, str]
@@ -87,7 +87,7 @@ class Chain:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached(Record):
+class ChainResult(Record):
     """What a chain came to. ``done``: its last call has the result ``result``, which is ``equal`` to what was expected
     or not. ``unreachable``: the gold calls do not come to it here either, so that nothing is known of the others.
     ``failed``: a call could not be made, ``explanation`` says which; else one has used up what it may, or has ended its

@@ -23,7 +23,7 @@ _PLACE = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source(Record):
+class RequestSource(Record):
     """Requests of one data set: which rows, whether they are ``harmful`` or ``benign``, and what of a row is the
     ``request``, and its ``category`` of harm, where it has one."""
 
@@ -50,7 +50,7 @@ class RequestsOptions(Record):
     """Where requests are from, and templates for variants with ``disguise: template``. The other values of a variant's
     ``disguise`` are the name of an encoding, a list of names (they take turns), or nothing."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[RequestSource, ...]
     templates: Templates | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ def _within(template: str, request: str) -> str:
     return _PLACE.sub(lambda _: request, template, count=1)
 
 
-def _requests(source: Source, context: GeneratorContext) -> Iterator[Sample]:
+def _requests(source: RequestSource, context: GeneratorContext) -> Iterator[Sample]:
     category = {"category": source.category} if source.category else {}
     made = RowsOptions(
         dataset=source.dataset,

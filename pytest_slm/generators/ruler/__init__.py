@@ -16,8 +16,8 @@ from typing import Any
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.generators import Generator, GeneratorContext
 from pytest_slm.generators.ruler import words
-from pytest_slm.generators.ruler.chains import Chain, example_lines
-from pytest_slm.generators.ruler.counting import Filling, Pieces
+from pytest_slm.generators.ruler.chains import AssignmentChain, example_lines
+from pytest_slm.generators.ruler.counting import Filling, TextPieces
 from pytest_slm.generators.ruler.drafts import Draft, Length, samples
 from pytest_slm.generators.ruler.frequent import CommonWords, FrequentWords
 from pytest_slm.generators.ruler.haystacks import sentences
@@ -62,8 +62,8 @@ def _drafts(options: RulerOptions, context: GeneratorContext) -> Iterator[Draft]
 
         yield from (Needles(options, one, hay) for one in seeds)
     elif options.task == "variable_tracking":
-        lines, filling = example_lines(options, seeds[0], Pieces(context.count_texts)), noise()
-        yield from (Chain(options, one, lines, filling) for one in seeds)
+        lines, filling = example_lines(options, seeds[0], TextPieces(context.count_texts)), noise()
+        yield from (AssignmentChain(options, one, lines, filling) for one in seeds)
     elif options.task == "common_words_extraction":
         context.facts.update(words.facts())
         yield from (CommonWords(options, one, length) for one in seeds)

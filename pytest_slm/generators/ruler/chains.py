@@ -7,7 +7,7 @@ import string
 from collections.abc import Sequence
 
 from pytest_slm.generators.ruler import templates
-from pytest_slm.generators.ruler.counting import Filling, Pieces
+from pytest_slm.generators.ruler.counting import Filling, TextPieces
 from pytest_slm.generators.ruler.drafts import Text
 from pytest_slm.generators.ruler.needles import noise
 from pytest_slm.generators.ruler.options import RulerOptions
@@ -17,7 +17,7 @@ EXAMPLE = 500
 LEAST_LINES = 5
 
 
-class Chain:
+class AssignmentChain:
     """One sample: an example with three letters a name, and the question with five."""
 
     cluster: str | None = None
@@ -33,7 +33,7 @@ class Chain:
         self._filling = filling
         self.least = (n, 0)
 
-    def fitted(self, room: int, pieces: Pieces) -> tuple[int, int]:
+    def fitted(self, room: int, pieces: TextPieces) -> tuple[int, int]:
         """As many lines of noise as there is room for; never fewer than the chain needs places for."""
         lines, _ = self._filling.fitted(room, pieces)
         return self.least[0] + lines, 0
@@ -45,7 +45,7 @@ class Chain:
         return Text(question=self._example + question, answer_prefix=prefix, metadata={})
 
 
-def example_lines(options: RulerOptions, seed: str, pieces: Pieces) -> int:
+def example_lines(options: RulerOptions, seed: str, pieces: TextPieces) -> int:
     """As many lines of noise as the example has room for, found with the first sample and the same for all."""
     names, least = _names(random.Random(seed), options.num_hops + 1, 3), max(LEAST_LINES, options.num_hops + 1)
     question, prefix = _written(names, "12345", _lines(least, f"{seed} example", names))

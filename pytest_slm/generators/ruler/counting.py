@@ -19,7 +19,7 @@ one token with a full stop."""
 NUMBER = 1_234_567
 
 
-class Pieces:
+class TextPieces:
     """The tokens that a piece adds to a text, each counted once."""
 
     def __init__(self, count_texts: Callable[[Sequence[str]], Sequence[int]]) -> None:
@@ -72,12 +72,14 @@ class Filling:
     Samples that are filled with the same text share one: what its blocks take is added up once.
     """
 
-    def __init__(self, blocks: Iterator[Sequence[str]], cut: Callable[[Sequence[str], Pieces], Sequence[str]]) -> None:
+    def __init__(
+        self, blocks: Iterator[Sequence[str]], cut: Callable[[Sequence[str], TextPieces], Sequence[str]]
+    ) -> None:
         self._source, self._cut = blocks, cut
         self._blocks: list[Sequence[str]] = []
         self._joined: list[str] = []
         self._ends: list[int] = [0]
-        self._counted_by: Pieces | None = None
+        self._counted_by: TextPieces | None = None
 
     def block(self, place: int) -> Sequence[str]:
         """The parts of a block."""
@@ -103,7 +105,7 @@ class Filling:
             *(self.block(whole)[:more] if more else ()),
         ]
 
-    def fitted(self, room: int, pieces: Pieces) -> tuple[int, int]:
+    def fitted(self, room: int, pieces: TextPieces) -> tuple[int, int]:
         """The greatest size whose tokens are at most ``room``."""
         if pieces is not self._counted_by:
             self._ends, self._counted_by = [0], pieces
@@ -121,7 +123,7 @@ class Filling:
         whole = bisect_right(ends, room) - 1
         return whole, self._more(self.block(whole), room - ends[whole], ends[whole + 1] - ends[whole], pieces)
 
-    def _more(self, block: Sequence[str], room: int, tokens: int, pieces: Pieces) -> int:
+    def _more(self, block: Sequence[str], room: int, tokens: int, pieces: TextPieces) -> int:
         """How many parts of a block fit, by proportion first."""
         few, many = 0, len(block)  # so many fit, so many do not
         while many - few > 1:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pytest_slm.core.types import Message, Sample
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
 from pytest_slm.generators import GeneratorContext
-from pytest_slm.generators.ruler.counting import Pieces
+from pytest_slm.generators.ruler.counting import TextPieces
 
 RESERVE = 4
 """Tokens that stay free, since a piece may be a token longer at the seam than it was alone."""
@@ -45,7 +45,7 @@ class Draft(Protocol):
         """The prompt of that size."""
         ...
 
-    def fitted(self, room: int, pieces: Pieces) -> Any:
+    def fitted(self, room: int, pieces: TextPieces) -> Any:
         """The greatest size that adds at most ``room`` tokens to the least."""
         ...
 
@@ -85,7 +85,7 @@ class _Made:
 def samples(drafts: Iterator[Draft], context: GeneratorContext, name: str) -> Iterator[Sample]:
     """``context.limit`` samples, or fewer where the drafts end: those whose frame alone is too long are passed over.
     Raises NotAvailableError (``ruler-length``) if that is so of all of the first."""
-    length, pieces = Length.of(context), Pieces(context.count_texts)
+    length, pieces = Length.of(context), TextPieces(context.count_texts)
     made: list[_Made] = []
     overhead: int | None = None
     while len(made) < context.n_samples and (some := list(islice(drafts, context.n_samples - len(made)))):
@@ -115,7 +115,7 @@ def samples(drafts: Iterator[Draft], context: GeneratorContext, name: str) -> It
         )
 
 
-def _check(made: Sequence[_Made], length: Length, context: GeneratorContext, pieces: Pieces, name: str) -> None:
+def _check(made: Sequence[_Made], length: Length, context: GeneratorContext, pieces: TextPieces, name: str) -> None:
     """Count some prompts as a whole; where one is longer than its pieces say, count all, and take from those that are
     too long. Raises BackendError if that does not end."""
     trusted = True

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.generators.ruler import templates, words
-from pytest_slm.generators.ruler.counting import Pieces, most
+from pytest_slm.generators.ruler.counting import TextPieces, most
 from pytest_slm.generators.ruler.drafts import Length, Text
 from pytest_slm.generators.ruler.options import RulerOptions
 
@@ -44,7 +44,7 @@ class CommonWords:
         self.target: Sequence[str] = self._words[: self._n]
         self.least = self._n + 1
 
-    def fitted(self, room: int, pieces: Pieces) -> int:
+    def fitted(self, room: int, pieces: TextPieces) -> int:
         """As many words as there is room for."""
         size, tokens = self.least, 0
         while size < len(self._words):
@@ -124,7 +124,7 @@ class FrequentWords:
         found = ((word, self._times(size, rank)) for rank, word in enumerate(self._words[:last], start=1))
         return [(word, times) for word, times in found if times]
 
-    def fitted(self, room: int, pieces: Pieces) -> int:
+    def fitted(self, room: int, pieces: TextPieces) -> int:
         """The greatest size that there is room for."""
         words = [f" {word}" for word, _ in self._counts(self._length.prompt)]
         pieces.know(words)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import count, cycle, islice
 
 from pytest_slm.generators.ruler import templates, words
-from pytest_slm.generators.ruler.counting import NUMBER, Filling, Pieces
+from pytest_slm.generators.ruler.counting import NUMBER, Filling, TextPieces
 from pytest_slm.generators.ruler.drafts import Text
 from pytest_slm.generators.ruler.haystacks import Sentence
 from pytest_slm.generators.ruler.options import RulerOptions
@@ -51,7 +51,7 @@ class Needles:
     def _needle(self, key: str, value: str) -> str:
         return templates.NEEDLE.format(type_needle_v=self._options.type_needle_v, key=key, value=value)
 
-    def fitted(self, room: int, pieces: Pieces) -> tuple[int, int]:
+    def fitted(self, room: int, pieces: TextPieces) -> tuple[int, int]:
         """As much haystack as there is room for."""
         return self._filling.fitted(room, pieces)
 
@@ -124,11 +124,11 @@ def noise() -> Filling:
     return Filling(((templates.NOISE,) for _ in count()), _lines)
 
 
-def _lines(some: Sequence[str], _pieces: Pieces) -> list[str]:
+def _lines(some: Sequence[str], _pieces: TextPieces) -> list[str]:
     return ["".join(f"\n{line}" for line in some)]
 
 
-def _pieces_of_lines(some: Sequence[str], pieces: Pieces) -> list[str]:
+def _pieces_of_lines(some: Sequence[str], pieces: TextPieces) -> list[str]:
     """Lines that are keys of two words with a number each, as pieces that come again in others."""
     if not pieces.even_numbers:
         return _lines(some, pieces)

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import GeneratorContext
 from pytest_slm.generators.ruler import templates
-from pytest_slm.generators.ruler.counting import Pieces
+from pytest_slm.generators.ruler.counting import TextPieces
 from pytest_slm.generators.ruler.drafts import Text
 from pytest_slm.generators.ruler.options import RulerOptions
 
@@ -20,7 +20,7 @@ MISSES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class RulerQuestion:
     """What is asked, with the places of its own documents and of those that come first among the others."""
 
     id: str
@@ -35,7 +35,7 @@ class Corpus:
     """All documents, each once, and the questions about them."""
 
     documents: Sequence[str]
-    questions: Sequence[Question]
+    questions: Sequence[RulerQuestion]
 
 
 def read(options: RulerOptions, context: GeneratorContext) -> Corpus:
@@ -79,7 +79,7 @@ def _squad(rows: Sequence[Mapping[str, Any]]) -> Corpus:
         if answers:
             near = tuple(place for place in articles[str(row["title"])] if place != own)
             told = str(row["id"] or "")
-            questions.append(Question(id=told, text=str(row["question"]), answers=answers, own=(own,), near=near))
+            questions.append(RulerQuestion(id=told, text=str(row["question"]), answers=answers, own=(own,), near=near))
     return Corpus(documents=documents, questions=questions)
 
 
@@ -95,7 +95,7 @@ def _hotpotqa(rows: Sequence[Mapping[str, Any]]) -> Corpus:
     documents = sorted({document for some in own for document in some})
     places = {document: place for place, document in enumerate(documents)}
     questions = [
-        Question(
+        RulerQuestion(
             id=str(row["id"] or ""),
             text=str(row["question"]),
             answers=(str(row["answer"]),),
@@ -111,7 +111,7 @@ class DocumentQuestion:
 
     least: tuple[int, ...] = ()
 
-    def __init__(self, corpus: Corpus, question: Question, seed: str) -> None:
+    def __init__(self, corpus: Corpus, question: RulerQuestion, seed: str) -> None:
         self._corpus, self._question, self._seed = corpus, question, seed
         self.target: Sequence[str] = question.answers
         self.cluster: str | None = f"document {question.own[0]}"
@@ -126,7 +126,7 @@ class DocumentQuestion:
         rng.shuffle(far)
         return iter([*near, *far])
 
-    def fitted(self, room: int, pieces: Pieces) -> tuple[int, ...]:
+    def fitted(self, room: int, pieces: TextPieces) -> tuple[int, ...]:
         """The others one after the other, without those that are too long for what is left."""
         chosen: list[int] = []
         first = len(self._question.own) + 1

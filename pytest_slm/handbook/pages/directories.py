@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_slm.handbook.facts import HubModel, HubStats
-from pytest_slm.handbook.pages.lists import NOTHING, ListPage, Table
+from pytest_slm.handbook.pages.lists import NOTHING, ListPage, PageTable
 from pytest_slm.handbook.pages.markdown import CODE, Md, code, counted, front_matter, joined, link, md, say
 from pytest_slm.handbook.pages.memory import Target, targets
 from pytest_slm.handbook.pages.model import Surroundings, page_of, task_page, to_model
 from pytest_slm.handbook.pages.state import news_page, state_page
 from pytest_slm.handbook.pages.terms import commercial, licenses
-from pytest_slm.machine.devices import Device, device_table
+from pytest_slm.machine.devices import DeviceClass, device_table
 from pytest_slm.models.naming import slugify
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
@@ -108,7 +108,7 @@ def _paged(whole: ModelList) -> dict[str, ListPage]:
             title=title,
             words=whole.words if number == 0 else (),
             links=whole.links if number == 0 else (),
-            tables=(Table(title="", words=NOTHING, columns=whole.columns, rows=tuple(map(whole.line, part))),),
+            tables=(PageTable(title="", words=NOTHING, columns=whole.columns, rows=tuple(map(whole.line, part))),),
         )
         names = [f"{other.rpartition('/')[2]}.md" for other in places]
         parts = (md(at + 1) if at == number else link(at + 1, name) for at, name in enumerate(names))
@@ -193,7 +193,7 @@ def _by_device(models: Sequence[HubModel], fitting: Mapping[str, Sequence[Target
     return lists
 
 
-def _device_words(device: Device) -> Md:
+def _device_words(device: DeviceClass) -> Md:
     return say(
         "{usable} of {total} are usable for a model ({basis}). {reasoning} How fast the models are there was not "
         "measured; their pages have the speeds of the machines that measured them.",

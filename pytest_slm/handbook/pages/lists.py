@@ -10,7 +10,7 @@ NOTHING = Md("")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class PageTable:
     """A table with its heading and a sentence before it."""
 
     title: str
@@ -27,5 +27,5 @@ class ListPage:
     title: str
     words: tuple[Md, ...]
     links: tuple[Md, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[PageTable, ...]
     pages: Md = NOTHING

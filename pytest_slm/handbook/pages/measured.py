@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_slm.handbook.facts import HubModel, Reported
+from pytest_slm.handbook.facts import HubModel, ReportedScore
 from pytest_slm.handbook.pages.markdown import Md, code, counted, md, say
 from pytest_slm.handbook.pages.memory import tokens_a_second
 from pytest_slm.registry.entry import Registry
@@ -19,7 +19,7 @@ TIMED = ("ttft", "peak")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredTables:
     """The tables of a model: ``scores`` by file and machine, ``speeds`` of the same files, ``beside`` has a line for
     each task or benchmark with what was measured and what is reported."""
 
@@ -42,13 +42,13 @@ def rows_by_repo(registry: Registry | None) -> dict[str, tuple[Row, ...]]:
     return found
 
 
-def measured(model: HubModel, rows: Sequence[Row]) -> Measured:
+def measured(model: HubModel, rows: Sequence[Row]) -> MeasuredTables:
     """The tables of a model, empty where nothing was measured and nothing is reported."""
     cases = sorted({name for row in rows for name in row.scores})
     titles = {name: title for row in rows for name, title in row.titles.items()}
     shown = [row for row in rows if row.scores][:MOST_ROWS]
     best = next((row for row in shown if row.headline), shown[0] if shown else None)
-    return Measured(
+    return MeasuredTables(
         columns=("file", *(titles.get(name, name) for name in cases), "machine"),
         scores=tuple(
             (code(row.quantization), *(_score(row.scores.get(name)) for name in cases), _machine(row)) for row in shown
@@ -87,8 +87,8 @@ def _quantity(row: Row, name: str) -> Md:
     return say("{value} {unit} ({of})", value=value, unit=found.unit, of=found.of)
 
 
-def _beside(reported: Sequence[Reported], best: Row | None) -> Iterable[tuple[Md, Md, Md]]:
-    claims: dict[str, list[Reported]] = {}
+def _beside(reported: Sequence[ReportedScore], best: Row | None) -> Iterable[tuple[Md, Md, Md]]:
+    claims: dict[str, list[ReportedScore]] = {}
     for claim in reported[:MOST_CLAIMS]:
         claims.setdefault(_plain(claim.benchmark), []).append(claim)
     tasks: Mapping[str, TaskScore] = {
@@ -102,7 +102,7 @@ def _beside(reported: Sequence[Reported], best: Row | None) -> Iterable[tuple[Md
         yield md(rest[0].benchmark), Md("not measured"), _claims(rest)
 
 
-def _claims(claims: Iterable[Reported]) -> Md:
+def _claims(claims: Iterable[ReportedScore]) -> Md:
     told = [f"{_number(one.value)} ({one.metric})" for one in claims]
     return md("; ".join(told)) if told else Md("–")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_slm.handbook.facts import HubModel
 from pytest_slm.handbook.featured import FeaturedList
 from pytest_slm.handbook.pages.markdown import Md, code, counted, front_matter, joined, link, md, say
-from pytest_slm.handbook.pages.measured import Measured, measured
+from pytest_slm.handbook.pages.measured import MeasuredTables, measured
 from pytest_slm.handbook.pages.memory import MemoryTable, Target, memory_table, targets, weights
 from pytest_slm.handbook.pages.starts import Start, chosen, measuring, onnx_files, runs_with_transformers, starts
 from pytest_slm.handbook.pages.terms import HUB, access_words, license_words
@@ -47,7 +47,7 @@ class ModelPage:
     tasks: Md
     starts: tuple[Start, ...]
     no_start: Md
-    measured: Measured
+    measured: MeasuredTables
     registry_page: Md
     memory: MemoryTable | None
     targets: tuple[Target, ...]

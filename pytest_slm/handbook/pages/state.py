@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pytest_slm.handbook.facts import Change, HubModel, HubStats
-from pytest_slm.handbook.pages.lists import ListPage, Table
+from pytest_slm.handbook.facts import FactChange, HubModel, HubStats
+from pytest_slm.handbook.pages.lists import ListPage, PageTable
 from pytest_slm.handbook.pages.markdown import Md, counted, front_matter, link, md, say
 from pytest_slm.handbook.pages.model import Surroundings, to_model
 from pytest_slm.handbook.sync.changes import SIZES, month_of, size_class
@@ -31,11 +31,11 @@ WHAT: Mapping[str, str] = {
 
 def news_page(around: Surroundings, stats: HubStats) -> ListPage:
     """What is another thing on the Hub, by day."""
-    days: dict[str, list[Change]] = {}
+    days: dict[str, list[FactChange]] = {}
     for change in stats.changes[:MOST_NEW]:
         days.setdefault(change.day, []).append(change)
     tables = tuple(
-        Table(
+        PageTable(
             title=day,
             words=Md(""),
             columns=("model", "what"),
@@ -58,7 +58,7 @@ def news_page(around: Surroundings, stats: HubStats) -> ListPage:
             ),
         ),
         links=(link("All models", "index.md"),),
-        tables=tables or (Table(title="", words=Md(""), columns=(), rows=()),),
+        tables=tables or (PageTable(title="", words=Md(""), columns=(), rows=()),),
     )
 
 
@@ -84,7 +84,7 @@ def state_page(
     newest = sorted((one for one in models if one.created), key=lambda one: (one.created or "", one.repo), reverse=True)
     tables.append(_top("The newest", newest[:TOP], around))
     tables.append(
-        Table(
+        PageTable(
             title="Month by month",
             words=Md("Each month as its last sync found it."),
             columns=("month", "models", "with GGUF", "gated", "no longer on the Hub", "downloads of all"),
@@ -122,12 +122,12 @@ def _sizes() -> Iterator[str]:
     yield size_class(None)
 
 
-def _counted(title: str, column: str, counts: Mapping[str, int]) -> Table:
+def _counted(title: str, column: str, counts: Mapping[str, int]) -> PageTable:
     rows = tuple((md(name), md(n)) for name, n in counts.items())
-    return Table(title=title, words=Md(""), columns=(column, "models"), rows=rows)
+    return PageTable(title=title, words=Md(""), columns=(column, "models"), rows=rows)
 
 
-def _top(title: str, models: Iterable[HubModel], around: Surroundings) -> Table:
+def _top(title: str, models: Iterable[HubModel], around: Surroundings) -> PageTable:
     rows = tuple(
         (
             to_model(one.repo, around),
@@ -137,4 +137,4 @@ def _top(title: str, models: Iterable[HubModel], around: Surroundings) -> Table:
         )
         for one in models
     )
-    return Table(title=title, words=Md(""), columns=("model", "parameters", "downloads", "created"), rows=rows)
+    return PageTable(title=title, words=Md(""), columns=("model", "parameters", "downloads", "created"), rows=rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from pytest_slm.handbook.facts import Change, HubModel, Kind, Month
+from pytest_slm.handbook.facts import FactChange, HubModel, Kind, Month
 
 COMPARED: tuple[Kind, ...] = ("license", "gated", "parameters", "revision")
 """The facts that a change of is told."""
@@ -29,24 +29,24 @@ def size_class(parameters: int | None) -> str:
     return next(title for most, title in SIZES if parameters <= most)
 
 
-def changes(old: Mapping[str, HubModel], new: Iterable[HubModel], day: str) -> list[Change]:
+def changes(old: Mapping[str, HubModel], new: Iterable[HubModel], day: str) -> list[FactChange]:
     """What differs of each model (``old``: by its repository in small letters); downloads differ every day."""
-    found: list[Change] = []
+    found: list[FactChange] = []
     seen = set()
     for model in new:
         seen.add(model.repo.lower())
         before = old.get(model.repo.lower())
         if before is None:
-            found.append(Change(day=day, repo=model.repo, kind="added"))
+            found.append(FactChange(day=day, repo=model.repo, kind="added"))
         else:
             found += _differences(before, model, day)
-    found += [Change(day=day, repo=one.repo, kind="dropped") for key, one in old.items() if key not in seen]
+    found += [FactChange(day=day, repo=one.repo, kind="dropped") for key, one in old.items() if key not in seen]
     return sorted(found, key=lambda one: (one.repo.lower(), one.kind))
 
 
-def _differences(old: HubModel, new: HubModel, day: str) -> Iterator[Change]:
-    def change(kind: Kind, before: object = "", after: object = "") -> Change:
-        return Change(day=day, repo=new.repo, kind=kind, old=_word(before), new=_word(after))
+def _differences(old: HubModel, new: HubModel, day: str) -> Iterator[FactChange]:
+    def change(kind: Kind, before: object = "", after: object = "") -> FactChange:
+        return FactChange(day=day, repo=new.repo, kind=kind, old=_word(before), new=_word(after))
 
     gone = [bool(model.trouble and model.trouble.kind == "gone") for model in (old, new)]
     if gone[0] != gone[1]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pytest_slm import hub
 from pytest_slm.core.record import RecordError, stays_inside
 from pytest_slm.errors import UsageError
-from pytest_slm.handbook.facts import Attention, HubFile, HubModel, HubQuantization, Relative, Reported
+from pytest_slm.handbook.facts import Attention, HubFile, HubModel, HubQuantization, Relative, ReportedScore
 from pytest_slm.models.hub import COMMIT
 from pytest_slm.models.naming import as_name, models_among, part_names
 from pytest_slm.models.safetensors import weight_files
@@ -151,7 +151,7 @@ def _layers(config: Mapping[str, Any], layers: int) -> dict[str, Any] | None:
     return {"layers": layers, "at_most": bool(window) and config.get("use_sliding_window") is not False}
 
 
-def reported(info: Any, card: Mapping[str, Any]) -> tuple[tuple[Reported, ...], int]:
+def reported(info: Any, card: Mapping[str, Any]) -> tuple[tuple[ReportedScore, ...], int]:
     """The scores that the author reports in the card, each once, and how many of them are no numbers."""
     entries: list[tuple[object, ...]] = []
     for one in _list(card.get("eval_results")):  # as the client has read the card's model-index
@@ -164,14 +164,14 @@ def reported(info: Any, card: Mapping[str, Any]) -> tuple[tuple[Reported, ...], 
                 entries.append((dataset, metric.get("name") or metric.get("type"), metric.get("value")))
     for entry in _list(getattr(info, "eval_results", None)):
         entries.append(tuple(getattr(entry, what, None) for what in ("dataset_id", "task_id", "value")))
-    found: dict[tuple[str, str, float], Reported] = {}
+    found: dict[tuple[str, str, float], ReportedScore] = {}
     odd = 0
     for benchmark, metric_name, value in entries[: MOST_SCORES * 10]:
         # Whole numbers may have thousands of digits; NaN is not less than anything.
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
             odd += 1
             continue
-        score = Reported(
+        score = ReportedScore(
             benchmark=_text(benchmark) or "not named", metric=_text(metric_name) or "not named", value=float(value)
         )
         found.setdefault((score.benchmark, score.metric, score.value), score)

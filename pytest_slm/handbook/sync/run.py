@@ -12,7 +12,7 @@ from typing import Literal
 from pytest_slm import hub
 from pytest_slm.core.record import Record
 from pytest_slm.errors import SlmError
-from pytest_slm.handbook.facts import HubModel, HubModels, HubStats, LeftOut, Trouble
+from pytest_slm.handbook.facts import HubModel, HubModels, HubStats, SkippedModel, Trouble
 from pytest_slm.handbook.featured import FeaturedList
 from pytest_slm.handbook.storing import read_models, read_stats, write_data
 from pytest_slm.handbook.sync.asking import ENDS, Questions
@@ -27,7 +27,7 @@ FORGOTTEN_DAYS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Synced(Record):
+class SyncResult(Record):
     """What a sync did. ``warnings`` are lines for a person; ``read`` is how many models the Hub has told of today."""
 
     models: int
@@ -86,7 +86,7 @@ def sync(
     requests: int = 300,
     patience: float = 600.0,
     sleep: Callable[[float], None] = time.sleep,
-) -> Synced:
+) -> SyncResult:
     """Ask the Hub for the facts of all models, at most ``requests`` times, and write them below ``data``.
 
     What could not be asked stays as it was known; where the Hub has told nothing at all, nothing is written. Raises
@@ -113,13 +113,13 @@ def sync(
         synced=work.today,
         changes=(*found, *stats.changes)[:KEPT],
         months=(*(one for one in stats.months if one.month != month.month), month),
-        left_out=tuple(LeftOut(name=name, reason=reason) for name, reason in sorted(work.left_out.items())),
+        left_out=tuple(SkippedModel(name=name, reason=reason) for name, reason in sorted(work.left_out.items())),
     )
     return _told(work, meter, models, len(found), write_data(data, models, stats))
 
 
-def _told(work: _Work, meter: hub.Meter, models: HubModels, n_changes: int, written: tuple[str, ...]) -> Synced:
-    return Synced(
+def _told(work: _Work, meter: hub.Meter, models: HubModels, n_changes: int, written: tuple[str, ...]) -> SyncResult:
+    return SyncResult(
         models=len(models.models),
         read=len(work.read),
         waiting=sum(_waits(model) for model in models.models),

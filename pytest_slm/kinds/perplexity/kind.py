@@ -18,7 +18,7 @@ from pytest_slm.data import mirror
 from pytest_slm.errors import NotAvailableError, UsageError
 from pytest_slm.files import parse_json, read_text
 from pytest_slm.generators.remembering import remembered
-from pytest_slm.generators.ruler.counting import Filling, Pieces
+from pytest_slm.generators.ruler.counting import Filling, TextPieces
 from pytest_slm.kinds.context import sha256
 from pytest_slm.kinds.kind import Conclusion, Kind
 
@@ -88,7 +88,7 @@ class Perplexity(Kind[PerplexityOptions, Sample]):
 
     def samples(self) -> Sequence[Sample]:
         counts = remembered(self._count, json.dumps(self.backend.describe().to_json(), sort_keys=True))
-        pieces, size = Pieces(counts), self.options.words
+        pieces, size = TextPieces(counts), self.options.words
         starts = range(self.options.after, len(self._words) - size, self.options.every)
         made = []
         for start in islice(starts, self.context.limit(self.task)):
@@ -105,7 +105,7 @@ class Perplexity(Kind[PerplexityOptions, Sample]):
             )
         return made
 
-    def _context(self, start: int, room: int, pieces: Pieces) -> str:
+    def _context(self, start: int, room: int, pieces: TextPieces) -> str:
         """The words before a segment, as many as there is room for."""
         backwards = Filling(self._blocks(start), lambda some, _pieces: [" " + " ".join(reversed(some))])
         words = backwards.parts(backwards.fitted(max(0, room), pieces)) if room > 0 else []

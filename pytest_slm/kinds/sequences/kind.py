@@ -11,7 +11,7 @@ from typing import Any
 from pytest_slm.core.record import Inside, Record, RecordError
 from pytest_slm.core.request import Talk
 from pytest_slm.core.types import Generation, JudgedSample, Sample, ToolCall, Verdict
-from pytest_slm.core.worlds import NO_CALL, Chain, ChainCall, FunctionLibrary, Reached
+from pytest_slm.core.worlds import NO_CALL, Chain, ChainCall, ChainResult, FunctionLibrary
 from pytest_slm.data.checkouts import Checkout, read
 from pytest_slm.errors import BackendError
 from pytest_slm.files import parse_json
@@ -27,7 +27,7 @@ _DEF = re.compile(rb"^def (\w+)\(", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Functions(Record):
+class FunctionFiles(Record):
     """Functions in files of a ``checkout``: all of ``common``, and those that ``index`` has, JSON with the file of
     each; a name that both have is that of ``common``."""
 
@@ -53,7 +53,7 @@ class Functions(Record):
 class SequencesOptions(ChecksOptions):
     """As those of ``checks``; ``functions`` says where the functions are that answers call."""
 
-    functions: Functions
+    functions: FunctionFiles
 
 
 class Sequences(Checks):
@@ -75,7 +75,7 @@ class Sequences(Checks):
         verdict: Verdict = yield from self.judged(sample, generation)
         calls, problem = made(generation)
         outputs: Any = sample.metadata.get("outputs")
-        reached: Reached = yield Chain(
+        reached: ChainResult = yield Chain(
             library=self._library.of(list(outputs)),
             outputs=outputs,
             calls=calls,

@@ -19,7 +19,7 @@ SMALL = ("config.json", "tokenizer_config.json", "chat_template.jinja", "modules
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
+class FetchCosts:
     """What reading a header took: bytes that came in so many ranges, of files of so many bytes."""
 
     bytes: int
@@ -36,17 +36,17 @@ class HeaderReader:
 
     def __init__(self, *, offline: bool = False) -> None:
         self.offline = offline
-        self.fetched: dict[str, Fetched] = {}
+        self.fetched: dict[str, FetchCosts] = {}
         self._listings: dict[tuple[str, str | None], hub.Listing] = {}
         self._spans: gguf.Spans = {}
 
     @property
-    def total(self) -> Fetched | None:
+    def total(self) -> FetchCosts | None:
         """The sums over all that was read; None where nothing is on the Hub."""
         if not self.fetched:
             return None
         every = self.fetched.values()
-        return Fetched(
+        return FetchCosts(
             bytes=sum(one.bytes for one in every),
             ranges=sum(one.ranges for one in every),
             files_bytes=sum(one.files_bytes for one in every),
@@ -70,7 +70,7 @@ class HeaderReader:
             header, sources = self._folder(found)
         else:
             header, sources = self._gguf(found, files)
-        self.fetched[quantization.name] = Fetched(
+        self.fetched[quantization.name] = FetchCosts(
             bytes=sum(source.fetched for source in sources),
             ranges=sum(source.ranges for source in sources),
             files_bytes=header.file_size or 0,

@@ -18,7 +18,7 @@ from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.models import locate
 from pytest_slm.plugin.baselines.keys import BESIDE, JUDGE
 from pytest_slm.plugin.items import IDENTITY
-from pytest_slm.plugin.timing import TIMINGS
+from pytest_slm.plugin.stopwatch import TIMINGS
 from pytest_slm.registry.store import read_lines
 from pytest_slm.run.session import Run
 

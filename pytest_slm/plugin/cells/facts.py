@@ -16,7 +16,7 @@ from pytest_slm.cells.hashes import FileHashes
 from pytest_slm.core.types import ItemId, Task
 from pytest_slm.errors import NotAvailableError
 from pytest_slm.machine.hardware import files_of, installed_versions, speed_id
-from pytest_slm.plugin.timing import weight_files
+from pytest_slm.plugin.stopwatch import weight_files
 from pytest_slm.run.session import Run
 
 DISTRIBUTIONS = (

@@ -18,7 +18,7 @@ from pytest_slm.docs_checks.config import DocsConfig
 from pytest_slm.docs_checks.findings import DocsError, Finding
 from pytest_slm.docs_checks.front_matter import check_front_matter
 from pytest_slm.docs_checks.links import check_external, check_links, check_reachable
-from pytest_slm.docs_checks.measured import PLACE, Measured, check_measured
+from pytest_slm.docs_checks.measured import PLACE, RegistryNumbers, check_measured
 from pytest_slm.docs_checks.prose import check_images, check_markdown, check_spelling
 from pytest_slm.docs_checks.showcase import PLACE as SHOWCASE
 from pytest_slm.docs_checks.showcase import check_showcase
@@ -49,14 +49,14 @@ class DocsSession:
     trees: dict[Path, Tree] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     """Addresses that were asked, and why they did not answer."""
-    measured: dict[Path, Measured] = field(default_factory=dict)
+    measured: dict[Path, RegistryNumbers] = field(default_factory=dict)
 
     def tree(self, root: Path) -> Tree:
         """The folder of documentation, read once."""
         if root not in self.trees:
             self.trees[root] = Tree(root, self.start)
             registry = self.trees[root].config.registry
-            self.measured[root] = Measured(root / registry if registry else None)
+            self.measured[root] = RegistryNumbers(root / registry if registry else None)
         return self.trees[root]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from pytest_slm.machine.devices import GB, Device, DeviceTable, device_table, fits
+from pytest_slm.machine.devices import GB, DeviceClass, DeviceTable, device_table, fits
 from pytest_slm.registry.rows.row import PEAK, Row
 from pytest_slm.registry.speeds import DeploymentTarget
 
@@ -28,7 +28,7 @@ def deployment_targets(
     return tuple(target for device in table or device_table() if known for target in _targets(device, known, profile))
 
 
-def _targets(device: Device, known: Sequence[Row], profile: str) -> list[DeploymentTarget]:
+def _targets(device: DeviceClass, known: Sequence[Row], profile: str) -> list[DeploymentTarget]:
     fitting = [row for row in known if fits(device, _peak(row))]
     shown = fitting or [min(known, key=lambda row: (_peak(row), row.quantization))]
     return [

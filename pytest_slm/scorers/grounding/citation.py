@@ -15,7 +15,7 @@ ABSTAINED = "I don't know"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grounded(Record):
+class GroundedTarget(Record):
     """The target: what the answer says (of each part one of its spellings), and the passages that have it, by their
     numbers from 1; both empty where none has it. ``other`` stands there too and is another answer."""
 
@@ -41,7 +41,7 @@ def citation(sample: Sample, generation: Generation, _options: object = None) ->
     ``citation_precision`` of answers that cite, ``abstention_precision`` of those that abstain, ``abstention_recall``
     of questions without an answer, and ``decision``: whether it abstains where it should and only there.
     """
-    target = target_as(Grounded, sample)
+    target = target_as(GroundedTarget, sample)
     cited, said = citations(clean(generation.text))
     unique = set(cited)
     gold = set(target.passages)
@@ -78,17 +78,17 @@ def citation(sample: Sample, generation: Generation, _options: object = None) ->
 
 def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a target that is none."""
-    target_as(Grounded, sample)
+    target_as(GroundedTarget, sample)
 
 
 def _right(sample: Sample, _options: object = None) -> Sequence[str]:
-    target = target_as(Grounded, sample)
+    target = target_as(GroundedTarget, sample)
     if not target.passages:
         return (ABSTAINED,)
     return (f"{' and '.join(part[0] for part in target.answer)} {''.join(f'[{n}]' for n in target.passages)}",)
 
 
-def _expected(target: Grounded) -> str:
+def _expected(target: GroundedTarget) -> str:
     if not target.passages:
         return ABSTAINED
     return f"{' and '.join(part[0] for part in target.answer)!r:.120} of {_listed(target.passages)}"

@@ -19,7 +19,7 @@ _TOLD = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given(Record):
+class GivenPassages(Record):
     """The target: the text of the passages, and the question."""
 
     passages: str
@@ -39,7 +39,7 @@ def grounded(sample: Sample, generation: Generation, _options: object = None) ->
     ``numbers``, ``dates``, ``names`` and ``quotes``: whether all of them stand in the passages. ``answers`` is there
     for every answer: 0 where the model abstains.
     """
-    target = target_as(Given, sample)
+    target = target_as(GivenPassages, sample)
     answer = clean(generation.text)
     if not any(letter.isalnum() for letter in answer):
         return _valued(no_answer(), None, {"answers": 1.0})
@@ -70,7 +70,7 @@ def grounded(sample: Sample, generation: Generation, _options: object = None) ->
 
 def check(sample: Sample, _options: object = None) -> None:
     """Raise UsageError for a sample without passages."""
-    target_as(Given, sample)
+    target_as(GivenPassages, sample)
 
 
 def _valued(verdict: Verdict, value: float | None, more: Mapping[str, float]) -> Verdict:
@@ -84,7 +84,7 @@ def _valued(verdict: Verdict, value: float | None, more: Mapping[str, float]) ->
 
 def _right(sample: Sample, _options: object = None) -> Sequence[str]:
     """A sentence of the passages themselves, the first that the check has nothing against."""
-    target = target_as(Given, sample)
+    target = target_as(GivenPassages, sample)
     limit, sources = float(model()["threshold"]), Sources(target.passages, target.question)
     for start, end in spans(target.passages):
         text = target.passages[start:end].partition(":")[2].strip() or target.passages[start:end].strip()

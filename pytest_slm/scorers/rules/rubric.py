@@ -52,7 +52,7 @@ class RubricOptions(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class RubricPart:
     """A check that is set up. ``weight`` is 0 of what is told beside the score: times."""
 
     name: str
@@ -78,13 +78,13 @@ class Part:
 class Rubric:
     """The checks that are set up."""
 
-    parts: Sequence[Part]
+    parts: Sequence[RubricPart]
     threshold: float | None
 
 
 def prepare(options: RubricOptions, setting: Setting) -> Rubric:
     """Set up the scorer of every check. Raises RecordError with the check whose options are wrong."""
-    parts: list[Part] = []
+    parts: list[RubricPart] = []
     for place, check in enumerate(options.checks):
         where, name = f"checks[{place}]", check.name or check.scorer
         if name in (part.name for part in parts):
@@ -97,7 +97,7 @@ def prepare(options: RubricOptions, setting: Setting) -> Rubric:
             raise RecordError(f"{where}.scoring: {error}") from None
         if scoring.timed and check.weight != 1:
             raise RecordError(f"{where}.weight: time is told beside the score, not in it; leave the weight out")
-        parts.append(Part(name=name, check=check, scoring=scoring, weight=0.0 if scoring.timed else check.weight))
+        parts.append(RubricPart(name=name, check=check, scoring=scoring, weight=0.0 if scoring.timed else check.weight))
     if not any(part.weight for part in parts):
         raise RecordError("checks: only times, which make no score; take the scorer `latency` itself")
     return Rubric(parts=parts, threshold=options.threshold)
@@ -128,7 +128,7 @@ def rubric(sample: Sample, generation: Generation, options: Rubric) -> Verdict:
     return Verdict(value=share, answer=answer, explanation=told, values=values)
 
 
-def _told(part: Part, verdict: Verdict) -> str:
+def _told(part: RubricPart, verdict: Verdict) -> str:
     value = "no score" if verdict.value is None else f"{verdict.value:g}"
     weight = f" x {part.weight:g}" if part.weight else " (time)"
     return f"{part.name:.40} {value}{weight}: {'not ' if part.check.invert else ''}({verdict.explanation:.160})"

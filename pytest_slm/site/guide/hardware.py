@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pytest_slm.machine.devices import Device, device_table
+from pytest_slm.machine.devices import DeviceClass, device_table
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
@@ -62,7 +62,7 @@ class HardwareView:
     """All machines and all devices."""
 
     machines: tuple[MachineView, ...]
-    devices: tuple[Device, ...]
+    devices: tuple[DeviceClass, ...]
 
 
 def hardware_view(machines: Sequence[MachineView]) -> HardwareView:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_slm.machine.devices import Device, device_table
+from pytest_slm.machine.devices import DeviceClass, device_table
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
@@ -58,7 +58,7 @@ class HomeView:
     state: str
     """What all of its numbers have in common that a reader should know; empty where they are of several kinds."""
     scales: tuple[tuple[str, str], ...]
-    devices: tuple[Device, ...]
+    devices: tuple[DeviceClass, ...]
     licenses: tuple[tuple[str, int], ...]
     machines: tuple[tuple[str, int], ...]
     columns: tuple[tuple[Column, bool], ...]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_slm.comparing.use_cases import Comparisons
-from pytest_slm.machine.devices import Device, device_table, fits
+from pytest_slm.machine.devices import DeviceClass, device_table, fits
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.speeds import QuantizationSpeed
 from pytest_slm.site import numbers
@@ -64,7 +64,7 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
     if not peaks:
         missing = "No file's peak memory with 2 048 tokens of context was measured, so it is not known where it fits."
         return Card(choices=(), devices=(), rule=rule, missing=missing)
-    chosen: dict[str, list[Device]] = {}
+    chosen: dict[str, list[DeviceClass]] = {}
     rows = []
     for device in sorted(device_table(), key=lambda device: device.usable_bytes):
         name = _chosen(entry, device, peaks, found)
@@ -90,7 +90,7 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
 
 
 def _chosen(
-    entry: RegistryEntry, device: Device, peaks: Mapping[str, float], found: Mapping[str, Comparisons]
+    entry: RegistryEntry, device: DeviceClass, peaks: Mapping[str, float], found: Mapping[str, Comparisons]
 ) -> str | None:
     fitting = [name for name, peak in peaks.items() if fits(device, peak)]
     sound = [name for name in fitting if name == most_precise(entry) or _sound(found.get(name))]
@@ -111,7 +111,7 @@ def _sound(one: Comparisons | None) -> bool:
 def _choice(
     entry: RegistryEntry,
     name: str,
-    devices: list[Device],
+    devices: list[DeviceClass],
     found: Mapping[str, Comparisons],
     speeds: Mapping[str, QuantizationSpeed],
 ) -> Choice:
@@ -178,7 +178,7 @@ def _alike(one: QuantizationSpeed, other: QuantizationSpeed) -> bool:
 def _others(
     entry: RegistryEntry,
     name: str,
-    device: Device,
+    device: DeviceClass,
     found: Mapping[str, Comparisons],
     speeds: Mapping[str, QuantizationSpeed],
 ) -> list[str]:

@@ -76,10 +76,10 @@ def test_without_a_template_that_writes_them_tools_are_not_offered(tuned, open_f
 @pytest.mark.parametrize("scheme", ["always", "first", "never"])
 @pytest.mark.parametrize("said", ["a</s>b", "a b </s>c", "</s>"])
 def test_what_is_spelled_behind_a_control_token_has_the_space_that_plain_words_have(transformers, scheme, said):
-    from tokenizers import Tokenizer as Fast
+    from tokenizers import TransformersTokenizer as Fast
     from tokenizers import decoders, models, pre_tokenizers
 
-    from pytest_slm.backends.hf.tokenizer import Tokenizer
+    from pytest_slm.backends.hf.tokenizer import TransformersTokenizer
 
     pieces = ["<unk>", "<s>", "</s>", *"▁abc</>s\n"]
     fast = Fast(models.BPE({piece: number for number, piece in enumerate(pieces)}, [], unk_token="<unk>"))
@@ -88,7 +88,7 @@ def test_what_is_spelled_behind_a_control_token_has_the_space_that_plain_words_h
     source = transformers.PreTrainedTokenizerFast(
         tokenizer_object=fast, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
     )
-    tokenizer = Tokenizer(source)
+    tokenizer = TransformersTokenizer(source)
     mark = "\ue000"
     text = "<s>" + tokenizer.control.marked(said, mark) + "</s>"
     ids = []

@@ -78,7 +78,7 @@ def test_a_model_that_sees_strangers_is_not_packed(opened, monkeypatch):
 
     model = opened()._model
     assert packed.can_pack(model)
-    monkeypatch.setattr(packed.Memory, "_mask", lambda *_: None)
+    monkeypatch.setattr(packed.GroupMemory, "_mask", lambda *_: None)
     assert not packed.can_pack(model)
 
 

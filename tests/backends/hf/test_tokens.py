@@ -65,10 +65,10 @@ def test_text_grows_into_what_all_tokens_spell(opened, text, noise):
 
 def test_sentencepiece_keeps_leading_spaces_and_bytes_apart(transformers):
     # as Llama 2: spaces are part of words, decoding drops the first one, and what has no token is written in bytes
-    from tokenizers import Tokenizer as Backend
+    from tokenizers import TransformersTokenizer as Backend
     from tokenizers import decoders, models
 
-    from pytest_slm.backends.hf.tokenizer import Tokenizer
+    from pytest_slm.backends.hf.tokenizer import TransformersTokenizer
 
     words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁Paris", "▁is", "▁", "a"]
     backend = Backend(models.BPE(vocab={word: n for n, word in enumerate(words)}, merges=[], byte_fallback=True))
@@ -76,7 +76,7 @@ def test_sentencepiece_keeps_leading_spaces_and_bytes_apart(transformers):
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
     source = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
-    pieces = Tokenizer(source).continuing([words.index("▁is")])
+    pieces = TransformersTokenizer(source).continuing([words.index("▁is")])
     emoji = [words.index(f"<0x{byte:02X}>") for byte in "🙂".encode()]
     added = [pieces.add(token) for token in [words.index("▁Paris"), *emoji, words.index("▁Paris"), emoji[0]]]
     assert added == [" Paris", "", "", "", "🙂", " Paris", ""]

@@ -247,9 +247,9 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chunks=st.lists(JSON, max_size=4))
 def test_any_json_is_an_answer_or_one_line(chunks):
-    from pytest_slm.backends.server.reading import Answer
+    from pytest_slm.backends.server.reading import Pieces
 
-    answer, slugs = Answer("http://server/v1"), set()
+    answer, slugs = Pieces("http://server/v1"), set()
     for chunk in chunks:
         try:
             answer.add(chunk, 0.0)

@@ -1,13 +1,13 @@
 """BFCL's rules for conversations, without a sandbox."""
 
 from pytest_slm.bfcl.worlds.checking import check, needless_turns
-from pytest_slm.core.worlds import Comparison, WorldCall
+from pytest_slm.core.worlds import TurnComparison, WorldCall
 
 CALL = WorldCall(name="f")
 
 
 def found(results=(), gold=(), differing=()):
-    return Comparison(results=tuple(results), gold_results=tuple(gold), differing=tuple(differing))
+    return TurnComparison(results=tuple(results), gold_results=tuple(gold), differing=tuple(differing))
 
 
 def errors(made, gold, compared):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
+from pytest_slm.backends.protocol import Delivery, Progress, ignored, silent
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import MetricSpec, Result, Task
 
@@ -54,7 +54,7 @@ class Told(Fake):
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         self.asked = list(pairs)
         found = [LogLikelihood(logprob=self.told(*pair), is_greedy=False, n_tokens=1) for pair in pairs]

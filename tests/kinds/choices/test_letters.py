@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
+from pytest_slm.backends.protocol import Delivery, Progress, ignored, silent
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import MetricSpec, Result, Task
 from pytest_slm.errors import BackendError, NotAvailableError
@@ -36,7 +36,7 @@ class Lettered(Fake):
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         self.asked = list(pairs)
         known = {"0": {"A": -1.0, "B": -2.0}, "1": {"C": -3.0}, "2": {}}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_slm.backends.fake import Fake
-from pytest_slm.backends.protocol import Finished, Progress, ignored, silent
+from pytest_slm.backends.protocol import Delivery, Progress, ignored, silent
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.request import LogLikelihood
 from pytest_slm.core.types import MetricSpec, Result, Task
@@ -56,7 +56,7 @@ class Sure(Fake):
         self,
         pairs: Sequence[tuple[str, str]],
         progress: Progress = silent,
-        finished: Finished[LogLikelihood] = ignored,
+        finished: Delivery[LogLikelihood] = ignored,
     ) -> list[LogLikelihood]:
         told = []
         for place, (before, word) in enumerate(pairs):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.core.types import Measurement
-from pytest_slm.machine.devices import Device, DeviceTable
+from pytest_slm.machine.devices import DeviceClass, DeviceTable
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.points import AggregateScore
 from pytest_slm.registry.rows import Row
@@ -23,7 +23,7 @@ BITS = {"F16": 16.0, "Q8_0": 8.5, "Q4_0": 4.5}
 def table(*usable: float) -> DeviceTable:
     return DeviceTable(
         device=tuple(
-            Device(
+            DeviceClass(
                 name=f"d{number}", title="", total_bytes=10**12, usable_bytes=int(size * 1e9), basis="assumption",
                 reasoning="a test", sources=("https://example.org",),
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.docs_checks.links import check_links
-from pytest_slm.docs_checks.measured import Measured
+from pytest_slm.docs_checks.measured import RegistryNumbers
 from pytest_slm.docs_checks.showcase import with_showcase
 from pytest_slm.docs_checks.tree import Tree
 from pytest_slm.docs_site import build_docs
@@ -62,19 +62,19 @@ def tree(tmp_path):
 
 
 def test_the_generator_gets_plain_markdown(tree):
-    text = prepared(tree.pages["sub/page.md"], "../", Measured(None), "2026-11-30")
+    text = prepared(tree.pages["sub/page.md"], "../", RegistryNumbers(None), "2026-11-30")
     assert "[compare](../../compare.html#x)" in text
     assert '```sh\nls\n```\n\n<p class="not-run">Not run in our checks: needs ba Pi/b.</p>' in text
     assert "```python\nx = 1\n```" in text
     assert "`a/b.yaml`:\n\n```yaml\na: 1\n```" in text
     assert "Last changed on 2026-11-30." in text
-    elsewhere = prepared(tree.pages["sub/page.md"], "https://example.org/slm/", Measured(None))
+    elsewhere = prepared(tree.pages["sub/page.md"], "https://example.org/slm/", RegistryNumbers(None))
     assert "[compare](https://example.org/slm/compare.html#x)" in elsewhere
     assert "Last changed" not in elsewhere
 
 
 def test_what_pages_show_is_copied_and_settings_are_not(tree, tmp_path):
-    assert stage(tree, tmp_path / "out", "../", Measured(None)) == 2
+    assert stage(tree, tmp_path / "out", "../", RegistryNumbers(None)) == 2
     found = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert found == ["index.md", "sub/dot.svg", "sub/page.md"]
 
@@ -82,11 +82,11 @@ def test_what_pages_show_is_copied_and_settings_are_not(tree, tmp_path):
 def test_a_number_that_nobody_has_stops_the_site(tree, tmp_path):
     (tree.root / "index.md").write_text("{{ measured a Q4_0 file_size }}\n[page](sub/page.md)\n", "utf-8")
     with pytest.raises(SlmError, match=r"docs/index.md:1: docs.toml names no registry"):
-        stage(Tree(tree.root, tmp_path), tmp_path / "out", "../", Measured(None))
+        stage(Tree(tree.root, tmp_path), tmp_path / "out", "../", RegistryNumbers(None))
 
 
 def test_numbers_are_those_of_the_registry(registry_file, modern_runs):
-    known = Measured(registry_file(modern_runs))
+    known = RegistryNumbers(registry_file(modern_runs))
     model = "huggingfacetb--smollm2-135m-instruct"
     for what in ("file_size", "peak_memory", "generation", "memory:weights", "parameters", "machine"):
         value, problem = known.value(f"{model} Q8_0 {what}")
@@ -187,10 +187,10 @@ def with_models(tree, **pages):
 def test_a_page_that_a_program_has_not_made_is_named_and_not_linked(tree, tmp_path):
     without = with_models(tree)
     assert list(check_links(without, without.pages["index.md"])) == []
-    stage(without, tmp_path / "out", "../", Measured(None))
+    stage(without, tmp_path / "out", "../", RegistryNumbers(None))
     assert "), Models, here" in (tmp_path / "out" / "index.md").read_text("utf-8")
     made = with_models(tree, index="# Models\n")
-    stage(made, tmp_path / "made", "../", Measured(None))
+    stage(made, tmp_path / "made", "../", RegistryNumbers(None))
     assert "[Models](models/index.md), here" in (tmp_path / "made" / "index.md").read_text("utf-8")
     (tree.root / "models" / "index.md").rename(tree.root / "models" / "other.md")
     some = Tree(tree.root, tmp_path)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from pytest_slm.core.footprint import KV_TYPES, PROGRAM, Shape, compute_bytes, kv_cache_bytes, vocabulary_bytes
+from pytest_slm.core.footprint import KV_TYPES, PROGRAM, ModelShape, compute_bytes, kv_cache_bytes, vocabulary_bytes
 from pytest_slm.plugin.options import add_options
 from pytest_slm.site.tools.pages import TOOLS, WAYS, tools_pages
 
@@ -18,7 +18,7 @@ from pytest_slm.site.tools.pages import TOOLS, WAYS, tools_pages
 def drawn(rng):
     layers = rng.randint(1, 60)
     windowed = rng.choice((0, rng.randint(0, layers)))
-    return Shape(
+    return ModelShape(
         layers=layers,
         heads=rng.choice((1, 9, 32)),
         kv_heads=rng.choice((1, 3, 8)),
@@ -57,7 +57,7 @@ def test_memory_is_the_same_in_the_browser(tool):
 
 def test_a_shape_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="no layers"):
-        Shape(layers=2, heads=1, kv_heads=1, key_length=1, value_length=1, embedding=1, vocabulary=1, windowed=3)
+        ModelShape(layers=2, heads=1, kv_heads=1, key_length=1, value_length=1, embedding=1, vocabulary=1, windowed=3)
 
 
 def test_every_tool_is_light_and_asks_for_nothing_foreign(tool, site):
@@ -334,7 +334,7 @@ def test_the_formula_is_what_llama_cpp_takes(real_model):
     pytest.importorskip("llama_cpp")
     command = [sys.executable, "-c", CONTEXTS, str(real_model), json.dumps(FORMS)]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    shape = Shape(layers=30, heads=9, kv_heads=3, key_length=64, value_length=64, embedding=576, vocabulary=49152)
+    shape = ModelShape(layers=30, heads=9, kv_heads=3, key_length=64, value_length=64, embedding=576, vocabulary=49152)
     for (n_ctx, batch, flash, kv_type), (kv, compute) in zip(FORMS, found, strict=True):
         assert kv_cache_bytes(shape, n_ctx, kv_type, batch=batch) == pytest.approx(kv, rel=0.001)
         assert compute_bytes(shape, n_ctx, batch=batch, flash_attention=flash) == pytest.approx(compute, rel=0.06)

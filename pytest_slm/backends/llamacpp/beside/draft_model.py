@@ -16,7 +16,7 @@ from pytest_slm.backends.llamacpp.context import Context
 from pytest_slm.backends.llamacpp.model import Model
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import BackendError
-from pytest_slm.prompts.packing import Row, common
+from pytest_slm.prompts.packing import PackedRow, common
 
 AT_ONCE = 4
 """Requests that run together where a model drafts: beyond it a step has more from further requests than from drafts."""
@@ -97,7 +97,9 @@ class DraftModel:
             for name, token in favourites.items():
                 drafts[name].append(token)
                 if len(drafts[name]) < asked[name][1]:
-                    going[name] = Row(token, len(asked[name][0]) + len(drafts[name]) - 1, [self._texts[name].sequence])
+                    going[name] = PackedRow(
+                        token, len(asked[name][0]) + len(drafts[name]) - 1, [self._texts[name].sequence]
+                    )
                     self._texts[name].drafted.append(token)
             favourites = self._computed(going)
         return drafts
@@ -120,7 +122,7 @@ class DraftModel:
             kept = min(kept, len(ids) - 1)  # the last one is always computed: what follows depends on its logits
             self._context.forget(known.sequence, kept)
             known.base, known.drafted = len(ids), []
-            rows = [Row(ids[place], place, [known.sequence]) for place in range(kept, len(ids))]
+            rows = [PackedRow(ids[place], place, [known.sequence]) for place in range(kept, len(ids))]
             size = self._limits.n_batch
             for start in range(0, len(rows) - 1, size):
                 self._context.decode(rows[start : min(start + size, len(rows) - 1)], [])
@@ -131,7 +133,7 @@ class DraftModel:
         self._texts[name] = _Text(self._free.pop())
         return self._texts[name]
 
-    def _computed(self, rows: Mapping[int, Row]) -> dict[int, int]:
+    def _computed(self, rows: Mapping[int, PackedRow]) -> dict[int, int]:
         """The token that each row makes the likeliest, where that is sure."""
         if not rows:
             return {}

@@ -29,7 +29,7 @@ class Batch(ctypes.Structure):
     )
 
 
-class Candidate(ctypes.Structure):
+class TokenData(ctypes.Structure):
     """A token that may come next."""
 
     _fields_ = (("id", TOKEN), ("logit", FLOAT), ("p", FLOAT))
@@ -39,7 +39,7 @@ class Candidates(ctypes.Structure):
     """Those among which a grammar chooses."""
 
     _fields_ = (
-        ("data", ctypes.POINTER(Candidate)),
+        ("data", ctypes.POINTER(TokenData)),
         ("size", SIZE),
         ("selected", ctypes.c_int64),
         ("sorted", BOOL),

@@ -24,7 +24,7 @@ FILE = {"win32": "llama.dll", "darwin": "libllama.dylib"}.get(sys.platform, "lib
 
 
 @dataclass(frozen=True)
-class Package:
+class EnginePackage:
     """A package with a library: its module, the distribution, and the module that declares the C structures."""
 
     module: str
@@ -62,8 +62,8 @@ class Package:
 
 
 PACKAGES = {
-    "llama.cpp": Package("llama_cpp", "llama-cpp-python", "llama_cpp.llama_cpp"),
-    "ik": Package("ik_llama_cpp", "ik-llama-cpp-python", "ik_llama_cpp._ctypes_api"),
+    "llama.cpp": EnginePackage("llama_cpp", "llama-cpp-python", "llama_cpp.llama_cpp"),
+    "ik": EnginePackage("ik_llama_cpp", "ik-llama-cpp-python", "ik_llama_cpp._ctypes_api"),
 }
 """By the names of ``backends.lookup.ENGINE_MODULES``, and in that order."""
 

@@ -208,7 +208,7 @@ def test_interleaving_one_quantization_is_refused(run):
     [
         ("psutil.virtual_memory", lambda: LITTLE),
         (
-            "pytest_slm.plugin.timing.usable_memory",
+            "pytest_slm.plugin.stopwatch.usable_memory",
             lambda: 100,
         ),  # a control group allows less than the machine has free
     ],
@@ -226,7 +226,7 @@ def test_interleaving_what_does_not_fit_is_refused(run, monkeypatch, place, shor
 
 def test_a_busy_machine_is_warned_of_and_told(run, report, monkeypatch):
     busy = Quiet(waited_s=5.0, foreign_cores=1.5, quiet=False)
-    monkeypatch.setattr("pytest_slm.plugin.timing.wait_until_quiet", lambda *_, **__: busy)
+    monkeypatch.setattr("pytest_slm.plugin.stopwatch.wait_until_quiet", lambda *_, **__: busy)
     done = run(ONE, **STEADY)
     done.assert_outcomes(passed=1, warnings=1)
     done.stdout.fnmatch_lines(["*other programs take 1.5 cores*"])
@@ -235,7 +235,7 @@ def test_a_busy_machine_is_warned_of_and_told(run, report, monkeypatch):
 
 
 def test_all_parts_of_a_split_model_are_its_files(tmp_path):
-    from pytest_slm.plugin.timing import weight_files
+    from pytest_slm.plugin.stopwatch import weight_files
 
     parts = tuple(tmp_path / f"m-0000{part}-of-00002.gguf" for part in (1, 2))
     for part in parts:

@@ -24,7 +24,7 @@ from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.machine.hardware import usable_memory
 from pytest_slm.machine.quiet import Quiet, wait_until_quiet
 from pytest_slm.models.naming import split_parts
-from pytest_slm.performance import Player, Rounds, RoundsResult, Subject, check_rates, play
+from pytest_slm.performance import RoundPlayer, Rounds, RoundsResult, Subject, check_rates, play
 from pytest_slm.plugin.baselines.keys import BESIDE
 from pytest_slm.plugin.cells.keys import kept
 from pytest_slm.plugin.items import IDENTITY, RUN, report_result, skipping
@@ -106,12 +106,12 @@ class Timer:
         items = self._together()
         around: dict[str, Any] = {"quiet": quiet.to_json()}
         turns = tuple(item.quantization for item in items) if len(items) > 1 else ()
-        players: dict[ItemId, tuple[Player, Subject]] = {}
+        players: dict[ItemId, tuple[RoundPlayer, Subject]] = {}
         kept = self._shared.kept
         for item in items:
             try:
                 subject = self._subject(item.quantization)
-                players[item] = Player(make(subject), self.rule), subject
+                players[item] = RoundPlayer(make(subject), self.rule), subject
             except SlmError as error:
                 kept[item] = error
         play([player for player, _ in players.values()])
