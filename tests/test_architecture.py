@@ -298,6 +298,16 @@ def test_every_option_is_in_the_docs():
     assert not {option for option in options if f"`{option}" not in text}
 
 
+def test_files_that_are_named_are_there():
+    # what moves takes its name along; decisions may speak of the past
+    pages = [*FILES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("suites/**/*.yaml"), ROOT / "tox.ini"]
+    named = re.compile(r"(?<![\w./-])(?:pytest_slm|tests|benchmarks|docs)/[\w./-]*\.(?:py|md|html|js|json|toml)\b")
+    texts = {path: path.read_text("utf-8") for path in pages if path.name != "CHANGELOG.md"}
+    found = {(path.name, name) for path, text in texts.items() for name in named.findall(text)}
+    assert len(found) > 50
+    assert sorted((page, name) for page, name in found if not (ROOT / name).exists()) == []
+
+
 def test_suites_and_docs_name_no_foreign_place():
     pages = [*ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
     suites = [*ROOT.glob("suites/**/*.yaml")]

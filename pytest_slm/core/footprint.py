@@ -3,7 +3,8 @@ program with the vocabulary in it.
 
 ``static/tools/footprint.js`` of the site has the same arithmetic, and a test holds the two together. Sizes are those of
 llama.cpp: it rounds a context up to a multiple of 256 tokens, keeps so many of a sliding window as a batch reaches
-beyond it, and reserves the logits of a whole batch. docs/memory.md says how each part was measured.
+beyond it, and reserves the logits of a whole batch. docs/decisions/0087-sums-and-prices.md says how each part was
+measured.
 """
 
 from __future__ import annotations

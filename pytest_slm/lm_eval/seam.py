@@ -1,7 +1,7 @@
 """All that is known of lm-eval's inside: the only module that imports it, or touches names that it keeps to itself.
 
 Its releases move such names without notice (0.4.12 brought all of ``tasks/_*.py``), so pyproject.toml bounds the
-version, and ``tests/runners/test_lm_eval_seam.py`` says which name has moved when the bound is raised.
+version, and ``tests/lm_eval/test_seam.py`` says which name has moved when the bound is raised.
 """
 
 from __future__ import annotations
