@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
@@ -12,7 +10,7 @@ from pytest_slm.core.worlds import Chain, ChainCall, ChainResult
 from pytest_slm.errors import shown
 from pytest_slm.sandbox.machine import GuestInterpreter
 from pytest_slm.sandbox.outcome import Limits
-from pytest_slm.sandbox.runner import boot, cores, engine
+from pytest_slm.sandbox.runner import ask, boot, cores, engine
 
 LIMITS = Limits(work=30_000_000_000, seconds=60.0)
 """For all calls of a chain together. NESTful's scorer gives them ten seconds by the clock: this is what a quiet core
@@ -64,36 +62,12 @@ def _run(guest: GuestInterpreter, asked: Chain, calls: Sequence[ChainCall]) -> C
     for place, call in enumerate(calls, 1):
         if call.name not in asked.library.functions or call.name not in asked.outputs:
             return ChainResult(ending="failed", explanation=f"call {place}: there is no function {call.name!r:.80}")
-    word = secrets.token_hex(8)
-    guest.send(_line(asked, calls, word), refill=True)
-    return _reached(guest, guest.receive(), word)
-
-
-def _line(asked: Chain, calls: Sequence[ChainCall], word: str) -> bytes:
     needed = asked.library.of([call.name for call in calls])
     message = {
-        "word": word,
         "modules": needed.modules,
         "functions": needed.functions,
         "outputs": {call.name: asked.outputs[call.name] for call in calls},
         "calls": [[call.name, list(call.arguments.values()), call.label] for call in calls],
         "expected": asked.expected,
     }
-    return json.dumps(message, allow_nan=False).encode()
-
-
-def _reached(guest: GuestInterpreter, answer: bytes | None, word: str) -> ChainResult:
-    """What the interpreter said, or how it ended. Whatever a function has written in its place is no answer."""
-    if answer is None:
-        ending = "error" if guest.ending in (None, "passed") else guest.ending
-        return ChainResult.from_json(
-            {"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")}
-        )
-    try:
-        whose, told = json.loads(answer)
-        if whose == word:
-            return ChainResult.from_json({**told, "explanation": shown(told.get("explanation", ""))})
-        problem = "a function wrote to its own interpreter's channel"
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"its answer cannot be read ({str(error)[:200]})"
-    return ChainResult(ending="error", explanation=shown(problem))
+    return ask(guest, message, ChainResult, lambda told: {**told, "explanation": shown(told.get("explanation", ""))})

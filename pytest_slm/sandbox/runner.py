@@ -7,15 +7,18 @@ import json
 import os
 import queue
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from pytest_slm.core.record import Record
 from pytest_slm.errors import BackendError, shown
 from pytest_slm.sandbox import image
 from pytest_slm.sandbox.machine import Engine, GuestInterpreter
 from pytest_slm.sandbox.outcome import Ending, Limits, ProgramOutcome
+
+R = TypeVar("R", bound=Record)
 
 SMALL = 64 << 20
 """Bytes of memory above which an interpreter of tests is not used again: memory is never given back, and the next
@@ -157,6 +160,25 @@ def boot(part: str) -> tuple[bytes, ...]:
         raise BackendError(f"the sandbox does not start: {guest.explanation}", slug="sandbox-broken")
     names = [f"pytest_slm.sandbox.guest.{name}".encode() for name in MODULES]
     return (*FLAGS, BOOT.encode(), code, *names)
+
+
+def ask(guest: GuestInterpreter, message: Mapping[str, Any], answer: type[R], plain: Callable[[Any], Any]) -> R:
+    """What an interpreter that waits for a message makes of it, made plain and read as an ``answer``, or how it ended.
+    What strangers' code has written in its place does not know the word, and is no answer."""
+    word = secrets.token_hex(8)
+    guest.send(json.dumps({"word": word, **message}, allow_nan=False).encode(), refill=True)
+    line = guest.receive()
+    if line is None:
+        ending = "error" if guest.ending in (None, "passed") else guest.ending
+        return answer.from_json({"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")})
+    try:
+        whose, told = json.loads(line)
+        if whose == word:
+            return answer.from_json(plain(told))
+        problem = "what ran there wrote to its own interpreter's channel"
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        problem = f"its answer cannot be read ({str(error)[:200]})"
+    return answer.from_json({"ending": "error", "explanation": shown(problem)})
 
 
 def stand_in(name: str) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import queue
-import secrets
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self
 
 from pytest_slm.core.worlds import ClassLibrary, Execution, ExecutionResult, World, WorldCall
-from pytest_slm.errors import shown
 from pytest_slm.sandbox.machine import GuestInterpreter
 from pytest_slm.sandbox.outcome import Limits
-from pytest_slm.sandbox.runner import boot, cores, engine
+from pytest_slm.sandbox.runner import ask, boot, cores, engine
 
 SMALL = 96 << 20
 """Bytes of memory above which an interpreter is not used again: memory is never given back."""
@@ -54,9 +52,7 @@ class Worlds:
         guest = self._taken(idle, library)
         sound = False
         try:
-            word = secrets.token_hex(8)
-            guest.send(_line({"word": word, **_message(asked)}), refill=True)
-            executed = _executed(guest, guest.receive(), word)
+            executed = ask(guest, _message(asked), ExecutionResult, _sayable)
             sound = executed.ending in ("done", "unmade") and guest.memory <= SMALL
             return executed
         finally:
@@ -71,7 +67,7 @@ class Worlds:
         except queue.Empty:
             guest = GuestInterpreter(self._engine, boot("world"), self.limits)
             self.started += 1
-            guest.send(_line({"word": "", "modules": library.modules, "classes": library.classes}))
+            guest.send(json.dumps({"word": "", "modules": library.modules, "classes": library.classes}).encode())
             guest.receive()  # where it fails, the first execution says how
             return guest
 
@@ -96,27 +92,6 @@ def _message(asked: Execution) -> dict[str, Any]:
 
 def _calls(turns: Sequence[Sequence[WorldCall]]) -> list[list[Any]]:
     return [[[call.name, call.positional, call.arguments] for call in turn] for turn in turns]
-
-
-def _line(message: object) -> bytes:
-    return json.dumps(message, allow_nan=False).encode()
-
-
-def _executed(guest: GuestInterpreter, answer: bytes | None, word: str) -> ExecutionResult:
-    """What the interpreter said, or how it ended. Whatever a class has written in its place is no answer."""
-    if answer is None:
-        ending = "error" if guest.ending in (None, "passed") else guest.ending
-        return ExecutionResult.from_json(
-            {"ending": ending, "explanation": shown(guest.explanation or "its interpreter ended")}
-        )
-    try:
-        whose, told = json.loads(answer)
-        if whose == word:
-            return ExecutionResult.from_json(_sayable(told))
-        problem = "its classes wrote to their own interpreter's channel"
-    except (ValueError, TypeError, RecursionError) as error:
-        problem = f"its answer cannot be read ({str(error)[:200]})"
-    return ExecutionResult(ending="error", explanation=shown(problem))
 
 
 def _sayable(value: Any) -> Any:
