@@ -51,11 +51,6 @@ class CollectedRun:
     energy: JobEnergy | None = None
 
 
-def artifact_name(kind: Kind, number: int, shard: int | None = None) -> str:
-    """What the artifact of a job is called."""
-    return f"slm-{kind}-{number}" + ("" if shard is None else f"-{shard}")
-
-
 def check_run(github: GitHub, job: Job, source: RunSource, *, finished: bool) -> None:
     """Raise SlmError (ci-artifact) unless the run is one of our workflow, by a comment, with the code of the default
     branch, in this repository."""

@@ -212,9 +212,9 @@ Hashes every file again and names those that are missing, or not what they were 
 }
 
 
-def taught(command: str) -> dict[str, Any]:
+def taught(command: str, texts: Mapping[str, tuple[str, str]] = _TEXTS) -> dict[str, Any]:
     """What ``add_parser`` takes beside the name and the line of ``help``."""
-    description, example = _TEXTS[command]
+    description, example = texts[command]
     return {
         "description": description,
         "epilog": f"example:\n  pytest-slm {example}",

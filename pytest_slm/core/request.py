@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pytest_slm.core.record import WORD, Record, RecordError, check_bounds
@@ -171,7 +171,6 @@ BOUNDS = {"max_tokens": (1, WORD), "top_k": (0, WORD), "fewshot": (0, 1_000), "r
 """The least and greatest of the whole numbers: beyond them engines count in other numbers, or nobody sees the end."""
 SAMPLING = ("temperature", "top_p", "top_k", "min_p", "max_tokens")
 """The settings that are fields of a request by the same name."""
-GENERATION = tuple(field.name for field in fields(GenerationSettings))
 
 
 def _seed(seed: int, repeat: int, of: str) -> int:

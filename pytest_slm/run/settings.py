@@ -26,8 +26,6 @@ from pytest_slm.sandbox import PASS_AT_1
 
 MAJORITY = "majority"
 ACCEPTANCE = "draft_acceptance"
-UNWRITTEN = "nothing is written, answers are chosen by likelihood"
-
 
 ENGINES = {"llamacpp": "llama.cpp", "hf": "transformers"}
 """Whose settings the built-in backends take, as docs/settings.md calls it."""

@@ -9,7 +9,7 @@ import pytest
 from pytest_slm.cells.cell import Cell
 from pytest_slm.cells.store import CellStore, StoredCell
 from pytest_slm.ci.artifacts import Origin, pack
-from pytest_slm.ci.collecting import RunSource, artifact_name, check_run, collect_cells, collect_reports, markdown
+from pytest_slm.ci.collecting import RunSource, check_run, collect_cells, collect_reports, markdown
 from pytest_slm.ci.measuring import JobEnergy
 from pytest_slm.core.types import Metric, Result
 from pytest_slm.errors import SlmError
@@ -222,7 +222,7 @@ def shard(tmp_path, standin, zipped, hosted):
             path.write_bytes(damage)
         kept = {"repo": standin.REPO, "run": 55, "pull": 1, "head": standin.HEAD, "kind": "cells"}
         pack(folder, Origin(**kept, quantization="Q8_0", shard=number))
-        hosted.upload(55, artifact_name("cells", 0, number), zipped(folder))
+        hosted.upload(55, f"slm-cells-0-{number}", zipped(folder))
 
     return upload
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pytest_slm.core.request import GENERATION, GenerationSettings
+from pytest_slm.core.request import GenerationSettings
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.scores import strata
 from pytest_slm.registry.store import StoredReport
@@ -26,13 +26,13 @@ def standard(factory):
 
 
 def test_each_setting_keeps_reports_apart(standard):
-    assert set(SAID) == set(GENERATION)
-    others = [dataclasses.replace(standard, generation=GenerationSettings(**{name: SAID[name]})) for name in GENERATION]
+    assert set(SAID) == {field.name for field in dataclasses.fields(GenerationSettings)}
+    others = [dataclasses.replace(standard, generation=GenerationSettings(**{name: SAID[name]})) for name in SAID]
     assert len(strata(stored(standard, *others))) == 1 + len(others)
     assert len(strata(stored(standard, standard))) == 1
 
 
-@pytest.mark.parametrize("name", GENERATION)
+@pytest.mark.parametrize("name", SAID)
 def test_what_has_one_is_shown_and_never_ranked(standard, name):
     (known,) = build_registry(stored(standard)).models
     assert known.aggregates["marketplace"].rank == 1

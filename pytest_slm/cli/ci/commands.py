@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_slm.cli.ci.texts import taught
+from pytest_slm.cli.ci.texts import TEXTS
+from pytest_slm.cli.help_texts import taught
 from pytest_slm.cli.say import say
 from pytest_slm.errors import SlmError, UsageError, writing_failed
 
@@ -22,11 +23,11 @@ Handler = Callable[[argparse.Namespace, "Job"], int]
 
 def add_command(commands: Any) -> None:
     """Put ``ci`` among the commands."""
-    ci = commands.add_parser("ci", help="the steps of the GitHub workflows", **taught("ci"))
+    ci = commands.add_parser("ci", help="the steps of the GitHub workflows", **taught("ci", TEXTS))
     verbs = ci.add_subparsers(metavar="STEP", required=True)
 
     def step(name: str, short: str, handler: Handler) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = verbs.add_parser(name, help=short, **taught(f"ci {name}"))
+        parser: argparse.ArgumentParser = verbs.add_parser(name, help=short, **taught(f"ci {name}", TEXTS))
         parser.set_defaults(run=lambda arguments: _stopped(handler, arguments))
         return parser
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
-from typing import Any
 
-_TEXTS: Mapping[str, tuple[str, str]] = {
+TEXTS: Mapping[str, tuple[str, str]] = {
     "ci": (
         """\
 Steps of the workflows in .github/workflows. Each reads what a job of GitHub Actions has in its environment
@@ -64,13 +62,3 @@ anew.""",
         "ci status --head 0123456789012345678901234567890123456789 --context submission --state success",
     ),
 }
-
-
-def taught(command: str) -> dict[str, Any]:
-    """What ``add_parser`` takes beside the name and the line of ``help``."""
-    description, example = _TEXTS[command]
-    return {
-        "description": description,
-        "epilog": f"example:\n  pytest-slm {example}",
-        "formatter_class": argparse.RawDescriptionHelpFormatter,
-    }
