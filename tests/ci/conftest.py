@@ -31,10 +31,13 @@ def _loaded(name: str, path: Path) -> ModuleType:
     return sys.modules[name]
 
 
+STANDIN = _loaded("slm_github_standin", Path(__file__).parent / "standin" / "__init__.py")
+
+
 @pytest.fixture(scope="session")
 def standin() -> ModuleType:
     """``tests/ci/standin``: its names and its server."""
-    return _loaded("slm_github_standin", Path(__file__).parent / "standin" / "__init__.py")
+    return STANDIN
 
 
 @pytest.fixture
@@ -78,6 +81,12 @@ def hosted(standin: ModuleType, _server: Any) -> Iterator[Any]:
 def requested(hosted: Any, _server: Any) -> Any:
     """What was asked of it."""
     return _server.requested
+
+
+@pytest.fixture
+def main(hosted: Any, tmp_path: Path) -> Any:
+    """Its bare repository; merging pull request 1 is a commit there."""
+    return STANDIN.repository(tmp_path, hosted)
 
 
 @pytest.fixture

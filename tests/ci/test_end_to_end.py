@@ -6,11 +6,10 @@ The model is scripted. A registry takes no scripted models, so the engine here s
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from functools import partial
 
 import pytest
+from slm_github_standin import git
 
 from pytest_slm.api import plan
 from pytest_slm.backends.lookup import Backends
@@ -36,16 +35,7 @@ class Scripted(Fake):
         return replace(super().describe(), name="scripted", weights_sha256=sha256_of(self.files))
 """
 TWO = b'    - {name: F16, format: gguf, source: "pkg:tiny-model", file: tiny-F16.gguf}\n'
-SETTINGS = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]
 ITEMS = "core/arithmetic,core/math"
-
-
-def git(folder, *arguments):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *SETTINGS, *arguments], cwd=folder, env=clean, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -76,28 +66,6 @@ def sessions(session, monkeypatch):
     # a script knows no order of words, which is looked at before it counts
     monkeypatch.setattr("pytest_slm.api.plan", partial(plan, canary="off", limit=2))
     return told
-
-
-@pytest.fixture
-def main(tmp_path, hosted, standin):
-    """A bare repository; merging is a commit in it."""
-    bare, work = tmp_path / "bare.git", tmp_path / "work"
-    git(tmp_path, "init", "--quiet", "--bare", str(bare))
-    git(tmp_path, "clone", "--quiet", str(bare), str(work))
-    git(work, "commit", "--quiet", "--allow-empty", "-m", "begin")
-    git(work, "push", "--quiet", "origin", "HEAD:main")
-
-    def merge(_number):
-        (work / "submissions").mkdir()
-        (work / "submissions/tiny.yml").write_bytes(standin.YAML + TWO)
-        git(work, "add", ".")
-        git(work, "commit", "--quiet", "-m", "merged")
-        git(work, "push", "--quiet", "origin", "HEAD:main")
-        return git(work, "rev-parse", "HEAD")
-
-    hosted.on_merge = merge
-    git(tmp_path, "clone", "--quiet", str(bare), str(tmp_path / "results"))
-    return bare
 
 
 def test_from_a_pull_request_to_a_published_row(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 
 import pytest
+from slm_github_standin import git
 
 from pytest_slm.ci.git import Git, branch_named
 from pytest_slm.ci.github.client import GitHub
@@ -14,38 +14,6 @@ from pytest_slm.errors import SlmError, UsageError
 from pytest_slm.registry.folder import check_registry
 
 OTHER = "d4" * 20
-SETTINGS = [part for name in ("user.name=t", "user.email=t@t", "init.defaultBranch=main") for part in ("-c", name)]
-
-
-def git(folder, *arguments):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    line = ["git", *SETTINGS, *arguments]
-    return subprocess.run(line, cwd=folder, env=clean, capture_output=True, text=True, check=True).stdout.strip()
-
-
-@pytest.fixture
-def main(tmp_path, hosted, standin):
-    """A bare repository, and a checkout of it. Merging pull request 1 is a commit there."""
-    bare, work = tmp_path / "bare.git", tmp_path / "work"
-    git(tmp_path, "init", "--quiet", "--bare", str(bare))
-    git(tmp_path, "clone", "--quiet", str(bare), str(work))
-    (work / "README.md").write_text("models\n")
-    (work / ".gitignore").write_text("reports/\n")
-    git(work, "add", ".")
-    git(work, "commit", "--quiet", "-m", "begin")
-    git(work, "push", "--quiet", "origin", "HEAD:main")
-
-    def merge(_number):
-        (work / "submissions").mkdir(exist_ok=True)
-        (work / "submissions/tiny.yml").write_bytes(next(iter(hosted.blobs.values())))
-        git(work, "add", ".")
-        git(work, "commit", "--quiet", "-m", "merged")
-        git(work, "push", "--quiet", "origin", "HEAD:main")
-        return git(work, "rev-parse", "HEAD")
-
-    hosted.on_merge = merge
-    git(tmp_path, "clone", "--quiet", str(bare), str(tmp_path / "results"))
-    return bare
 
 
 @pytest.fixture
