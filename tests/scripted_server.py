@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from pytest_slm.core.types import Message, Request
+from pytest_slm.errors import SlmError
+
+HELLO = Request(messages=(Message(role="user", content="Hello"),), max_tokens=8)
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 TEMPLATE_TOKENS = 6
@@ -25,6 +29,15 @@ def delta(text: str | None = None, finish: str | None = None, **more: Any) -> di
 def events(*chunks: Any, end: bytes = b"data: [DONE]\n\n") -> bytes:
     """Chunks as server-sent events."""
     return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks) + end
+
+
+def failing(backend: Any, request: Request = HELLO) -> tuple[str | None, str]:
+    """The error that a request ends in: its slug, and its one line."""
+    with pytest.raises(SlmError) as error:
+        backend.generate([request])
+    text = str(error.value)
+    assert "\n" not in text
+    return error.value.slug, text
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -3,26 +3,13 @@
 import socket
 
 import pytest
-from slm_scripted_server import CHAT, events
+from slm_scripted_server import CHAT, HELLO, events, failing
 
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.backends.server import Server
-from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, SlmError, UsageError
 
-HELLO = Request(messages=(Message(role="user", content="Hello"),), max_tokens=8)
-
-
 KEY = "sk-very-secret-0123456789"
-
-
-def failing(backend, request=HELLO):
-    """The error that a request ends in."""
-    with pytest.raises(SlmError) as error:
-        backend.generate([request])
-    text = str(error.value)
-    assert "\n" not in text
-    return error.value.slug, text
 
 
 def opening(**settings_):

@@ -7,25 +7,9 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from slm_scripted_server import CHAT, TEXT, USAGE, delta, events
+from slm_scripted_server import CHAT, HELLO, TEXT, USAGE, delta, events, failing
 
-from pytest_slm.core.types import Message, Request
-from pytest_slm.errors import BackendError, SlmError
-
-HELLO = Request(messages=(Message(role="user", content="Hello"),), max_tokens=8)
-
-
-def failing(backend, request=HELLO):
-    """The error that a request ends in."""
-    with pytest.raises(SlmError) as error:
-        backend.generate([request])
-    text = str(error.value)
-    assert "\n" not in text
-    return error.value.slug, text
-
-
-# -- at the start ------------------------------------------------------------------------------------------------------
-
+from pytest_slm.errors import BackendError
 
 # -- in the middle -----------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,11 @@ import threading
 import time
 
 import pytest
-from slm_scripted_server import CHAT, TEXT, USAGE, delta, events
+from slm_scripted_server import CHAT, HELLO, TEXT, USAGE, delta, events
 
-from pytest_slm.core.types import Message, Request, ToolCall
+from pytest_slm.core.types import Message, ToolCall
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.performance.user import Decode, FirstToken
-
-HELLO = Request(messages=(Message(role="user", content="Hello"),), max_tokens=8)
 
 
 def answering(server, *chunks, **how):
