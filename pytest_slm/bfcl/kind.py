@@ -23,7 +23,7 @@ from pytest_slm.core.types import Dataset, Sample, Task, Verdict
 from pytest_slm.data import tables
 from pytest_slm.errors import UsageError
 from pytest_slm.files import parse_json, read_bytes
-from pytest_slm.kinds.context import RunContext, sha256
+from pytest_slm.kinds.context import RunContext, sha256_of
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import beside, stratified
@@ -160,7 +160,7 @@ class Bfcl(Kind[BfclOptions, BfclQuestion]):
         return {
             **tables.provenance(self._tables),
             "questions": dict(Counter(question.category for question in self._questions)),
-            "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
+            "samples_sha256": sha256_of(samples),
             "prompts_sha256": self._texts_sha256,
             "prompting": "template" if asked.form is None else "text",
             "format": None if asked.form is None else str(asked.form),

@@ -11,7 +11,6 @@ template, as lm-eval asks ARC and MMLU:
 
 from __future__ import annotations
 
-import json
 import math
 import string
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
 from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Task, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
-from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.context import sha256_of
 from pytest_slm.kinds.kind import Conclusion, Kind, conclude
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions, stratified
@@ -251,7 +250,7 @@ class Choices(QuestionKind[ChoicesOptions]):
 
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         return {
-            "samples_sha256": sha256(*(json.dumps(question.to_json(), sort_keys=True) for question in samples)),
+            "samples_sha256": sha256_of(samples),
             "chat_template": "none",
             "num_fewshot": 0,
             "forms": list(self.forms),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -61,3 +62,8 @@ def sha256(*parts: str) -> str:
     for part in parts:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
+
+
+def sha256_of(samples: Iterable[Record]) -> str:
+    """SHA-256 over samples, each as it stands in JSON."""
+    return sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples))

@@ -9,7 +9,6 @@ The form is HumanEval's (Chen et al. 2021, https://arxiv.org/abs/2107.03374). A 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +18,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import ModelAsk, Talk
 from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task
 from pytest_slm.errors import UsageError
-from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.context import sha256_of
 from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.programs import endings, program_of, try_program
@@ -150,7 +149,7 @@ class Functions(Kind[FunctionsOptions, Function]):
     def provenance(self, samples: Sequence[Function]) -> Mapping[str, Any]:
         template = self.backend.describe().chat_template_sha256
         return {
-            "samples_sha256": sha256(*(json.dumps(function.to_json(), sort_keys=True) for function in samples)),
+            "samples_sha256": sha256_of(samples),
             "chat_template": "model" if self.chat else "none",
             "chat_template_sha256": template if self.chat else None,
             "num_fewshot": 0,

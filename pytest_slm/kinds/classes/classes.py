@@ -8,7 +8,6 @@ AUROC, which no such leaning changes, is beside it.
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
 from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
-from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.context import sha256_of
 from pytest_slm.kinds.kind import Kind
 from pytest_slm.kinds.samples.generated import GeneratedSamples
 
@@ -120,7 +119,7 @@ class Classes(Kind[ClassesOptions, Sample]):
     def provenance(self, samples: Sequence[Sample]) -> Mapping[str, Any]:
         return {
             **self.generated.provenance(),
-            "samples_sha256": sha256(*(json.dumps(sample.to_json(), sort_keys=True) for sample in samples)),
+            "samples_sha256": sha256_of(samples),
             "chat_template": "none",
             "num_fewshot": 0,
             "words": dict(self.options.words),

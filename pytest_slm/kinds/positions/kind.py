@@ -8,7 +8,6 @@ one of them, and its answer moves in every question.
 from __future__ import annotations
 
 import functools
-import json
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task, 
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.choices import LETTERS, Question, QuestionKind, likeliest
-from pytest_slm.kinds.context import sha256
+from pytest_slm.kinds.context import sha256_of
 from pytest_slm.kinds.kind import Conclusion
 from pytest_slm.kinds.options import check_inside
 from pytest_slm.kinds.questions import beside, count_questions, read_questions
@@ -143,7 +142,7 @@ class Positions(QuestionKind[PositionsOptions]):
     def provenance(self, samples: Sequence[Question]) -> Mapping[str, Any]:
         return {
             **({} if self.generated is None else self.generated.provenance()),
-            "samples_sha256": sha256(*(json.dumps(question.to_json(), sort_keys=True) for question in samples)),
+            "samples_sha256": sha256_of(samples),
             "chat_template": "none",
             "num_fewshot": 0,
         }
