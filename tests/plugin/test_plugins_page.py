@@ -99,7 +99,19 @@ def test_a_script_that_measures(written, pytester, report):
 
 
 @pytest.mark.subprocess
-def test_a_notebook_with_hooks_in_an_object(written, pytester, report):
+def test_a_notebook_with_hooks_in_an_object(written, pytester, monkeypatch):
+    nbformat = pytest.importorskip("nbformat", reason="needs pip install 'pytest-slm[docs]'")
+    nbclient = pytest.importorskip("nbclient", reason="needs pip install 'pytest-slm[docs]'")
     written("suites/geo", "notebook")
-    assert pytester.runpython("notebook.py").ret == 0
-    assert report()["slm"]["results"][0]["metrics"][0]["value"] == 0.0
+    cells = (pytester.path / "notebook.py").read_text("utf-8").strip().split("\n\n\n")
+    again = "pytest_slm.measure('fake', paths=['suites/geo'], plugins=[Mine()], seed=7).seed"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (*cells, again)])
+    # its process finds the package that is tested
+    monkeypatch.setenv("PYTHONPATH", str(PAGE.parents[1]))
+    nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(pytester.path)}}).execute()
+    imports, hooks, measured, repeated = (cell.outputs for cell in book.cells)
+    assert (imports, hooks) == ([], [])
+    (shown,) = measured  # nothing but the last line's value
+    assert shown["data"]["text/plain"].startswith("Metric(name='right', value=0.0, n=1")
+    assert repeated[0]["data"]["text/plain"] == "7"
+    assert len(list(pytester.path.glob("reports/*/*/*/report.json"))) == 2
