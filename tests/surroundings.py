@@ -109,7 +109,7 @@ def context(records: list[SampleRecord], fake: Callable[..., Any]) -> Callable[.
             config=RunConfig(model="fake", **config),
             submission=Submission(slug="fake", name="Fake", quantizations=(quantization,), **(declared or {})),
             quantization=quantization,
-            detected=detected,
+            detect=lambda: detected,
             open=lambda: opened,
             record=records.append,
             extensions=extensions or Extensions(),

@@ -195,7 +195,7 @@ class _Stage:
             config=config,
             submission=Submission(slug="players", name="players", quantizations=(quantization,)),
             quantization=quantization,
-            detected=None,
+            detect=lambda: None,
             open=lambda: _Roomy(ModelSpec(path="", format="fake")),
             record=lambda _: None,
             extensions=extensions,

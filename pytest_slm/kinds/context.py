@@ -24,7 +24,8 @@ class RunContext:
     config: RunConfig
     submission: Submission
     quantization: Quantization
-    detected: WeightsHeader | None
+    detect: Callable[[], WeightsHeader | None]
+    """What the headers of its weights say; None where there are none."""
     open: Callable[[], Backend]
     record: Callable[[Record], None]
     """Appends a line to the item's file of samples."""

@@ -88,6 +88,11 @@ class Kind(abc.ABC, Generic[O, S]):
         """The data sets that the task reads besides those of a generator, for ``pytest-slm data pull``."""
         return ()
 
+    @classmethod
+    def reads_rows(cls, task: Task) -> bool:
+        """Whether its questions are rows of data sets, of which the Hub may have others tomorrow."""
+        return bool(cls.datasets(task))
+
     def ready(self) -> None:
         """Get what is needed besides the model. Raises SlmError where the item cannot be measured."""
 

@@ -77,6 +77,10 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         for problem in aggregates.mistakes(task.metrics):
             raise UsageError(f"{task.path or task.name}: {problem}", slug="task-option")
 
+    @classmethod
+    def reads_rows(cls, task: Task) -> bool:
+        return True
+
     @property
     def theirs(self) -> Task:
         """The task with the metrics that lm-eval makes: all but those of our own aggregates, or of a kind's own."""
@@ -156,11 +160,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
             return (yield from try_program(program, tests, *programs.problem_of(sample.doc)))
         answers = yield asks
         if asking.unknown(answers):
-            return Verdict(
-                value=None,
-                answer="",
-                explanation="no choice is among the likeliest tokens, and of others the server tells nothing",
-            )
+            told = "no choice is among the likeliest tokens, and of others the server tells nothing"
+            return Verdict(value=None, answer="", explanation=told)
         asking.take(instances, answers)
         where = f"{self.built.sources[sample.subtask].get('dataset')}, row {sample.row}"
         values, odd = judging.judge(upstream, sample.doc, instances, self.theirs.metrics, where)
@@ -201,10 +202,8 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
     def conclude(self, judged: Sequence[JudgedSample]) -> Conclusion:
         if self.built.settings.unsafe_code:
             return replace(super().conclude(judged), provenance={"endings": endings(judged)})
-        questions, clustered = (
-            self.questions(judged),
-            self.options.cluster is not None or len(judged) > len(self._asked),
-        )
+        questions = self.questions(judged)
+        clustered = self.options.cluster is not None or len(judged) > len(self._asked)
         metrics = judging.metrics(self.built, self.theirs.metrics, questions, clustered)
         metrics += aggregates.metrics(self.task.metrics, judged)
         if (key := self.task.breakdown) is not None:

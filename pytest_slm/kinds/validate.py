@@ -20,7 +20,8 @@ class Validate(Kind[NoOptions, Sample]):
     recorded = False
 
     def ready(self) -> None:
-        if self.context.detected is None:
+        self._header = self.context.detect()
+        if self._header is None:
             raise UsageError(
                 f"{self.context.submission.slug}: there are no weights to look at", slug="validate-nothing"
             )
@@ -29,7 +30,7 @@ class Validate(Kind[NoOptions, Sample]):
         return [Sample(id=self.context.quantization.name, input="what the headers say")]
 
     def converse(self, sample: Sample) -> Talk:
-        detected = self.context.detected
+        detected = self._header
         assert detected is not None  # ready() has looked
         found = [
             *check_declared(self.context.submission, detected),

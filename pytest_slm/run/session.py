@@ -201,7 +201,7 @@ class Run:
             config=dataclasses.replace(self.config, limit=self.limits.get(str(item), self.config.limit)),
             submission=self.submission,
             quantization=self.quantization(item.quantization),
-            detected=self.detected(item.quantization) if task.kind == "validate" else None,
+            detect=lambda: self.detected(item.quantization),
             open=open_,
             record=record,
             extensions=self.extensions,

@@ -124,12 +124,9 @@ def _skipped(result: Result | None) -> bool:
 
 
 def shown_metric(result: Result) -> Metric | None:
-    """The metric that stands for an item: the primary one; of a group of which parts are missing, or a task whose
-    prompts were cut, the first, which has a name of its own."""
-    metric = result.metric() if result.outcome in MEASURED else None
-    if metric is None and result.metrics and (result.kind == "lm_eval" or result.prompts_cut):
-        return result.metrics[0]
-    return metric
+    """The metric that stands for an item: the primary one; where there is none (parts of a group are missing, prompts
+    were cut), the first, which has a name of its own."""
+    return (result.metric() or next(iter(result.metrics), None)) if result.outcome in MEASURED else None
 
 
 def memory_of(result: Result) -> Measurement | None:

@@ -53,7 +53,7 @@ def written(lines: list[Any]) -> Callable[..., Written]:
             config=RunConfig(model="fake"),
             submission=Submission(slug="fake", name="Fake", quantizations=(quantization,)),
             quantization=quantization,
-            detected=None,
+            detect=lambda: None,
             open=lambda: backend,
             record=lines.append,
             extensions=given.pop("extensions", None) or Extensions(),

@@ -52,7 +52,7 @@ class HeldAgainst:
 
     def judge(self, result: Result) -> Result:
         """The result of an item that was just measured, with its verdict; failed if it has dropped."""
-        if result.outcome not in MEASURED or result.kind == "validate":
+        if result.outcome not in MEASURED:
             return result
         if result.measurements:
             return self._gated(self._timed(result))

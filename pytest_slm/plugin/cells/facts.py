@@ -87,7 +87,7 @@ class Facts:
             return self._mirror(Path(self.run.config.data).resolve())
         extensions, generator = self.run.extensions, task.options.get("generator")
         generated = extensions.generators.lookup(generator).datasets(task.options) if isinstance(generator, str) else ()
-        if task.kind == "lm_eval" or generated or extensions.kinds.lookup(task.kind).datasets(task):
+        if generated or extensions.kinds.lookup(task.kind).reads_rows(task):
             raise NotAvailableError("its data set is that of the Hub, which may change: give a mirror (--slm-data)")
         return ""
 
