@@ -7,9 +7,9 @@ first k samples for a greater limit are the samples for limit k, so that quick i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_slm.core.record import Record
 from pytest_slm.core.types import Dataset, Message, Sample
@@ -30,6 +30,8 @@ GENERATORS: Mapping[str, str] = {
     "turns": "pytest_slm.generators.dialogues.turns:TURNS",
 }
 
+R = TypeVar("R", bound=Record)
+
 Row = Mapping[str, Any]
 """A row of a data set: its values by column."""
 
@@ -37,6 +39,12 @@ Row = Mapping[str, Any]
 def no_rows(dataset: Dataset) -> Sequence[Row]:
     """What reads rows where nothing can. Raises UsageError."""
     raise UsageError(f"nothing reads the rows of {dataset.path} here", slug="generator-rows")
+
+
+def own_options(kind: type[R], options: Mapping[str, Any]) -> R:
+    """The record of the options that only a generator reads, out of all options of a task."""
+    known = {field.name for field in fields(kind)}
+    return kind.from_json({key: value for key, value in options.items() if key in known})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +71,10 @@ class GeneratorContext:
     mirror_file: Callable[[str], Path | None] = lambda _name: None
     article: Callable[[str], tuple[str, str] | None] = lambda _address: None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def own(self, kind: type[R]) -> R:
+        """The options that only this generator reads, as their record."""
+        return own_options(kind, self.options)
 
     @property
     def n_samples(self) -> int:

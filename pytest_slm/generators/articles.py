@@ -18,8 +18,8 @@ from typing import Any
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Dataset, Message, Sample
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
-from pytest_slm.generators import Generator, GeneratorContext, Row
-from pytest_slm.generators.rows import RowsOptions, own_options, samples_of
+from pytest_slm.generators import Generator, GeneratorContext, Row, own_options
+from pytest_slm.generators.rows import RowsOptions, samples_of
 
 WHOLE, CUT = "articles whole", "articles cut"
 """The groups."""
@@ -57,8 +57,7 @@ def links_of(options: ArticlesOptions, row: Row) -> list[str]:
 
 def links(said: Mapping[str, Any], rows: Callable[[Dataset], Sequence[Row]]) -> list[str]:
     """All addresses of a task's rows, for ``pytest-slm data pull``."""
-    known = ArticlesOptions.__dataclass_fields__
-    options = ArticlesOptions.from_json({key: value for key, value in said.items() if key in known})
+    options = own_options(ArticlesOptions, said)
     return [address for row in rows(options.dataset) for address in links_of(options, row)]
 
 
@@ -68,7 +67,7 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
     Raises NotAvailableError (``articles-missing``) where there is none, UsageError for a variant without a length, and
     BackendError (``data-broken``) for a row that cannot be read.
     """
-    options = ArticlesOptions.from_json(own_options(ArticlesOptions, context))
+    options = context.own(ArticlesOptions)
     length = context.variant.get("max_seq_length")
     if not isinstance(length, int) or isinstance(length, bool) or length <= options.max_tokens:
         told = 'every variant needs the length of prompt and answer in tokens: `"8192": {max_seq_length: 8192}`'

@@ -18,7 +18,7 @@ from pytest_slm.core.record import Record, RecordError, Repo
 from pytest_slm.core.types import Dataset, Sample, ToolCall
 from pytest_slm.core.worlds import NO_CALL, grounded
 from pytest_slm.errors import BackendError
-from pytest_slm.generators import Generator, GeneratorContext, Row
+from pytest_slm.generators import Generator, GeneratorContext, Row, own_options
 
 PATH = "ibm-research/nestful"
 VERSION_1 = """
@@ -62,7 +62,7 @@ class NestfulOptions(Record):
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row. Raises BackendError (``data-broken``) for one that cannot be read."""
-    options = _options(context.options)
+    options = context.own(NestfulOptions)
     tables = [context.rows(dataset) for dataset in options.tables()]
     try:
         if options.version == "v2":
@@ -142,11 +142,9 @@ def _type(kind: object) -> str:
     return str(kind.get("type", "string")) if isinstance(kind, Mapping) else "any"
 
 
-def _options(said: Mapping[str, Any]) -> NestfulOptions:
-    known = NestfulOptions.__dataclass_fields__
-    return NestfulOptions.from_json({key: value for key, value in said.items() if key in known})
-
-
 NESTFUL = Generator(
-    make=generate, options=NestfulOptions, datasets=lambda options: _options(options).tables(), finite=True
+    make=generate,
+    options=NestfulOptions,
+    datasets=lambda options: own_options(NestfulOptions, options).tables(),
+    finite=True,
 )

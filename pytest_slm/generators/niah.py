@@ -88,7 +88,7 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
     Options: ``haystack`` (a text file, one sentence a line, relative to the suite), ``sha256`` of it, ``depths``.
     Raises BackendError (niah-fit) if the tokenizer allows no exact fit within 25 counts.
     """
-    depths = tuple(context.options.get("depths", DEPTHS))
+    depths = context.own(NiahOptions).depths
     tokens = context.variant.get("context_tokens")
     if not isinstance(tokens, int) or isinstance(tokens, bool):
         raise UsageError(
@@ -111,7 +111,7 @@ def generate(context: GeneratorContext) -> Iterator[Sample]:
 
 def read_haystack(context: GeneratorContext) -> tuple[str, ...]:
     """The sentences of the haystack file. Raises UsageError if it is missing, changed, or holds a digit."""
-    name = str(context.options.get("haystack", "data/haystack.txt"))
+    name = context.own(NiahOptions).haystack
     path = context.folder / name
     try:
         data = read_bytes(inside(context.folder, name))

@@ -51,7 +51,7 @@ class RowsOptions(Record):
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row. Raises BackendError (``data-broken``) with the row's number where none can be made."""
-    options = RowsOptions.from_json(own_options(RowsOptions, context))
+    options = context.own(RowsOptions)
     rows = context.rows(options.dataset)
     count_unlabelled(context, {options.dataset: rows}, {options.dataset: options.where})
     yield from samples_of(options, rows)
@@ -72,12 +72,6 @@ def _lacks(row: Row, column: str) -> bool:
         return _value(row, column) in (None, "")
     except RecordError:  # no row has it, which whoever makes samples of them tells
         return False
-
-
-def own_options(kind: type[Record], context: GeneratorContext) -> dict[str, Any]:
-    """The task's options that are fields of the record."""
-    known = {field.name for field in fields(kind)}
-    return {key: value for key, value in context.options.items() if key in known}
 
 
 def samples_of(

@@ -13,7 +13,7 @@ from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import Generator, GeneratorContext
 from pytest_slm.generators.attacks.disguises import DISGUISES, disguised
-from pytest_slm.generators.rows import RowsOptions, count_unlabelled, own_options, samples_of
+from pytest_slm.generators.rows import RowsOptions, count_unlabelled, samples_of
 
 _PLACE = re.compile(
     r"[\[{<(]\s*(?:insert|enter|your|put)?[\s_]*(?:any|the|your|user)?[\s_]*(?:prompt|question|query|request)(?:[\s_]*here)?"
@@ -62,7 +62,7 @@ class RequestsOptions(Record):
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each request. Its category is that of harm (``metadata.category``), its request without disguise is
     ``metadata.request``. Raises BackendError (``data-broken``) where none can be made."""
-    options = RequestsOptions.from_json(own_options(RequestsOptions, context))
+    options = context.own(RequestsOptions)
     how = context.variant.get("disguise") or ()
     names = (how,) if isinstance(how, str) else tuple(how)
     for name in names:

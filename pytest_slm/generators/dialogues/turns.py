@@ -9,7 +9,7 @@ from typing import Any
 from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.generators import Generator, GeneratorContext, Row
-from pytest_slm.generators.rows import RowsOptions, fill, make_sample, own_options, samples_of
+from pytest_slm.generators.rows import RowsOptions, fill, make_sample, samples_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class TurnsOptions(RowsOptions):
 
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """The samples of all rows. Raises BackendError (``data-broken``) with the row's number where none can be made."""
-    options = TurnsOptions.from_json(own_options(TurnsOptions, context))
+    options = context.own(TurnsOptions)
     yield from samples_of(options, context.rows(options.dataset), _turns)
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from pytest_slm.core.types import Dataset, Sample
-from pytest_slm.generators import Generator, GeneratorContext
+from pytest_slm.generators import Generator, GeneratorContext, own_options
 from pytest_slm.generators.ruler import words
 from pytest_slm.generators.ruler.chains import AssignmentChain, example_lines
 from pytest_slm.generators.ruler.counting import Filling, TextPieces
@@ -36,7 +36,7 @@ def make(context: GeneratorContext) -> Iterator[Sample]:
     """``context.limit`` samples of a task whose prompts have at most ``variant.max_seq_length`` tokens with their
     answer. Raises NotAvailableError where words, rows or room are missing, UsageError for a variant without a
     length."""
-    options = RulerOptions.of(context.options)
+    options = context.own(RulerOptions)
     return samples(_drafts(options, context), context, SHORT_NAMES.get(options.task, options.task))
 
 
@@ -72,7 +72,7 @@ def _drafts(options: RulerOptions, context: GeneratorContext) -> Iterator[Draft]
 
 
 def _datasets(options: Mapping[str, Any]) -> Sequence[Dataset]:
-    told = RulerOptions.of(options)
+    told = own_options(RulerOptions, options)
     return [told.data] if told.task == "qa" else []
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 from pytest_slm.core.record import Record, RecordError, stays_inside
 from pytest_slm.core.types import Dataset
@@ -57,12 +56,6 @@ class RulerOptions(Record):
             raise RecordError("num_needle_k: there are 40 depths, so at most 40 needles")
         if self.task == "qa" and not self.rows:
             raise RecordError("rows: the data set of the Hub with the questions is missing")
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Self:
-        """Those of a task, whose options are also its kind's."""
-        mine = {field.name for field in fields(cls)}
-        return cls.from_json({key: value for key, value in options.items() if key in mine})
 
     @property
     def data(self) -> Dataset:

@@ -11,7 +11,7 @@ from pytest_slm.core.record import RecordError
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.errors import BackendError, NotAvailableError
 from pytest_slm.generators import Generator, GeneratorContext, Row
-from pytest_slm.generators.rows import RowsOptions, count_unlabelled, own_options, samples_of
+from pytest_slm.generators.rows import RowsOptions, count_unlabelled, samples_of
 
 MISSING, CONFIGURATIONS, REPEATED = "configurations_missing", "configurations", "rows_with_repeated_values"
 
@@ -41,7 +41,7 @@ class ConfigurationsOptions(RowsOptions):
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row of the configurations that are there. Raises what their reader does where none is, and
     BackendError (``data-broken``) for a row of which no sample can be made."""
-    options = ConfigurationsOptions.from_json(own_options(ConfigurationsOptions, context))
+    options = context.own(ConfigurationsOptions)
     tables: dict[Dataset, Sequence[Row]] = {}
     missing: dict[str, NotAvailableError] = {}
     for dataset in options.datasets:

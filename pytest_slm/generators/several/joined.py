@@ -10,7 +10,7 @@ from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.types import Dataset, Sample
 from pytest_slm.errors import BackendError
 from pytest_slm.generators import Generator, GeneratorContext, Row
-from pytest_slm.generators.rows import RowsOptions, own_options, samples_of
+from pytest_slm.generators.rows import RowsOptions, samples_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class JoinedOptions(RowsOptions):
 def generate(context: GeneratorContext) -> Iterator[Sample]:
     """A sample of each row with its partner. Raises BackendError (``data-broken``) for a row that has none or several,
     or of which no sample can be made."""
-    options = JoinedOptions.from_json(own_options(JoinedOptions, context))
+    options = context.own(JoinedOptions)
     partners: dict[Any, Row] = {}
     for number, row in enumerate(context.rows(options.join)):
         key = row.get(options.on)
