@@ -1,4 +1,4 @@
-"""A text that repeats itself is foretold, and no other one."""
+"""A text that repeats itself is drafted, and no other one."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ def following(text):
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=30, unique=True), st.integers(0, 60), st.integers(0, 40))
-def test_what_turns_in_a_circle_is_foretold_for_ever(circle, more, most):
+def test_what_turns_in_a_circle_is_drafted_for_ever(circle, more, most):
     n = len(circle) + SEEN + SURE + more
     text = [circle[place % len(circle)] for place in range(n + most)]
     draft = following(text[:n]).draft(most)
@@ -39,7 +39,7 @@ def test_a_draft_is_what_followed_the_last_time(text, most):
 
 
 @given(st.lists(st.integers(), unique=True, max_size=60))
-def test_what_never_repeats_itself_is_not_foretold(text):
+def test_what_never_repeats_itself_is_not_drafted(text):
     assert following(text).draft(9) == []
 
 
@@ -48,7 +48,7 @@ def test_a_few_right_guesses_are_not_enough():
     assert following([*text, *text, 1][: 2 * len(text)]).draft(9) == []
 
 
-def test_a_repetition_that_ends_is_not_foretold_any_more():
+def test_a_repetition_that_ends_is_not_drafted_any_more():
     drafter = following([1, 2, 3, 4] * 10)
     assert drafter.draft(2) == [1, 2]
     drafter.add(9)

@@ -128,7 +128,7 @@ def _read(model: Model, logits: Tensor, wants: Wants) -> Iterator[tuple[int, flo
         if len(broken):
             row = int(broken[0])
             wanted = model.tokenizer.spelled(wants[row][0][1])
-            raise broken_logits(str(model.path), float(scores[row].max()), wanted, "where it should foretell")
+            raise broken_logits(str(model.path), float(scores[row].max()), wanted, "where it should predict")
         logprobs = (scores[rows, tokens] - norm[rows]).tolist()
         greedy = (top[rows] == tokens).tolist()
     for (_, request, _), logprob, likeliest in zip(flat, logprobs, greedy, strict=True):

@@ -1,7 +1,7 @@
 """What a text will say next, because it has said it before.
 
 Small models repeat themselves: an answer that does not stop is mostly one sentence, again and again, up to the greatest
-length. Tokens that can be foretold are put to the engine together and checked against what it then picks itself, so the
+length. Tokens that can be drafted are put to the engine together and checked against what it then picks itself, so the
 text is the one that it would have written token by token, in a fraction of the steps (prompt lookup decoding, Saxena
 2023, https://github.com/apoorvumang/prompt-lookup-decoding). This module knows no engine.
 """
@@ -14,8 +14,8 @@ SEEN = 3
 """So many tokens in the same order as before are where a repetition is looked for."""
 
 SURE = 8
-"""So many tokens must have been foretold rightly in a row before the engine is asked about more than one: a draft that
-does not hold costs as much as one that does. And a draft is no longer than half of what was foretold so far."""
+"""So many tokens must have been drafted rightly in a row before the engine is asked about more than one: a draft that
+does not hold costs as much as one that does. And a draft is no longer than half of what was drafted so far."""
 
 LONGEST = 16
 """Tokens of a draft at most."""
@@ -30,7 +30,7 @@ class Drafter:
         self._place: int | None = None
         """Where in the text the next token stands already, if it repeats itself."""
         self.hits = 0
-        """Tokens foretold rightly in a row."""
+        """Tokens drafted rightly in a row."""
         for token in ids:
             self.add(token)
         self.hits = 0  # what the prompt repeats says nothing about what is written

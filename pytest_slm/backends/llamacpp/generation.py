@@ -4,7 +4,7 @@ Continuous batching: every step of the engine takes the next token of every runn
 prompts of those that there is room for. A request that ends makes room for the next. Requests are taken in the order
 of their tokens, so that neighbours share the longest beginning. A beginning that is worth it is the *trunk*: it is
 computed once, in a sequence of its own, and copied into the requests that begin with it. A text that repeats itself is
-foretold (``drafts``), and several of its tokens are computed in one step.
+drafted (``drafts``), and several of its tokens are computed in one step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytest_slm.core.types import Generation
 from pytest_slm.prompts.packing import PackedRow, common
 
 ROWS = 64
-"""Tokens that a step computes at most beside prompts, those that were foretold included."""
+"""Tokens that a step computes at most beside prompts, those that were drafted included."""
 
 READING = 128
 """A step that has so many tokens of prompts takes no further prompt: the engine would compute as many tokens of each
@@ -35,7 +35,7 @@ WORTH = 32
 
 
 class Batcher:
-    """Runs requests through a context, from an empty memory; with ``drafts``, repetitions are foretold, and what is no
+    """Runs requests through a context, from an empty memory; with ``drafts``, repetitions are drafted, and what is no
     repetition by the ``draft_model``. Raises BackendError if a prompt is too long."""
 
     def __init__(
@@ -156,7 +156,7 @@ class Batcher:
             one.drafted = (one.drafted or 0) + len(one.draft)
 
     def _speak(self, stream: Stream, row: int, finished: Callable[[int, Generation], None]) -> None:
-        """Pick the next token of a stream, and those after it as far as they were foretold."""
+        """Pick the next token of a stream, and those after it as far as they were drafted."""
         draft, stream.draft = stream.draft, []
         by_model, stream.by_model = stream.by_model, False
         for ahead in range(len(draft) + 1):

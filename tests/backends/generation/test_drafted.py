@@ -1,4 +1,4 @@
-"""What is foretold changes no text and takes fewer steps."""
+"""What is drafted changes no text and takes fewer steps."""
 
 import pytest
 
@@ -85,7 +85,7 @@ def plainly(backend, requests, monkeypatch):
     ],
     ids=["greedy", "sampled", "stopped"],
 )
-def test_what_is_foretold_changes_no_text_and_takes_fewer_steps(backend, steps, prompts, texts, monkeypatch, more):
+def test_what_is_drafted_changes_no_text_and_takes_fewer_steps(backend, steps, prompts, texts, monkeypatch, more):
     requests = [Request(prompt=prompt, **more) for prompt in BEGINNINGS]
     requests += [Request(prompt=prompt, **{**more, "max_tokens": 20}) for prompt in prompts[:2]]
     expected = plainly(backend, requests, monkeypatch)
@@ -108,7 +108,7 @@ def test_a_forced_length_is_written_token_by_token(backend, steps):
     assert steps[1:] == [1] * 29
 
 
-def test_where_the_shape_is_fixed_nothing_is_foretold(opened, monkeypatch):
+def test_where_the_shape_is_fixed_nothing_is_drafted(opened, monkeypatch):
     exact = opened(exact=True)
     seen = []
     decode = exact._context.decode
