@@ -1,5 +1,7 @@
 """Options of tasks are records: all that is wrong with them is told at once, before a model is there."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,12 @@ def test_what_cannot_be_meant_is_told(kind, options, mistakes):
     assert [key for key, _ in found] == [one if isinstance(one, str) else one[0] for one in mistakes]
     for (_, problem), one in zip(found, mistakes, strict=True):
         assert isinstance(one, str) or problem.startswith(one[1])
+
+
+def test_a_capability_that_no_backend_has_is_told():
+    wrong = dataclasses.replace(task("checks", samples="a.jsonl"), requires=("chat", "chta"))
+    told = [("requires", "unknown capability 'chta'. Did you mean 'chat'?")]
+    assert find_mistakes(wrong, Extensions()) == told
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "C:\\secret", "a\\..\\..\\b", "", "a\0b"])

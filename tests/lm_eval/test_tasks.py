@@ -53,6 +53,18 @@ def test_a_number_of_examples_is_a_whole_number(ask, arc, with_options, wrong):
     assert caught.value.slug == "task-option"
 
 
+def test_more_examples_than_there_are_rows_are_told_before_a_model_is_opened(
+    lm_eval, arc, with_options, context, mirror
+):
+    def opened():
+        pytest.fail("a model was opened")
+
+    surroundings = dataclasses.replace(context(data=str(mirror)), open=opened)
+    with pytest.raises(UsageError, match=r"num_fewshot is 100000, but the split 'train' .* has \d+ rows") as caught:
+        measure(with_options(arc, num_fewshot=100_000), "", surroundings)
+    assert caught.value.slug == "fewshot-rows"
+
+
 @pytest.mark.parametrize(
     ("spec", "told"),
     [

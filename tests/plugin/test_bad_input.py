@@ -315,3 +315,23 @@ def test_broken_samples_name_their_line(run, suite, line):
     done = run("suites", text="Paris")
     assert done.ret == pytest.ExitCode.INTERRUPTED
     done.stdout.fnmatch_lines(["*one.jsonl:2: not a sample (*samples-invalid*"])
+
+
+def test_all_mistakes_of_a_task_are_told_at_once_and_none_is_a_skip(run, suite):
+    # A misspelt capability was skipped, as what a model cannot do, with exit code 0.
+    task = suite(one=GOOD) / "one.yaml"
+    task.write_text(task.read_text().replace("[chat]", "[chta]").replace("contains", "contians") + "temperature: 1\n")
+    lines = task.read_text().splitlines()
+
+    def line(key):
+        return next(number for number, text in enumerate(lines, 1) if text.startswith(key))
+
+    done = run("suites", text="Paris")
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    told = (
+        ("requires", "requires: unknown capability 'chta'. Did you mean 'chat'?*task-option"),
+        ("scorer", "scorer: unknown scorer 'contians'. Did you mean 'contains'?*task-option"),
+        ("temperature", "temperature: unknown key. Answers are greedy, *suite-unknown-key"),
+    )
+    for key, problem in told:
+        done.stdout.fnmatch_lines([f"*one.yaml:{line(key)}: {problem}*"])
