@@ -17,7 +17,7 @@ from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.lookup import Backends
 from pytest_slm.backends.protocol import Backend, ModelSpec, Progress, silent
 from pytest_slm.core.config import RunConfig
-from pytest_slm.core.types import MetricSpec, Quantization, Submission, Task, WeightsHeader
+from pytest_slm.core.types import Message, MetricSpec, Quantization, Request, Submission, Task, WeightsHeader
 from pytest_slm.extensions import Extensions
 from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.hosts.sources import Hosts, InProcessHosts
@@ -26,6 +26,16 @@ from pytest_slm.load import load_suite, load_task
 from pytest_slm.run.records import SampleRecord
 
 SUITES = Path(__file__).parents[1] / "suites"
+
+
+def ask(text: str, **options: Any) -> Request:
+    """A question of one message."""
+    return Request(messages=(Message(role="user", content=text),), **options)
+
+
+def calling(name: str, **arguments: Any) -> str:
+    """A call of a function, as most models write it."""
+    return f"<tool_call>{json.dumps({'name': name, 'arguments': arguments})}</tool_call>"
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def _java_list(text: str, nested: str | None, published: bool) -> Any:
 def _java_element(text: str, kind: str | None, published: bool, *, array: bool) -> Any:
     if kind in ("char", "String"):
         # BFCL takes the first and the last letter of a list's text away, whatever they are, and of an array's none.
-        return text if published and array else text[1:-1] if published else _unquoted(text)
+        return text if published and array else text[1:-1] if published else unquoted(text)
     return java(text, kind) if kind else _untyped(text)
 
 
@@ -95,7 +95,7 @@ def javascript(text: str, kind: str, nested: str | None = None, *, published: bo
     if len(text) > LONGEST:
         return text
     if kind == "String":
-        return _unquoted(text)
+        return unquoted(text)
     if kind == "Boolean":
         return text == "true" if text in ("true", "false") else text
     if kind == "array":
@@ -141,7 +141,7 @@ def _js_untyped(text: str) -> Any:
     text = text.strip()
     if text in ("true", "false"):
         return text == "true"
-    return _plain_number(text) if _unquoted(text) == text else _unquoted(text)
+    return _plain_number(text) if unquoted(text) == text else unquoted(text)
 
 
 def _untyped(text: str) -> Any:
@@ -168,7 +168,8 @@ def _plain_number(text: str) -> Any:
     return float(text) if re.fullmatch(_SCIENTIFIC, text) else text
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
+    """A text without the quotation marks around it."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pytest_slm.bfcl.conversion import unquoted
 from pytest_slm.core.types import ToolCall
 from pytest_slm.errors import NotAvailableError
 
@@ -57,7 +58,7 @@ def source_calls(text: str, language: str, *, published: bool = True) -> list[To
             key, value = _text(child.children[0]), child.children[2]
             if key in values:
                 return None
-            values[key] = _java_value(value, published) if language == "java" else _unquoted(_text(value))
+            values[key] = _java_value(value, published) if language == "java" else unquoted(_text(value))
     return [ToolCall(name=name, arguments=values)]
 
 
@@ -88,10 +89,6 @@ def _javascript_call(root: Node) -> tuple[str, Node | None] | None:
 
 def _text(node: Node) -> str:
     return (node.text or b"").decode("utf-8", "replace")
-
-
-def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _java_value(node: Node, published: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_slm.comparing.answers import ScoreDifference
 from pytest_slm.comparing.comparison import Comparison, RunName
+from pytest_slm.comparing.drops import probability
 from pytest_slm.comparing.timings import ALPHA, TimingDifference
 from pytest_slm.core.statistics import Interval
 from pytest_slm.errors import shown
@@ -91,7 +92,7 @@ def _timing(one: TimingDifference) -> tuple[str, ...]:
         _with_unit(one.b.median, one.unit) + _mark(one.b.noise),
         f"{one.ratio:.3f}",
         _span(one.interval, "{:.3f}"),
-        _p(one.p_corrected),
+        probability(one.p_corrected),
         one.verdict,
     )
 
@@ -106,7 +107,7 @@ def _score(one: ScoreDifference) -> tuple[str, ...]:
         _span((100 * one.interval[0], 100 * one.interval[1]), "{:+.1f}"),
         "" if one.only_a is None else str(one.only_a),
         "" if one.only_b is None else str(one.only_b),
-        _p(one.p_corrected),
+        probability(one.p_corrected),
         "" if one.detectable is None else f"{100 * one.detectable:.1f}",
         one.verdict,
     )
@@ -134,7 +135,3 @@ def _mark(noise: str) -> str:
 
 def _span(interval: Interval | None, form: str) -> str:
     return f"{form.format(interval[0])} – {form.format(interval[1])}" if interval else "unknown"
-
-
-def _p(p: float | None) -> str:
-    return "" if p is None else "<.0001" if p < 0.0001 else f"{p:.4f}".removeprefix("0")

@@ -10,7 +10,8 @@ from pytest_slm.core.worlds import Chain, ChainCall, ChainResult
 from pytest_slm.errors import shown
 from pytest_slm.sandbox.machine import GuestInterpreter
 from pytest_slm.sandbox.outcome import Limits
-from pytest_slm.sandbox.runner import ask, boot, cores, engine
+from pytest_slm.sandbox.runner import ask, boot, engine
+from pytest_slm.workers import usable_cores
 
 LIMITS = Limits(work=30_000_000_000, seconds=60.0)
 """For all calls of a chain together. NESTful's scorer gives them ten seconds by the clock: this is what a quiet core
@@ -28,7 +29,7 @@ class Chains:
     def __init__(self, limits: Limits = LIMITS, workers: int | None = None) -> None:
         self.limits = limits
         self._engine = engine()
-        self._pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="chains")
+        self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="chains")
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import queue
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +16,7 @@ from pytest_slm.errors import BackendError, shown
 from pytest_slm.sandbox import image
 from pytest_slm.sandbox.machine import Engine, GuestInterpreter
 from pytest_slm.sandbox.outcome import Ending, Limits, ProgramOutcome
+from pytest_slm.workers import usable_cores
 
 R = TypeVar("R", bound=Record)
 
@@ -46,11 +46,6 @@ exec(main, {"__name__": "main"})
 """
 
 
-def cores() -> int:
-    """How many programs can run at a time."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Sandbox:
     """Runs programs. Made once, used for many, from any thread; ``with Sandbox() as sandbox:`` ends its threads.
 
@@ -60,7 +55,7 @@ class Sandbox:
     def __init__(self, limits: Limits | None = None, workers: int | None = None) -> None:
         self.limits = limits or Limits()
         self._engine = engine()
-        self._pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="sandbox")
+        self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="sandbox")
         self._judges: queue.SimpleQueue[GuestInterpreter] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:

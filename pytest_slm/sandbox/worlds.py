@@ -11,7 +11,8 @@ from typing import Any, Self
 from pytest_slm.core.worlds import ClassLibrary, Execution, ExecutionResult, World, WorldCall
 from pytest_slm.sandbox.machine import GuestInterpreter
 from pytest_slm.sandbox.outcome import Limits
-from pytest_slm.sandbox.runner import ask, boot, cores, engine
+from pytest_slm.sandbox.runner import ask, boot, engine
+from pytest_slm.workers import usable_cores
 
 SMALL = 96 << 20
 """Bytes of memory above which an interpreter is not used again: memory is never given back."""
@@ -32,7 +33,7 @@ class Worlds:
         self.started = 0
         """Interpreters that were started until now."""
         self._engine = engine()
-        self._pool = ThreadPoolExecutor(workers or cores(), thread_name_prefix="worlds")
+        self._pool = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="worlds")
         self._idle: dict[str, queue.SimpleQueue[GuestInterpreter]] = {}
 
     def __enter__(self) -> Self:

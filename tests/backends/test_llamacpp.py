@@ -5,9 +5,10 @@ import math
 import os
 
 import pytest
+from slm_surroundings import ask
 
 from pytest_slm.backends.protocol import ModelSpec
-from pytest_slm.core.types import EngineSettings, Message, Request
+from pytest_slm.core.types import EngineSettings, Request
 from pytest_slm.errors import BackendError
 
 
@@ -18,10 +19,6 @@ def backend(fast_model):
     opened = LlamaCpp(ModelSpec(path=str(fast_model), format="gguf", settings=EngineSettings(threads=1)))
     yield opened
     opened.close()
-
-
-def ask(text, **options):
-    return Request(messages=(Message(role="user", content=text),), **options)
 
 
 def test_it_describes_what_numbers_depend_on(backend, fast_model):

@@ -6,15 +6,11 @@ import threading
 import time
 
 import pytest
+from slm_surroundings import ask
 
-from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 from pytest_slm.hosts import remote
 from pytest_slm.hosts.process import last_words
-
-
-def ask(text, **options):
-    return Request(messages=(Message(role="user", content=text),), **options)
 
 
 def test_a_model_killed_in_mid_request_is_an_error_that_says_so_and_the_next_one_is_answered(fake_hosts):

@@ -10,11 +10,11 @@ import time
 
 import psutil
 import pytest
+from slm_surroundings import ask
 
 from pytest_slm.backends.fake import Fake
 from pytest_slm.backends.lookup import BackendEntry, Backends
 from pytest_slm.backends.protocol import ModelSpec
-from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError
 from pytest_slm.hosts import remote
 from pytest_slm.hosts import wire as frames
@@ -22,10 +22,6 @@ from pytest_slm.hosts.host import SPINNING, Host
 from pytest_slm.hosts.process import environment
 from pytest_slm.hosts.sources import InProcessHosts
 from pytest_slm.machine.hardware import describe_machine
-
-
-def ask(text, **options):
-    return Request(messages=(Message(role="user", content=text),), **options)
 
 
 def test_it_answers_in_order(fake_hosts):

@@ -4,14 +4,10 @@ import sys
 import time
 
 import pytest
+from slm_surroundings import ask
 
-from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import HostDiedError
 from pytest_slm.machine.conditions import Watch
-
-
-def ask(text, **options):
-    return Request(messages=(Message(role="user", content=text),), **options)
 
 
 def test_a_round_is_observed_where_the_model_is(fake_hosts):

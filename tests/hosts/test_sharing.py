@@ -3,16 +3,12 @@
 import threading
 
 import pytest
+from slm_surroundings import ask
 
-from pytest_slm.core.types import Message, Request
 from pytest_slm.errors import BackendError, HostDiedError, HostTimeoutError
 from pytest_slm.hosts import wire as frames
 from pytest_slm.hosts.remote import RemoteBackend
 from pytest_slm.hosts.sources import Broker, WorkerHosts
-
-
-def ask(text, **options):
-    return Request(messages=(Message(role="user", content=text),), **options)
 
 
 def test_several_clients_share_one_model(fake_hosts, no_orphans):

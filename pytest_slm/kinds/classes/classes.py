@@ -16,7 +16,7 @@ from typing import Any
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
-from pytest_slm.core.types import Message, Request, Sample, Task, Verdict
+from pytest_slm.core.types import Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.kinds.context import sha256_of
 from pytest_slm.kinds.kind import Kind
@@ -62,7 +62,7 @@ class Classes(Kind[ClassesOptions, Sample]):
     @functools.cached_property
     def generated(self) -> GeneratedSamples:
         """The samples of the generator."""
-        return GeneratedSamples(self.options.generator, self, _request)
+        return GeneratedSamples(self.options.generator, self)
 
     def ready(self) -> None:
         self.generated.ready()
@@ -124,8 +124,3 @@ class Classes(Kind[ClassesOptions, Sample]):
             "num_fewshot": 0,
             "words": dict(self.options.words),
         }
-
-
-def _request(messages: tuple[Message, ...]) -> Request:
-    """A conversation as the text that it is asked as."""
-    return Request(prompt="".join(message.content for message in messages), max_tokens=1)

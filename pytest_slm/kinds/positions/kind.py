@@ -16,7 +16,7 @@ from typing import Any
 from pytest_slm.backends.protocol import LETTERS as SINGLE
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
-from pytest_slm.core.types import JudgedSample, Message, Request, Sample, Task, Verdict
+from pytest_slm.core.types import JudgedSample, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, UsageError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.choices import LETTERS, Question, QuestionKind, likeliest
@@ -76,7 +76,7 @@ class Positions(QuestionKind[PositionsOptions]):
     def generated(self) -> GeneratedSamples | None:
         """The samples of the generator; None where they are those of a file."""
         name = self.options.generator
-        return None if name is None else GeneratedSamples(name, self, _request, partial=True)
+        return None if name is None else GeneratedSamples(name, self, partial=True)
 
     def ready(self) -> None:
         if self.generated is not None:
@@ -174,8 +174,3 @@ def question_of(sample: Sample) -> Question:
         )
     except (RecordError, TypeError, IndexError) as error:
         raise BackendError(f"sample {sample.id!r:.80} is no question: {error}", slug="data-broken") from None
-
-
-def _request(messages: tuple[Message, ...]) -> Request:
-    """A conversation as the text that it is asked as."""
-    return Request(prompt="".join(message.content for message in messages), max_tokens=1)

@@ -19,16 +19,21 @@ from pytest_slm.kinds.kind import Conclusion, Kind
 from pytest_slm.kinds.questions import stratified
 
 
+def _as_text(messages: tuple[Message, ...]) -> Request:
+    return Request(prompt="".join(message.content for message in messages), max_tokens=1)
+
+
 class GeneratedSamples:
     """What the generator ``name`` makes for an item; any kind of task can take its samples from it. ``asked`` is the
-    request that a conversation becomes, for generators that count its tokens. ``partial``: the kind tells what it makes
-    of a part of the data from the whole (`named_partial`); elsewhere a part is not enough."""
+    request that a conversation becomes, for generators that count its tokens (else its texts, one behind the other).
+    ``partial``: the kind tells what it makes of a part of the data from the whole (`named_partial`); elsewhere a part
+    is not enough."""
 
     def __init__(
         self,
         name: str,
         kind: Kind[Any, Any],
-        asked: Callable[[tuple[Message, ...]], Request],
+        asked: Callable[[tuple[Message, ...]], Request] = _as_text,
         *,
         partial: bool = False,
     ) -> None:

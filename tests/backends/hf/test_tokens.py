@@ -6,13 +6,10 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from slm_surroundings import ask
 
-from pytest_slm.core.types import Message, Request
+from pytest_slm.core.types import Request
 from pytest_slm.errors import BackendError
-
-
-def ask(text, **options):
-    return Request(messages=(Message(role="user", content=text),), **options)
 
 
 def test_the_template_adds_what_the_model_was_trained_on(opened):

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 import yaml
+from slm_surroundings import calling
 
 from pytest_slm.core.types import Task
 
@@ -20,10 +21,6 @@ TURNS = 6
 
 def told(number):
     return f"Fact {number}."
-
-
-def calling(name, **arguments):
-    return f"<tool_call>{json.dumps({'name': name, 'arguments': arguments})}</tool_call>"
 
 
 def script(path):

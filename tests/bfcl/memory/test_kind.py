@@ -3,9 +3,9 @@
 import contextlib
 import dataclasses
 import functools
-import json
 
 import pytest
+from slm_surroundings import calling
 
 from pytest_slm.backends.protocol import CAPABILITIES, TOOLS
 from pytest_slm.core.request import GenerationSettings
@@ -27,10 +27,6 @@ def one_sandbox(sandbox_there):
 def shared_sandbox(one_sandbox, monkeypatch):
     """Starting an interpreter takes longer than these tests."""
     monkeypatch.setattr("pytest_slm.run.rounds.Worlds", lambda: contextlib.nullcontext(one_sandbox))
-
-
-def calling(name, **arguments):
-    return f"<tool_call>{json.dumps({'name': name, 'arguments': arguments})}</tool_call>"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from slm_surroundings import calling
 
 from pytest_slm.backends.protocol import CAPABILITIES, TOOLS
 from pytest_slm.errors import BackendError, NotAvailableError, UsageError
@@ -13,10 +14,6 @@ from pytest_slm.run.drive import drive
 from pytest_slm.run.recorded import RecordedAnswers
 
 pytestmark = pytest.mark.usefixtures("sandbox_there")
-
-
-def calling(name, **arguments):
-    return f"<tool_call>{json.dumps({'name': name, 'arguments': arguments})}</tool_call>"
 
 
 @pytest.fixture
