@@ -1,6 +1,7 @@
 """The examples of docs/plugins.md, each as it stands there: written to its file, and run."""
 
 import json
+import os
 import re
 import runpy
 from pathlib import Path
@@ -73,6 +74,23 @@ def _context():
     from pytest_slm.generators import GeneratorContext
 
     return GeneratorContext(options={"letters": 6}, variant={}, limit=2, seed=1234, count_tokens=len)
+
+
+@pytest.mark.subprocess
+def test_hooks_in_an_installed_package(written, pytester, run, report, results, monkeypatch):
+    written("my_graders", "suites/mine/letters", "suites/mine/data/letters")
+    (pytester.path / "suites/mine/suite.yaml").write_text("suite: mine\ntasks: [letters]\n")
+    site = pytester.path / "site-packages"
+    about = site / "slm_politeness-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: slm-politeness\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[pytest11]\nslm_politeness = slm_politeness\n")
+    (pytester.path / "my_graders.py").rename(site / "my_graders.py")
+    hooks = examples(PAGE.read_text("utf-8"))["conftest.py"]
+    (site / "slm_politeness.py").write_text("".join(part for part in hooks.split("\n\n") if "politeness" in part))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(PAGE.parents[1])]))
+    run("suites/mine", text="Dear landlord, please.").assert_outcomes(passed=1)
+    assert results(report())["mine/letters"]["metrics"][0]["value"] == 0.5
 
 
 @pytest.mark.subprocess
