@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from slm_surroundings import loaded
 
 from pytest_slm.ci.artifacts import Origin, pack
 from pytest_slm.ci.github.client import GitHub
@@ -19,19 +18,7 @@ from pytest_slm.ci.job import Job
 
 TOKEN = "ghs_notInAnyOutput"
 
-
-def _loaded(name: str, path: Path) -> ModuleType:
-    # import mode importlib: what stands beside a conftest.py is found by nobody
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec
-        assert spec.loader
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-STANDIN = _loaded("slm_github_standin", Path(__file__).parent / "standin" / "__init__.py")
+STANDIN = loaded("slm_github_standin", Path(__file__).parent / "standin" / "__init__.py")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +30,7 @@ def standin() -> ModuleType:
 @pytest.fixture
 def tiny_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package with two small GGUF files, which the submission of pull request 1 names."""
-    weights = _loaded("slm_small_weights", Path(__file__).parents[1] / "models" / "conftest.py")
+    weights = loaded("slm_small_weights", Path(__file__).parents[1] / "models" / "conftest.py")
     site = tmp_path / "site-packages"
     (site / "tiny_model").mkdir(parents=True)
     (site / "tiny_model-1.0.dist-info").mkdir()

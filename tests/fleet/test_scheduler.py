@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slm_fleet_simulation import simulate
 
 from pytest_slm.fleet.scheduler import RetryLimits, Scheduler
-from pytest_slm.fleet.simulation import simulate
 from pytest_slm.fleet.work import CellGroup, Close, Measure, Node, Open, Work
 
 

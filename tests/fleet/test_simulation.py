@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
+from slm_fleet_simulation import simulate
 
 from pytest_slm.fleet.jobs import BESIDE, READ_S, ROOM
 from pytest_slm.fleet.scheduler import RetryLimits
-from pytest_slm.fleet.simulation import simulate
 from pytest_slm.fleet.work import CellGroup, Node, Work
 
 COSTS = json.loads(Path(__file__).with_name("costs.json").read_text("utf-8"))
