@@ -20,7 +20,7 @@ PYTHON: Mapping[str, type] = {
 """The types of Python's parameters, and those of their values."""
 _LISTS = ("Array", "ArrayList", "array")
 OMITTED = ""
-_UNHEARD = re.compile(r"[ ,./\-_*^]")
+_IGNORED = re.compile(r"[ ,./\-_*^]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Rules:
         """A text as it is compared: without case, spaces and most punctuation, or as it is."""
         if self.strict:
             return unicodedata.normalize("NFC", text)
-        return _UNHEARD.sub("", text).lower().replace("'", '"')
+        return _IGNORED.sub("", text).lower().replace("'", '"')
 
     def among(self, value: Any, accepted: Sequence[Any]) -> bool:
         """Whether a value is one of those."""

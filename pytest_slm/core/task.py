@@ -27,6 +27,8 @@ PARAMETERS: Mapping[str, Mapping[str, int]] = {
 """How the scores of samples become one number (``core.metrics``), with the parameters of each and their defaults."""
 ERRORS = frozenset({"bias", "brier", "calibration_error", "gap", "spread"})
 """Those that measure how far something is off, which is better small."""
+OF_CONFIDENCE = frozenset({"auroc", "brier", "calibration_error"})
+"""Those that are made of how sure a model is of each answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

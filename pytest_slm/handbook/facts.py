@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 
 from pytest_slm.core.footprint import kept_cells
 from pytest_slm.core.record import FileName, Form, Inside, Name, Record, RecordError, Repo
+from pytest_slm.models.detect import LARGEST
 
 SCHEMA = "1.0.0"
-LARGEST = 3.3e9
-"""Parameters of the largest models that are measured: nominally 3 billion, and 10 % for what is sold as that."""
 NUMBER_BYTES = 2
 """Of a key or value in the cache, F16: what engines keep unless they are told otherwise."""
 

@@ -21,6 +21,7 @@ from pytest_slm.backends.protocol import LETTERS as SINGLE
 from pytest_slm.backends.protocol import LOGLIKELIHOOD
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import Likelihoods, ModelAsk, Talk
+from pytest_slm.core.task import OF_CONFIDENCE
 from pytest_slm.core.types import JudgedSample, MetricSpec, Sample, Task, Verdict
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256_of
@@ -31,8 +32,6 @@ from pytest_slm.kinds.questions import beside, count_questions, read_questions, 
 TEXT, LETTERS = "text", "letters"
 FORMS: Mapping[str, str] = {"acc": TEXT, "acc_norm": TEXT, "acc_letters": LETTERS}
 """The metrics of this kind, and what is asked for each."""
-OF_CONFIDENCE = frozenset({"auroc", "brier", "calibration_error"})
-"""Aggregates of how sure the model is of the option that it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_slm.core.metrics import made
+from pytest_slm.core.task import OF_CONFIDENCE
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec, Task
 
-OF_CONFIDENCE = frozenset({"auroc", "brier", "calibration_error"})
-"""Aggregates of how sure the model was of the choice that `acc` goes by."""
 POSSIBLE = OF_CONFIDENCE | {"macro_recall", "twins"}
 """Those that can be made of a verdict, its target and a confidence; lm-eval knows no label that was answered."""
 

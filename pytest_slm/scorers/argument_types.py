@@ -25,7 +25,7 @@ _ALSO = {
 _JSON_TYPES = {name: kind for kind, names in _ALSO.items() for name in (kind, *names.split())}
 _INSIDE = re.compile(r"[<\[(].*")
 _PARTS = re.compile(r"\s*(?:\||,| or )\s*")
-_UNHEARD = re.compile(r"[\s,/_*^'\"!?;:]|(?<!\d)\.|\.(?!\d)|(?!\A-\d)-")
+_IGNORED = re.compile(r"[\s,/_*^'\"!?;:]|(?<!\d)\.|\.(?!\d)|(?!\A-\d)-")
 
 
 def json_types(name: str) -> frozenset[str] | None:
@@ -141,4 +141,4 @@ def same(value: object, acceptable: object, *, strict: bool = False) -> bool:
 
 def _heard(text: str) -> str:
     # What is nothing but punctuation ("+", "-") must not become equal to all other punctuation.
-    return _UNHEARD.sub("", text.strip().casefold()) or text.strip()
+    return _IGNORED.sub("", text.strip().casefold()) or text.strip()

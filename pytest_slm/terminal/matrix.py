@@ -17,7 +17,6 @@ from pytest_slm.terminal.words import readable, short_name, told
 WIDTH = 80
 LONGEST = 34
 """Columns of an item's name; of a longer one the middle is left out."""
-MISSING = "–"
 
 Key = tuple[str, str, str]
 """Suite, task and variant."""
@@ -138,7 +137,7 @@ def memory_of(result: Result) -> Measurement | None:
 def cell(result: Result | None) -> str:
     """``24 % (17–33)``, what is to be known of it at once, or why there is no number in one word."""
     if result is None:
-        return MISSING
+        return numbers.MISSING
     if result.outcome not in MEASURED:
         return result.outcome.replace("_", " ")
     metric, memory = shown_metric(result), memory_of(result)
