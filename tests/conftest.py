@@ -114,6 +114,16 @@ def pytest_configure(config: pytest.Config) -> None:
     _draw("nightly" if "nightly" in chosen or not config.getoption("markexpr") else "usual")
     for name in ("surroundings", "sessions", "weights", "scripted_server"):
         config.pluginmanager.register(_module(f"slm_{name}", Path(__file__).with_name(f"{name}.py")))
+    for name, place in BESIDE.items():
+        _module(name, Path(__file__).parent / place)
+
+
+BESIDE = {
+    "slm_fleet_simulation": "fleet/simulation.py",
+    "slm_github_standin": "ci/standin/__init__.py",
+    "slm_small_weights": "models/conftest.py",
+}
+"""Modules of one folder that its tests import."""
 
 
 def _module(name: str, path: Path) -> ModuleType:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import psutil
@@ -29,17 +26,6 @@ from pytest_slm.load import load_suite, load_task
 from pytest_slm.run.records import SampleRecord
 
 SUITES = Path(__file__).parents[1] / "suites"
-
-
-def loaded(name: str, path: Path) -> ModuleType:
-    """A module beside a conftest.py, which import mode importlib does not find."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec
-        assert spec.loader
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 def ask(text: str, **options: Any) -> Request:

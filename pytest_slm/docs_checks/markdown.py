@@ -96,7 +96,7 @@ def parse(text: str) -> PageContent:
     return page
 
 
-def _any_link(_url: str) -> bool:
+def _any_link(url: str) -> bool:
     """Programs that make pages are less careful than the reader: a link of any scheme is one, and is told."""
     return True
 

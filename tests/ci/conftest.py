@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from slm_surroundings import loaded
 
 from pytest_slm.ci.artifacts import Origin, pack
 from pytest_slm.ci.github.client import GitHub
@@ -18,19 +18,17 @@ from pytest_slm.ci.job import Job
 
 TOKEN = "ghs_notInAnyOutput"
 
-STANDIN = loaded("slm_github_standin", Path(__file__).parent / "standin" / "__init__.py")
-
 
 @pytest.fixture(scope="session")
 def standin() -> ModuleType:
     """``tests/ci/standin``: its names and its server."""
-    return STANDIN
+    return sys.modules["slm_github_standin"]  # tests/conftest.py has loaded it
 
 
 @pytest.fixture
 def tiny_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package with two small GGUF files, which the submission of pull request 1 names."""
-    weights = loaded("slm_small_weights", Path(__file__).parents[1] / "models" / "conftest.py")
+    weights = sys.modules["slm_small_weights"]
     site = tmp_path / "site-packages"
     (site / "tiny_model").mkdir(parents=True)
     (site / "tiny_model-1.0.dist-info").mkdir()
@@ -71,9 +69,9 @@ def requested(hosted: Any, _server: Any) -> Any:
 
 
 @pytest.fixture
-def main(hosted: Any, tmp_path: Path) -> Any:
+def main(hosted: Any, standin: ModuleType, tmp_path: Path) -> Any:
     """Its bare repository; merging pull request 1 is a commit there."""
-    return STANDIN.repository(tmp_path, hosted)
+    return standin.repository(tmp_path, hosted)
 
 
 @pytest.fixture

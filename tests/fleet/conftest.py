@@ -6,12 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from slm_surroundings import loaded
 
 from pytest_slm.cells.store import read_all
 from pytest_slm.fleet.work import CellGroup, Node, Work
-
-loaded("slm_fleet_simulation", Path(__file__).with_name("simulation.py"))
 
 SUITE = "suite: geo\ntitle: geo\ntasks: [{tasks}]\n"
 TASK = """\
