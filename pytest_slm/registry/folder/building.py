@@ -30,7 +30,7 @@ from pytest_slm.registry.folder.reading import check_file, read_index, read_mode
 from pytest_slm.registry.folder.remembering import ENOUGH, Remembered
 from pytest_slm.registry.folder.writing import check_place, clean, index_of, put, totals_of
 from pytest_slm.registry.store import read_report_bytes, settle
-from pytest_slm.workers import spread, usable_cores
+from pytest_slm.workers import spread, uncollected, usable_cores
 
 OF_ITS_OWN = frozenset({"report-broken", "report-foreign", "report-schema", "report-invalid", "report-scripted"})
 """Reasons that lie in the bytes of a report alone: the same bytes are refused again without a look at them."""
@@ -51,9 +51,14 @@ def build_folder(
     scripted models are not meant to be in).
     """
     check_place(folder)
-    old = _old_index(folder, keep=keep)
+    with uncollected():  # almost all that is made is kept to the end
+        return _built(reports, folder, now=now, keep=keep, strict=strict, jobs=jobs)
+
+
+def _built(reports: Path, folder: Path, *, now: datetime, keep: bool, strict: bool, jobs: int | None) -> Index:
     token = secrets.token_hex(4)
     with clean(folder, token):
+        old = _old_index(folder, keep=keep)
         build = _Build(reports, folder, now=now, keep=keep, token=token, jobs=jobs)
         try:
             index = build.index(old)
