@@ -61,6 +61,7 @@ def main() -> None:
         stages(reports, paths[:SAMPLE])
         for old in (registry, site):
             shutil.rmtree(old, ignore_errors=True)
+            old.with_name(f".{old.name}.cache").unlink(missing_ok=True)
 
         def build() -> None:
             timed("  registry", lambda: build_folder(reports, registry, now=datetime.now(UTC), jobs=arguments.jobs))
