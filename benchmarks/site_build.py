@@ -61,6 +61,7 @@ def main() -> None:
         stages(reports, paths[:SAMPLE])
         for old in (registry, site):
             shutil.rmtree(old, ignore_errors=True)
+            old.with_name(f".{old.name}.cache").unlink(missing_ok=True)
 
         def build() -> None:
             timed("  registry", lambda: build_folder(reports, registry, now=datetime.now(UTC), jobs=arguments.jobs))
@@ -113,9 +114,13 @@ def changed(text: str) -> str:
 
 def stages(reports: Path, paths: list[Path]) -> None:
     """What each step takes for some of the files, in this process."""
-    read = list(_timed_each("read and parse", [lambda path=path: parse_json(path.read_bytes()) for path in paths]))
-    list(_timed_each("check (records)", [lambda one=one: RunReport.from_json(one["slm"]) for one in read]))
-    stored: list[StoredReport] = [stored_report(reports, path) for path in paths]
+    read = list(_timed_each("parse, the long way", [lambda path=path: parse_json(path.read_bytes()) for path in paths]))
+    list(_timed_each("check, the long way", [lambda one=one: RunReport.from_json(one["slm"]) for one in read]))
+    stored: list[StoredReport] = list(
+        _timed_each(
+            "read (with msgspec if it is there)", [lambda path=path: stored_report(reports, path) for path in paths]
+        )
+    )
     (entries,) = _timed_each("merge", [lambda: build_entries(stored)], len(paths))
     list(_timed_each("write", [lambda one=one: to_lines(ModelFile(model=one)) for one in entries], len(paths)))
     (ranked,) = _timed_each("rank", [lambda: rank(entries)], len(paths))
@@ -126,7 +131,7 @@ def stages(reports: Path, paths: list[Path]) -> None:
 def _timed_each(what: str, work: list[Callable[[], Any]], files: int | None = None) -> Iterator[Any]:
     began = time.process_time()
     found = [do() for do in work]
-    print(f"  {what:<26} {(time.process_time() - began) / (files or len(work)) * 1e3:8.2f} ms a file")
+    print(f"  {what:<34} {(time.process_time() - began) / (files or len(work)) * 1e3:8.2f} ms a file")
     yield from found
 
 

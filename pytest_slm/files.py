@@ -126,6 +126,8 @@ def name_problem(path: str) -> str:
 
 def inside(folder: Path, name: str) -> Path:
     """The place of ``name`` below ``folder``. Raises OSError where it leads out of it, by ``..`` or by a link."""
+    if _plain(folder, name):
+        return folder / name
     try:
         place, root = (folder / name).resolve(), folder.resolve()
     except (ValueError, RuntimeError) as error:  # a NUL; links in a circle
@@ -133,6 +135,22 @@ def inside(folder: Path, name: str) -> Path:
     if place == root or not place.is_relative_to(root):
         raise OSError(errno.EINVAL, "outside of its folder")
     return folder / name
+
+
+def _plain(folder: Path, name: str) -> bool:
+    """Whether a file is there, and its name says where: no link and no way up below the folder. Of most it does, and to
+    resolve every part of a path takes longer than to read a report."""
+    parts, place = name.split("/"), os.fspath(folder)
+    if os.sep != "/" or not {"", ".", ".."}.isdisjoint(parts):
+        return False
+    try:
+        for part in parts:
+            place = f"{place}/{part}"
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return False
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _check(found: os.stat_result, limit: int | None, path: str | os.PathLike[str]) -> None:
@@ -148,23 +166,33 @@ def _too_large(path: str | os.PathLike[str], size: str, limit: int) -> OSError:
     return OSError(errno.EFBIG, f"{size}, and at most {limit} are read", os.fspath(path))
 
 
-_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}":'))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
-def _too_deep(data: bytes) -> bool:
-    """Whether brackets outside of strings are nested too deep: each round takes the innermost pairs away."""
-    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
-        return False
+def outline(data: bytes) -> bytes:
+    """The brackets (all of them square) and the colons of JSON that stand outside of strings: of what is valid, a colon
+    for each key of an object."""
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Of most strings only their quotes are left; what stands between others is inside and outside of one by turns.
     marks = data.translate(_ONE_KIND, _NO_MARKS).replace(b'""', b"")
-    brackets = b"".join(marks.split(b'"')[::2])
+    return b"".join(marks.split(b'"')[::2])
+
+
+def deep(outline: bytes) -> bool:
+    """Whether brackets are nested too deep: each round takes the innermost pairs away."""
+    brackets = outline.replace(b":", b"")
     for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
         brackets = brackets.replace(b"[]", b"")
     # Text that ends too early leaves what it opened.
     return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
+
+
+def _too_deep(data: bytes) -> bool:
+    return data.count(b"[") + data.count(b"{") > MAX_DEPTH and deep(outline(data))
 
 
 _LARGEST = sys.float_info.max

@@ -36,7 +36,8 @@ class ScoreRules(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteScore(Record):
-    """The score of one suite, 0 to 100; ``measured`` of ``declared`` tasks went into it, ``n`` samples in all."""
+    """The score of one suite, 0 to 100; ``measured`` of ``declared`` tasks went into it, ``n`` samples in all, and the
+    mean of each over its variants is in ``tasks``."""
 
     suite: str
     score: float
@@ -44,6 +45,7 @@ class SuiteScore(Record):
     n: int
     measured: tuple[str, ...]
     declared: tuple[str, ...]
+    tasks: Mapping[str, tuple[float, Interval | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,7 @@ def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) 
         n=sum(metric.n for metrics in by_task.values() for metric in metrics),
         measured=tuple(sorted(by_task)),
         declared=tuple(declared),
+        tasks=tasks,
     )
 
 

@@ -104,7 +104,7 @@ class ItemId(Record):
     quantization: FileName
 
     def __str__(self) -> str:
-        inside = "-".join(part for part in (self.quantization, self.variant) if part)
+        inside = f"{self.quantization}-{self.variant}" if self.variant else self.quantization
         return f"{self.suite}/{self.task}[{inside}]"
 
 

@@ -150,11 +150,11 @@ def coefficient_of_variation(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     # By a power of 2, which changes no digit: the square of 1e300 is no number.
-    power = math.frexp(max(map(abs, values)))[1]
+    power = math.frexp(max(max(values), -min(values)))[1]
     scaled = [math.ldexp(value, -power) for value in values]
-    centre = statistics.fmean(scaled)
+    centre = math.fsum(scaled) / len(scaled)
     # Not by statistics.stdev, whose fractions take as long as all else that is made of a report.
-    deviation = math.sqrt(math.fsum((value - centre) ** 2 for value in scaled) / (len(scaled) - 1))
+    deviation = math.sqrt(math.fsum([(value - centre) ** 2 for value in scaled]) / (len(scaled) - 1))
     return deviation / abs(centre) if centre else None
 
 

@@ -43,45 +43,49 @@ HARDWARE = (
 )
 
 
-def quantities(result: Result) -> dict[str, Quantity]:
+Number = tuple[float, str, int, Interval | None, Sequence[float]]
+"""Value, unit, n, interval, and the rounds that it is of, where these are known."""
+
+
+def numbers(result: Result) -> dict[str, Number]:
     """Every number of a measured item by name: its metrics, and the median of each raw measurement without one."""
     if result.outcome not in MEASURED:
         return {}
     raw = {measurement.name: measurement for measurement in result.measurements if measurement.values}
-    found = {}
+    found: dict[str, Number] = {}
     for metric in result.metrics:
         same = measurement if (measurement := raw.get(metric.name)) and measurement.unit == metric.unit else None
-        found[metric.name] = Quantity(
-            value=metric.value,
-            unit=metric.unit,
-            n=metric.n,
-            interval=metric.interval,
-            **(_rounds(same.values, result.timing) if same else {}),
-        )
+        found[metric.name] = (metric.value, metric.unit, metric.n, metric.interval, same.values if same else ())
     for name, measurement in raw.items():
         if name not in found:
             values = measurement.values
-            found[name] = Quantity(
-                value=median(values),
-                unit=measurement.unit,
-                n=len(values),
-                interval=median_interval(values),
-                **_rounds(values, result.timing),
-            )
+            found[name] = (median(values), measurement.unit, len(values), median_interval(values), values)
     return found
 
 
-def _rounds(values: Sequence[float], timing: Timing | None) -> dict[str, Any]:
-    """What the rounds of a quantity say of it."""
+def _quantity(
+    number: Number, timing: Timing | None, of: str = "", unit: str | None = None, factor: float = 1.0
+) -> Quantity:
+    """The number with what its rounds say of it; ``unit`` is the one that it is told in, by ``factor``."""
+    value, own, n, interval, values = number
     spread = (min(values), max(values)) if len(values) > 1 else None
     # One round cannot be stable, but it can have been disturbed.
-    known = timing if timing and (timing.noise or spread) else None
-    return {
-        "spread": spread,
-        "cv": coefficient_of_variation(values),
-        "verdict": known.verdict if known else None,
-        "reason": known.reason if known else "",
-    }
+    known = timing if timing and values and (timing.noise or spread) else None
+    return Quantity(
+        value=value if unit is None else value * factor,
+        unit=unit or own,
+        n=n,
+        interval=interval if unit is None else _times(interval, factor),
+        spread=spread if unit is None else _times(spread, factor),
+        cv=coefficient_of_variation(values),
+        of=of,
+        verdict=known.verdict if known else None,
+        reason=known.reason if known else "",
+    )
+
+
+def _times(pair: Interval | None, factor: float) -> Interval | None:
+    return pair and (pair[0] * factor, pair[1] * factor)
 
 
 def speed(
@@ -133,28 +137,27 @@ class _Sorter:
 
     def add(self, result: Result) -> None:
         """One item."""
-        at, numbers = _setting(result), quantities(result)
-        for name, quantity in numbers.items():
-            series = _SERIES.get((result.task, name))
-            if name in TTFT_PARTS and "ttft_tokenize" not in numbers:  # reports from before all four were told
+        at, found, timing = _setting(result), numbers(result), result.timing
+        for name, number in found.items():
+            series, unit = _SERIES.get((result.task, name)), number[1]
+            if name in TTFT_PARTS and "ttft_tokenize" not in found:  # reports from before all four were told
                 series = None
             if series and at is not None:
                 of = _OF.get(result.task, "{} tokens").format(at)
                 kept = self.series.setdefault(series, {}).setdefault(at, {})
-                kept[name.removeprefix("ttft_") if series == "ttft_parts" else name] = (
-                    scaled(quantity, 1000.0, "ms", of=of)
-                    if name in _IN_MS and quantity.unit != "ms"
-                    else quantity.but(of=of)
+                in_ms = ("ms", 1000.0) if name in _IN_MS and unit != "ms" else ()
+                kept[name.removeprefix("ttft_") if series == "ttft_parts" else name] = _quantity(
+                    number, timing, of, *in_ms
                 )
             elif result.task == "load" and name == "load_s" and result.variant:
-                self.load[result.variant] = quantity
-            elif quantity.unit in ("bytes", "B", "byte"):
+                self.load[result.variant] = _quantity(number, timing)
+            elif unit in ("bytes", "B", "byte"):
                 used = _context(result, name)
-                self.memory[name] = quantity.but(of=f"{used} tokens") if used else quantity
+                self.memory[name] = _quantity(number, timing, f"{used} tokens" if used else "")
             else:
                 parts = (result.task, result.variant, name.removeprefix(f"{result.task}_"))
-                self.other["-".join(part for part in parts if part)] = quantity
-        if numbers and "energy_per_token" not in numbers:
+                self.other["-".join(part for part in parts if part)] = _quantity(number, timing)
+        if found and "energy_per_token" not in found:
             self.energy_reason = self.energy_reason or (result.timing.energy if result.timing else "")
 
     def lone(self, series: str) -> dict[int, Quantity]:
@@ -250,14 +253,10 @@ def _gigabytes(quantity: Quantity) -> Quantity:
 
 def scaled(quantity: Quantity, factor: float, unit: str, **more: str) -> Quantity:
     """A quantity in another unit; ``more`` are other fields of it."""
-
-    def both(pair: Interval | None) -> Interval | None:
-        return pair and (pair[0] * factor, pair[1] * factor)
-
     return quantity.but(
         value=quantity.value * factor,
         unit=unit,
-        interval=both(quantity.interval),
-        spread=both(quantity.spread),
+        interval=_times(quantity.interval, factor),
+        spread=_times(quantity.spread, factor),
         **more,
     )

@@ -16,7 +16,7 @@ from pytest_slm.core.aggregation import aggregate, clamp, goodness, mean_bounds,
 from pytest_slm.core.backend_info import device_facts, machine_id, setup_of
 from pytest_slm.core.metrics.composites import suite_composites
 from pytest_slm.core.record import utc
-from pytest_slm.core.statistics import Interval, combine
+from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import AggregateScore, Composite, TaskScore, UseCase
@@ -195,7 +195,7 @@ def run_scores(
         score = suite_score(suite, declared, mine)
         if score is None:
             continue
-        tasks = [_task_score(task, mine, planned) for task in score.measured]
+        tasks = [_task_score(task, mine, planned, *score.tasks[task]) for task in score.measured]
         covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
         full = mode == "full" and limit is None and not settings
         unbounded = tuple(task.task for task in tasks if task.unbounded)
@@ -289,13 +289,14 @@ def _declared(suite: str, results: Sequence[Result], planned: Iterable[ItemId]) 
     return recorded or [item.task for item in planned if item.suite == suite] or [result.task for result in results]
 
 
-def _task_score(task: str, results: Sequence[Result], planned: Iterable[ItemId]) -> TaskScore:
+def _task_score(
+    task: str, results: Sequence[Result], planned: Iterable[ItemId], score: float, interval: Interval | None
+) -> TaskScore:
     mine = [result for result in results if result.task == task]
     measured = [(r, metric) for r in mine if r.outcome in MEASURED and (metric := r.metric())]
     variants = {name for result in mine for name in result.declared.task_variants}
     variants |= {item.variant for item in planned if (item.suite, item.task) == (mine[0].suite, task)}
     variants |= {result.variant for result in mine}
-    score, interval = combine([(1 / len(measured), *goodness(metric)) for _, metric in measured])
     unbounded = any(result.unbounded(metric) for result, metric in measured)
     return TaskScore(
         task=task,

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring
@@ -21,6 +21,7 @@ from typing import Any
 from pytest_slm import files
 from pytest_slm.core.record import Record, RecordError, jsonable, names_of
 from pytest_slm.core.types import REPORT_SCHEMA, RunReport
+from pytest_slm.decoding import decoded
 from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.registry.questions import QuestionScores, question_scores
 
@@ -119,8 +120,7 @@ def to_lines(data: object) -> str:
 def _fields(value: object) -> Any:
     """A record as the JSON module takes it."""
     if isinstance(value, Record):
-        names = names_of(type(value))
-        found = value.__dict__
+        found, names = value.__dict__, names_of(value.__class__)
         return found if len(found) == len(names) else {name: found[name] for name in names}
     if isinstance(value, Mapping):
         return dict(value)
@@ -168,13 +168,19 @@ def read_report(path: Path) -> RunReport:
 def report_paths(folder: Path) -> list[Path]:
     """The files below a folder that have the name of a run report, in order. Raises ReportError if it is no folder."""
     if not folder.is_dir():
-        raise ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
+        raise no_folder(folder)
     return sorted(folder.rglob(REPORT_NAME))
 
 
-def stored_report(folder: Path, path: Path) -> StoredReport:
-    """The run report in a file below a folder. Raises ReportError where it is none."""
-    content = read_report_bytes(path, within=folder)
+def no_folder(folder: Path) -> ReportError:
+    """That there is no folder of reports."""
+    return ReportError(f"{folder}: no such folder. Run pytest with --slm-model first", slug="report-missing")
+
+
+def stored_report(folder: Path, path: Path, content: bytes | None = None) -> StoredReport:
+    """The run report in a file below a folder, or in the ``content`` that was read from there. Raises ReportError where
+    it is none."""
+    content = read_report_bytes(path, within=folder) if content is None else content
     run = _parse_report(path, content)
     digest = hashlib.sha256(content).hexdigest()
     questions = read_questions(path.parent, run)
@@ -199,13 +205,25 @@ def read_samples(folder: Path, run: RunReport) -> dict[str, Sequence[Mapping[str
     Raises ReportError for a line that is no JSON object, and for a path that leaves the run folder.
     """
     samples: dict[str, Sequence[Mapping[str, Any]]] = {}
+    missing = _missing(folder, {result.samples.partition("/")[0] for result in run.results if result.samples})
     for result in run.results:
-        if result.samples is None:
+        if result.samples is None or result.samples.partition("/")[0] in missing:
             continue
         lines = read_lines(folder, result.samples)
         if lines is not None:
             samples[result.samples] = lines
     return samples
+
+
+def _missing(folder: Path, names: Collection[str]) -> set[str]:
+    """Which of these names are not in a folder: most reports are read without their samples, which nobody then looks
+    for one by one."""
+    missing = set()
+    for name in names:
+        with contextlib.suppress(ValueError):  # a NUL: told where it is read
+            if not os.path.lexists(folder / name):
+                missing.add(name)
+    return missing
 
 
 def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
@@ -222,7 +240,7 @@ def read_questions(folder: Path, run: RunReport) -> dict[str, QuestionScores]:
 def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
     """The lines of one file of samples in a run folder; None where it is gone. Raises ReportError as above."""
     with contextlib.suppress(ValueError):
-        if not os.path.lexists(folder / name):  # most reports are read without them
+        if not os.path.lexists(folder / name):
             return None
     try:
         content = files.read_bytes(files.inside(folder, name), files.LINES)
@@ -235,6 +253,9 @@ def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
 
 
 def _parse_report(path: Path, content: bytes) -> RunReport:
+    read = decoded(Document, content)
+    if read is not None and read.slm.schema == REPORT_SCHEMA:
+        return read.slm
     document = parse_json(path, content)
     section = document.get("slm") if isinstance(document, Mapping) else None
     if not isinstance(section, Mapping):
@@ -250,6 +271,22 @@ def _parse_report(path: Path, content: bytes) -> RunReport:
         return RunReport.from_json(section)
     except ValueError as error:
         raise ReportError(f"{path}: {error}", slug="report-invalid") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document(Record):
+    """What pytest-json-report writes. A document that has more, or something else there, is read the long way."""
+
+    created: float | None = None
+    duration: float | None = None
+    exitcode: int | None = None
+    root: str | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    collectors: tuple[Any, ...] = ()
+    tests: tuple[Any, ...] = ()
+    warnings: tuple[Any, ...] = ()
+    slm: RunReport
 
 
 def _parsed_lines(path: Path, content: bytes) -> tuple[Mapping[str, Any], ...]:

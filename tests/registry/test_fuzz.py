@@ -8,14 +8,16 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm import files
 from pytest_slm.comparing import compare, told
 from pytest_slm.comparing.comparison import StoredRun
 from pytest_slm.core.backend_info import HostInfo
-from pytest_slm.core.types import MEASURED, AnswerCounts
+from pytest_slm.core.types import MEASURED, AnswerCounts, RunReport
+from pytest_slm.decoding import decoded
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_what_can_be, find_reports, read_registry, read_samples, write_registry
 from pytest_slm.registry.folder import check_registry
-from pytest_slm.registry.store import StoredReport
+from pytest_slm.registry.store import Document, StoredReport
 from pytest_slm.site.build import build_site, site_pages
 from pytest_slm.site.report import render_report
 
@@ -270,3 +272,25 @@ def test_a_registry_of_anybody_is_a_site_or_a_line(tmp_path, factory, runs):
 @pytest.mark.nightly
 def test_two_thousand_registries_of_anybody(tmp_path, factory, runs):
     assert sum(fuzz_registry(tmp_path, factory, runs, range(1_000, 3_000)).values()) == 2_000
+
+
+def test_a_report_of_anybody_is_read_in_the_short_way_as_in_the_long_one(tmp_path, factory, runs):
+    pytest.importorskip("msgspec", reason="the extra fast is not installed, so there is no short way")
+    taken = left = 0
+    for run in runs:
+        text = factory.store_run(tmp_path, run).read_text("utf-8")
+        places = [place for place in _places(json.loads(text)) if place[:1] == ("slm",)]
+        for number in range(300):
+            changed = mutated(text, places, random.Random(number))
+            quick = decoded(Document, changed.encode())
+            try:
+                slow = RunReport.from_json(files.parse_json(changed)["slm"])
+            except (ValueError, LookupError, TypeError):
+                slow = None
+            if quick is None:
+                left += 1
+            else:
+                taken += 1
+                assert repr(quick.slm) == repr(slow), number
+    assert taken > 50
+    assert left > 50

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_slm.core.backend_info import Agreement
 from pytest_slm.core.types import Measurement, Result
-from pytest_slm.registry.performance import performances, quantities, speed
+from pytest_slm.registry.performance import numbers, performances, speed
 from pytest_slm.registry.scores import strata
 from pytest_slm.registry.store import StoredReport
 
@@ -60,12 +60,13 @@ def test_memory_without_a_peak_has_no_ram(factory):
 
 def test_an_item_that_failed_to_measure_gives_nothing():
     error = Result(suite="performance", task="decode", variant="500", quantization="Q8_0", mode="full", outcome="error")
-    assert quantities(error) == {}
+    assert numbers(error) == {}
+    assert speed([error], "full", None, "", None) is None
 
 
 def test_one_round_has_neither_spread_nor_interval(factory):
     result = factory.timing("decode", "500", "Q8_0", "full", "decode_tps", "tok/s", (100.0,))
-    found = quantities(result)["decode_tps"]
+    (found,) = speed([result], "full", None, "", None).decode
     assert (found.spread, found.interval, found.cv) == (None, None, None)
 
 

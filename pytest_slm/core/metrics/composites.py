@@ -40,6 +40,8 @@ def composite(
 def suite_composites(suite: str, facts: SuiteFacts, results: Iterable[Result]) -> tuple[Metric, ...]:
     """The metrics that a suite makes of those of several tasks, as far as all of their parts were measured. Of a task
     with variants a part is the mean over all that it declares, which may be the same questions asked otherwise."""
+    if not facts.composites:
+        return ()
     mine = [result for result in results if result.suite == suite and result.outcome in MEASURED]
     found = {
         key: metric

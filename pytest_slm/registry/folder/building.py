@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -15,12 +15,22 @@ from pytest_slm import __version__
 from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.folder.groups import joined
-from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, RefusedReport
-from pytest_slm.registry.folder.pieces import MadeModel, Order, Piece, Workplace, made_model, refused_report
+from pytest_slm.registry.folder.index import INDEX, MODELS, Index, IndexedModel, RefusedReport, model_path
+from pytest_slm.registry.folder.looking import sightings, states_in
+from pytest_slm.registry.folder.pieces import (
+    MadeModel,
+    Order,
+    Piece,
+    Workplace,
+    fresh_path,
+    made_model,
+    refused_report,
+)
 from pytest_slm.registry.folder.reading import check_file, read_index, read_model
+from pytest_slm.registry.folder.remembering import ENOUGH, Remembered
 from pytest_slm.registry.folder.writing import check_place, clean, index_of, put, totals_of
-from pytest_slm.registry.store import read_report_bytes, report_paths
-from pytest_slm.workers import spread, usable_cores
+from pytest_slm.registry.store import read_report_bytes, settle
+from pytest_slm.workers import spread, uncollected, usable_cores
 
 OF_ITS_OWN = frozenset({"report-broken", "report-foreign", "report-schema", "report-invalid", "report-scripted"})
 """Reasons that lie in the bytes of a report alone: the same bytes are refused again without a look at them."""
@@ -41,9 +51,14 @@ def build_folder(
     scripted models are not meant to be in).
     """
     check_place(folder)
-    old = _old_index(folder, keep=keep)
+    with uncollected():  # almost all that is made is kept to the end
+        return _built(reports, folder, now=now, keep=keep, strict=strict, jobs=jobs)
+
+
+def _built(reports: Path, folder: Path, *, now: datetime, keep: bool, strict: bool, jobs: int | None) -> Index:
     token = secrets.token_hex(4)
     with clean(folder, token):
+        old = _old_index(folder, keep=keep)
         build = _Build(reports, folder, now=now, keep=keep, token=token, jobs=jobs)
         try:
             index = build.index(old)
@@ -53,7 +68,9 @@ def build_folder(
             index = build.index(None)  # its files are not those it had
         refused = [one for one in index.refused if one.slug != "report-scripted"]
         _check(reports, index, refused, strict=strict)
-        return put(folder, index, token)
+        index = put(folder, index, token)
+        build.remembered.write()
+        return index
 
 
 class _Build:
@@ -62,31 +79,66 @@ class _Build:
     def __init__(self, reports: Path, folder: Path, *, now: datetime, keep: bool, token: str, jobs: int | None) -> None:
         self.reports, self.folder, self.keep, self.jobs = reports, folder, keep, jobs
         self.place = Workplace(reports=str(reports), folder=str(folder), now=now.isoformat(), token=token, kept={})
-        self.hashes, self.unread = _hashes(reports)
-        self.sizes = {name: _sample_bytes((reports / name).parent) for name in self.hashes}
+        self.seen = sightings(reports)
+        self.sizes = {name: one.sample_bytes for name, one in self.seen.items()}
+        self.remembered = Remembered(folder, worth=len(self.seen) >= ENOUGH)
 
     def index(self, old: Index | None) -> Index:
         """The index of all models; the files of those that changed lie beside their places."""
-        hashes = self.hashes
         known = {model.id: model for model in old.models} if old else {}
         # What another version made is made anew, and at most kept.
         trusted = old is not None and (old.made_by, old.rules) == (__version__, score_rules())
         same = {one.path: one for one in old.refused if one.slug in OF_ITS_OWN} if old and trusted else {}
+        named = {path: digest for model in known.values() for path, digest in model.reports.items()} if trusted else {}
+        hashes, unread = self._hashes(self.seen.keys() & (named.keys() | same.keys()))
         same = {path: one for path, one in same.items() if hashes.get(path) == one.sha256}
-        named = (pair for model in known.values() for pair in model.reports.items())
-        seen = {path for path, digest in named if hashes.get(path) == digest} if trusted else set()
+        seen = {path for path, digest in named.items() if hashes.get(path) == digest}
         # A model of which a report is new, changed or gone is made again from all of its reports.
         changed = {name for name, model in known.items() if not self._whole(model, seen)}
         again = {path for name in changed for path in known[name].reports} & seen
-        names = (hashes.keys() - seen - same.keys()) | again
+        names = (self.seen.keys() - seen - same.keys() - unread.keys()) | again
         pieces, touched = self._made(names, {name: known[name] for name in known.keys() - changed}, seen)
         changed |= touched
         made = {one.indexed.id: one for piece in pieces for one in piece.models}
-        gone = {name for name, model in known.items() if not model.reports.keys() & hashes.keys()}
+        there = hashes.keys() | {path for piece in pieces for path in piece.read}
+        gone = {name for name, model in known.items() if not model.reports.keys() & there}
         taken = (known.keys() - changed | (gone if self.keep else set())) - made.keys()
         models = [*made.values(), *self._taken([known[name] for name in sorted(taken)], old, trusted=trusted)]
-        refused = [*self.unread, *same.values(), *(one for piece in pieces for one in piece.refused)]
+        refused = [*unread.values(), *same.values(), *(one for piece in pieces for one in piece.refused)]
+        for path, digest in (pair for piece in pieces for pair in piece.read.items()):
+            self._keep(path, digest)
         return index_of(models, refused)
+
+    def _hashes(self, names: Collection[str]) -> tuple[dict[str, str], dict[str, RefusedReport]]:
+        """The hash of each of these reports by its path, and those that cannot be read."""
+
+        def digest(name: str) -> str | ReportError:
+            try:
+                content = read_report_bytes(self.reports / name, within=self.reports)
+            except ReportError as error:
+                return error
+            return hashlib.sha256(content).hexdigest()
+
+        found, refused, unknown = {}, {}, []
+        for name in names:
+            one = self.seen[name]
+            known = self.remembered.digest(f"report {name}", one.state, one.device)
+            if known is None:
+                unknown.append(name)
+            else:
+                found[name] = known
+        with ThreadPoolExecutor(usable_cores()) as pool:  # hashing lets other threads run
+            for name, result in zip(unknown, pool.map(digest, unknown), strict=True):
+                if isinstance(result, ReportError):
+                    refused[name] = refused_report(name, "", result)
+                else:
+                    found[name] = result
+                    self._keep(name, result)
+        return found, refused
+
+    def _keep(self, name: str, digest: str) -> None:
+        one = self.seen[name]
+        self.remembered.keep(f"report {name}", one.state, one.device, digest)
 
     def _whole(self, model: IndexedModel, seen: set[str]) -> bool:
         """Whether all of its reports are there as they were, so that it is what they would make of it. What it has from
@@ -121,27 +173,46 @@ class _Build:
 
     def _asked(self, place: Workplace, portions: Sequence[Sequence[str]]) -> list[Piece]:
         few = self.jobs is None and sum(map(len, portions)) < FEW
-        orders = [
-            Order(
-                hashes={name: self.hashes[name] for name in portion},
-                sizes={name: self.sizes[name] for name in portion},
-            ).to_json()
-            for portion in portions
-        ]
-        answers = spread("reports", place.to_json(), orders, 1 if few else self.jobs)
-        return [Piece.from_json(one) for one in answers]
+        orders = [Order(sizes={name: self.sizes[name] for name in portion}).to_json() for portion in portions]
+        pieces, settled = [], []
+        with ThreadPoolExecutor(1) as pool:  # the disk is waited for while the others are made
+            for answer in spread("reports", place.to_json(), orders, 1 if few else self.jobs):
+                pieces.append(Piece.from_json(answer))
+                settled.append(pool.submit(self._settle, pieces[-1]))
+        for one in settled:
+            one.result()
+        return pieces
+
+    def _settle(self, piece: Piece) -> None:
+        paths = (fresh_path(self.folder / model_path(one.indexed.id), self.place.token) for one in piece.models)
+        with contextlib.suppress(FileNotFoundError):  # of a model that another piece has made, too
+            settle([path for path in paths if path.exists()])
 
     def _taken(self, models: Sequence[IndexedModel], old: Index | None, *, trusted: bool) -> list[MadeModel]:
         """Models whose files stay."""
         if old is None or not models:
             return []
-        if not trusted or not old.bases:
+        placed = all(one.basis >= 0 for found in old.ranking.values() for one in found)
+        if not trusted or not placed:
             entries = (read_model(self.folder, model) for model in models)
             return [made_model(entry, self.sizes, self.folder, self.place.token) for entry in entries]
-        with ThreadPoolExecutor(usable_cores()) as pool:  # hashing lets other threads run
-            list(pool.map(lambda model: check_file(self.folder, model), models))
+        self._check_files(models)
         totals = totals_of(old)
         return [MadeModel(indexed=model, totals=tuple(totals.get(model.id, ()))) for model in models]
+
+    def _check_files(self, models: Sequence[IndexedModel]) -> None:
+        """Raise ReportError where a file is not the one that the old index means."""
+        states = states_in(self.folder / MODELS)
+        unread = []
+        for model in models:
+            state, device = states.get(f"{model.id}.json", (None, -1))
+            if self.remembered.digest(f"model {model.id}", state, device) != model.sha256:
+                unread.append(model)
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            list(pool.map(lambda model: check_file(self.folder, model), unread))
+        for model in unread:
+            state, device = states.get(f"{model.id}.json", (None, -1))
+            self.remembered.keep(f"model {model.id}", state, device, model.sha256)
 
 
 def _portions(names: Sequence[str]) -> list[list[str]]:
@@ -157,14 +228,6 @@ def _portions(names: Sequence[str]) -> list[list[str]]:
         else:
             found.append(mine)
     return found
-
-
-def _sample_bytes(folder: Path) -> int:
-    try:
-        with os.scandir(folder / "samples") as found:
-            return sum(one.stat().st_size for one in found if one.name.endswith(".jsonl") and one.is_file())
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
 
 
 def _check(reports: Path, index: Index, refused: Sequence[RefusedReport], *, strict: bool) -> None:
@@ -188,24 +251,3 @@ def _old_index(folder: Path, *, keep: bool) -> Index | None:
         if keep:
             raise
         return None
-
-
-def _hashes(reports: Path) -> tuple[dict[str, str], list[RefusedReport]]:
-    """The hash of each report by its path, and those that cannot be read."""
-
-    def digest(path: Path) -> str | ReportError:
-        try:
-            return hashlib.sha256(read_report_bytes(path, within=reports)).hexdigest()
-        except ReportError as error:
-            return error
-
-    found, refused = {}, []
-    paths = report_paths(reports)
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        for path, result in zip(paths, pool.map(digest, paths), strict=True):
-            name = path.relative_to(reports).as_posix()
-            if isinstance(result, ReportError):
-                refused.append(refused_report(name, "", result))
-            else:
-                found[name] = result
-    return found, refused

@@ -39,7 +39,7 @@ def answer(about: Any, order: Any) -> Any:
         validate("model", read_json(path), path)
     except SlmError as error:
         return {"problem": [error.args[0], error.slug], "totals": []}
-    return {"problem": None, "totals": [one.to_json() for one in made_totals(entry)]}
+    return {"problem": None, "totals": [one.to_json() for one in made_totals(entry_rows(entry))]}
 
 
 def _problems(folder: Path, jobs: int | None) -> Iterator[SlmError]:

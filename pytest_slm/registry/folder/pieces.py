@@ -21,7 +21,8 @@ from pytest_slm.registry.identity import model_id, weights_of
 from pytest_slm.registry.merge import build_entries, machine_words, made_of_what_can_be, newest
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.ranking import candidates
-from pytest_slm.registry.store import StoredReport, stored_report, to_lines, write_new
+from pytest_slm.registry.rows.row import Row
+from pytest_slm.registry.store import StoredReport, read_report_bytes, stored_report, to_lines, write_new
 
 AHEAD = timedelta(days=1)
 """How far the clock of a machine may be ahead of that of the one that builds."""
@@ -61,11 +62,13 @@ class Known(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Piece(Record):
-    """What was made of some reports: models, those that are in none, and all that could be read, by path."""
+    """What was made of some reports: models, those that are in none, what is known of the others by path, and the hash
+    of all that could be read."""
 
     models: tuple[MadeModel, ...]
     refused: tuple[RefusedReport, ...]
     known: Mapping[str, Known]
+    read: Mapping[str, str]
 
     def without(self, paths: Collection[str]) -> Piece:
         """What is left of it where these reports are looked at again."""
@@ -75,6 +78,7 @@ class Piece(Record):
             models=tuple(one for one in self.models if not one.indexed.reports.keys() & set(paths)),
             refused=tuple(one for one in self.refused if one.path not in paths),
             known={path: one for path, one in self.known.items() if path not in paths},
+            read=self.read,
         )
 
 
@@ -92,9 +96,8 @@ class Workplace(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Order(Record):
-    """Reports by path, with their hash and the bytes of their samples."""
+    """Reports by path, with the bytes of their samples."""
 
-    hashes: Mapping[str, str]
     sizes: Mapping[str, int]
 
 
@@ -106,7 +109,8 @@ def answer(about: Any, order: Any) -> Any:
 def make(place: Workplace, order: Order) -> Piece:
     """The models of these reports, as if there were no others."""
     reports, folder = Path(place.reports), Path(place.folder)
-    found, refused = _parsed(reports, sorted(order.hashes), order.hashes, datetime.fromisoformat(place.now))
+    read: dict[str, str] = {}
+    found, refused = _parsed(reports, sorted(order.sizes), read, datetime.fromisoformat(place.now))
     known = {stored.path: Known(model=model_id(stored.run), weights=weights_of(stored.run)) for stored in found}
     found, twice = _once(found)
 
@@ -117,8 +121,8 @@ def make(place: Workplace, order: Order) -> Piece:
         return [made_model(entry, order.sizes, folder, place.token) for entry in build_entries(some, kept)]
 
     models, odd = made_of_what_can_be(found, made)
-    refused = [*refused, *twice, *(refused_by(error, order.hashes) for error in odd)]
-    return Piece(models=tuple(models), refused=tuple(refused), known=known)
+    refused = [*refused, *twice, *(refused_by(error, read) for error in odd)]
+    return Piece(models=tuple(models), refused=tuple(refused), known=known, read=read)
 
 
 def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, token: str) -> MadeModel:
@@ -147,12 +151,12 @@ def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, tok
         fresh_path(path, token).unlink(missing_ok=True)  # of a first look, at some of its reports
     else:
         write_new(fresh_path(path, token), content)
-    return MadeModel(indexed=indexed, totals=tuple(made_totals(entry)))
+    return MadeModel(indexed=indexed, totals=tuple(made_totals(every)))
 
 
-def made_totals(entry: RegistryEntry) -> Iterable[Total]:
-    """Its aggregates, with all that their places depend on."""
-    for row in entry_rows(entry):
+def made_totals(rows: Iterable[Row]) -> Iterable[Total]:
+    """The aggregates of a model's rows, with all that their places depend on."""
+    for row in rows:
         for one in candidates(row):
             profile = one.key[3]
             total = row.aggregates[profile]
@@ -188,15 +192,21 @@ def holds(path: Path, content: bytes) -> bool:
 
 
 def _parsed(
-    reports: Path, names: Iterable[str], hashes: Mapping[str, str], now: datetime
+    reports: Path, names: Iterable[str], read: dict[str, str], now: datetime
 ) -> tuple[list[StoredReport], list[RefusedReport]]:
+    """The reports that are in order, and those that are not; ``read`` has the hashes of both then."""
     found, refused = [], []
     for name in names:
+        content = None
         try:
-            stored = stored_report(reports, reports / name)
+            content = read_report_bytes(reports / name, within=reports)
+            stored = stored_report(reports, reports / name, content)
+            read[name] = stored.sha256
             _check_report(stored, now)
         except ReportError as error:
-            refused.append(refused_report(name, hashes[name], error))
+            if content is not None:
+                read[name] = hashlib.sha256(content).hexdigest()
+            refused.append(refused_report(name, read.get(name, ""), error))
         else:
             found.append(stored)
     return found, refused

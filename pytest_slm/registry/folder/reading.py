@@ -9,13 +9,14 @@ from typing import Any
 
 from pytest_slm import files
 from pytest_slm.core.record import RecordError
+from pytest_slm.decoding import decoded
 from pytest_slm.errors import ReportError
 from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryEntry
 from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, ModelFile, Standing, model_path
 from pytest_slm.registry.rows.placing import Place
 from pytest_slm.registry.rows.ranking import rank, with_places
 from pytest_slm.registry.rows.standings import Key, Placed
-from pytest_slm.registry.store import parse_json, read_json
+from pytest_slm.registry.store import parse_json, read_report_bytes
 from pytest_slm.workers import uncollected
 
 _AGAIN = "Make it again: pytest-slm registry build REPORTS -o DIR"
@@ -32,8 +33,12 @@ def read_registry(folder: Path) -> Registry:
 def read_index(folder: Path) -> Index:
     """The index alone."""
     path = folder / INDEX
+    content = read_report_bytes(path)
     with uncollected():
-        document = read_json(path)
+        index = decoded(Index, content)
+        if index is not None:
+            return index
+        document = parse_json(path, content)
     metadata = document.get("metadata") if isinstance(document, Mapping) else None
     _check_version(path, metadata.get("schema_version") if isinstance(metadata, Mapping) else None)
     try:
@@ -47,6 +52,9 @@ def read_model(folder: Path, model: IndexedModel, *, items: bool = True) -> Regi
     """The entry of one model, without its ranks; without its ``items``, which are most of it, it can still be ranked,
     and must not be written."""
     path, content = folder / model_path(model.id), check_file(folder, model)
+    read = decoded(ModelFile, content)
+    if read is not None and read.model.id == model.id:
+        return read.model
     document = parse_json(path, content)
     _check_version(path, document.get("schema_version") if isinstance(document, Mapping) else None)
     if not items:

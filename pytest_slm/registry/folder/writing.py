@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,6 @@ from pytest_slm.registry.folder.index import (
     Index,
     RefusedReport,
     Standing,
-    model_path,
 )
 from pytest_slm.registry.folder.pieces import MadeModel, Total, encoded, fresh_path, holds, made_model
 from pytest_slm.registry.merge import metadata
@@ -58,8 +58,10 @@ def clean(folder: Path, token: str) -> Iterator[None]:
         raise writing_failed(folder, error) from error
     finally:
         with contextlib.suppress(OSError):
-            for path in (*folder.glob(f".*.{token}.new"), *(folder / MODELS).glob(f".*.{token}.new")):
-                path.unlink(missing_ok=True)
+            for place in (folder, folder / MODELS):
+                for name in _names(place):
+                    if name.endswith(f".{token}.new"):
+                        (place / name).unlink(missing_ok=True)
             if not (folder / INDEX).exists():  # nothing came of it
                 for empty in (folder / MODELS, folder):
                     empty.rmdir()
@@ -67,8 +69,10 @@ def clean(folder: Path, token: str) -> Iterator[None]:
 
 def put(folder: Path, index: Index, token: str) -> Index:
     """Give all files their names. All bytes are on the disk before: that needs room, and names do not."""
-    paths = [folder / model_path(model.id) for model in index.models]
-    fresh = {path: new for path in paths if (new := fresh_path(path, token)).exists()}
+    models, there = folder / MODELS, _names(folder / MODELS)
+    known = {f"{model.id}.json" for model in index.models}
+    paths = [models / name for name in known]
+    fresh = {path: new for path in paths if (new := fresh_path(path, token)).name in there}
     content = encoded(to_lines(index))
     if not holds(folder / INDEX, content):
         fresh[folder / INDEX] = fresh_path(folder / INDEX, token)
@@ -76,11 +80,18 @@ def put(folder: Path, index: Index, token: str) -> Index:
     settle(list(fresh.values()))
     for path, new in fresh.items():  # the index is the last one
         new.replace(path)
-    known = {path.name for path in paths}
-    for path in sorted((folder / MODELS).glob("*.json")) if (folder / MODELS).is_dir() else ():
-        if path.name not in known:
-            path.unlink()
+    for name in there - known:
+        if name.endswith(".json"):
+            (models / name).unlink(missing_ok=True)
     return index
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as found:
+            return {one.name for one in found}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def without_ranks(entry: RegistryEntry) -> RegistryEntry:
@@ -112,13 +123,17 @@ def index_of(models: Sequence[MadeModel], refused: Sequence[RefusedReport]) -> I
     bases: dict[str, int] = {}
     tables: list[Mapping[str, int]] = []
     ranking: dict[str, list[tuple[tuple[object, ...], Standing]]] = {one.name: [] for one in score_rules().profiles}
+    seen: dict[tuple[tuple[str, int], ...], int] = {}
     for one, total in totals:
-        key = str(sorted(total.versions.items()))
-        if key not in versions:
-            versions[key] = len(versions)
-            tables.append(total.versions)
+        told = tuple(total.versions.items())
+        if told not in seen:
+            key = str(sorted(told))
+            if key not in versions:
+                versions[key] = len(versions)
+                tables.append(total.versions)
+            seen[told] = versions[key]
         basis = bases.setdefault(total.basis, len(bases))
-        standing = _standing(one, total, found[_key(one, total)], versions[key], basis)
+        standing = _standing(one, total, found[_key(one, total)], seen[told], basis)
         ranking.setdefault(total.profile, []).append((_order(one, total, standing), standing))
     machines = {key: words for one in models for key, words in one.indexed.machines.items()}
     return Index(

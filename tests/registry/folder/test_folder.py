@@ -58,7 +58,9 @@ def test_a_model_is_a_file_and_the_index_has_all_ranks(registry):
 def test_what_has_not_changed_is_not_read_again_and_the_bytes_are_the_same(tmp_path, registry, reports, monkeypatch):
     before, read = content(registry), []
     parsed = pieces.stored_report
-    monkeypatch.setattr(pieces, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
+    monkeypatch.setattr(
+        pieces, "stored_report", lambda folder, path, *rest: read.append(path) or parsed(folder, path, *rest)
+    )
     build_folder(reports, registry, now=NOW)
     assert read == []
     assert content(registry) == before
@@ -94,7 +96,9 @@ def test_what_another_version_made_is_made_anew(registry, reports, monkeypatch):
     before, read = content(registry), []
     monkeypatch.setattr(building, "__version__", "9.9")
     parsed = pieces.stored_report
-    monkeypatch.setattr(pieces, "stored_report", lambda folder, path: read.append(path) or parsed(folder, path))
+    monkeypatch.setattr(
+        pieces, "stored_report", lambda folder, path, *rest: read.append(path) or parsed(folder, path, *rest)
+    )
     build_folder(reports, registry, now=NOW)
     assert len(read) == 3
     assert content(registry) == before
