@@ -107,7 +107,7 @@ class Rate(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published(Record):
+class PublishedFile(Record):
     """Where weights can be had as they were measured: a ``file`` (or a folder, without one) of a Hub repo at a
     ``revision``, or of an installable Python package."""
 
@@ -127,7 +127,7 @@ class QuantizationEntry(Record):
     weights_sha256: str | None = None
     made_from: str | None = None
     """The quantization that the file was made from on the machine of the run; null for published files."""
-    published: Published | None = None
+    published: PublishedFile | None = None
     """None for a file that was made or found on the machine of the run."""
     server: str | None = None
     """The address of the server that answered; None for weights that were opened where they were measured."""

@@ -15,7 +15,7 @@ from pytest_slm.core.types import MEASURED, Metric, Result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class LengthPoint:
     """A share at a length in tokens, of ``n`` samples."""
 
     tokens: int
@@ -31,7 +31,7 @@ class Lengths:
     suite: str
     name: str
     enough: float
-    points: tuple[Point, ...]
+    points: tuple[LengthPoint, ...]
     tasks: int = 1
 
     @property
@@ -91,7 +91,7 @@ def _task(suite: str, task: str, variants: dict[int, Result]) -> Lengths:
     for tokens, result in sorted(variants.items()):
         metric = result.metric()
         if metric is not None:
-            points.append(Point(tokens=tokens, value=metric.value, interval=metric.interval, n=metric.n))
+            points.append(LengthPoint(tokens=tokens, value=metric.value, interval=metric.interval, n=metric.n))
     return Lengths(suite=suite, name=task, enough=_enough(variants), points=tuple(points))
 
 
@@ -101,7 +101,7 @@ def _family(suite: str, family: str, tasks: Sequence[dict[int, Result]]) -> Leng
     for tokens in shared:
         metrics = [metric for variants in tasks if (metric := variants[tokens].metric()) is not None]
         value, interval = combine([(1 / len(metrics), metric.value, metric.interval) for metric in metrics])
-        points.append(Point(tokens=tokens, value=value, interval=interval, n=sum(metric.n for metric in metrics)))
+        points.append(LengthPoint(tokens=tokens, value=value, interval=interval, n=sum(metric.n for metric in metrics)))
     if not points:
         return None
     return Lengths(suite=suite, name=family, enough=_enough(tasks[0]), points=tuple(points), tasks=len(tasks))

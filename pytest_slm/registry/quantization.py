@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pytest_slm.core.record import RecordError, utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
-from pytest_slm.registry.entry import AggregateScore, Item, Published, QuantizationEntry, Rate, ScoresElsewhere, UseCase
+from pytest_slm.registry.entry import (
+    AggregateScore,
+    Item,
+    PublishedFile,
+    QuantizationEntry,
+    Rate,
+    ScoresElsewhere,
+    UseCase,
+)
 from pytest_slm.registry.history import past_results
 from pytest_slm.registry.scores import Stratum, aggregates, named, server_of, use_cases
 from pytest_slm.registry.store import StoredReport
@@ -228,7 +236,7 @@ def _item(stored: StoredReport, result: Result) -> Item:
     )
 
 
-def _published(run: RunReport) -> Published | None:
+def _published(run: RunReport) -> PublishedFile | None:
     """Where the weights of a run come from, if they are as somebody else can get them."""
     submission = run.submission
     file = next((q for q in submission.quantizations if q.name == run.quantization), None)
@@ -239,8 +247,8 @@ def _published(run: RunReport) -> Published | None:
     repo, _, pinned = source.partition("@")
     try:
         if kind == "pkg":
-            return Published(package=package, file=file.file)
-        return Published(
+            return PublishedFile(package=package, file=file.file)
+        return PublishedFile(
             repo=repo,
             revision=pinned or (submission.revision if repo == submission.hf_repo else None),
             file=file.file,

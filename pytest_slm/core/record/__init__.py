@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pytest_slm.core.record.building import LARGEST as LARGEST
+from pytest_slm.core.record.building import JsonForm, fields_of, record_of
 from pytest_slm.core.record.building import RecordError as RecordError
-from pytest_slm.core.record.building import Stored, fields_of, record_of
 from pytest_slm.core.record.building import jsonable as jsonable
 from pytest_slm.core.record.building import names_of as names_of
 
@@ -133,7 +133,7 @@ Time = Annotated[str, Form("a time of ISO 8601 with an offset, as 2026-11-01T10:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Record(Stored):
+class Record(JsonForm):
     """Base of all types that are written to files or sent between processes."""
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ class RecordError(ValueError):
     """A JSON value does not fit the record it should become."""
 
 
-class Stored:
+class JsonForm:
     """What says itself how it stands in JSON. No ABC: whether a value is one is asked of every value of a report."""
 
     @abstractmethod
@@ -54,7 +54,7 @@ def jsonable(value: object, where: Where = "value") -> Any:
         if not math.isfinite(value):
             raise RecordError(f"{_written(where)}: {value} is not a finite number")
         return value
-    if isinstance(value, Stored):
+    if isinstance(value, JsonForm):
         return value.to_json()
     if isinstance(value, Mapping):
         return {(name := str(key)): jsonable(item, (where, name)) for key, item in value.items()}
@@ -214,8 +214,8 @@ def _rest(cls: type) -> tuple[dict[str, Any], tuple[tuple[str, Callable[[], Any]
     missing, fields = dataclasses.MISSING, dataclasses.fields(cls)
     values = {f.name: f.default for f in fields if f.default is not missing}
     makers = tuple((f.name, f.default_factory) for f in fields if f.default_factory is not missing)
-    plain = issubclass(cls, Stored) and all(f.init for f in fields)
-    return values, makers, plain, issubclass(cls, Stored) and cls.checked()
+    plain = issubclass(cls, JsonForm) and all(f.init for f in fields)
+    return values, makers, plain, issubclass(cls, JsonForm) and cls.checked()
 
 
 def _made(cls: Any, values: dict[str, Any]) -> object:

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_slm.core.record.building import Stored
+from pytest_slm.core.record.building import JsonForm
 
 Unpack = Callable[[Any], Any]
 Kept = Mapping[type, tuple[str, ...]]
@@ -37,7 +37,7 @@ class Packer:
         """The value in JSON's own types."""
         if value is None or isinstance(value, (str, int, float)):
             return value
-        if isinstance(value, Stored):
+        if isinstance(value, JsonForm):
             found = value.__dict__
             return [self.pack(found[name]) for name in self.names(type(value))]
         if isinstance(value, Mapping):

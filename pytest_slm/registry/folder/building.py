@@ -19,15 +19,15 @@ from pytest_slm.registry.folder.index import INDEX, MODELS, Index, IndexedModel,
 from pytest_slm.registry.folder.looking import sightings, states_in
 from pytest_slm.registry.folder.pieces import (
     MadeModel,
-    Order,
     Piece,
+    ReadingOrder,
     Workplace,
     fresh_path,
     made_model,
     refused_report,
 )
 from pytest_slm.registry.folder.reading import check_file, read_index, read_model
-from pytest_slm.registry.folder.remembering import ENOUGH, Remembered
+from pytest_slm.registry.folder.remembering import ENOUGH, FolderMemory
 from pytest_slm.registry.folder.writing import check_place, clean, index_of, put, totals_of
 from pytest_slm.registry.store import read_report_bytes, settle
 from pytest_slm.workers import spread, uncollected, usable_cores
@@ -81,7 +81,7 @@ class _Build:
         self.place = Workplace(reports=str(reports), folder=str(folder), now=now.isoformat(), token=token, kept={})
         self.seen = sightings(reports)
         self.sizes = {name: one.sample_bytes for name, one in self.seen.items()}
-        self.remembered = Remembered(folder, worth=len(self.seen) >= ENOUGH)
+        self.remembered = FolderMemory(folder, worth=len(self.seen) >= ENOUGH)
 
     def index(self, old: Index | None) -> Index:
         """The index of all models; the files of those that changed lie beside their places."""
@@ -173,7 +173,7 @@ class _Build:
 
     def _asked(self, place: Workplace, portions: Sequence[Sequence[str]]) -> list[Piece]:
         few = self.jobs is None and sum(map(len, portions)) < FEW
-        orders = [Order(sizes={name: self.sizes[name] for name in portion}).to_json() for portion in portions]
+        orders = [ReadingOrder(sizes={name: self.sizes[name] for name in portion}).to_json() for portion in portions]
         pieces, settled = [], []
         with ThreadPoolExecutor(1) as pool:  # the disk is waited for while the others are made
             for answer in spread("reports", place.to_json(), orders, 1 if few else self.jobs):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_slm.registry.folder.index import IndexedModel
-from pytest_slm.registry.folder.pieces import Known
+from pytest_slm.registry.folder.pieces import KnownModel
 
 
 @dataclass(kw_only=True)
@@ -18,7 +18,7 @@ class Group:
     models: set[str] = field(default_factory=set)
 
 
-def joined(portions: Sequence[Mapping[str, Known]], models: Mapping[str, IndexedModel]) -> list[Group]:
+def joined(portions: Sequence[Mapping[str, KnownModel]], models: Mapping[str, IndexedModel]) -> list[Group]:
     """The groups that were not read as a whole: of several portions, or with models that nobody has looked at."""
     roots: dict[str, str] = {}
 

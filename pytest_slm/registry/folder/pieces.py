@@ -53,7 +53,7 @@ class MadeModel(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known(Record):
+class KnownModel(Record):
     """By what a report that was read is known to be of a model: the id that it alone would have, and its weights."""
 
     model: str
@@ -67,7 +67,7 @@ class Piece(Record):
 
     models: tuple[MadeModel, ...]
     refused: tuple[RefusedReport, ...]
-    known: Mapping[str, Known]
+    known: Mapping[str, KnownModel]
     read: Mapping[str, str]
 
     def without(self, paths: Collection[str]) -> Piece:
@@ -95,7 +95,7 @@ class Workplace(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order(Record):
+class ReadingOrder(Record):
     """Reports by path, with the bytes of their samples."""
 
     sizes: Mapping[str, int]
@@ -103,15 +103,15 @@ class Order(Record):
 
 def answer(about: Any, order: Any) -> Any:
     """``make`` for a process of its own."""
-    return make(Workplace.from_json(about), Order.from_json(order)).to_json()
+    return make(Workplace.from_json(about), ReadingOrder.from_json(order)).to_json()
 
 
-def make(place: Workplace, order: Order) -> Piece:
+def make(place: Workplace, order: ReadingOrder) -> Piece:
     """The models of these reports, as if there were no others."""
     reports, folder = Path(place.reports), Path(place.folder)
     read: dict[str, str] = {}
     found, refused = _parsed(reports, sorted(order.sizes), read, datetime.fromisoformat(place.now))
-    known = {stored.path: Known(model=model_id(stored.run), weights=weights_of(stored.run)) for stored in found}
+    known = {stored.path: KnownModel(model=model_id(stored.run), weights=weights_of(stored.run)) for stored in found}
     found, twice = _once(found)
 
     def kept(model: str) -> RegistryEntry | None:

@@ -15,7 +15,7 @@ from pytest_slm.registry.entry import REGISTRY_SCHEMA, Registry, RegistryEntry
 from pytest_slm.registry.folder.index import INDEX, Index, IndexedModel, ModelFile, Standing, model_path
 from pytest_slm.registry.rows.placing import Place
 from pytest_slm.registry.rows.ranking import rank, with_places
-from pytest_slm.registry.rows.standings import Key, Placed
+from pytest_slm.registry.rows.standings import Key, Placement
 from pytest_slm.registry.store import parse_json, read_report_bytes
 from pytest_slm.workers import uncollected
 
@@ -73,7 +73,7 @@ def read_placed(folder: Path, model: IndexedModel, standings: Iterable[tuple[str
     return with_places(read_model(folder, model), places_of(standings))
 
 
-def places_of(standings: Iterable[tuple[str, Standing]]) -> dict[Key, Placed]:
+def places_of(standings: Iterable[tuple[str, Standing]]) -> dict[Key, Placement]:
     """The places of files by profile, as an index has them."""
     found = {}
     for profile, one in standings:
@@ -81,7 +81,7 @@ def places_of(standings: Iterable[tuple[str, Standing]]) -> dict[Key, Placed]:
         if one.rank is not None:
             between = one.rank_interval or (one.rank, one.rank)
             place = Place(rank=one.rank, rank_interval=between, tier=one.tier or 0, corrected=one.corrected)
-        found[one.model, one.quantization, one.machine, profile] = Placed(place, one.ranked, one.unranked)
+        found[one.model, one.quantization, one.machine, profile] = Placement(place, one.ranked, one.unranked)
     return found
 
 

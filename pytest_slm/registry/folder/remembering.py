@@ -38,7 +38,7 @@ def place_of(folder: Path) -> Path:
     return whole.with_name(f".{whole.name}.cache")
 
 
-class Remembered:
+class FolderMemory:
     """The hashes of files by kind and name. ``known`` are those of the build before, until they turn out to be of
     others; what this build reads is added by ``keep``."""
 

@@ -31,14 +31,14 @@ LONGEST_ID = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared:
+class ShareResult:
     """Runs that were copied, by the path of their report, and those that were not, with the reason."""
 
     copied: tuple[str, ...]
     refused: tuple[ReportError, ...]
 
 
-def share(reports: Path, output: Path) -> Shared:
+def share(reports: Path, output: Path) -> ShareResult:
     """Copy all runs below ``reports`` to the same places below ``output``, without texts. Runs that were interrupted
     are copied, too; files that are no reports are told. Raises ReportError where nothing can be written."""
     found, refused = find_reports(reports)
@@ -58,7 +58,7 @@ def share(reports: Path, output: Path) -> Shared:
             write_text(target.parent / name, text)
         write_text(target.with_name(REPORT_NAME), to_text({"slm": jsonable(stored.run.to_json())}))
         copied.append(stored.path)
-    return Shared(copied=tuple(copied), refused=refused)
+    return ShareResult(copied=tuple(copied), refused=refused)
 
 
 def _bare(line: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pytest_slm.registry.folder.index import (
 from pytest_slm.registry.folder.pieces import MadeModel, Total, encoded, fresh_path, holds, made_model
 from pytest_slm.registry.merge import metadata
 from pytest_slm.registry.points import AggregateScore
-from pytest_slm.registry.rows.standings import Candidate, Key, Placed, order_of, placed
+from pytest_slm.registry.rows.standings import Key, Placement, RankCandidate, order_of, placed
 from pytest_slm.registry.store import settle, to_lines, write_new
 
 
@@ -175,8 +175,8 @@ def _key(one: MadeModel, total: Total) -> Key:
     return one.indexed.id, total.quantization, total.machine, total.profile
 
 
-def _candidate(one: MadeModel, total: Total) -> Candidate:
-    return Candidate(
+def _candidate(one: MadeModel, total: Total) -> RankCandidate:
+    return RankCandidate(
         key=_key(one, total),
         score=total.score,
         interval=total.interval,
@@ -185,7 +185,7 @@ def _candidate(one: MadeModel, total: Total) -> Candidate:
     )
 
 
-def _standing(one: MadeModel, total: Total, found: Placed, versions: int, basis: int) -> Standing:
+def _standing(one: MadeModel, total: Total, found: Placement, versions: int, basis: int) -> Standing:
     place = found.place
     return Standing(
         model=one.indexed.id,

@@ -9,7 +9,7 @@ from pytest_slm.registry.entry import QuantizationEntry, RegistryEntry
 from pytest_slm.registry.points import AggregateScore, UseCase
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.row import Row
-from pytest_slm.registry.rows.standings import Candidate, Key, Placed, placed
+from pytest_slm.registry.rows.standings import Key, Placement, RankCandidate, placed
 
 
 def rank(entries: Sequence[RegistryEntry]) -> tuple[RegistryEntry, ...]:
@@ -19,10 +19,10 @@ def rank(entries: Sequence[RegistryEntry]) -> tuple[RegistryEntry, ...]:
     return tuple(with_places(entry, found) for entry in entries)
 
 
-def candidates(row: Row) -> Iterator[Candidate]:
+def candidates(row: Row) -> Iterator[RankCandidate]:
     """The row in each profile that it has an aggregate of."""
     for profile, total in row.aggregates.items():
-        yield Candidate(
+        yield RankCandidate(
             key=(row.model, row.quantization, row.machine, profile),
             score=total.score,
             interval=total.interval,
@@ -31,7 +31,7 @@ def candidates(row: Row) -> Iterator[Candidate]:
         )
 
 
-def with_places(entry: RegistryEntry, found: Mapping[Key, Placed]) -> RegistryEntry:
+def with_places(entry: RegistryEntry, found: Mapping[Key, Placement]) -> RegistryEntry:
     """The entry with the place of each of its aggregates in it."""
 
     def of(quantization: str, totals: Mapping[str, AggregateScore]) -> dict[str, AggregateScore]:
@@ -50,7 +50,7 @@ def with_places(entry: RegistryEntry, found: Mapping[Key, Placed]) -> RegistryEn
     )
 
 
-def _at(total: AggregateScore, found: Placed | None) -> AggregateScore:
+def _at(total: AggregateScore, found: Placement | None) -> AggregateScore:
     place = found.place if found else None
     if place is None:
         nowhere = total.but(rank=None, ranked=None, rank_interval=None, tier=None, corrected=None)

@@ -14,7 +14,7 @@ Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class RankCandidate:
     """A file with an aggregate. ``reason`` is why it cannot be ranked, empty where it can; ``versions`` are those of
     the tasks in its aggregate."""
 
@@ -26,7 +26,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placement:
     """Its place among so many, or why it has none."""
 
     place: Place | None
@@ -34,25 +34,25 @@ class Placed:
     reason: str
 
 
-def placed(candidates: Iterable[Candidate]) -> dict[Key, Placed]:
+def placed(candidates: Iterable[RankCandidate]) -> dict[Key, Placement]:
     """The place of each among those of one machine and profile, or the reason why it has none."""
-    groups: dict[tuple[str, str], list[Candidate]] = {}
-    found: dict[Key, Placed] = {}
+    groups: dict[tuple[str, str], list[RankCandidate]] = {}
+    found: dict[Key, Placement] = {}
     for one in sorted(candidates, key=lambda one: one.key):
         if one.reason:
-            found[one.key] = Placed(None, None, one.reason)
+            found[one.key] = Placement(None, None, one.reason)
         else:
             groups.setdefault(one.key[2:], []).append(one)
     for group in groups.values():
         old = dict(_outdated(group))
-        found |= {key: Placed(None, None, reason) for key, reason in old.items()}
+        found |= {key: Placement(None, None, reason) for key, reason in old.items()}
         current = {"@".join(one.key[:3]): one for one in group if one.key not in old}
         for name, place in places({name: (one.score, one.interval) for name, one in current.items()}).items():
-            found[current[name].key] = Placed(place, len(current), "")
+            found[current[name].key] = Placement(place, len(current), "")
     return found
 
 
-def _outdated(group: Sequence[Candidate]) -> Iterator[tuple[Key, str]]:
+def _outdated(group: Sequence[RankCandidate]) -> Iterator[tuple[Key, str]]:
     """Those that were measured with an older version of a task than another of these, with the reason."""
     newest: dict[str, int] = {}
     for versions in {id(one.versions): one.versions for one in group}.values():

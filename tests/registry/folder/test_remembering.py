@@ -14,7 +14,7 @@ import pytest
 from pytest_slm.registry import build_folder
 from pytest_slm.registry.folder import building, looking, remembering
 from pytest_slm.registry.folder.looking import sightings
-from pytest_slm.registry.folder.remembering import Remembered, place_of
+from pytest_slm.registry.folder.remembering import FolderMemory, place_of
 from pytest_slm.registry.store import report_paths
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -235,12 +235,12 @@ def refuse(*_, **__):
 
 
 def test_files_of_another_clock_are_not_remembered(tmp_path):
-    kept = Remembered(tmp_path / "registry", worth=True)
+    kept = FolderMemory(tmp_path / "registry", worth=True)
     device = tmp_path.stat().st_dev
     kept.keep("one", (1, 2, 3, 4), device, "a" * 64)
     kept.keep("other", (1, 2, 3, 4), device + 1, "a" * 64)
     kept.write()
-    again = Remembered(tmp_path / "registry", worth=True)
+    again = FolderMemory(tmp_path / "registry", worth=True)
     assert again.digest("one", (1, 2, 3, 4), device) == "a" * 64
     assert again.digest("one", (1, 2, 3, 4), device + 1) is None
     assert again.digest("one", (1, 2, 9, 4), device) is None

