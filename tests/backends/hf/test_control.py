@@ -76,7 +76,7 @@ def test_without_a_template_that_writes_them_tools_are_not_offered(tuned, open_f
 @pytest.mark.parametrize("scheme", ["always", "first", "never"])
 @pytest.mark.parametrize("said", ["a</s>b", "a b </s>c", "</s>"])
 def test_what_is_spelled_behind_a_control_token_has_the_space_that_plain_words_have(transformers, scheme, said):
-    from tokenizers import TransformersTokenizer as Fast
+    from tokenizers import Tokenizer as Fast
     from tokenizers import decoders, models, pre_tokenizers
 
     from pytest_slm.backends.hf.tokenizer import TransformersTokenizer
