@@ -66,9 +66,10 @@ def _quantity(found: Quantity | None) -> tuple[Plain, str]:
 
 
 def _of(of: str) -> str:
-    """``2048 tokens`` -> ``2 048 tokens``."""
+    """``2048 tokens`` -> ``2 048 tokens``, which no line tears apart."""
     count, _, rest = of.partition(" ")
-    return f"{numbers.number(float(count), 0)} {rest}" if count.isdecimal() and len(count) < 12 else of
+    plain = count.isdecimal() and len(count) < 12
+    return f"{numbers.number(float(count), 0)}{numbers.NBSP}{rest}" if plain else of
 
 
 def _kilobytes(count: float | None) -> int | None:
