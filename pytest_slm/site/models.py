@@ -55,18 +55,30 @@ def write_page(site: Path, path: str, content: bytes) -> None:
 
 def model_files(entry: RegistryEntry, rules: ScoreRules, sampled: bool) -> dict[str, str]:
     """The text of every file of a model by its path in the site; ``sampled``: there is a page of its samples."""
-    items = {
-        name: f"items/{entry.id}/{page_name(name)}.html" for name in entry.quantizations if name != entry.quantization
-    }
-    pages = _pages(entry, rules, items, f"samples/{entry.id}.html" if sampled else "")
+    every = {name: f"items/{entry.id}/{page_name(name)}.html" for name in entry.quantizations}
+    items = {name: place for name, place in every.items() if name != entry.quantization}
+    samples = f"samples/{entry.id}.html" if sampled else ""
+    found = comparisons(entry, rules)
+    pages = _pages(entry, rules, found, items, samples, whole=True)
+    if not pages:  # the items that are shown first have a page of their own, too
+        items = every
+        pages = _pages(entry, rules, found, items, samples)
     for name, place in items.items():
         back = f"../../models/{entry.id}.html"
         pages[place] = linked_page("items.html", root="../../", view=items_view(entry, name), back=back)
     return {**pages, **model_scripts(entry, rules)}
 
 
-def _pages(entry: RegistryEntry, rules: ScoreRules, items: Mapping[str, str], samples: str) -> dict[str, str]:
-    found = comparisons(entry, rules)
+def _pages(
+    entry: RegistryEntry,
+    rules: ScoreRules,
+    found: Mapping[str, Comparisons],
+    items: Mapping[str, str],
+    samples: str,
+    *,
+    whole: bool = False,
+) -> dict[str, str]:
+    """The model's pages; none where one has no room for all and it has to be ``whole``."""
     updated = newest(entry)
 
     def page(number: int, portions: Sequence[Collection[str]]) -> str:
@@ -77,13 +89,19 @@ def _pages(entry: RegistryEntry, rules: ScoreRules, items: Mapping[str, str], sa
         day = numbers.day(updated) if updated else ""
         return linked_page("model.html", root=root, inline="parts.js", view=view, updated=day, samples=samples)
 
-    return _divided(useful_first(entry, found), most_precise(entry), page, entry.id)
+    return _divided(useful_first(entry, found), most_precise(entry), page, entry.id, whole=whole)
 
 
 def _divided(
-    names: Sequence[str], reference: str, page: Callable[[int, Sequence[Collection[str]]], str], model: str
+    names: Sequence[str],
+    reference: str,
+    page: Callable[[int, Sequence[Collection[str]]], str],
+    model: str,
+    *,
+    whole: bool,
 ) -> dict[str, str]:
-    """As few pages as hold so many files; the reference is on each of them."""
+    """As few pages as hold so many files; the reference is on each of them. None where that is not one page and it has
+    to be ``whole``."""
     count = len(names)
     while True:
         portions = portions_of(names, reference, count)
@@ -91,6 +109,8 @@ def _divided(
         for number in range(len(portions)):
             text = page(number, portions)
             size = len(text.encode("utf-8", "backslashreplace"))
+            if size > MOST_BYTES and whole:
+                return {}
             if size > MOST_BYTES and count > 1:
                 count = max(1, min(count - 1, int(len(portions[number]) * MOST_BYTES / size)))
                 break

@@ -58,8 +58,8 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
     speeds = _speeds(entry)
     peaks = {name: row.memory[PEAK].value for name, row in speeds.items() if PEAK in row.memory}
     rule = (
-        f"Chosen is the smallest file that fits, is not shown to be worse than {most_precise(entry)}, and for which a "
-        f"loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
+        f"The choice is the smallest file that fits, is not shown to be worse than {most_precise(entry)}, and for "
+        f"which a loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
     )
     if not peaks:
         missing = "No file's peak memory with 2 048 tokens of context was measured, so it is not known where it fits."

@@ -155,6 +155,11 @@ def profile_title(name: str) -> str:
     return PROFILES.get(name, words(name))
 
 
+def profile_order(name: str) -> tuple[bool, str]:
+    """What profiles are sorted by: the overall one first."""
+    return name not in PROFILES, name
+
+
 def coded(text: object) -> Markup:
     """Text in which identifiers are marked as code; everything is escaped."""
     plain = str(text)
