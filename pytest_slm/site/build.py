@@ -30,9 +30,10 @@ from pytest_slm.site.kept.slots import places_in
 from pytest_slm.site.models import model_files, write_page
 from pytest_slm.site.render import beside, single_page, static
 from pytest_slm.site.tools import tools_pages
+from pytest_slm.site.tools.data import tool_row
 from pytest_slm.workers import spread, uncollected
 
-STATIC = ("style.css", "favicon.svg", "home.js")
+STATIC = ("style.css", "home.js")
 FEW = 100
 """Files whose pages take less time than it takes to start a process for them."""
 MARKER = ".pytest-slm-site"
@@ -209,7 +210,7 @@ def _wide_pages(
         "404.html": single_page("404.html", home=address),
         "compare.html": compare_page(),
         "compare/index.js": index_script(compared),
-        **tools_pages(files, places.guides),
+        **tools_pages(filter(None, map(tool_row, files)), places.guides),
     }
     if address:
         every = (*pages, *models)

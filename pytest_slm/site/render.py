@@ -63,18 +63,18 @@ def static(name: str) -> str:
     return resources.files("pytest_slm.site").joinpath("static", name).read_text(encoding="utf-8")
 
 
-def linked_page(template: str, *, root: str, script: str = "", inline: str = "", **views: Any) -> str:
+def linked_page(template: str, *, root: str, script: str = "", inline: str = "", styled: str = "", **views: Any) -> str:
     """A page of the site: style and script are its own files, ``root`` is the way to the site's top (``../``).
-    ``inline`` is a short script that stands in the page itself: one file less to wait for."""
-    policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
-    )
-    if not script:
-        policy = policy.replace("script-src 'self'", f"script-src {_hash(static(inline)) if inline else NOTHING}")
+    ``inline`` is a short script, and ``styled`` a short style sheet, that stand in the page itself: one file less to
+    wait for. So does the icon, which a browser would ask for, too."""
+    scripts_from = "'self'" if script else _hash(static(inline)) if inline else NOTHING
+    styles_from = f"'self' {_hash(static(styled))}" if styled else "'self'"
     place = guides()
     views |= {"guides_at": place if not place or re.match(r"https?://", place) else f"{root}{place}"}
-    text = Markup(static(inline)) if inline else ""  # noqa: S704
-    return _render(template, policy=policy, root=root, script=script, style=None, inline=text, **views)
+    # Our own files, of which the policy has the hashes: the only texts that are not escaped.
+    views |= {"inline": Markup(static(inline)) if inline else ""}  # noqa: S704
+    views |= {"more_style": Markup(static(styled)) if styled else ""}  # noqa: S704
+    return _render(template, policy=_policy(styles_from, scripts_from), root=root, script=script, style=None, **views)
 
 
 def single_page(template: str, **views: Any) -> str:
@@ -92,12 +92,20 @@ def scripted_page(template: str, *names: str, **views: Any) -> str:
 
 def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     style = static("style.css")
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts_from}; img-src data:; base-uri 'none'"
-    # Our own files, of which the policy has the hashes: the only texts that are not escaped.
-    views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
-    # Inside, too: without one a browser asks the host's top for it.
-    views |= {"icon": f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"}
-    return _render(template, root="", script="", guides_at=guides(), **views)
+    views |= {"policy": _policy(_hash(style), scripts_from), "style": Markup(style)}  # noqa: S704
+    return _render(template, root="", script="", guides_at=guides(), more_style="", **views)
+
+
+def _policy(styles_from: str, scripts_from: str) -> str:
+    return (
+        f"default-src 'none'; style-src {styles_from}; script-src {scripts_from}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+@functools.cache
+def _icon() -> str:
+    return f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"
 
 
 def _hash(text: str) -> str:
@@ -105,4 +113,4 @@ def _hash(text: str) -> str:
 
 
 def _render(template: str, **views: Any) -> str:
-    return environment().get_template(template).render(version=__version__, **views)
+    return environment().get_template(template).render(version=__version__, icon=_icon(), **views)
