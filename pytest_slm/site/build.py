@@ -151,12 +151,13 @@ class _Work:
 
     def done(self, known: Known) -> Known:
         """Put all pages into the tree; returns what is to be known. Raises ReportError where none can be made."""
-        try:
-            return self._done(known)
-        except ODD:  # what was kept may be at fault
-            self.tree.forget(self.sampled)
-        with _told(self.registry):
-            return self._done(Known())
+        with uncollected():  # all that is made here is kept to the end
+            try:
+                return self._done(known)
+            except ODD:  # what was kept may be at fault
+                self.tree.forget(self.sampled)
+            with _told(self.registry):
+                return self._done(Known())
 
     def _done(self, known: Known) -> Known:
         shards = self._kept_shards(known)
@@ -178,17 +179,16 @@ class _Work:
             asked[shard] = answer["asked"]
             found = answer["shard"]
             shards[shard] = Shard(*found) if self.cache is None else kept_shard(self.cache, shard, asked[shard])
-        with uncollected():
-            facts = models_of(shards[name] for name in names)
-            wide = Wide(
-                rules=self.index.rules,
-                updated=day_of(self.index.metadata.last_updated),
-                models=tuple(facts[name] for name in self.models),
-                summary=summary_of_all(shards[name] for name in names),
-                places=places_of((profile, one) for profile, found in self.index.ranking.items() for one in found),
-            )
-            for path, text in wide_pages(wide, self.places, [p for one in models.values() for p in one.paths]).items():
-                self.tree.put(path, _bytes(text))
+        facts = models_of(shards[name] for name in names)
+        wide = Wide(
+            rules=self.index.rules,
+            updated=day_of(self.index.metadata.last_updated),
+            models=tuple(facts[name] for name in self.models),
+            summary=summary_of_all(shards[name] for name in names),
+            places=places_of((profile, one) for profile, found in self.index.ranking.items() for one in found),
+        )
+        for path, text in wide_pages(wide, self.places, [p for one in models.values() for p in one.paths]).items():
+            self.tree.put(path, _bytes(text))
         return Known(models=models, samples=tuple(sorted(self.sampled)), shards=asked)
 
     def _kept_shards(self, known: Known) -> dict[str, Shard]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import IndexedModel, Standing
@@ -22,7 +21,7 @@ from pytest_slm.site.facts.shards import kept_parts, kept_shard, put_shard, shar
 from pytest_slm.site.facts.summary import summarized
 from pytest_slm.site.kept.slots import slots_of
 from pytest_slm.site.kept.tree import put_file
-from pytest_slm.site.model.card import card
+from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.forest import comparisons, most_precise
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
 from pytest_slm.site.names import MOST_BYTES, page_name
@@ -75,17 +74,18 @@ def model_files(entry: RegistryEntry, rules: ScoreRules, sampled: bool) -> dict[
 
 def _pages(entry: RegistryEntry, rules: ScoreRules, items: Mapping[str, str], samples: str) -> dict[str, str]:
     found = comparisons(entry, rules)
+    chosen = card(entry, found)
     updated = newest(entry)
 
     def page(number: int, portions: Sequence[Collection[str]]) -> str:
         root = "../" if number == 0 else "../../"
         links = [_link(entry, portions, one, number) for one in range(len(portions))] if len(portions) > 1 else []
         addresses = {name: f"{root}{place}" for name, place in items.items()}
-        view = model_view(entry, addresses, rules, found=found, shown=portions[number], parts=links)
+        view = model_view(entry, addresses, rules, found=found, chosen=chosen, shown=portions[number], parts=links)
         day = numbers.day(updated) if updated else ""
         return linked_page("model.html", root=root, inline="parts.js", view=view, updated=day, samples=samples)
 
-    return _divided(useful_first(entry, found), most_precise(entry), page, entry.id)
+    return _divided(useful_first(entry, chosen), most_precise(entry), page, entry.id)
 
 
 def _divided(
@@ -128,10 +128,10 @@ def _link(entry: RegistryEntry, portions: Sequence[Collection[str]], one: int, h
     return PartLink(label=label, href="" if one == here else f"{root}{part_path(entry.id, one)}")
 
 
-def useful_first(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> list[str]:
+def useful_first(entry: RegistryEntry, card: Card) -> list[str]:
     """The files that most people look for before the others: what is shown first, what others are compared with, what
     the decision card names, then what was measured most widely, and of equals the more precise."""
-    chosen = [choice.quantization for choice in card(entry, found).choices]
+    chosen = [choice.quantization for choice in card.choices]
 
     def place(name: str) -> tuple[float, float, str]:
         one = entry.quantizations[name]
