@@ -37,7 +37,7 @@ def answer(about: Any, order: Any) -> Any:
         entry, told_of = _written(about, one)
         told[entry.id] = told_of
         rows = entry_rows(entry)
-        made[entry.id] = (model_facts(entry, rows, about["rules"]["profiles"][0]["name"]), summarized(entry, rows))
+        made[entry.id] = (model_facts(entry, rows), summarized(entry, rows))
     old, name, asked = None, order["shard"], order["asked"]
     if cache is not None and order["kept"]:
         old = kept_shard(cache, name, asked), kept_parts(cache, name, asked)

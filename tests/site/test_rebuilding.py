@@ -13,7 +13,7 @@ import pytest
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_registry
 from pytest_slm.registry.rows import entry_rows
-from pytest_slm.site import models
+from pytest_slm.site import build, models
 from pytest_slm.site.build import Places, build_site, site_pages, wide_pages
 from pytest_slm.site.facts.files import packed, unpacked
 from pytest_slm.site.facts.summary import merged, summarized, summary_of
@@ -311,6 +311,56 @@ def test_what_models_add_up_to_does_not_depend_on_the_order_or_on_groups(registr
     for one, two, three in itertools.permutations(parts):
         assert merged([one, two, three]) == whole
         assert merged([merged([one, two]), three, merged([])]) == whole
+
+
+def test_where_nothing_changed_nothing_is_looked_at_but_the_files(tmp_path, registry, monkeypatch):
+    site, samples = tmp_path / "site", [("samples/a.html", "<p>one</p>"), ("samples/a.js", "one")]
+    pages = build_site(registry, site, samples=samples)
+    before = content(site)
+    monkeypatch.setattr(build, "read_index", lambda *_: pytest.fail("the registry was read"))
+    assert build_site(registry, site, samples=samples) == pages
+    assert content(site) == before
+    assert "samples/a.html" not in pages
+    assert "index.html" in pages
+
+
+@pytest.mark.parametrize(
+    "samples", [[], [("samples/a.html", "<p>two</p>")], [("samples/a.html", "<p>one</p>"), ("samples/b.html", "")]]
+)
+def test_other_samples_are_another_site(tmp_path, registry, samples):
+    build_site(registry, tmp_path / "site", samples=[("samples/a.html", "<p>one</p>")])
+    build_site(registry, tmp_path / "site", samples=samples)
+    build_site(registry, tmp_path / "anew", samples=samples)
+    assert content(tmp_path / "site") == content(tmp_path / "anew")
+
+
+def test_a_file_that_somebody_put_into_a_site_is_gone_again(tmp_path, registry):
+    build_site(registry, tmp_path / "site")
+    before = content(tmp_path / "site")
+    (tmp_path / "site" / "models" / "mine.html").write_text("mine")
+    build_site(registry, tmp_path / "site")
+    assert content(tmp_path / "site") == before
+
+
+def test_a_model_that_is_gone_leaves_no_page(tmp_path, registry, factory, runs, made):
+    build_site(registry, tmp_path / "site")
+    left = [one for one in stored(factory, runs) if one.run.submission.slug != "qwen3"]
+    write_registry(registry, build_registry(left))
+    made.clear()
+    build_site(registry, tmp_path / "site")
+    assert made == []
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "site") == content(tmp_path / "anew")
+    assert not list((tmp_path / "site").rglob("*qwen*"))
+
+
+def test_a_suite_that_changed_is_other_code(tmp_path, monkeypatch):
+    shutil.copytree(keeping.suites_folder(), tmp_path / "suites")
+    monkeypatch.setattr(keeping, "suites_folder", lambda: tmp_path / "suites")
+    before = keeping.code_hash.__wrapped__()
+    assert keeping.code_hash.__wrapped__() == before
+    (tmp_path / "suites" / "rag" / "niah.yaml").write_text("title: Another one")
+    assert keeping.code_hash.__wrapped__() != before
 
 
 def test_a_small_site_keeps_nothing_beside_it(tmp_path, registry, monkeypatch):

@@ -38,8 +38,8 @@ class Score(NamedTuple):
 
 class FileFacts(NamedTuple):
     """A file on a machine. ``place`` is where and with what it was timed, ``search`` what else of its model is looked
-    for, ``values`` and ``notes`` stand in the columns of tables, ``tool`` in the data of the calculators; ``total`` is
-    the score of the first profile, ``scores`` are those of use cases."""
+    for, ``values`` and ``notes`` stand in the columns of tables, ``tool`` in the data of calculators; ``totals`` are
+    the scores of profiles, ``scores`` those of use cases."""
 
     model: str
     name: str
@@ -57,7 +57,7 @@ class FileFacts(NamedTuple):
     values: Sequence[Plain]
     notes: Sequence[str]
     tool: Sequence[Any] | None
-    total: Score | None
+    totals: Mapping[str, Score]
     scores: Mapping[str, Score]
 
 
@@ -70,15 +70,13 @@ class ModelFacts(NamedTuple):
     files: tuple[FileFacts, ...]
 
 
-def model_facts(entry: RegistryEntry, rows: Sequence[Row], profile: str) -> ModelFacts:
-    """What is needed of a model and its rows, with its scores in a profile; no ranks, which depend on all others."""
-    files = tuple(_file(row, profile) for row in rows)
-    return ModelFacts(id=entry.id, name=entry.name, listed=listed(entry), files=files)
+def model_facts(entry: RegistryEntry, rows: Sequence[Row]) -> ModelFacts:
+    """What is needed of a model and its rows; no ranks, which depend on all others."""
+    return ModelFacts(id=entry.id, name=entry.name, listed=listed(entry), files=tuple(map(_file, rows)))
 
 
-def _file(row: Row, profile: str) -> FileFacts:
+def _file(row: Row) -> FileFacts:
     found = [column.value(row) for column in COLUMNS]
-    total = row.aggregates.get(profile)
     return FileFacts(
         model=row.model,
         name=row.name,
@@ -97,7 +95,7 @@ def _file(row: Row, profile: str) -> FileFacts:
         notes=[note for _, note in found],
         tool=tool_row(row),
         # The machine is in no basis: it says how fast a file is, and the score of a file is that of the file.
-        total=None if total is None else _score(total, row.basis(profile)[1:]),
+        totals={name: _score(total, row.basis(name)[1:]) for name, total in row.aggregates.items()},
         scores={name: _score(case, _basis(case)) for name, case in row.scores.items()},
     )
 
@@ -151,12 +149,10 @@ def packed(model: ModelFacts) -> list[Any]:
     """The facts for JSON: each kind of score once."""
     kinds: dict[Kind, int] = {}
 
-    def score(one: Score | None) -> list[Any] | None:
-        return one and [*one[:3], kinds.setdefault(one.kind, len(kinds)), one.note]
+    def scores(found: Mapping[str, Score]) -> dict[str, list[Any]]:
+        return {name: [*one[:3], kinds.setdefault(one.kind, len(kinds)), one.note] for name, one in found.items()}
 
-    files = [
-        [*one[:-2], score(one.total), {name: score(found) for name, found in one.scores.items()}] for one in model.files
-    ]
+    files = [[*one[:-2], scores(one.totals), scores(one.scores)] for one in model.files]
     return [model.id, model.name, model.listed, files, list(kinds)]
 
 
@@ -171,12 +167,11 @@ def _model(data: Any, every: dict[Kind, Kind]) -> ModelFacts:
     # Most models were measured in the same way: of equal kinds there is one.
     known = [every.setdefault(kind, kind) for kind in map(Kind._make, kinds)]
 
-    def score(one: list[Any]) -> Score:
-        value, interval, chance, place, note = one
-        return Score(value, interval, chance, known[place], note)
+    def scored(found: Mapping[str, Any]) -> dict[str, Score]:
+        return {
+            name: Score(value, interval, chance, known[place], note)
+            for name, (value, interval, chance, place, note) in found.items()
+        }
 
-    made = []
-    for *facts, total, scores in files:
-        found = {name: score(one) for name, one in scores.items()}
-        made.append(FileFacts._make((*facts, total and score(total), found)))
-    return ModelFacts(name, title, comparable, tuple(made))
+    made = tuple(FileFacts._make((*facts, scored(totals), scored(scores))) for *facts, totals, scores in files)
+    return ModelFacts(name, title, comparable, made)

@@ -32,15 +32,9 @@ class Wide:
         """All files, in the order of models, quantizations and machines."""
         return tuple(file for model in self.models for file in model.files)
 
-    @property
-    def profile(self) -> str:
-        """The profile that files are ordered by at first."""
-        return self.rules.profiles[0].name
-
 
 def wide_of(registry: Registry) -> Wide:
     """The same of a registry that was read as a whole."""
-    profile = registry.rules.profiles[0].name
     every = [(entry, entry_rows(entry)) for entry in registry.models]
     places: dict[Key, Placed] = {}
     for row in (row for _, rows in every for row in rows):
@@ -53,7 +47,7 @@ def wide_of(registry: Registry) -> Wide:
     return Wide(
         rules=registry.rules,
         updated=day_of(registry.metadata.last_updated),
-        models=tuple(model_facts(entry, rows, profile) for entry, rows in every),
+        models=tuple(model_facts(entry, rows) for entry, rows in every),
         summary=merged(summarized(entry, rows) for entry, rows in every),
         places=places,
     )

@@ -65,19 +65,22 @@ def scales(wide: Wide) -> tuple[Scale, ...]:
     """The scale of the first profile, and that of each use case by title. Scores of different tasks are in different
     groups: they are not compared."""
     titles = {name: title for name, (_, title) in wide.summary.titles.items()}
-    total = [(file.id, file.total, _ranked(wide, file, file.total)) for file in wide.files if file.total is not None]
+    first = wide.rules.profiles[0].name
+    total = [
+        (file.id, score, _ranked(wide, file, first, score)) for file in wide.files if (score := file.totals.get(first))
+    ]
     cases: dict[str, list[tuple[str, Score, str]]] = {name: [] for name in titles}
     for file in wide.files:
         for name, score in file.scores.items():
             cases[name].append((file.id, score, score.note))
     in_order = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-    overall = _scale(wide.profile, f"{profile_title(wide.profile)} score", total)
+    overall = _scale(first, f"{profile_title(first)} score", total)
     return (overall, *(_scale(name, words(title), cases[name]) for name, title in in_order))
 
 
-def _ranked(wide: Wide, file: FileFacts, score: Score) -> str:
+def _ranked(wide: Wide, file: FileFacts, profile: str, score: Score) -> str:
     """Its rank; what the score is made of where it has none."""
-    found = wide.places.get((file.model, file.quantization, file.machine, wide.profile))
+    found = wide.places.get((file.model, file.quantization, file.machine, profile))
     if found is None or found.place is None:
         return score.note
     low, high = found.place.rank_interval
