@@ -14,7 +14,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from pytest_slm.site.compare import file_key
 from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.home.columns import COLUMNS, PLACES, Column
-from pytest_slm.site.home.scores import Scale
+from pytest_slm.site.home.scores import Mark, Scale
 from pytest_slm.site.home.view import NO_SCORE
 
 MODEL_COLUMNS = ("params", "ctx", "license")
@@ -81,14 +81,23 @@ def _column(column: Column, files: Sequence[FileFacts], models: Sequence[FileFac
 
 def _scores(files: Sequence[FileFacts], scale: Scale) -> dict[str, Any]:
     """Points in tenths, as they are shown."""
+    nothing = (None, None, None, None, len(scale.groups), "", NO_SCORE)
     marks = [scale.marks.get(file.id) for file in files]
+    told = [_tenths(mark) if mark else nothing for mark in marks]
+    score, low, high, chance, group, quick, notes = zip(*told, strict=True)
     return {
-        "score": [mark and round(10 * mark.score) for mark in marks],
-        "low": [round(10 * mark.interval[0]) if mark and mark.interval else None for mark in marks],
-        "high": [round(10 * mark.interval[1]) if mark and mark.interval else None for mark in marks],
-        "chance": [round(10 * mark.chance) if mark and mark.chance is not None else None for mark in marks],
-        "group": [mark.group if mark else len(scale.groups) for mark in marks],
+        "score": score,
+        "low": low,
+        "high": high,
+        "chance": chance,
+        "group": group,
         "groups": [*map(scale.heading, range(len(scale.groups) + 1))],
-        **_words("quick", [mark.quick if mark else "" for mark in marks]),
-        **_words("notes", [mark.note if mark else NO_SCORE for mark in marks]),
+        **_words("quick", quick),
+        **_words("notes", notes),
     }
+
+
+def _tenths(mark: Mark) -> tuple[int, int | None, int | None, int | None, int, str, str]:
+    score, interval, chance, quick, note, group = mark
+    low, high = (round(10 * interval[0]), round(10 * interval[1])) if interval else (None, None)
+    return round(10 * score), low, high, None if chance is None else round(10 * chance), group, quick, note
