@@ -18,12 +18,7 @@ from typing import NamedTuple
 
 from pytest_slm import files
 from pytest_slm.core.record import stays_inside
-
-SURE = 2_000_000_000
-"""Nanoseconds that a file must be older than the look at it: clocks of file systems are as coarse as that, and what is
-written within one of their steps could not be seen."""
-COMPLETE = os.name == "posix"
-"""Whether a file has a time that nobody can put back (that of its last change in any way)."""
+from pytest_slm.registry.folder.remembering import CALM_NS, TOLD
 
 Stamp = tuple[int, int, int, int]
 """Number, size, time of the last writing and of the last change in any way: whoever writes to a file, or puts another
@@ -126,7 +121,7 @@ class Tree:
         stamp = self._seen.get(path)
         if stamp is None:
             return False
-        if COMPLETE and stamp == page.stamp:
+        if TOLD and stamp == page.stamp:
             return True
         with contextlib.suppress(OSError):
             return stays_inside(path) and _hash(files.read_bytes(self.site / path)) == page.sha256
@@ -240,7 +235,7 @@ class Tree:
 def _page(digest: str, stamp: Stamp | None, moment: int) -> Page:
     """A page as it is kept. Whoever writes to it within a step of the clock leaves its times as they are, so a stamp
     counts only of a page that was older than that at a moment when it had these bytes."""
-    old = stamp is not None and max(stamp[2:]) < moment - SURE
+    old = stamp is not None and max(stamp[2:]) < moment - CALM_NS
     return Page(digest, stamp if old else None)
 
 

@@ -43,7 +43,7 @@ def built(place, pages, known=None):
 @pytest.fixture
 def old_enough(monkeypatch):
     """The clock's step is a hundredth of a second, as that of the disks that tests run on, and no page is younger."""
-    monkeypatch.setattr(tree, "SURE", 10_000_000)
+    monkeypatch.setattr(tree, "CALM_NS", 10_000_000)
 
     def wait():
         time.sleep(0.05)
@@ -114,7 +114,7 @@ def test_a_page_that_was_just_made_is_read_since_its_times_say_nothing(place):
 
 
 def test_where_times_can_be_put_back_every_page_is_read(place, known, monkeypatch):
-    monkeypatch.setattr(tree, "COMPLETE", False)
+    monkeypatch.setattr(tree, "TOLD", False)
     read = []
     reading = files.read_bytes
     monkeypatch.setattr(files, "read_bytes", lambda path, *rest: read.append(path) or reading(path, *rest))
