@@ -112,11 +112,13 @@ def model_view(
     rules: ScoreRules,
     *,
     found: Mapping[str, Comparisons] | None = None,
+    chosen: Card | None = None,
     shown: Collection[str] | None = None,
     parts: Sequence[PartLink] = (),
 ) -> ModelView:
     """What the page of a model shows; ``addresses`` holds the pages of its quantizations' items by name.
-    ``shown`` are the quantizations of this page (None: all), ``found`` their comparisons where they are known."""
+    ``shown`` are the quantizations of this page (None: all), ``found`` their comparisons and ``chosen`` the decision
+    card where those are known."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit, case.settings)]
     # What is not from full runs may stand beside a rank that full runs have.
@@ -128,7 +130,7 @@ def model_view(
     found = comparisons(entry, rules) if found is None else found
     every = ordered(entry)
     order = every if shown is None else [name for name in every if name in shown]
-    chosen = card(entry, found)
+    chosen = chosen or card(entry, found)
     advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
     runnable = dict.fromkeys([*advised, *order])  # what is advised first
     return ModelView(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 
@@ -11,6 +12,7 @@ RESERVED = re.compile(r"index|con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 """The page of a folder, and the names that Windows keeps for devices, whatever their ending."""
 
 
+@functools.lru_cache(4096)
 def page_name(name: str) -> str:
     """The name of a page without its ending: the name where that is plain, else a hash of it."""
     plain = re.fullmatch(r"[A-Za-z0-9][\w.-]{0,60}", name, flags=re.ASCII)

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
+from jinja2.compiler import CodeGenerator
+from markupsafe import Markup, escape
 
 from pytest_slm import __version__
 from pytest_slm.site import numbers
@@ -40,10 +41,39 @@ def guides() -> str:
     return _GUIDES.get()
 
 
+def _escaped(value: Any) -> str:
+    """The value as a part of a page. Most are texts without anything to escape, numbers, or parts that are made
+    already, and asking that is quicker than escaping."""
+    kind = value.__class__
+    if kind is str:
+        text: str = escape(value) if _SPECIAL(value) else value
+        return text
+    return str(value) if kind in _SAFE else escape(value)
+
+
+_SAFE = {float, int, Markup}
+_SPECIAL = re.compile("[&<>\"']").search
+
+
+class _Generator(CodeGenerator):
+    """jinja's compiler with ``_escaped``; should another version of it not ask here, it escapes by itself."""
+
+    def _output_child_pre(self, node: Any, frame: Any, finalize: Any) -> None:
+        if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write("environment.escaped(")
+
+
+class _Environment(jinja2.Environment):
+    code_generator_class = _Generator
+    escaped = staticmethod(_escaped)
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """The jinja environment of all pages."""
-    made = jinja2.Environment(
+    made = _Environment(
         loader=jinja2.PackageLoader("pytest_slm.site"),
         autoescape=True,
         auto_reload=False,

@@ -3,9 +3,8 @@ put into the page that is there, and all else of it stays."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import escape
@@ -51,9 +50,8 @@ def places_in(standings: Iterable[tuple[str, Standing]]) -> dict[Key, str]:
 class Moved:
     """A page with other places in it."""
 
-    path: str
     content: bytes
-    kept: Kept
+    slots: list[Any]
 
 
 def unmoved(one: Kept, places: Mapping[Key, str]) -> bool:
@@ -61,9 +59,11 @@ def unmoved(one: Kept, places: Mapping[Key, str]) -> bool:
     return all(places.get(tuple(key), "") == place for key, _, place in one.slots)
 
 
-def moved(model: str, one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
+def moved(one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
     """The page with these places; None where it has to be made."""
-    path, parts, last, slots = f"models/{model}.html", [], 0, []
+    parts: list[bytes] = []
+    slots: list[Any] = []
+    last = 0
     for key, at, old in one.slots:
         new, before = places.get(tuple(key)), _bytes(old)
         if not new or at < last or page[at : at + len(before)] != before:
@@ -74,8 +74,7 @@ def moved(model: str, one: Kept, page: bytes, places: Mapping[Key, str]) -> Move
     content = b"".join([*parts, page[last:]])
     if len(content) > MOST_BYTES:  # it may be divided then
         return None
-    hashes = {**one.hashes, path: hashlib.sha256(content).hexdigest()}
-    return Moved(path, content, replace(one, hashes=hashes, slots=slots))
+    return Moved(content, slots)
 
 
 def _bytes(text: str) -> bytes:

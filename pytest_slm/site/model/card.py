@@ -92,8 +92,8 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
 def _chosen(
     entry: RegistryEntry, device: DeviceClass, peaks: Mapping[str, float], found: Mapping[str, Comparisons]
 ) -> str | None:
-    fitting = [name for name, peak in peaks.items() if fits(device, peak)]
-    sound = [name for name in fitting if name == most_precise(entry) or _sound(found.get(name))]
+    fitting, reference = [name for name, peak in peaks.items() if fits(device, peak)], most_precise(entry)
+    sound = [name for name in fitting if name == reference or _sound(found.get(name))]
     size = {name: entry.quantizations[name].size_bytes or 0 for name in fitting}
     if sound:
         return min(sound, key=lambda name: (size[name], name))
