@@ -33,6 +33,7 @@ from pytest_slm.registry.rows.changes import changes
 from pytest_slm.registry.rows.ranking import rank
 from pytest_slm.registry.store import StoredReport, stored_report, to_lines
 from pytest_slm.site.build import build_site
+from pytest_slm.site.kept.keeping import folder_of
 from pytest_slm.site.models import model_files
 
 QUANTIZATIONS = ("F16", "Q8_0", "Q6_K", "Q4_K_M", "Q4_0")
@@ -59,9 +60,9 @@ def main() -> None:
         paths = sorted(reports.rglob("report.json"))
         print(f"{len(paths)} reports of {sum(path.stat().st_size for path in paths) / len(paths) / 1e3:.0f} kB")
         stages(reports, paths[:SAMPLE])
-        for old in (registry, site):
+        for old in (registry, site, folder_of(site)):
             shutil.rmtree(old, ignore_errors=True)
-            old.with_name(f".{old.name}.cache").unlink(missing_ok=True)
+        registry.with_name(f".{registry.name}.cache").unlink(missing_ok=True)
 
         def build() -> None:
             timed("  registry", lambda: build_folder(reports, registry, now=datetime.now(UTC), jobs=arguments.jobs))

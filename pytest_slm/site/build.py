@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
-import secrets
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_slm import files
 from pytest_slm.errors import ReportError, UsageError, writing_failed
 from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.folder import Index, read_index
+from pytest_slm.registry.folder import INDEX, Index, read_index
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.registry.folder.reading import places_of
-from pytest_slm.registry.rows import rows
-from pytest_slm.registry.rows.ranking import with_places
-from pytest_slm.site.compare import compare_page, index_script, listed
+from pytest_slm.site.compare import compare_page, index_script
+from pytest_slm.site.facts.shards import Shard, kept_shard, models_of, summary_of_all
+from pytest_slm.site.facts.wide import Wide, day_of, wide_of
 from pytest_slm.site.guide import guide_pages
 from pytest_slm.site.guide.news import sitemap
-from pytest_slm.site.home import home_pages
-from pytest_slm.site.home.view import scales
+from pytest_slm.site.home.pages import home_pages
+from pytest_slm.site.home.scores import scales
 from pytest_slm.site.kept import keeping
-from pytest_slm.site.kept.carrying import carried_over
-from pytest_slm.site.kept.digest import entry_of
-from pytest_slm.site.kept.slots import places_in
-from pytest_slm.site.models import model_files, write_page
+from pytest_slm.site.kept.keeping import Kept, Known
+from pytest_slm.site.kept.slots import moved, places_in, unmoved
+from pytest_slm.site.kept.tree import Page, Tree
+from pytest_slm.site.models import model_files
 from pytest_slm.site.render import beside, single_page, static
 from pytest_slm.site.tools import tools_pages
 from pytest_slm.workers import spread, uncollected
 
-STATIC = ("style.css", "favicon.svg", "home.js")
+STATIC = ("style.css", "home.js")
 FEW = 100
 """Files whose pages take less time than it takes to start a process for them."""
 MARKER = ".pytest-slm-site"
 """Lies in every folder that was made here: no other folder is ever replaced."""
+ODD = (ArithmeticError, AttributeError, LookupError, ValueError, TypeError)
+"""What comes of values that somebody has changed."""
 
 
 def build_site(
@@ -54,48 +56,67 @@ def build_site(
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
     cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
     """
-    index, address = read_index(registry_path), _checked(address)
+    address = _checked(address)
     if out_dir.exists() and not (out_dir / MARKER).exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise ReportError(
             f"{out_dir}: is not empty and no site made by pytest-slm, so it is not replaced. Name a new folder",
             slug="site-foreign",
         )
-    token = secrets.token_hex(4)
-    fresh = out_dir.with_name(f".{out_dir.name}.{token}.new")
-    old = out_dir.with_name(f".{out_dir.name}.{token}.old")
+    known, state = keeping.read(out_dir), _state(registry_path, address, guides)
+    index = None if state and state == known.state else read_index(registry_path)
+    lasting = index is None or len(index.models) >= keeping.ENOUGH
+    if not known.pages:
+        keeping.forget(out_dir)  # of other code, or damaged
+    tree = Tree(out_dir, known.pages, keeping.before_of(out_dir) if lasting else None)
     try:
         sampled = set()  # samples come one by one: those of all models together would fill the memory
         for name, text in samples:
-            _write(fresh, name, text)
+            tree.put(name, _bytes(text))
             sampled.add(name)
-        work = _Work(registry_path, index, fresh, sampled, Places(address, guides), jobs)
-        known = work.carried_over(out_dir)
-        try:
-            models, pages = work.pages(known)
-        except (ArithmeticError, AttributeError, LookupError, ValueError, TypeError):
-            for path in (path for one in known.values() for path in one.hashes):
-                (fresh / path).unlink(missing_ok=True)
-            with _told(registry_path):  # what was kept may be at fault
-                models, pages = work.pages({})
-        for name, text in pages.items():
-            _write(fresh, name, text)
-        if out_dir.exists():
-            out_dir.rename(old)
-        try:
-            fresh.rename(out_dir)
-        except OSError:
-            if old.exists():
-                old.rename(out_dir)
-            raise
-        keeping.write(out_dir, models)
+        if index is None and _unchanged(tree, known, sampled):
+            return _pages(known.pages, sampled)
+        index = index or read_index(registry_path)
+        work = _Work(registry_path, index, tree, sampled, Places(address, guides), jobs)
+        work.cache = keeping.folder_of(out_dir) if lasting else None
+        new = work.done(known)
+        new = replace(new, pages=tree.swap(), state=state if state == _state(registry_path, address, guides) else "")
+        if lasting:
+            keeping.write(out_dir, new)
     except OSError as error:
         raise writing_failed(out_dir, error) from error
     finally:
-        for leftover in (fresh, old):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(leftover)
-    every = (*pages, *(path for one in models.values() for path in one.hashes))
-    return tuple(sorted(name for name in every if name.endswith(".html")))
+        tree.close()
+        if not lasting or not (keeping.folder_of(out_dir) / keeping.NAME).exists():  # nothing came of it
+            keeping.forget(out_dir)
+    return _pages(new.pages, sampled)
+
+
+def _state(registry: Path, address: str, guides: str) -> str:
+    """What stands for all that a site is made from; empty where the registry cannot be read."""
+    try:
+        index = hashlib.sha256(files.read_bytes(registry / INDEX)).hexdigest()
+    except OSError:
+        return ""
+    return keeping.key_of(index, address, guides)
+
+
+def _unchanged(tree: Tree, known: Known, sampled: Collection[str]) -> bool:
+    """Whether the site is the one that would be made. What is found out by reading its pages is kept."""
+    if tree.begun or not tree.whole() or set(known.samples) != sampled:
+        return False
+    for path in known.pages:
+        tree.keep(path)
+    if tree.pages != known.pages:
+        keeping.write(tree.site, replace(known, pages=tree.pages))
+    return True
+
+
+def _pages(every: Iterable[str], sampled: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in every if name.endswith(".html") and name not in sampled))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -107,59 +128,145 @@ class Places:
 
 
 class _Work:
-    """One build: from which registry and to which folder, and how."""
+    """One build: from which registry and to which tree, and how."""
 
     def __init__(
-        self, registry: Path, index: Index, fresh: Path, sampled: Collection[str], places: Places, jobs: int | None
+        self, registry: Path, index: Index, tree: Tree, sampled: Collection[str], places: Places, jobs: int | None
     ) -> None:
-        self.index, self.places, self.jobs = index, places, jobs
-        rules, guides = index.rules.to_json(), places.guides
-        self.about = {"registry": str(registry), "fresh": str(fresh), "rules": rules, "guides": guides}
-        self.fresh = fresh
-        self.standings: dict[str, list[tuple[str, Standing]]] = {model.id: [] for model in index.models}
+        self.registry, self.index, self.tree, self.sampled = registry, index, tree, sampled
+        self.places, self.jobs = places, jobs
+        self.cache: Path | None = None
+        """Where the facts of models are kept; None where they are not."""
+        self.models = {model.id: model for model in index.models}
+        self.standings: dict[str, list[tuple[str, Standing]]] = {name: [] for name in self.models}
         for profile, found in index.ranking.items():
             for one in found:
                 self.standings.setdefault(one.model, []).append((profile, one))
+        common = keeping.key_of(index.rules.to_json(), places.guides)
         # Of its place a model's own pages tell no more than what can be put into them again.
-        self.orders = {
-            model.id: {"model": model.to_json(), "sampled": f"samples/{model.id}.html" in sampled}
-            for model in index.models
+        self.keys = {name: f"{common} {one.sha256} {self._sampled(name)}" for name, one in self.models.items()}
+
+    def _sampled(self, name: str) -> bool:
+        return f"samples/{name}.html" in self.sampled
+
+    def done(self, known: Known) -> Known:
+        """Put all pages into the tree; returns what is to be known. Raises ReportError where none can be made."""
+        with uncollected():  # all that is made here is kept to the end
+            try:
+                return self._done(known)
+            except ODD:  # what was kept may be at fault
+                self.tree.forget(self.sampled)
+            with _told(self.registry):
+                return self._done(Known())
+
+    def _done(self, known: Known) -> Known:
+        shards = self._kept_shards(known)
+        models = self._carried_over(known, {name for shard in shards.values() for name in shard.facts})
+        names: dict[str, list[str]] = {}
+        for name in self.models:
+            names.setdefault(keeping.shard_of(name), []).append(name)
+        todo = {
+            shard: [name for name in mine if name not in models]
+            for shard, mine in names.items()
+            if shard not in shards or set(mine) != set(shards[shard].facts) or not models.keys() >= set(mine)
         }
-        self.keys = {name: keeping.key_of(rules, guides, order) for name, order in self.orders.items()}
+        asked = {name: known.shards[name] for name in names if name not in todo}
+        for shard, answer in zip(todo, self._made(todo, names, models, known.shards), strict=True):
+            for name, one in answer["models"].items():
+                pages = {path: Page(digest, stamp and tuple(stamp)) for path, (digest, stamp) in one["pages"].items()}
+                self.tree.pages |= pages
+                models[name] = Kept(key=self.keys[name], paths=tuple(pages), slots=one["slots"])
+            asked[shard] = answer["asked"]
+            found = answer["shard"]
+            shards[shard] = Shard(*found) if self.cache is None else kept_shard(self.cache, shard, asked[shard])
+        facts = models_of(shards[name] for name in names)
+        wide = Wide(
+            rules=self.index.rules,
+            updated=day_of(self.index.metadata.last_updated),
+            models=tuple(facts[name] for name in self.models),
+            summary=summary_of_all(shards[name] for name in names),
+            places=places_of((profile, one) for profile, found in self.index.ranking.items() for one in found),
+        )
+        for path, text in wide_pages(wide, self.places, [p for one in models.values() for p in one.paths]).items():
+            self.tree.put(path, _bytes(text))
+        return Known(models=models, samples=tuple(sorted(self.sampled)), shards=asked)
 
-    def carried_over(self, site: Path) -> dict[str, keeping.Kept]:
-        """The models whose pages would be the same: theirs are in the new folder already."""
-        known = {name: one for name, one in keeping.read(site).items() if self.keys.get(name) == one.key}
-        return carried_over(site, self.fresh, known, {name: places_in(self.standings[name]) for name in known})
+    def _kept_shards(self, known: Known) -> dict[str, Shard]:
+        found = {}
+        if self.cache is not None:
+            for name, asked in known.shards.items():
+                with contextlib.suppress(*ODD):
+                    found[name] = kept_shard(self.cache, name, asked)
+        return found
 
-    def pages(self, known: Mapping[str, keeping.Kept]) -> tuple[dict[str, keeping.Kept], Mapping[str, str]]:
-        """All models, with the pages of those that are not ``known`` in the new folder; and the text of all others."""
-        todo = [name for name in self.orders if name not in known]
-        files = sum(model.files for model in self.index.models if model.id not in known)
-        jobs = 1 if self.jobs is None and files < FEW else self.jobs
-        answers = spread("pages", self.about, [self._order(name) for name in todo], jobs)
-        made = {name: keeping.Kept(key=self.keys[name], **one) for name, one in zip(todo, answers, strict=True)}
-        models = {name: made.get(name) or known[name] for name in self.orders}
-        places = places_of((profile, one) for profile, found in self.index.ranking.items() for one in found)
-        paths = [path for one in models.values() for path in one.hashes]
-        with uncollected():
-            entries = tuple(with_places(entry_of(one.digest), places) for one in models.values())
-            registry = Registry(metadata=self.index.metadata, rules=self.index.rules, models=entries)
-            return models, wide_pages(registry, self.places, paths, [one.listed for one in models.values()])
+    def _carried_over(self, known: Known, facts: Collection[str]) -> dict[str, Kept]:
+        """The models whose pages would be the same, but for their places."""
+        found = {}
+        for name, one in known.models.items():
+            if self.keys.get(name) == one.key and name in facts:
+                with contextlib.suppress(*ODD, OSError):  # whatever somebody has written there
+                    if kept := self._carried(name, one):
+                        found[name] = kept
+        return found
+
+    def _carried(self, name: str, one: Kept) -> Kept | None:
+        if not all(path in self.tree.same for path in one.paths):
+            return None
+        places, page = places_in(self.standings[name]), f"models/{name}.html"
+        change = None
+        if not unmoved(one, places):
+            change = moved(one, self.tree.content(page), places)
+            if change is None:
+                return None
+        for path in one.paths:
+            if change is not None and path == page:
+                self.tree.put(path, change.content)
+            else:
+                self.tree.keep(path)
+        return replace(one, slots=change.slots) if change else one
+
+    def _made(
+        self,
+        todo: Mapping[str, list[str]],
+        names: Mapping[str, list[str]],
+        models: Mapping[str, Kept],
+        asked: Mapping[str, str],
+    ) -> Iterator[Any]:
+        """What ``models.answer`` says of each shard."""
+        if not todo:
+            return iter(())
+        self.tree.begin()
+        twin, rules = self.tree.twin, self.index.rules.to_json()
+        about = {
+            "registry": str(self.registry),
+            "fresh": str(self.tree.fresh),
+            "twin": str(twin) if twin else "",
+            "cache": str(self.cache) if self.cache else "",
+            "rules": rules,
+            "guides": self.places.guides,
+        }
+        orders = [
+            {
+                "shard": shard,
+                "asked": asked.get(shard, ""),
+                "models": [self._order(name) for name in mine],
+                "kept": [name for name in names[shard] if name in models],
+            }
+            for shard, mine in todo.items()
+        ]
+        few = sum(self.models[name].files for mine in todo.values() for name in mine) < FEW
+        return spread("pages", about, orders, 1 if self.jobs is None and few else self.jobs)
 
     def _order(self, name: str) -> dict[str, Any]:
-        return {**self.orders[name], "standings": [[profile, one.to_json()] for profile, one in self.standings[name]]}
-
-
-def _write(folder: Path, name: str, text: str) -> None:
-    write_page(folder, name, text.encode("utf-8", "backslashreplace"))
+        standings = [[profile, one.to_json()] for profile, one in self.standings[name]]
+        return {"model": self.models[name].to_json(), "sampled": self._sampled(name), "standings": standings}
 
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
-    except (ArithmeticError, LookupError, ValueError, TypeError) as error:
+    except ODD as error:
         # Its schema is kept, but somebody has changed values in it that belong together, or beyond all measure.
         problem = f"no page can be made of it ({type(error).__name__}: {error!s:.200}); make the registry again"
         raise ReportError(f"{path}: {problem}", slug="registry-odd") from error
@@ -186,30 +293,25 @@ def site_pages(
     with beside(guides):
         for entry in registry.models:
             models |= model_files(entry, registry.rules, f"samples/{entry.id}.html" in sampled)
-    return {**models, **wide_pages(registry, Places(address, guides), models, map(listed, registry.models))}
+    return {**models, **wide_pages(wide_of(registry), Places(address, guides), models)}
 
 
-def wide_pages(
-    registry: Registry, places: Places, models: Iterable[str], compared: Iterable[list[Any] | None]
-) -> Mapping[str, str]:
-    """The pages about many models; ``models`` are the paths of those about one, ``compared`` what of each can be."""
+def wide_pages(wide: Wide, places: Places, models: Iterable[str]) -> Mapping[str, str]:
+    """The pages about many models; ``models`` are the paths of those about one."""
     with beside(places.guides):
-        return _wide_pages(registry, places, models, list(compared))
+        return _wide_pages(wide, places, models)
 
 
-def _wide_pages(
-    registry: Registry, places: Places, models: Iterable[str], compared: list[list[Any] | None]
-) -> Mapping[str, str]:
-    files, address = rows(registry), places.address
-    found = scales(registry, files)
+def _wide_pages(wide: Wide, places: Places, models: Iterable[str]) -> Mapping[str, str]:
+    found, address = scales(wide), places.address
     pages = {
-        **home_pages(registry, files, found, compared),
-        **guide_pages(registry, files, found, address),
+        **home_pages(wide, found),
+        **guide_pages(wide, found, address),
         # A host shows it for any path, where neither a relative style sheet nor a relative link would be found.
         "404.html": single_page("404.html", home=address),
         "compare.html": compare_page(),
-        "compare/index.js": index_script(compared),
-        **tools_pages(files, places.guides),
+        "compare/index.js": index_script(model.listed for model in wide.models),
+        **tools_pages([file.tool for file in wide.files if file.tool is not None], places.guides),
     }
     if address:
         every = (*pages, *models)

@@ -21,7 +21,7 @@ from pytest_slm.site.model.history import History, history
 from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
 from pytest_slm.site.titles.definitions import task_address, task_title, use_case_title
-from pytest_slm.site.titles.wording import metric_title, words
+from pytest_slm.site.titles.wording import metric_title, profile_order, words
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
@@ -85,9 +85,10 @@ class ModelView:
     machines: tuple[MachineSection, ...]
     context: ContextTable | None
     files: tuple[FileCommands, ...]
-    items: ItemsView
+    items: ItemsView | None
+    """Those of the quantization that is shown first; None where they have a page of their own, as the others do."""
     other_items: tuple[tuple[str, int, str], ...]
-    """Name, number of items and address of the pages of the other quantizations."""
+    """Name, number of items and address of each such page."""
     reports: tuple[ReportRow, ...]
     hardware: tuple[tuple[str, tuple[Fact, ...]], ...]
     history: History | None
@@ -111,11 +112,13 @@ def model_view(
     rules: ScoreRules,
     *,
     found: Mapping[str, Comparisons] | None = None,
+    chosen: Card | None = None,
     shown: Collection[str] | None = None,
     parts: Sequence[PartLink] = (),
 ) -> ModelView:
-    """What the page of a model shows; ``addresses`` holds the pages of its other quantizations' items by name.
-    ``shown`` are the quantizations of this page (None: all), ``found`` their comparisons where they are known."""
+    """What the page of a model shows; ``addresses`` holds the pages of its quantizations' items by name.
+    ``shown`` are the quantizations of this page (None: all), ``found`` their comparisons and ``chosen`` the decision
+    card where those are known."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit, case.settings)]
     # What is not from full runs may stand beside a rank that full runs have.
@@ -127,7 +130,7 @@ def model_view(
     found = comparisons(entry, rules) if found is None else found
     every = ordered(entry)
     order = every if shown is None else [name for name in every if name in shown]
-    chosen = card(entry, found)
+    chosen = chosen or card(entry, found)
     advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
     runnable = dict.fromkeys([*advised, *order])  # what is advised first
     return ModelView(
@@ -136,7 +139,7 @@ def model_view(
         chips=_chips(entry),
         quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
-        aggregates=tuple(aggregate_row(total) for total in entry.aggregates.values()),
+        aggregates=tuple(aggregate_row(entry.aggregates[name]) for name in sorted(entry.aggregates, key=profile_order)),
         not_run=tuple(sorted(map(use_case_title, expected - set(entry.use_cases)))),
         scores=tuple(score_row(title_of(entry, name), case) for name, case in entry.use_cases.items()),
         best_for=tuple(title_of(entry, name) for name in entry.best_for),
@@ -159,7 +162,7 @@ def model_view(
         ),
         context=context_table(_measured(machines, order), entry.context_length),
         files=tuple(file_commands(entry, name) for name in runnable),
-        items=items_view(entry, entry.quantization),
+        items=None if entry.quantization in addresses else items_view(entry, entry.quantization),
         other_items=tuple(
             (name, len(entry.quantizations[name].items), addresses[name]) for name in every if name in addresses
         ),

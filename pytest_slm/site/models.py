@@ -3,25 +3,26 @@ compared. Work that several processes share."""
 
 from __future__ import annotations
 
-import errno
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
-from pytest_slm.core.record import stays_inside
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import IndexedModel, Standing
 from pytest_slm.registry.folder.reading import read_placed
 from pytest_slm.registry.merge import newest
-from pytest_slm.registry.store import write_new
+from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import numbers
-from pytest_slm.site.compare import listed, model_scripts
-from pytest_slm.site.kept.digest import digest
-from pytest_slm.site.kept.keeping import hashes_of
+from pytest_slm.site.compare import model_scripts
+from pytest_slm.site.facts.files import model_facts
+from pytest_slm.site.facts.shards import kept_parts, kept_shard, put_shard, shard_of
+from pytest_slm.site.facts.summary import summarized
 from pytest_slm.site.kept.slots import slots_of
-from pytest_slm.site.model.card import card
+from pytest_slm.site.kept.tree import put_file
+from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.forest import comparisons, most_precise
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
 from pytest_slm.site.names import MOST_BYTES, page_name
@@ -29,61 +30,87 @@ from pytest_slm.site.render import beside, linked_page
 
 
 def answer(about: Any, order: Any) -> Any:
-    """Write the files of one model, for a process of its own: their hashes, and what other pages need of it."""
-    folder, fresh, rules = Path(about["registry"]), Path(about["fresh"]), ScoreRules.from_json(about["rules"])
-    standings = [(profile, Standing.from_json(one)) for profile, one in order["standings"]]
-    entry = read_placed(folder, IndexedModel.from_json(order["model"]), standings)
+    """Write the files of some models of one shard, for a process of its own, and make the shard anew: the hashes and
+    stamps of the files of each with its slots, and what the shard is asked for by, or the shard where none are kept."""
+    cache = Path(about["cache"]) if about["cache"] else None
+    told, made = {}, {}
+    for one in order["models"]:
+        entry, told_of = _written(about, one)
+        told[entry.id] = told_of
+        rows = entry_rows(entry)
+        made[entry.id] = (model_facts(entry, rows), summarized(entry, rows))
+    old, name, asked = None, order["shard"], order["asked"]
+    if cache is not None and order["kept"]:
+        old = kept_shard(cache, name, asked), kept_parts(cache, name, asked)
+    shard, parts = shard_of(made, old, order["kept"])
+    if cache is None:
+        return {"models": told, "asked": "", "shard": shard}
+    return {"models": told, "asked": put_shard(cache, name, shard, parts), "shard": None}
+
+
+def _written(about: Any, one: Any) -> tuple[RegistryEntry, Any]:
+    standings = [(profile, Standing.from_json(found)) for profile, found in one["standings"]]
+    entry = read_placed(Path(about["registry"]), IndexedModel.from_json(one["model"]), standings)
     with beside(about["guides"]):
-        texts = model_files(entry, rules, sampled=order["sampled"])
+        texts = model_files(entry, ScoreRules.from_json(about["rules"]), sampled=one["sampled"])
     content = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
-    for path, data in content.items():
-        write_page(fresh, path, data)
-    return {
-        "hashes": hashes_of(content.items()),
-        "digest": digest(entry),
-        "listed": listed(entry),
-        "slots": slots_of(entry, content),
+    fresh, twin = Path(about["fresh"]), Path(about["twin"]) if about["twin"] else None
+    pages = {
+        path: (hashlib.sha256(data).hexdigest(), put_file(fresh, path, data, twin)) for path, data in content.items()
     }
-
-
-def write_page(site: Path, path: str, content: bytes) -> None:
-    """Write a file of a site. Raises OSError, also for a path that leads out of it."""
-    if not stays_inside(path):
-        raise OSError(errno.EINVAL, f"{path!r:.80} is outside of its folder")
-    write_new(site / path, content)
+    return entry, {"pages": pages, "slots": slots_of(entry, content)}
 
 
 def model_files(entry: RegistryEntry, rules: ScoreRules, sampled: bool) -> dict[str, str]:
     """The text of every file of a model by its path in the site; ``sampled``: there is a page of its samples."""
-    items = {
-        name: f"items/{entry.id}/{page_name(name)}.html" for name in entry.quantizations if name != entry.quantization
-    }
-    pages = _pages(entry, rules, items, f"samples/{entry.id}.html" if sampled else "")
+    every = {name: f"items/{entry.id}/{page_name(name)}.html" for name in entry.quantizations}
+    items = {name: place for name, place in every.items() if name != entry.quantization}
+    samples = f"samples/{entry.id}.html" if sampled else ""
+    found = comparisons(entry, rules)
+    pages = _pages(entry, rules, found, items, samples, whole=True)
+    if not pages:  # the items that are shown first have a page of their own, too
+        items = every
+        pages = _pages(entry, rules, found, items, samples)
     for name, place in items.items():
         back = f"../../models/{entry.id}.html"
         pages[place] = linked_page("items.html", root="../../", view=items_view(entry, name), back=back)
     return {**pages, **model_scripts(entry, rules)}
 
 
-def _pages(entry: RegistryEntry, rules: ScoreRules, items: Mapping[str, str], samples: str) -> dict[str, str]:
-    found = comparisons(entry, rules)
+def _pages(
+    entry: RegistryEntry,
+    rules: ScoreRules,
+    found: Mapping[str, Comparisons],
+    items: Mapping[str, str],
+    samples: str,
+    *,
+    whole: bool = False,
+) -> dict[str, str]:
+    """The model's pages; none where one has no room for all and it has to be ``whole``."""
+    chosen = card(entry, found)
     updated = newest(entry)
 
     def page(number: int, portions: Sequence[Collection[str]]) -> str:
         root = "../" if number == 0 else "../../"
         links = [_link(entry, portions, one, number) for one in range(len(portions))] if len(portions) > 1 else []
         addresses = {name: f"{root}{place}" for name, place in items.items()}
-        view = model_view(entry, addresses, rules, found=found, shown=portions[number], parts=links)
+        view = model_view(entry, addresses, rules, found=found, chosen=chosen, shown=portions[number], parts=links)
         day = numbers.day(updated) if updated else ""
         return linked_page("model.html", root=root, inline="parts.js", view=view, updated=day, samples=samples)
 
-    return _divided(useful_first(entry, found), most_precise(entry), page, entry.id)
+    return _divided(useful_first(entry, chosen), most_precise(entry), page, entry.id, whole=whole)
 
 
 def _divided(
-    names: Sequence[str], reference: str, page: Callable[[int, Sequence[Collection[str]]], str], model: str
+    names: Sequence[str],
+    reference: str,
+    page: Callable[[int, Sequence[Collection[str]]], str],
+    model: str,
+    *,
+    whole: bool,
 ) -> dict[str, str]:
-    """As few pages as hold so many files; the reference is on each of them."""
+    """As few pages as hold so many files; the reference is on each of them. None where that is not one page and it has
+    to be ``whole``."""
     count = len(names)
     while True:
         portions = portions_of(names, reference, count)
@@ -91,6 +118,8 @@ def _divided(
         for number in range(len(portions)):
             text = page(number, portions)
             size = len(text.encode("utf-8", "backslashreplace"))
+            if size > MOST_BYTES and whole:
+                return {}
             if size > MOST_BYTES and count > 1:
                 count = max(1, min(count - 1, int(len(portions[number]) * MOST_BYTES / size)))
                 break
@@ -120,10 +149,10 @@ def _link(entry: RegistryEntry, portions: Sequence[Collection[str]], one: int, h
     return PartLink(label=label, href="" if one == here else f"{root}{part_path(entry.id, one)}")
 
 
-def useful_first(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> list[str]:
+def useful_first(entry: RegistryEntry, card: Card) -> list[str]:
     """The files that most people look for before the others: what is shown first, what others are compared with, what
     the decision card names, then what was measured most widely, and of equals the more precise."""
-    chosen = [choice.quantization for choice in card(entry, found).choices]
+    chosen = [choice.quantization for choice in card.choices]
 
     def place(name: str) -> tuple[float, float, str]:
         one = entry.quantizations[name]

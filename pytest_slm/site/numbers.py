@@ -13,11 +13,12 @@ from pytest_slm.core.statistics import Interval
 MISSING = "–"
 NBSP = "\u00a0"
 THIN = "\u202f"
+_MOST = sys.float_info.max
 
 
 def power(value: float) -> int:
     """The power of ten that a number other than 0 has; that of the largest one where percent of it are infinite."""
-    return math.floor(math.log10(min(abs(value), sys.float_info.max)))
+    return math.floor(math.log10(min(abs(value), _MOST)))
 
 
 def decimals(value: float, interval: Interval | None) -> int:
@@ -30,7 +31,9 @@ def decimals(value: float, interval: Interval | None) -> int:
 
 def number(value: float, places: int) -> str:
     """With a thin space between thousands, and no minus sign before a zero."""
-    text = f"{value:,.{places}f}".replace(",", "\u202f")
+    text = f"{value:,.{places}f}"
+    if "," in text:
+        text = text.replace(",", "\u202f")
     # Most numbers are no negative ones, and pages have thousands of them.
     return text[1:] if text[0] == "-" and float(text.replace("\u202f", "")) == 0 else text
 
@@ -61,7 +64,7 @@ def span(interval: Interval | None, places: int) -> str:
 
 def percent(share: float) -> str:
     """A share as a whole percentage; rounding never turns an almost into an all, or a little into nothing."""
-    most = sys.float_info.max
+    most = _MOST
     whole = round(max(-most, min(100 * share, most)))
     if whole == 100 and share < 1:
         whole = 99

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
+from jinja2.compiler import CodeGenerator
+from markupsafe import Markup, escape
 
 from pytest_slm import __version__
 from pytest_slm.site import numbers
@@ -40,10 +41,39 @@ def guides() -> str:
     return _GUIDES.get()
 
 
+def _escaped(value: Any) -> str:
+    """The value as a part of a page. Most are texts without anything to escape, numbers, or parts that are made
+    already, and asking that is quicker than escaping."""
+    kind = value.__class__
+    if kind is str:
+        text: str = escape(value) if _SPECIAL(value) else value
+        return text
+    return str(value) if kind in _SAFE else escape(value)
+
+
+_SAFE = {float, int, Markup}
+_SPECIAL = re.compile("[&<>\"']").search
+
+
+class _Generator(CodeGenerator):
+    """jinja's compiler with ``_escaped``; should another version of it not ask here, it escapes by itself."""
+
+    def _output_child_pre(self, node: Any, frame: Any, finalize: Any) -> None:
+        if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write("environment.escaped(")
+
+
+class _Environment(jinja2.Environment):
+    code_generator_class = _Generator
+    escaped = staticmethod(_escaped)
+
+
 @functools.cache
 def environment() -> jinja2.Environment:
     """The jinja environment of all pages."""
-    made = jinja2.Environment(
+    made = _Environment(
         loader=jinja2.PackageLoader("pytest_slm.site"),
         autoescape=True,
         auto_reload=False,
@@ -63,18 +93,18 @@ def static(name: str) -> str:
     return resources.files("pytest_slm.site").joinpath("static", name).read_text(encoding="utf-8")
 
 
-def linked_page(template: str, *, root: str, script: str = "", inline: str = "", **views: Any) -> str:
+def linked_page(template: str, *, root: str, script: str = "", inline: str = "", styled: str = "", **views: Any) -> str:
     """A page of the site: style and script are its own files, ``root`` is the way to the site's top (``../``).
-    ``inline`` is a short script that stands in the page itself: one file less to wait for."""
-    policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'"
-    )
-    if not script:
-        policy = policy.replace("script-src 'self'", f"script-src {_hash(static(inline)) if inline else NOTHING}")
+    ``inline`` is a short script, and ``styled`` a short style sheet, that stand in the page itself: one file less to
+    wait for. So does the icon, which a browser would ask for, too."""
+    scripts_from = "'self'" if script else _hash(static(inline)) if inline else NOTHING
+    styles_from = f"'self' {_hash(static(styled))}" if styled else "'self'"
     place = guides()
     views |= {"guides_at": place if not place or re.match(r"https?://", place) else f"{root}{place}"}
-    text = Markup(static(inline)) if inline else ""  # noqa: S704
-    return _render(template, policy=policy, root=root, script=script, style=None, inline=text, **views)
+    # Our own files, of which the policy has the hashes: the only texts that are not escaped.
+    views |= {"inline": Markup(static(inline)) if inline else ""}  # noqa: S704
+    views |= {"more_style": Markup(static(styled)) if styled else ""}  # noqa: S704
+    return _render(template, policy=_policy(styles_from, scripts_from), root=root, script=script, style=None, **views)
 
 
 def single_page(template: str, **views: Any) -> str:
@@ -92,12 +122,20 @@ def scripted_page(template: str, *names: str, **views: Any) -> str:
 
 def _inlined(template: str, scripts_from: str, **views: Any) -> str:
     style = static("style.css")
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts_from}; img-src data:; base-uri 'none'"
-    # Our own files, of which the policy has the hashes: the only texts that are not escaped.
-    views |= {"policy": f"{policy}; form-action 'none'", "style": Markup(style)}  # noqa: S704
-    # Inside, too: without one a browser asks the host's top for it.
-    views |= {"icon": f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"}
-    return _render(template, root="", script="", guides_at=guides(), **views)
+    views |= {"policy": _policy(_hash(style), scripts_from), "style": Markup(style)}  # noqa: S704
+    return _render(template, root="", script="", guides_at=guides(), more_style="", **views)
+
+
+def _policy(styles_from: str, scripts_from: str) -> str:
+    return (
+        f"default-src 'none'; style-src {styles_from}; script-src {scripts_from}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+@functools.cache
+def _icon() -> str:
+    return f"data:image/svg+xml,{quote(static('favicon.svg').strip())}"
 
 
 def _hash(text: str) -> str:
@@ -105,4 +143,4 @@ def _hash(text: str) -> str:
 
 
 def _render(template: str, **views: Any) -> str:
-    return environment().get_template(template).render(version=__version__, **views)
+    return environment().get_template(template).render(version=__version__, icon=_icon(), **views)

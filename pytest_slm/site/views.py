@@ -89,9 +89,12 @@ def sampled(mode: str, limit: int | None, settings: str = "") -> str:
     return ", ".join(filter(None, (word, "own settings" if settings else "")))
 
 
-def score_plot(score: float, interval: Interval | None, chance: float | None = None) -> Plot:
-    """A dot on the scale of 0 to 100, with the score of a model without any skill where that is known."""
-    text, bounds = numbers.points(score, interval)
+def score_plot(
+    score: float, interval: Interval | None, chance: float | None = None, told: tuple[str, str] | None = None
+) -> Plot:
+    """A dot on the scale of 0 to 100, with the score of a model without any skill where that is known; ``told`` are
+    score and interval as they are written."""
+    text, bounds = told or numbers.points(score, interval)
     known = f"95 % interval {bounds.replace('–', ' to ')}" if bounds else "interval not known"
     guessed = "" if chance is None else f", chance {numbers.points(chance, None)[0]}"
     return Plot(
@@ -121,7 +124,7 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         + _beside_chance(case.chance, case.interval)
         + _open(case.bounds, [task_title(case.suite, name) for name in case.unbounded])
         + (f"; asked with {case.settings}" if case.settings else ""),
-        plot=score_plot(case.score, case.interval, case.chance),
+        plot=score_plot(case.score, case.interval, case.chance, (score, interval)),
         quick=sampled(case.mode, case.limit, case.settings),
         recommended=bool(case.recommended),
     )
@@ -156,7 +159,7 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
         n="",
         coverage=numbers.percent(total.coverage),
         note=(place + _open(total.bounds, [*map(use_case_title, total.unbounded)])).removeprefix("; "),
-        plot=score_plot(total.score, total.interval, total.chance),
+        plot=score_plot(total.score, total.interval, total.chance, (score, interval)),
         quick=sampled(total.mode, total.limit, total.settings),
     )
 
@@ -189,9 +192,10 @@ def item_row(
     if metric is not None and outcome in MEASURED:
         if metric.unit == "share":
             bounds = metric.interval and (100 * metric.interval[0], 100 * metric.interval[1])
-            value, interval = numbers.points(100 * metric.value, bounds)
+            value, interval = told = numbers.points(100 * metric.value, bounds)
             value += f"{numbers.NBSP}%"
-            plot = score_plot(100 * metric.value, bounds, None if metric.chance is None else 100 * metric.chance)
+            chance = None if metric.chance is None else 100 * metric.chance
+            plot = score_plot(100 * metric.value, bounds, chance, told)
         else:
             value, interval = numbers.estimate(metric.value, metric.interval)
             value += f"{numbers.NBSP}{metric.unit}"

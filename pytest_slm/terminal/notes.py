@@ -6,16 +6,16 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from pytest_slm.core.metrics.composites import suite_composites
-from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, Metric, Result, RunReport
 from pytest_slm.errors import shown
 from pytest_slm.registry.doubts import scorer_error, worst_part, worst_told
 from pytest_slm.registry.entry import AggregateScore
 from pytest_slm.registry.lengths import Lengths, lengths
 from pytest_slm.registry.scores import run_aggregates
+from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.terminal.matrix import shown_metric
 from pytest_slm.terminal.skips import unmeasured
-from pytest_slm.terminal.words import name_of, readable, told
+from pytest_slm.terminal.words import name_of, points_told, readable, told
 
 
 def notes(reports: Sequence[RunReport]) -> list[str]:
@@ -51,8 +51,10 @@ def _aggregates(run: RunReport) -> Iterator[str]:
     note = "" if run.standard else note
     note = ", never ranked: a server's weights are unverified" if run.backend and run.backend.server else note
     for total in run_aggregates(run).values():
+        score, interval = points_told(total.score, total.interval)
+        between = f" (95 % interval {interval})" if interval else ""
         yield (
-            f"aggregate of the profile {total.profile}: {total.score:.1f} of 100{_bounds(total.interval)}, "
+            f"{profile_title(total.profile)} score: {score} of 100{between}, "
             f"coverage {total.coverage:.0%} of its weight{_cut_answers(total)}{note}"
         )
 
@@ -189,10 +191,6 @@ def _cut_answers(total: AggregateScore) -> str:
         return f", answers were cut off in {', '.join(total.unbounded)}: how much that changes the score is not known"
     low, high = (f"{end:.1f}" for end in total.bounds or (0.0, 0.0))
     return "" if low == high else f", {low} – {high} if cut-off answers had all been wrong, or all right"
-
-
-def _bounds(interval: Interval | None) -> str:
-    return f" (95 % interval {interval[0]:.1f} – {interval[1]:.1f})" if interval else ""
 
 
 def of_samples(result: Result, metric: Metric | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, Metric, Result
 from pytest_slm.site import numbers
 
@@ -14,6 +15,12 @@ def name_of(result: Result) -> str:
 def short_name(result: Result) -> str:
     """``decode[100]``."""
     return result.task + (f"[{result.variant}]" if result.variant else "")
+
+
+def points_told(score: float, interval: Interval | None) -> tuple[str, str]:
+    """Points of 100 and their interval; empty where that is not known."""
+    text, bounds = numbers.points(score, interval)
+    return _plain(text), _plain(bounds)
 
 
 def told(metric: Metric) -> tuple[str, str]:

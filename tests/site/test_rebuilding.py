@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_registry
-from pytest_slm.site import models
+from pytest_slm.registry.rows import entry_rows
+from pytest_slm.site import build, models
 from pytest_slm.site.build import Places, build_site, site_pages, wide_pages
-from pytest_slm.site.kept import keeping, slots
-from pytest_slm.site.kept.digest import digest, entry_of
+from pytest_slm.site.facts.files import packed, unpacked
+from pytest_slm.site.facts.summary import merged, summarized, summary_of
+from pytest_slm.site.facts.wide import wide_of
+from pytest_slm.site.kept import keeping, slots, tree
+from pytest_slm.site.kept.tree import Page
 
 
 def content(folder):
@@ -70,7 +77,7 @@ def test_only_the_pages_of_a_model_that_changed_are_made_again(tmp_path, registr
     assert made[3:] == ["google--gemma-3-270m"]
     after = content(tmp_path / "site")
     assert before != after
-    (tmp_path / ".site.cache").unlink()
+    shutil.rmtree(tmp_path / ".site.cache")
     build_site(registry, tmp_path / "anew")
     assert content(tmp_path / "anew") == after
 
@@ -90,7 +97,7 @@ def test_a_rank_that_changed_changes_the_page_that_shows_it(tmp_path, registry, 
     made.clear()
     build_site(registry, tmp_path / "site")
     assert made == []
-    (tmp_path / ".anew.cache").unlink()
+    shutil.rmtree(tmp_path / ".anew.cache")
     build_site(registry, tmp_path / "anew")
     assert content(tmp_path / "anew") == content(tmp_path / "site")
 
@@ -117,7 +124,8 @@ def test_places_that_are_not_where_they_were_said_to_be_are_made_again(tmp_path,
         "none": lambda found: None,
     }[how]
     known = keeping.read(tmp_path / "site")
-    keeping.write(tmp_path / "site", {name: replace(one, slots=broken(one.slots)) for name, one in known.items()})
+    models = {name: replace(one, slots=broken(one.slots)) for name, one in known.models.items()}
+    keeping.write(tmp_path / "site", replace(known, models=models))
     build_site(registry, tmp_path / "site")
     assert len(made) > 4
     build_site(registry, tmp_path / "anew")
@@ -152,31 +160,77 @@ def test_a_page_that_somebody_has_touched_is_made_again(tmp_path, registry, name
     assert content(tmp_path / "site") == before
 
 
-@pytest.mark.parametrize("broken", ["", "x", "{}\n{}", "cut", "of other code", "no digest"])
+@pytest.mark.parametrize("broken", ["", "x", "{}\n{}", "cut", "of other code"])
 def test_what_is_kept_is_never_believed_blindly(tmp_path, registry, made, broken, monkeypatch):
     build_site(registry, tmp_path / "site")
-    before, cache = content(tmp_path / "site"), tmp_path / ".site.cache"
-    text = cache.read_text()
+    before, known = content(tmp_path / "site"), tmp_path / ".site.cache" / keeping.NAME
+    text = known.read_text()
     if broken == "of other code":
         monkeypatch.setattr(keeping, "code_hash", lambda: "other")
-    elif broken == "no digest":
-        keeping.write(
-            tmp_path / "site", {n: replace(one, digest=[]) for n, one in keeping.read(tmp_path / "site").items()}
-        )
     else:
-        cache.write_text(text[:-50] if broken == "cut" else broken)
+        known.write_text(text[:-50] if broken == "cut" else broken)
     made.clear()
     build_site(registry, tmp_path / "site")
     assert len(made) == 3
     assert content(tmp_path / "site") == before
 
 
-@pytest.mark.parametrize("hashes", [{"../../out.html": ""}, {"/etc/hostname": ""}, {"models": 1}, [], None, "x"])
-def test_what_is_kept_cannot_choose_what_is_put_into_a_site(tmp_path, registry, made, hashes):
+def with_others(path, change):
+    """Kept facts with other values in them, and their right hash in what is known."""
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document, separators=(",", ":")))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+FORGED = {
+    ("", "empty"): lambda data: data[0].clear(),
+    ("", "odd"): lambda data: data.__setitem__(1, []),
+    (".parts", "empty"): lambda data: data.clear(),
+    (".parts", "odd"): lambda data: data.update(dict.fromkeys(data)),
+}
+
+
+def damaged(site, which, how):
+    """The facts of all models, damaged; those that are ``forged`` are said to be what was kept."""
+    known, asked = keeping.read(site), {}
+    for name, digest in known.shards.items():
+        first, parts = digest.split()
+        path = keeping.folder_of(site) / f"{name}{which}.json"
+        if how == "gone":
+            path.unlink()
+        elif how == "cut":
+            path.write_bytes(path.read_bytes()[:-20])
+        else:
+            other = with_others(path, FORGED[which, how])
+            first, parts = (first, other) if which else (other, parts)
+        asked[name] = f"{first} {parts}"
+    keeping.write(site, replace(known, shards=asked, state=""))
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "empty", "odd"])
+@pytest.mark.parametrize("which", ["", ".parts"])
+def test_facts_that_are_not_those_that_were_kept_are_found_out_again(
+    tmp_path, registry, factory, runs, which, how, monkeypatch
+):
+    monkeypatch.setattr(keeping, "SHARDS", 1)
+    build_site(registry, tmp_path / "site")
+    damaged(tmp_path / "site", which, how)
+    newer = [replace(run, finished="2026-11-09T10:00:00Z") if run.submission.slug == "gemma" else run for run in runs]
+    write_registry(registry, build_registry(stored(factory, newer)))
+    build_site(registry, tmp_path / "site")
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "anew") == content(tmp_path / "site")
+
+
+@pytest.mark.parametrize("paths", [["../../out.html"], ["/etc/hostname"], ["models"], [1], [None]])
+def test_what_is_kept_cannot_choose_what_is_put_into_a_site(tmp_path, registry, made, paths):
     folder = tmp_path / "deep" / "er" / "site"
     build_site(registry, folder)
-    before = content(folder)
-    keeping.write(folder, {name: replace(one, hashes=hashes) for name, one in keeping.read(folder).items()})
+    before, known = content(folder), keeping.read(folder)
+    models = {name: replace(one, paths=paths) for name, one in known.models.items()}
+    pages = {**known.pages, **{path: Page("0" * 64, (1, 1, 1, 1)) for path in paths if isinstance(path, str)}}
+    keeping.write(folder, replace(known, models=models, pages=pages, state=""))
     made.clear()
     build_site(registry, folder)
     assert len(made) == 3
@@ -184,22 +238,48 @@ def test_what_is_kept_cannot_choose_what_is_put_into_a_site(tmp_path, registry, 
     assert {path.name for path in tmp_path.iterdir()} == {"deep", "registry"}
 
 
+def full_at(monkeypatch, part):
+    """The disk is full when a page with this in its path is to be written."""
+    write = tree.put_file
+
+    def full(folder, path, *rest):
+        if part in path:
+            raise OSError(28, "No space left on device")
+        return write(folder, path, *rest)
+
+    monkeypatch.setattr(models, "put_file", full)
+    monkeypatch.setattr(tree, "put_file", full)
+
+
 def test_a_full_disk_leaves_the_old_site_and_nothing_else(tmp_path, registry, monkeypatch):
     build_site(registry, tmp_path / "site")
     before = content(tmp_path / "site")
-    (tmp_path / ".site.cache").unlink()
-    write = models.write_new
-
-    def full(path, data):
-        if "qwen" in path.name:
-            raise OSError(28, "No space left on device")
-        write(path, data)
-
-    monkeypatch.setattr(models, "write_new", full)
+    shutil.rmtree(tmp_path / ".site.cache")
+    full_at(monkeypatch, "qwen")
     with pytest.raises(ReportError, match="disk-full"):
         build_site(registry, tmp_path / "site")
     assert content(tmp_path / "site") == before
     assert {path.name for path in tmp_path.iterdir()} == {"site", "registry"}
+
+
+@pytest.mark.parametrize("part", ["gemma", "index.html", "feed.xml"])
+def test_a_disk_that_is_full_where_one_model_changed_leaves_the_old_site(
+    tmp_path, registry, factory, runs, monkeypatch, part
+):
+    build_site(registry, tmp_path / "site")
+    build_site(registry, tmp_path / "site", "https://me.example/")  # behind this there is one before the present one
+    before = content(tmp_path / "site")
+    newer = [replace(run, finished="2026-11-09T10:00:00Z", seed=1) for run in runs]
+    write_registry(registry, build_registry(stored(factory, newer)))
+    with monkeypatch.context() as patched:
+        full_at(patched, part)
+        with pytest.raises(ReportError, match="disk-full"):
+            build_site(registry, tmp_path / "site", "https://me.example/new/")
+    assert content(tmp_path / "site") == before
+    assert {path.name for path in tmp_path.iterdir()} == {"site", "registry", ".site.cache"}
+    build_site(registry, tmp_path / "site", "https://me.example/new/")
+    build_site(registry, tmp_path / "anew", "https://me.example/new/")
+    assert content(tmp_path / "anew") == content(tmp_path / "site")
 
 
 def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeypatch):
@@ -210,17 +290,87 @@ def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeyp
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr("pathlib.Path.hardlink_to", refused)
+    shutil.rmtree(keeping.before_of(tmp_path / "site"))
+    for address in ("https://me.example/", ""):
+        build_site(registry, tmp_path / "site", address)
+    assert content(tmp_path / "site") == before
+
+
+def test_facts_are_the_same_when_they_come_from_json(registry):
+    whole = wide_of(read_registry(registry))
+    facts = unpacked(json.loads(json.dumps([packed(model) for model in whole.models])))
+    summary = summary_of(json.loads(json.dumps(whole.summary.to_json())))
+    kept = replace(whole, models=facts, summary=summary)
+    assert wide_pages(kept, Places(), []) == wide_pages(whole, Places(), [])
+
+
+def test_what_models_add_up_to_does_not_depend_on_the_order_or_on_groups(registry):
+    parts = [summarized(entry, entry_rows(entry)) for entry in read_registry(registry).models]
+    whole = merged(parts)
+    assert len(whole.tasks) > 3
+    for one, two, three in itertools.permutations(parts):
+        assert merged([one, two, three]) == whole
+        assert merged([merged([one, two]), three, merged([])]) == whole
+
+
+def test_where_nothing_changed_nothing_is_looked_at_but_the_files(tmp_path, registry, monkeypatch):
+    site, samples = tmp_path / "site", [("samples/a.html", "<p>one</p>"), ("samples/a.js", "one")]
+    pages = build_site(registry, site, samples=samples)
+    before = content(site)
+    monkeypatch.setattr(build, "read_index", lambda *_: pytest.fail("the registry was read"))
+    assert build_site(registry, site, samples=samples) == pages
+    assert content(site) == before
+    assert "samples/a.html" not in pages
+    assert "index.html" in pages
+
+
+@pytest.mark.parametrize(
+    "samples", [[], [("samples/a.html", "<p>two</p>")], [("samples/a.html", "<p>one</p>"), ("samples/b.html", "")]]
+)
+def test_other_samples_are_another_site(tmp_path, registry, samples):
+    build_site(registry, tmp_path / "site", samples=[("samples/a.html", "<p>one</p>")])
+    build_site(registry, tmp_path / "site", samples=samples)
+    build_site(registry, tmp_path / "anew", samples=samples)
+    assert content(tmp_path / "site") == content(tmp_path / "anew")
+
+
+def test_a_file_that_somebody_put_into_a_site_is_gone_again(tmp_path, registry):
+    build_site(registry, tmp_path / "site")
+    before = content(tmp_path / "site")
+    (tmp_path / "site" / "models" / "mine.html").write_text("mine")
     build_site(registry, tmp_path / "site")
     assert content(tmp_path / "site") == before
 
 
-def test_pages_about_many_models_are_the_same_of_digests(registry):
-    whole = read_registry(registry)
-    small = replace(whole, models=tuple(entry_of(json.loads(json.dumps(digest(entry)))) for entry in whole.models))
-    assert wide_pages(small, Places(), [], []) == wide_pages(whole, Places(), [], [])
+def test_a_model_that_is_gone_leaves_no_page(tmp_path, registry, factory, runs, made):
+    build_site(registry, tmp_path / "site")
+    left = [one for one in stored(factory, runs) if one.run.submission.slug != "qwen3"]
+    write_registry(registry, build_registry(left))
+    made.clear()
+    build_site(registry, tmp_path / "site")
+    assert made == []
+    build_site(registry, tmp_path / "anew")
+    assert content(tmp_path / "site") == content(tmp_path / "anew")
+    assert not list((tmp_path / "site").rglob("*qwen*"))
+
+
+def test_a_suite_that_changed_is_other_code(tmp_path, monkeypatch):
+    shutil.copytree(keeping.suites_folder(), tmp_path / "suites")
+    monkeypatch.setattr(keeping, "suites_folder", lambda: tmp_path / "suites")
+    before = keeping.code_hash.__wrapped__()
+    assert keeping.code_hash.__wrapped__() == before
+    (tmp_path / "suites" / "rag" / "niah.yaml").write_text("title: Another one")
+    assert keeping.code_hash.__wrapped__() != before
 
 
 def test_a_small_site_keeps_nothing_beside_it(tmp_path, registry, monkeypatch):
     monkeypatch.setattr(keeping, "ENOUGH", 50)
     build_site(registry, tmp_path / "out" / "site")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["site"]
+
+
+def test_what_another_version_kept_is_no_hindrance(tmp_path, registry):
+    (tmp_path / ".site.cache").write_text("a file")
+    build_site(registry, tmp_path / "site")
+    assert keeping.read(tmp_path / "site").models
+    assert (tmp_path / ".site.cache" / ".gitignore").read_text() == "*\n"

@@ -56,11 +56,24 @@ def test_an_aggregate_says_what_cut_answers_leave_open(lines, factory, cuts, tol
     results = [
         replace(r, metrics=tuple(replace(m, cuts=cuts) for m in r.metrics)) for r in run.results if r.suite == "rag"
     ]
-    (line,) = (line for line in lines(results=results) if line.startswith("aggregate of the profile marketplace"))
+    (line,) = (line for line in lines(results=results) if line.startswith("Overall score: "))
     assert re.search(rf"coverage 25% of its weight{told}$", line)
     page = re.sub(r"<[^>]+>|\s+", " ", render_report(replace(run, results=tuple(results)), {}))
     assert ("if cut-off answers had all been wrong" in page) == ("right" in told)
     assert ("how much that changes the score is not known" in page) == ("not known" in told)
+
+
+def test_scores_of_profiles_have_one_name_and_one_number_in_the_terminal_and_on_the_page(lines, factory):
+    told = [
+        found.groups()
+        for line in lines()
+        if (found := re.match(r"(\w+) score: (\S+) of 100 \(95 % interval (\S+)\)", line))
+    ]
+    page = render_report(factory.make_run(), {})
+    table = page.partition("Score of each profile")[2].partition("</table>")[0]
+    rows = re.findall(r'row">(\w+).*?big">(.*?)<.*?interval">(.*?)<', table, re.DOTALL)
+    assert [name for name, *_ in told] == ["Overall", "General"]
+    assert told == rows
 
 
 def test_a_rate_has_the_error_of_its_scorer_and_the_worst_category_beside_it(lines, factory):

@@ -105,7 +105,7 @@ def _item(item: Item) -> dict[str, Any]:
 def _facts(entry: RegistryEntry, name: str) -> Iterator[tuple[str, str]]:
     one = entry.quantizations[name]
     if one.size_bytes:
-        yield "File", numbers.size(one.size_bytes)
+        yield "File size", numbers.size(one.size_bytes)
     if one.bits_per_weight:
         yield "Bits per weight", f"{one.bits_per_weight:.3g}"
     for row in entry_rows(entry):

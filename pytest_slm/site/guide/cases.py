@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.rows import Row
+from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.site import numbers
+from pytest_slm.site.facts.files import FileFacts
+from pytest_slm.site.home.columns import Column
 from pytest_slm.site.home.scores import Mark, Scale
-from pytest_slm.site.home.view import PAGE, FileTable, file_table, model_address, shown_columns
+from pytest_slm.site.home.view import PAGE, FileTable, file_table
 from pytest_slm.site.titles.definitions import Definition, definitions
 from pytest_slm.site.titles.wording import profile_title
 
@@ -47,42 +48,39 @@ def definition_of(use_case: str) -> Definition | None:
 
 
 def case_view(
-    registry: Registry,
+    rules: ScoreRules,
     name: str,
     title: str,
     href: str,
-    rows: Sequence[Row],
+    files: Sequence[FileFacts],
     scale: Scale | None,
     tasks: Sequence[TaskLine],
+    columns: Sequence[Column],
 ) -> CaseView:
     """The view of a use case; ``scale`` is None where no file has a score in it."""
     definition = definition_of(name)
-    mine = [row for row in rows if scale and row.id in scale.marks]
-    ordered = scale.ordered(mine) if scale else ()
+    mine = [file for file in files if scale and file.id in scale.marks]
+    first = scale.best(mine, PAGE) if scale else ()
     levels = {mark.chance for mark in scale.marks.values() if mark.chance is not None} if scale else set()
-    first = ordered[0] if ordered else None
-    mark = scale.marks[first.id] if scale and first else None
     return CaseView(
         name=name,
         title=title,
         description=definition.suite.description if definition else "",
         href=href,
-        files=len({(row.model, row.quantization) for row in mine}),
-        best=_best(first, mark) if first and mark else "",
+        files=len({(file.model, file.quantization) for file in mine}),
+        best=_best(first[0], scale.marks[first[0].id]) if scale and first else "",
         weights=tuple(
             (profile_title(profile.name), numbers.percent(profile.weights[name] / sum(profile.weights.values())))
-            for profile in registry.rules.profiles
+            for profile in rules.profiles
             if name in profile.weights
         ),
         chance=", ".join(numbers.points(level, None)[0] for level in sorted(levels)[:3]),
         tasks=tuple(tasks),
-        table=file_table(f"Files by {title}", scale, ordered[:PAGE], model_address("../"), shown_columns(rows))
-        if scale and ordered
-        else None,
-        left_out=max(0, len(ordered) - PAGE),
+        table=file_table(f"Files by {title}", scale, first, "../", columns) if scale and first else None,
+        left_out=max(0, len(mine) - PAGE),
     )
 
 
-def _best(row: Row, mark: Mark) -> str:
+def _best(file: FileFacts, mark: Mark) -> str:
     score, interval = numbers.points(mark.score, mark.interval)
-    return f"{row.name} {row.quantization}, {score}" + (f" ({interval})" if interval else "")
+    return f"{file.name} {file.quantization}, {score}" + (f" ({interval})" if interval else "")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_slm.machine.devices import DeviceClass, device_table
-from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
+from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.home.columns import BY_KEY
 from pytest_slm.site.home.scores import Scale
-from pytest_slm.site.home.view import PAGE, FileTable, file_table, model_address
+from pytest_slm.site.home.view import PAGE, FileTable, file_table
 from pytest_slm.site.views import Fact, machine_facts
 
 COLUMNS = ("tps", "ttft", "pp", "tg", "energy", "peak")
@@ -73,26 +73,27 @@ def hardware_view(machines: Sequence[MachineView]) -> HardwareView:
     )
 
 
-def machine_view(registry: Registry, fingerprint: str, href: str, rows: Sequence[Row], scale: Scale) -> MachineView:
-    """The page of a machine; ``rows`` are those that were measured on it."""
-    known = [entry.provenance.machines.get(fingerprint) for entry in registry.models]
-    timed = sorted(rows, key=lambda row: (-(row.tps.value if row.tps else 0.0), row.name.casefold(), row.id))
+def machine_view(
+    facts: Mapping[str, Any], fingerprint: str, href: str, files: Sequence[FileFacts], scale: Scale
+) -> MachineView:
+    """The page of a machine; ``files`` are those that were measured on it."""
+    timed = sorted(files, key=lambda file: (-(file.tps or 0.0), file.name.casefold(), file.id))
     return MachineView(
-        title=rows[0].machine_title or "Machine not known",
+        title=files[0].machine_title or "Machine not known",
         fingerprint=fingerprint,
         href=href,
-        files=len(rows),
-        facts=machine_facts(next((one for one in known if one), {})),
+        files=len(files),
+        facts=machine_facts(facts),
         plot=size_plot(timed),
         table=file_table(
             "Files by speed",
             scale,
             timed[:PAGE],
-            model_address("../"),
+            "../",
             [
                 column
                 for column in map(BY_KEY.__getitem__, COLUMNS)
-                if any(column.value(row)[0] is not None for row in timed)
+                if any(column.told(file)[0] is not None for file in timed)
             ],
             grouped=False,
         ),
@@ -100,11 +101,11 @@ def machine_view(registry: Registry, fingerprint: str, href: str, rows: Sequence
     )
 
 
-def size_plot(rows: Sequence[Row]) -> SizePlot | None:
-    """The plot of rows with a speed and a size; None for fewer than two."""
-    timed = [(row, row.size_bytes, row.tps.value) for row in rows if row.size_bytes and row.tps]
+def size_plot(files: Sequence[FileFacts]) -> SizePlot | None:
+    """The plot of files with a speed and a size; None for fewer than two."""
+    timed = [(file, file.size_bytes, file.tps) for file in files if file.size_bytes and file.tps is not None]
     # A report may say anything; what no machine does is in the table only.
-    found = [(row, size, tps) for row, size, tps in timed if 1 <= size <= MOST and 1 / MOST <= tps <= MOST][:DRAWN]
+    found = [(file, size, tps) for file, size, tps in timed if 1 <= size <= MOST and 1 / MOST <= tps <= MOST][:DRAWN]
     if len(found) < 2:
         return None
     x, x_ticks = _axis([size / 1e6 for _, size, _ in found])
@@ -115,9 +116,9 @@ def size_plot(rows: Sequence[Row]) -> SizePlot | None:
             Dot(
                 x=x(size / 1e6),
                 y=round(100 - y(tps), 2),
-                text=f"{row.name} {row.quantization}: {numbers.size(size)}, {BY_KEY['tps'].cell(row).text}",
+                text=f"{file.name} {file.quantization}: {numbers.size(size)}, {BY_KEY['tps'].cell(file).text}",
             )
-            for row, size, tps in found
+            for file, size, tps in found
         ),
         x_ticks=tuple((at, numbers.size(value * 1e6)) for at, value in x_ticks),
         y_ticks=tuple((round(100 - at, 2), numbers.exact(value)) for at, value in y_ticks),

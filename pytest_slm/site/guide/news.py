@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from pytest_slm.core.record import utc
-from pytest_slm.registry.entry import Registry, RegistryEntry, ReportReference
-from pytest_slm.site import numbers
+from pytest_slm.site.facts.runs import RunLine
+from pytest_slm.site.facts.summary import Summary
 
-SHOWN, FED = 100, 30
-"""Runs on the page, and in the feed."""
+FED = 30
+"""Runs in the feed."""
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/pytest-slm/")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunLine:
-    """One run. ``change`` says what it was for its file: the first one, a newer one, or one that no number is from."""
-
-    name: str
-    quantization: str
-    href: str
-    when: str
-    stamp: str
-    change: str
-    details: str
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,50 +24,19 @@ class NewsView:
     total: int
 
 
-def news_view(registry: Registry) -> NewsView:
-    """All runs of the registry, the newest first."""
-    runs = run_lines(registry)
+def news_view(summary: Summary) -> NewsView:
+    """All runs that are known, the newest first."""
     days: dict[str, list[RunLine]] = {}
-    for run in runs[:SHOWN]:
+    for run in summary.runs:
         days.setdefault(run.when.partition(",")[0], []).append(run)
     return NewsView(
-        days=tuple((day, tuple(found)) for day, found in days.items()), shown=min(SHOWN, len(runs)), total=len(runs)
+        days=tuple((day, tuple(found)) for day, found in days.items()), shown=len(summary.runs), total=summary.total
     )
 
 
-def run_lines(registry: Registry) -> tuple[RunLine, ...]:
-    """Every report that the registry knows as a line, the newest first."""
-    found = [line for entry in registry.models for line in _lines(entry)]
-    return tuple(sorted(found, key=lambda line: (line.stamp, line.name, line.quantization, line.sha256), reverse=True))
-
-
-def _lines(entry: RegistryEntry) -> Iterable[RunLine]:
-    seen: dict[str, int] = {}
-    for report in sorted(entry.provenance.reports, key=lambda one: (utc(one.finished), one.path)):
-        count = seen[report.quantization] = seen.get(report.quantization, 0) + 1
-        yield RunLine(
-            name=entry.name,
-            quantization=report.quantization,
-            href=f"models/{entry.id}.html",
-            when=numbers.day(report.finished),
-            stamp=utc(report.finished).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            change=_change(report, count),
-            details=" · ".join(
-                filter(None, (report.measured_as, report.engine or "", "" if report.complete else "not complete"))
-            ),
-            sha256=report.sha256,
-        )
-
-
-def _change(report: ReportReference, count: int) -> str:
-    if not report.used:
-        return "not used for any number"
-    return "first run of this file" if count == 1 else f"run {count} of this file"
-
-
-def feed(registry: Registry, address: str) -> str:
+def feed(summary: Summary, address: str) -> str:
     """An Atom feed of the newest runs. Links are relative to it where the site does not know its ``address``."""
-    lines = run_lines(registry)[:FED]
+    lines = summary.runs[:FED]
     updated = lines[0].stamp if lines else "1970-01-01T00:00:00Z"
     entries = "".join(
         f"<entry><id>{_urn('report', line.sha256, line.name, line.quantization, line.stamp)}</id>"

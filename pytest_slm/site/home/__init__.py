@@ -1,5 +1,1 @@
 """The home page: a chooser of files, a table of all of them in pages that need no script, and what the script reads."""
-
-from pytest_slm.site.home.pages import home_pages
-
-__all__ = ["home_pages"]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.site import numbers
+
+if TYPE_CHECKING:
+    from pytest_slm.site.facts.files import FileFacts
 
 Plain = str | int | None
 """A quantity as text without spaces between its thousands; bytes, in whole kB, and counts as numbers."""
@@ -25,7 +29,7 @@ class Cell:
 class Column:
     """``form`` says how the script writes a value: a ``quantity`` in ``unit``, ``kB``, a ``count`` or ``text``.
     ``anchor`` is its section of the methodology page, ``rising`` whether less is better, ``local`` whether its numbers
-    depend on machine and engine."""
+    depend on machine and engine; ``value`` is what is known of a row, and what belongs to it."""
 
     key: str
     label: str
@@ -36,9 +40,14 @@ class Column:
     rising: bool = False
     local: bool = False
 
-    def cell(self, row: Row) -> Cell:
-        """What stands in the cell of a row."""
-        value, note = self.value(row)
+    def told(self, file: FileFacts) -> tuple[Plain, str]:
+        """What ``value`` said of the row of a file, and what belongs to it."""
+        place = PLACES[self.key]
+        return file.values[place], file.notes[place]
+
+    def cell(self, file: FileFacts) -> Cell:
+        """What stands in the cell of a file."""
+        value, note = self.told(file)
         return Cell(text=written(self.form, value, self.unit), note=note)
 
 
@@ -66,9 +75,10 @@ def _quantity(found: Quantity | None) -> tuple[Plain, str]:
 
 
 def _of(of: str) -> str:
-    """``2048 tokens`` -> ``2 048 tokens``."""
+    """``2048 tokens`` -> ``2 048 tokens``, which no line tears apart."""
     count, _, rest = of.partition(" ")
-    return f"{numbers.number(float(count), 0)} {rest}" if count.isdecimal() and len(count) < 12 else of
+    plain = count.isdecimal() and len(count) < 12
+    return f"{numbers.number(float(count), 0)}{numbers.NBSP}{rest}" if plain else of
 
 
 def _kilobytes(count: float | None) -> int | None:
@@ -125,3 +135,4 @@ COLUMNS: Sequence[Column] = (
 SHOWN = ("tps", "ttft", "peak", "size")
 """The columns that stand there at first."""
 BY_KEY = {column.key: column for column in COLUMNS}
+PLACES = {column.key: place for place, column in enumerate(COLUMNS)}

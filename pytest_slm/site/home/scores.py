@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from pytest_slm.registry.entry import AggregateScore, UseCase
-from pytest_slm.registry.rows import Row
-from pytest_slm.site import numbers
-from pytest_slm.site.titles.wording import profile_title
-from pytest_slm.site.views import sampled
+from pytest_slm.core.statistics import Interval
+from pytest_slm.site.facts.files import FileFacts, Kind, Score
+from pytest_slm.site.facts.wide import Wide
+from pytest_slm.site.titles.wording import profile_title, words
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """The score of one row: points, interval and chance level; ``quick`` where it is not from a full run as tasks ask;
+class Mark(NamedTuple):
+    """The score of one file: points, interval and chance level; ``quick`` where it is not from a full run as tasks ask;
     ``note`` what it is made of; ``group`` the number of the group that it can be compared in."""
 
     score: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
     chance: float | None
     quick: str
     note: str
@@ -33,7 +33,7 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Everything that rows can be ordered by at once: a profile, or a use case, with the marks of the rows by id."""
+    """Everything that files can be ordered by at once: a profile, or a use case, with the marks of the files by id."""
 
     name: str
     title: str
@@ -48,86 +48,63 @@ class Scale:
         told = self.groups[group]
         return f"{told[:1].upper()}{told[1:]}; not comparable with other groups" if len(self.groups) > 1 else ""
 
-    def ordered(self, rows: Iterable[Row]) -> tuple[Row, ...]:
-        """The rows with the best first; those without a score last, by name."""
+    def ordered(self, files: Iterable[FileFacts]) -> tuple[FileFacts, ...]:
+        """The files with the best first; those without a score last, by name."""
+        return tuple(sorted(files, key=self._place))
 
-        def place(row: Row) -> tuple[object, ...]:
-            mark = self.marks.get(row.id)
-            return (mark is None, *(mark.order if mark else ()), row.name.casefold(), row.quantization, row.id)
+    def best(self, files: Iterable[FileFacts], count: int) -> tuple[FileFacts, ...]:
+        """The first ones of all in their order."""
+        return tuple(heapq.nsmallest(count, files, key=self._place))
 
-        return tuple(sorted(rows, key=place))
-
-
-def profile_scale(rows: Sequence[Row], profile: str, title: str) -> Scale:
-    """The scale of a profile's aggregate. Scores of different tasks are in different groups: they are not compared."""
-    found = {row.id: (row, row.aggregates[profile]) for row in rows if profile in row.aggregates}
-    # The machine is in no group: it says how fast a file is, and the score of a file is that of the file.
-    return _scale(profile, title, {key: (row, total, row.basis(profile)[1:]) for key, (row, total) in found.items()})
+    def _place(self, file: FileFacts) -> tuple[object, ...]:
+        mark = self.marks.get(file.id)
+        return (mark is None, *(mark.order if mark else ()), file.name.casefold(), file.quantization, file.id)
 
 
-def case_scale(rows: Sequence[Row], name: str, title: str) -> Scale:
-    """The scale of a use case."""
-    return _scale(
-        name, title, {row.id: (row, row.scores[name], _basis(row.scores[name])) for row in rows if name in row.scores}
-    )
+def scales(wide: Wide) -> tuple[Scale, ...]:
+    """The scale of the first profile, and that of each use case by title. Scores of different tasks are in different
+    groups: they are not compared."""
+    titles = {name: title for name, (_, title) in wide.summary.titles.items()}
+    first = wide.rules.profiles[0].name
+    total = [
+        (file.id, score, _ranked(wide, file, first, score)) for file in wide.files if (score := file.totals.get(first))
+    ]
+    cases: dict[str, list[tuple[str, Score, str]]] = {name: [] for name in titles}
+    for file in wide.files:
+        for name, score in file.scores.items():
+            cases[name].append((file.id, score, score.note))
+    in_order = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
+    overall = _scale(first, f"{profile_title(first)} score", total)
+    return (overall, *(_scale(name, words(title), cases[name]) for name, title in in_order))
 
 
-def _basis(case: UseCase) -> tuple[object, ...]:
-    tasks = sorted((task.task, task.version, task.measured_variants) for task in case.benchmarks)
-    return (case.mode, str(case.limit), case.settings, round(case.coverage, 4), *tasks)
+def _ranked(wide: Wide, file: FileFacts, profile: str, score: Score) -> str:
+    """Its rank; what the score is made of where it has none."""
+    found = wide.places.get((file.model, file.quantization, file.machine, profile))
+    if found is None or found.place is None:
+        return score.note
+    low, high = found.place.rank_interval
+    between = "" if low == high else f" ({low}–{high})"
+    return f"rank {found.place.rank}{between} of {found.among}"
 
 
-def _scale(
-    name: str, title: str, found: Mapping[str, tuple[Row, UseCase | AggregateScore, tuple[object, ...]]]
-) -> Scale:
-    bases = {key: str(basis) for key, (*_, basis) in found.items()}
-    sizes = Counter(bases.values())
-    first: dict[str, UseCase | AggregateScore] = {}
-    for key, (_, score, _) in found.items():
-        first.setdefault(bases[key], score)
+def _scale(name: str, title: str, found: Sequence[tuple[str, Score, str]]) -> Scale:
+    sizes = Counter(score.kind.basis for _, score, _ in found)
+    first: dict[str, Kind] = {}
+    for _, score, _ in found:
+        first.setdefault(score.kind.basis, score.kind)
 
     def place(basis: str) -> tuple[object, ...]:
-        score = first[basis]
-        quick = sampled(score.mode, score.limit, score.settings)
-        return (bool(quick), -round(score.coverage, 3), -sizes[basis], basis)
+        kind = first[basis]
+        return (bool(kind.quick), -round(kind.coverage, 3), -sizes[basis], basis)
 
     order = {basis: number for number, basis in enumerate(sorted(sizes, key=place))}
     return Scale(
         name=name,
         title=title,
-        groups=tuple(_told(first[basis]) for basis in sorted(order, key=order.__getitem__)),
-        marks={key: _mark(score, order[bases[key]]) for key, (_, score, _) in found.items()},
+        groups=tuple(first[basis].told for basis in order),
+        marks={
+            key: Mark(score.score, score.interval, score.chance, score.kind.quick, note, order[score.kind.basis])
+            for key, score, note in found
+        },
     )
-
-
-def _told(score: UseCase | AggregateScore) -> str:
-    """What the scores of a group are made of."""
-    kind = sampled(score.mode, score.limit, score.settings)
-    kind = f"{kind} runs" if kind else "full runs"
-    limit = "" if score.limit is None else f" of at most {numbers.number(score.limit, 0)} samples a task"
-    of = f"of the {profile_title(score.profile).lower()} score" if isinstance(score, AggregateScore) else "of its tasks"
-    return f"{kind}{limit}, {numbers.percent(score.coverage)} {of} measured"
-
-
-def _mark(score: UseCase | AggregateScore, group: int) -> Mark:
-    if isinstance(score, AggregateScore):
-        note = _rank(score)
-    else:
-        done, declared = len(score.benchmarks), len(score.declared)
-        note = f"n {numbers.number(score.n, 0)} · {done} of {declared} task{'' if declared == 1 else 's'}"
-    return Mark(
-        score=score.score,
-        interval=score.interval,
-        chance=score.chance,
-        quick=sampled(score.mode, score.limit, score.settings),
-        note=note,
-        group=group,
-    )
-
-
-def _rank(total: AggregateScore) -> str:
-    if total.rank is None:
-        return f"{numbers.percent(total.coverage)}, not ranked"
-    low, high = total.rank_interval or (total.rank, total.rank)
-    between = "" if low == high else f" ({low}–{high})"
-    return f"rank {total.rank}{between} of {total.ranked}"

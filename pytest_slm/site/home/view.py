@@ -1,39 +1,50 @@
-"""Rows of the registry to the rows of a table of files, and to the chooser above it."""
+"""Files to the rows of a table of files, and to the chooser above it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from pytest_slm.core.statistics import Interval
 from pytest_slm.machine.devices import DeviceClass, device_table
-from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
-from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN, Cell, Column
-from pytest_slm.site.home.scores import Mark, Scale, case_scale, profile_scale
-from pytest_slm.site.titles.wording import profile_title, words
-from pytest_slm.site.views import Plot, score_plot
+from pytest_slm.site.facts.files import FileFacts
+from pytest_slm.site.facts.wide import Wide
+from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN, Column, written
+from pytest_slm.site.home.scores import Mark, Scale
+from pytest_slm.site.views import score_plot
 
 NO_SCORE = "no score measured"
 PAGE = 50
 """Rows of one page."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileRow:
-    """One file on one machine. ``group`` is the line above it where a new group begins; empty where none does."""
+class DotPlot(NamedTuple):
+    """A score as a dot with its interval, in percent of the width; ``text`` says it in words."""
+
+    value: float
+    low: float | None
+    high: float | None
+    text: str
+    chance: float | None
+
+
+class FileRow(NamedTuple):
+    """One file on one machine, as the table writes it. ``cells`` are (whether it holds words, label, text, note);
+    ``group`` is the line above it where a new group begins, empty where none does."""
 
     name: str
     quantization: str
     href: str
     about: str
     quick: str
-    score: Cell
+    score: str
+    interval: str
     note: str
-    plot: Plot | None
-    chance: float | None
-    cells: tuple[tuple[Column, Cell], ...]
+    plot: DotPlot | None
+    cells: Sequence[tuple[bool, str, str, str]]
     group: str = ""
 
 
@@ -63,94 +74,102 @@ class HomeView:
     machines: tuple[tuple[str, int], ...]
     columns: tuple[tuple[Column, bool], ...]
     table: FileTable
-    pages: tuple[str, ...]
-    """The addresses of all pages of the table."""
+    pages: Sequence[tuple[int, str]]
+    """Those pages of the table that this one leads to, of so many in ``count``."""
+    count: int
 
 
-def scales(registry: Registry, rows: Sequence[Row]) -> tuple[Scale, ...]:
-    """The scale of the first profile, and that of each use case by title."""
-    profile = registry.rules.profiles[0].name
-    titles = {name: title for row in rows for name, title in row.titles.items()}
-    cases = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-    overall = profile_scale(rows, profile, f"{profile_title(profile)} score")
-    return (overall, *(case_scale(rows, name, words(title)) for name, title in cases))
-
-
-def shown_columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+def shown_columns(files: Sequence[FileFacts]) -> tuple[Column, ...]:
     """Those that stand there at first, of which something is known: with the machine, where there are several."""
-    several = len({row.machine for row in rows}) > 1
+    several = len({file.machine for file in files}) > 1
     wanted = [column for column in COLUMNS if column.key in SHOWN or (several and column.key == "machine")]
     # A column in which nothing stands is no help; whoever wants it finds it among the columns.
-    return tuple(column for column in wanted if any(column.value(row)[0] is not None for row in rows))
+    return tuple(column for column in wanted if any(column.told(file)[0] is not None for file in files))
 
 
 def file_table(
     title: str,
     scale: Scale,
-    rows: Sequence[Row],
-    address: Callable[[str], str],
+    files: Sequence[FileFacts],
+    root: str,
     columns: Sequence[Column],
     *,
     grouped: bool = True,
 ) -> FileTable:
-    """The table of rows in the order they are given; ``address`` is the page of a model, by its id. ``grouped`` tells
-    where scores begin that cannot be compared with those above."""
+    """The table of files in the order they are given; ``root`` is the way to the site's top from there. ``grouped``
+    tells where scores begin that cannot be compared with those above."""
     made, last = [], -1
-    for row in rows:
-        mark = scale.marks.get(row.id)
+    for file in files:
+        mark = scale.marks.get(file.id)
         group = mark.group if mark else len(scale.groups)
         told = scale.heading(group) if grouped and group != last else ""
-        made.append(_row(row, mark, address(row.model), columns, told))
+        made.append(_row(file, mark, f"{root}models/{file.model}.html", columns, told))
         last = group
     return FileTable(title=title, score=scale.title, columns=tuple(columns), rows=tuple(made))
 
 
-def _row(row: Row, mark: Mark | None, href: str, columns: Sequence[Column], group: str) -> FileRow:
-    score = numbers.points(mark.score, mark.interval) if mark else (numbers.MISSING, "")
+def _row(file: FileFacts, mark: Mark | None, href: str, columns: Sequence[Column], group: str) -> FileRow:
+    score, interval = numbers.points(mark.score, mark.interval) if mark else (numbers.MISSING, "")
     return FileRow(
-        name=row.name,
-        quantization=row.quantization,
+        name=file.name,
+        quantization=file.quantization,
         href=href,
-        about=" · ".join(about(row)),
+        about=file.about,
         quick=mark.quick if mark else "",
-        score=Cell(text=score[0], note=score[1]),
+        score=score,
+        interval=interval,
         note=mark.note if mark else NO_SCORE,
-        plot=score_plot(mark.score, mark.interval) if mark else None,
-        chance=round(mark.chance, 2) if mark and mark.chance is not None else None,
-        cells=tuple((column, column.cell(row)) for column in columns),
+        plot=dotted(mark.score, mark.interval, mark.chance, (score, interval)) if mark else None,
+        cells=[_cell(file, column) for column in columns],
         group=group,
     )
 
 
-def about(row: Row) -> tuple[str, ...]:
-    """Parameters, license, and whether a server answered."""
-    counted = BY_KEY["params"].cell(row).text if row.parameters else ""
-    return tuple(filter(None, (counted, row.license or "", "server, weights not verified" if row.server else "")))
+def _cell(file: FileFacts, column: Column) -> tuple[bool, str, str, str]:
+    value, note = column.told(file)
+    return column.form == "text", column.label, written(column.form, value, column.unit), note
 
 
-def home_view(registry: Registry, rows: Sequence[Row], found: Sequence[Scale], pages: Sequence[str]) -> HomeView:
-    """The home page: ``rows`` in their order, and the addresses of all pages of the table."""
-    licenses = Counter(row.license for row in rows if row.license)
-    machines = Counter(row.machine_title or "Machine not known" for row in rows)
-    columns = shown_columns(rows)
+def dotted(value: float, interval: Interval | None, chance: float | None, told: tuple[str, str]) -> DotPlot:
+    """The dot of a score; its words say the chance level as it is drawn."""
+    plot = score_plot(value, interval, told=told)
+    level = None if chance is None else round(chance, 2)
+    said = "" if level is None else f", chance {round(level, 1):g}"
+    return DotPlot(plot.value, plot.low, plot.high, plot.text + said, level)
+
+
+def home_view(wide: Wide, files: Sequence[FileFacts], found: Sequence[Scale], pages: Sequence[str]) -> HomeView:
+    """The home page: ``files`` in their order, and the paths of all pages of the table."""
+    licenses = Counter(name for file in files if (name := BY_KEY["license"].told(file)[0]))
+    machines = Counter(file.machine_title or "Machine not known" for file in files)
+    columns = shown_columns(files)
     return HomeView(
-        models=len(registry.models),
-        files=len({(row.model, row.quantization) for row in rows}),
-        state=_state(rows, found[0], numbers.percent(registry.rules.ranked_coverage)),
-        updated=numbers.day(registry.metadata.last_updated) if registry.metadata.last_updated else "",
+        models=len(wide.models),
+        files=len({(file.model, file.quantization) for file in files}),
+        state=_state(wide, found[0], numbers.percent(wide.rules.ranked_coverage)),
+        updated=wide.updated,
         scales=tuple((scale.name, scale.title) for scale in found),
         devices=tuple(device_table()),
-        licenses=tuple(sorted(licenses.items())),
+        licenses=tuple(sorted((str(name), count) for name, count in licenses.items())),
         machines=tuple(sorted(machines.items(), key=lambda pair: (-pair[1], pair[0]))),
         columns=tuple((column, column in columns) for column in COLUMNS),
-        table=file_table("Files, best first", found[0], rows[:PAGE], model_address(""), columns),
-        pages=tuple(pages),
+        table=file_table("Files, best first", found[0], files[:PAGE], "", columns),
+        pages=near(pages, 1),
+        count=len(pages),
     )
 
 
-def _state(rows: Sequence[Row], overall: Scale, needed: str) -> str:
+def near(pages: Sequence[str], number: int) -> list[tuple[int, str]]:
+    """The pages that one of them leads to, by number: the first, the last and its neighbours; without a path where
+    others are left out."""
+    count = len(pages)
+    shown, gaps = {1, number - 1, number, number + 1, count}, {number - 2, number + 2}
+    return [(n, pages[n - 1] if n in shown else "") for n in sorted(shown | gaps) if 1 <= n <= count]
+
+
+def _state(wide: Wide, overall: Scale, needed: str) -> str:
     """What a site says of itself that has few or only quick results."""
-    if not rows or any(row.aggregates and any(one.rank for one in row.aggregates.values()) for row in rows):
+    if not wide.files or any(one.place for one in wide.places.values()):
         return ""
     if overall.marks and all(mark.quick for mark in overall.marks.values()):
         return (
@@ -158,16 +177,3 @@ def _state(rows: Sequence[Row], overall: Scale, needed: str) -> str:
             f"Ranks need full runs that cover at least {needed} of the overall score."
         )
     return f"No file is ranked yet: ranks need full runs that cover at least {needed} of the overall score."
-
-
-def model_address(root: str) -> Callable[[str], str]:
-    """The address of a model's page, from a page whose way to the top is ``root``."""
-    return lambda model: f"{root}models/{model}.html"
-
-
-def facts_of(rows: Sequence[Row]) -> Mapping[str, Row]:
-    """One row of each model, in the order of the rows."""
-    found: dict[str, Row] = {}
-    for row in rows:
-        found.setdefault(row.model, row)
-    return found

@@ -1,89 +1,143 @@
-"""What the last build of a site knew of each model: what its pages were made from, and what they are. It lies in a
-hidden file beside the site, is for this version's own code alone, and may be deleted at any time."""
+"""What the last build of a site knew: its pages, what they were made from, and the facts of its models. It lies in a
+hidden folder beside the site, is for this version's own code alone, and may be deleted at any time."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import secrets
+import shutil
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
-from pytest_slm.registry.store import write_text
+from pytest_slm.load.builtin import suites_folder
+from pytest_slm.site.kept.tree import Page
 from pytest_slm.workers import uncollected
 
-CODE = {".py", ".html", ".css", ".js", ".svg", ".yaml", ".json"}
+CODE = {".py", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".toml"}
 ENOUGH = 50
-"""Models from which on it is worth a file."""
+"""Models from which on it is worth a folder."""
+NAME = "site.json"
+SHARDS = 16
+"""Files that the facts of models are divided among: of those only the ones with a changed model are written again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A model of a site: ``key`` is the hash of all that its pages were made from, ``hashes`` those of its pages by
-    path, ``digest`` what pages about many models need of it, ``listed`` what the list of those that can be compared
-    does, ``slots`` where its page tells its places among others."""
+    """A model of a site: ``key`` stands for all that its pages were made from, ``slots`` is where its page tells its
+    places among others."""
 
     key: str
-    hashes: Mapping[str, str]
-    digest: Any
-    listed: list[Any] | None
+    paths: tuple[str, ...]
     slots: list[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A site as it was built: ``state`` stands for all that it was made from, ``shards`` has the hash of each file of
+    facts, ``samples`` are the paths of pages that somebody else has made."""
+
+    state: str = ""
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    models: Mapping[str, Kept] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()
+    shards: Mapping[str, str] = field(default_factory=dict)
 
 
 @functools.cache
 def code_hash() -> str:
-    """A hash of this package: other code makes other pages."""
-    package, found = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        inner = path.relative_to(package)
-        if path.suffix in CODE and inner.parts[0] != "suites" and path.is_file():
-            found.update(f"{inner.as_posix()}\n".encode() + hashlib.sha256(files.read_bytes(path)).digest())
+    """A hash of this package and its suites: others make other pages."""
+    package, found = Path(__file__).parents[2], hashlib.sha256()
+    suites = suites_folder()
+    for path in sorted({*package.rglob("*"), *suites.rglob("*")}):
+        if (path.suffix in CODE or path.is_relative_to(suites)) and path.is_file() and path.suffix != ".pyc":
+            digest = hashlib.sha256(files.read_bytes(path, files.LINES)).hexdigest()
+            found.update(f"{path.name}\n{digest}\n".encode())
     return found.hexdigest()
 
 
 def key_of(*parts: Any) -> str:
-    """The hash of what pages are made from."""
+    """The hash of what something is made from."""
     return hashlib.sha256(json.dumps([code_hash(), *parts], sort_keys=True).encode()).hexdigest()
 
 
-def place_of(site: Path) -> Path:
+def folder_of(site: Path) -> Path:
     """Where it lies."""
     return site.with_name(f".{site.name}.cache")
 
 
-def write(site: Path, models: Mapping[str, Kept]) -> None:
-    """Keep what is known of these models. Raises ReportError where there is no room."""
-    if len(models) < ENOUGH:
-        return
-    lines = [
-        json.dumps([name, one.key, one.hashes, one.digest, one.listed, one.slots], separators=(",", ":"))
-        for name, one in models.items()
-    ]
-    body = "\n".join([code_hash(), *lines])
-    write_text(place_of(site), f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
+def before_of(site: Path) -> Path:
+    """Where the site before the present one lies."""
+    return folder_of(site) / "pages"
 
 
-def read(site: Path) -> dict[str, Kept]:
-    """What is known; nothing where the file is not there, not whole, or of other code."""
+def shard_of(model: str) -> str:
+    """The shard of a model: the same whatever other models there are."""
+    return f"{zlib.crc32(model.encode()) % SHARDS:02}"
+
+
+def read(site: Path) -> Known:
+    """What is known; nothing where it is not there, not whole, or of other code."""
     try:
-        content = files.read_bytes(place_of(site), files.LINES)
-        head, _, body = content.partition(b"\n")
-        code, *lines = body.split(b"\n")
-        if head.decode() != hashlib.sha256(body).hexdigest() or code.decode() != code_hash():
-            return {}
+        head, _, body = files.read_bytes(folder_of(site) / NAME, files.LINES).partition(b"\n")
+        if head.decode() != hashlib.sha256(body).hexdigest():
+            return Known()
         with uncollected():
-            known = [json.loads(line) for line in lines]
-        return {
-            name: Kept(key=key, hashes=hashes, digest=digest, listed=listed, slots=slots)
-            for name, key, hashes, digest, listed, slots in known
-        }
-    except (OSError, ValueError, TypeError):
-        return {}
+            code, state, pages, models, samples, shards = json.loads(body)
+            if code != code_hash():
+                return Known()
+            return Known(
+                state=state,
+                pages={path: Page(digest, stamp and tuple(stamp)) for path, (digest, stamp) in pages.items()},
+                models={
+                    name: Kept(key=key, paths=tuple(paths), slots=slots) for name, (key, paths, slots) in models.items()
+                },
+                samples=tuple(samples),
+                shards=shards,
+            )
+    except (OSError, ValueError, TypeError, AttributeError):
+        return Known()
 
 
-def hashes_of(texts: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """The hash of each page by its path."""
-    return {path: hashlib.sha256(content).hexdigest() for path, content in texts}
+def write(site: Path, known: Known) -> None:
+    """Keep what is known. Raises OSError where there is no room."""
+    models = {name: [one.key, one.paths, one.slots] for name, one in known.models.items()}
+    body = json.dumps(
+        [code_hash(), known.state, known.pages, models, known.samples, known.shards], separators=(",", ":")
+    ).encode()
+    put(folder_of(site), NAME, b"\n".join([hashlib.sha256(body).hexdigest().encode(), body]))
+
+
+def put(folder: Path, name: str, content: bytes) -> str:
+    """Put a file into the folder, all of it or nothing; returns its hash. It is not waited for: one that a power cut
+    has emptied has not its hash, and what it knew is found out again. Raises OSError."""
+    temporary = folder / f".{name}.{secrets.token_hex(4)}.tmp"
+    if not folder.is_dir():
+        folder.unlink(missing_ok=True)  # other versions had a file there
+        folder.mkdir(parents=True)
+    if not (folder / ".gitignore").exists():
+        (folder / ".gitignore").write_text("*\n", "utf-8")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(folder / name)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    return hashlib.sha256(content).hexdigest()
+
+
+def forget(site: Path) -> None:
+    """Keep nothing."""
+    folder = folder_of(site)
+    with contextlib.suppress(OSError):
+        if folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+        else:
+            folder.unlink(missing_ok=True)

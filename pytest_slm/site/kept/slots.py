@@ -3,9 +3,8 @@ put into the page that is there, and all else of it stays."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import escape
@@ -14,6 +13,7 @@ from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.site.kept.keeping import Kept
 from pytest_slm.site.names import MOST_BYTES
+from pytest_slm.site.titles.wording import profile_order
 from pytest_slm.site.views import place_text
 
 _BEFORE = b"<small>"
@@ -25,7 +25,7 @@ Key = tuple[str, str, str]
 def slots_of(entry: RegistryEntry, content: Mapping[str, bytes]) -> list[Any]:
     """What the page of a model tells of its places, and where, in the order of the page: -1 where it has several pages,
     or the same words stand elsewhere, too, so that it is made again for other places."""
-    totals = entry.aggregates.values()
+    totals = [entry.aggregates[name] for name in sorted(entry.aggregates, key=profile_order)]
     places = [place_text(total.rank, total.ranked, total.unranked) for total in totals]
     page, at = content[f"models/{entry.id}.html"], 0
     alone = sum(path.startswith("models/") for path in content) == 1 and len(page) <= MOST_BYTES
@@ -50,9 +50,8 @@ def places_in(standings: Iterable[tuple[str, Standing]]) -> dict[Key, str]:
 class Moved:
     """A page with other places in it."""
 
-    path: str
     content: bytes
-    kept: Kept
+    slots: list[Any]
 
 
 def unmoved(one: Kept, places: Mapping[Key, str]) -> bool:
@@ -60,9 +59,11 @@ def unmoved(one: Kept, places: Mapping[Key, str]) -> bool:
     return all(places.get(tuple(key), "") == place for key, _, place in one.slots)
 
 
-def moved(model: str, one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
+def moved(one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
     """The page with these places; None where it has to be made."""
-    path, parts, last, slots = f"models/{model}.html", [], 0, []
+    parts: list[bytes] = []
+    slots: list[Any] = []
+    last = 0
     for key, at, old in one.slots:
         new, before = places.get(tuple(key)), _bytes(old)
         if not new or at < last or page[at : at + len(before)] != before:
@@ -73,8 +74,7 @@ def moved(model: str, one: Kept, page: bytes, places: Mapping[Key, str]) -> Move
     content = b"".join([*parts, page[last:]])
     if len(content) > MOST_BYTES:  # it may be divided then
         return None
-    hashes = {**one.hashes, path: hashlib.sha256(content).hexdigest()}
-    return Moved(path, content, replace(one, hashes=hashes, slots=slots))
+    return Moved(content, slots)
 
 
 def _bytes(text: str) -> bytes:

@@ -58,8 +58,8 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
     speeds = _speeds(entry)
     peaks = {name: row.memory[PEAK].value for name, row in speeds.items() if PEAK in row.memory}
     rule = (
-        f"Chosen is the smallest file that fits, is not shown to be worse than {most_precise(entry)}, and for which a "
-        f"loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
+        f"The choice is the smallest file that fits, is not shown to be worse than {most_precise(entry)}, and for "
+        f"which a loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
     )
     if not peaks:
         missing = "No file's peak memory with 2 048 tokens of context was measured, so it is not known where it fits."
@@ -92,8 +92,8 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
 def _chosen(
     entry: RegistryEntry, device: DeviceClass, peaks: Mapping[str, float], found: Mapping[str, Comparisons]
 ) -> str | None:
-    fitting = [name for name, peak in peaks.items() if fits(device, peak)]
-    sound = [name for name in fitting if name == most_precise(entry) or _sound(found.get(name))]
+    fitting, reference = [name for name, peak in peaks.items() if fits(device, peak)], most_precise(entry)
+    sound = [name for name in fitting if name == reference or _sound(found.get(name))]
     size = {name: entry.quantizations[name].size_bytes or 0 for name in fitting}
     if sound:
         return min(sound, key=lambda name: (size[name], name))

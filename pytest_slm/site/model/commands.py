@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_slm.registry.entry import PublishedFile, RegistryEntry
 
-PLAIN = r"[A-Za-z0-9][\w.+/-]*"
+PLAIN = re.compile(r"[A-Za-z0-9][\w.+/-]*", re.ASCII)
 """What stands in a command without quotes. A file of another name gets no command."""
 
 
@@ -112,4 +112,4 @@ def _reference(place: PublishedFile) -> str:
 
 
 def _plain(*texts: str | None) -> bool:
-    return all(text and ".." not in text and re.fullmatch(PLAIN, text, flags=re.ASCII) for text in texts)
+    return all(text and ".." not in text and PLAIN.fullmatch(text) for text in texts)

@@ -118,8 +118,8 @@ def verdict_of(one: UseCaseDifference) -> tuple[str, str]:
     if one.verdict == "equivalent":
         return f"equivalent within {100 * MARGIN:g} points", ""
     if one.verdict == "not told apart" and one.detectable is not None:
-        return "not told apart", f"{numbers.number(100 * one.detectable, 0)} points or more would show"
-    return one.verdict, "no difference would show" if one.verdict == "too few" else ""
+        return "not told apart", f"{numbers.number(100 * one.detectable, 0)} points or more would have shown"
+    return one.verdict, "no difference would have shown" if one.verdict == "too few" else ""
 
 
 def span_of(one: UseCaseDifference) -> str:

@@ -67,7 +67,7 @@ COLUMNS: tuple[tuple[str, str, Take], ...] = (
     ("Engine alone: generation (tg)", "tok/s, more is better", lambda row: row.generate_tps),
     ("Time to first token", "ms, less is better", lambda row: row.ttft_ms),
     ("Peak memory", "less is better", lambda row: row.memory.get("peak_rss_2k") or row.memory.get("peak_rss")),
-    ("File", "", lambda row: row.size_gb),
+    ("File size", "", lambda row: row.size_gb),
     ("Energy", "J a token, less is better", lambda row: row.energy_per_token),
 )
 

@@ -124,13 +124,19 @@ def line_plot(title: str, hint: str, series: Series, *, of: str) -> LinePlot | N
     unit = every[0][1].unit
     top = round_up(max(bound for _, q in every for bound in (q.value, *(q.spread or q.interval or ()))))
 
-    def x(at: int) -> float:
-        low, high = math.sqrt(settings[0]), math.sqrt(settings[-1])
-        return round(100 * (math.sqrt(at) - low) / (high - low), 2)
-
+    low, high = math.sqrt(settings[0]), math.sqrt(settings[-1])
+    places = {at: round(100 * (math.sqrt(at) - low) / (high - low), 2) for at in settings}
+    labels = {at: numbers.number(at, 0) for at in settings}
+    told = {
+        name: [
+            (at, quantity, *numbers.estimate(quantity.value, quantity.spread or quantity.interval))
+            for at, quantity in points
+        ]
+        for name, points in drawn.items()
+    }
     lines = tuple(
-        _line(name, number, [(x(at), quantity) for at, quantity in points], top)
-        for number, (name, points) in enumerate(drawn.items())
+        _line(name, number, [(places[at], quantity, value) for at, quantity, value, _ in points], top)
+        for number, (name, points) in enumerate(told.items())
     )
     return LinePlot(
         title=title,
@@ -139,13 +145,13 @@ def line_plot(title: str, hint: str, series: Series, *, of: str) -> LinePlot | N
         text=f"{title}: {len(lines)} line{'' if len(lines) == 1 else 's'} in {unit} over {of}, from "
         f"{numbers.number(settings[0], 0)} to {numbers.number(settings[-1], 0)}; the numbers are in the table",
         lines=lines,
-        x_ticks=_spaced([Tick(at=x(at), label=numbers.number(at, 0)) for at in settings]),
+        x_ticks=_spaced([Tick(at=places[at], label=label) for at, label in labels.items()]),
         y_ticks=tuple(
             Tick(at=100 - 50 * half, label=numbers.exact(top * half / 2) + unit_at)
             for half, unit_at in ((0, ""), (1, ""), (2, f"{numbers.NBSP}{unit}"))
         ),
-        columns=tuple(numbers.number(at, 0) for at in settings),
-        rows=tuple((name, tuple(_cells(points, settings))) for name, points in drawn.items()),
+        columns=tuple(labels.values()),
+        rows=tuple((name, tuple(_cells(points, labels))) for name, points in told.items()),
     )
 
 
@@ -190,14 +196,13 @@ def round_up(value: float) -> float:
     return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if value <= step * power), 1.0)
 
 
-def _line(name: str, number: int, points: Sequence[tuple[float, Quantity]], top: float) -> Line:
+def _line(name: str, number: int, points: Sequence[tuple[float, Quantity, str]], top: float) -> Line:
     def y(value: float) -> float:
         return round(100 - 100 * min(1.0, max(0.0, value / top)), 2)
 
     marks = []
-    for x, quantity in points:
+    for x, quantity, value in points:
         pair = quantity.spread or quantity.interval
-        value, _ = numbers.estimate(quantity.value, pair)
         marks.append(
             Mark(
                 x=x,
@@ -216,17 +221,14 @@ def _line(name: str, number: int, points: Sequence[tuple[float, Quantity]], top:
     )
 
 
-def _cells(points: Sequence[tuple[int, Quantity]], settings: Sequence[int]) -> list[PlotCell]:
-    known = dict(points)
+def _cells(points: Sequence[tuple[int, Quantity, str, str]], labels: Mapping[int, str]) -> list[PlotCell]:
+    known = {at: (quantity, value, spread) for at, quantity, value, spread in points}
     cells = []
-    for at in settings:
-        column = numbers.number(at, 0)
-        quantity = known.get(at)
-        if quantity is None:
+    for at, column in labels.items():
+        if at not in known:
             cells.append(PlotCell(column=column, value=numbers.MISSING, spread="", n="", verdict=""))
             continue
-        pair = quantity.spread or quantity.interval
-        value, spread = numbers.estimate(quantity.value, pair)
+        quantity, value, spread = known[at]
         n = numbers.number(quantity.n, 0)
         cells.append(PlotCell(column=column, value=value, spread=spread, n=n, verdict=noise_of(quantity)))
     return cells

@@ -11,9 +11,11 @@ from pytest_slm.registry.entry import AggregateScore, RegistryEntry
 from pytest_slm.registry.speeds import Performance, Quantity
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.lines import Tick, noise_of, round_up
-from pytest_slm.site.titles.wording import profile_title
+from pytest_slm.site.titles.wording import profile_order, profile_title
 from pytest_slm.site.views import sampled
 
+LETTER = 1.2
+"""Percent of the plot's width that a letter of a name takes, about."""
 SMALL, LARGE = 5.0, 15.0
 """Radius in pixels of the smallest and the largest file."""
 
@@ -99,7 +101,11 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
             groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output, total))
     if not groups:
         return None
-    key = max(groups, key=lambda key: (len(groups[key]), key[3], str(key)))
+    # By the score that files are chosen by elsewhere, too, where as many have it.
+    most = max(map(len, groups.values()))
+    key = min(
+        (key for key in groups if len(groups[key]) == most), key=lambda key: (profile_order(key[0]), -key[3], str(key))
+    )
     candidates = groups[key]
     if len(candidates) < 2:
         return None
@@ -116,8 +122,8 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
     ]
     return Pareto(
         title="Size, speed and score",
-        hint="To the right is faster, upwards is better, a smaller circle is a smaller file. A filled circle is a best "
-        "trade-off: no other quantization is at least as good in all three. Where intervals overlap, that is not sure.",
+        hint="Further right is faster, higher is better, a smaller circle is a smaller file. A filled circle is a best "
+        "trade-off: no other quantization is at least as good in all three. Where intervals overlap, it is uncertain.",
         profile=f"{profile_title(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
         of=of,
         text=f"{len(candidates)} quantizations by speed, score and size. Best trade-offs: {', '.join(best)}",
@@ -147,6 +153,19 @@ def _range(candidates: Sequence[Candidate]) -> tuple[float, float]:
     return low, max(low + 10, min(100.0, 10.0 * math.ceil(max(bounds) / 10)))
 
 
+def _span(name: str, x: float, *, left: bool) -> tuple[float, float]:
+    """From where to where a name stands beside its circle."""
+    wide = LETTER * (len(name) + 2)
+    return (x - wide, x) if left else (x, x + wide)
+
+
+def _free(wanted: float, taken: Sequence[float]) -> float:
+    """The height nearest to the one that is wanted where nothing else stands."""
+    steps = [wanted + 8 * step * side for step in range(len(taken) + 2) for side in (1, -1)]
+    inside = [round(at, 2) for at in steps if 0 <= at <= 100]
+    return next((at for at in inside if all(abs(at - other) >= 8 for other in taken)), round(wanted, 2))
+
+
 def _rows(candidates: Sequence[Candidate], beaten: Mapping[str, str]) -> tuple[ParetoRow, ...]:
     top, (low, high) = _top(candidates), _range(candidates)
     largest = max(one.size for one in candidates)
@@ -154,16 +173,19 @@ def _rows(candidates: Sequence[Candidate], beaten: Mapping[str, str]) -> tuple[P
     def y(score: float) -> float:
         return round(100 - 100 * (score - low) / (high - low), 2)
 
+    dots = {one.name: (round(100 * one.tps / top, 2), y(one.score)) for one in candidates}
     rows: list[ParetoRow] = []
     for one in sorted(candidates, key=lambda one: (-one.score, one.name)):
         score, interval = numbers.points(one.score, one.interval)
         tps, tps_interval = numbers.estimate(one.tps, (one.speed.interval or one.speed.spread) if one.speed else None)
-        x = round(100 * one.tps / top, 2)
+        x, _ = dots[one.name]
         left = x > 75
-        near = [row.label_y for row in rows if abs(row.x - x) < 22 and row.left == left]
-        label = y(one.score)
-        while any(abs(label - other) < 8 for other in near):
-            label = round(label + 8, 2)
+        # The names of others, and the circles that stand where the name would.
+        begin, end = _span(one.name, x, left=left)
+        spans = [(row.label_y, _span(row.name, row.x, left=row.left)) for row in rows]
+        near = [at for at, (first, last) in spans if first < end and begin < last]
+        near += [at for name, (other, at) in dots.items() if name != one.name and begin < other < end]
+        label = _free(y(one.score), near)
         rows.append(
             ParetoRow(
                 name=one.name,

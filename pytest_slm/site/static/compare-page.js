@@ -97,7 +97,7 @@ function table(caption, head, rows, margin, extra) {
     const { pairs, verdict, detectable } = row, tr = make("tr");
     const span = pairs.interval.map(signed).join(" to "), points = `${number(100 * margin, 1).replace(".0", "")} points`;
     const word = verdict === "equivalent" ? `equivalent within ${points}` : verdict;
-    const notes = [verdict === "not told apart" ? `${number(100 * detectable)} points or more would show` : verdict === "too few" ? "no difference would show" : "",
+    const notes = [verdict === "not told apart" ? `${number(100 * detectable)} points or more would have shown` : verdict === "too few" ? "no difference would have shown" : "",
       row.tasks < row.of ? `${row.tasks} of ${row.of} tasks` : "", `p ${row.p < 0.0001 ? "< .0001" : row.p.toFixed(4).replace(/^0/, "")}`].filter(Boolean);
     const track = make("td", "", { class: "track" }), said = make("td", "", { class: "said" }), n = make("td", number(pairs.n), { class: "num" });
     const kind = { better: "good", equivalent: "good", worse: "bad" }[verdict];

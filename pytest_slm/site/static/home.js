@@ -7,7 +7,7 @@
   if (!form || typeof slm === "undefined") return;
   const $ = (id) => document.getElementById(id);
   const PAGE = 50;
-  const AT_ONCE = 14; // rows that are written with the key or the click; the others follow the picture
+  const ROW = 44; // pixels, the least that a row is high
   const SETTLED = 150; // ms after the last letter until the address has it
   const NEAR = 5;
   const MOST = 4; // files that are compared at once
@@ -96,22 +96,29 @@
     return `#${found}`;
   }
 
+  const afterPicture = (work) => requestAnimationFrame(() => setTimeout(work));
   let typed = null; // letters that are typed into one field are one step of the history
   let settling = 0; // what writes them into the address when nothing more is typed
+  let stepping = false; // a step is due: it takes a browser as long as the rest of a click, and so follows the picture
   function settle() {
+    const step = stepping ? "pushState" : "replaceState";
     clearTimeout(settling);
     settling = 0;
-    if (address() !== (location.hash || "#")) history.replaceState(null, "", address());
+    stepping = false;
+    if (address() !== (location.hash || "#")) history[step](null, "", address());
   }
   function go(changed, field = null) {
     const same = field !== null && field === typed;
-    if (!same && settling) settle();
+    if (!same && (settling || stepping)) settle();
     Object.assign(state, { page: 1 }, changed);
     typed = field;
     if (same) {
       clearTimeout(settling);
       settling = setTimeout(settle, SETTLED);
-    } else if (address() !== (location.hash || "#")) history.pushState(null, "", address());
+    } else {
+      stepping = true;
+      afterPicture(() => stepping && settle());
+    }
     update();
   }
 
@@ -187,32 +194,35 @@
   const local = () => columns.get(state.sort.replace("-", ""))?.local === "1";
   const orders = new Map(); // all rows as they were ordered before: only what is new is sorted
   function ordered() {
-    const wanted = `${state.sort} ${scale()}`;
-    if (!orders.has(wanted)) orders.set(wanted, order(Array.from(slm.model, (_, row) => row)));
+    const wanted = state.sort.endsWith("score") ? `${state.sort} ${scale()}` : state.sort;
+    if (!orders.has(wanted)) orders.set(wanted, order());
     return orders.get(wanted);
   }
-  function order(rows) {
+  // What is compared is one number or text for each row, made before: there are ten comparisons for each of them.
+  function order() {
     const key = state.sort.replace("-", "");
     const sign = state.sort.startsWith("-") ? -1 : 1;
+    const rows = Array.from({ length: size }, (_, row) => row);
     if (key === "score") {
       const { group, low, score } = scores();
       const value = (row) => (score[row] === null ? -1 : low[row] === null ? score[row] / 1e4 : 1 + low[row] * 1e4 + score[row]);
-      return rows.sort((a, b) => group[a] - group[b] || sign * (value(b) - value(a)) || a - b);
+      const values = rows.map((row) => -sign * value(row));
+      return rows.sort((a, b) => group[a] - group[b] || values[a] - values[b] || a - b);
     }
     if (key === "name") {
-      const name = (row) => haystacks[slm.model[row]]; // begins with it
-      return rows.sort((a, b) => (name(a) === name(b) ? a - b : name(a) < name(b) ? -sign : sign));
+      const names = rows.map((row) => haystacks[slm.model[row]]); // begins with it
+      return rows.sort((a, b) => (names[a] === names[b] ? a - b : names[a] < names[b] ? -sign : sign));
     }
     const column = columns.get(key);
-    const rising = column.rising === "1" ? sign : -sign;
     const text = column.form === "text" && key !== "bits";
-    const values = new Map(rows.map((row) => [row, plain(column, row)]));
-    return rows.sort((a, b) => {
-      if (local() && slm.place[a] !== slm.place[b]) return slm.place[a] - slm.place[b];
-      const [x, y] = [values.get(a), values.get(b)];
-      if (x === null || y === null) return (x === null) - (y === null) || a - b;
-      return (text ? sign * x.localeCompare(y) : rising * (Number(x) - Number(y))) || a - b;
+    const direction = text || column.rising === "1" ? sign : -sign;
+    const ranks = text ? new Map([...column.valuesWords].sort((a, b) => a.localeCompare(b)).map((word, rank) => [word, rank])) : null;
+    const where = local() ? slm.place : new Uint8Array(size);
+    const values = rows.map((row) => {
+      const value = plain(column, row);
+      return value === null ? Infinity : direction * (text ? ranks.get(value) : Number(value)); // what is not known stands last
     });
+    return rows.sort((a, b) => where[a] - where[b] || values[a] - values[b] || a - b);
   }
 
   // -- the table ---------------------------------------------------------------------------------------------------
@@ -223,7 +233,6 @@
     node.append(...children.filter((child) => child !== ""));
     return node;
   }
-  const small = (text) => (text ? make("small", { title: text }, text) : "");
   const nameOf = (row) => `${slm.names[slm.model[row]]} ${quantizationOf(row)}`;
   const link = (row) => make("a", { href: `models/${encodeURIComponent(slm.ids[slm.model[row]])}.html` }, slm.names[slm.model[row]]);
   const quantizationOf = (row) => slm.quantizationWords[slm.quantization[row]];
@@ -264,7 +273,6 @@
   const show = (node, visible) => { if (node.hasAttribute("hidden") === visible) node.toggleAttribute("hidden", !visible); };
   const note = (node, text) => {
     put(node.firstChild, text);
-    set(node, "title", text);
     show(node, Boolean(text));
   };
 
@@ -298,6 +306,7 @@
     show(to.svg, measured);
     if (measured) dots(to.svg, row);
     note(to.basis, found.notesWords[found.notes[row]]);
+    set(to.basis, "title", to.basis.textContent); // it may be cut
     state.cols.forEach((key, place) => {
       const column = columns.get(key);
       const text = written(column, plain(column, row));
@@ -366,8 +375,9 @@
   }
 
   function pick(keys) {
+    if (stepping) settle();
     state.pick = keys;
-    history.replaceState(null, "", address());
+    settle();
     picked();
   }
 
@@ -445,9 +455,14 @@
     lines[place] = line;
   }
 
+  // Rows that can be seen, and one more: they are written with the key or the click, the others follow the picture.
+  function inView() {
+    const row = lines.find((line) => line.told === undefined)?.node.offsetHeight || ROW;
+    return Math.ceil((innerHeight - body.getBoundingClientRect().top) / Math.max(row, ROW)) + 1;
+  }
+
   let turn = 0;
-  const afterPicture = (work) => requestAnimationFrame(() => setTimeout(work));
-  function table(rows, afterwards) {
+  function table(rows, seen, afterwards) {
     const mine = ++turn;
     const from = (state.page - 1) * PAGE;
     const planned = [];
@@ -464,7 +479,7 @@
     }
     const finish = () => {
       if (mine !== turn) return;
-      for (let place = AT_ONCE; place < planned.length; place++) lay(place, planned[place]);
+      for (let place = seen; place < planned.length; place++) lay(place, planned[place]);
       body.removeAttribute("aria-busy");
       afterwards();
     };
@@ -476,7 +491,7 @@
     show(sheet, rows.length > 0);
     sheet.classList.toggle("many", state.cols.length > 5);
     sheet.classList.toggle("picks", rowOf.size > 1);
-    planned.slice(0, AT_ONCE).forEach((one, place) => lay(place, one));
+    planned.slice(0, seen).forEach((one, place) => lay(place, one));
     body.setAttribute("aria-busy", "true");
     if (started) afterPicture(finish);
     else finish();
@@ -544,7 +559,7 @@
     const [slow, fast] = [Math.min(...speeds) * 0.9, Math.max(...speeds) * 1.1];
     const [worst, best] = [Math.min(...drawn.map((row) => found.score[row])) / 10, Math.max(...drawn.map((row) => found.score[row])) / 10];
     const [bottom, top] = [Math.floor(worst / 10) * 10, Math.min(100, Math.ceil((best + 0.1) / 10) * 10)];
-    const [width, height, left, under] = [Math.max(280, frame.clientWidth), 340, 44, 40];
+    const [width, height, left, under] = [Math.max(280, frame.clientWidth || plot.clientWidth - 28), 340, 44, 40];
     const x = (speed) => left + ((width - left - 20) * Math.log(speed / slow)) / Math.log(fast / slow);
     const y = (score) => 12 + ((height - under - 12) * (top - score)) / (top - bottom);
     const text = `${drawn.length} files by speed and score`;
@@ -578,7 +593,7 @@
     }
     const more = here.length > drawn.length ? ` The first ${drawn.length} of ${here.length} are drawn.` : "";
     const colour = drawn.every((row) => fitting.has(row)) ? "" : " Filled: all that you ask for is met.";
-    told.textContent = `Upwards is better, to the right is faster, a smaller circle is a smaller file; measured on ${slm.places[place]}.${colour}${more} All numbers stand in the table.`;
+    told.textContent = `Higher is better, further right is faster, and a smaller circle is a smaller file; measured on ${slm.places[place]}.${colour}${more} All numbers are in the table.`;
     frame.replaceChildren(svg);
   }
 
@@ -594,6 +609,7 @@
   let started = false;
   function update() {
     if (!scores()) return load(scale());
+    const seen = started ? Math.max(1, inView()) : 0; // before anything is written: afterwards it costs a layout
     const found = choose();
     state.page = Math.min(state.page, Math.max(1, Math.ceil(found.fit.length / PAGE)));
     const title = option("use").textContent;
@@ -601,7 +617,7 @@
     heads();
     tell(found);
     picked();
-    table(found.fit, () => {
+    table(found.fit, seen, () => {
       pager(found.fit.length);
       if (plot.open) scatter(around(), new Set(found.fit));
     });
@@ -625,7 +641,7 @@
     pick(target.checked ? [...state.pick, target.value] : state.pick.filter((key) => key !== target.value));
   });
   plot.addEventListener("toggle", () => {
-    if (address() !== (location.hash || "#")) history.replaceState(null, "", address());
+    settle();
     update();
   });
   let width = innerWidth;
@@ -633,10 +649,11 @@
     if (plot.open && innerWidth !== width) update();
     width = innerWidth;
   });
-  addEventListener("pagehide", () => settling && settle());
+  addEventListener("pagehide", () => (settling || stepping) && settle());
   addEventListener("popstate", () => {
     clearTimeout(settling);
     settling = 0;
+    stepping = false;
     typed = null;
     read();
     update();

@@ -17,7 +17,7 @@ from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
 from pytest_slm.load.rows import read_rows
 from pytest_slm.site.names import page_name
-from pytest_slm.site.titles.wording import variant_title, words
+from pytest_slm.site.titles.wording import KEPT, variant_title, words
 
 EXAMPLES = 2
 TIMED: Mapping[str, str] = {
@@ -69,6 +69,7 @@ def definitions() -> Mapping[str, Definition]:
     return found
 
 
+@functools.lru_cache(KEPT)
 def task_title(suite: str, task: str) -> str:
     """What people call a task: the title that a built-in one declares, else its name in words."""
     if suite == "performance" and task in TIMED:
@@ -85,12 +86,14 @@ def item_title(suite: str, task: str, variant: str) -> str:
     return " · ".join(filter(None, (words(named), task_title(suite, task), variant_title(variant))))
 
 
+@functools.lru_cache(KEPT)
 def use_case_title(name: str) -> str:
     """What people call a use case: the title of the built-in suite that it is the score of, else its name in words."""
     suites = (one.suite.facts for one in definitions().values())
     return words(next((facts.title for facts in suites if facts.use_case == name), name))
 
 
+@functools.lru_cache(KEPT)
 def task_address(suite: str, task: str) -> str:
     """The address of a built-in task's page, from the site's top; empty for all others."""
     definition = definitions().get(suite)

@@ -5,6 +5,7 @@ Titles of tasks and suites stand in their YAML files (:mod:`pytest_slm.site.titl
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +13,8 @@ from markupsafe import Markup, escape
 
 from pytest_slm.site import numbers
 
+KEPT = 4096
+"""Words that are kept in mind: pages of many models say the same ones again and again."""
 METRICS: Mapping[str, str] = {
     "acc": "Accuracy",
     "acc_letters": "Accuracy by answer letter",
@@ -120,11 +123,13 @@ IDENTIFIER = re.compile(
 """A word that only programs say: a key, a flag of a processor, a path, an option, a command between back ticks."""
 
 
+@functools.lru_cache(KEPT)
 def words(name: str) -> str:
     """``function_calling`` -> ``Function calling``."""
     return (name[:1].upper() + name[1:]).replace("_", " ")
 
 
+@functools.lru_cache(KEPT)
 def metric_title(name: str) -> str:
     """What people call a metric: ``acc_norm`` -> ``Accuracy, length-normalized``, ``accuracy[category=fraud]`` ->
     ``Accuracy, category fraud``."""
@@ -144,6 +149,7 @@ def part_title(name: str) -> str:
     return " ".join(PARTS.get(part, part.replace("_", " ")) for part in name.split("=", 1))
 
 
+@functools.lru_cache(KEPT)
 def variant_title(name: str) -> str:
     """What people call a variant of a task; a length has spaces between its thousands."""
     plain = name.isascii() and name.isdecimal() and len(name) < 12 and not name.startswith("0")
@@ -153,6 +159,11 @@ def variant_title(name: str) -> str:
 def profile_title(name: str) -> str:
     """What people call a profile of weights."""
     return PROFILES.get(name, words(name))
+
+
+def profile_order(name: str) -> tuple[bool, str]:
+    """What profiles are sorted by: the overall one first."""
+    return name not in PROFILES, name
 
 
 def coded(text: object) -> Markup:

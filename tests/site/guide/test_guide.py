@@ -12,8 +12,9 @@ from pytest_slm.models.naming import as_name
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import site_pages
+from pytest_slm.site.facts.measured import task_facts
 from pytest_slm.site.guide.hardware import size_plot
-from pytest_slm.site.guide.tasks import measured_tasks, strip
+from pytest_slm.site.guide.tasks import strip
 from pytest_slm.site.names import page_name
 from pytest_slm.site.titles.definitions import EXAMPLES, OURS, definitions, examples
 
@@ -145,9 +146,10 @@ def test_a_plain_name_stays():
 
 
 def test_the_dots_of_thousands_of_files_are_lines(factory):
-    (found,) = measured_tasks(registry(factory.make_run()))["coding", "humaneval"]
-    assert strip("", [found] * 3).path.count("h0") == 3
-    many = [replace(found, item=replace(found.item, value=place / 1000)) for place in range(1000)] * 10
+    (entry,) = registry(factory.make_run()).models
+    dots = task_facts(entry)["coding"]["humaneval"].variants[""]
+    assert strip("", dots._replace(n=3, stacks={"120": 3})).path.count("h0") == 3
+    many = dots._replace(n=10_000, least=0.0, most=99.9, stacks={str(place): 50 for place in range(200)})
     drawn = strip("", many)
     assert drawn.text.startswith("10000 files, from 0.0 to 99.9 %")
     assert "h0" not in drawn.path

@@ -47,13 +47,13 @@ def test_the_data_hold_what_the_table_shows(runs):
 
 
 def test_a_thousand_models_are_a_light_home(factory):
-    # Building the registry of a thousand takes longer than all else here: the rows of 40 are repeated.
+    # Building the registry of a thousand takes longer than all else here: the files of 20 are repeated.
     from dataclasses import replace
 
-    from pytest_slm.registry.rows import rows
-    from pytest_slm.site.home.data import files_script
+    from pytest_slm.site.facts.wide import wide_of
+    from pytest_slm.site.home.columns import PLACES
     from pytest_slm.site.home.pages import home_pages
-    from pytest_slm.site.home.view import scales
+    from pytest_slm.site.home.scores import scales
     from pytest_slm.site.render import static
 
     runs = [
@@ -61,19 +61,24 @@ def test_a_thousand_models_are_a_light_home(factory):
         for n in range(20)
     ]
     registry = build_registry([StoredReport(path=str(n), sha256="a" * 64, run=run) for n, run in enumerate(runs)])
-    few = rows(registry)
-    many = [
-        replace(
-            row, model=f"{row.model}-{n}", name=f"{row.name} {n} {'x' * (n % 17)}", size_bytes=row.size_bytes + 7919 * n
-        )
-        for n in range(50)
-        for row in few
-    ]
-    found = scales(registry, many)
-    pages = home_pages(registry, many, found, [[row.model, row.name, [["", row.quantization]]] for row in many])
+    few, size = wide_of(registry), PLACES["size"]
+
+    def another(model, n):
+        files = []
+        for file in model.files:
+            values = [*file.values]
+            values[size] += 8 * n
+            made = file._replace(model=f"{file.model}-{n}", id=f"{file.id}-{n}", values=values)
+            files.append(made._replace(name=f"{file.name} {n} {'x' * (n % 17)}"))
+        listed = [f"{model.id}-{n}", files[0].name, [["", file.quantization] for file in files]]
+        return model._replace(id=f"{model.id}-{n}", files=tuple(files), listed=listed)
+
+    many = replace(few, models=tuple(another(model, n) for n in range(50) for model in few.models))
+    pages = home_pages(many, scales(many))
+    assert len(many.files) == 1000
     assert len(pages) > 20
     parts = [pages["index.html"], pages["data/files.js"], *map(static, ("style.css", "home.js"))]
-    assert files_script(many, found, {(row.model, row.quantization) for row in many}) != ""
+    assert read(pages["data/files.js"])["pairs"] == [1] * 1000
     assert sum(len(part.encode()) for part in parts) <= MOST
     assert sum(len(gzip.compress(part.encode())) for part in parts) <= MOST_ZIPPED
     assert max(len(page.encode()) for name, page in pages.items() if name.endswith(".html")) <= MOST_ZIPPED

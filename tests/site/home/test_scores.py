@@ -7,21 +7,22 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.registry import build_registry
-from pytest_slm.registry.rows import rows
+from pytest_slm.registry.rows import entry_rows
 from pytest_slm.registry.store import StoredReport
+from pytest_slm.site.facts.wide import wide_of
 from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN
-from pytest_slm.site.home.view import file_table, scales, shown_columns
+from pytest_slm.site.home.scores import scales
+from pytest_slm.site.home.view import file_table, near, shown_columns
 
 
 @pytest.fixture
 def looked_at():
-    """``looked_at(*runs)``: the rows of the runs, and the scales by name."""
+    """``looked_at(*runs)``: the files of the runs, and the scales by name."""
 
     def look(*runs):
         found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
-        registry = build_registry(found)
-        files = rows(registry)
-        return files, {scale.name: scale for scale in scales(registry, files)}
+        wide = wide_of(build_registry(found))
+        return wide.files, {scale.name: scale for scale in scales(wide)}
 
     return look
 
@@ -51,7 +52,7 @@ def test_scores_of_other_tasks_or_kinds_of_run_stand_in_groups_of_their_own(fact
     assert {row.name for row in ordered[1:3]} == {"little", "other"}
     assert ordered[3].name == "quick"
     assert [scale.marks[row.id].group for row in ordered] == [0, 1, 2, 3]
-    table = file_table("Files", scale, ordered, str, ())
+    table = file_table("Files", scale, ordered, "", ())
     assert [row.group.partition(",")[0] for row in table.rows] == [*["Full runs"] * 3, "Quick runs"]
     assert all(row.group.endswith("; not comparable with other groups") for row in table.rows)
     assert (table.rows[3].quick, table.rows[0].quick) == ("quick", "")
@@ -69,8 +70,8 @@ def test_chance_stands_beside_the_score(factory, looked_at):
     result = factory.scored("reasoning", "mmlu", "", "Q8_0", "full", metric)
     files, found = looked_at(factory.make_run(results=[result]))
     assert found["reasoning"].marks[files[0].id].chance == 25
-    (row,) = file_table("Files", found["reasoning"], files, str, ()).rows
-    assert row.chance == 25
+    (row,) = file_table("Files", found["reasoning"], files, "", ()).rows
+    assert (row.plot.chance, row.plot.text.endswith(", chance 25")) == (25, True)
     assert row.note == "n 100 · 1 of 2 tasks"
 
 
@@ -80,8 +81,8 @@ def test_a_file_without_a_score_stands_last_and_says_so(factory, looked_at):
     files, found = looked_at(of(factory, "z", 1, 100), timed)
     ordered = found["rag"].ordered(files)
     assert [row.name for row in ordered] == ["z", "0"]
-    last = file_table("Files", found["rag"], ordered, str, ()).rows[-1]
-    assert (last.score.text, last.plot, last.note) == ("–", None, "no score measured")
+    last = file_table("Files", found["rag"], ordered, "", ()).rows[-1]
+    assert (last.score, last.plot, last.note) == ("–", None, "no score measured")
 
 
 def test_a_quick_speed_is_there_with_its_length_and_a_noisy_one_says_so(factory, looked_at):
@@ -89,15 +90,18 @@ def test_a_quick_speed_is_there_with_its_length_and_a_noisy_one_says_so(factory,
     files, _ = looked_at(
         factory.make_run(results=[factory.rounds("decode", "100", "Q8_0", "full", values, noise="steal")])
     )
-    assert BY_KEY["tps"].cell(files[0]).note == "noisy, 100 tokens"
+    assert BY_KEY["tps"].cell(files[0]).note == "noisy, 100\xa0tokens"
     assert BY_KEY["ttft"].cell(files[0]).text == "–"
 
 
 def test_memory_is_rounded_up_so_that_nothing_seems_to_fit(factory, looked_at):
-    files, _ = looked_at(factory.make_run(modern=True))
-    value, note = BY_KEY["peak"].value(files[0])
-    assert 0 <= value * 1000 - files[0].peak.value < 1000
-    assert note == "2\u202f048 tokens"
+    run = factory.make_run(modern=True)
+    (entry,) = build_registry([StoredReport(path="report.json", sha256="a" * 64, run=run)]).models
+    (row,) = entry_rows(entry)
+    files, _ = looked_at(run)
+    value, note = BY_KEY["peak"].told(files[0])
+    assert 0 <= value * 1000 - row.peak.value < 1000
+    assert note == "2\u202f048\xa0tokens"
 
 
 def test_the_machine_is_a_column_where_there_are_several(factory, looked_at):
@@ -112,3 +116,13 @@ def test_every_column_leads_to_a_place_of_the_methodology(factory, looked_at):
 
     text = site_pages(build_registry([]))["methodology.html"]
     assert [column.key for column in COLUMNS if f'id="{column.anchor}"' not in text] == []
+
+
+def test_a_page_of_the_table_leads_to_its_neighbours_and_to_both_ends():
+    paths = [f"files/{number}.html" for number in range(1, 21)]
+    found = near(paths, 5)
+    assert [number for number, path in found if path] == [1, 4, 5, 6, 20]
+    assert [number for number, path in found if not path] == [3, 7]
+    assert dict(found)[6] == "files/6.html"
+    assert near(paths[:1], 1) == [(1, "files/1.html")]
+    assert near([], 1) == []

@@ -12,6 +12,7 @@ from pytest_slm.registry import build_registry
 from pytest_slm.site import models
 from pytest_slm.site.model.history import history
 from pytest_slm.site.models import model_files, portions_of
+from pytest_slm.site.render import static
 
 
 def pages_of(entry):
@@ -29,10 +30,10 @@ def forty(factory):
 
 def test_forty_quantizations_stand_on_pages_of_150_kb(forty, words):
     pages = pages_of(forty)
-    assert 1 < len(pages) < 12
+    assert 1 < len(pages) < 15
     shown = []
     for path, text in pages.items():
-        assert len(text.encode()) <= 150_000, path
+        assert len(text.encode()) + len(static("style.css").encode()) <= 150_000, path
         shown.append(set(re.findall(r'<th scope="row">(Q\d+_K)</th>\n<td><span class="key">Generation', text)))
     assert set.union(*shown) == set(forty.quantizations)
     # The headline, which others are compared with, is on each.
@@ -51,11 +52,33 @@ def test_a_model_with_few_files_has_one_page_and_no_way_to_others(factory):
     assert "Files of this model" not in pages[f"models/{entry.id}.html"]
 
 
+def test_the_overall_score_stands_before_those_of_other_profiles(factory, words):
+    (entry,) = build_registry([factory.with_questions(factory.make_run())]).models
+    (page,) = pages_of(entry).values()
+    table = words(page.partition("Score of each profile")[2].partition("</table>")[0])
+    assert 0 < table.index("Overall") < table.index("General")
+
+
 def test_a_file_that_is_too_large_by_itself_has_a_page_all_the_same(factory, monkeypatch):
     runs = [factory.make_run(name) for name in ("Q8_0", "Q4_0", "Q2_K")]
     (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
     monkeypatch.setattr(models, "MOST_BYTES", 1_000)
     assert len(pages_of(entry)) == 3
+
+
+def test_the_items_that_are_shown_first_leave_a_page_that_has_no_room_for_them(factory, monkeypatch):
+    """Rather than that one model's files are torn apart."""
+    runs = [factory.make_run(name) for name in ("Q8_0", "Q4_0")]
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    (page,) = pages_of(entry).values()
+    own = f"items/{entry.id}/{entry.quantization}.html"
+    assert f"Items of {entry.quantization}" in page
+    assert own not in page
+    monkeypatch.setattr(models, "MOST_BYTES", len(page.encode()) - 1)
+    (page,) = pages_of(entry).values()
+    assert f"Items of {entry.quantization}" not in page
+    assert f'href="../{own}"' in page
+    assert f"Items of {entry.quantization}" in model_files(entry, score_rules(), sampled=False)[own]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])

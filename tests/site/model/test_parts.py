@@ -88,7 +88,7 @@ def test_not_told_apart_says_what_would_have_been_seen(model):
     _, plot = told(model(FP16=0.6, Q8_0=0.6))
     notes = [row.note for row in plot.groups[0].rows if row.verdict == "not told apart"]
     assert notes
-    assert all("points or more would show" in note for note in notes)
+    assert all("points or more would have shown" in note for note in notes)
 
 
 def test_signs_are_real_minus_signs_and_nothing_has_none():
@@ -128,7 +128,7 @@ def test_a_table_has_bars_that_compare_like_with_like_and_each_noise_once(model)
     assert cells["Q8_0"]["Generation"].share == cells["FP16"]["Generation"].share == 100
     assert cells["Q8_0"]["Generation"].note == "100 tokens"
     assert table.noise == ("steal (Q8_0 generation, Q8_0 engine alone: generation (tg))",)
-    assert 0 < cells["Q8_0"]["File"].share < cells["FP16"]["File"].share == 100
+    assert 0 < cells["Q8_0"]["File size"].share < cells["FP16"]["File size"].share == 100
 
 
 @pytest.fixture

@@ -226,3 +226,25 @@ def test_labels_of_near_circles_do_not_overlap(factory, entry):
     made = entry(*runs)
     places = sorted(row.label_y for row in pareto(made, made.performance).rows)
     assert all(two - one >= 7.9 for one, two in pairwise(places))
+
+
+def test_no_name_stands_on_the_circle_of_another(factory, entry):
+    made = entry(*(factory.make_run(name, modern=True, quality=0.6) for name in ("Q4_K_M", "Q4_1", "Q4_0")))
+    rates = {"Q4_1": 100.0, "Q4_0": 112.0, "Q4_K_M": 115.0}  # of 150: the names of the last two stand to the left
+    speeds = made.performance.quantizations
+    timed = {
+        name: replace(one, tps_output=replace(one.tps_output, value=rates[name], interval=None))
+        for name, one in speeds.items()
+    }
+    rows = pareto(made, replace(made.performance, quantizations=timed)).rows
+    assert [row.left for row in rows if row.name == "Q4_K_M"] == [True]
+    (named,) = (row for row in rows if row.name == "Q4_K_M")
+    (circle,) = (row for row in rows if row.name == "Q4_0")
+    assert named.x - 10 < circle.x < named.x
+    assert abs(named.label_y - circle.y) >= 7.9
+
+
+def test_the_plot_has_the_score_that_files_are_chosen_by(factory, entry):
+    made = entry(factory.make_run("Q8_0", modern=True), factory.make_run("Q4_0", modern=True))
+    assert {*made.aggregates} == {"general", "marketplace"}
+    assert pareto(made, made.performance).profile.startswith("Overall, ")

@@ -79,6 +79,7 @@ def test_the_speeds_of_a_measured_file_count_at_once(tool):
     first = page.locator("#out tbody tr td:first-of-type").first
     assert first.inner_text() == "something is not given"
     page.select_option("#measured", index=1)
+    page.wait_for_function("() => document.getElementById('own_output').value")
     assert float(first.inner_text()) > 0
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from pytest_slm.core.footprint import KV_TYPES, PROGRAM, ModelShape, compute_bytes, kv_cache_bytes, vocabulary_bytes
 from pytest_slm.plugin.options import add_options
+from pytest_slm.registry import build_registry
+from pytest_slm.registry.rows import rows
+from pytest_slm.site.render import static
+from pytest_slm.site.tools import data
+from pytest_slm.site.tools.data import PART, tool_row
 from pytest_slm.site.tools.pages import TOOLS, WAYS, tools_pages
+
+MOST_BYTES = 150_000
+"""Of a page with its style and its script."""
 
 
 def drawn(rng):
@@ -61,19 +71,74 @@ def test_a_shape_that_cannot_be_is_refused():
 
 
 def test_every_tool_is_light_and_asks_for_nothing_foreign(tool, site):
-    for name, *_ in TOOLS:
-        page = tool(name)
+    for one in TOOLS:
+        page = tool(one.name)
         assert page.messages == []
-        files = {url for url in page.asked if url.startswith(site.parent.as_uri())}
-        assert files == set(page.asked)
+        asked = [url for url in page.asked if not url.startswith("data:")]  # the icon stands in the page
+        assert len(asked) <= 3
+        files = {url for url in asked if url.startswith(site.parent.as_uri())}
+        assert files == set(asked)
         read = [site.parent / url.removeprefix(f"{site.parent.as_uri()}/") for url in files]
         assert sum(path.stat().st_size for path in read) < 100_000
         assert page.is_visible("#form")
 
 
+@pytest.fixture(scope="module")
+def measured(factory, modern_runs):
+    """Four files of a model and one of another."""
+    runs = [*modern_runs, factory.make_run(modern=True, slug="b", name="Another", hf_repo="org/b")]
+    return rows(build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]))
+
+
+def pages_of(files):
+    return tools_pages(map(tool_row, files))
+
+
+def test_a_thousand_measured_files_leave_every_tool_below_150_kilobytes(measured):
+    pages = pages_of(replace(measured[0], model=f"m{n}", name=f"SmolLM2 {n}M, variant {n}") for n in range(1000))
+    for one in TOOLS:
+        read = [static("style.css"), *(pages[f"tools/{one.name}.{kind}"] for kind in ("html", "js"))]
+        assert sum(len(text.encode()) for text in read) < MOST_BYTES, one.name
+    parts = {name: len(text) for name, text in pages.items() if re.search(r"-\d+\.js$", name)}
+    assert len(parts) == 2 * 1000 / PART
+    assert max(parts.values()) < 20_000
+
+
+def test_numbers_that_come_later_are_those_of_the_chosen_file(show, measured, monkeypatch, tmp_path):
+    """Names stand in the page's script and numbers in others, of so many files each: none may slip against another."""
+    monkeypatch.setattr(data, "PART", 2)
+    for name, text in {**pages_of(measured), "static/style.css": static("style.css")}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    wanted = {f"{row.name} {row.quantization}, {row.machine_title}": row for row in measured}
+    with show(tmp_path / "tools" / "cost.html") as seen:
+        offered = seen.page.locator("#measured option").all_inner_texts()[1:]
+        assert sorted(offered) == sorted(wanted)
+        for label in offered:
+            seen.page.select_option("#measured", label=label)
+            rate = float(f"{wanted[label].generation.value:.5g}")
+            seen.page.wait_for_function(
+                "rate => Number(document.getElementById('own_output').value) === rate", arg=rate
+            )
+        assert seen.messages == []
+
+
+def test_numbers_that_cannot_be_loaded_are_said_not_to_be(show, measured, tmp_path):
+    for name, text in {**pages_of(measured), "static/style.css": static("style.css")}.items():
+        if not name.endswith("-0.js"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text, "utf-8")
+    with show(tmp_path / "tools" / "memory.html") as seen:
+        seen.page.select_option("#measured", index=1)
+        seen.page.wait_for_function("() => document.getElementById('said').textContent.includes('could not be loaded')")
+        assert seen.page.input_value("#measured") == ""
+        assert "Choose a file" in seen.page.inner_text("#out")
+
+
 def test_a_measured_file_and_its_devices(tool):
     page = tool("memory")
     page.select_option("#measured", index=1)
+    page.wait_for_selector("#out .total")
     assert "with 2048 tokens" in page.inner_text("#out .total")
     at_2k = page.inner_text("#out .total")
     page.fill("#context", "8192")
@@ -81,6 +146,7 @@ def test_a_measured_file_and_its_devices(tool):
     page = tool("hardware")
     assert "Choose a file" in page.inner_text("#out")
     page.select_option("#measured", index=1)
+    page.wait_for_selector("#out .total")
     assert page.locator("#out tbody tr").count() > 5
     page.fill("#context", "")
     assert "Choose a file" in page.inner_text("#out")
@@ -266,7 +332,7 @@ def test_the_header_of_a_file_gives_its_memory(tool, real_model):
         "KV cache": "47\u00a0MB",  # 22.5 KiB for each of 2,048 tokens
         "Compute buffers": "1\u00a0MB",
         "Vocabulary": "17\u00a0MB",
-        "Program besides": "56\u00a0MB",
+        "Rest of the program": "56\u00a0MB",
     }
     page.select_option("#processor", "gpu")
     assert "102\u00a0MB" in rows.nth(2).inner_text()

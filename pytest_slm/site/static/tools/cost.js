@@ -1,14 +1,18 @@
 "use strict";
 {
-  const {at, make, table, number, start, fillMeasured} = slmPage, {monthly} = slmFootprint;
-  const measured = fillMeasured(row => row.prompt_rate && row.rate);
-  at("measured").addEventListener("input", () => {
+  const {at, make, table, number, start, measuredFiles} = slmPage, {monthly} = slmFootprint;
+  const measured = measuredFiles(() => {
+    fillSpeeds();
+    compute();
+  });
+  function fillSpeeds() {
     const row = measured();
     if (row) {
       at("own_prompt").value = row.prompt_rate;
       at("own_output").value = row.rate;
     }
-  });
+  }
+  at("measured").addEventListener("input", fillSpeeds);
 
   // Prices that somebody has said: by what they fill in. What a person types afterwards is theirs, and has no source.
   const FIELDS = {machine: ["price"], energy: ["energy"], gpu: ["hour"], api: ["api_input", "api_output"]};

@@ -14,8 +14,9 @@
   };
   const compute = () => {
     const model = read();
+    if (model === undefined) return;
     if (!model) {
-      at("out").replaceChildren(make("p", {text: "Choose a file, or say what its header says."}));
+      at("out").replaceChildren(make("p", {text: "Choose a file, or enter what its header says."}));
       return;
     }
     const needed = total(model, model.context);

@@ -4,16 +4,17 @@
   let read = () => null;
   const compute = () => {
     const model = read();
+    if (model === undefined) return;
     if (!model) {
-      at("out").replaceChildren(make("p", {text: "Choose a file, or say what its header says."}));
+      at("out").replaceChildren(make("p", {text: "Choose a file, or enter what its header says."}));
       return;
     }
-    const parts = [["Weights", model.weights], ["Weights in another order", model.copies],
+    const parts = [["Weights", model.weights], ["Repacked weights", model.copies],
       ["KV cache", model.kv(model.context)], ["Compute buffers", model.compute(model.context)],
-      ["Vocabulary", model.vocabulary], ["Program besides", model.besides]].filter(([, bytes]) => bytes !== 0);
+      ["Vocabulary", model.vocabulary], ["Rest of the program", model.besides]].filter(([, bytes]) => bytes !== 0);
     const lengths = [512, 2048, 4096, 8192, 16384, 32768, 131072].filter(n => !model.longest || n <= model.longest);
     const sum = size(total(model, model.context));
-    const missing = model.besides === null ? ", without the program besides" : "";
+    const missing = model.besides === null ? ", without the rest of the program" : "";
     at("out").replaceChildren(
       make("p", {class: "total", text: `${sum} with ${model.context} tokens${missing}`}),
       table("What it is made of", ["Part", "Size"], parts.map(([name, n]) => [name, n === null ? "not given" : size(n)])),

@@ -34,25 +34,51 @@ const slmPage = (() => {
     compute();
   }
 
-  function fillMeasured(kept) {
-    const known = slmTools.rows.map(values => {
-      const row = Object.fromEntries(slmTools.columns.map((name, place) => [name, values[place]]));
-      return {...row, machine: slmTools.machines[row.machine]};
-    }).filter(kept);
-    known.forEach((row, place) => at("measured").append(
-      make("option", {value: place, text: [row.file, row.machine].filter(Boolean).join(", ")})));
-    return () => at("measured").value === "" ? null : known[Number(at("measured").value)];
+  // Offers the measured files. What comes back gives the chosen one: null where there is none, undefined while its
+  // numbers are on their way; `arrived` is called when they are there.
+  function measuredFiles(arrived) {
+    const {kind, part, columns, models, quantizations, machines, rows} = slmTools.files;
+    const known = models.flatMap(([name, ...files]) => files.flatMap((one, n) => n % 2 ? [] : [
+      {file: `${name} ${quantizations[one]}`, machine: machines[files[n + 1]]}]));
+    at("measured").append(...known.map(({file, machine}, place) =>
+      make("option", {value: place, text: [file, machine].filter(Boolean).join(", ")})));
+    const asked = new Set();
+    function load(number) {
+      if (asked.has(number)) return;
+      asked.add(number);
+      const script = make("script", {src: `${kind}-${number}.js`});
+      script.addEventListener("load", arrived);
+      script.addEventListener("error", () => {
+        asked.delete(number);
+        at("measured").value = "";
+        arrived();
+        at("said").textContent = "The numbers of this file could not be loaded.";
+      });
+      document.head.append(script);
+    }
+    at("measured").addEventListener("input", () => { at("said").textContent = ""; });
+    return () => {
+      if (at("measured").value === "") return null;
+      const place = Number(at("measured").value), number = Math.floor(place / part);
+      if (!rows[number]) {
+        load(number);
+        return undefined;
+      }
+      const values = rows[number][place % part];
+      return {...known[place], ...Object.fromEntries(columns.map((name, n) => [name, values[n]]))};
+    };
   }
 
   const FIELDS = ["layers", "heads", "kv_heads", "key_length", "value_length", "embedding", "vocabulary", "window",
     "windowed"];
 
-  // The widgets of fields.html: calls `compute` whenever they say something else.
+  // The widgets of fields.html: calls `compute` whenever they say something else. What comes back gives the model:
+  // null where something is missing, undefined while the numbers of a measured file are on their way.
   function source(compute) {
     for (const type of Object.keys(slmFootprint.KV_TYPES)) at("kv_type").append(make("option", {text: type}));
     at("kv_type").value = "F16";
     let longest = null, copies = null;
-    const measured = fillMeasured(row => row.weights !== null && row.kv_bytes !== null);
+    const measured = measuredFiles(compute);
     at("gguf").addEventListener("change", async () => {
       const file = at("gguf").files[0];
       if (!file) return;
@@ -77,6 +103,7 @@ const slmPage = (() => {
       const own = number("process"), flash = at("flash").value === "on", gpu = at("processor").value === "gpu";
       // A processor takes memory for what is computed, a GPU for all that is reserved.
       const outputs = number("outputs") ?? (gpu ? batch : 1);
+      if (row === undefined) return row;
       if (context === null || batch === null) return null;
       if (row) {
         const ratio = slmFootprint.KV_TYPES[type] / slmFootprint.KV_TYPES[row.kv_type ?? "F16"];
@@ -101,5 +128,5 @@ const slmPage = (() => {
   const total = (model, context) =>
     model.weights + model.copies + model.kv(context) + model.compute(context) + model.vocabulary + (model.besides ?? 0);
 
-  return {at, make, table, number, start, source, fillMeasured, total};
+  return {at, make, table, number, start, source, measuredFiles, total};
 })();

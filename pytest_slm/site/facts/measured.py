@@ -1,0 +1,190 @@
+"""What every file got in each task, added up: the dots of all of them, and the rows of the best."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pytest_slm.core.types import MEASURED
+from pytest_slm.registry.entry import Item, RegistryEntry
+from pytest_slm.site.views import sampled
+
+MOST = 60
+"""Files in the table of a task; the plot has all of them."""
+Tasks = Mapping[str, Mapping[str, "TaskFacts"]]
+"""By suite and name."""
+First = list[Any]
+"""The id of a model, and what that says: asked is the first one that says anything."""
+
+
+class Measured(NamedTuple):
+    """A row of the table of a task."""
+
+    model: str
+    name: str
+    quantization: str
+    variant: str
+    quick: str
+    value: float
+    interval: Sequence[float] | None
+    unit: str
+    n: int
+    unscored: int
+    chance: float | None
+    license: str
+    size_bytes: int | None
+
+
+class Dots(NamedTuple):
+    """The shares of so many files in a variant, from ``least`` to ``most`` percent: how many there are in each half of
+    a percent, and what guessing gives."""
+
+    n: int
+    least: float
+    most: float
+    chance: First | None
+    stacks: Mapping[str, int]
+
+
+class TaskFacts(NamedTuple):
+    """What is known of a task from so many measured items: the ``metric`` of the first of them and whether more of it
+    is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by."""
+
+    n: int
+    metric: First
+    chances: Sequence[float]
+    variants: Mapping[str, Dots]
+    best: Sequence[tuple[Sequence[Any], Measured]]
+
+    @classmethod
+    def of(cls, data: Any) -> TaskFacts:
+        """The facts that JSON has of this."""
+        n, metric, chances, variants, best = data
+        dots = {name: Dots._make(one) for name, one in variants.items()}
+        return cls(n, metric, chances, dots, [(key, Measured._make(row)) for key, row in best])
+
+
+def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskFacts]]:
+    """What one model adds to each task that it was measured on."""
+    asked = {one.path: (one.limit, one.settings) for one in entry.provenance.reports}
+    timing = {name for name, facts in entry.suites.items() if not facts.scored}
+    found: dict[str, dict[str, list[tuple[Item, Measured]]]] = {}
+    for name, quantization in sorted(entry.quantizations.items()):
+        for item in quantization.items:
+            if item.outcome in MEASURED and item.metric and item.value is not None and item.suite not in timing:
+                quick = sampled(item.mode, *asked.get(item.report, (None, "")))
+                row = _row(entry, name, quantization.size_bytes, item, quick)
+                found.setdefault(item.suite, {}).setdefault(item.task, []).append((item, row))
+    return {suite: {name: _of(some) for name, some in tasks.items()} for suite, tasks in found.items()}
+
+
+def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, quick: str) -> Measured:
+    return Measured(
+        model=entry.id,
+        name=entry.name,
+        quantization=name,
+        variant=item.variant,
+        quick=quick,
+        value=item.value or 0.0,
+        interval=item.interval,
+        unit=item.unit or "",
+        n=item.n or 0,
+        unscored=item.n_unscored,
+        chance=item.chance,
+        license=entry.license or "",
+        size_bytes=size_bytes,
+    )
+
+
+def _of(some: Sequence[tuple[Item, Measured]]) -> TaskFacts:
+    (first, row), *_ = some
+    variants: dict[str, list[Measured]] = {}
+    for _, one in some:
+        if one.unit == "share":
+            variants.setdefault(one.variant, []).append(one)
+    rows = [(_order(one, higher=item.higher_is_better is not False), one) for item, one in some]
+    return TaskFacts(
+        n=len(some),
+        metric=[row.model, first.metric, first.higher_is_better is not False],
+        chances=sorted({one.chance for _, one in some if one.chance is not None}),
+        variants={name: _drawn(found) for name, found in variants.items()},
+        best=sorted(rows, key=_key)[:MOST],
+    )
+
+
+def _drawn(some: Sequence[Measured]) -> Dots:
+    values = [one.value for one in some]
+    chance = next((one.chance for one in some if one.chance is not None), None)
+    return Dots(
+        n=len(some),
+        least=100 * min(values),
+        most=100 * max(values),
+        chance=None if chance is None else [some[0].model, chance],
+        stacks=dict(Counter(str(round(200 * value)) for value in values)),
+    )
+
+
+def _order(row: Measured, *, higher: bool) -> list[Any]:
+    """Full runs first; then the best by the end of the interval that is on the safe side; what has none is last."""
+    sign = -1 if higher else 1
+    bound = row.interval[0 if higher else 1] if row.interval else 0.0
+    name = row.name.casefold()
+    return [
+        *(row.variant, bool(row.quick), row.interval is None, sign * bound, sign * row.value),
+        *(name, row.quantization, row.model),
+    ]
+
+
+def merged_tasks(parts: Sequence[Tasks]) -> dict[str, dict[str, TaskFacts]]:
+    """What all of them add."""
+    found: dict[str, dict[str, list[TaskFacts]]] = {}
+    for part in parts:
+        for suite, tasks in part.items():
+            mine = found.setdefault(suite, {})
+            for name, one in tasks.items():
+                mine.setdefault(name, []).append(one)
+    return {suite: {name: _together(some) for name, some in tasks.items()} for suite, tasks in found.items()}
+
+
+def _together(some: Sequence[TaskFacts]) -> TaskFacts:
+    if len(some) == 1:
+        return some[0]
+    variants: dict[str, list[Dots]] = {}
+    for one in some:
+        for name, dots in one.variants.items():
+            variants.setdefault(name, []).append(dots)
+    return TaskFacts(
+        n=sum(one.n for one in some),
+        metric=min((one.metric for one in some), key=_model),
+        chances=sorted({level for one in some for level in one.chances}),
+        variants={name: _dots(dots) for name, dots in variants.items()},
+        best=sorted((pair for one in some for pair in one.best), key=_key)[:MOST],
+    )
+
+
+def _dots(some: Sequence[Dots]) -> Dots:
+    stacks: dict[str, int] = {}
+    for one in some:
+        for place, count in one.stacks.items():
+            stacks[place] = stacks.get(place, 0) + count
+    return Dots(
+        n=sum(one.n for one in some),
+        least=min(one.least for one in some),
+        most=max(one.most for one in some),
+        chance=min((one.chance for one in some if one.chance is not None), key=_model, default=None),
+        stacks=stacks,
+    )
+
+
+def _model(first: First) -> Any:
+    return first[0]
+
+
+def _key(pair: tuple[Sequence[Any], Measured]) -> Any:
+    return pair[0]
+
+
+def places(dots: Dots) -> Iterable[tuple[int, int]]:
+    """The stacks from left to right: half percents, and how many files stand there."""
+    return sorted((int(place), count) for place, count in dots.stacks.items())
