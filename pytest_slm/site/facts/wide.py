@@ -10,7 +10,7 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows import entry_rows
 from pytest_slm.registry.rows.placing import Place
-from pytest_slm.registry.rows.standings import Key, Placed
+from pytest_slm.registry.rows.standings import Key, Placement
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.files import FileFacts, ModelFacts, model_facts
 from pytest_slm.site.facts.summary import Summary, merged, summarized
@@ -25,7 +25,7 @@ class Wide:
     updated: str
     models: tuple[ModelFacts, ...]
     summary: Summary
-    places: Mapping[Key, Placed]
+    places: Mapping[Key, Placement]
 
     @cached_property
     def files(self) -> tuple[FileFacts, ...]:
@@ -36,14 +36,14 @@ class Wide:
 def wide_of(registry: Registry) -> Wide:
     """The same of a registry that was read as a whole."""
     every = [(entry, entry_rows(entry)) for entry in registry.models]
-    places: dict[Key, Placed] = {}
+    places: dict[Key, Placement] = {}
     for row in (row for _, rows in every for row in rows):
         for name, one in row.aggregates.items():
             place = None
             if one.rank is not None:
                 between = one.rank_interval or (one.rank, one.rank)
                 place = Place(rank=one.rank, rank_interval=between, tier=one.tier or 0, corrected=one.corrected)
-            places[row.model, row.quantization, row.machine, name] = Placed(place, one.ranked, one.unranked)
+            places[row.model, row.quantization, row.machine, name] = Placement(place, one.ranked, one.unranked)
     return Wide(
         rules=registry.rules,
         updated=day_of(registry.metadata.last_updated),
