@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_slm.machine.devices import Device, device_table
 from pytest_slm.registry.entry import Registry
@@ -68,12 +68,20 @@ class HomeView:
 
 
 def scales(registry: Registry, rows: Sequence[Row]) -> tuple[Scale, ...]:
-    """The scale of the first profile, and that of each use case by title."""
-    profile = registry.rules.profiles[0].name
+    """The scale of each profile, the first one first, and of each use case by title; each has a name of its own."""
     titles = {name: title for row in rows for name, title in row.titles.items()}
     cases = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-    overall = profile_scale(rows, profile, f"{profile_title(profile)} score")
-    return (overall, *(case_scale(rows, name, words(title)) for name, title in cases))
+    first, *others = (profile.name for profile in registry.rules.profiles)
+    known = {name for row in rows for name in row.aggregates}
+    return (
+        _of_profile(rows, first, first),
+        *(_of_profile(rows, one, f"{one}-profile" if one in titles else one) for one in others if one in known),
+        *(case_scale(rows, name, words(title)) for name, title in cases),
+    )
+
+
+def _of_profile(rows: Sequence[Row], profile: str, name: str) -> Scale:
+    return replace(profile_scale(rows, profile, f"{profile_title(profile)} score"), name=name)
 
 
 def shown_columns(rows: Sequence[Row]) -> tuple[Column, ...]:

@@ -112,3 +112,27 @@ def test_every_column_leads_to_a_place_of_the_methodology(factory, looked_at):
 
     text = site_pages(build_registry([]))["methodology.html"]
     assert [column.key for column in COLUMNS if f'id="{column.anchor}"' not in text] == []
+
+
+def test_files_can_be_ordered_by_each_profile_that_something_was_measured_of(factory, looked_at):
+    _, found = looked_at(of(factory, "m", 300, 400, suite="reasoning", task="mmlu"))
+    assert list(found)[:2] == ["marketplace", "general"]
+    assert (found["marketplace"].title, found["general"].title) == ("Overall score", "General score")
+    # The general profile has no rag: nobody can choose a scale without a score.
+    _, found = looked_at(of(factory, "m", 300, 400))
+    assert list(found) == ["marketplace", "rag"]
+
+
+def test_a_profile_and_a_use_case_of_one_name_are_two_scales(factory):
+    run = of(factory, "m", 300, 400, suite="reasoning", task="mmlu")
+    registry = build_registry([StoredReport(path="report.json", sha256="a" * 64, run=run)])
+    (row,) = rows(registry)
+    files = [
+        replace(
+            row, titles={**row.titles, "general": "General"}, scores={**row.scores, "general": row.scores["reasoning"]}
+        )
+    ]
+    found = scales(registry, files)
+    assert len({scale.name for scale in found}) == len(found) == 4
+    assert [scale.title for scale in found[1:3]] == ["General score", "General"]
+    assert found[1].marks[row.id].score == row.aggregates["general"].score
