@@ -62,20 +62,28 @@ class Scale:
 
 
 def scales(wide: Wide) -> tuple[Scale, ...]:
-    """The scale of the first profile, and that of each use case by title. Scores of different tasks are in different
-    groups: they are not compared."""
+    """The scale of the first profile, those of the others that something was measured of, and that of each use case by
+    title; each has a name of its own. Scores of different tasks are in different groups: they are not compared."""
     titles = {name: title for name, (_, title) in wide.summary.titles.items()}
-    first = wide.rules.profiles[0].name
-    total = [
-        (file.id, score, _ranked(wide, file, first, score)) for file in wide.files if (score := file.totals.get(first))
-    ]
+    totals: dict[str, list[tuple[str, Score, str]]] = {profile.name: [] for profile in wide.rules.profiles}
     cases: dict[str, list[tuple[str, Score, str]]] = {name: [] for name in titles}
     for file in wide.files:
+        for name in totals.keys() & file.totals.keys():
+            score = file.totals[name]
+            totals[name].append((file.id, score, _ranked(wide, file, name, score)))
         for name, score in file.scores.items():
             cases[name].append((file.id, score, score.note))
+    first = wide.rules.profiles[0].name
+    profiles = [name for name, found in totals.items() if found or name == first]
     in_order = sorted(titles.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
-    overall = _scale(first, f"{profile_title(first)} score", total)
-    return (overall, *(_scale(name, words(title), cases[name]) for name, title in in_order))
+    return (
+        # A use case may have the name of a profile: what is chosen on the page is one of them.
+        *(
+            _scale(f"{name}-profile" if name in titles else name, f"{profile_title(name)} score", totals[name])
+            for name in profiles
+        ),
+        *(_scale(name, words(title), cases[name]) for name, title in in_order),
+    )
 
 
 def _ranked(wide: Wide, file: FileFacts, profile: str, score: Score) -> str:

@@ -126,3 +126,40 @@ def test_a_page_of_the_table_leads_to_its_neighbours_and_to_both_ends():
     assert dict(found)[6] == "files/6.html"
     assert near(paths[:1], 1) == [(1, "files/1.html")]
     assert near([], 1) == []
+
+
+def test_files_can_be_ordered_by_each_profile_that_something_was_measured_of(factory, looked_at):
+    _, found = looked_at(of(factory, "m", 300, 400, suite="reasoning", task="mmlu"))
+    assert list(found)[:2] == ["marketplace", "general"]
+    assert (found["marketplace"].title, found["general"].title) == ("Overall score", "General score")
+    # The general profile has no rag: nobody can choose a scale without a score.
+    _, found = looked_at(of(factory, "m", 300, 400))
+    assert list(found) == ["marketplace", "rag"]
+
+
+def test_a_profile_and_a_use_case_of_one_name_are_two_scales(factory):
+    run = of(factory, "m", 300, 400, suite="reasoning", task="mmlu")
+    wide = wide_of(build_registry([StoredReport(path="report.json", sha256="a" * 64, run=run)]))
+    (file,) = wide.files
+    same = file._replace(scores={**file.scores, "general": file.scores["reasoning"]})
+    summary = replace(wide.summary, titles={**wide.summary.titles, "general": ("general", "General")})
+    models = tuple(model._replace(files=(same,)) for model in wide.models)
+    found = scales(replace(wide, summary=summary, models=models))
+    assert len({scale.name for scale in found}) == len(found) == 4
+    assert [scale.title for scale in found[1:3]] == ["General score", "General"]
+    assert found[1].marks[file.id].score == file.totals["general"].score
+
+
+def test_a_rank_is_told_in_the_scale_of_its_own_profile(factory, looked_at):
+    # Without RAG and function calling no rank overall, and one in the general profile.
+    whole = factory.make_run(slug="m", name="m", hf_repo="org/m")
+    kept = tuple(one for one in whole.results if one.suite in ("reasoning", "coding"))
+    tasks = {"math": ("gsm8k", "mathqa"), "language": ("boolq", "piqa", "winogrande")}
+    more = tuple(
+        factory.scored(suite, task, "", whole.quantization, "full", factory.share("acc", 300, 400))
+        for suite, names in tasks.items()
+        for task in names
+    )
+    (file,), found = looked_at(factory.make_run(slug="m", name="m", hf_repo="org/m", results=kept + more))
+    assert found["general"].marks[file.id].note == "rank 1 of 1"
+    assert not found["marketplace"].marks[file.id].note.startswith("rank")
