@@ -64,9 +64,12 @@ def build_site(
         )
     known, state = keeping.read(out_dir), _state(registry_path, address, guides)
     index = None if state and state == known.state else read_index(registry_path)
-    lasting = index is None or len(index.models) >= keeping.ENOUGH
     if not known.pages:
         keeping.forget(out_dir)  # of other code, or damaged
+    try:
+        lasting = (index is None or len(index.models) >= keeping.ENOUGH) and keeping.prepared(out_dir)
+    except OSError as error:
+        raise writing_failed(out_dir, error) from error
     tree = Tree(out_dir, known.pages, keeping.before_of(out_dir) if lasting else None)
     try:
         sampled = set()  # samples come one by one: those of all models together would fill the memory

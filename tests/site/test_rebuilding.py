@@ -369,6 +369,18 @@ def test_a_small_site_keeps_nothing_beside_it(tmp_path, registry, monkeypatch):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["site"]
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_a_folder_of_that_name_that_is_not_ours_is_left_alone(tmp_path, registry, monkeypatch, few):
+    (tmp_path / ".site.cache" / "pages").mkdir(parents=True)
+    (tmp_path / ".site.cache" / "pages" / "mine.txt").write_text("mine")
+    monkeypatch.setattr(keeping, "ENOUGH", 50 if few else 1)
+    for address in ("", "https://me.example/"):
+        build_site(registry, tmp_path / "site", address)
+    assert content(tmp_path / ".site.cache") == {"pages/mine.txt": b"mine"}
+    assert (tmp_path / "site" / "sitemap.xml").is_file()
+    assert not (tmp_path / "site" / "mine.txt").exists()
+
+
 def test_what_another_version_kept_is_no_hindrance(tmp_path, registry):
     (tmp_path / ".site.cache").write_text("a file")
     build_site(registry, tmp_path / "site")

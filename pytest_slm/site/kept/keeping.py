@@ -24,6 +24,8 @@ CODE = {".py", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".toml"}
 ENOUGH = 50
 """Models from which on it is worth a folder."""
 NAME = "site.json"
+MARKER = ".pytest-slm-cache"
+"""Lies in every folder that was made here: no other one is used, or removed."""
 SHARDS = 16
 """Files that the facts of models are divided among: of those only the ones with a changed model are written again."""
 
@@ -118,11 +120,6 @@ def put(folder: Path, name: str, content: bytes) -> str:
     """Put a file into the folder, all of it or nothing; returns its hash. It is not waited for: one that a power cut
     has emptied has not its hash, and what it knew is found out again. Raises OSError."""
     temporary = folder / f".{name}.{secrets.token_hex(4)}.tmp"
-    if not folder.is_dir():
-        folder.unlink(missing_ok=True)  # other versions had a file there
-        folder.mkdir(parents=True)
-    if not (folder / ".gitignore").exists():
-        (folder / ".gitignore").write_text("*\n", "utf-8")
     try:
         temporary.write_bytes(content)
         temporary.replace(folder / name)
@@ -133,11 +130,21 @@ def put(folder: Path, name: str, content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def prepared(site: Path) -> bool:
+    """Make the folder, if it is not there; whether it is one of ours. Raises OSError."""
+    folder = folder_of(site)
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()  # other versions had a file there
+    if folder.is_dir():
+        return (folder / MARKER).is_file()
+    folder.mkdir(parents=True)
+    (folder / MARKER).write_text("What 'pytest-slm site build' leaves for the next one; it may be deleted.\n", "utf-8")
+    (folder / ".gitignore").write_text("*\n", "utf-8")
+    return True
+
+
 def forget(site: Path) -> None:
     """Keep nothing."""
     folder = folder_of(site)
-    with contextlib.suppress(OSError):
-        if folder.is_dir() and not folder.is_symlink():
-            shutil.rmtree(folder)
-        else:
-            folder.unlink(missing_ok=True)
+    if not folder.is_symlink() and (folder / MARKER).is_file():
+        shutil.rmtree(folder, ignore_errors=True)

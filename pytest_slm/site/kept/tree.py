@@ -143,7 +143,10 @@ class Tree:
                 before.unlink(missing_ok=True)
             self.twin = None if self.same else before
             return
-        before.rename(self.fresh)
+        try:
+            before.rename(self.fresh)
+        except OSError:  # somebody else has just taken it
+            return
         self._remove(
             [
                 path
