@@ -137,6 +137,15 @@ def test_files_can_be_ordered_by_each_profile_that_something_was_measured_of(fac
     assert list(found) == ["marketplace", "rag"]
 
 
+def test_a_profile_is_no_use_case_with_a_page_of_its_own(factory):
+    from pytest_slm.site.build import site_pages
+
+    run = of(factory, "m", 300, 400, suite="reasoning", task="mmlu")
+    pages = site_pages(build_registry([StoredReport(path="report.json", sha256="a" * 64, run=run)]))
+    assert '<option value="general">General score</option>' in pages["index.html"]
+    assert ("use/general.html" in pages, "use/reasoning.html" in pages) == (False, True)
+
+
 def test_a_profile_and_a_use_case_of_one_name_are_two_scales(factory):
     run = of(factory, "m", 300, 400, suite="reasoning", task="mmlu")
     wide = wide_of(build_registry([StoredReport(path="report.json", sha256="a" * 64, run=run)]))
