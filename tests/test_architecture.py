@@ -241,6 +241,33 @@ def test_durations_are_of_a_clock_that_does_not_go_backwards():
 # -- what a reader needs ----------------------------------------------------------------------------------------------
 
 
+def public_classes() -> dict[str, list[str]]:
+    """The files that have a public class, by its name. Guests are programs of their own, which nothing imports."""
+    found: dict[str, list[str]] = {}
+    for path in FILES:
+        if path.parent != GUEST and not path.stem.endswith("guest"):
+            for node in tree(path).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found.setdefault(node.name, []).append(where(path))
+    return found
+
+
+def test_no_two_classes_have_one_name():
+    twice = {name: files for name, files in public_classes().items() if len(files) > 1}
+    # what both engines have is one thing
+    engines = {"backends/hf", "backends/llamacpp"}
+    assert {name: files for name, files in twice.items() if {f.rpartition("/")[0] for f in files} != engines} == {}
+
+
+def test_types_are_nouns():
+    # not what was done to them: Known, Found, Offered
+    nouns = ("Need", "Seed", "Speed")
+    past = ("ed", "Built", "Found", "Given", "Held", "Kept", "Known", "Left", "LeftOut", "Made", "Read", "Said", "Sent")
+    past += ("Shown", "Told", "Written")
+    names = list(public_classes())
+    assert [name for name in names if name.endswith(past) and not name.endswith(nouns)] == []
+
+
 def test_files_are_short():
     long = {where(path): n for path in FILES if (n := len(path.read_text("utf-8").splitlines())) > 330}
     assert not long, "which idea could have a room of its own?"

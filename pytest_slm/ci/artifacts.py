@@ -46,7 +46,7 @@ class Origin(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileFacts(Record):
+class ArtifactFile(Record):
     """One file of an artifact."""
 
     size: int
@@ -64,7 +64,7 @@ class ArtifactManifest(Record):
 
     schema: int = SCHEMA
     origin: Origin
-    files: Mapping[str, FileFacts] = field(default_factory=dict)
+    files: Mapping[str, ArtifactFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,7 +83,7 @@ def _is_place(name: str) -> bool:
 
 def pack(folder: Path, origin: Origin) -> ArtifactManifest:
     """Write the manifest of all files below a folder. Raises SlmError where there are too many, or what is no file."""
-    found: dict[str, FileFacts] = {}
+    found: dict[str, ArtifactFile] = {}
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():  # to what this job may read, and nobody else
@@ -91,7 +91,7 @@ def pack(folder: Path, origin: Origin) -> ArtifactManifest:
         try:
             with open_regular(path, LARGEST_FILE) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-                found[name] = FileFacts(size=file.tell(), sha256=digest)
+                found[name] = ArtifactFile(size=file.tell(), sha256=digest)
         except OSError as error:
             raise _refused(name, str(error.strerror or error)) from None
     if len(found) > MOST_FILES:

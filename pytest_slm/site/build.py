@@ -17,16 +17,16 @@ from pytest_slm.registry.folder import INDEX, Index, read_index
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.registry.folder.reading import places_of
 from pytest_slm.site.compare import compare_page, index_script
-from pytest_slm.site.facts.shards import Shard, kept_shard, models_of, summary_of_all
+from pytest_slm.site.facts.shards import FactsShard, kept_shard, models_of, summary_of_all
 from pytest_slm.site.facts.wide import Wide, day_of, wide_of
 from pytest_slm.site.guide import guide_pages
 from pytest_slm.site.guide.news import sitemap
 from pytest_slm.site.home.pages import home_pages
 from pytest_slm.site.home.scores import scales
 from pytest_slm.site.kept import keeping
-from pytest_slm.site.kept.keeping import Kept, Known
+from pytest_slm.site.kept.keeping import KeptModel, SiteState
 from pytest_slm.site.kept.slots import moved, places_in, unmoved
-from pytest_slm.site.kept.tree import Page, Tree
+from pytest_slm.site.kept.tree import SiteFile, SiteTree
 from pytest_slm.site.models import model_files
 from pytest_slm.site.render import beside, single_page, static
 from pytest_slm.site.tools import tools_pages
@@ -70,7 +70,7 @@ def build_site(
         lasting = (index is None or len(index.models) >= keeping.ENOUGH) and keeping.prepared(out_dir)
     except OSError as error:
         raise writing_failed(out_dir, error) from error
-    tree = Tree(out_dir, known.pages, keeping.before_of(out_dir) if lasting else None)
+    tree = SiteTree(out_dir, known.pages, keeping.before_of(out_dir) if lasting else None)
     try:
         sampled = set()  # samples come one by one: those of all models together would fill the memory
         for name, text in samples:
@@ -103,7 +103,7 @@ def _state(registry: Path, address: str, guides: str) -> str:
     return keeping.key_of(index, address, guides)
 
 
-def _unchanged(tree: Tree, known: Known, sampled: Collection[str]) -> bool:
+def _unchanged(tree: SiteTree, known: SiteState, sampled: Collection[str]) -> bool:
     """Whether the site is the one that would be made. What is found out by reading its pages is kept."""
     if tree.begun or not tree.whole() or set(known.samples) != sampled:
         return False
@@ -134,7 +134,7 @@ class _Work:
     """One build: from which registry and to which tree, and how."""
 
     def __init__(
-        self, registry: Path, index: Index, tree: Tree, sampled: Collection[str], places: Places, jobs: int | None
+        self, registry: Path, index: Index, tree: SiteTree, sampled: Collection[str], places: Places, jobs: int | None
     ) -> None:
         self.registry, self.index, self.tree, self.sampled = registry, index, tree, sampled
         self.places, self.jobs = places, jobs
@@ -152,7 +152,7 @@ class _Work:
     def _sampled(self, name: str) -> bool:
         return f"samples/{name}.html" in self.sampled
 
-    def done(self, known: Known) -> Known:
+    def done(self, known: SiteState) -> SiteState:
         """Put all pages into the tree; returns what is to be known. Raises ReportError where none can be made."""
         with uncollected():  # all that is made here is kept to the end
             try:
@@ -160,9 +160,9 @@ class _Work:
             except ODD:  # what was kept may be at fault
                 self.tree.forget(self.sampled)
             with _told(self.registry):
-                return self._done(Known())
+                return self._done(SiteState())
 
-    def _done(self, known: Known) -> Known:
+    def _done(self, known: SiteState) -> SiteState:
         shards = self._kept_shards(known)
         models = self._carried_over(known, {name for shard in shards.values() for name in shard.facts})
         names: dict[str, list[str]] = {}
@@ -176,12 +176,14 @@ class _Work:
         asked = {name: known.shards[name] for name in names if name not in todo}
         for shard, answer in zip(todo, self._made(todo, names, models, known.shards), strict=True):
             for name, one in answer["models"].items():
-                pages = {path: Page(digest, stamp and tuple(stamp)) for path, (digest, stamp) in one["pages"].items()}
+                pages = {
+                    path: SiteFile(digest, stamp and tuple(stamp)) for path, (digest, stamp) in one["pages"].items()
+                }
                 self.tree.pages |= pages
-                models[name] = Kept(key=self.keys[name], paths=tuple(pages), slots=one["slots"])
+                models[name] = KeptModel(key=self.keys[name], paths=tuple(pages), slots=one["slots"])
             asked[shard] = answer["asked"]
             found = answer["shard"]
-            shards[shard] = Shard(*found) if self.cache is None else kept_shard(self.cache, shard, asked[shard])
+            shards[shard] = FactsShard(*found) if self.cache is None else kept_shard(self.cache, shard, asked[shard])
         facts = models_of(shards[name] for name in names)
         wide = Wide(
             rules=self.index.rules,
@@ -192,9 +194,9 @@ class _Work:
         )
         for path, text in wide_pages(wide, self.places, [p for one in models.values() for p in one.paths]).items():
             self.tree.put(path, _bytes(text))
-        return Known(models=models, samples=tuple(sorted(self.sampled)), shards=asked)
+        return SiteState(models=models, samples=tuple(sorted(self.sampled)), shards=asked)
 
-    def _kept_shards(self, known: Known) -> dict[str, Shard]:
+    def _kept_shards(self, known: SiteState) -> dict[str, FactsShard]:
         found = {}
         if self.cache is not None:
             for name, asked in known.shards.items():
@@ -202,7 +204,7 @@ class _Work:
                     found[name] = kept_shard(self.cache, name, asked)
         return found
 
-    def _carried_over(self, known: Known, facts: Collection[str]) -> dict[str, Kept]:
+    def _carried_over(self, known: SiteState, facts: Collection[str]) -> dict[str, KeptModel]:
         """The models whose pages would be the same, but for their places."""
         found = {}
         for name, one in known.models.items():
@@ -212,7 +214,7 @@ class _Work:
                         found[name] = kept
         return found
 
-    def _carried(self, name: str, one: Kept) -> Kept | None:
+    def _carried(self, name: str, one: KeptModel) -> KeptModel | None:
         if not all(path in self.tree.same for path in one.paths):
             return None
         places, page = places_in(self.standings[name]), f"models/{name}.html"
@@ -232,7 +234,7 @@ class _Work:
         self,
         todo: Mapping[str, list[str]],
         names: Mapping[str, list[str]],
-        models: Mapping[str, Kept],
+        models: Mapping[str, KeptModel],
         asked: Mapping[str, str],
     ) -> Iterator[Any]:
         """What ``models.answer`` says of each shard."""

@@ -19,7 +19,7 @@ from pytest_slm.site.facts.files import packed, unpacked
 from pytest_slm.site.facts.summary import merged, summarized, summary_of
 from pytest_slm.site.facts.wide import wide_of
 from pytest_slm.site.kept import keeping, slots, tree
-from pytest_slm.site.kept.tree import Page
+from pytest_slm.site.kept.tree import SiteFile
 
 
 def content(folder):
@@ -229,7 +229,7 @@ def test_what_is_kept_cannot_choose_what_is_put_into_a_site(tmp_path, registry, 
     build_site(registry, folder)
     before, known = content(folder), keeping.read(folder)
     models = {name: replace(one, paths=paths) for name, one in known.models.items()}
-    pages = {**known.pages, **{path: Page("0" * 64, (1, 1, 1, 1)) for path in paths if isinstance(path, str)}}
+    pages = {**known.pages, **{path: SiteFile("0" * 64, (1, 1, 1, 1)) for path in paths if isinstance(path, str)}}
     keeping.write(folder, replace(known, models=models, pages=pages, state=""))
     made.clear()
     build_site(registry, folder)

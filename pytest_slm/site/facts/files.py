@@ -16,7 +16,7 @@ from pytest_slm.site.tools.data import tool_row
 from pytest_slm.site.views import sampled
 
 
-class Kind(NamedTuple):
+class ScoreBasis(NamedTuple):
     """What scores have in common that may be compared: their tasks, versions, mode and limit as one text, ``quick``
     where they are not from full runs as tasks ask, the share that was measured, and all that in words."""
 
@@ -32,7 +32,7 @@ class Score(NamedTuple):
     score: float
     interval: Interval | None
     chance: float | None
-    kind: Kind
+    kind: ScoreBasis
     note: str
 
 
@@ -130,7 +130,7 @@ def _score(score: UseCase | AggregateScore, basis: tuple[object, ...]) -> Score:
         done, declared = len(score.benchmarks), len(score.declared)
         note = f"n {numbers.number(score.n, 0)} · {done} of {declared} task{'' if declared == 1 else 's'}"
     quick = sampled(score.mode, score.limit, score.settings)
-    kind = Kind(basis=str(basis), quick=quick, coverage=score.coverage, told=_told(score, quick))
+    kind = ScoreBasis(basis=str(basis), quick=quick, coverage=score.coverage, told=_told(score, quick))
     return Score(score=score.score, interval=score.interval, chance=score.chance, kind=kind, note=note)
 
 
@@ -147,7 +147,7 @@ def _told(score: UseCase | AggregateScore, quick: str) -> str:
 
 def packed(model: ModelFacts) -> list[Any]:
     """The facts for JSON: each kind of score once."""
-    kinds: dict[Kind, int] = {}
+    kinds: dict[ScoreBasis, int] = {}
 
     def scores(found: Mapping[str, Score]) -> dict[str, list[Any]]:
         return {name: [*one[:3], kinds.setdefault(one.kind, len(kinds)), one.note] for name, one in found.items()}
@@ -158,14 +158,14 @@ def packed(model: ModelFacts) -> list[Any]:
 
 def unpacked(found: Iterable[Any]) -> tuple[ModelFacts, ...]:
     """The facts of what ``packed`` made of several models. Raises ValueError or TypeError for what it did not make."""
-    every: dict[Kind, Kind] = {}
+    every: dict[ScoreBasis, ScoreBasis] = {}
     return tuple(_model(one, every) for one in found)
 
 
-def _model(data: Any, every: dict[Kind, Kind]) -> ModelFacts:
+def _model(data: Any, every: dict[ScoreBasis, ScoreBasis]) -> ModelFacts:
     name, title, comparable, files, kinds = data
     # Most models were measured in the same way: of equal kinds there is one.
-    known = [every.setdefault(kind, kind) for kind in map(Kind._make, kinds)]
+    known = [every.setdefault(kind, kind) for kind in map(ScoreBasis._make, kinds)]
 
     def scored(found: Mapping[str, Any]) -> dict[str, Score]:
         return {

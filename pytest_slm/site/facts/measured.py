@@ -12,13 +12,13 @@ from pytest_slm.site.views import sampled
 
 MOST = 60
 """Files in the table of a task; the plot has all of them."""
-Tasks = Mapping[str, Mapping[str, "TaskFacts"]]
+Tasks = Mapping[str, Mapping[str, "TaskTable"]]
 """By suite and name."""
 First = list[Any]
 """The id of a model, and what that says: asked is the first one that says anything."""
 
 
-class Measured(NamedTuple):
+class TaskRow(NamedTuple):
     """A row of the table of a task."""
 
     model: str
@@ -47,7 +47,7 @@ class Dots(NamedTuple):
     stacks: Mapping[str, int]
 
 
-class TaskFacts(NamedTuple):
+class TaskTable(NamedTuple):
     """What is known of a task from so many measured items: the ``metric`` of the first of them and whether more of it
     is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by."""
 
@@ -55,21 +55,21 @@ class TaskFacts(NamedTuple):
     metric: First
     chances: Sequence[float]
     variants: Mapping[str, Dots]
-    best: Sequence[tuple[Sequence[Any], Measured]]
+    best: Sequence[tuple[Sequence[Any], TaskRow]]
 
     @classmethod
-    def of(cls, data: Any) -> TaskFacts:
+    def of(cls, data: Any) -> TaskTable:
         """The facts that JSON has of this."""
         n, metric, chances, variants, best = data
         dots = {name: Dots._make(one) for name, one in variants.items()}
-        return cls(n, metric, chances, dots, [(key, Measured._make(row)) for key, row in best])
+        return cls(n, metric, chances, dots, [(key, TaskRow._make(row)) for key, row in best])
 
 
-def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskFacts]]:
+def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskTable]]:
     """What one model adds to each task that it was measured on."""
     asked = {one.path: (one.limit, one.settings) for one in entry.provenance.reports}
     timing = {name for name, facts in entry.suites.items() if not facts.scored}
-    found: dict[str, dict[str, list[tuple[Item, Measured]]]] = {}
+    found: dict[str, dict[str, list[tuple[Item, TaskRow]]]] = {}
     for name, quantization in sorted(entry.quantizations.items()):
         for item in quantization.items:
             if item.outcome in MEASURED and item.metric and item.value is not None and item.suite not in timing:
@@ -79,8 +79,8 @@ def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskFacts]]:
     return {suite: {name: _of(some) for name, some in tasks.items()} for suite, tasks in found.items()}
 
 
-def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, quick: str) -> Measured:
-    return Measured(
+def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, quick: str) -> TaskRow:
+    return TaskRow(
         model=entry.id,
         name=entry.name,
         quantization=name,
@@ -97,14 +97,14 @@ def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, qu
     )
 
 
-def _of(some: Sequence[tuple[Item, Measured]]) -> TaskFacts:
+def _of(some: Sequence[tuple[Item, TaskRow]]) -> TaskTable:
     (first, row), *_ = some
-    variants: dict[str, list[Measured]] = {}
+    variants: dict[str, list[TaskRow]] = {}
     for _, one in some:
         if one.unit == "share":
             variants.setdefault(one.variant, []).append(one)
     rows = [(_order(one, higher=item.higher_is_better is not False), one) for item, one in some]
-    return TaskFacts(
+    return TaskTable(
         n=len(some),
         metric=[row.model, first.metric, first.higher_is_better is not False],
         chances=sorted({one.chance for _, one in some if one.chance is not None}),
@@ -113,7 +113,7 @@ def _of(some: Sequence[tuple[Item, Measured]]) -> TaskFacts:
     )
 
 
-def _drawn(some: Sequence[Measured]) -> Dots:
+def _drawn(some: Sequence[TaskRow]) -> Dots:
     values = [one.value for one in some]
     chance = next((one.chance for one in some if one.chance is not None), None)
     return Dots(
@@ -125,7 +125,7 @@ def _drawn(some: Sequence[Measured]) -> Dots:
     )
 
 
-def _order(row: Measured, *, higher: bool) -> list[Any]:
+def _order(row: TaskRow, *, higher: bool) -> list[Any]:
     """Full runs first; then the best by the end of the interval that is on the safe side; what has none is last."""
     sign = -1 if higher else 1
     bound = row.interval[0 if higher else 1] if row.interval else 0.0
@@ -136,9 +136,9 @@ def _order(row: Measured, *, higher: bool) -> list[Any]:
     ]
 
 
-def merged_tasks(parts: Sequence[Tasks]) -> dict[str, dict[str, TaskFacts]]:
+def merged_tasks(parts: Sequence[Tasks]) -> dict[str, dict[str, TaskTable]]:
     """What all of them add."""
-    found: dict[str, dict[str, list[TaskFacts]]] = {}
+    found: dict[str, dict[str, list[TaskTable]]] = {}
     for part in parts:
         for suite, tasks in part.items():
             mine = found.setdefault(suite, {})
@@ -147,14 +147,14 @@ def merged_tasks(parts: Sequence[Tasks]) -> dict[str, dict[str, TaskFacts]]:
     return {suite: {name: _together(some) for name, some in tasks.items()} for suite, tasks in found.items()}
 
 
-def _together(some: Sequence[TaskFacts]) -> TaskFacts:
+def _together(some: Sequence[TaskTable]) -> TaskTable:
     if len(some) == 1:
         return some[0]
     variants: dict[str, list[Dots]] = {}
     for one in some:
         for name, dots in one.variants.items():
             variants.setdefault(name, []).append(dots)
-    return TaskFacts(
+    return TaskTable(
         n=sum(one.n for one in some),
         metric=min((one.metric for one in some), key=_model),
         chances=sorted({level for one in some for level in one.chances}),
@@ -181,7 +181,7 @@ def _model(first: First) -> Any:
     return first[0]
 
 
-def _key(pair: tuple[Sequence[Any], Measured]) -> Any:
+def _key(pair: tuple[Sequence[Any], TaskRow]) -> Any:
     return pair[0]
 
 

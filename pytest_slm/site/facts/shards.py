@@ -15,7 +15,7 @@ from pytest_slm.site.kept import keeping
 from pytest_slm.workers import uncollected
 
 
-class Shard(NamedTuple):
+class FactsShard(NamedTuple):
     """What is known of some models, for JSON: their packed facts by id, and what they add up to."""
 
     facts: Mapping[str, Any]
@@ -29,8 +29,8 @@ class Parts(NamedTuple):
 
 
 def shard_of(
-    made: Mapping[str, tuple[ModelFacts, Summary]], old: tuple[Shard, Parts] | None, kept: Iterable[str]
-) -> tuple[Shard, Parts]:
+    made: Mapping[str, tuple[ModelFacts, Summary]], old: tuple[FactsShard, Parts] | None, kept: Iterable[str]
+) -> tuple[FactsShard, Parts]:
     """The shard of models that were ``made``, and of those that are ``kept`` of the ``old`` one."""
     facts = {name: packed(found) for name, (found, _) in made.items()}
     parts = {name: part for name, (_, part) in made.items()}
@@ -39,15 +39,15 @@ def shard_of(
             facts[name], parts[name] = old[0].facts[name], old[1].found[name]
     names = sorted(facts)
     summary = merged(parts[name] for name in names).to_json()
-    return Shard({name: facts[name] for name in names}, summary), Parts({name: parts[name] for name in names})
+    return FactsShard({name: facts[name] for name in names}, summary), Parts({name: parts[name] for name in names})
 
 
-def models_of(shards: Iterable[Shard]) -> dict[str, ModelFacts]:
+def models_of(shards: Iterable[FactsShard]) -> dict[str, ModelFacts]:
     """All models of some shards, by id. Raises ValueError, TypeError or LookupError for what is none."""
     return {one.id: one for one in unpacked(facts for shard in shards for facts in shard.facts.values())}
 
 
-def summary_of_all(shards: Iterable[Shard]) -> Summary:
+def summary_of_all(shards: Iterable[FactsShard]) -> Summary:
     """What all of them add up to. Raises as above."""
     return merged(summary_of(shard.summary) for shard in shards)
 
@@ -55,16 +55,16 @@ def summary_of_all(shards: Iterable[Shard]) -> Summary:
 # -- kept ---------------------------------------------------------------------------------------------------------
 
 
-def put_shard(folder: Path, name: str, shard: Shard, parts: Parts) -> str:
+def put_shard(folder: Path, name: str, shard: FactsShard, parts: Parts) -> str:
     """Keep it; returns what it is asked for by. Raises OSError."""
     first = keeping.put(folder, f"{name}.json", _text(shard))
     rest = {name: part.to_json() for name, part in parts.found.items()}
     return f"{first} {keeping.put(folder, f'{name}.parts.json', _text(rest))}"
 
 
-def kept_shard(folder: Path, name: str, asked: str) -> Shard:
+def kept_shard(folder: Path, name: str, asked: str) -> FactsShard:
     """The shard that was kept. Raises ValueError where it is not what is asked for."""
-    return Shard(*_read(folder / f"{name}.json", asked.partition(" ")[0]))
+    return FactsShard(*_read(folder / f"{name}.json", asked.partition(" ")[0]))
 
 
 def kept_parts(folder: Path, name: str, asked: str) -> Parts:

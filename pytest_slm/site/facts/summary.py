@@ -9,9 +9,9 @@ from typing import Any
 
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.rows import Row
-from pytest_slm.site.facts.measured import TaskFacts, merged_tasks, task_facts
+from pytest_slm.site.facts.measured import TaskTable, merged_tasks, task_facts
 from pytest_slm.site.facts.runs import SHOWN, RunLine, run_lines
-from pytest_slm.site.facts.worked import Worked, worked_of
+from pytest_slm.site.facts.worked import WorkedExample, worked_of
 from pytest_slm.site.titles.definitions import definitions
 
 Told = list[Any]
@@ -25,10 +25,10 @@ class Summary:
     case and ``titles`` of use cases, as the last one has them; and what is ``declared`` of use cases that no built-in
     suite is the score of."""
 
-    tasks: Mapping[str, Mapping[str, TaskFacts]] = field(default_factory=dict)
+    tasks: Mapping[str, Mapping[str, TaskTable]] = field(default_factory=dict)
     runs: tuple[RunLine, ...] = ()
     total: int = 0
-    worked: tuple[list[Any], Worked] | None = None
+    worked: tuple[list[Any], WorkedExample] | None = None
     machines: Mapping[str, Told] = field(default_factory=dict)
     suites: Mapping[str, Told] = field(default_factory=dict)
     titles: Mapping[str, Told] = field(default_factory=dict)
@@ -43,10 +43,10 @@ def summary_of(data: Any) -> Summary:
     """The summary of what ``to_json`` gave. Raises ValueError or TypeError for anything else."""
     tasks, runs, total, worked, machines, suites, titles, declared = data
     return Summary(
-        tasks={suite: {name: TaskFacts.of(one) for name, one in found.items()} for suite, found in tasks.items()},
+        tasks={suite: {name: TaskTable.of(one) for name, one in found.items()} for suite, found in tasks.items()},
         runs=tuple(map(RunLine._make, runs)),
         total=total,
-        worked=worked and (worked[0], Worked._make(worked[1])),
+        worked=worked and (worked[0], WorkedExample._make(worked[1])),
         machines=machines,
         suites=suites,
         titles=titles,

@@ -12,7 +12,7 @@ from pytest_slm.site.titles.definitions import task_title
 from pytest_slm.site.titles.wording import words
 
 
-class Worked(NamedTuple):
+class WorkedExample(NamedTuple):
     """One real score, with the numbers that it is made of."""
 
     file: str
@@ -27,7 +27,7 @@ class Worked(NamedTuple):
     coverage: str
 
 
-def worked_of(rows: Sequence[Row]) -> tuple[list[Any], Worked] | None:
+def worked_of(rows: Sequence[Row]) -> tuple[list[Any], WorkedExample] | None:
     """Of the scores of which everything is known (interval, chance, and more than one task) that with the most tasks,
     behind what it is chosen by."""
     found: list[tuple[list[Any], Row, str, UseCase]] = [
@@ -40,7 +40,7 @@ def worked_of(rows: Sequence[Row]) -> tuple[list[Any], Worked] | None:
         return None
     order, row, name, case = max(found, key=lambda one: one[0])
     score, interval = numbers.points(case.score, case.interval)
-    return order, Worked(
+    return order, WorkedExample(
         file=f"{row.name} {row.quantization}",
         href=f"models/{row.model}.html",
         title=words(row.titles.get(name, name)),

@@ -9,7 +9,7 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.home.columns import Column
-from pytest_slm.site.home.scores import Mark, Scale
+from pytest_slm.site.home.scores import Scale, ScoreMark
 from pytest_slm.site.home.view import PAGE, FileTable, file_table
 from pytest_slm.site.titles.definitions import Definition, definitions
 from pytest_slm.site.titles.wording import profile_title
@@ -81,6 +81,6 @@ def case_view(
     )
 
 
-def _best(file: FileFacts, mark: Mark) -> str:
+def _best(file: FileFacts, mark: ScoreMark) -> str:
     score, interval = numbers.points(mark.score, mark.interval)
     return f"{file.name} {file.quantization}, {score}" + (f" ({interval})" if interval else "")

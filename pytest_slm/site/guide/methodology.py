@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.machine.devices import CONTEXT
 from pytest_slm.site import numbers
-from pytest_slm.site.facts.worked import Worked
+from pytest_slm.site.facts.worked import WorkedExample
 from pytest_slm.site.titles.definitions import definitions, task_title, use_case_title
 from pytest_slm.site.titles.wording import profile_title, words
 
@@ -33,10 +33,12 @@ class MethodologyView:
     not_recommended: str
     context: str
     suites: tuple[SuiteLine, ...]
-    worked: Worked | None
+    worked: WorkedExample | None
 
 
-def methodology_view(rules: ScoreRules, worked: Worked | None, pages: Mapping[tuple[str, str], str]) -> MethodologyView:
+def methodology_view(
+    rules: ScoreRules, worked: WorkedExample | None, pages: Mapping[tuple[str, str], str]
+) -> MethodologyView:
     """The view of the rules that a registry was made by; ``worked`` is a score to be worked out, ``pages`` are those
     of the tasks by suite and task."""
     return MethodologyView(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.files import FileFacts
-from pytest_slm.site.facts.measured import TaskFacts
+from pytest_slm.site.facts.measured import TaskTable
 from pytest_slm.site.facts.wide import Wide
 from pytest_slm.site.guide.cases import TaskLine, case_view, definition_of
 from pytest_slm.site.guide.hardware import hardware_view, machine_view
@@ -90,7 +90,7 @@ def _unmeasured(suite: str, task: str, use_case: str, _guides: str) -> str:
     return _task_page(suite, task, use_case, None, "")
 
 
-def _task_page(suite: str, task: str, use_case: str, found: TaskFacts | None, updated: str) -> str:
+def _task_page(suite: str, task: str, use_case: str, found: TaskTable | None, updated: str) -> str:
     return linked_page("task.html", root="../../", view=task_view(suite, task, found, use_case), updated=updated)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_slm.core.types import Task
 from pytest_slm.site import numbers
-from pytest_slm.site.facts.measured import Dots, Measured, TaskFacts, places
+from pytest_slm.site.facts.measured import Dots, TaskRow, TaskTable, places
 from pytest_slm.site.home.columns import BY_KEY, written
 from pytest_slm.site.home.view import FileRow, FileTable, dotted
 from pytest_slm.site.titles.definitions import Example, definitions, examples, task_title
@@ -49,7 +49,7 @@ class TaskView:
     left_out: int
 
 
-def task_view(suite: str, task: str, found: TaskFacts | None, use_case: str) -> TaskView:
+def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> TaskView:
     """The page of a task: of its definition where it is a built-in one, and of what was measured."""
     definition = definitions().get(suite)
     declared = definition.tasks.get(task) if definition else None
@@ -69,7 +69,7 @@ def task_view(suite: str, task: str, found: TaskFacts | None, use_case: str) -> 
     )
 
 
-def _facts(task: Task | None, found: TaskFacts | None) -> tuple[Fact, ...]:
+def _facts(task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
     _, metric, higher = found.metric if found else ("", None, True)
     metric = task.primary if task else metric
     chances = set(found.chances) if found else set()
@@ -116,14 +116,14 @@ def _stack(x: int, bottom: int, count: int, step: float) -> str:
     return "".join(f"M{x} {bottom - step * n:g}h0" for n in range(count))
 
 
-def _heading(one: Measured, several: bool) -> str:
+def _heading(one: TaskRow, several: bool) -> str:
     """What stands above the first of the rows that can be compared: the variant, and where there are several kinds of
     runs which one."""
     kind = ("Quick or limited runs" if one.quick else "Full runs") if several else ""
     return ", ".join(filter(None, (variant_title(one.variant), kind)))
 
 
-def _table(found: Sequence[Measured]) -> FileTable:
+def _table(found: Sequence[TaskRow]) -> FileTable:
     size = BY_KEY["size"]
     rows: list[FileRow] = []
     last: tuple[str, bool] | None = None

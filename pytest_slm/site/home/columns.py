@@ -18,7 +18,7 @@ Plain = str | int | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class TableCell:
     """A number as people read it, and what belongs to it."""
 
     text: str
@@ -45,10 +45,10 @@ class Column:
         place = PLACES[self.key]
         return file.values[place], file.notes[place]
 
-    def cell(self, file: FileFacts) -> Cell:
+    def cell(self, file: FileFacts) -> TableCell:
         """What stands in the cell of a file."""
         value, note = self.told(file)
-        return Cell(text=written(self.form, value, self.unit), note=note)
+        return TableCell(text=written(self.form, value, self.unit), note=note)
 
 
 def written(form: str, value: Plain, unit: str = "") -> str:

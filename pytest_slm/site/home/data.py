@@ -14,7 +14,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from pytest_slm.site.compare import file_key
 from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.home.columns import COLUMNS, PLACES, Column
-from pytest_slm.site.home.scores import Mark, Scale
+from pytest_slm.site.home.scores import Scale, ScoreMark
 from pytest_slm.site.home.view import NO_SCORE
 
 MODEL_COLUMNS = ("params", "ctx", "license")
@@ -97,7 +97,7 @@ def _scores(files: Sequence[FileFacts], scale: Scale) -> dict[str, Any]:
     }
 
 
-def _tenths(mark: Mark) -> tuple[int, int | None, int | None, int | None, int, str, str]:
+def _tenths(mark: ScoreMark) -> tuple[int, int | None, int | None, int | None, int, str, str]:
     score, interval, chance, quick, note, group = mark
     low, high = (round(10 * interval[0]), round(10 * interval[1])) if interval else (None, None)
     return round(10 * score), low, high, None if chance is None else round(10 * chance), group, quick, note

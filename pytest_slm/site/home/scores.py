@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_slm.core.statistics import Interval
-from pytest_slm.site.facts.files import FileFacts, Kind, Score
+from pytest_slm.site.facts.files import FileFacts, Score, ScoreBasis
 from pytest_slm.site.facts.wide import Wide
 from pytest_slm.site.titles.wording import profile_title, words
 
 
-class Mark(NamedTuple):
+class ScoreMark(NamedTuple):
     """The score of one file: points, interval and chance level; ``quick`` where it is not from a full run as tasks ask;
     ``note`` what it is made of; ``group`` the number of the group that it can be compared in."""
 
@@ -37,7 +37,7 @@ class Scale:
 
     name: str
     title: str
-    marks: Mapping[str, Mark]
+    marks: Mapping[str, ScoreMark]
     groups: tuple[str, ...]
     """What each group has in common, in words."""
 
@@ -98,7 +98,7 @@ def _ranked(wide: Wide, file: FileFacts, profile: str, score: Score) -> str:
 
 def _scale(name: str, title: str, found: Sequence[tuple[str, Score, str]]) -> Scale:
     sizes = Counter(score.kind.basis for _, score, _ in found)
-    first: dict[str, Kind] = {}
+    first: dict[str, ScoreBasis] = {}
     for _, score, _ in found:
         first.setdefault(score.kind.basis, score.kind)
 
@@ -112,7 +112,7 @@ def _scale(name: str, title: str, found: Sequence[tuple[str, Score, str]]) -> Sc
         title=title,
         groups=tuple(first[basis].told for basis in order),
         marks={
-            key: Mark(score.score, score.interval, score.chance, score.kind.quick, note, order[score.kind.basis])
+            key: ScoreMark(score.score, score.interval, score.chance, score.kind.quick, note, order[score.kind.basis])
             for key, score, note in found
         },
     )

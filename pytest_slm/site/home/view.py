@@ -13,7 +13,7 @@ from pytest_slm.site import numbers
 from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.facts.wide import Wide
 from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN, Column, written
-from pytest_slm.site.home.scores import Mark, Scale
+from pytest_slm.site.home.scores import Scale, ScoreMark
 from pytest_slm.site.views import score_plot
 
 NO_SCORE = "no score measured"
@@ -108,7 +108,7 @@ def file_table(
     return FileTable(title=title, score=scale.title, columns=tuple(columns), rows=tuple(made))
 
 
-def _row(file: FileFacts, mark: Mark | None, href: str, columns: Sequence[Column], group: str) -> FileRow:
+def _row(file: FileFacts, mark: ScoreMark | None, href: str, columns: Sequence[Column], group: str) -> FileRow:
     score, interval = numbers.points(mark.score, mark.interval) if mark else (numbers.MISSING, "")
     return FileRow(
         name=file.name,

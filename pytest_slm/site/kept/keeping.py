@@ -17,7 +17,7 @@ from typing import Any
 
 from pytest_slm import files
 from pytest_slm.load.builtin import suites_folder
-from pytest_slm.site.kept.tree import Page
+from pytest_slm.site.kept.tree import SiteFile
 from pytest_slm.workers import uncollected
 
 CODE = {".py", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".toml"}
@@ -31,7 +31,7 @@ SHARDS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptModel:
     """A model of a site: ``key`` stands for all that its pages were made from, ``slots`` is where its page tells its
     places among others."""
 
@@ -41,13 +41,13 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class SiteState:
     """A site as it was built: ``state`` stands for all that it was made from, ``shards`` has the hash of each file of
     facts, ``samples`` are the paths of pages that somebody else has made."""
 
     state: str = ""
-    pages: Mapping[str, Page] = field(default_factory=dict)
-    models: Mapping[str, Kept] = field(default_factory=dict)
+    pages: Mapping[str, SiteFile] = field(default_factory=dict)
+    models: Mapping[str, KeptModel] = field(default_factory=dict)
     samples: tuple[str, ...] = ()
     shards: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,30 +84,31 @@ def shard_of(model: str) -> str:
     return f"{zlib.crc32(model.encode()) % SHARDS:02}"
 
 
-def read(site: Path) -> Known:
+def read(site: Path) -> SiteState:
     """What is known; nothing where it is not there, not whole, or of other code."""
     try:
         head, _, body = files.read_bytes(folder_of(site) / NAME, files.LINES).partition(b"\n")
         if head.decode() != hashlib.sha256(body).hexdigest():
-            return Known()
+            return SiteState()
         with uncollected():
             code, state, pages, models, samples, shards = json.loads(body)
             if code != code_hash():
-                return Known()
-            return Known(
+                return SiteState()
+            return SiteState(
                 state=state,
-                pages={path: Page(digest, stamp and tuple(stamp)) for path, (digest, stamp) in pages.items()},
+                pages={path: SiteFile(digest, stamp and tuple(stamp)) for path, (digest, stamp) in pages.items()},
                 models={
-                    name: Kept(key=key, paths=tuple(paths), slots=slots) for name, (key, paths, slots) in models.items()
+                    name: KeptModel(key=key, paths=tuple(paths), slots=slots)
+                    for name, (key, paths, slots) in models.items()
                 },
                 samples=tuple(samples),
                 shards=shards,
             )
     except (OSError, ValueError, TypeError, AttributeError):
-        return Known()
+        return SiteState()
 
 
-def write(site: Path, known: Known) -> None:
+def write(site: Path, known: SiteState) -> None:
     """Keep what is known. Raises OSError where there is no room."""
     models = {name: [one.key, one.paths, one.slots] for name, one in known.models.items()}
     body = json.dumps(

@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import Standing
-from pytest_slm.site.kept.keeping import Kept
+from pytest_slm.site.kept.keeping import KeptModel
 from pytest_slm.site.names import MOST_BYTES
 from pytest_slm.site.titles.wording import profile_order
 from pytest_slm.site.views import place_text
@@ -47,19 +47,19 @@ def places_in(standings: Iterable[tuple[str, Standing]]) -> dict[Key, str]:
 
 
 @dataclass(frozen=True)
-class Moved:
+class MovedPage:
     """A page with other places in it."""
 
     content: bytes
     slots: list[Any]
 
 
-def unmoved(one: Kept, places: Mapping[Key, str]) -> bool:
+def unmoved(one: KeptModel, places: Mapping[Key, str]) -> bool:
     """Whether a page tells these places."""
     return all(places.get(tuple(key), "") == place for key, _, place in one.slots)
 
 
-def moved(one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
+def moved(one: KeptModel, page: bytes, places: Mapping[Key, str]) -> MovedPage | None:
     """The page with these places; None where it has to be made."""
     parts: list[bytes] = []
     slots: list[Any] = []
@@ -74,7 +74,7 @@ def moved(one: Kept, page: bytes, places: Mapping[Key, str]) -> Moved | None:
     content = b"".join([*parts, page[last:]])
     if len(content) > MOST_BYTES:  # it may be divided then
         return None
-    return Moved(content, slots)
+    return MovedPage(content, slots)
 
 
 def _bytes(text: str) -> bytes:

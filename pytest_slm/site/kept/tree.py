@@ -25,7 +25,7 @@ Stamp = tuple[int, int, int, int]
 one in its place, changes one of them, whatever times he gives it."""
 
 
-class Page(NamedTuple):
+class SiteFile(NamedTuple):
     """A file of a site: its hash, and the stamp by which it is known without being read; None where it was too young to
     be known by one."""
 
@@ -98,10 +98,10 @@ def _stamps(site: Path) -> dict[str, Stamp | None]:
         return {}
 
 
-class Tree:
+class SiteTree:
     """The next site. ``known`` are the pages of the present one; those that are as they were made are ``same``."""
 
-    def __init__(self, site: Path, known: Mapping[str, Page], before: Path | None) -> None:
+    def __init__(self, site: Path, known: Mapping[str, SiteFile], before: Path | None) -> None:
         token = secrets.token_hex(4)
         self.site = site
         self.fresh = site.with_name(f".{site.name}.{token}.new")
@@ -113,11 +113,11 @@ class Tree:
         self._seen = _stamps(site) if known else {}
         self._known = len(known)
         self.same = {path: page for path, page in known.items() if self._is(path, page)}
-        self.pages: dict[str, Page] = {}
+        self.pages: dict[str, SiteFile] = {}
         """What the next site has."""
         self.begun = False
 
-    def _is(self, path: str, page: Page) -> bool:
+    def _is(self, path: str, page: SiteFile) -> bool:
         stamp = self._seen.get(path)
         if stamp is None:
             return False
@@ -190,14 +190,14 @@ class Tree:
             self.keep(path)
             return
         self.begin()
-        self.pages[path] = Page(digest, put_file(self.fresh, path, content, self.twin))
+        self.pages[path] = SiteFile(digest, put_file(self.fresh, path, content, self.twin))
 
     def forget(self, but: Collection[str]) -> None:
         """Nothing of the present site stays but these pages."""
         self.same = {path: page for path, page in self.same.items() if path in but}
         self.pages = {path: page for path, page in self.pages.items() if path in but}
 
-    def swap(self) -> dict[str, Page]:
+    def swap(self) -> dict[str, SiteFile]:
         """Put the next site in the place of the present one, which becomes the one before; returns its pages. Raises
         OSError, and leaves the present site, where that is not possible."""
         self.begin()
@@ -212,7 +212,7 @@ class Tree:
                 pages[path] = page
             else:
                 _linked(self.site / path, self.fresh / path)
-                pages[path] = Page(page.sha256, None)  # that has changed its stamp
+                pages[path] = SiteFile(page.sha256, None)  # that has changed its stamp
         self._remove(path for path in there if path not in pages)
         if self.site.exists():
             self.site.rename(self._old)
@@ -235,11 +235,11 @@ class Tree:
                 shutil.rmtree(leftover)
 
 
-def _page(digest: str, stamp: Stamp | None, moment: int) -> Page:
+def _page(digest: str, stamp: Stamp | None, moment: int) -> SiteFile:
     """A page as it is kept. Whoever writes to it within a step of the clock leaves its times as they are, so a stamp
     counts only of a page that was older than that at a moment when it had these bytes."""
     old = stamp is not None and max(stamp[2:]) < moment - CALM_NS
-    return Page(digest, stamp if old else None)
+    return SiteFile(digest, stamp if old else None)
 
 
 def _moment(folder: Path) -> int:

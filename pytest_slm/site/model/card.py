@@ -19,7 +19,7 @@ PEAK = "peak_rss_2k"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class FileChoice:
     """A file, the devices that it is the choice for, what it costs and saves against the most precise one, and why it
     is no other."""
 
@@ -47,7 +47,7 @@ class Card:
     """The choices, the device with least memory first; ``rule`` says how was chosen, ``missing`` why there is no
     choice."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[FileChoice, ...]
     devices: tuple[DeviceRow, ...]
     rule: str
     missing: str
@@ -114,7 +114,7 @@ def _choice(
     devices: list[DeviceClass],
     found: Mapping[str, Comparisons],
     speeds: Mapping[str, QuantizationSpeed],
-) -> Choice:
+) -> FileChoice:
     reference = most_precise(entry)
     one, row = found.get(name), speeds[name]
     peak = row.memory[PEAK].value
@@ -142,7 +142,7 @@ def _choice(
         if worse:
             reasons.append(f"Worse in {', '.join(title_of(entry, case) for case in worse)}")
     parts += _cheaper(entry, name, reference, speeds)
-    return Choice(
+    return FileChoice(
         quantization=name,
         devices=tuple(device.title for device in devices),
         against="; ".join(parts),

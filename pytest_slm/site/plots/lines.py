@@ -31,7 +31,7 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class PointMark:
     """A point with its spread, in percent of width and height from the top left."""
 
     x: float
@@ -48,7 +48,7 @@ class Line:
     name: str
     colour: int
     shape: int
-    marks: tuple[Mark, ...]
+    marks: tuple[PointMark, ...]
     segments: tuple[tuple[float, float, float, float], ...]
 
 
@@ -204,7 +204,7 @@ def _line(name: str, number: int, points: Sequence[tuple[float, Quantity, str]],
     for x, quantity, value in points:
         pair = quantity.spread or quantity.interval
         marks.append(
-            Mark(
+            PointMark(
                 x=x,
                 y=y(quantity.value),
                 low=y(pair[0]) if pair else None,

@@ -21,7 +21,7 @@ SMALL, LARGE = 5.0, 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class ParetoPoint:
     """A quantization with the three numbers that it is chosen by: less, more, and more is better; ``speed`` is what
     ``tps`` is the value of."""
 
@@ -32,7 +32,7 @@ class Candidate:
     interval: Interval | None
     speed: Quantity | None = None
 
-    def beats(self, other: Candidate) -> bool:
+    def beats(self, other: ParetoPoint) -> bool:
         """Whether it is at least as good in all three, and better in one."""
         mine, theirs = (-self.size, self.tps, self.score), (-other.size, other.tps, other.score)
         return mine != theirs and all(one >= two for one, two in zip(mine, theirs, strict=True))
@@ -76,7 +76,7 @@ class Pareto:
     left_out: str
 
 
-def front(candidates: Sequence[Candidate]) -> dict[str, str]:
+def front(candidates: Sequence[ParetoPoint]) -> dict[str, str]:
     """For each candidate the name of one that beats it (the best score, then the highest speed), or nothing: then it is
     a best trade-off."""
     ordered = sorted(candidates, key=lambda one: (-one.score, -one.tps, one.size, one.name))
@@ -90,7 +90,7 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
     They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length and
     engine: a sample of 100 questions and all of them are two different measures.
     """
-    groups: dict[tuple[str, str, int | None, float, str, str, str], list[Candidate]] = {}
+    groups: dict[tuple[str, str, int | None, float, str, str, str], list[ParetoPoint]] = {}
     for name, row in performance.quantizations.items():
         one = entry.quantizations.get(name)
         for total in one.aggregates.values() if one else ():
@@ -138,15 +138,15 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
     )
 
 
-def _candidate(name: str, size: float, speed: Quantity, total: AggregateScore) -> Candidate:
-    return Candidate(name=name, size=size, tps=speed.value, score=total.score, interval=total.interval, speed=speed)
+def _candidate(name: str, size: float, speed: Quantity, total: AggregateScore) -> ParetoPoint:
+    return ParetoPoint(name=name, size=size, tps=speed.value, score=total.score, interval=total.interval, speed=speed)
 
 
-def _top(candidates: Sequence[Candidate]) -> float:
+def _top(candidates: Sequence[ParetoPoint]) -> float:
     return round_up(max(one.tps for one in candidates))
 
 
-def _range(candidates: Sequence[Candidate]) -> tuple[float, float]:
+def _range(candidates: Sequence[ParetoPoint]) -> tuple[float, float]:
     """The part of the scale from 0 to 100 that holds all scores and intervals, in whole tens."""
     bounds = [bound for one in candidates for bound in (one.score, *(one.interval or ()))]
     low = 10.0 * math.floor(min(bounds) / 10)
@@ -166,7 +166,7 @@ def _free(wanted: float, taken: Sequence[float]) -> float:
     return next((at for at in inside if all(abs(at - other) >= 8 for other in taken)), round(wanted, 2))
 
 
-def _rows(candidates: Sequence[Candidate], beaten: Mapping[str, str]) -> tuple[ParetoRow, ...]:
+def _rows(candidates: Sequence[ParetoPoint], beaten: Mapping[str, str]) -> tuple[ParetoRow, ...]:
     top, (low, high) = _top(candidates), _range(candidates)
     largest = max(one.size for one in candidates)
 

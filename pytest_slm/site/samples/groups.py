@@ -12,7 +12,16 @@ from markupsafe import escape
 
 from pytest_slm.core.types import Result
 from pytest_slm.site import numbers
-from pytest_slm.site.samples.reading import TEXTS, Choice, Reading, Said, is_count, item_key, read_line, text_of
+from pytest_slm.site.samples.reading import (
+    TEXTS,
+    LikelihoodChoice,
+    SampleReading,
+    Utterance,
+    is_count,
+    item_key,
+    read_line,
+    text_of,
+)
 from pytest_slm.site.titles.definitions import item_title
 from pytest_slm.site.titles.wording import metric_title, part_title
 from pytest_slm.site.views import Fact, anchor, facts, relative_address
@@ -55,11 +64,11 @@ class SampleView:
     verdict: str
     score: str
     prompt_sha256: str
-    asked: tuple[Said, ...]
+    asked: tuple[Utterance, ...]
     """The messages of the prompt, where they were kept; of a long one the end, since the question stands there."""
     expected: str
     choices: tuple[ChoiceRow, ...]
-    response: tuple[Said, ...]
+    response: tuple[Utterance, ...]
     reasoning: str
     harmful: bool
     hidden: bool
@@ -220,7 +229,7 @@ def _spelled(key: str, value: Any) -> Any:
     return value
 
 
-def _choice(choice: Choice) -> ChoiceRow:
+def _choice(choice: LikelihoodChoice) -> ChoiceRow:
     marks = (("right", choice.right), ("chosen", choice.chosen))
     return ChoiceRow(
         text=_cut(choice.text, LONGEST_ANSWER),
@@ -235,11 +244,11 @@ def _lost(gone: int) -> str:
     return f"; cut: {numbers.number(gone, 0)} more before them were not shown" if gone else ""
 
 
-def _name(read: Reading) -> str:
+def _name(read: SampleReading) -> str:
     return read.id + (f" (asked again, {read.repeat + 1})" if read.repeat else "")
 
 
-def _cut_texts(texts: Sequence[Said]) -> tuple[tuple[Said, ...], str]:
+def _cut_texts(texts: Sequence[Utterance]) -> tuple[tuple[Utterance, ...], str]:
     """Texts with so many characters in all, and how many were left out."""
     shown, left, gone = [], LONGEST, 0
     for said in texts:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from pytest_slm.core.types import Result, RunReport
 from pytest_slm.site.render import scripted_page
-from pytest_slm.site.samples.reading import Line, Reading, Said, item_key, read_line
+from pytest_slm.site.samples.reading import Line, SampleReading, Utterance, item_key, read_line
 from pytest_slm.site.titles.definitions import item_title
 
 PIECE = 100_000
@@ -52,7 +52,7 @@ class SampledRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
+class HiddenItem:
     """An item of which nothing is shown in public, and why."""
 
     title: str
@@ -66,7 +66,7 @@ class SamplesView:
     title: str
     runs: tuple[str, ...]
     manifest: Markup
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[HiddenItem, ...]
     back: str
     """Where the page that it belongs to is."""
     back_title: str
@@ -83,12 +83,12 @@ def sample_pages(
     items = list(dict.fromkeys((r.suite, r.task, r.variant) for one in runs for r in one.run.results if r.samples))
     shown: list[Item] = []
     pieces: list[list[int]] = []
-    left_out: list[LeftOut] = []
+    left_out: list[HiddenItem] = []
     for item in items:
         known = [one.lines(item) for one in runs]
         results = [found[0] for found in known if found]
         if why := _why_not(results) if public else "":
-            left_out.append(LeftOut(title=_title(item), why=why))
+            left_out.append(HiddenItem(title=_title(item), why=why))
         if not results or why:
             continue
         counts: list[int] = []
@@ -150,7 +150,7 @@ def _title(item: Item) -> str:
 # -- one item of one run ----------------------------------------------------------------------------------------------
 
 
-def _rows(lines: Sequence[Line], result: Result, *, hide: bool) -> list[tuple[Reading, bool]]:
+def _rows(lines: Sequence[Line], result: Result, *, hide: bool) -> list[tuple[SampleReading, bool]]:
     """The samples in the order of their ids, numbers as numbers, and whether their texts may hurt."""
     read = [read_line(line, hide=hide, cuts=result.answers_cut is not None) for line in lines]
     return [(one, result.harmful) for one in sorted(read, key=lambda one: (_natural(one.id), one.repeat))]
@@ -162,7 +162,7 @@ def _natural(text: str) -> list[tuple[str, int]]:
     return [(word, int(number or 0)) for word, number in zip(parts[::2], [*parts[1::2], ""], strict=True)]
 
 
-def _files(key: str, rows: Sequence[tuple[Reading, bool]]) -> Iterator[tuple[str, str]]:
+def _files(key: str, rows: Sequence[tuple[SampleReading, bool]]) -> Iterator[tuple[str, str]]:
     """The pieces, and the index that says which sample is in which."""
     starts: list[int] = []
     piece: list[str] = []
@@ -195,7 +195,7 @@ def _file(key: str, data: str) -> tuple[str, str]:
     return key, f"slmSamples({_json(key)},{data});\n"
 
 
-def _id(read: Reading) -> str:
+def _id(read: SampleReading) -> str:
     return read.id if not read.repeat else f"{read.id} #{read.repeat + 1}"
 
 
@@ -215,7 +215,7 @@ def _shared(ids: Sequence[str]) -> list[str]:
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def _row(read: Reading, *, harmful: bool) -> str:
+def _row(read: SampleReading, *, harmful: bool) -> str:
     """A sample as JSON that is no longer than ``LARGEST`` bytes."""
     longest = LONGEST
     while True:
@@ -225,7 +225,7 @@ def _row(read: Reading, *, harmful: bool) -> str:
         longest //= 2
 
 
-def _plain(read: Reading, longest: int, *, harmful: bool) -> dict[str, Any]:
+def _plain(read: SampleReading, longest: int, *, harmful: bool) -> dict[str, Any]:
     left_out = max(0, len(read.asked) - MOST_MESSAGES)
     row = {
         "id": _id(read),
@@ -259,7 +259,7 @@ def _plain(read: Reading, longest: int, *, harmful: bool) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value not in (None, "", [], False, 0, [None, None])}
 
 
-def _wrote(texts: Sequence[Said], longest: int) -> list[list[str]]:
+def _wrote(texts: Sequence[Utterance], longest: int) -> list[list[str]]:
     return [[said.role[:40], _begin(said.text, longest)] for said in texts[:MOST_MESSAGES]]
 
 

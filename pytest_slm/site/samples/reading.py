@@ -23,7 +23,7 @@ LONGEST_ID = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class Utterance:
     """A text with who says it: a role of a conversation, or ``text`` for one without roles."""
 
     role: str
@@ -31,7 +31,7 @@ class Said:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class LikelihoodChoice:
     """A continuation whose likelihood was asked, of all in one ``form`` (empty where there is one form only).
 
     ``logprob`` is its log-likelihood, ``share`` its part of the probability of all choices of its form; both None where
@@ -46,7 +46,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class SampleReading:
     """One sample. With ``hidden`` its texts are left out, and ``response_sha256`` says which answer it was."""
 
     id: str
@@ -55,10 +55,10 @@ class Reading:
     score: float | None
     cut: bool
     """Whether the answer was ended at its greatest length."""
-    asked: tuple[Said, ...]
+    asked: tuple[Utterance, ...]
     expected: str
-    choices: tuple[Choice, ...]
-    wrote: tuple[Said, ...]
+    choices: tuple[LikelihoodChoice, ...]
+    wrote: tuple[Utterance, ...]
     """What the model wrote, one text or one of each turn; empty where likelihoods were asked."""
     reasoning: str
     answer: str
@@ -76,7 +76,7 @@ def item_key(suite: str, task: str, variant: str) -> str:
     return "/".join(filter(None, (suite, task, variant)))
 
 
-def read_line(line: Line, *, hide: bool = False, cuts: bool = True) -> Reading:
+def read_line(line: Line, *, hide: bool = False, cuts: bool = True) -> SampleReading:
     """What a line says; with ``hide`` none of its texts. Without ``cuts`` an answer that was cut off is as good as a
     whole one."""
     known = {key: value for key, value in line.items() if key not in TEXTS} if hide else line
@@ -86,7 +86,7 @@ def read_line(line: Line, *, hide: bool = False, cuts: bool = True) -> Reading:
     response = known.get("response")
     likelihoods = _likelihoods(response)
     repeat, shown = known.get("repeat"), known.get("n_prompt")
-    return Reading(
+    return SampleReading(
         id=text_of(known.get("doc_id"))[:LONGEST_ID] or "?",
         repeat=repeat if is_count(repeat) else 0,
         state="unscored" if value is None else "right" if value == 1 else "wrong" if value == 0 else "partly",
@@ -127,24 +127,24 @@ def _digest(response: Any) -> str:
     return hashlib.sha256(told).hexdigest()[:16]
 
 
-def _said(value: Any, role: str) -> list[Said]:
+def _said(value: Any, role: str) -> list[Utterance]:
     """Messages, or a text; what is neither is shown as it is."""
     if isinstance(value, list):
         mine = [one if isinstance(one, Mapping) else {"content": one} for one in value]
-        return [Said(role=text_of(one.get("role")) or role, text=text_of(one.get("content"))) for one in mine]
-    return [Said(role=role, text=text_of(value))] if value else []
+        return [Utterance(role=text_of(one.get("role")) or role, text=text_of(one.get("content"))) for one in mine]
+    return [Utterance(role=role, text=text_of(value))] if value else []
 
 
-def _written(response: Any) -> list[Said]:
+def _written(response: Any) -> list[Utterance]:
     """What the model wrote: a text, or a list of the texts of a turn, or one of such lists for each turn."""
     if not isinstance(response, list):
-        return [Said(role="", text=text_of(response))] if response else []
+        return [Utterance(role="", text=text_of(response))] if response else []
     if all(isinstance(turn, list) for turn in response):
         texts = [(f"turn {place}", one) for place, turn in enumerate(response, start=1) for one in turn]
     else:
         texts = [("" if len(response) == 1 else f"{place}.", one) for place, one in enumerate(response, start=1)]
     return [
-        Said(role=role, text=text_of(one.get("text") if isinstance(one, Mapping) and "text" in one else one))
+        Utterance(role=role, text=text_of(one.get("text") if isinstance(one, Mapping) and "text" in one else one))
         for role, one in texts
     ]
 
@@ -156,7 +156,7 @@ def _likelihoods(response: Any) -> Sequence[Mapping[str, Any]]:
     return ()
 
 
-def _choices(entries: Sequence[Mapping[str, Any]]) -> list[Choice]:
+def _choices(entries: Sequence[Mapping[str, Any]]) -> list[LikelihoodChoice]:
     """The choices in the form that decides, or in every form where none is known to."""
     told = [(_form(entry), entry) for entry in entries]
     deciding = next((form for form, entry in told if entry.get("chosen") is True), None)
@@ -164,7 +164,7 @@ def _choices(entries: Sequence[Mapping[str, Any]]) -> list[Choice]:
     shares = _shares(mine)
     several = len({form for form, _ in mine}) > 1
     return [
-        Choice(
+        LikelihoodChoice(
             text=text_of(entry.get("choice", entry.get("class"))),
             form=form if several else "",
             logprob=_finite(entry.get("logprob")),

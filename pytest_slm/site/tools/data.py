@@ -31,7 +31,7 @@ PART = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class ToolData:
     """The measured files that a tool offers: ``listed`` names them, for the tool's own script, ``parts`` are the
     scripts with their numbers by name."""
 
@@ -56,7 +56,7 @@ def common() -> dict[str, Any]:
     }
 
 
-def measured(kind: str, rows: Iterable[Sequence[Any]]) -> Measured:
+def measured(kind: str, rows: Iterable[Sequence[Any]]) -> ToolData:
     """The files of ``tool_row`` that have what is needed, those of a model together."""
     columns, needed = KINDS[kind]
     models: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +77,7 @@ def measured(kind: str, rows: Iterable[Sequence[Any]]) -> Measured:
         for start in range(0, len(values), PART)
     }
     about = {"kind": kind, "part": PART, "columns": columns, "rows": {}}
-    return Measured(
+    return ToolData(
         listed={**about, "models": listed, "quantizations": quantizations, "machines": machines}, parts=parts
     )
 

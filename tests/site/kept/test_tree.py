@@ -14,7 +14,7 @@ import pytest
 
 from pytest_slm import files
 from pytest_slm.site.kept import tree
-from pytest_slm.site.kept.tree import Page, Tree
+from pytest_slm.site.kept.tree import SiteFile, SiteTree
 
 TEXT, OTHER = b"<p>was made</p>", b"<p>was forged</p"[: len(b"<p>was made</p>")]
 
@@ -32,7 +32,7 @@ def place(tmp_path):
 def built(place, pages, known=None):
     """A site of these pages; what is known of it then."""
     site, before = place
-    made = Tree(site, known or {}, before)
+    made = SiteTree(site, known or {}, before)
     for path, text in pages.items():
         made.put(path, text)
     found = made.swap()
@@ -57,7 +57,7 @@ def known(place, old_enough, monkeypatch):
     pages = {"index.html": TEXT, "models/a.html": TEXT, "models/deep/b.html": TEXT}
     found = built(place, pages)
     old_enough()
-    looked = Tree(place[0], found, place[1])
+    looked = SiteTree(place[0], found, place[1])
     for path in pages:
         looked.keep(path)
     assert all(page.stamp for page in looked.pages.values())
@@ -66,7 +66,7 @@ def known(place, old_enough, monkeypatch):
 
 def test_what_is_known_is_not_read(place, known, monkeypatch):
     monkeypatch.setattr(files, "read_bytes", lambda *_: pytest.fail("it was read"))
-    assert Tree(place[0], known, place[1]).whole()
+    assert SiteTree(place[0], known, place[1]).whole()
 
 
 def in_place(page):
@@ -93,7 +93,7 @@ def test_a_page_that_somebody_has_changed_is_made_again(place, known, how, resto
     if restored:
         os.utime(page, ns=(times.st_atime_ns, times.st_mtime_ns), follow_symlinks=False)
         assert page.lstat().st_mtime_ns == times.st_mtime_ns
-    found = Tree(place[0], known, place[1])
+    found = SiteTree(place[0], known, place[1])
     assert "models/a.html" not in found.same
     assert not found.whole()
     built(place, dict.fromkeys(known, TEXT), known)
@@ -108,9 +108,9 @@ def test_a_page_that_was_just_made_is_read_since_its_times_say_nothing(place):
     times = page.stat()
     page.write_bytes(OTHER)
     os.utime(page, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert not Tree(place[0], found, place[1]).whole()
+    assert not SiteTree(place[0], found, place[1]).whole()
     page.write_bytes(TEXT)
-    assert Tree(place[0], found, place[1]).whole()
+    assert SiteTree(place[0], found, place[1]).whole()
 
 
 def test_where_times_can_be_put_back_every_page_is_read(place, known, monkeypatch):
@@ -118,7 +118,7 @@ def test_where_times_can_be_put_back_every_page_is_read(place, known, monkeypatc
     read = []
     reading = files.read_bytes
     monkeypatch.setattr(files, "read_bytes", lambda path, *rest: read.append(path) or reading(path, *rest))
-    assert Tree(place[0], known, place[1]).whole()
+    assert SiteTree(place[0], known, place[1]).whole()
     assert len(read) == 3
 
 
@@ -127,7 +127,7 @@ def test_a_copy_of_a_site_is_known_by_its_bytes(place, known):
     shutil.copytree(site, site.with_name("copy"))
     shutil.rmtree(site)
     site.with_name("copy").rename(site)
-    assert Tree(site, known, before).whole()
+    assert SiteTree(site, known, before).whole()
 
 
 @pytest.mark.parametrize("what", ["another file", "a link", "one less"])
@@ -139,7 +139,7 @@ def test_a_site_with_other_files_is_not_whole(place, known, what):
         (site / "mine").symlink_to(before)
     else:
         (site / "index.html").unlink()
-    assert not Tree(site, known, before).whole()
+    assert not SiteTree(site, known, before).whole()
     built(place, dict.fromkeys(known, TEXT), known)
     assert content(site) == dict.fromkeys(known, TEXT)
     assert before.is_dir()
@@ -188,14 +188,14 @@ def test_the_site_before_may_be_anything(place, known):
 
 
 def test_a_page_that_changed_since_it_was_looked_at_is_not_taken(place, known):
-    found = Tree(place[0], known, place[1])
+    found = SiteTree(place[0], known, place[1])
     (place[0] / "index.html").write_bytes(OTHER)
     with pytest.raises(LookupError):
         found.content("index.html")
 
 
 def test_a_place_outside_is_refused(place):
-    made = Tree(place[0], {"../../x": Page("", None)}, place[1])
+    made = SiteTree(place[0], {"../../x": SiteFile("", None)}, place[1])
     with pytest.raises(OSError, match="outside of its folder"):
         made.put("../../x", TEXT)
     assert made.same == {}

@@ -14,7 +14,7 @@ from pytest_slm.registry import build_registry
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.plots.lines import NARROW, line_plot, round_up, stacks
-from pytest_slm.site.plots.pareto import Candidate, front, pareto
+from pytest_slm.site.plots.pareto import ParetoPoint, front, pareto
 from pytest_slm.site.speed import bars
 
 
@@ -131,7 +131,7 @@ def test_no_parts_no_bars():
 
 candidates = st.lists(
     st.builds(
-        Candidate,
+        ParetoPoint,
         name=st.uuids().map(str),
         size=st.integers(1, 4).map(float),
         tps=st.integers(1, 4).map(float),
@@ -155,7 +155,7 @@ def test_the_front_is_what_nothing_beats(found):
 
 
 def test_equal_ones_do_not_beat_each_other():
-    one = Candidate(name="a", size=1, tps=1, score=1, interval=None)
+    one = ParetoPoint(name="a", size=1, tps=1, score=1, interval=None)
     assert not one.beats(replace(one, name="b"))
     assert one.beats(replace(one, name="b", size=2))
 

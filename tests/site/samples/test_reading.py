@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from pytest_slm.site.samples.reading import Said, read_line
+from pytest_slm.site.samples.reading import Utterance, read_line
 
 
 def entry(choice, logprob, **marks):
@@ -38,7 +38,7 @@ def test_a_likelihood_that_a_server_did_not_tell_leaves_shares_unknown():
 
 def test_texts_of_one_turn_and_of_several():
     said = {"text": "x", "finish": "stop"}
-    assert read_line({"response": "x"}).wrote == (Said(role="", text="x"),)
+    assert read_line({"response": "x"}).wrote == (Utterance(role="", text="x"),)
     assert [one.role for one in read_line({"response": [said, said]}).wrote] == ["1.", "2."]
     assert [one.role for one in read_line({"response": [[said], [said]]}).wrote] == ["turn 1", "turn 2"]
 
