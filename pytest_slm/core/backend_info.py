@@ -54,17 +54,18 @@ class Agreement(Record):
 def correctness(engine: str, kernels_nmse: float | None, beside: Sequence[Agreement]) -> tuple[str, ...]:
     """Whether what this engine, of this build, computed so fast was right, one line for each other way to compute the
     same; none where nobody looked."""
-    said = [("many tokens at once beside a few", kernels_nmse, "")]
+    said = [("small batches", kernels_nmse, "")]
     if kernels_nmse is not None and kernels_nmse > WRONG_NMSE:  # such an engine is held to small steps, or refused
-        held = f"correctness of the speeds of {engine}: held to small steps, which are right; many tokens at once had"
-        return (f"{held} an NMSE of logits of {kernels_nmse:.2g}", *correctness(engine, None, beside))
+        held = f"correct while timed: {engine} was held to small batches; logits of large ones were wrong"
+        return (f"{held} (NMSE {kernels_nmse:.2g})", *correctness(engine, None, beside))
     for one in beside:
         same = f", {one.same} of {one.places} likeliest tokens the same, greatest difference {one.greatest:.2g}"
-        said.append((f"beside {one.reference}", one.nmse, same))
+        said.append((one.reference, one.nmse, same))
     return tuple(
-        f"{'doubtful ' if nmse > DOUBTFUL_NMSE else ''}correctness of the speeds of {engine}, {what}: "
-        f"NMSE of logits {nmse:.2g}{same}"
-        for what, nmse, same in said
+        f"perhaps wrong while timed: {engine}, whose logits differ from those of {other} (NMSE {nmse:.2g}{same})"
+        if nmse > DOUBTFUL_NMSE
+        else f"correct while timed: {engine}, whose logits match those of {other} (NMSE {nmse:.2g}{same})"
+        for other, nmse, same in said
         if nmse is not None
     )
 

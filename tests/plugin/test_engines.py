@@ -78,8 +78,8 @@ def test_rounds_of_all_engines_alternate_and_stand_side_by_side(run, small_q4_1_
     done.assert_outcomes(passed=2)
     done.stdout.fnmatch_lines(
         [
-            "*correctness of the speeds of llama-cpp-python *",
-            "*correctness of the speeds of ik-llama-cpp-python *",
+            "*correct while timed: llama-cpp-python *",
+            "*correct while timed: ik-llama-cpp-python *",
             "engines on the same weights, rounds in turns",
             "*A: llama-cpp-python *B: ik-llama-cpp-python *B / A*",
             "*generate[[]4] *tok/s*",

@@ -217,8 +217,8 @@ def test_the_worst_that_reports_tell_of_an_engines_logits_stands_beside_its_spee
     row = performances([both], {})[0].quantizations["Q8_0"]
     assert (row.kernels_nmse, row.kernels_beside[0].nmse) == (0.002, 0.2)
     assert [line.split(", ")[0] for line in row.correctness] == [
-        "correctness of the speeds of llamacpp 0.3.36",
-        "doubtful correctness of the speeds of llamacpp 0.3.36",
+        "correct while timed: llamacpp 0.3.36",
+        "perhaps wrong while timed: llamacpp 0.3.36",
     ]
     # What nobody has looked at is not right, and not wrong.
     untold = performances(strata([StoredReport(path="", sha256="", run=factory.make_run())]), {})[0]

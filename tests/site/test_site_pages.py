@@ -107,6 +107,6 @@ def test_whether_a_speed_was_right_stands_beside_it(factory):
     (told,), (untold,) = (registry(run).models for run in (checked, factory.make_run(mode="quick")))
     (machine,), (other,) = (model_view(one, {}, score_rules()).machines for one in (told, untold))
     assert machine.notes == (
-        "Q8_0: correctness of the speeds of llamacpp 0.3.36, many tokens at once beside a few: NMSE of logits 0.0021",
+        "Q8_0: correct while timed: llamacpp 0.3.36, whose logits match those of small batches (NMSE 0.0021)",
     )
     assert other.notes == ("From quick runs: Q8_0.", "Q8_0: not checked whether the fast computation was also right")

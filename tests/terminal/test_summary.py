@@ -207,15 +207,15 @@ def test_correctness_stands_beside_speeds():
     beside = Agreement(reference="llama.cpp on the CPU", nmse=0.2, greatest=3.0, same=15, places=20)
     backend = BackendInfo(name="x", engine_version="1", n_ctx=1, kernels_nmse=0.004, kernels_beside=(beside,))
     assert list(backend.correctness) == [
-        "correctness of the speeds of x 1, many tokens at once beside a few: NMSE of logits 0.004",
-        "doubtful correctness of the speeds of x 1, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 "
-        "likeliest tokens the same, greatest difference 3",
+        "correct while timed: x 1, whose logits match those of small batches (NMSE 0.004)",
+        "perhaps wrong while timed: x 1, whose logits differ from those of llama.cpp on the CPU (NMSE 0.2, 15 of 20 "
+        "likeliest tokens the same, greatest difference 3)",
     ]
     held = BackendInfo(name="x", engine_version="ik 1", n_ctx=1, kernels_nmse=1.95, kernels_beside=(beside,))
-    assert [line.split(";")[0] for line in held.correctness] == [
-        "correctness of the speeds of ik 1: held to small steps, which are right",
-        "doubtful correctness of the speeds of ik 1, beside llama.cpp on the CPU: NMSE of logits 0.2, 15 of 20 "
-        "likeliest tokens the same, greatest difference 3",
+    assert list(held.correctness) == [
+        "correct while timed: ik 1 was held to small batches; logits of large ones were wrong (NMSE 1.9)",
+        "perhaps wrong while timed: ik 1, whose logits differ from those of llama.cpp on the CPU (NMSE 0.2, 15 of 20 "
+        "likeliest tokens the same, greatest difference 3)",
     ]
     assert BackendInfo(name="x", engine_version="1", n_ctx=1).correctness == ()
 
@@ -229,7 +229,7 @@ def test_the_page_and_the_summary_of_a_timed_run_say_how_correct_it_was(factory)
     (line,) = timed.backend.correctness
     assert line in terminal.lines
     assert line in render_report(timed, {})
-    assert "correctness of the speeds" not in render_report(run, {})
+    assert "while timed" not in render_report(run, {})
 
 
 def test_what_a_suite_makes_of_several_tasks_is_told_in_terminal_and_page(factory):
