@@ -93,7 +93,7 @@ def build(name: str, config: RunConfig, num_fewshot: int | None = None, pick: Pi
 def check_fewshot(built: LmEvalTasks) -> None:
     """Raise UsageError where a task asks for more examples than its few-shot split has rows."""
     for name, task in built.tasks.items():
-        wanted, split = int(task.config.num_fewshot or 0), task.config.fewshot_split
+        wanted, split = int(task.config.num_fewshot or 0), _examples_from(task.config)
         rows = task.dataset.get(split) if split and wanted and getattr(task, "dataset", None) is not None else None
         if rows is not None and wanted > len(rows):
             raise UsageError(
@@ -101,6 +101,15 @@ def check_fewshot(built: LmEvalTasks) -> None:
                 f"{len(rows)} rows; ask for fewer, or get the whole split",
                 slug="fewshot-rows",
             )
+
+
+def _examples_from(config: Any) -> str | None:
+    """The split that examples are drawn from, by lm-eval's rule; None where they are written in the task itself."""
+    said = config.fewshot_config or {}
+    said = said if isinstance(said, Mapping) else vars(said)
+    split: str | None = config.fewshot_split or said.get("split")
+    usual: str | None = config.training_split or config.validation_split or config.test_split
+    return split or (None if said.get("samples") else usual)
 
 
 @dataclass(frozen=True)
