@@ -31,3 +31,8 @@ def test_other_thinking_is_refused_with_what_it_was(thinking):
 )
 def test_how_much_of_an_answer_there_is(text, reasoning, finish, ending):
     assert Generation(text=text, reasoning=reasoning, n_prompt=1, n_output=2, finish=finish).ending == ending
+
+
+def test_an_answer_tells_how_often_it_was_asked_for_again():
+    first = Generation(text="4", n_prompt=1, n_output=1, finish="stop")
+    assert (first.n_retries, first.retried(0).n_retries, first.retried(2).retried(1).n_retries) == (0, 0, 3)

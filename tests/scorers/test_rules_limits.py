@@ -18,7 +18,7 @@ from pytest_slm.errors import NotAvailableError, ScoringError
 from pytest_slm.extensions import Extensions
 from pytest_slm.kinds.options import OptionsError, bind_scorer
 from pytest_slm.scorers import SCORERS, Scoring
-from pytest_slm.scorers.rules import process
+from pytest_slm.scorers.rules import guest, process
 from pytest_slm.scorers.rules.json_schema import _bracketed, differences
 
 BOMBS = ["(a+)+b", "(a|aa)+b", "(a|a?)+b", "([a-z]+)*=", r"(.*a){20}b", r"(?P<answer>(a+)+)$b"]
@@ -59,6 +59,13 @@ def test_a_bomb_in_an_inverted_check_earns_nothing(
     inverted = set_up("rubric", checks=[{"scorer": "regex", "invert": True, "scoring": {"pattern": BOMBS[0]}}])
     assert judge(inverted, "a" * 5_000).value is None
     assert judge(inverted, "a" * 200_000).value == 0  # too long to be read
+
+
+def test_what_takes_too_much_memory_is_told_apart_from_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(guest.WORK, "greedy", lambda: lambda: bytearray(1 << 62))
+    monkeypatch.setitem(guest.WORK, "wrong", lambda: lambda: 1 / 0)
+    assert guest.answer({"do": "greedy", "seconds": 60}) == {"memory": True}
+    assert guest.answer({"do": "wrong", "seconds": 60}) == {"error": "ZeroDivisionError: division by zero"}
 
 
 def test_ten_megabytes_are_wrong_at_once(set_up: Callable[..., Scoring], tmp_path: Path) -> None:
