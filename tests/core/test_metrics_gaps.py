@@ -116,3 +116,13 @@ def test_what_cut_answers_did_to_a_gap_is_not_known():
     task = Task(name="t", suite="s", kind="checks", description="", primary="gap", metrics=(spec,))
     (made,) = task_metrics(task, [*cut, *whole])
     assert (made.cuts.cut, made.cuts.bounds) == (0.5, None)
+
+
+def test_the_interval_of_a_bias_is_that_of_a_difference_of_two_shares_of_one_sample():
+    # By hand: Wilson's intervals of 6 and of 2 of 10 are 0.3127 to 0.8318 and 0.0567 to 0.5098; the correlation of the
+    # two counts of a multinomial is -sqrt(0.6 * 0.2 / (0.4 * 0.8)) = -0.6124; MOVER puts the four distances together.
+    made = bias([1] * 6 + [0] * 2 + [0.5] * 2)
+    assert made.interval == pytest.approx((-0.1362, 0.7390), abs=2e-4)
+    # where all that is not the one is the other, the two move against each other entirely
+    made = bias([1] * 6 + [0] * 4)
+    assert made.interval == pytest.approx((2 * 0.31267 - 1, 2 * 0.83182 - 1), abs=2e-4)
