@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_slm.core.record import RecordError, utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
+from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import (
     AggregateScore,
     Item,
@@ -40,7 +41,10 @@ class _Best:
 def _best(strata: Iterable[Stratum]) -> _Best:
     """Of each suite it takes the stratum that measured something, then runs as tasks ask before those with settings of
     the user's, full runs before others, runs without a limit before limited ones, the widest coverage, complete runs,
-    the most samples, and the newest: a short look at something does not take the place of a measurement."""
+    the most samples, and the newest: a short look at something does not take the place of a measurement. Of each
+    profile it takes full runs if they have measured enough of it for a rank, else what has measured the most of it: the
+    first full tasks do not take the place of a score of all."""
+    enough = score_rules().ranked_coverage - 1e-9
     best: dict[str, tuple[tuple[float, ...], Stratum, UseCase | None]] = {}
     totals: dict[str, tuple[tuple[float, ...], AggregateScore]] = {}
     for stratum in strata:
@@ -58,8 +62,9 @@ def _best(strata: Iterable[Stratum]) -> _Best:
                 best[suite] = (key, stratum, case)
         for profile, total in aggregates(stratum, cases).items():
             n = sum(case.n for case in cases.values())
-            known = (not stratum.settings, stratum.full, stratum.limit is None, total.coverage)
-            width = (*known, total.complete, n, stratum.finished)
+            full, unlimited = stratum.full, stratum.limit is None
+            known = (not stratum.settings, full and unlimited and total.coverage >= enough, unlimited)
+            width = (*known, total.coverage, full, total.complete, n, stratum.finished)
             if profile not in totals or totals[profile][0] < width:
                 totals[profile] = (width, total)
     return _Best(

@@ -48,11 +48,20 @@ def test_a_quick_run_fills_what_no_full_run_measured(factory, build):
     assert {name: case.mode for name, case in entry.use_cases.items()} == {"rag": "full", "coding": "quick"}
 
 
-def test_an_aggregate_never_mixes_quick_and_full(factory, build):
-    full, quick = factory.make_run(suites=("rag",)), factory.make_run(mode="quick", day=2)
-    (entry,) = build(full, quick).models
+@pytest.mark.parametrize(
+    ("full", "quick", "told"),
+    [
+        (("rag",), None, ("quick", 1.0)),  # a quarter of the profile says little of the whole
+        (("rag", "function_calling", "coding", "reasoning"), None, ("full", 0.85)),  # enough for a rank
+        (("rag", "coding"), ("rag",), ("full", 0.4)),
+        (("rag",), ("rag",), ("full", 0.25)),
+    ],
+)
+def test_an_aggregate_never_mixes_quick_and_full(factory, build, full, quick, told):
+    suites = {} if quick is None else {"suites": quick}
+    (entry,) = build(factory.make_run(suites=full), factory.make_run(mode="quick", day=2, **suites)).models
     total = entry.aggregates["marketplace"]
-    assert (total.mode, total.coverage) == ("full", pytest.approx(0.25))
+    assert (total.mode, total.coverage) == (told[0], pytest.approx(told[1]))
 
 
 def test_machines_that_reports_name_come_along_and_no_nameless_one(factory, build):
