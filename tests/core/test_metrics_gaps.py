@@ -126,3 +126,13 @@ def test_the_interval_of_a_bias_is_that_of_a_difference_of_two_shares_of_one_sam
     # where all that is not the one is the other, the two move against each other entirely
     made = bias([1] * 6 + [0] * 4)
     assert made.interval == pytest.approx((2 * 0.31267 - 1, 2 * 0.83182 - 1), abs=2e-4)
+
+
+def test_a_bias_of_scores_between_has_the_interval_of_their_mean():
+    from pytest_slm.core.metrics.means import mean_metric
+
+    values = [0.2, 0.4, 0.9, 0.7, 0.4]
+    mean, made = mean_metric("bias", values), bias(values)
+    assert made.value == pytest.approx(2 * mean.value - 1)
+    assert made.interval == pytest.approx(tuple(2 * end - 1 for end in mean.interval))
+    assert made.stderr == pytest.approx(2 * mean.stderr)
