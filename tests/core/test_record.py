@@ -1,13 +1,16 @@
 """Records: what goes to JSON comes back equal, and nothing else comes in."""
 
+import dataclasses
+import importlib
 import json
 import math
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.record import LARGEST, RecordError, is_name, jsonable
+from pytest_slm.core.record import LARGEST, Record, RecordError, is_name, jsonable
 from pytest_slm.core.types import (
     Generation,
     GenerationTimes,
@@ -180,3 +183,18 @@ def test_timings_keep_every_token():
     parts = {"prepare_s": 0.0, "prefill_s": 0.1, "sample_s": 0.0, "detokenize_s": 0.0}
     timings = GenerationTimes(**parts, token_s=(0.1, 0.2), end_s=0.2, n_evaluated=3)
     assert GenerationTimes.from_json(timings.to_json()).token_s == (0.1, 0.2)
+
+
+def test_no_record_changes_once_it_is_made_and_none_takes_fields_by_place():
+    for module in ("ci.artifacts", "registry.folder.pieces"):  # all that reports and registries are made of
+        importlib.import_module(f"pytest_slm.{module}")
+
+    def every(record: type[Record]) -> Iterator[type[Record]]:
+        for one in record.__subclasses__():
+            yield one
+            yield from every(one)
+
+    records = [one for one in every(Record) if one.__module__.startswith("pytest_slm.")]
+    assert len(records) > 100
+    assert [one for one in records if not vars(one)["__dataclass_params__"].frozen] == []
+    assert [one for one in records if not all(field.kw_only for field in dataclasses.fields(one))] == []
