@@ -7,7 +7,8 @@ A seeded sample of the changes that cosmic-ray's operators can make (``<`` becom
 grows by one, a ``not`` goes, ...) in the rooms that reckon: each in a copy of the checkout, in which the tests that
 reach its line run until one fails (those of its own room first), and all tests of ``--wider`` where none does: a value
 that is kept is made by the first test only that asks for it. A mutant that no test notices *survives*: either a test is
-missing, or the change changes nothing. Changes of the types of arguments are left out: nothing reads them.
+missing, or the change changes nothing. Changes of the types of arguments and local names are left out: nothing reads
+them.
 """
 
 from __future__ import annotations
@@ -176,6 +177,9 @@ def _without_types(source: str) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.AnnAssign):  # of a local name; a field's type of a record is read
+                    inner.annotation = ast.Constant(None)
         if isinstance(node, ast.arg):
             node.annotation = None
     return tree
