@@ -4,9 +4,11 @@ pip install cosmic-ray
 python -m benchmarks.mutants --mutants 150
 
 A seeded sample of the changes that cosmic-ray's operators can make (``<`` becomes ``<=``, ``+`` becomes ``-``, a number
-grows by one, a ``not`` goes, ...) in the rooms that reckon: each in a copy of the checkout, in which the tests of its
-room run until one fails, and the tests of ``--wider`` where none does. A mutant that no test notices *survives*: either
-a test is missing, or the change changes nothing. Changes of the types of arguments are left out: nothing reads them.
+grows by one, a ``not`` goes, ...) in the rooms that reckon: each in a copy of the checkout, in which the tests that
+reach its line run until one fails (those of its own room first), and all tests of ``--wider`` where none does: a value
+that is kept is made by the first test only that asks for it. A mutant that no test notices *survives*: either a test is
+missing, or the change changes nothing. Changes of the types of arguments and local names are left out: nothing reads
+them.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import argparse
 import ast
 import importlib.util
 import itertools
+import math
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +31,14 @@ from typing import Any
 
 from benchmarks.common import arguments
 from benchmarks.common.outcome import Progress, recorded
+from benchmarks.common.reached import Reached, reached
 
 ROOMS = ("core", "scorers", "registry/merge.py", "comparing")
 WIDER = ("core", "scorers", "registry", "comparing", "kinds", "run", "terminal")
 PATIENCE = 4
-"""A change that makes tests run so many times as long as all of them take without it is noticed."""
+"""A change that makes tests take so many times the processor time of all of them without it is noticed."""
+IDLE = 40
+"""Seconds by the clock for one of the processor's: a busy machine is patient, and a test that only waits ends, too."""
 Place = tuple[Path, str, int]
 """A module, an operator, and which of its places in there."""
 QUICK = "not slow and not engine and not browser and not nightly"
@@ -57,14 +63,19 @@ def main() -> None:
         changes = (one for place in places if (one := changed(copy, place)) is not None)
         chosen = list(itertools.islice(changes, options.mutants))
         wider = [f"tests/{name}" for name in options.wider.split(",")]
-        began = time.monotonic()
+        began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         if told := failed(copy, wider, None):
             sys.exit(f"the tests fail without any change: mend them first\n{told}")
-        limit_s = PATIENCE * (time.monotonic() - began)
+        limit_s = math.ceil(PATIENCE * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began))
+        data = Path(folder) / "reached"
+        counted = ("--cov=pytest_slm", "--cov-context=test", "--cov-report=")
+        if told := failed(copy, [*counted, *wider], None, COVERAGE_FILE=str(data)):
+            sys.exit(f"the tests fail when what they reach is counted\n{told}")
+        tests = reached(data, copy)
         progress, ended = Progress(len(chosen)), Counter[str]()
         with recorded(options.out, "mutants", {"places": len(places), "seed": options.seed}) as document:
             for one in chosen:
-                one |= {"outcome": tried(copy, one, wider, limit_s)}
+                one |= {"outcome": tried(copy, one, tests, wider, limit_s)}
                 ended[one["outcome"]] += 1
                 document["rounds"].append({name: value for name, value in one.items() if name != "code"})
                 progress.step(f"{one['module']}:{one['line']} {one['operator']}: {one['outcome']}")
@@ -115,29 +126,43 @@ def changed(copy: Path, place: Place) -> dict[str, Any] | None:
     }
 
 
-def tried(copy: Path, mutant: dict[str, Any], wider: Sequence[str], limit_s: float) -> str:
-    """``killed`` by the tests of the room, by the ``wider`` ones, or ``survived``."""
-    path = copy / mutant["module"]
-    source = path.read_text()
-    room = f"tests/{Path(mutant['module']).parts[1]}"
+def tried(copy: Path, mutant: dict[str, Any], tests: Reached, wider: Sequence[str], limit_s: int) -> str:
+    """``killed`` by a test that reaches it, ``killed by wider tests``, or ``survived``."""
+    module = Path(mutant["module"])
+    path, room = copy / module, f"tests/{module.parts[1]}"
+    mine = sorted(tests.get(module, {}).get(mutant["line"], ()), key=lambda test: (not test.startswith(room), test))
+    source, chosen = path.read_text(), copy.with_name("chosen")
     path.write_text(mutant["code"])
     try:
-        if failed(copy, [room], limit_s):
-            return "killed"
-        return "killed by wider tests" if failed(copy, [one for one in wider if one != room], limit_s) else "survived"
+        if mine:
+            chosen.write_text("\0".join(mine))
+            files = dict.fromkeys(test.partition("::")[0] for test in mine)
+            if failed(copy, ["-p", "benchmarks.common.reached", f"--reached={chosen}", *files], limit_s):
+                return "killed"
+        return "killed by wider tests" if failed(copy, wider, limit_s) else "survived"
     finally:
         path.write_text(source)
 
 
-def failed(copy: Path, tests: Sequence[str], limit_s: float | None) -> str:
-    """What pytest says where one of the tests fails, or they do not end in time; '' where all pass."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-m", QUICK, *tests]
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+def failed(copy: Path, arguments: Sequence[str], limit_s: int | None, **variables: str) -> str:
+    """What pytest says where one of the tests fails, or they take more than ``limit_s`` of the processor; '' where all
+    pass."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-m", QUICK, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+
+    def limited() -> None:
+        if limit_s is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+
+    run = subprocess.Popen(
+        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=limited
+    )
     try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=limit_s, check=False)
+        told, _ = run.communicate(timeout=limit_s and IDLE * limit_s)
     except subprocess.TimeoutExpired:
-        return f"no end within {limit_s:.0f} s"
-    return "" if done.returncode == 0 else done.stdout.decode(errors="replace")[-2000:] or f"exit {done.returncode}"
+        run.kill()
+        told, _ = run.communicate()
+    return "" if run.returncode == 0 else told.decode(errors="replace")[-2000:] or f"exit {run.returncode}"
 
 
 def _differ(source: str, code: str) -> bool:
@@ -152,6 +177,9 @@ def _without_types(source: str) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.AnnAssign):  # of a local name; a field's type of a record is read
+                    inner.annotation = ast.Constant(None)
         if isinstance(node, ast.arg):
             node.annotation = None
     return tree
