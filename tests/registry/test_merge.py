@@ -147,6 +147,27 @@ def test_best_for_wants_the_whole_interval(factory, build):
     assert (sure.not_for, unsure.not_for, bad.not_for) == ((), (), ("rag",))
 
 
+@pytest.mark.parametrize(
+    ("interval", "best", "worst"),
+    [
+        ((0.25, 0.5), 0, 0),
+        ((0.75, 1.0), 1, 0),
+        ((0.7, 1.0), 1, 0),
+        ((0.5, 0.75), 0, 0),
+        ((0.25, 0.375), 0, 1),
+        ((0.25, 0.4), 0, 0),
+    ],
+)
+def test_recommended_is_from_70_points_and_advised_against_is_below_40(factory, build, interval, best, worst):
+    # exactly 40 points are not below 40, and 70 are enough
+    value = sum(interval) / 2
+    metric = replace(factory.share("accuracy", round(value * 400), 400), value=value, interval=interval)
+    result = factory.scored("rag", "niah", "", "Q8_0", "full", metric)
+    (entry,) = build(other(factory, 1, results=[result])).models
+    assert entry.use_cases["rag"].interval == pytest.approx((interval[0] * 100, interval[1] * 100))
+    assert (entry.best_for, entry.not_for) == (("rag",) * best, ("rag",) * worst)
+
+
 def test_safety_lists_only_what_was_measured(factory, build):
     (entry,) = build(factory.make_run()).models
     assert sorted(entry.safety) == ["attack_success_rate", "over_refusal_rate"]
