@@ -188,6 +188,11 @@ def together(parts: Sequence[tuple[float, Pairs]]) -> Pairs:
 
 
 def _pairs(a: Item, b: Item) -> Pairs | None:
-    if a.questions is None or b.questions is None or (a.version, a.metric) != (b.version, b.metric):
+    """The pairs of an item in two files: of all questions of both, or of the sample that both were asked."""
+    if (a.version, a.metric) != (b.version, b.metric):
         return None
-    return paired(a.questions, b.questions, higher_is_better=a.higher_is_better is not False)
+    for mine in filter(None, (a.questions, a.sampled)):
+        for its in filter(None, (b.questions, b.sampled)):
+            if (pairs := paired(mine, its, higher_is_better=a.higher_is_better is not False)) is not None:
+                return pairs
+    return None

@@ -68,6 +68,9 @@ class Item(Record):
     questions: QuestionScores | None = None
     """The score of each question, for comparisons in pairs; None where its samples were not beside the report, or the
     metric is no mean over questions."""
+    sampled: QuestionScores | None = None
+    """The scores of the sample of them that a quick run asked beside this full one: by those it is compared with files
+    of which there is no full run."""
     verdict: str | None = None
     """``stable`` or ``noisy`` of an item that measures time, whose reason ``noise`` is; None for others."""
     noise: str = ""

@@ -78,7 +78,7 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     best = _best(mine)
     cases = best.use_cases
     items = tuple(
-        _item(stored, result)
+        _with_sampled(_item(stored, result), stratum, mine)
         for suite, (stratum, _) in best.suites.items()
         for stored, result in stratum.chosen
         if result.suite == suite
@@ -239,6 +239,26 @@ def _item(stored: StoredReport, result: Result) -> Item:
         seconds=result.seconds,
         dataset=_dataset(result),
     )
+
+
+def _with_sampled(item: Item, stratum: Stratum, others: Iterable[Stratum]) -> Item:
+    """The item of a full run with the scores of the questions that the newest quick run beside it asked."""
+    if item.questions is None or not stratum.full:
+        return item
+    of, weights = (stratum.machine, stratum.engine, stratum.settings, None), _weights(stratum.runs[0].run)
+    found = [
+        (one.finished, scores)
+        for one in others
+        if not one.full
+        and (one.machine, one.engine, one.settings, one.limit) == of
+        and _weights(one.runs[0].run) == weights
+        for stored, result in one.chosen
+        if (result.suite, result.task, result.variant, result.version)
+        == (item.suite, item.task, item.variant, item.version)
+        if (metric := result.metric()) is not None and metric.name == item.metric
+        if (scores := stored.questions.get(result.samples or "")) is not None
+    ]
+    return item.but(sampled=max(found, key=lambda pair: pair[0])[1]) if found else item
 
 
 def _published(run: RunReport) -> PublishedFile | None:

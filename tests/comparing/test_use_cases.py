@@ -120,3 +120,43 @@ def test_items_keep_their_weight_whatever_their_number_of_questions(entry):
     ]
     assert together([(0.5, pairs) for pairs in items]).mean == pytest.approx(-0.5)
     assert together([(0.25, items[0]), (0.75, items[1])]).mean == pytest.approx(-0.25)
+
+
+def asked(factory, answered, quantization, marks, mode):
+    """A run of one task in a mode, answered as marks of 1 and 0 say."""
+    (one,), lines = (run := answered(marks)).run.results, next(iter(run.samples.values()))
+    item = replace(one, task="math", samples="samples/math.jsonl", quantization=quantization, mode=mode)
+    made = factory.make_run(quantization, mode=mode, results=[item], day=1 if mode == "full" else 2)
+    questions = {item.samples: question_scores(item, lines)}
+    return StoredReport(path=f"{quantization}-{mode}.json", sha256="a" * 64, run=made, questions=questions)
+
+
+def test_a_full_run_is_compared_by_the_sample_where_the_other_file_has_only_a_quick_one(factory, answered):
+    few, many = "1" * 30 + "0" * 10, "1" * 250 + "0" * 150
+    runs = [
+        asked(factory, answered, "Q8_0", few, "quick"),
+        asked(factory, answered, "Q4_0", many, "full"),
+        asked(factory, answered, "Q4_0", "1" * 10 + "0" * 30, "quick"),
+    ]
+    (model,) = build_registry(runs).models
+    (item,) = model.quantizations["Q4_0"].items
+    assert (item.mode, item.questions.n, item.sampled.n) == ("full", 400, 40)
+    assert model.quantizations["Q8_0"].items[0].sampled is None
+    found = differences(model)["Q4_0"].use_cases["core"]
+    assert (found.n, found.only_a, found.only_b, found.difference) == (40, 20, 0, pytest.approx(-0.5))
+    # Two full runs are compared by all that they were asked.
+    (model,) = build_registry([*runs, asked(factory, answered, "Q8_0", many, "full")]).models
+    assert differences(model)["Q4_0"].use_cases["core"].n == 400
+    # Without a quick run beside the full one they were asked other questions.
+    (model,) = build_registry(runs[:2]).models
+    assert differences(model)["Q4_0"].overall is None
+
+
+def test_a_sample_of_other_weights_or_with_a_limit_stands_for_nothing(factory, answered):
+    full, quick = (
+        asked(factory, answered, "Q4_0", marks, mode) for marks, mode in (("10" * 50, "full"), ("10", "quick"))
+    )
+    for changes in ({"limit": 2}, {"machine": {"fingerprint": "m-other"}}):
+        other = replace(quick, run=replace(quick.run, **changes))
+        (model,) = build_registry([full, other]).models
+        assert model.quantizations["Q4_0"].items[0].sampled is None

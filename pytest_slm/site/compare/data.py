@@ -99,6 +99,7 @@ def _item(item: Item) -> dict[str, Any]:
         "metric": item.metric,
         "higher": item.higher_is_better is not False,
         "questions": item.questions.to_json() if item.questions else None,
+        **({"sampled": item.sampled.to_json()} if item.sampled else {}),
     }
 
 

@@ -66,8 +66,8 @@ function plot(pairs, scale, margin, text) {
 function namesOf(questions) {
   return questions.ids.flatMap(([name, first, count]) => count ? Array.from({ length: count }, (_, place) => name + (first + place)) : [name]);
 }
-function changes({ item, pairs }) { // the questions that only one of both got right, or more of it
-  const names = namesOf(item.questions), details = make("details", "", { class: "more" });
+function changes({ pairs }) { // the questions that only one of both got right, or more of it
+  const names = namesOf(pairs.questions), details = make("details", "", { class: "more" });
   const told = { lost: (one) => one < 0, gained: (one) => one > 0 };
   details.append(make("summary", `${number(pairs.onlyA)} lost, ${number(pairs.onlyB)} gained`));
   details.addEventListener("toggle", () => {

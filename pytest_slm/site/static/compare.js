@@ -259,7 +259,18 @@ function paired(a, b, sign) { // null where they were asked other questions
     Math.max(1, ...(groups ? a.balance.map((_, group) => both.length / a.balance.length / sizes[group]) : [])),
   );
   pairs.places = both;
+  pairs.questions = a;
   return pairs;
+}
+
+function pairsOf(a, b) { // of all questions of both items, or of the sample that both were asked
+  for (const mine of [a.questions, a.sampled]) {
+    for (const its of [b.questions, b.sampled]) {
+      const pairs = paired(mine, its, a.higher ? 1 : -1);
+      if (pairs) return pairs;
+    }
+  }
+  return null;
 }
 
 function together(parts) { // of [weight, pairs]: one whose mean is the weighted mean of theirs
@@ -291,7 +302,7 @@ function compared(a, b) { // items and use cases that both have, and why others 
   const items = [], absent = [];
   for (const item of a.items) {
     const other = theirs.get(nameOf(item)), alike = other && other.version === item.version && other.metric === item.metric;
-    const pairs = alike ? paired(item.questions, other.questions, item.higher ? 1 : -1) : null;
+    const pairs = alike ? pairsOf(item, other) : null;
     if (pairs) items.push({ name: nameOf(item), item, other, pairs });
     else absent.push(`${nameOf(item)}: ${!other ? "not measured in both" : !alike ? "two versions of it" : item.questions && other.questions ? "they were asked other questions" : "the scores of its questions are not known"}`);
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ from pytest_slm.comparing.pairs import Pairs
 from pytest_slm.comparing.use_cases import compare_use_cases, paired
 from pytest_slm.core.comparison import holm
 from pytest_slm.core.statistics import t_cdf, t_quantile
+from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry, write_registry
 from pytest_slm.registry.entry import Registry
 from pytest_slm.site.build import build_site
+from pytest_slm.site.compare import model_scripts
 
 FIELDS = "pairs => ({p: pairs.p, interval: pairs.interval, same: pairs.equivalent(0.03), mean: pairs.mean, "
 FIELDS += "detectable: pairs.detectable(0.01)})"
@@ -99,6 +102,28 @@ def test_packed_scores_give_the_same_pairs(page, site):
         mine = paired(one, other, higher_is_better=higher)
         assert (its["p"], its["mean"]) == pytest.approx((mine.p, mine.mean))
         assert its["interval"] == pytest.approx(list(mine.interval))
+
+
+def test_a_full_and_a_quick_run_are_compared_by_the_sample_of_both(page, factory):
+    runs = [factory.make_run("FP16", mode="quick", quality=0.7)]
+    runs += [factory.make_run("Q4_0", mode=mode, day=day, quality=0.5) for day, mode in ((1, "full"), (2, "quick"))]
+    found = [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
+    (model,) = build_registry(found).models
+    (quick, full) = (model.quantizations[name] for name in ("FP16", "Q4_0"))
+    profile = {"rag": 1.0}
+    told = compare_use_cases(quick, {"Q4_0": full}, profile)["Q4_0"]
+    assert told.use_cases["rag"].n == 100 * told.use_cases["rag"].tasks
+    scripts = model_scripts(model, score_rules())
+    # each is one call of a function with plain data
+    sides = [
+        json.loads(scripts[f"compare/{model.id}/{name}.js"].partition("(")[2].rpartition(")")[0])
+        for name in ("FP16", "Q4_0")
+    ]
+    script = "all => slmArithmetic.compared(...all).cases.map(({key, pairs}) => [key, pairs.n, pairs.mean])"
+    shown = page.evaluate(script, sides)
+    assert {key: (n, mean) for key, n, mean in shown} == {
+        name: (one.n, pytest.approx(one.difference)) for name, one in told.use_cases.items()
+    }
 
 
 def test_use_cases_are_those_of_the_models_page(page, site):
