@@ -275,3 +275,18 @@ def test_what_the_baseline_has_not_measured_has_a_reason(answered):
     absent = replace(known, absent={("core", "other", ""): "error in the baseline (why)"})
     with pytest.raises(CannotCompareError, match="error in the baseline"):
         absent.find(replace(result, task="other"))
+
+
+def test_a_sentence_tells_both_scores_and_what_the_difference_may_be():
+    verdict = BaselineVerdict(
+        run="r", quantity="acc", verdict="fail", n=200, baseline=0.472, value=0.41, change=-0.062,
+        interval=(-0.101, -0.023), allowed=0.02, p=0.001, p_corrected=0.001, tests=1,
+    )  # fmt: skip
+    assert said(verdict).startswith(
+        "acc 41.0 % after 47.2 %, -6.2 points (95 % interval -10.1 to -2.3, n=200): worse than the baseline r by more"
+    )
+    # what is nothing is nothing
+    none = replace(verdict, baseline=0.0, value=0.0, change=0.0, interval=(0.0, 0.0), verdict="pass")
+    assert said(none).startswith("acc 0.0 % after 0.0 %, +0.0 points (95 % interval +0.0 to +0.0, n=200): not worse")
+    fast = replace(verdict, unit="ratio", change=0.912, interval=(0.894, 0.93), n=5)
+    assert "0.912 times as fast (95 % interval 0.894 to 0.930, 5 rounds each)" in said(fast)

@@ -1,9 +1,11 @@
 """``--slm-set KEY=VALUE``: the words of a command line as values of the right types, or one line that says why not."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from pytest_slm.core.submission import ENGINE_KEYS
 from pytest_slm.core.types import EngineSettings
 from pytest_slm.errors import UsageError
 from pytest_slm.load.settings import keys, read_settings, table
@@ -86,3 +88,9 @@ def test_the_help_lists_the_same_keys():
     from pytest_slm.plugin.given import SET_KEYS
 
     assert keys() == SET_KEYS
+
+
+def test_a_submission_names_no_file_and_no_gpu_of_whoever_measures_it():
+    settings = {field.name for field in dataclasses.fields(EngineSettings)}
+    theirs_alone = {"draft_model", "engine_lib", "gpu_layers", "lora", "main_gpu", "tensor_split"}
+    assert settings - set(ENGINE_KEYS) == theirs_alone
