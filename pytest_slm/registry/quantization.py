@@ -20,8 +20,11 @@ from pytest_slm.registry.entry import (
     UseCase,
 )
 from pytest_slm.registry.history import past_results
+from pytest_slm.registry.questions import QuestionScores
 from pytest_slm.registry.scores import Stratum, aggregates, named, server_of, use_cases
 from pytest_slm.registry.store import StoredReport
+
+_Asked = tuple[str, str, str, int, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +80,9 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     """The entry of one quantization: of each suite the best runs, and beside them what other machines say of it."""
     best = _best(mine)
     cases = best.use_cases
+    samples = {suite: _sampled(stratum, mine) for suite, (stratum, _) in best.suites.items() if stratum.full}
     items = tuple(
-        _with_sampled(_item(stored, result), stratum, mine)
+        _item(stored, result, samples.get(suite, {}))
         for suite, (stratum, _) in best.suites.items()
         for stored, result in stratum.chosen
         if result.suite == suite
@@ -210,8 +214,8 @@ def _cuts(value: float, metrics: Sequence[Metric]) -> Cuts | None:
     )
 
 
-def _item(stored: StoredReport, result: Result) -> Item:
-    metric = result.metric()
+def _item(stored: StoredReport, result: Result, sampled: Mapping[_Asked, QuestionScores]) -> Item:
+    metric, questions = result.metric(), stored.questions.get(result.samples or "")
     return Item(
         suite=result.suite,
         task=result.task,
@@ -233,7 +237,8 @@ def _item(stored: StoredReport, result: Result) -> Item:
         cuts=metric.cuts if metric else None,
         thinking=result.thinking,
         prompts_cut=result.prompts_cut,
-        questions=stored.questions.get(result.samples or ""),
+        questions=questions,
+        sampled=sampled.get(_asked(result)) if questions else None,
         verdict=result.timing.verdict if result.timing and result.outcome in MEASURED else None,
         noise=result.timing.reason if result.timing and result.timing.verdict == "noisy" else "",
         seconds=result.seconds,
@@ -241,24 +246,23 @@ def _item(stored: StoredReport, result: Result) -> Item:
     )
 
 
-def _with_sampled(item: Item, stratum: Stratum, others: Iterable[Stratum]) -> Item:
-    """The item of a full run with the scores of the questions that the newest quick run beside it asked."""
-    if item.questions is None or not stratum.full:
-        return item
-    of, weights = (stratum.machine, stratum.engine, stratum.settings, None), _weights(stratum.runs[0].run)
-    found = [
-        (one.finished, scores)
-        for one in others
-        if not one.full
-        and (one.machine, one.engine, one.settings, one.limit) == of
-        and _weights(one.runs[0].run) == weights
+def _sampled(full: Stratum, others: Iterable[Stratum]) -> dict[_Asked, QuestionScores]:
+    """The scores of the questions that quick runs beside full ones asked, of the newest where there are several."""
+    of, weights = (full.machine, full.engine, full.settings, None), _weights(full.runs[0].run)
+    beside = [one for one in others if not one.full and (one.machine, one.engine, one.settings, one.limit) == of]
+    return {
+        asked: scores
+        for one in sorted(beside, key=lambda one: one.finished)
+        if _weights(one.runs[0].run) == weights
         for stored, result in one.chosen
-        if (result.suite, result.task, result.variant, result.version)
-        == (item.suite, item.task, item.variant, item.version)
-        if (metric := result.metric()) is not None and metric.name == item.metric
-        if (scores := stored.questions.get(result.samples or "")) is not None
-    ]
-    return item.but(sampled=max(found, key=lambda pair: pair[0])[1]) if found else item
+        if (scores := stored.questions.get(result.samples or "")) and (asked := _asked(result))
+    }
+
+
+def _asked(result: Result) -> _Asked:
+    """What two results have in common that were asked the same: item, version and metric."""
+    metric = result.metric()
+    return result.suite, result.task, result.variant, result.version, metric.name if metric else ""
 
 
 def _published(run: RunReport) -> PublishedFile | None:

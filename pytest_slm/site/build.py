@@ -168,13 +168,13 @@ class _Work:
         names: dict[str, list[str]] = {}
         for name in self.models:
             names.setdefault(keeping.shard_of(name), []).append(name)
-        todo = {
+        unmade = {
             shard: [name for name in mine if name not in models]
             for shard, mine in names.items()
             if shard not in shards or set(mine) != set(shards[shard].facts) or not models.keys() >= set(mine)
         }
-        asked = {name: known.shards[name] for name in names if name not in todo}
-        for shard, answer in zip(todo, self._made(todo, names, models, known.shards), strict=True):
+        asked = {name: known.shards[name] for name in names if name not in unmade}
+        for shard, answer in zip(unmade, self._made(unmade, names, models, known.shards), strict=True):
             for name, one in answer["models"].items():
                 pages = {
                     path: SiteFile(digest, stamp and tuple(stamp)) for path, (digest, stamp) in one["pages"].items()
@@ -232,13 +232,13 @@ class _Work:
 
     def _made(
         self,
-        todo: Mapping[str, list[str]],
+        unmade: Mapping[str, list[str]],
         names: Mapping[str, list[str]],
         models: Mapping[str, KeptModel],
         asked: Mapping[str, str],
     ) -> Iterator[Any]:
         """What ``models.answer`` says of each shard."""
-        if not todo:
+        if not unmade:
             return iter(())
         self.tree.begin()
         twin, rules = self.tree.twin, self.index.rules.to_json()
@@ -257,9 +257,9 @@ class _Work:
                 "models": [self._order(name) for name in mine],
                 "kept": [name for name in names[shard] if name in models],
             }
-            for shard, mine in todo.items()
+            for shard, mine in unmade.items()
         ]
-        few = sum(self.models[name].files for mine in todo.values() for name in mine) < FEW
+        few = sum(self.models[name].files for mine in unmade.values() for name in mine) < FEW
         return spread("pages", about, orders, 1 if self.jobs is None and few else self.jobs)
 
     def _order(self, name: str) -> dict[str, Any]:

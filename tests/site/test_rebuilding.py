@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -12,12 +11,8 @@ import pytest
 
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import build_registry, read_registry, write_registry
-from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import build, models
-from pytest_slm.site.build import Places, build_site, site_pages, wide_pages
-from pytest_slm.site.facts.files import packed, unpacked
-from pytest_slm.site.facts.summary import merged, summarized, summary_of
-from pytest_slm.site.facts.wide import wide_of
+from pytest_slm.site.build import build_site, site_pages
 from pytest_slm.site.kept import keeping, slots, tree
 from pytest_slm.site.kept.tree import SiteFile
 
@@ -294,23 +289,6 @@ def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeyp
     for address in ("https://me.example/", ""):
         build_site(registry, tmp_path / "site", address)
     assert content(tmp_path / "site") == before
-
-
-def test_facts_are_the_same_when_they_come_from_json(registry):
-    whole = wide_of(read_registry(registry))
-    facts = unpacked(json.loads(json.dumps([packed(model) for model in whole.models])))
-    summary = summary_of(json.loads(json.dumps(whole.summary.to_json())))
-    kept = replace(whole, models=facts, summary=summary)
-    assert wide_pages(kept, Places(), []) == wide_pages(whole, Places(), [])
-
-
-def test_what_models_add_up_to_does_not_depend_on_the_order_or_on_groups(registry):
-    parts = [summarized(entry, entry_rows(entry)) for entry in read_registry(registry).models]
-    whole = merged(parts)
-    assert len(whole.tasks) > 3
-    for one, two, three in itertools.permutations(parts):
-        assert merged([one, two, three]) == whole
-        assert merged([merged([one, two]), three, merged([])]) == whole
 
 
 def test_where_nothing_changed_nothing_is_looked_at_but_the_files(tmp_path, registry, monkeypatch):

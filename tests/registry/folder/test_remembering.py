@@ -30,15 +30,6 @@ def soon(monkeypatch):
 
 
 @pytest.fixture
-def reports(tmp_path, factory):
-    folder = tmp_path / "reports"
-    for quantization in ("Q8_0", "Q4_0"):
-        factory.store_run(folder, factory.make_run(quantization))
-    factory.store_run(folder, factory.make_run(slug="b", name="B", hf_repo="org/b"))
-    return folder
-
-
-@pytest.fixture
 def registry(tmp_path, reports):
     """A registry of which all files are remembered: the second build has seen those that the first one made."""
     for _ in range(2):
