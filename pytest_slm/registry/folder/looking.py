@@ -48,7 +48,7 @@ def sightings(reports: Path) -> dict[str, Sighting]:
                 folders.append((entry.path, f"{inner}{name}/"))
         if report is not None and (not report.is_symlink() or Path(report.path).exists()):
             state, device = state_of(report)
-            size = _sample_bytes(Path(folder, SAMPLES)) if sampled else 0
+            size = _sample_bytes(f"{folder}{os.sep}{SAMPLES}") if sampled else 0
             found[f"{inner}{REPORT_NAME}"] = Sighting(state, device, size)
     return found
 
@@ -73,13 +73,9 @@ def _listed(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
             return list(found)
-    except (FileNotFoundError, PermissionError):  # gone meanwhile, or nobody's business
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # gone meanwhile, no folder, or nobody's business
         return []
 
 
-def _sample_bytes(folder: Path) -> int:
-    try:
-        with os.scandir(folder) as found:
-            return sum(one.stat().st_size for one in found if one.name.endswith(".jsonl") and one.is_file())
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
+def _sample_bytes(folder: str) -> int:
+    return sum(one.stat().st_size for one in _listed(folder) if one.name.endswith(".jsonl") and one.is_file())

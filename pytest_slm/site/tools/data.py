@@ -65,11 +65,11 @@ def measured(kind: str, rows: Iterable[Sequence[Any]]) -> ToolData:
         if all(known[name] is not None for name in needed):
             models.setdefault(known["model"], []).append(known)
     files = [one for some in models.values() for one in some]
-    quantizations, machines = (list(dict.fromkeys(one[name] for one in files)) for name in ("quantization", "machine"))
+    quantizations, machines = (_places(one[name] for one in files) for name in ("quantization", "machine"))
     listed = []
     for some in models.values():
         # Each name once, and behind it quantization and machine of each of its files: pages wait for this list.
-        pairs = [(quantizations.index(one["quantization"]), machines.index(one["machine"])) for one in some]
+        pairs = [(quantizations[one["quantization"]], machines[one["machine"]]) for one in some]
         listed.append([some[0]["name"], *(place for pair in pairs for place in pair)])
     values = [[one[name] for name in columns] for one in files]
     parts = {
@@ -77,9 +77,12 @@ def measured(kind: str, rows: Iterable[Sequence[Any]]) -> ToolData:
         for start in range(0, len(values), PART)
     }
     about = {"kind": kind, "part": PART, "columns": columns, "rows": {}}
-    return ToolData(
-        listed={**about, "models": listed, "quantizations": quantizations, "machines": machines}, parts=parts
-    )
+    listing = {**about, "models": listed, "quantizations": list(quantizations), "machines": list(machines)}
+    return ToolData(listed=listing, parts=parts)
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
 def tool_row(row: Row) -> list[Any] | None:

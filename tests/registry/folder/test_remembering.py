@@ -286,3 +286,10 @@ def test_the_registry_of_the_folder_where_one_stands_has_its_file_beside_it(tmp_
     monkeypatch.chdir(tmp_path / "here")
     assert place_of(Path()) == tmp_path / ".here.cache"
     assert place_of(Path("deeper")) == tmp_path / "here" / ".deeper.cache"
+
+
+def test_a_file_in_the_place_of_samples_has_none_of_them(reports):
+    (path, *_) = report_paths(reports)
+    shutil.rmtree(path.parent / "samples", ignore_errors=True)
+    (path.parent / "samples").write_text("no folder")
+    assert sightings(reports)[path.relative_to(reports).as_posix()].sample_bytes == 0
