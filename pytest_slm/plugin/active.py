@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 
-from pytest_slm.core.types import PROPERTY
-from pytest_slm.errors import SlmError, told
-from pytest_slm.plugin.items import IDENTITY, LIVE, RUN, SUITE_FILE, SuiteDir, arrange, collect_file, named, unmeasured
+from pytest_slm.core.types import PROPERTY, Result
+from pytest_slm.errors import NotAvailableError, SlmError, told
+from pytest_slm.plugin.items import (
+    IDENTITY,
+    LIVE,
+    RUN,
+    SUITE_FILE,
+    SuiteDir,
+    TaskItem,
+    arrange,
+    collect_file,
+    named,
+)
 from pytest_slm.plugin.stopwatch import use_host_clock
 from pytest_slm.terminal.failures import show
 
@@ -89,6 +99,20 @@ class Active:
         letter, word = WORDS[outcome]
         # A finished item gets a line of its own (see progress), which says more than a letter.
         return outcome, "" if config.stash[LIVE].tells_results else letter, word
+
+
+def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:
+    """The result of an item that ended without one, made from what ended it."""
+    identity = item.stash.get(IDENTITY, None)
+    error = call.excinfo.value if call.excinfo else None
+    if identity is None or error is None or any(name == PROPERTY for name, _ in item.user_properties):
+        return None
+    task = item.task if isinstance(item, TaskItem) else None
+    if isinstance(error, pytest.skip.Exception):
+        message, _, slug = str(error.msg).rpartition("  [")
+        reason = NotAvailableError(message or str(error.msg), slug=slug.rstrip("]") if message else None)
+        return item.config.stash[RUN].unmeasured(identity, reason, task=task)
+    return item.config.stash[RUN].unmeasured(identity, error, task=task)
 
 
 WORDS = {"passed": (".", "MEASURED"), "failed": ("F", "FAILED"), "skipped": ("s", "SKIPPED"), "error": ("E", "ERROR")}

@@ -110,6 +110,8 @@ class TaskItem(pytest.Item):
 
     task: Task
     variant: str
+    each: float | None = None
+    """Tokens that a sample will take, roughly, where nobody knows how many there are before they are read."""
 
     @classmethod
     def of(
@@ -128,6 +130,7 @@ class TaskItem(pytest.Item):
         if facts.timed and not (run.recorded and task.scorer != "latency"):
             item.add_marker("slm_timing")
         item.stash[COST] = float(tokens * (facts.samples or 1000))
+        item.each = float(tokens) if facts.samples is None else None
         return item
 
     def runtest(self) -> None:
@@ -307,20 +310,6 @@ def _keys(items: Iterable[pytest.Item]) -> set[str]:
     """``suite`` and ``suite/task`` of all items that measure something."""
     found = [item.stash[IDENTITY] for item in items if IDENTITY in item.stash]
     return {key for identity in found for key in (identity.suite, f"{identity.suite}/{identity.task}")}
-
-
-def unmeasured(item: pytest.Item, call: pytest.CallInfo[Any]) -> Result | None:
-    """The result of an item that ended without one, made from what ended it."""
-    identity = item.stash.get(IDENTITY, None)
-    error = call.excinfo.value if call.excinfo else None
-    if identity is None or error is None or any(name == PROPERTY for name, _ in item.user_properties):
-        return None
-    task = item.task if isinstance(item, TaskItem) else None
-    if isinstance(error, pytest.skip.Exception):
-        message, _, slug = str(error.msg).rpartition("  [")
-        reason = NotAvailableError(message or str(error.msg), slug=slug.rstrip("]") if message else None)
-        return item.config.stash[RUN].unmeasured(identity, reason, task=task)
-    return item.config.stash[RUN].unmeasured(identity, error, task=task)
 
 
 def planned(items: Iterable[pytest.Item]) -> Iterator[tuple[str, ItemId, float]]:

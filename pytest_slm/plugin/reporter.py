@@ -21,7 +21,7 @@ from pytest_slm.machine.memory import memory_use
 from pytest_slm.plugin.baselines.hooks import HeldAgainst
 from pytest_slm.plugin.baselines.step_summary import write_step_summary
 from pytest_slm.plugin.cells.hooks import Cells
-from pytest_slm.plugin.items import LIVE, planned
+from pytest_slm.plugin.items import IDENTITY, LIVE, TaskItem, planned
 from pytest_slm.run.assembly import (
     SessionFacts,
     assemble,
@@ -89,7 +89,8 @@ class Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         found = list(planned(session.items))
         self._known.planned = {nodeid: identity for nodeid, identity, _ in found}
-        self._config.stash[LIVE].plan({identity: cost for _, identity, cost in found})
+        each = {item.stash[IDENTITY]: item.each for item in session.items if isinstance(item, TaskItem) and item.each}
+        self._config.stash[LIVE].plan({identity: cost for _, identity, cost in found}, each=each)
 
     # -- items ---------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Protocol
 
 import pytest
@@ -48,6 +49,7 @@ class LiveLine:
         self._capture = capture
         self._rewrites = rewrites
         self._costs: dict[ItemId, float] = {}
+        self._each: Mapping[ItemId, float] = {}
         self._seconds = False
         self._finished: set[ItemId] = set()
         self._item: ItemId | None = None
@@ -61,9 +63,13 @@ class LiveLine:
         self._shown = 0.0
         self._dirty = False
 
-    def plan(self, costs: dict[ItemId, float], *, seconds: bool = False) -> None:
-        """What is to be measured, in expected tokens, or in expected ``seconds``."""
-        self._costs = costs
+    def plan(
+        self, costs: Mapping[ItemId, float], *, each: Mapping[ItemId, float] | None = None, seconds: bool = False
+    ) -> None:
+        """What is to be measured, in expected tokens, or in expected ``seconds``. ``each`` are those of one sample, for
+        the items that do not know yet how many they have: their costs are guesses until they begin."""
+        self._costs = dict(costs)
+        self._each = each or {}
         self._seconds = seconds
 
     def start(self, item: ItemId) -> None:
@@ -78,6 +84,8 @@ class LiveLine:
         share = done / total if total else 0.0
         if share != self._share:
             self._last = time.monotonic()
+        if total and self._item is not None and self._item in self._each:
+            self._costs[self._item] = self._each[self._item] * total
         self._share, self._counts = share, (done, total)
         self._show()
 

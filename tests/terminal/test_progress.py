@@ -157,6 +157,30 @@ def test_while_a_long_batch_is_awaited_the_time_goes_down_and_not_up(line, clock
     assert line.eta() == pytest.approx(50 * 150 / 250)
 
 
+def test_how_many_samples_a_data_set_has_is_known_when_its_item_begins(line, clock):
+    # Planned as 1,000 samples of 2 tokens; it has 5,000, so the item after it is a tenth of it and no half.
+    line.plan({A: 2000.0, B: 1000.0}, each={A: 2.0})
+    line.start(A)
+    clock.now += 60
+    line.advance(1000, 5000)
+    assert line.eta() == pytest.approx(60 / 2000 * (8000 + 1000))
+    clock.now += 240
+    line.finish(A)
+    line.start(B)
+    assert line.eta() == pytest.approx(30)
+    line.advance(1, 4)  # what was planned by its number stays
+    assert line.eta() == pytest.approx(300 / 10250 * 750)
+
+
+def test_an_item_without_samples_keeps_what_was_planned_for_it(line, clock):
+    line.plan({A: 2000.0, B: 2000.0}, each={A: 2.0})
+    line.start(A)
+    line.advance(0, 0)
+    clock.now += 10
+    line.finish(A)
+    assert line.eta() == pytest.approx(10)
+
+
 def test_planned_seconds_are_left_until_something_is_done(line, clock):
     line.plan({A: 100.0, B: 300.0}, seconds=True)
     line.start(A)
