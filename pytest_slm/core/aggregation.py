@@ -68,8 +68,11 @@ def goodness(metric: Metric) -> tuple[float, Interval | None]:
     return 100 - value, None if bounds is None else (100 - bounds[1], 100 - bounds[0])
 
 
-def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) -> SuiteScore | None:
-    """The mean over the measured tasks of a suite, or None if none of the declared tasks was measured."""
+def suite_score(
+    suite: str, declared: Sequence[str], results: Iterable[Result], families: Mapping[str, str] | None = None
+) -> SuiteScore | None:
+    """The mean over the measured tasks of a suite, or None if none of the declared tasks was measured. ``families`` are
+    those of its tasks, where more is known of them than what the results say."""
     results = list(results)
     by_task: dict[str, list[Metric]] = {}
     for result in results:
@@ -80,7 +83,7 @@ def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) 
             by_task.setdefault(result.task, []).append(metric)
     if not by_task:
         return None
-    weights = task_weights(list(by_task), results)
+    weights = task_weights(list(by_task), families if families is not None else families_of(results))
     tasks = {
         task: combine([(1 / len(metrics), *goodness(metric)) for metric in metrics])
         for task, metrics in by_task.items()
@@ -97,10 +100,14 @@ def suite_score(suite: str, declared: Sequence[str], results: Iterable[Result]) 
     )
 
 
-def task_weights(tasks: Sequence[str], results: Iterable[Result]) -> dict[str, float]:
+def families_of(results: Iterable[Result]) -> dict[str, str]:
+    """The family of each task that says so."""
+    return {result.task: result.declared.family for result in results if result.declared.family}
+
+
+def task_weights(tasks: Sequence[str], families: Mapping[str, str]) -> dict[str, float]:
     """What part of the score of a suite each of these tasks has: all the same, those of one family together as much as
     any other. They add up to 1."""
-    families = {result.task: result.declared.family for result in results if result.declared.family}
     shared: dict[str, list[str]] = {}
     for task in tasks:
         shared.setdefault(f"family {families[task]}" if task in families else f"task {task}", []).append(task)

@@ -36,6 +36,12 @@ def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
     return centre, z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
 
 
+def unvaried(share: float, n: float, z: float = Z95) -> Interval | None:
+    """Interval of the mean of n scores in [0, 1] that are all alike, so that nothing shows how they vary: Wilson's, for
+    the 0s and 1s of that mean vary the most that such scores can. ``None`` for fewer than two."""
+    return wilson(share * n, n, z) if n >= 2 else None
+
+
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """Student's t interval of the mean; ``None`` for fewer than two values."""
     n = len(values)

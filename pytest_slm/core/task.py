@@ -190,7 +190,7 @@ class Task(Record):
     options: Mapping[str, Any] = field(default_factory=dict)
     gate: Gate | None = None
     family: Name | None = None
-    """Tasks of one family count once in the score of their suite, as the mean of them."""
+    """That of its suite which it is of (``SuiteFacts.families``)."""
     harmful: bool = False
     """Whether its questions, or answers to them, may hurt whoever reads them: pages then have hashes in their place."""
     public: bool = False
@@ -280,10 +280,17 @@ class SuiteFacts(Record):
     """The name of its score among the use cases; None if it is none of them."""
     domain: Name | None = None
     """The line of work that its questions come from: ``legal``."""
+    families: Mapping[Name, tuple[str, ...]] = field(default_factory=dict)
+    """Tasks that count once together in its score, as the mean of them, by the name of their family."""
     rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
     composites: Mapping[Name, tuple[MetricPart, ...]] = field(default_factory=dict)
     """Metrics that are the weighted mean of metrics of several tasks, by name; there only where all of them are."""
+
+    @property
+    def family_of_tasks(self) -> dict[str, str]:
+        """The family of each task that is of one."""
+        return {task: family for family, tasks in self.families.items() for task in tasks}
 
     @classmethod
     def of(cls, suite: str) -> Self:

@@ -208,7 +208,8 @@ def _metric(upstream: Any, spec: MetricSpec, judged: Sequence[JudgedQuestion], c
         )
     if spec.unit == "share" and not 0 <= value <= 1:
         raise _no_share(upstream, spec, value)
-    half = None if error is None else error * t_quantile(0.975, max(1, min(40, len(set(names))) - 1))
+    # An error of 0 (all answers alike) says that nothing varied here, not that nothing can.
+    half = error * t_quantile(0.975, max(1, min(40, len(set(names))) - 1)) if error else None
     return Metric(
         name=spec.name,
         value=value,

@@ -6,7 +6,8 @@ Python objects do not exist, and a ``UsageError`` tells all mistakes of a file, 
 
 from pytest_slm.load.profiles import load_profiles
 from pytest_slm.load.submissions import FORMATS, PICKLES, REQUIRED, SLUG, load_submission, submission_problems
-from pytest_slm.load.suites import load_suite, load_task
+from pytest_slm.load.suites import load_suite
+from pytest_slm.load.tasks import load_task
 from pytest_slm.load.writing import submission_text
 
 __all__ = [

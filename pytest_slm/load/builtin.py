@@ -29,10 +29,20 @@ def score_rules() -> ScoreRules:
 
 
 @functools.cache
+def _suites() -> tuple[Suite, ...]:
+    return tuple(map(load_suite, sorted(suites_folder().glob("*/suite.yaml"))))
+
+
+@functools.cache
 def built_in_use_cases() -> dict[str, str]:
     """The use case of each built-in suite that has one."""
-    suites = map(load_suite, sorted(suites_folder().glob("*/suite.yaml")))
-    return {suite.name: suite.facts.use_case for suite in suites if suite.facts.scored and suite.facts.use_case}
+    return {suite.name: suite.facts.use_case for suite in _suites() if suite.facts.scored and suite.facts.use_case}
+
+
+@functools.cache
+def built_in_families() -> dict[str, dict[str, str]]:
+    """The families of the tasks of each built-in suite."""
+    return {suite.name: suite.facts.family_of_tasks for suite in _suites() if suite.facts.families}
 
 
 def check_own_name(suite: Suite) -> None:

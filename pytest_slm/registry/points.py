@@ -144,6 +144,10 @@ class AggregateScore(Record):
     and where one is ``unbounded``."""
     unbounded: tuple[str, ...] = ()
     """The use cases that are."""
+    use_cases: Mapping[Name, float] = field(default_factory=dict)
+    """The scores that it is the weighted mean of. A file that has full runs of some shows others beside it."""
+    tasks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """What these were measured by: of each ``suite/task`` its version, and how many of its variants there are."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

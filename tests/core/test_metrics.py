@@ -61,6 +61,18 @@ def test_one_graded_score_says_nothing_about_its_doubt():
     assert mean_metric("grade", [0.4]).interval is None
 
 
+@given(st.integers(2, 40), st.floats(0.01, 0.99))
+def test_grades_that_are_all_alike_are_no_certainty(n, grade):
+    # Two answers that are a third right: nothing shows how the next one will be.
+    metric = mean_metric("grade", [grade] * n)
+    assert metric.interval == pytest.approx(wilson(metric.value * n, n))
+    assert metric.interval[1] - metric.interval[0] > 0.05
+    # Grades that vary the least are not known less well than those that vary the most.
+    assert mean_metric("grade", [grade] * n, clusters=[0] * n).interval is None
+    two = mean_metric("grade", [grade] * n, clusters=[0] * (n - 1) + [1]).interval
+    assert two == pytest.approx(wilson(metric.value * 2, 2))
+
+
 def test_an_interval_of_grades_ends_at_0_and_1():
     # Student's t knows no bounds: 1, 1, 0.5 would reach beyond 1
     metric = mean_metric("grade", [1, 1, 0.5])

@@ -14,7 +14,7 @@ from pytest_slm.core.aggregation import Profile, ScoreRules
 from pytest_slm.core.types import Gate, MetricSpec, ModePlan, RateSource, Suite, SuiteFacts, Task
 from pytest_slm.errors import UsageError
 from pytest_slm.load import load_profiles, load_suite, load_task
-from pytest_slm.load.suites import TASK_KEYS
+from pytest_slm.load.tasks import TASK_KEYS
 
 Loader = Callable[[str], Task]
 LEAST = "kind: checks\nmetrics: [exact]\n"
@@ -133,7 +133,7 @@ def test_declared_modes_are_all_modes(task: Loader) -> None:
         ("effective: 0.85\nvariants: {long: {}}", 3, "suite-bad-value", "called by their tokens"),
         ("effective: 85", 3, "suite-bad-value", "a number from 0 to 1"),
         ("effective: 0\nvariants: {'1024': {}}", 3, "suite-bad-value", "above 0"),
-        ("family: A b", 3, "suite-bad-value", "a name in small letters"),
+        ("family: ruler", 3, "suite-unknown-key", "It belongs into suite.yaml, as in `families:"),
         ("options: [a]", 3, "suite-bad-value", "options: expected a mapping"),
         ("description: [a]", 3, "suite-bad-value", "description: expected a text, got a list"),
         ("scorer: ''", 3, "suite-bad-value", "scorer: expected a text"),

@@ -67,6 +67,28 @@ def test_the_suite_says_which_tasks_belong_to_it(score):
     assert case.coverage == pytest.approx(1 / 3)
 
 
+OWN = {"law": SuiteFacts(title="Law", use_case="law", families={"courts": ("a", "b", "c")})}
+
+
+@pytest.mark.parametrize(
+    ("suite", "suites", "tasks", "family"),
+    [
+        ("law", OWN, ("x", "a", "b", "c"), ""),  # as the report says of its suite
+        ("rag", {}, ("niah", "ruler_cwe", "ruler_vt", "ruler_qa_1"), "ruler"),  # an older report of a built-in suite
+    ],
+)
+def test_tasks_of_a_family_that_were_not_run_weigh_no_more_than_those_that_were(score, suite, suites, tasks, family):
+    # One of three counts for a third of the half that they have together: 1/2 + 1/2 * 1/3, not 2 of 4.
+    said = Declaration(suite_tasks=tasks)
+    results = [
+        replace(score(tasks[0], 80, suite=suite), declared=said),
+        replace(score(tasks[1], 20, suite=suite), declared=replace(said, family=family or None)),
+    ]
+    case = scores(results, suites=suites)[suite]
+    assert case.coverage == pytest.approx(2 / 3)
+    assert case.score == pytest.approx(50)
+
+
 def test_a_suite_of_which_nothing_was_measured_has_no_score():
     error = Result(suite="rag", task="niah", variant="", quantization="Q8_0", mode="full", outcome="error")
     assert scores([error]) == {}
@@ -158,6 +180,18 @@ def test_coverage_of_a_profile_counts_a_half_measured_suite_half(factory, score)
     (stratum,) = strata([stored(run)])
     # rag weighs 0.25 of marketplace, and one of its two tasks was measured.
     assert aggregates(stratum, use_cases(stratum))["marketplace"].coverage == pytest.approx(0.125)
+
+
+def test_an_aggregate_says_what_it_is_the_mean_of(factory, score):
+    results = [
+        score("niah", 80, variant="1024"),
+        score("niah", 60, variant="2048"),
+        score("bbh", 40, suite="elsewhere"),
+    ]
+    (stratum,) = strata([stored(factory.make_run(results=results))])
+    total = aggregates(stratum, use_cases(stratum))["marketplace"]
+    assert total.use_cases == {"rag": pytest.approx(70)}
+    assert total.tasks == {"rag/niah": (1, 2)}  # what is in no profile is not part of it
 
 
 def test_the_arithmetic_check_of_the_profile(factory):

@@ -96,11 +96,12 @@ def gap(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
 
 
 def _ends(values: Sequence[float], clusters: Sequence[Cluster], confidence: float) -> Interval | None:
-    """The interval of a group's mean: Wilson's of a share, with the number of clusters as n; else Student's t."""
+    """The interval of a group's mean: Wilson's of a share, or of values that are all alike, with the number of clusters
+    as n; else Student's t."""
     mean, n = statistics.fmean(values), len(set(clusters))
     if n < 2:
         return None
-    if set(values) <= {0, 1}:
+    if set(values) <= {0, 1} or max(values) == min(values):
         return wilson(mean * n, n, statistics.NormalDist().inv_cdf((1 + confidence) / 2))
     half = t_quantile((1 + confidence) / 2, n - 1) * (standard_error(values, clusters) or 0.0)
     return max(0.0, mean - half), min(1.0, mean + half)

@@ -15,6 +15,7 @@ from pytest_slm.core.statistics import (
     combine,
     mean_interval,
     standard_error,
+    unvaried,
     wilson,
 )
 from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
@@ -23,7 +24,8 @@ from pytest_slm.core.types import JudgedSample, Metric, MetricSpec
 def mean_metric(
     name: str, values: Sequence[float], *, complement: bool = False, clusters: Sequence[object] | None = None
 ) -> Metric:
-    """The mean of scores in [0, 1]: Wilson's interval where all are 0 or 1, else Student's t, cut to [0, 1].
+    """The mean of scores in [0, 1]: Wilson's interval where all are 0 or 1, or all alike, else Student's t, cut to
+    [0, 1].
 
     ``clusters`` names what each value belongs to, where samples are no independent ones (questions about one passage):
     then the standard error is the cluster-robust one, and the interval is made with it.
@@ -31,7 +33,9 @@ def mean_metric(
     value = statistics.fmean(values)
     binary = all(score in (0, 1) for score in values)
     interval: Interval | None
-    if clusters is not None and len(set(clusters)) < len(values):
+    if not binary and max(values) == min(values):
+        interval = unvaried(value, len(values if clusters is None else set(clusters)))
+    elif clusters is not None and len(set(clusters)) < len(values):
         interval = clustered_wilson(values, clusters) if binary else clustered_interval(values, clusters)
     elif binary:
         interval = wilson(sum(values), len(values))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.entry import QuantizationEntry, RegistryEntry
-from pytest_slm.registry.points import AggregateScore, UseCase
+from pytest_slm.registry.points import AggregateScore
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.row import Row
 from pytest_slm.registry.rows.standings import Key, Placement, RankCandidate, placed
@@ -27,7 +27,7 @@ def candidates(row: Row) -> Iterator[RankCandidate]:
             score=total.score,
             interval=total.interval,
             reason=why_unranked(total),
-            versions=_versions(row, total),
+            versions={task: version for task, (version, _) in total.tasks.items()},
         )
 
 
@@ -82,21 +82,3 @@ def why_unranked(total: AggregateScore) -> str:
     if total.coverage < needed - 1e-9:
         return f"{total.coverage:.0%} of the profile measured, {needed:.0%} are needed"
     return "" if total.machine else "the report does not say which machine it ran on"
-
-
-def _versions(row: Row, total: AggregateScore) -> dict[str, int]:
-    """The versions of the tasks in the scores that an aggregate is the mean of."""
-    weights = next((profile.weights for profile in score_rules().profiles if profile.name == total.profile), {})
-    cases = (row.scores.get(name) for name in weights)
-    return {
-        f"{case.suite}/{task.task}": task.version
-        for case in cases
-        # Runs of another kind may have filled what the aggregate lacks.
-        if case and _kind_of(case) == _kind_of(total)
-        for task in case.benchmarks
-    }
-
-
-def _kind_of(score: UseCase | AggregateScore) -> tuple[object, ...]:
-    """What scores must have in common to be of one measurement."""
-    return score.mode, score.limit, score.settings, score.machine

@@ -134,10 +134,5 @@ class Row(Record):
         limit, settings, and the versions and variants of all tasks in it."""
         total = self.aggregates[profile]
         of = (total.machine, total.mode, total.limit, total.settings)
-        tasks = (
-            (name, task.task, task.version, task.measured_variants)
-            for name, case in self.scores.items()
-            if (case.machine, case.mode, case.limit, case.settings) == of
-            for task in case.benchmarks
-        )
+        tasks = ((task, *known) for task, known in total.tasks.items())
         return (*map(str, of), total.coverage, *sorted(tasks))

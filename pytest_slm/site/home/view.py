@@ -173,7 +173,7 @@ def _state(wide: Wide, overall: Scale, needed: str) -> str:
         return ""
     if overall.marks and all(mark.quick for mark in overall.marks.values()):
         return (
-            "All scores so far are from quick runs: a sample of each task, which tells roughly where a file stands. "
-            f"Ranks need full runs that cover at least {needed} of the overall score."
+            "All overall scores so far are from quick runs: a sample of each task, which tells roughly where a file "
+            f"stands. Ranks need full runs that cover at least {needed} of the overall score."
         )
     return f"No file is ranked yet: ranks need full runs that cover at least {needed} of the overall score."

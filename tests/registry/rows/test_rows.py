@@ -97,6 +97,34 @@ def test_aggregates_of_other_coverage_are_never_sorted_by_their_score(factory, b
     assert told[0].basis("marketplace") == told[1].basis("marketplace") != told[2].basis("marketplace")
 
 
+def test_full_runs_of_some_suites_do_not_part_what_the_same_quick_tasks_have_measured(factory, build):
+    # The score of all is still that of the quick runs, whatever stands beside it.
+    def run(number, mode="quick", suites=("rag", "coding", "reasoning"), day=1):
+        about = {"slug": f"model-{number}", "name": f"Model {number}", "hf_repo": f"org/model-{number}"}
+        return factory.make_run(**about, mode=mode, suites=suites, day=day)
+
+    found = rows(build(run(1), run(2), run(2, "full", ("coding",), day=2)))
+    assert [row.scores["coding"].mode for row in found] == ["quick", "full"]
+    assert [row.aggregates["marketplace"].mode for row in found] == ["quick", "quick"]
+    assert found[0].basis("marketplace") == found[1].basis("marketplace")
+    assert found[1].aggregates["marketplace"].use_cases["coding"] != found[1].scores["coding"].score
+
+
+def test_other_versions_of_a_task_are_another_basis_also_where_a_full_run_hides_them(factory, build):
+    def runs(number, version):
+        about = {"slug": f"model-{number}", "name": f"Model {number}", "hf_repo": f"org/model-{number}"}
+        quick = factory.make_run(**about, mode="quick", suites=("reasoning", "rag"))
+        results = [
+            replace(result, version=version) if result.suite == "reasoning" else result for result in quick.results
+        ]
+        full = factory.make_run(**about, suites=("reasoning",), day=2)
+        return replace(quick, results=tuple(results)), full
+
+    one, other = rows(build(*runs(1, 1), *runs(2, 2)))
+    assert one.aggregates["marketplace"].mode == other.aggregates["marketplace"].mode == "quick"
+    assert one.basis("marketplace") != other.basis("marketplace")
+
+
 def test_ranked_rows_stand_first(factory, build):
     registry = build(factory.make_run("Q8_0", quality=0.2), factory.make_run("Q4_0", "quick", quality=0.9))
     assert [row.quantization for row in in_order(rows(registry), "marketplace")] == ["Q8_0", "Q4_0"]
