@@ -53,6 +53,38 @@ def test_accuracy_is_better_when_higher_and_has_wilsons_interval(ask, arc):
         assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 1
 
 
+@pytest.mark.parametrize(("verdicts", "known"), [([(1, 1)] * 8, False), ([(1, 1)] * 5 + [(1, 0)] * 3, True)])
+def test_a_metric_of_a_whole_corpus_that_no_question_moves_has_no_interval(lm_eval, task_of_f1, verdicts, known):
+    # Eight right answers have an F1 of 1 whichever of them is left out: that is no certainty.
+    from pytest_slm.lm_eval.judging import JudgedQuestion, _metric
+
+    judged = [JudgedQuestion(task="t", cluster=n, verdicts={"f1": pair}) for n, pair in enumerate(verdicts)]
+    metric = _metric(task_of_f1, MetricSpec(name="f1"), judged, clustered=False)
+    assert (metric.interval is not None) == known
+    assert 0 < metric.value <= 1
+
+
+@pytest.fixture
+def task_of_f1():
+    """What is asked of a task of lm-eval, of one that has F1 of pairs (right, said)."""
+
+    class Task:
+        class config:
+            task = "t"
+
+        def higher_is_better(self):
+            return {"f1": True}
+
+        def aggregation(self):
+            def f1(pairs):
+                hits = sum(right and said for right, said in pairs)
+                return 2 * hits / sum(right + said for right, said in pairs)
+
+            return {"f1": f1}
+
+    return Task()
+
+
 def test_a_share_that_is_better_when_lower_is_told_as_it_is(ask, arc, mirror, records):
     # pct_stereotype is the share of pairs whose stereotyped sentence is likelier: 1 minus that is another quantity
     if not (mirror / "jannalu" / "crows_pairs_multilingual").is_dir():
