@@ -188,6 +188,13 @@ def setup_of(backend: BackendInfo | None, generation: GenerationSettings = Gener
     return (*(str(getattr(backend, name, None)) for name in SETTINGS), asked)
 
 
+def answered_by(backend: BackendInfo | None) -> tuple[str, ...]:
+    """What must be equal for two runs of a model to have been asked the same of the same: engine and setup, but for the
+    threads and the room for texts, which decide how fast it answers and how much it can be asked."""
+    names = (name for name in (*ENGINE, *SETTINGS) if name not in ("threads", "n_ctx"))
+    return tuple(str(getattr(backend, name, None)) for name in names)
+
+
 @dataclass(frozen=True, kw_only=True)
 class HostInfo(Record):
     """The process that holds a model. Nothing that the model answers depends on it; how fast it answers may.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_slm.core.backend_info import answered_by
 from pytest_slm.core.record import RecordError, utc
 from pytest_slm.core.statistics import combine
 from pytest_slm.core.types import MEASURED, Cuts, Metric, Result, RunReport
@@ -247,16 +248,20 @@ def _item(stored: StoredReport, result: Result, sampled: Mapping[_Asked, Questio
 
 
 def _sampled(full: Stratum, others: Iterable[Stratum]) -> dict[_Asked, QuestionScores]:
-    """The scores of the questions that quick runs beside full ones asked, of the newest where there are several."""
-    of, weights = (full.machine, full.engine, full.settings, None), _weights(full.runs[0].run)
-    beside = [one for one in others if not one.full and (one.machine, one.engine, one.settings, one.limit) == of]
+    """The scores of the questions that quick runs beside full ones asked, set up as these were, of the newest where
+    there are several."""
+    of = _answering(full)
     return {
         asked: scores
-        for one in sorted(beside, key=lambda one: one.finished)
-        if _weights(one.runs[0].run) == weights
+        for one in sorted(others, key=lambda one: one.finished)
+        if not one.full and one.limit is None and full.machine is not None and _answering(one) == of
         for stored, result in one.chosen
         if (scores := stored.questions.get(result.samples or "")) and (asked := _asked(result))
     }
+
+
+def _answering(stratum: Stratum) -> tuple[object, ...]:
+    return (stratum.machine, stratum.settings, *answered_by(stratum.runs[0].run.backend))
 
 
 def _asked(result: Result) -> _Asked:

@@ -160,3 +160,29 @@ def test_a_sample_of_other_weights_or_with_a_limit_stands_for_nothing(factory, a
         other = replace(quick, run=replace(quick.run, **changes))
         (model,) = build_registry([full, other]).models
         assert model.quantizations["Q4_0"].items[0].sampled is None
+
+
+@pytest.mark.parametrize(
+    ("setup", "same"),
+    [
+        ({"thinking": "on"}, False),
+        ({"chat_template_sha256": "d" * 64}, False),
+        ({"kv_type": "Q8_0"}, False),
+        ({"dtype": "bfloat16"}, False),
+        ({"engine_version": "0.3.40"}, False),
+        ({"threads": 8, "n_ctx": 2048}, True),  # how fast it answers, and how much it can be asked
+    ],
+)
+def test_a_sample_that_was_answered_under_another_setup_stands_for_nothing(factory, answered, setup, same):
+    full = asked(factory, answered, "Q4_0", "1" * 100, "full")
+    quick = asked(factory, answered, "Q4_0", "1" * 20, "quick")
+    other = replace(quick, run=replace(quick.run, backend=replace(quick.run.backend, **setup)))
+    (model,) = build_registry([full, other]).models
+    assert (model.quantizations["Q4_0"].items[0].sampled is not None) == same
+
+
+def test_two_machines_that_nobody_knows_are_not_one(factory, answered):
+    runs = [asked(factory, answered, "Q4_0", "1" * 20, mode) for mode in ("full", "quick")]
+    unknown = [replace(one, run=replace(one.run, machine={"fingerprint": None})) for one in runs]
+    (model,) = build_registry(unknown).models
+    assert model.quantizations["Q4_0"].items[0].sampled is None
