@@ -34,6 +34,8 @@ COST: pytest.StashKey[float] = pytest.StashKey()
 """Tokens that an item will take, roughly; only for the ETA."""
 
 SUITE_FILE = "suite.yaml"
+WRITES = {"chat", "generate", "tools"}
+"""What a task requires whose answers are written, and so may be asked for several times."""
 
 
 class SuiteDir(pytest.Directory):
@@ -110,8 +112,8 @@ class TaskItem(pytest.Item):
 
     task: Task
     variant: str
-    each: float | None = None
-    """Tokens that a sample will take, roughly, where nobody knows how many there are before they are read."""
+    each: float = 0.0
+    """Tokens that a sample will take, roughly: how many there are is known for certain when they are read."""
 
     @classmethod
     def of(
@@ -129,8 +131,9 @@ class TaskItem(pytest.Item):
         # Of a finished run the answers can be scored again, unless nothing but their times counts.
         if facts.timed and not (run.recorded and task.scorer != "latency"):
             item.add_marker("slm_timing")
-        item.stash[COST] = float(tokens * (facts.samples or 1000))
-        item.each = float(tokens) if facts.samples is None else None
+        repeats = run.config.generation.repeats if WRITES & set(task.requires) else None
+        item.stash[COST] = float(tokens * (facts.samples or 1000) * (repeats or 1))
+        item.each = float(tokens)
         return item
 
     def runtest(self) -> None:

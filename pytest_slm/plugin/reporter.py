@@ -89,7 +89,7 @@ class Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         found = list(planned(session.items))
         self._known.planned = {nodeid: identity for nodeid, identity, _ in found}
-        each = {item.stash[IDENTITY]: item.each for item in session.items if isinstance(item, TaskItem) and item.each}
+        each = {item.stash[IDENTITY]: item.each for item in session.items if isinstance(item, TaskItem)}
         self._config.stash[LIVE].plan({identity: cost for _, identity, cost in found}, each=each)
 
     # -- items ---------------------------------------------------------------------------------------------------
@@ -111,7 +111,8 @@ class Reporter:
             self._known.lost[report.nodeid] = str(report.longrepr).strip().splitlines()[-1]
         if report.when == "teardown" and report.nodeid in self._known.planned:
             item = self._known.planned[report.nodeid]
-            live.finish(item)
+            result = self._known.results.get(item)
+            live.finish(item, taken_over=result is not None and result.taken_over)
             self._known.seen(item.quantization, time.time())
             self._finish_early(item.quantization)
         elif not report.passed:

@@ -66,8 +66,8 @@ class LiveLine:
     def plan(
         self, costs: Mapping[ItemId, float], *, each: Mapping[ItemId, float] | None = None, seconds: bool = False
     ) -> None:
-        """What is to be measured, in expected tokens, or in expected ``seconds``. ``each`` are those of one sample, for
-        the items that do not know yet how many they have: their costs are guesses until they begin."""
+        """What is to be measured, in expected tokens, or in expected ``seconds``. ``each`` are those of one sample: how
+        many an item has is known for certain when it begins, and then of the other quantizations, too."""
         self._costs = dict(costs)
         self._each = each or {}
         self._seconds = seconds
@@ -84,8 +84,10 @@ class LiveLine:
         share = done / total if total else 0.0
         if share != self._share:
             self._last = time.monotonic()
-        if total and self._item is not None and self._item in self._each:
-            self._costs[self._item] = self._each[self._item] * total
+        if total and total != self._counts[1] and self._item is not None and self._item in self._each:
+            asked = (self._item.suite, self._item.task, self._item.variant)
+            alike = [one for one in self._each if (one.suite, one.task, one.variant) == asked]
+            self._costs |= {one: self._each[one] * total for one in alike if one not in self._finished}
         self._share, self._counts = share, (done, total)
         self._show()
 
@@ -93,9 +95,9 @@ class LiveLine:
         """What is done of the current item was kept by an earlier session, and took no time of this one."""
         self._kept_share = self._share
 
-    def finish(self, item: ItemId) -> None:
-        """An item is done; make room for pytest's own line about it."""
-        self._kept += self._kept_share * self._costs.get(item, 0.0)
+    def finish(self, item: ItemId, *, taken_over: bool = False) -> None:
+        """An item is done, or was ``taken_over`` from elsewhere; make room for pytest's own line about it."""
+        self._kept += (1.0 if taken_over else self._kept_share) * self._costs.get(item, 0.0)
         self._kept_share = 0.0
         self._finished.add(item)
         self._item = None

@@ -36,7 +36,7 @@ def mirror(pytester):
 
 def test_a_data_set_is_weighed_by_the_rows_it_has_when_it_is_read(run, suite, mirror, monkeypatch):
     weights = []
-    monkeypatch.setattr(LiveLine, "finish", lambda self, item: weights.append((str(item), dict(self._costs))))
+    monkeypatch.setattr(LiveLine, "finish", lambda self, item, **_: weights.append((str(item), dict(self._costs))))
     folder = suite(a=GOOD, b=GOOD)
     (folder / "b.yaml").write_text(ROWS)
     run("suites", "--slm-mode=full", mirror, **SCRIPT).assert_outcomes(passed=2)
@@ -56,3 +56,11 @@ def test_a_limit_is_known_from_the_start(run, suite, mirror, monkeypatch):
     (folder / "a.yaml").write_text(ROWS)
     run("suites", "--slm-limit=20", mirror, **SCRIPT).assert_outcomes(passed=1)
     assert [list(costs.values()) for costs in weights] == [[50.0 * 20]]
+
+
+def test_answers_that_are_asked_for_several_times_weigh_as_often(run, suite, monkeypatch):
+    weights = []
+    monkeypatch.setattr(LiveLine, "finish", lambda self, item, **_: weights.append(list(self._costs.values())))
+    suite(a=GOOD, b=GOOD)
+    run("suites", "--slm-repeats=4", "--slm-temperature=0.5", **SCRIPT).assert_outcomes(passed=2)
+    assert weights == [[100.0 * 3 * 4] * 2] * 2  # before it begins, and when it has
