@@ -34,8 +34,9 @@ warning, and stands in the index with its reason.""",
     "registry share": (
         """\
 Copies runs without a word of what was asked, expected or answered: ids, hashes, scores and lengths are left.
-What registry and comparisons say of the copies is what they say of the runs.""",
-        "registry share reports -o published",
+What registry and comparisons say of the copies is what they say of the runs. With --public the samples of tasks
+that are free to be shown (`public: true` in their files, as those of the suite core) stay whole.""",
+        "registry share reports -o published --public",
     ),
     "registry check": (
         """\

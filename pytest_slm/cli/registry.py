@@ -33,6 +33,9 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
         "reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth"
     )
     shared.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the copies go")
+    shared.add_argument(
+        "--public", action="store_true", help="keep the texts of tasks whose questions may stand in public"
+    )
     shared.set_defaults(run=_share)
 
     check = verbs.add_parser("check", help="is every file of a registry in order?", **taught("registry check"))
@@ -82,10 +85,11 @@ def _build(arguments: argparse.Namespace) -> int:
 def _share(arguments: argparse.Namespace) -> int:
     from pytest_slm.registry.folder.sharing import share
 
-    shared = share(arguments.reports, arguments.output)
+    shared = share(arguments.reports, arguments.output, public=arguments.public)
     for error in shared.refused:
         warn(f"warning: {error}")
-    say(f"{arguments.output}: {len(shared.copied)} runs without texts")
+    texts = "without texts, but for those of public tasks" if arguments.public else "without texts"
+    say(f"{arguments.output}: {len(shared.copied)} runs {texts}")
     return 0 if shared.copied and not shared.refused else 1
 
 

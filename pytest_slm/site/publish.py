@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pytest_slm.core.record import utc
-from pytest_slm.core.types import RunReport
+from pytest_slm.core.types import ItemId, Result, RunReport
 from pytest_slm.registry import build_folder, read_report, read_samples
 from pytest_slm.registry.folder import read_index
 from pytest_slm.site.build import build_site
@@ -31,19 +33,31 @@ def publish(reports: Path, *, registry: Path | None, site: Path | None) -> list[
 
 
 def public_samples(registry: Path, reports: Path) -> Iterator[tuple[str, str]]:
-    """The pages of samples of every model of a registry, ``samples/<id>.html``: of each quantization the newest run,
-    full runs first, and of each task what may stand in public. Its reports are below the folder ``reports``, with their
-    samples beside them."""
+    """The pages of samples of every model of a registry, ``samples/<id>.html``: of each quantization and item the
+    newest run, full runs first, and of these what may stand in public. Its reports are below the folder ``reports``,
+    with their samples beside them."""
     for model in read_index(registry).models:
         stored = [(path, read_report(reports / path)) for path in sorted(model.reports) if (reports / path).is_file()]
-        newest: dict[str, tuple[str, RunReport]] = {}
+        runs: dict[str, list[tuple[Path, RunReport]]] = {}
         for path, run in sorted(stored, key=lambda one: (one[1].standard, utc(one[1].finished), one[0])):
-            newest[run.quantization] = (path, run)
-        runs = [
-            SampledRun(run=run, samples=read_samples((reports / path).parent, run))
-            for _, (path, run) in sorted(newest.items())
-        ]
+            runs.setdefault(run.quantization, []).append(((reports / path).parent, run))
+        sampled = [_together(mine) for _, mine in sorted(runs.items())]
         page, data = f"samples/{model.id}.html", f"samples/{model.id}"
         back = f"../models/{model.id}.html"
-        if runs:
-            yield from sample_pages(runs, page=page, data=data, back=back, back_title=model.name, public=True)
+        if sampled:
+            yield from sample_pages(sampled, page=page, data=data, back=back, back_title=model.name, public=True)
+
+
+def _together(runs: Sequence[tuple[Path, RunReport]]) -> SampledRun:
+    """The runs of one quantization as one: each item of the last of them that has samples of it."""
+    chosen: dict[ItemId, tuple[Path, RunReport, Result]] = {}
+    for folder, run in runs:
+        there = [one for one in run.results if one.samples and (folder / one.samples).is_file()]
+        chosen |= {one.id: (folder, run, one) for one in there}
+    samples: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for folder, run in runs:
+        # What may not stand in public is not read: it may be long.
+        mine = [result for _, of, result in chosen.values() if of is run and result.public and not result.harmful]
+        samples |= read_samples(folder, replace(run, results=tuple(mine)))
+    _, newest = runs[-1]
+    return SampledRun(run=replace(newest, results=tuple(result for *_, result in chosen.values())), samples=samples)

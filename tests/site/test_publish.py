@@ -42,6 +42,35 @@ def test_a_site_needs_no_registry_of_ones_own(reports, tmp_path):
     assert not list(tmp_path.glob("registry*"))
 
 
+def test_samples_are_those_of_all_runs_of_a_file_and_of_each_item_the_newest(factory, tmp_path):
+    # Each suite was run by itself, and one of them twice: the newest run has nothing public.
+    folder = tmp_path / "reports"
+    suites = ("coding", "reasoning"), ("coding",), ("safety",)
+    for day, names in enumerate(suites, 1):
+        run = factory.make_run("Q8_0", suites=names, day=day)
+        results = tuple(replace(one, public=one.suite == "coding") for one in run.results if one.suite in names)
+        run = replace(run, results=results, planned=tuple(one.id for one in results))
+        samples = factory.make_samples(run, 5)
+        for lines in samples.values():
+            for line in lines:
+                line["explanation"] = f"said on day {day}"
+        factory.store_run(folder, run, samples)
+    publish(folder, registry=None, site=tmp_path / "site")
+    page = (tmp_path / "site/samples/huggingfacetb--smollm2-135m-instruct.html").read_text("utf-8")
+    said = "".join(path.read_text("utf-8") for path in (tmp_path / "site/samples").rglob("*.js"))
+    assert "said on day 2" in said
+    assert "said on day 1" not in said
+    assert "said on day 3" not in said
+    assert page.count("not ours to publish") >= 2  # reasoning and safety are named
+
+
+def test_files_that_are_not_there_are_no_samples(reports, tmp_path):
+    for path in reports.rglob("samples/*.jsonl"):
+        path.unlink()
+    publish(reports, registry=None, site=tmp_path / "site")
+    assert not (tmp_path / "site/samples").exists()
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_is_made(reports, tmp_path):
     broken = next(reports.rglob(REPORT_NAME))
     broken.write_text("{", "utf-8")

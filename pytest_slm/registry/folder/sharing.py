@@ -1,7 +1,8 @@
 """Runs that may be handed on: copies without a word of what was asked, expected or answered.
 
 Benchmarks have licences, and their authors ask that answers do not stand on the open web. What is left is enough to
-build the registry to the last byte and to compare runs question by question: ids, hashes, scores, lengths.
+build the registry to the last byte and to compare runs question by question: ids, hashes, scores, lengths. Questions of
+tasks that are ``public`` may stand anywhere: their texts are left where they are wanted.
 """
 
 from __future__ import annotations
@@ -38,15 +39,18 @@ class ShareResult:
     refused: tuple[ReportError, ...]
 
 
-def share(reports: Path, output: Path) -> ShareResult:
-    """Copy all runs below ``reports`` to the same places below ``output``, without texts. Runs that were interrupted
-    are copied, too; files that are no reports are told. Raises ReportError where nothing can be written."""
+def share(reports: Path, output: Path, *, public: bool = False) -> ShareResult:
+    """Copy all runs below ``reports`` to the same places below ``output``, without texts; with ``public`` those of
+    tasks stay whose questions may stand in public and do not hurt. Runs that were interrupted are copied, too; files
+    that are no reports are told. Raises ReportError where nothing can be written."""
     found, refused = find_reports(reports)
     copied = []
     for stored in found:
+        results = [result for result in stored.run.results if public and result.public and not result.harmful]
+        whole = {result.samples for result in results}
         try:
             lines = {
-                name: [_bare(line, stored.path) for line in samples]
+                name: list(samples) if name in whole else [_bare(line, stored.path) for line in samples]
                 for name, samples in read_samples((reports / stored.path).parent, stored.run).items()
             }
         except ReportError as error:

@@ -85,11 +85,12 @@ def sample_pages(
     pieces: list[list[int]] = []
     left_out: list[HiddenItem] = []
     for item in items:
-        known = [one.lines(item) for one in runs]
-        results = [found[0] for found in known if found]
-        if why := _why_not(results) if public else "":
+        results = [r for one in runs for r in one.run.results if (r.suite, r.task, r.variant) == item and r.samples]
+        if why := _why_not(results) if public else "":  # whose lines need not be there
             left_out.append(HiddenItem(title=_title(item), why=why))
-        if not results or why:
+            continue
+        known = [one.lines(item) for one in runs]
+        if not any(known):
             continue
         counts: list[int] = []
         for place, (one, found) in enumerate(zip(runs, known, strict=True)):

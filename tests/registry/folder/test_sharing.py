@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -49,6 +50,27 @@ def test_no_text_is_left_and_every_number_is(tmp_path, reports):
     of_runs, of_copies = numbers(tmp_path / "registry of reports"), numbers(tmp_path / "registry of shared")
     assert of_copies == of_runs
     assert '"questions"' in json.dumps(of_copies)  # which are made of the lines
+
+
+def test_texts_of_public_tasks_may_stay_but_never_what_hurts(tmp_path, factory, capsys):
+    run = factory.make_run("Q8_0")
+    results = [
+        replace(result, public=place < 2, harmful=place == 1, samples=f"samples/{place}.jsonl")
+        for place, result in enumerate(run.results)
+    ]
+    run = replace(run, results=tuple(results))
+    factory.store_run(tmp_path / "reports", run, factory.make_samples(run))
+    assert main(["registry", "share", str(tmp_path / "reports"), "-o", str(tmp_path / "shared"), "--public"]) == 0
+    assert "but for those of public tasks" in capsys.readouterr().out
+    texts = {path.name: path.read_text("utf-8") for path in tmp_path.glob("shared/**/*.jsonl")}
+    assert [name for name, text in sorted(texts.items()) if SECRET in text] == ["0.jsonl"]
+    (before,) = tmp_path.glob("reports/**/0.jsonl")
+    assert [json.loads(line) for line in texts["0.jsonl"].splitlines()] == [
+        json.loads(line) for line in before.read_text("utf-8").splitlines()
+    ]
+    for name in ("reports", "shared"):
+        build_folder(tmp_path / name, tmp_path / f"registry of {name}", now=NOW)
+    assert numbers(tmp_path / "registry of shared") == numbers(tmp_path / "registry of reports")
 
 
 def test_what_a_cluster_is_called_by_is_no_text_either(tmp_path, reports):
