@@ -14,6 +14,7 @@ from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.facts.wide import Wide
 from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN, Column, written
 from pytest_slm.site.home.scores import Scale, ScoreMark
+from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.site.views import score_plot
 
 NO_SCORE = "no score measured"
@@ -169,11 +170,16 @@ def near(pages: Sequence[str], number: int) -> list[tuple[int, str]]:
 
 def _state(wide: Wide, overall: Scale, needed: str) -> str:
     """What a site says of itself that has few or only quick results."""
-    if not wide.files or any(one.place for one in wide.places.values()):
+    first, *others = (profile.name for profile in wide.rules.profiles)
+    ranked = {profile for (*_, profile), one in wide.places.items() if one.place}
+    if not wide.files or first in ranked:
         return ""
     if overall.marks and all(mark.quick for mark in overall.marks.values()):
-        return (
+        told = (
             "All overall scores so far are from quick runs: a sample of each task, which tells roughly where a file "
             f"stands. Ranks need full runs that cover at least {needed} of the overall score."
         )
-    return f"No file is ranked yet: ranks need full runs that cover at least {needed} of the overall score."
+    else:
+        told = f"No file is ranked by its overall score: that needs full runs that cover at least {needed} of it."
+    titles = [f"{profile_title(name)} score" for name in others if name in ranked]
+    return f"{told} Ranked so far: the {' and the '.join(titles)}." if titles else told

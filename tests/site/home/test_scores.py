@@ -8,11 +8,13 @@ import pytest
 
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.rows import entry_rows
+from pytest_slm.registry.rows.placing import Place
+from pytest_slm.registry.rows.standings import Placement
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.facts.wide import wide_of
 from pytest_slm.site.home.columns import BY_KEY, COLUMNS, SHOWN
 from pytest_slm.site.home.scores import scales
-from pytest_slm.site.home.view import file_table, near, shown_columns
+from pytest_slm.site.home.view import file_table, home_view, near, shown_columns
 
 
 @pytest.fixture
@@ -172,3 +174,26 @@ def test_a_rank_is_told_in_the_scale_of_its_own_profile(factory, looked_at):
     (file,), found = looked_at(factory.make_run(slug="m", name="m", hf_repo="org/m", results=kept + more))
     assert found["general"].marks[file.id].note == "rank 1 of 1"
     assert not found["marketplace"].marks[file.id].note.startswith("rank")
+
+
+@pytest.mark.parametrize(
+    ("modes", "ranked", "told"),
+    [
+        (("quick", "quick"), (), "All overall scores so far are from quick runs"),
+        (("quick", "full"), (), "No file is ranked by its overall score"),
+        (("quick", "quick"), ("general",), "Ranked so far: the General score."),
+        (("quick", "full"), ("general", "marketplace"), ""),
+    ],
+)
+def test_the_home_page_says_what_is_ranked(factory, modes, ranked, told):
+    runs = [of(factory, f"m{place}", 300, 400, mode=mode) for place, mode in enumerate(modes)]
+    found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate(runs)]
+    wide = wide_of(build_registry(found))
+    (file, *_) = wide.files
+    place = Placement(Place(rank=1, rank_interval=(1, 1), tier=1, corrected=None), 1, "")
+    places = {(file.model, file.quantization, file.machine, profile): place for profile in ranked}
+    wide = replace(wide, places=places)
+    state = home_view(wide, wide.files, scales(wide), ["index.html"]).state
+    assert told in state
+    assert bool(told) == bool(state)
+    assert ("Ranked so far" in state) == (ranked == ("general",))
