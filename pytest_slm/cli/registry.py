@@ -24,7 +24,9 @@ def add_command(commands: Any, taught: Callable[[str], dict[str, Any]]) -> None:
     build = verbs.add_parser("build", help="all reports below a folder -> a registry", **taught("registry build"))
     build.add_argument("reports", type=Path, metavar="REPORTS", help="folder with run reports, searched at every depth")
     build.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the registry to write")
-    build.add_argument("--keep", action="store_true", help="keep models of DIR of which REPORTS has no report")
+    build.add_argument(
+        "--keep", action="store_true", help="keep models of DIR of which REPORTS has no report, and claims"
+    )
     build.add_argument("--strict", action="store_true", help="fail, and write nothing, if any report is refused")
     build.set_defaults(run=_build)
 

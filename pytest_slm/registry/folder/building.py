@@ -43,7 +43,8 @@ FEW = 200
 def build_folder(
     reports: Path, folder: Path, *, now: datetime, keep: bool = False, strict: bool = False, jobs: int | None = None
 ) -> Index:
-    """Make ``folder`` the registry of all reports below another folder; ``keep`` keeps models that have none there.
+    """Make ``folder`` the registry of all reports below another folder; ``keep`` keeps models of which nothing can be
+    made there, and of the others what reports do not tell: claims, and since when they are listed.
 
     The entry of a model whose reports have the hashes that the folder's old index names is taken from there. ``jobs``:
     processes that share the work (None: as many as there are cores, if it is much); the bytes do not depend on it.
@@ -68,7 +69,7 @@ def _built(reports: Path, folder: Path, *, now: datetime, keep: bool, strict: bo
             index = build.index(None)  # its files are not those it had
         refused = [one for one in index.refused if one.slug != "report-scripted"]
         _check(reports, index, refused, strict=strict)
-        index = put(folder, index, token)
+        index = put(folder, index, token, build.made)
         build.remembered.write()
         return index
 
@@ -82,6 +83,8 @@ class _Build:
         self.seen = sightings(reports)
         self.sizes = {name: one.sample_bytes for name, one in self.seen.items()}
         self.remembered = FolderMemory(folder, worth=len(self.seen) >= ENOUGH)
+        self.made: set[str] = set()
+        """Models that were made: whose files lie beside their places, unless those have the same bytes."""
 
     def index(self, old: Index | None) -> Index:
         """The index of all models; the files of those that changed lie beside their places."""
@@ -97,12 +100,15 @@ class _Build:
         changed = {name for name, model in known.items() if not self._whole(model, seen)}
         again = {path for name in changed for path in known[name].reports} & seen
         names = (self.seen.keys() - seen - same.keys() - unread.keys()) | again
+        self.place = replace(self.place, kept=known if self.keep else {})
         pieces, touched = self._made(names, {name: known[name] for name in known.keys() - changed}, seen)
         changed |= touched
         made = {one.indexed.id: one for piece in pieces for one in piece.models}
-        there = hashes.keys() | {path for piece in pieces for path in piece.read}
-        gone = {name for name, model in known.items() if not model.reports.keys() & there}
-        taken = (known.keys() - changed | (gone if self.keep else set())) - made.keys()
+        self.made = set(made)
+        taken = known.keys() - changed - made.keys()
+        if self.keep:
+            entered = {path for one in made.values() for path in one.indexed.reports}
+            taken |= {name for name in changed - made.keys() if not known[name].reports.keys() & entered}
         models = [*made.values(), *self._taken([known[name] for name in sorted(taken)], old, trusted=trusted)]
         refused = [*unread.values(), *same.values(), *(one for piece in pieces for one in piece.refused)]
         for path, digest in (pair for piece in pieces for pair in piece.read.items()):
@@ -154,8 +160,7 @@ class _Build:
         Reports that lie together are taken to be of the same models. Where it turns out that they are not alone, all
         that belong together are looked at again.
         """
-        place = replace(self.place, kept=others) if self.keep else self.place
-        pieces = self._asked(place, _portions(sorted(names)))
+        pieces = self._asked(_portions(sorted(names)))
         touched: set[str] = set()
         while True:
             unfinished = joined(
@@ -169,14 +174,14 @@ class _Build:
                 paths = group.paths | {path for name in group.models for path in others[name].reports} & seen
                 again.append(sorted(paths))
                 pieces = [piece.without(paths) for piece in pieces]
-            pieces += self._asked(place, again)
+            pieces += self._asked(again)
 
-    def _asked(self, place: Workplace, portions: Sequence[Sequence[str]]) -> list[Piece]:
+    def _asked(self, portions: Sequence[Sequence[str]]) -> list[Piece]:
         few = self.jobs is None and sum(map(len, portions)) < FEW
         orders = [ReadingOrder(sizes={name: self.sizes[name] for name in portion}).to_json() for portion in portions]
         pieces, settled = [], []
         with ThreadPoolExecutor(1) as pool:  # the disk is waited for while the others are made
-            for answer in spread("reports", place.to_json(), orders, 1 if few else self.jobs):
+            for answer in spread("reports", self.place.to_json(), orders, 1 if few else self.jobs):
                 pieces.append(Piece.from_json(answer))
                 settled.append(pool.submit(self._settle, pieces[-1]))
         for one in settled:
@@ -194,6 +199,7 @@ class _Build:
             return []
         placed = all(one.basis >= 0 for found in old.ranking.values() for one in found)
         if not trusted or not placed:
+            self.made |= {model.id for model in models}
             entries = (read_model(self.folder, model) for model in models)
             return [made_model(entry, self.sizes, self.folder, self.place.token) for entry in entries]
         self._check_files(models)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from pytest_slm.registry.folder.index import (
     INDEX,
     MODELS,
     Index,
+    IndexedModel,
     RefusedReport,
     Standing,
 )
 from pytest_slm.registry.folder.pieces import MadeModel, Total, encoded, fresh_path, holds, made_model
+from pytest_slm.registry.folder.reading import read_index
 from pytest_slm.registry.merge import metadata
 from pytest_slm.registry.points import AggregateScore
 from pytest_slm.registry.rows.standings import Key, Placement, RankCandidate, order_of, placed
@@ -36,8 +38,28 @@ def write_registry(folder: Path, registry: Registry, refused: Sequence[RefusedRe
     check_place(folder)
     token = secrets.token_hex(4)
     with clean(folder, token):
+        old = _old_index(folder)
+        known = {model.id: model for model in old.models} if old else {}
         models = [made_model(without_ranks(entry), {}, folder, token) for entry in registry.models]
-        return put(folder, replace(index_of(models, refused), rules=registry.rules), token)
+        models = [replace(one, indexed=_sampled(one.indexed, known.get(one.indexed.id))) for one in models]
+        index = replace(index_of(models, refused), rules=registry.rules)
+        if old is not None:  # what another version made stays to be made anew
+            index = replace(index, made_by=old.made_by if old.rules == registry.rules else "")
+        return put(folder, index, token, [model.id for model in index.models])
+
+
+def _old_index(folder: Path) -> Index | None:
+    """The index that is there, unless it cannot be read: it is replaced then."""
+    with contextlib.suppress(ReportError):
+        return read_index(folder)
+    return None
+
+
+def _sampled(model: IndexedModel, before: IndexedModel | None) -> IndexedModel:
+    """With the bytes of samples beside its reports, which nobody has looked at here: those that were there when the
+    same reports were read."""
+    same = before is not None and before.reports == model.reports
+    return replace(model, sample_bytes=before.sample_bytes) if before is not None and same else model
 
 
 def check_place(folder: Path) -> None:
@@ -67,11 +89,12 @@ def clean(folder: Path, token: str) -> Iterator[None]:
                     empty.rmdir()
 
 
-def put(folder: Path, index: Index, token: str) -> Index:
-    """Give all files their names. All bytes are on the disk before: that needs room, and names do not."""
+def put(folder: Path, index: Index, token: str, made: Collection[str]) -> Index:
+    """Give all files their names. All bytes are on the disk before: that needs room, and names do not. Of models that
+    were not ``made`` the files stay, whatever lies beside them: a first look at some reports may have left it."""
     models, there = folder / MODELS, _names(folder / MODELS)
     known = {f"{model.id}.json" for model in index.models}
-    paths = [models / name for name in known]
+    paths = [models / f"{name}.json" for name in made]
     fresh = {path: new for path in paths if (new := fresh_path(path, token)).name in there}
     content = encoded(to_lines(index))
     if not holds(folder / INDEX, content):
