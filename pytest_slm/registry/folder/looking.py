@@ -5,11 +5,13 @@ A tree of ten thousand runs has more folders than files, so each of them is list
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_slm.errors import ReportError
 from pytest_slm.registry.store import REPORT_NAME, no_folder
 
 SAMPLES = "samples"
@@ -30,9 +32,17 @@ class Sighting:
 
 def sightings(reports: Path) -> dict[str, Sighting]:
     """All reports by their path below a folder, as ``report_paths`` finds them: no folder is looked into by way of a
-    link. Raises ReportError if there is no folder."""
-    if not reports.is_dir():
-        raise no_folder(reports)
+    link. Raises ReportError if there is no folder, or one that the system cannot read."""
+    try:
+        if not reports.is_dir():
+            raise no_folder(reports)
+        return _sightings(reports)
+    except OSError as error:
+        place = error.filename or reports
+        raise ReportError(f"{place}: cannot be read ({error.strerror or error})", slug="report-missing") from error
+
+
+def _sightings(reports: Path) -> dict[str, Sighting]:
     found: dict[str, Sighting] = {}
     folders = [(os.fspath(reports), "")]
     while folders:
@@ -46,7 +56,7 @@ def sightings(reports: Path) -> dict[str, Sighting]:
                 sampled = True
             if entry.is_dir(follow_symlinks=False):
                 folders.append((entry.path, f"{inner}{name}/"))
-        if report is not None and (not report.is_symlink() or Path(report.path).exists()):
+        if report is not None and (not report.is_symlink() or _is_there(report.path)):
             state, device = state_of(report)
             size = _sample_bytes(f"{folder}{os.sep}{SAMPLES}") if sampled else 0
             found[f"{inner}{REPORT_NAME}"] = Sighting(state, device, size)
@@ -77,5 +87,19 @@ def _listed(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
+def _is_there(link: str) -> bool:
+    """Whether a link leads to something that the system lets us see."""
+    with contextlib.suppress(OSError):
+        return Path(link).exists()
+    return False
+
+
 def _sample_bytes(folder: str) -> int:
-    return sum(one.stat().st_size for one in _listed(folder) if one.name.endswith(".jsonl") and one.is_file())
+    """Of all that can be found out: what of it cannot be read is told where its report is read."""
+    size = 0
+    with contextlib.suppress(OSError):
+        for one in _listed(folder):
+            with contextlib.suppress(OSError):  # a link in a circle, or in a folder that may only be listed
+                if one.name.endswith(".jsonl") and one.is_file():
+                    size += one.stat().st_size
+    return size

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from pytest_slm.registry import build_folder
 from pytest_slm.registry.folder import building, looking, remembering
 from pytest_slm.registry.folder.looking import sightings
 from pytest_slm.registry.folder.remembering import FolderMemory, place_of
-from pytest_slm.registry.store import report_paths
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -257,39 +255,8 @@ def test_what_another_folder_of_reports_has_under_the_same_name_is_read(tmp_path
     assert content(registry) == anew(tmp_path, other)
 
 
-def test_reports_are_found_where_the_slow_way_finds_them(tmp_path, reports):
-    strange = reports / "strange"
-    for name in ("report.json/inner", "samples", ".hidden", "a b\u202e", "deep/er/and/deeper"):
-        (strange / name).mkdir(parents=True)
-        (strange / name / "report.json").write_text("{}")
-    (strange / "samples" / "one.jsonl").write_text("{}")
-    (strange / "report.JSON").write_text("{}")
-    (reports / "circle").symlink_to(reports)
-    (strange / "dangling").mkdir()
-    (strange / "dangling" / "report.json").symlink_to("nothing")
-    (strange / "link").mkdir()
-    (strange / "link" / "report.json").symlink_to("../samples/report.json")
-    if sys.platform == "linux":  # others want names to be UTF-8
-        (strange / os.fsdecode(b"\xff")).mkdir()
-        (strange / os.fsdecode(b"\xff") / "report.json").write_text("{}")
-    found = sightings(reports)
-    slow = [path.relative_to(reports).as_posix() for path in report_paths(reports)]
-    assert sorted(found) == sorted(slow)
-    assert found["strange/report.json"].state is None  # a folder
-    assert found["strange/link/report.json"].state is None
-    assert found["strange/report.json"].sample_bytes == len("{}")
-    assert found["strange/samples/report.json"].state is not None
-
-
 def test_the_registry_of_the_folder_where_one_stands_has_its_file_beside_it(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert place_of(Path()) == tmp_path / ".here.cache"
     assert place_of(Path("deeper")) == tmp_path / "here" / ".deeper.cache"
-
-
-def test_a_file_in_the_place_of_samples_has_none_of_them(reports):
-    (path, *_) = report_paths(reports)
-    shutil.rmtree(path.parent / "samples", ignore_errors=True)
-    (path.parent / "samples").write_text("no folder")
-    assert sightings(reports)[path.relative_to(reports).as_posix()].sample_bytes == 0
