@@ -10,11 +10,15 @@ from pytest_slm.core.record import is_file_name, utc
 from pytest_slm.core.types import RunReport
 from pytest_slm.registry.store import StoredReport
 
+PAGES = (".html", ".js")
+"""How files of the site end: a model's folder there is called by its id, and none may have the name of one of them."""
+
 
 def plain_id(name: str) -> str:
     """A name as a file name and an address: what is not plainly one is reduced, and made unique by a hash."""
     plain = re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", name, flags=re.ASCII)
-    if plain and "--" not in name and ".." not in name and is_file_name(name.replace("/", "--")):
+    odd = "--" in name or ".." in name or name.lower().endswith(PAGES)
+    if plain and not odd and is_file_name(name.replace("/", "--")):
         return name.lower().replace("/", "--")
     kept = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
     return f"{kept or 'model'}-{hashlib.sha256(name.encode(errors='backslashreplace')).hexdigest()[:16]}"

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_slm.core.submission import Derivation
 from pytest_slm.registry import build_registry
-from pytest_slm.registry.identity import model_id
+from pytest_slm.registry.identity import model_id, plain_id
 from pytest_slm.registry.store import StoredReport
 
 REPO = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}", fullmatch=True).filter(
@@ -93,3 +94,15 @@ def test_a_quantization_that_was_made_from_a_file_is_of_the_same_model(factory):
     )
     (entry,) = build_registry([stored(factory.make_run(), "a"), stored(made, "b")]).models
     assert set(entry.quantizations) == {"Q8_0", "Q4_0"}
+
+
+@pytest.mark.parametrize("name", ["index.js", "a.html", "org/A.JS", "a.HTML"])
+def test_an_id_is_never_called_like_a_file_of_the_site(name):
+    made = plain_id(name)
+    assert "." not in made
+    assert made != plain_id(name.replace(".", "-"))
+
+
+@pytest.mark.parametrize("name", ["org/llama-3.2-1b", "qwen2.5", "a.htmlx", "js", "x.json"])
+def test_other_names_with_a_dot_stay_as_they_are(name):
+    assert plain_id(name) == name.replace("/", "--")

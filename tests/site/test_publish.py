@@ -85,3 +85,32 @@ def test_scripted_models_are_no_models(factory, tmp_path):
     with pytest.raises(ReportError, match="report"):
         publish(tmp_path, registry=tmp_path / "registry", site=None)
     assert not (tmp_path / "registry").exists()
+
+
+def of_slug(factory, folder, slug):
+    """Put a run of a model that is called so into a folder, with samples of which one task's are public."""
+    run = factory.make_run(suites=("coding",), slug=slug, name=slug, hf_repo=None)
+    samples = factory.make_samples(run, 5)
+    run = factory.agreeing(run, samples)
+    run = replace(run, results=(replace(run.results[0], public=True), *run.results[1:]))
+    factory.store_run(folder, run, samples)
+
+
+def test_no_name_of_a_model_is_in_the_way_of_a_file_of_the_site(factory, tmp_path):
+    of_slug(factory, tmp_path / "reports", "a")
+    publish(tmp_path / "reports", registry=None, site=tmp_path / "first")
+    there = [path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file()]
+    names = {part for path in there for part in path.parts if not part.startswith(".")}
+    assert {"index.js", "index.html", "a.html", "compare", "0-0.js"} <= names
+    for name in names:
+        of_slug(factory, tmp_path / "reports", name)
+    publish(tmp_path / "reports", registry=tmp_path / "registry", site=tmp_path / "site")
+    ids = [entry.id for entry in read_registry(tmp_path / "registry").models]
+    assert len(ids) == len(names | {"a"})
+    for name in ids:
+        page = (tmp_path / "site" / "models" / f"{name}.html").read_text("utf-8")
+        assert f'href="../samples/{name}.html"' in page
+        assert (tmp_path / "site" / "samples" / f"{name}.html").is_file()
+        assert list((tmp_path / "site" / "compare" / name).glob("*.js"))
+    for path in there:
+        assert (tmp_path / "site" / path).is_file()
