@@ -17,8 +17,9 @@ from pytest_slm.docs_checks.measured import RegistryNumbers
 from pytest_slm.docs_checks.tree import Tree, fits
 from pytest_slm.docs_site.pages import faults, finish
 from pytest_slm.docs_site.staging import check_place, stage
-from pytest_slm.errors import NotAvailableError, ReportError, UsageError, writing_failed
+from pytest_slm.errors import NotAvailableError, ReportError, UsageError
 from pytest_slm.files import read_text
+from pytest_slm.replacing import replaced
 
 MARKER = ".pytest-slm-docs"
 GENERATOR = "zensical.toml"
@@ -65,7 +66,8 @@ def build_docs(
         if problems:
             raise ReportError(f"{root}: {'; '.join(problems[:10])}", slug="docs-page")
         (made / MARKER).write_text("Made by pytest-slm; 'pytest-slm docs build' replaces this folder.\n", "utf-8")
-        _put(made, out)
+        with replaced(out) as fresh:
+            shutil.copytree(made, fresh)
     return BuildResult(pages=len(sizes), largest=max(sizes.values()))
 
 
@@ -90,20 +92,3 @@ def _generate(work: Path) -> None:
     if done.returncode or not (work / "site" / "index.html").is_file():
         said = (done.stdout + done.stderr)[-TOLD:].strip()
         raise ReportError(f"zensical ended with exit code {done.returncode}: {said}", slug="docs-page")
-
-
-def _put(made: Path, out: Path) -> None:
-    fresh, old = out.with_name(f".{out.name}.new"), out.with_name(f".{out.name}.old")
-    try:
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(made, fresh)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
-    except OSError as error:
-        raise writing_failed(out, error) from error
-    finally:
-        for leftover in (fresh, old):
-            shutil.rmtree(leftover, ignore_errors=True)

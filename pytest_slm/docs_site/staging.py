@@ -15,6 +15,7 @@ from pytest_slm.docs_checks.measured import RegistryNumbers, filled
 from pytest_slm.docs_checks.showcase import FILE, with_showcase
 from pytest_slm.docs_checks.tree import Page, Tree
 from pytest_slm.errors import ReportError, writing_failed
+from pytest_slm.replacing import place_of
 
 LEFT_OUT = (CONFIG_FILE, "zensical.toml", "schemas", "words.txt", "names.txt", "data", FILE)
 """Files of the folder that are no pages, nor anything that a page shows."""
@@ -108,7 +109,8 @@ def _git(root: Path, *words: str) -> str:
 
 
 def check_place(out: Path, marker: str) -> None:
-    """Raise ReportError for a folder that holds something else than such a site."""
+    """Raise ReportError for a folder that holds something else than such a site, or can be replaced by none."""
+    place_of(out)
     if out.exists() and not (out / marker).exists() and (not out.is_dir() or any(out.iterdir())):
         problem = f"{out}: is not empty and no site made by pytest-slm, so it is not replaced. Name a new folder"
         raise ReportError(problem, slug="site-foreign")

@@ -16,6 +16,7 @@ from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.folder import INDEX, Index, read_index
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.registry.folder.reading import places_of
+from pytest_slm.replacing import place_of
 from pytest_slm.site.compare import compare_page, index_script
 from pytest_slm.site.facts.shards import FactsShard, kept_shard, models_of, summary_of_all
 from pytest_slm.site.facts.wide import Wide, day_of, wide_of
@@ -62,15 +63,16 @@ def build_site(
             f"{out_dir}: is not empty and no site made by pytest-slm, so it is not replaced. Name a new folder",
             slug="site-foreign",
         )
-    known, state = keeping.read(out_dir), _state(registry_path, address, guides)
+    place = place_of(out_dir)
+    known, state = keeping.read(place), _state(registry_path, address, guides)
     index = None if state and state == known.state else read_index(registry_path)
     if not known.pages:
-        keeping.forget(out_dir)  # of other code, or damaged
+        keeping.forget(place)  # of other code, or damaged
     try:
-        lasting = (index is None or len(index.models) >= keeping.ENOUGH) and keeping.prepared(out_dir)
+        lasting = (index is None or len(index.models) >= keeping.ENOUGH) and keeping.prepared(place)
     except OSError as error:
         raise writing_failed(out_dir, error) from error
-    tree = SiteTree(out_dir, known.pages, keeping.before_of(out_dir) if lasting else None)
+    tree = SiteTree(place, known.pages, keeping.before_of(place) if lasting else None)
     try:
         sampled = set()  # samples come one by one: those of all models together would fill the memory
         for name, text in samples:
@@ -80,17 +82,17 @@ def build_site(
             return _pages(known.pages, sampled)
         index = index or read_index(registry_path)
         work = _Work(registry_path, index, tree, sampled, Places(address, guides), jobs)
-        work.cache = keeping.folder_of(out_dir) if lasting else None
+        work.cache = keeping.folder_of(place) if lasting else None
         new = work.done(known)
         new = replace(new, pages=tree.swap(), state=state if state == _state(registry_path, address, guides) else "")
         if lasting:
-            keeping.write(out_dir, new)
+            keeping.write(place, new)
     except OSError as error:
         raise writing_failed(out_dir, error) from error
     finally:
         tree.close()
-        if not lasting or not (keeping.folder_of(out_dir) / keeping.NAME).exists():  # nothing came of it
-            keeping.forget(out_dir)
+        if not lasting or not (keeping.folder_of(place) / keeping.NAME).exists():  # nothing came of it
+            keeping.forget(place)
     return _pages(new.pages, sampled)
 
 

@@ -42,6 +42,14 @@ def test_two_builds_give_the_same_bytes(data, tmp_path):
     assert "by-hardware/raspberry-pi-5-4gb.md" in first
 
 
+def test_pages_behind_a_link_are_replaced_where_they_are(data, tmp_path):
+    (tmp_path / "docs-site/models").symlink_to(tmp_path / "served")
+    n = build_pages(data, tmp_path / "docs-site/models")
+    build_pages(data, tmp_path / "docs-site/models")
+    assert (tmp_path / "docs-site/models").is_symlink()
+    assert len(files(tmp_path / "served")) == n + 1
+
+
 def test_every_link_leads_to_a_page_and_every_page_is_linked(data, tmp_path):
     folder = tmp_path / "docs-site/models"
     build_pages(data, folder)

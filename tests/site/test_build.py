@@ -204,6 +204,25 @@ def test_a_folder_that_is_no_site_is_never_replaced(tmp_path, registry_file, run
     assert (tmp_path / "thesis.tex").read_text() == "three years of work"
 
 
+def test_a_site_behind_a_link_is_replaced_where_it_is(tmp_path, registry_file, runs):
+    served, link = tmp_path / "served", tmp_path / "public"
+    served.mkdir()
+    link.symlink_to(served)
+    for some in (runs[:1], runs):
+        build_site(registry_file(some), link)
+        build_site(registry_file(some), tmp_path / "anew")
+        assert link.readlink() == served
+        assert content(served) == content(tmp_path / "anew")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["anew", "public", "served"]
+
+
+def test_a_site_in_the_place_where_somebody_is_is_told_not_made(tmp_path, registry_file, runs, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ReportError, match="you are in it"):
+        build_site(registry_file(runs[:1]), Path())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_broken_registry_leaves_the_old_site(tmp_path, registry_file, runs):
     build_site(registry_file(runs), tmp_path / "site")
     before = content(tmp_path / "site")

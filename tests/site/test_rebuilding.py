@@ -277,6 +277,18 @@ def test_a_disk_that_is_full_where_one_model_changed_leaves_the_old_site(
     assert content(tmp_path / "anew") == content(tmp_path / "site")
 
 
+def test_what_is_known_of_a_site_behind_a_link_lies_beside_the_site(tmp_path, registry, monkeypatch):
+    (tmp_path / "www").mkdir()
+    (tmp_path / "public").symlink_to(tmp_path / "www" / "site")
+    for address in ("", "https://me.example/", ""):
+        build_site(registry, tmp_path / "public", address)
+    assert {path.name for path in tmp_path.iterdir()} == {"www", "public", "registry"}
+    assert {path.name for path in (tmp_path / "www").iterdir()} == {"site", ".site.cache"}
+    monkeypatch.setattr(build, "read_index", lambda *_: pytest.fail("the registry was read"))
+    build_site(registry, tmp_path / "www" / "site")
+    build_site(registry, tmp_path / "public")
+
+
 def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeypatch):
     build_site(registry, tmp_path / "site")
     before = content(tmp_path / "site")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 
-from pytest_slm.errors import ReportError, UsageError, writing_failed
+from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.files import inside
 from pytest_slm.handbook.facts import HubModels, HubStats
 from pytest_slm.handbook.featured import FeaturedList, load_featured
@@ -23,6 +20,7 @@ from pytest_slm.handbook.pages.model import Surroundings, model_page, page_of
 from pytest_slm.handbook.storing import MODELS, read_models, read_stats
 from pytest_slm.registry import read_registry
 from pytest_slm.registry.entry import Registry
+from pytest_slm.replacing import replaced
 
 MARKER = ".pytest-slm-hub"
 """Lies in every folder that was made here: no other folder is ever replaced."""
@@ -117,25 +115,9 @@ def _site(way: str) -> str:
 
 
 def _put(output: Path, files: Mapping[str, str]) -> None:
-    token = secrets.token_hex(4)
-    fresh, old = (output.with_name(f".{output.name}.{token}.{end}") for end in ("new", "old"))
-    try:
+    with replaced(output) as fresh:
         for name, text in files.items():
             path = inside(fresh, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             # Not synced to the disk one by one, which takes longer than all the rest: they can be made again.
             path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
-        if output.exists():
-            output.rename(old)
-        try:
-            fresh.rename(output)
-        except OSError:
-            if old.exists():
-                old.rename(output)
-            raise
-    except OSError as error:
-        raise writing_failed(output, error) from error
-    finally:
-        for leftover in (fresh, old):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(leftover)

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from pytest_slm import files
 from pytest_slm.core.record import stays_inside
 from pytest_slm.registry.folder.remembering import CALM_NS, TOLD
+from pytest_slm.replacing import remove
 
 Stamp = tuple[int, int, int, int]
 """Number, size, time of the last writing and of the last change in any way: whoever writes to a file, or puts another
@@ -231,8 +231,7 @@ class SiteTree:
     def close(self) -> None:
         """Leave nothing behind that is not the site."""
         for leftover in (self.fresh, self._old):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(leftover)
+            remove(leftover)
 
 
 def _page(digest: str, stamp: Stamp | None, moment: int) -> SiteFile:

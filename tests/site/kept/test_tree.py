@@ -245,3 +245,10 @@ def test_a_build_that_is_killed_leaves_the_old_site_whole(tmp_path, factory, reg
     assert after == (content(tmp_path / "anew") if at == "write" else before)
     assert run("https://two.example/", "") == 0
     assert content(tmp_path / "site") == content(tmp_path / "anew")
+
+
+def test_a_link_in_the_place_of_a_site_is_not_left_behind(place, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    place[0].symlink_to(tmp_path / "elsewhere")
+    built((place[0], None), {"index.html": TEXT})
+    assert {path.name for path in tmp_path.iterdir()} == {"site", "elsewhere"}
