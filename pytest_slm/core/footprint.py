@@ -14,8 +14,17 @@ from dataclasses import dataclass
 
 from pytest_slm.core.record import Record
 
-KV_TYPES: Mapping[str, float] = {"F32": 4, "F16": 2, "BF16": 2, "Q8_0": 34 / 32, "Q5_1": 24 / 32, "Q4_0": 18 / 32}
-"""Bytes of a number in the KV cache."""
+KV_TYPES: Mapping[str, float] = {
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "Q8_0": 34 / 32,
+    "Q5_1": 24 / 32,
+    "Q5_0": 22 / 32,
+    "Q4_1": 20 / 32,
+    "Q4_0": 18 / 32,
+}
+"""Bytes of a number in the KV cache, of all types that an engine can be asked for."""
 PADDING = 256
 PROGRAM = 56e6
 """Bytes of a Python with the binding, its threads and its requests, and no model: 47.5 MB before one is opened (Linux,

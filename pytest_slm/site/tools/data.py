@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_slm.core.footprint import KV_TYPES
 from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
@@ -118,7 +119,10 @@ def _rate(quantity: Quantity | None) -> float | None:
 
 
 def _kv_bytes(speed: QuantizationSpeed) -> float | None:
-    """Bytes of a token in the KV cache: as the engine said, or by the cache that was measured."""
+    """Bytes of a token in the KV cache: as the engine said, or by the cache that was measured; None where nobody knows
+    what it would be in another number format."""
+    if speed.kv_type is not None and speed.kv_type not in KV_TYPES:
+        return None
     cache = speed.memory.get("kv_cache")
     measured_at = re.match(r"\d+", cache.of) if cache else None
     if speed.kv_bytes_per_token is not None or cache is None or measured_at is None:

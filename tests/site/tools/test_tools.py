@@ -10,13 +10,16 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm.backends.llamacpp.limits import GGML_TYPES
+from pytest_slm.core import submission
 from pytest_slm.core.footprint import KV_TYPES, PROGRAM, ModelShape, compute_bytes, kv_cache_bytes, vocabulary_bytes
+from pytest_slm.models.ggml import TENSOR_TYPES
 from pytest_slm.plugin.options import add_options
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.rows import rows
 from pytest_slm.site.render import static
 from pytest_slm.site.tools import data
-from pytest_slm.site.tools.data import PART, tool_row
+from pytest_slm.site.tools.data import COLUMNS, PART, tool_row
 from pytest_slm.site.tools.pages import TOOLS, tools_pages
 
 MOST_BYTES = 150_000
@@ -61,6 +64,19 @@ def test_memory_is_the_same_in_the_browser(tool):
             PROGRAM,
         ]
         assert found == pytest.approx(wanted, rel=1e-12)
+
+
+def test_every_type_of_kv_memory_has_its_size():
+    assert tuple(KV_TYPES) == submission.KV_TYPES
+    assert {name: size for name, (_, size) in GGML_TYPES.items()} == KV_TYPES
+    sizes = {name: size / values for name, values, size in TENSOR_TYPES.values()}
+    assert {name: sizes[name] for name in KV_TYPES} == KV_TYPES
+
+
+def test_the_browser_knows_the_same_types(tool):
+    page = tool("memory")
+    assert page.evaluate("() => slmFootprint.KV_TYPES") == KV_TYPES
+    assert page.locator("#kv_type option").all_text_contents() == list(KV_TYPES)
 
 
 def test_a_shape_that_cannot_be_is_refused():
@@ -119,6 +135,32 @@ def test_numbers_that_come_later_are_those_of_the_chosen_file(show, measured, mo
                 "rate => Number(document.getElementById('own_output').value) === rate", arg=rate
             )
         assert seen.messages == []
+
+
+def with_kv(row, kv_type):
+    speed = replace(row.speed, kv_type=kv_type, kv_bytes_per_token=10_000.0)
+    return replace(row, quantization=f"of {kv_type}", speed=speed)
+
+
+def test_a_file_measured_with_any_type_of_kv_memory_has_a_total(show, measured, tmp_path):
+    files = [with_kv(measured[0], name) for name in submission.KV_TYPES]
+    for name, text in {**pages_of(files), "static/style.css": static("style.css")}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    with show(tmp_path / "tools" / "memory.html") as seen:
+        for index, name in enumerate(submission.KV_TYPES, start=1):
+            seen.page.select_option("#measured", index=index)
+            seen.page.select_option("#kv_type", name)
+            seen.page.wait_for_selector("#out .total")
+            told = seen.page.inner_text("#out")
+            assert "NaN" not in told
+            assert "KV cache\t20\u00a0MB" in told, name  # 2,048 tokens of 10 kB each
+
+
+def test_a_type_of_kv_memory_that_nobody_knows_is_in_no_sum(measured):
+    told = dict(zip(COLUMNS, tool_row(with_kv(measured[0], "Q3_9")), strict=True))
+    assert (told["kv_type"], told["kv_bytes"]) == ("Q3_9", None)
+    assert "of Q3_9" not in pages_of([with_kv(measured[0], "Q3_9")])["tools/memory.js"]
 
 
 def test_numbers_that_cannot_be_loaded_are_said_not_to_be(show, measured, tmp_path):

@@ -2,7 +2,9 @@
 // the two together.
 "use strict";
 const slmFootprint = (() => {
-  const KV_TYPES = {F32: 4, F16: 2, BF16: 2, Q8_0: 34 / 32, Q5_1: 24 / 32, Q4_0: 18 / 32};
+  const KV_TYPES = {
+    F32: 4, F16: 2, BF16: 2, Q8_0: 34 / 32, Q5_1: 24 / 32, Q5_0: 22 / 32, Q4_1: 20 / 32, Q4_0: 18 / 32,
+  };
   const padded = tokens => Math.ceil(tokens / 256) * 256;
 
   function kvCacheBytes(shape, context, type = "F16", batch = 512) {
