@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_slm.ci.artifacts import Origin
 from pytest_slm.ci.orders import Order
 from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.statistics import figures
 from pytest_slm.errors import SlmError
 from pytest_slm.load.machines import MachineDeclaration
 from pytest_slm.machine.energy import EnergyMeter
@@ -65,7 +66,7 @@ class JobEnergy(Record):
         told = f"{self.joules:,.0f} J ({self.source}) in {self.seconds:,.0f} s"
         if self.grams is None:
             return f"{told}; no CO2, since the machine declares no grid"
-        return f"{told}, {self.grams:.3g} g of CO2 at {self.grid_g_per_kwh:g} g/kWh ({self.grid_source})"
+        return f"{told}, {figures(self.grams)} g of CO2 at {self.grid_g_per_kwh:g} g/kWh ({self.grid_source})"
 
 
 class LongMeter:

@@ -10,6 +10,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 
 Interval = tuple[float, float]
 
@@ -17,6 +18,15 @@ NOISY = 0.05
 """Coefficient of variation above which the rounds of a timing disagree too much to be trusted."""
 
 Z95 = statistics.NormalDist().inv_cdf(0.975)
+
+
+def figures(value: float, digits: int = 3) -> str:
+    """A number for people: with so many digits that count, all of those before the point, and not as 1.02e+03, which is
+    hard to compare with 998; beyond all that is measured it stays short."""
+    text = f"{value:.{digits}g}"
+    if "e" not in text or not 1e-9 <= abs(value) < 1e15:
+        return text
+    return f"{value:.0f}" if abs(value) >= 1 else f"{Decimal(text):f}"
 
 
 def wilson(successes: float, n: float, z: float = Z95) -> Interval | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pytest_slm.cells.cell import Cell
 from pytest_slm.cells.store import CellStore, StoredCell, parse, read_all
+from pytest_slm.core.statistics import figures
 from pytest_slm.errors import ReportError, UsageError
 from pytest_slm.fleet.cluster import Cluster, Event
 from pytest_slm.fleet.job import Answer, Farewell, GroupJob, Hello, Offer
@@ -227,7 +228,7 @@ class Driver:
         if timing is not None and timing.noise:
             self._noisy.append(f"{worker.group} {answer.item}: {timing.noise}")
         metric = stored.result.metric()
-        score = "" if metric is None else f"{metric.value:.4g} {metric.unit}, "
+        score = "" if metric is None else f"{figures(metric.value, 4)} {metric.unit}, "
         self._tell(f"{self._labels[worker.node]}: {worker.group} {answer.item}: {score}{answer.seconds:.1f} s")
 
     def _take_back(self, worker: _Worker, farewell: Farewell) -> None:

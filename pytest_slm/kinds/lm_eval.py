@@ -14,6 +14,7 @@ from typing import Any
 from pytest_slm.backends.protocol import CHAT
 from pytest_slm.core.record import Record, RecordError
 from pytest_slm.core.request import ModelAsk, Talk
+from pytest_slm.core.statistics import figures
 from pytest_slm.core.types import JudgedSample, Metric, Request, Sample, Task, Verdict
 from pytest_slm.errors import BackendError, SlmError, UsageError, did_you_mean
 from pytest_slm.kinds.context import sha256
@@ -168,7 +169,7 @@ class LmEval(Kind[LmEvalOptions, LmEvalQuestion]):
         primary = self.theirs.spec(self.theirs.primary)
         answer, explanation, chosen = judging.explain(upstream, sample.doc, instances, primary)
         value = values[primary.name]
-        told = ", ".join(f"{name} {number:g}" for name, number in values.items() if isinstance(number, float))
+        told = ", ".join(f"{name} {figures(number, 6)}" for name, number in values.items() if isinstance(number, float))
         return Verdict(
             value=value if isinstance(value, float) and 0 <= value <= 1 else None,
             answer=answer,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_slm.core.record import Record
+from pytest_slm.core.statistics import figures
 from pytest_slm.core.types import ItemId
 from pytest_slm.planning.rates import Rates
 
@@ -129,5 +130,5 @@ def size(n: float) -> str:
     """Bytes for reading: ``280 MB``."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n >= factor:
-            return f"{n / factor:.3g} {unit}"
+            return f"{figures(n / factor)} {unit}"
     return f"{n:.0f} B"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_slm.core.statistics import Interval
+from pytest_slm.core.statistics import Interval, figures
 
 MISSING = "–"
 NBSP = "\u00a0"
@@ -84,14 +84,14 @@ def size(count: float) -> str:
 def parameters(count: int) -> str:
     """``135 M``, ``1.7 B``."""
     if count >= 1e9:
-        return f"{count / 1e9:.3g}{NBSP}B"
+        return f"{figures(count / 1e9)}{NBSP}B"
     return f"{count / 1e6:.0f}{NBSP}M" if count >= 1e6 else f"{count:,}".replace(",", "\u202f")
 
 
 def duration(seconds: float) -> str:
     """``1 h 20 min``, ``12.5 s``."""
     if seconds < 60:
-        return f"{seconds:.3g}{NBSP}s"
+        return f"{figures(seconds)}{NBSP}s"
     minutes = round(seconds / 60)
     hours, rest = divmod(minutes, 60)
     return f"{hours}{NBSP}h {rest}{NBSP}min" if hours else f"{minutes}{NBSP}min"
@@ -167,7 +167,7 @@ def plain(key: str, value: Any) -> str:
             return duration(value)
         if key.endswith("_mhz"):
             return f"{number(value, 0)}{NBSP}MHz"
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return figures(value, 4) if isinstance(value, float) else str(value)
     if isinstance(value, Mapping):
         if key == "caches":  # sizes, whose own keys do not end in _bytes
             value = {name: _binary(item) if isinstance(item, int) else item for name, item in value.items()}

@@ -48,7 +48,7 @@ def _rows(a: RunReport, b: RunReport) -> Iterator[tuple[str, ...]]:
             first.name,
             _told(mine, first),
             _told(theirs[item], second),
-            "unknown" if ratio is None else f"{ratio:.3g}",
+            "unknown" if ratio is None else number(ratio),
             " – ".join(map(number, interval)) if interval else "unknown",
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_slm.core.statistics import Interval
+from pytest_slm.core.statistics import Interval, figures
 from pytest_slm.core.types import MEASURED, Metric, Result
 from pytest_slm.site import numbers
 
@@ -41,8 +41,8 @@ def readable(value: float, unit: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, and never 1.02e+03, which is hard to compare with 998."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Three digits, and all of those before the point."""
+    return figures(value)
 
 
 def state(result: Result) -> str:

@@ -247,3 +247,8 @@ def test_only_what_measures_is_ordered(github, job, tmp_path):
     with pytest.raises(UsageError, match="nothing to measure"):
         write_order(tmp_path, job({}), offered(github, 1), "publish-results")
     assert list(tmp_path.glob("order*")) == []
+
+
+def test_kilograms_are_told_in_grams_and_not_in_powers_of_ten():
+    energy = JobEnergy(seconds=9e5, joules=1e8, source="RAPL", grid_g_per_kwh=363.0, grid_source="its operator")
+    assert ", 10083 g of CO2 at 363 g/kWh" in str(energy)

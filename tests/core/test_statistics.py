@@ -212,3 +212,22 @@ def test_variation_has_no_unit_however_large_or_small_it_is(factor):
     assert ours.coefficient_of_variation([factor * n for n in (1, 2, 3, 8)]) == ours.coefficient_of_variation(
         [1, 2, 3, 8]
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (998.2, 3, "998"), (999.7, 3, "1000"), (1234.5, 3, "1234"), (12.345, 3, "12.3"), (0.0, 3, "0"),
+        (12_345.6, 4, "12346"), (-1_234_567.0, 4, "-1234567"), (0.00001234, 3, "0.0000123"), (math.inf, 3, "inf"),
+        (1.5e300, 3, "1.5e+300"), (5e-324, 3, "4.94e-324"),
+    ],
+)  # fmt: skip
+def test_a_number_for_people_has_no_exponent(value, digits, text):
+    assert ours.figures(value, digits) == text
+
+
+@given(st.floats(1e-9, 1e14) | st.floats(-1e14, -1e-9), st.integers(1, 6))
+def test_so_many_digits_of_a_number_are_its_own(value, digits):
+    text = ours.figures(value, digits)
+    assert "e" not in text
+    assert float(text) == pytest.approx(value, rel=0.501 * 10 ** (1 - digits))

@@ -8,6 +8,7 @@ import yaml
 
 from pytest_slm.handbook.facts import Attention, HubFile, HubQuantization, Relative, ReportedScore, Trouble
 from pytest_slm.handbook.featured import FeaturedList, Guide
+from pytest_slm.handbook.pages.measured import _number
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 
@@ -301,3 +302,10 @@ def test_a_model_is_found_by_search_in_the_lists_and_its_page_leads_there(pages,
     assert "[All models](index.md)" in made["org--tiny.md"]
     assert "search" not in yaml.safe_load(made["index.md"].split("---")[1])
     assert "org/tiny" in made["index.md"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(9_999.7, "10,000"), (9_999.0, "9,999"), (12_345.6, "12,346"), (1e300, "1e+300")]
+)
+def test_a_number_that_a_card_reports_is_a_plain_one(value, text):
+    assert _number(value) == text

@@ -10,6 +10,7 @@ from pytest_slm.backends.protocol import Workload
 from pytest_slm.core.types import Request
 from pytest_slm.planning import costs
 from pytest_slm.planning.costs import in_time, of_item, of_rounds, pilot, reading, writing
+from pytest_slm.planning.plan import size
 from pytest_slm.planning.rates import Rates, glance, measure, seconds_to_measure
 from pytest_slm.run.drive import FirstRound
 
@@ -218,3 +219,10 @@ def test_a_glance_is_short_and_knows_what_measuring_would_take():
 def test_a_budget_bounds_the_rounds_from_both_sides(round_s, budget_s, seconds):
     slow = Rates(step_s=0.0, row_s=float(round_s), depth_s=0.0, spoken_s=0.0, scored_s=0.0, took_s=1.0)
     assert in_time(of_rounds(1, 1, 8, slow, 512), budget_s) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(999, "999 B"), (999_700_000, "1000 MB"), (1.5e9, "1.5 GB"), (4e12, "4000 GB")]
+)
+def test_a_size_is_a_plain_number(n, text):
+    assert size(n) == text

@@ -92,3 +92,17 @@ def test_what_percent_of_a_valid_number_are_can_be_infinite(shares):
     assert numbers.exact(value)
     assert numbers.percent(max(shares))
     assert numbers.percent(min(shares))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (numbers.parameters(1_040_000_000_000), "1040 B"),
+        (numbers.parameters(999_600_000_000), "1000 B"),
+        (numbers.duration(0.00005), "0.00005 s"),
+        (numbers.plain("surprise", 12_345.6), "12346"),
+        (numbers.plain("surprise", 0.00001), "0.00001"),
+    ],
+)
+def test_no_number_has_an_exponent(text, wanted):
+    assert text.replace("\u00a0", " ") == wanted

@@ -12,6 +12,7 @@ from pytest_slm.core.types import Cuts, Derivation, MetricPart
 from pytest_slm.site.report import render_report
 from pytest_slm.terminal.skips import listed
 from pytest_slm.terminal.summary import result_line, summarize
+from pytest_slm.terminal.words import number
 
 
 class Terminal:
@@ -293,3 +294,8 @@ def test_skips_of_one_kind_say_how_many_more_there_are_and_errors_stand_by_thems
         "error geo/e1: cause 1  [host-died]",
         "error 2 items: cause 2  [host-died]",
     ]
+
+
+@pytest.mark.parametrize(("value", "text"), [(999.7, "1000"), (1020.4, "1020"), (0.00002, "0.00002"), (99.96, "100")])
+def test_no_number_of_a_summary_has_an_exponent(value, text):
+    assert number(value) == text

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_slm.cli.say import say, warn
+from pytest_slm.core.statistics import figures
 from pytest_slm.terminal.table import aligned
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _jobs(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _told(value: float | None, unit: str) -> str:
-    return "?" if value is None else f"{value:g}{unit}"
+    return "?" if value is None else f"{figures(value, 6)}{unit}"
 
 
 def _merge(arguments: argparse.Namespace) -> int:

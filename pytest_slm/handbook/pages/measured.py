@@ -108,7 +108,7 @@ def _claims(claims: Iterable[ReportedScore]) -> Md:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
+    return f"{value:,.4g}" if abs(value) < 9_999.5 else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
 
 
 def _plain(name: str) -> str:

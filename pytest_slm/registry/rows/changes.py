@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_slm.core.record import Record
-from pytest_slm.core.statistics import Interval
+from pytest_slm.core.statistics import Interval, figures
 from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.rows.making import rows
 from pytest_slm.registry.rows.row import Row
@@ -84,4 +84,4 @@ def _numbers(row: Row) -> Iterator[tuple[str, Number]]:
 
 
 def _shown(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
+    return "none" if value is None else figures(value, 4)

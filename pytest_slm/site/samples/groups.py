@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from markupsafe import escape
 
+from pytest_slm.core.statistics import figures
 from pytest_slm.core.types import Result
 from pytest_slm.site import numbers
 from pytest_slm.site.samples.reading import (
@@ -203,7 +204,7 @@ def _sample(line: Mapping[str, Any], result: Result, show_harmful: bool) -> Samp
     return SampleView(
         name=_name(read),
         verdict=read.state,
-        score="could not be scored" if read.score is None else f"{read.score:.3g}",
+        score="could not be scored" if read.score is None else figures(read.score),
         prompt_sha256=read.prompt_sha256,
         asked=tuple(replace(said, text=_end(said.text)) for said in read.asked[-MOST_MESSAGES:]),
         expected=_cut(read.expected, LONGEST_ANSWER),

@@ -12,6 +12,7 @@ from pytest_slm.core.footprint import KV_TYPES
 from pytest_slm.machine.devices import device_table
 from pytest_slm.registry.rows import Row
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
+from pytest_slm.site import numbers
 from pytest_slm.site.titles.definitions import definitions
 from pytest_slm.site.titles.wording import words
 from pytest_slm.site.tools.prices import price_table
@@ -103,7 +104,7 @@ def tool_row(row: Row) -> list[Any] | None:
         _size(speed.memory.get("other")),
         _kv_bytes(speed),
         speed.kv_type,
-        None if rate is None else f"{rate.value:.3g} {rate.unit}",
+        None if rate is None else f"{numbers.estimate(rate.value, rate.interval)[0]} {rate.unit}",
         _rate(rate),
         _rate(row.prompt_processing),
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_slm.registry.points import above_chance
 from pytest_slm.registry.rows import Row, in_order, rows
+from pytest_slm.registry.rows.changes import Change
 
 FAST = {"fingerprint": "fast", "cpu": "Ryzen", "cores_usable": 8}
 
@@ -128,3 +129,11 @@ def test_other_versions_of_a_task_are_another_basis_also_where_a_full_run_hides_
 def test_ranked_rows_stand_first(factory, build):
     registry = build(factory.make_run("Q8_0", quality=0.2), factory.make_run("Q4_0", "quick", quality=0.9))
     assert [row.quantization for row in in_order(rows(registry), "marketplace")] == ["Q8_0", "Q4_0"]
+
+
+def test_a_change_is_told_with_all_digits_before_the_point():
+    change = Change(
+        kind="changed", row="a@Q8_0@m", name="A", what="peak memory (bytes)", before=1e5, after=347_123_456.0
+    )
+    assert str(change) == "changed: a@Q8_0@m: peak memory (bytes) 100000 -> 347123456"
+    assert str(replace(change, before=None, after=62.4567)).endswith("none -> 62.46")

@@ -142,3 +142,13 @@ def test_the_table_says_only_what_a_price_has():
     assert len(tomllib.loads(text)["price"]) == len(price_table())
     days = [datetime.date.fromisoformat(one.said) for one in price_table() if one.said != "unknown"]
     assert max(days) <= datetime.datetime.now(tz=datetime.UTC).date()
+
+
+@pytest.mark.parametrize(
+    ("price", "wanted"), [(3, "3.00"), (99.96, "100"), (999.7, "1000"), (1234.5, "1235"), (0.1234, "0.123")]
+)
+def test_what_a_million_tokens_cost_is_a_plain_number(tool, price, wanted):
+    page = tool("cost")
+    for name, value in {**COST, "api_input": price, "api_output": price}.items():
+        page.fill(f"#{name}", str(value))
+    assert page.locator("#out tbody tr").nth(2).locator("td").nth(1).inner_text() == wanted

@@ -282,3 +282,17 @@ def test_a_file_that_is_no_model_is_said_to_be_none(tool, tmp_path, data, said):
     page.set_input_files("#gguf", str(tmp_path / "a.gguf"))
     page.wait_for_function("() => document.getElementById('said').textContent.startsWith('a.gguf: ')")
     assert said in page.inner_text("#said")
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "text"),
+    [
+        (1234.5, None, "1\u202f234 tok/s"),
+        (12_345.0, (12_000.0, 12_700.0), "12\u202f345 tok/s"),
+        (7.25, None, "7.25 tok/s"),
+    ],
+)
+def test_a_fast_file_is_told_in_whole_numbers(measured, value, interval, text):
+    speed = measured[0].speed
+    speed = replace(speed, generate_tps=replace(speed.generate_tps, value=value, interval=interval))
+    assert dict(zip(COLUMNS, tool_row(replace(measured[0], speed=speed)), strict=True))["tps"] == text

@@ -44,6 +44,9 @@
     }));
   }
 
+  // Three digits, and all of those before the point: 1230, not 1.23e+3.
+  const figures = value => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+
   const compute = () => {
     const work = {requests: number("requests"), input: number("input"), output: number("output")};
     const ways = {
@@ -57,7 +60,7 @@
     const rows = Object.entries(ways).map(([name, way]) => {
       const money = monthly(work, way);
       const tokens = work.requests * 30 * (work.input + work.output);
-      const each = money !== null && tokens > 0 ? (money / tokens * 1e6).toPrecision(3) : "–";
+      const each = money !== null && tokens > 0 ? figures(money / tokens * 1e6) : "–";
       return [name, money === null ? "something is not given" : money.toFixed(2), each];
     });
     const currencies = [...new Set(Object.values(chosen).filter(Boolean).map(one => one.currency))];
