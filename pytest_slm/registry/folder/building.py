@@ -107,8 +107,8 @@ class _Build:
         self.made = set(made)
         taken = known.keys() - changed - made.keys()
         if self.keep:
-            entered = {path for one in made.values() for path in one.indexed.reports}
-            taken |= {name for name in changed - made.keys() if not known[name].reports.keys() & entered}
+            entered = {pair for one in made.values() for pair in one.indexed.reports.items()}
+            taken |= {name for name in changed - made.keys() if not known[name].reports.items() & entered}
         models = [*made.values(), *self._taken([known[name] for name in sorted(taken)], old, trusted=trusted)]
         refused = [*unread.values(), *same.values(), *(one for piece in pieces for one in piece.refused)]
         for path, digest in (pair for piece in pieces for pair in piece.read.items()):

@@ -17,7 +17,7 @@ from pytest_slm.errors import ReportError, shown
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import IndexedModel, ModelFile, RefusedReport, model_path
 from pytest_slm.registry.folder.reading import read_model
-from pytest_slm.registry.identity import model_id, weights_of
+from pytest_slm.registry.identity import by_model, model_id, weights_of
 from pytest_slm.registry.merge import build_entries, machine_words, made_of_what_can_be, newest
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.ranking import candidates
@@ -114,15 +114,36 @@ def make(place: Workplace, order: ReadingOrder) -> Piece:
     known = {stored.path: KnownModel(model=model_id(stored.run), weights=weights_of(stored.run)) for stored in found}
     found, twice = _once(found)
 
-    def kept(model: str) -> RegistryEntry | None:
-        return read_model(folder, place.kept[model], items=False) if model in place.kept else None
-
     def made(some: Sequence[StoredReport]) -> list[MadeModel]:
+        before = _before(by_model(some), place.kept)
+
+        def kept(model: str) -> RegistryEntry | None:
+            entries = [read_model(folder, place.kept[name], items=False) for name in before.get(model, ())]
+            return _together(entries) if entries else None
+
         return [made_model(entry, order.sizes, folder, place.token) for entry in build_entries(some, kept)]
 
     models, odd = made_of_what_can_be(found, made)
     refused = [*refused, *twice, *(refused_by(error, read) for error in odd)]
     return Piece(models=tuple(models), refused=tuple(refused), known=known, read=read)
+
+
+def _before(models: Mapping[str, Sequence[StoredReport]], kept: Mapping[str, IndexedModel]) -> dict[str, list[str]]:
+    """By model those that it was before: the one of its id, and those of other ids that reports of it were in."""
+    whose = {(stored.path, stored.sha256): model for model, group in models.items() for stored in group}
+    found = {model: [model] for model in models if model in kept}
+    for name, one in kept.items():
+        for model in dict.fromkeys(whose[pair] for pair in one.reports.items() if pair in whose):
+            if model != name:
+                found.setdefault(model, []).append(name)
+    return found
+
+
+def _together(entries: Sequence[RegistryEntry]) -> RegistryEntry:
+    """The first one, with the claims of all and since when any of them is listed."""
+    claims = dict.fromkeys(claim for entry in entries for claim in entry.claims)
+    added = min(filter(None, (entry.date_added for entry in entries)), default="")
+    return entries[0].but(date_added=added, claims=tuple(claims))
 
 
 def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, token: str) -> MadeModel:

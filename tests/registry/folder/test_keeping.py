@@ -152,3 +152,46 @@ def test_a_first_look_at_some_reports_never_takes_the_place_of_what_is_kept(tmp_
         assert (registry / "models" / "a.json").read_bytes() == before
         assert check_registry(registry) == ()
     assert {path.name for path in (registry / "models").iterdir()} == {"a.json", "m.json"}
+
+
+def by_path(factory, **changes):
+    """A run of the file of ``published``, which was named by its path."""
+    weights = {"weights_sha256": published(factory).backend.weights_sha256}
+    return factory.make_run(suites=SUITES, slug="a", name="a", hf_repo=None, backend=weights, **changes)
+
+
+def published(factory):
+    return factory.make_run(suites=SUITES, slug="b", name="b", hf_repo="org/b", day=4)
+
+
+def test_claims_go_with_the_reports_where_a_model_gets_another_name(tmp_path, factory):
+    """A file by its path is the model of the Hub that has the same weights, as soon as one is known."""
+    reports, registry = tmp_path / "reports", tmp_path / "registry"
+    factory.store_run(reports, by_path(factory))
+    build_folder(reports, registry, now=NOW)
+    claim(registry, "a")
+    path = factory.store_run(reports, published(factory))
+    build_folder(reports, registry, now=NOW, keep=True)
+    assert told(registry) == [("org--b", 1, FIRST)]
+    path.unlink()
+    build_folder(reports, registry, now=NOW, keep=True)
+    assert told(registry) == [("a", 1, FIRST)]
+    assert check_registry(registry) == ()
+
+
+def test_claims_of_two_models_that_are_one_are_all_kept_once(tmp_path, factory):
+    reports, registry = tmp_path / "reports", tmp_path / "registry"
+    factory.store_run(reports / "a", by_path(factory))
+    build_folder(reports, registry, now=NOW)
+    claim(registry, "a")
+    claim(registry, "b", "org/b")
+    factory.store_run(reports / "b", published(factory))
+    build_folder(reports, registry, now=NOW, keep=True)
+    assert told(registry) == [("org--b", 2, FIRST)]
+
+
+def test_a_model_whose_report_gave_way_to_one_of_another_model_stays(tmp_path, registry, run_report, factory):
+    other = factory.store_run(tmp_path / "other", factory.make_run(suites=SUITES, slug="b", name="b", hf_repo=None))
+    run_report.write_bytes(other.read_bytes())
+    build_folder(tmp_path / "reports", registry, now=NOW, keep=True)
+    assert [(name, claims) for name, claims, _ in told(registry)] == [("a", 1), ("b", 0)]
