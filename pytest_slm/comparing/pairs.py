@@ -24,11 +24,13 @@ _NORMAL = statistics.NormalDist()
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
     """The differences of two models' scores in the same questions, B less A, with the cluster of each. ``most`` is the
-    greatest difference that there may be (more than 1 where questions weigh more than others)."""
+    greatest difference that there may be (more than 1 where questions weigh more than others); ``graded`` says that
+    answers may be partly right."""
 
     differences: tuple[float, ...]
     clusters: tuple[object, ...]
     most: float = 1.0
+    graded: bool = False
 
     @classmethod
     def of(cls, a: Sequence[Unit], b: Sequence[Unit], sign: int = 1) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pytest_slm.comparing.pairs import Pairs
@@ -13,6 +13,7 @@ from pytest_slm.core.comparison import holm
 from pytest_slm.core.metrics.units import weighed
 from pytest_slm.core.record import Record
 from pytest_slm.core.statistics import Interval
+from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, QuantizationEntry
 from pytest_slm.registry.questions import QuestionScores
 
@@ -26,7 +27,9 @@ Verdict = Literal["better", "worse", "equivalent", "not told apart", "too few"]
 @dataclass(frozen=True, kw_only=True)
 class UseCaseDifference(Record):
     """The score of a use case of one quantization less that of another, as a share, from ``n`` questions that both were
-    asked, of ``tasks`` of the ``of`` tasks that the score is the mean of."""
+    asked, of ``tasks`` of the ``of`` tasks that the score is the mean of. Of questions that are right or wrong
+    ``only_a`` and ``only_b`` count those that one file alone got right; where an answer may be partly right, ``lower``
+    and ``higher`` count those in which B has less and more of it than A."""
 
     use_case: str
     n: int
@@ -34,6 +37,8 @@ class UseCaseDifference(Record):
     of: int
     only_a: int
     only_b: int
+    lower: int = 0
+    higher: int = 0
     difference: float
     interval: Interval
     p: float
@@ -43,13 +48,38 @@ class UseCaseDifference(Record):
     verdict: Verdict = "too few"
 
 
+Why = Literal[
+    "not measured in both",
+    "two versions of it",
+    "the scores of its questions are not known",
+    "they were asked other questions",
+    "no question was scored in both",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal(Record):
+    """An item of a use case that cannot be compared, and why."""
+
+    suite: str
+    task: str
+    variant: str
+    why: Why
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparisons(Record):
-    """A quantization compared with another: in all use cases together (None where it cannot be in any), and by use
-    case."""
+    """A quantization compared with another: by use case, and in all of them together that the weights count (None where
+    it cannot be in any). ``counted`` are the use cases of that total, of the ``of`` that have a weight in it;
+    ``weighed`` is False where none of them has one and all count the same. ``absent`` says of each use case what of it
+    was not compared."""
 
     overall: UseCaseDifference | None
     use_cases: Mapping[str, UseCaseDifference]
+    counted: tuple[str, ...] = ()
+    of: int = 0
+    weighed: bool = False
+    absent: Mapping[str, tuple[Refusal, ...]] = field(default_factory=dict)
 
 
 ALL = "all"
@@ -71,7 +101,10 @@ def paired(a: QuestionScores, b: QuestionScores, *, higher_is_better: bool = Tru
     if not both:
         return None
     mine, its = (weighed(a.balance, side) for side in zip(*both, strict=True))
-    return Pairs.of(mine, its, 1 if higher_is_better else -1) if mine and its else None
+    if not mine or not its:
+        return None
+    levels = {*a.levels, *b.levels} - {None, 0.0, 1.0}
+    return replace(Pairs.of(mine, its, 1 if higher_is_better else -1), graded=bool(levels))
 
 
 def compare_use_cases(
@@ -81,42 +114,50 @@ def compare_use_cases(
     margin: float = MARGIN,
 ) -> dict[str, Comparisons]:
     """Each of ``others`` compared with ``a``, the side that is subtracted: in every use case in which that can be done,
-    and in all of these together by their ``weights`` (all the same where they have none).
+    and in those together that have a weight in ``weights`` (in all, each the same, where none has).
 
-    Verdicts are corrected after Holm: those of single use cases for how many they are, those of all together, too.
+    Verdicts of a pair are corrected after Holm for how many use cases the two can be compared in, and by nothing else:
+    which other files there are says nothing about these two. The total is one test of its own (decision 93).
     """
-    cases: dict[tuple[str, str], _Found] = {}
-    totals: dict[tuple[str, str], _Found] = {}
-    for name, other in others.items():
-        mine = {case: found for case in a.use_cases if (found := _difference(a, other, case)) is not None}
-        cases |= {(name, case): found for case, found in mine.items()}
-        known = [(weights.get(case, 0.0), found) for case, found in mine.items()]
-        if mine:
-            same = not sum(weight for weight, _ in known)
-            whole = together([(1.0 if same else weight, pairs) for weight, (_, pairs) in known if same or weight])
-            tasks, of = (
-                sum(one.tasks for _, (one, _) in known),
-                sum(len(case.benchmarks) for case in a.use_cases.values()),
-            )
-            totals[name, ALL] = _told(ALL, whole, tasks, of), whole
-    judged = {**_judged(cases, margin), **_judged(totals, margin)}
-    return {
-        name: Comparisons(
-            overall=judged.get((name, ALL)),
-            use_cases={case: one for (of, case), one in judged.items() if of == name and case != ALL},
-        )
-        for name in others
-    }
+    return {name: _compared(a, other, weights, margin) for name, other in others.items()}
 
 
-def _judged(found: Mapping[tuple[str, str], _Found], margin: float) -> dict[tuple[str, str], UseCaseDifference]:
-    corrected = holm([pairs.p for _, pairs in found.values()])
-    alike = holm([pairs.equivalent(margin) for _, pairs in found.values()])
-    judged = {}
-    for (key, (one, pairs)), p, same in zip(found.items(), corrected, alike, strict=True):
+def _compared(a: QuantizationEntry, b: QuantizationEntry, weights: Mapping[str, float], margin: float) -> Comparisons:
+    found: dict[str, _Found] = {}
+    absent: dict[str, tuple[Refusal, ...]] = {}
+    for case in a.use_cases:
+        difference, left_out = _difference(a, b, case)
+        if difference is not None:
+            found[case] = difference
+        if left_out:
+            absent[case] = left_out
+    if not found:
+        return Comparisons(overall=None, use_cases={}, absent=absent)
+    weighed = any(weights.get(case, 0.0) for case in found)
+    weight = {case: weights.get(case, 0.0) if weighed else 1.0 for case in a.use_cases}
+    counted = tuple(case for case in found if weight[case])
+    inside = [case for case in a.use_cases if weight[case]]
+    whole = together([(weight[case], found[case][1]) for case in counted])
+    of = sum(len(a.use_cases[case].benchmarks) for case in inside)
+    (total,) = _judged([(_told(ALL, whole, [found[case][0] for case in counted], of), whole)], margin)
+    return Comparisons(
+        overall=total,
+        use_cases=dict(zip(found, _judged(list(found.values()), margin), strict=True)),
+        counted=counted,
+        of=len(inside),
+        weighed=weighed,
+        absent=absent,
+    )
+
+
+def _judged(found: Sequence[_Found], margin: float) -> list[UseCaseDifference]:
+    corrected = holm([pairs.p for _, pairs in found])
+    alike = holm([pairs.equivalent(margin) for _, pairs in found])
+    judged = []
+    for (one, pairs), p, same in zip(found, corrected, alike, strict=True):
         detectable = pairs.detectable(ALPHA / len(found))
         known = replace(one, p_corrected=p, p_equivalent=same, detectable=detectable)
-        judged[key] = replace(known, verdict=judge(pairs.mean, p, same, detectable))
+        judged.append(replace(known, verdict=judge(pairs.mean, p, same, detectable)))
     return judged
 
 
@@ -130,39 +171,56 @@ def judge(mean: float, p: float, same: float | None, detectable: float | None) -
     return "too few" if detectable is None else "not told apart"
 
 
-def _difference(a: QuantizationEntry, b: QuantizationEntry, name: str) -> _Found | None:
-    case, theirs = a.use_cases[name], b.use_cases.get(name)
-    if theirs is None:
-        return None
-    tasks: dict[str, list[Pairs]] = {}
-    others = {(item.suite, item.task, item.variant): item for item in b.items if item.suite == theirs.suite}
+def _difference(a: QuantizationEntry, b: QuantizationEntry, name: str) -> tuple[_Found | None, tuple[Refusal, ...]]:
+    """The difference of a use case, None where nothing of it can be compared; and what of it cannot be, and why."""
+    case = a.use_cases[name]
+    weights = {task.task: task.weight or 0.0 for task in case.benchmarks}
+    others = {(item.suite, item.task, item.variant): item for item in b.items}
+    tasks: dict[str, list[tuple[UseCaseDifference, Pairs]]] = {}
+    absent = []
     for item in a.items:
-        other = others.get((item.suite, item.task, item.variant))
-        pairs = _pairs(item, other) if other is not None and item.suite == case.suite else None
-        if pairs is not None:
-            tasks.setdefault(item.task, []).append(pairs)
-    weights = {task.task: task.weight or 0.0 for task in case.benchmarks if task.task in tasks}
-    if not sum(weights.values()):
-        return None
-    parts = [
-        (weights[task] / sum(weights.values()) / len(mine), pairs)
-        for task, mine in tasks.items()
-        if task in weights
-        for pairs in mine
-    ]
+        if item.suite != case.suite or item.task not in weights or item.outcome not in MEASURED:
+            continue
+        found = _pairs(item, others.get((item.suite, item.task, item.variant)))
+        if isinstance(found, str):
+            absent.append(Refusal(suite=item.suite, task=item.task, variant=item.variant, why=found))
+        else:
+            tasks.setdefault(item.task, []).append((_counted(name, found), found))
+    total = math.fsum(weights[task] for task in tasks)
+    theirs = b.use_cases.get(name)
+    if theirs is None or theirs.suite != case.suite or not total:
+        return None, tuple(absent)
+    parts = [(weights[task] / total / len(mine), pairs) for task, mine in tasks.items() for _, pairs in mine]
     whole = together(parts)
-    return _told(name, whole, len(weights), len(case.benchmarks)), whole
+    counts = [replace(one, tasks=int(not place)) for mine in tasks.values() for place, (one, _) in enumerate(mine)]
+    return (_told(name, whole, counts, len(weights)), whole), tuple(absent)
 
 
-def _told(name: str, pairs: Pairs, tasks: int, of: int) -> UseCaseDifference:
+def _told(name: str, pairs: Pairs, parts: Sequence[UseCaseDifference], of: int) -> UseCaseDifference:
+    """A difference that is made of those of parts; questions are counted in these, where they have no weight."""
+    return replace(
+        _counted(name, pairs),
+        tasks=sum(one.tasks for one in parts),
+        of=of,
+        only_a=sum(one.only_a for one in parts),
+        only_b=sum(one.only_b for one in parts),
+        lower=sum(one.lower for one in parts),
+        higher=sum(one.higher for one in parts),
+    )
+
+
+def _counted(name: str, pairs: Pairs) -> UseCaseDifference:
     low, high = pairs.interval
+    less, more = (sum(sign * one > 0 for one in pairs.differences) for sign in (-1, 1))
     return UseCaseDifference(
         use_case=name,
         n=pairs.n,
-        tasks=tasks,
-        of=of,
-        only_a=sum(one < 0 for one in pairs.differences),
-        only_b=sum(one > 0 for one in pairs.differences),
+        tasks=1,
+        of=1,
+        only_a=0 if pairs.graded else less,
+        only_b=0 if pairs.graded else more,
+        lower=less if pairs.graded else 0,
+        higher=more if pairs.graded else 0,
         difference=pairs.mean,
         interval=(low, high),
         p=pairs.p,
@@ -184,15 +242,26 @@ def together(parts: Sequence[tuple[float, Pairs]]) -> Pairs:
             for cluster in pairs.clusters
         ),
         most=max(scale * pairs.most for scale, (_, pairs) in zip(scales, parts, strict=True)),
+        graded=any(pairs.graded for _, pairs in parts),
     )
 
 
-def _pairs(a: Item, b: Item) -> Pairs | None:
-    """The pairs of an item in two files: of all questions of both, or of the sample that both were asked."""
+def _pairs(a: Item, b: Item | None) -> Pairs | Why:
+    """The pairs of an item in two files, of all questions of both, or of the sample that both were asked; or why there
+    are none. The browser says the same (``whyNot`` in compare.js)."""
+    if b is None or b.outcome not in MEASURED:
+        return "not measured in both"
     if (a.version, a.metric) != (b.version, b.metric):
-        return None
-    for mine in filter(None, (a.questions, a.sampled)):
-        for its in filter(None, (b.questions, b.sampled)):
-            if (pairs := paired(mine, its, higher_is_better=a.higher_is_better is not False)) is not None:
-                return pairs
-    return None
+        return "two versions of it"
+    if a.questions is None or b.questions is None:
+        return "the scores of its questions are not known"
+    asked = [
+        (mine, its)
+        for mine in filter(None, (a.questions, a.sampled))
+        for its in filter(None, (b.questions, b.sampled))
+        if mine.questions == its.questions
+    ]
+    for mine, its in asked:
+        if (pairs := paired(mine, its, higher_is_better=a.higher_is_better is not False)) is not None:
+            return pairs
+    return "no question was scored in both" if asked else "they were asked other questions"

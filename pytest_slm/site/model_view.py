@@ -16,8 +16,9 @@ from pytest_slm.site.compare import file_key, has_file
 from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.commands import FileCommands, file_commands
 from pytest_slm.site.model.context import ContextTable, context_table
-from pytest_slm.site.model.forest import Forest, comparisons, forest, most_precise
+from pytest_slm.site.model.forest import Forest, comparisons, forest, profile_of
 from pytest_slm.site.model.history import History, history
+from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
 from pytest_slm.site.titles.definitions import task_address, task_title, use_case_title
@@ -130,7 +131,8 @@ def model_view(
     found = comparisons(entry, rules) if found is None else found
     every = ordered(entry)
     order = every if shown is None else [name for name in every if name in shown]
-    chosen = chosen or card(entry, found)
+    profile = profile_of(entry, rules)
+    chosen = chosen or card(entry, found, profile)
     advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
     runnable = dict.fromkeys([*advised, *order])  # what is advised first
     return ModelView(
@@ -151,7 +153,7 @@ def model_view(
         ),
         safety=tuple(_share(name, rate, rate, rate.higher_is_better) for name, rate in entry.safety.items()),
         card=chosen,
-        forest=forest(entry, found, order),
+        forest=forest(entry, found, order, profile),
         compare=_compare(entry, order),
         columns=tuple(title_of(entry, name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in order),
@@ -170,7 +172,7 @@ def model_view(
         hardware=tuple((machine_name(data), machine_facts(data)) for data in entry.provenance.machines.values()),
         history=history(entry, order),
         parts=tuple(parts),
-        reference=most_precise(entry),
+        reference=reference_of(entry),
     )
 
 
@@ -253,7 +255,7 @@ def _measured(machines: Iterable[Performance], order: Iterable[str]) -> dict[str
 
 
 def _compare(entry: RegistryEntry, order: Iterable[str]) -> str:
-    first = most_precise(entry)
+    first = reference_of(entry)
     names = [first, *(name for name in order if name != first)]
     keys = [f"{entry.id}@{file_key(name)}" for name in names if has_file(entry.quantizations[name])]
     return f"compare.html?m={','.join(keys[:4])}" if len(keys) > 1 else ""

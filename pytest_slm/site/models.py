@@ -23,7 +23,8 @@ from pytest_slm.site.facts.summary import summarized
 from pytest_slm.site.kept.slots import slots_of
 from pytest_slm.site.kept.tree import put_file
 from pytest_slm.site.model.card import Card, card
-from pytest_slm.site.model.forest import comparisons, most_precise
+from pytest_slm.site.model.forest import comparisons, profile_of
+from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
 from pytest_slm.site.names import MOST_BYTES, page_name
 from pytest_slm.site.render import beside, linked_page
@@ -87,7 +88,7 @@ def _pages(
     whole: bool = False,
 ) -> dict[str, str]:
     """The model's pages; none where one has no room for all and it has to be ``whole``."""
-    chosen = card(entry, found)
+    chosen = card(entry, found, profile_of(entry, rules))
     updated = newest(entry)
 
     def page(number: int, portions: Sequence[Collection[str]]) -> str:
@@ -98,7 +99,7 @@ def _pages(
         day = numbers.day(updated) if updated else ""
         return linked_page("model.html", root=root, inline="parts.js", view=view, updated=day, samples=samples)
 
-    return _divided(useful_first(entry, chosen), most_precise(entry), page, entry.id, whole=whole)
+    return _divided(useful_first(entry, chosen), reference_of(entry), page, entry.id, whole=whole)
 
 
 def _divided(
@@ -142,7 +143,7 @@ def part_path(model: str, number: int) -> str:
 
 
 def _link(entry: RegistryEntry, portions: Sequence[Collection[str]], one: int, here: int) -> PartLink:
-    reference = most_precise(entry)
+    reference = reference_of(entry)
     names = [name for name in ordered(entry) if name in portions[one] and (one == 0 or name != reference)]
     label = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
     root = "../" if here == 0 else "../../"
@@ -159,5 +160,5 @@ def useful_first(entry: RegistryEntry, card: Card) -> list[str]:
         return -sum(case.coverage for case in one.use_cases.values()), -(one.bits_per_weight or 0.0), name
 
     return list(
-        dict.fromkeys([entry.quantization, most_precise(entry), *chosen, *sorted(entry.quantizations, key=place)])
+        dict.fromkeys([entry.quantization, reference_of(entry), *chosen, *sorted(entry.quantizations, key=place)])
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.comparing import compare
-from pytest_slm.comparing.use_cases import Comparisons, compare_use_cases, paired, together
+from pytest_slm.comparing.use_cases import Comparisons, Refusal, compare_use_cases, paired, together
 from pytest_slm.core.types import Metric
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.questions import question_scores
@@ -79,23 +79,106 @@ def test_less_is_better_turns_the_sign(factory, answered):
 
 def test_other_questions_are_no_pair(entry):
     model = entry(Q8_0={"math": "1100"}, Q4_0={"math": "11001"})
-    assert differences(model)["Q4_0"] == Comparisons(overall=None, use_cases={})
+    why = Refusal(suite="core", task="math", variant="", why="they were asked other questions")
+    assert differences(model)["Q4_0"] == Comparisons(overall=None, use_cases={}, absent={"core": (why,)})
 
 
 def test_what_only_one_was_asked_is_told(entry):
     model = entry(Q8_0={"math": "1100" * 9, "reasoning": "10"}, Q4_0={"math": "1000" * 9})
     found = differences(model)["Q4_0"].use_cases["core"]
     assert (found.tasks, found.of) == (1, 2)
+    (absent,) = differences(model)["Q4_0"].absent["core"]
+    assert (absent.task, absent.why) == ("reasoning", "not measured in both")
 
 
-def test_verdicts_are_corrected_for_how_many_there_are(entry):
-    better = "1" * 67 + "0" * 33
-    alone = entry(Q8_0={"math": "1" * 60 + "0" * 40}, Q4_0={"math": better})
-    assert differences(alone)["Q4_0"].use_cases["core"].verdict == "better"
-    more = {f"Q{bits}_K": {"math": "1" * 60 + "0" * 40} for bits in (2, 3, 5, 6, 7)}
-    among = entry(Q8_0={"math": "1" * 60 + "0" * 40}, Q4_0={"math": better}, **more)
-    found = differences(among)["Q4_0"].use_cases["core"]
-    assert (found.verdict, found.p_corrected) == ("not told apart", pytest.approx(6 * found.p))
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"version": 7}, "two versions of it"),
+        ({"metric": "f1"}, "two versions of it"),
+        ({"outcome": "error"}, "not measured in both"),
+        ({"questions": None}, "the scores of its questions are not known"),
+    ],
+)
+def test_why_an_item_is_not_compared_is_told(entry, changes, why):
+    model = entry(Q8_0={"math": "1100"}, Q4_0={"math": "1000"})
+    one = model.quantizations["Q4_0"]
+    other = replace(one, items=tuple(replace(item, **changes) for item in one.items))
+    found = compare_use_cases(model.quantizations["Q8_0"], {"Q4_0": other}, {})["Q4_0"]
+    assert found.use_cases == {}
+    assert [absent.why for absent in found.absent["core"]] == [why]
+
+
+def test_without_a_question_that_both_have_a_score_of_there_is_nothing_to_compare(entry):
+    found = differences(entry(Q8_0={"math": "11??"}, Q4_0={"math": "??10"}))["Q4_0"]
+    assert found.overall is None
+    assert [absent.why for absent in found.absent["core"]] == ["no question was scored in both"]
+
+
+def test_a_verdict_does_not_depend_on_which_other_files_there_are(entry):
+    reference, better = {"math": "1" * 60 + "0" * 40}, {"math": "1" * 67 + "0" * 33}
+    alone = differences(entry(Q8_0=reference, Q4_0=better))["Q4_0"]
+    assert alone.use_cases["core"].verdict == "better"
+    more = {f"Q{bits}_K": reference for bits in (2, 3, 5, 6, 7)}
+    assert differences(entry(Q8_0=reference, Q4_0=better, **more))["Q4_0"] == alone
+
+
+@pytest.fixture
+def two_cases(entry):
+    """Two files with a use case of one task, and another one made of the same task under another name."""
+
+    def make(one, other, second=None):
+        model = entry(Q8_0={"math": one}, Q4_0={"math": other})
+        both = {}
+        for name, file in model.quantizations.items():
+            case, (item,) = file.use_cases["core"], file.items
+            tasks = tuple(replace(task, task="more") for task in case.benchmarks)
+            also = replace(item, task="more", **(second or {}))
+            both[name] = replace(
+                file, use_cases={"core": case, "extra": replace(case, benchmarks=tasks)}, items=(item, also)
+            )
+        return both
+
+    return make
+
+
+def test_verdicts_of_a_pair_are_corrected_for_its_use_cases_and_the_total_is_one_test(two_cases):
+    files = two_cases("1" * 60 + "0" * 40, "1" * 67 + "0" * 33)
+    found = compare_use_cases(files["Q8_0"], {"Q4_0": files["Q4_0"]}, {})["Q4_0"]
+    assert [one.p_corrected for one in found.use_cases.values()] == [2 * one.p for one in found.use_cases.values()]
+    assert found.overall.p_corrected == found.overall.p
+
+
+def test_the_total_counts_what_has_a_weight_in_it_and_nothing_else(two_cases):
+    files = two_cases("1" * 60 + "0" * 40, "1" * 67 + "0" * 33)
+    others = {"Q4_0": files["Q4_0"]}
+    found = compare_use_cases(files["Q8_0"], others, {"core": 0.5})["Q4_0"]
+    assert (found.counted, found.of, found.weighed) == (("core",), 1, True)
+    whole = found.overall
+    assert (whole.n, whole.tasks, whole.of, whole.only_a, whole.only_b) == (100, 1, 1, 0, 7)
+    found = compare_use_cases(files["Q8_0"], others, {"rag": 0.5})["Q4_0"]
+    assert (found.counted, found.of, found.weighed) == (("core", "extra"), 2, False)
+    assert (found.overall.n, found.overall.tasks, found.overall.of) == (200, 2, 2)
+    # One that has a weight and cannot be compared is missing from the total, and not left out of the count.
+    files = two_cases("1" * 60 + "0" * 40, "1" * 67 + "0" * 33, second={"questions": None})
+    found = compare_use_cases(files["Q8_0"], {"Q4_0": files["Q4_0"]}, {"core": 0.5, "extra": 0.5})["Q4_0"]
+    assert (found.counted, found.of, found.overall.tasks, found.overall.of) == (("core",), 2, 1, 2)
+
+
+def test_what_is_partly_right_is_not_counted_as_right_or_wrong(two_cases):
+    partly = {"questions": None}
+    files = two_cases("1100", "1001", second=partly)
+    for name, marks in (("Q8_0", (0.25, 0.5)), ("Q4_0", (0.5, 0.75))):
+        item, also = files[name].items
+        scores = replace(item.questions, levels=tuple(marks))
+        files[name] = replace(files[name], items=(item, replace(also, questions=scores)))
+    found = compare_use_cases(files["Q8_0"], {"Q4_0": files["Q4_0"]}, {})["Q4_0"]
+    counts = {name: (one.only_a, one.only_b, one.lower, one.higher) for name, one in found.use_cases.items()}
+    assert counts["core"] == (1, 1, 0, 0)
+    assert counts["extra"][:2] == (0, 0)
+    assert sum(counts["extra"]) > 0
+    whole = found.overall
+    assert (whole.only_a, whole.only_b, whole.lower + whole.higher) == (1, 1, sum(counts["extra"]))
 
 
 def test_equal_beyond_doubt_needs_many_questions(entry):

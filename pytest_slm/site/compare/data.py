@@ -17,8 +17,10 @@ from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, QuantizationEntry, RegistryEntry
 from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import numbers
+from pytest_slm.site.model.reference import made_sentence
 from pytest_slm.site.render import scripted_page
 from pytest_slm.site.titles.definitions import task_title
+from pytest_slm.site.titles.wording import profile_title, words
 from pytest_slm.site.views import title_of
 
 SCRIPTS = ("compare.js", "compare-page.js")
@@ -75,8 +77,11 @@ def _file(entry: RegistryEntry, name: str, rules: ScoreRules) -> dict[str, Any]:
         "title": f"{entry.name} {name}",
         "href": f"models/{entry.id}.html",
         "mode": " and ".join(modes),
-        "facts": [[label, value] for label, value in _facts(entry, name)],
+        "lost_before": made_sentence(f"{entry.name} {name}", one) if one.made_from else "",
+        "facts": [list(fact) for fact in _facts(entry, name)],
+        "profile": profile_title(profile.name) if profile else "",
         "weights": dict(profile.weights) if profile else {},
+        "suites": {suite: _title(entry, suite) for suite in sorted({item.suite for item in one.items})},
         "cases": {
             case: {
                 "title": title_of(entry, case),
@@ -103,21 +108,33 @@ def _item(item: Item) -> dict[str, Any]:
     }
 
 
-def _facts(entry: RegistryEntry, name: str) -> Iterator[tuple[str, str]]:
+def _title(entry: RegistryEntry, suite: str) -> str:
+    return words(entry.suites[suite].title if suite in entry.suites else suite)
+
+
+def _facts(entry: RegistryEntry, name: str) -> Iterator[tuple[str, str, str]]:
+    """Label, value and kind of what was measured; of one kind is what was timed at several lengths, the usual one
+    first. The page shows of each kind the length that all files have."""
     one = entry.quantizations[name]
     if one.size_bytes:
-        yield "File size", numbers.size(one.size_bytes)
+        yield "File size", numbers.size(one.size_bytes), ""
     if one.bits_per_weight:
-        yield "Bits per weight", f"{one.bits_per_weight:.3g}"
+        yield "Bits per weight", f"{one.bits_per_weight:.3g}", ""
+    if one.made_from:
+        yield "Made from", f"{one.made_from}, by the tester", ""
+    else:
+        yield "Made from", "as it was published" if one.published else "not known", ""
     for row in entry_rows(entry):
         if row.quantization != name:
             continue
         where = f", {row.machine_title}" if row.machine_title else ""
-        for label, quantity in (("Generation", row.tps), ("Time to first token", row.ttft)):
-            if quantity is not None:
+        decode, ttft = (row.speed.decode, row.speed.ttft) if row.speed else ((), ())
+        for label, usual, lengths in (("Generation", row.tps, decode), ("Time to first token", row.ttft, ttft)):
+            for quantity in dict.fromkeys((*filter(None, [usual]), *lengths)):
                 noisy = " (noisy)" if quantity.verdict == "noisy" else ""
                 value = numbers.estimate(quantity.value, quantity.interval)[0]
-                yield f"{label}, {quantity.of}{where}", f"{value}{numbers.NBSP}{quantity.unit}{noisy}"
+                kind = f"{label}{where}"
+                yield f"{label}, {quantity.of}{where}", f"{value}{numbers.NBSP}{quantity.unit}{noisy}", kind
         if row.peak is not None:
             of = f", {row.peak.of} of context" if row.peak.of else ""
-            yield f"Peak memory{of}", numbers.size(row.peak.value)
+            yield f"Peak memory{of}", numbers.size(row.peak.value), ""

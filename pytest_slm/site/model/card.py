@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_slm.comparing.use_cases import Comparisons
+from pytest_slm.comparing.use_cases import Comparisons, UseCaseDifference
+from pytest_slm.core.aggregation import Profile
 from pytest_slm.machine.devices import DeviceClass, device_table, fits
 from pytest_slm.registry.entry import RegistryEntry
-from pytest_slm.registry.speeds import QuantizationSpeed
+from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
-from pytest_slm.site.model.forest import most_precise, signed, span_of, verdict_of
+from pytest_slm.site.model.cuts import cut_more
+from pytest_slm.site.model.forest import counted, signed, span_of, total_of, verdict_of
+from pytest_slm.site.model.reference import lost_before, precision, reference_of
+from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.site.views import title_of
 
 RULED_OUT = 0.10
-"""A smaller file is chosen only where a loss of so much is ruled out: the lower end of its paired interval is above."""
+"""A file is chosen only where a loss of so much of the total is ruled out: the lower end of its paired interval is
+above."""
 PEAK = "peak_rss_2k"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileChoice:
-    """A file, the devices that it is the choice for, what it costs and saves against the most precise one, and why it
-    is no other."""
+    """A file, the devices that it is the choice for, what it costs and saves against the reference, and why it is no
+    other."""
 
     quantization: str
     devices: tuple[str, ...]
@@ -44,26 +49,34 @@ class DeviceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """The choices, the device with least memory first; ``rule`` says how was chosen, ``missing`` why there is no
-    choice."""
+    """The choices, the device with least memory first; ``rule`` says how was chosen, ``before`` what the comparisons
+    cannot see, ``missing`` why there is no choice."""
 
     choices: tuple[FileChoice, ...]
     devices: tuple[DeviceRow, ...]
     rule: str
+    before: str
     missing: str
 
 
-def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
-    """The decision card of a model."""
+def card(entry: RegistryEntry, found: Mapping[str, Comparisons], profile: Profile | None) -> Card:
+    """The decision card of a model; ``profile`` is the one by which the total of ``found`` is weighed."""
     speeds = _speeds(entry)
     peaks = {name: row.memory[PEAK].value for name, row in speeds.items() if PEAK in row.memory}
+    reference = reference_of(entry)
+    total = f"the {profile_title(profile.name).lower()} score" if profile else "all use cases together"
     rule = (
-        f"The choice is the smallest file that fits, is not shown to be worse than {most_precise(entry)}, and for "
-        f"which a loss of {100 * RULED_OUT:g} points is ruled out; if there is none, the most precise one that fits."
+        "The choice is the file that takes the least memory while it runs, of those that fit, are not shown to be "
+        f"worse than {reference} (in {total} or in any use case), and for which a loss of {100 * RULED_OUT:g} points "
+        f"of {total} is ruled out; single use cases may have lost more. If there is none, it is the most precise one "
+        "that fits."
+        if len(entry.quantizations) > 1
+        else ""
     )
+    before = lost_before(entry) if found else ""
     if not peaks:
         missing = "No file's peak memory with 2 048 tokens of context was measured, so it is not known where it fits."
-        return Card(choices=(), devices=(), rule=rule, missing=missing)
+        return Card(choices=(), devices=(), rule=rule, before=before, missing=missing)
     chosen: dict[str, list[DeviceClass]] = {}
     rows = []
     for device in sorted(device_table(), key=lambda device: device.usable_bytes):
@@ -82,9 +95,13 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
             )
         )
     return Card(
-        choices=tuple(_choice(entry, name, devices, found, speeds) for name, devices in chosen.items()),
+        choices=tuple(
+            _choice(entry, name, devices, found, speeds, profile_title(profile.name) if profile else "")
+            for name, devices in chosen.items()
+        ),
         devices=tuple(rows),
         rule=rule,
+        before=before,
         missing="",
     )
 
@@ -92,12 +109,12 @@ def card(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> Card:
 def _chosen(
     entry: RegistryEntry, device: DeviceClass, peaks: Mapping[str, float], found: Mapping[str, Comparisons]
 ) -> str | None:
-    fitting, reference = [name for name, peak in peaks.items() if fits(device, peak)], most_precise(entry)
+    fitting, reference = [name for name, peak in peaks.items() if fits(device, peak)], reference_of(entry)
     sound = [name for name in fitting if name == reference or _sound(found.get(name))]
     size = {name: entry.quantizations[name].size_bytes or 0 for name in fitting}
-    if sound:
-        return min(sound, key=lambda name: (size[name], name))
-    return max(fitting, key=lambda name: (entry.quantizations[name].bits_per_weight or 0.0, name), default=None)
+    if sound:  # a device gives memory, and what a file leaves of it is there for a longer context and for others
+        return min(sound, key=lambda name: (peaks[name], size[name], name))
+    return max(fitting, key=lambda name: (precision(entry, name), name), default=None)
 
 
 def _sound(one: Comparisons | None) -> bool:
@@ -114,33 +131,29 @@ def _choice(
     devices: list[DeviceClass],
     found: Mapping[str, Comparisons],
     speeds: Mapping[str, QuantizationSpeed],
+    profile: str,
 ) -> FileChoice:
-    reference = most_precise(entry)
+    reference = reference_of(entry)
     one, row = found.get(name), speeds[name]
     peak = row.memory[PEAK].value
     reasons = [
-        f"Fits: peak memory of {numbers.size(peak)} with 2 048 tokens of context; {devices[0].title} has "
+        f"Fits: peak memory of {numbers.size(peak)} with 2 048 tokens of context; {devices[0].title} has "
         f"{numbers.size(devices[0].usable_bytes)} to give"
     ]
     kind, parts = "", []
-    if name == reference:
-        parts.append("The most precise file measured")
+    if len(entry.quantizations) == 1:
+        parts.append("The only file measured")
+    elif name == reference:
+        parts.append("The file that the others are compared with")
     elif one is None or one.overall is None:
         parts.append(f"Not compared with {reference}: they have no questions in common")
     else:
-        whole = one.overall
-        verdict, note = verdict_of(whole)
-        kind = "good" if verdict.startswith("equivalent") else "bad" if whole.verdict == "worse" else ""
-        cases = len(one.use_cases)
-        parts.append(f"Against {reference}: {signed(100 * whole.difference)} points ({span_of(whole)}), {verdict}")
-        reasons.append(
-            f"Both were asked {numbers.number(whole.n, 0)} questions of {cases} use case{'' if cases == 1 else 's'}: "
-            f"{numbers.number(whole.only_a, 0)} only {reference} got right, {numbers.number(whole.only_b, 0)} only "
-            f"{name}" + (f"; {note}" if note else "")
+        verdict, _ = verdict_of(one.overall)
+        kind = "good" if verdict.startswith("equivalent") else "bad" if one.overall.verdict == "worse" else ""
+        parts.append(
+            f"Against {reference}: {signed(100 * one.overall.difference)} points ({span_of(one.overall)}), {verdict}"
         )
-        worse = [part.use_case for part in one.use_cases.values() if part.verdict == "worse"]
-        if worse:
-            reasons.append(f"Worse in {', '.join(title_of(entry, case) for case in worse)}")
+        reasons += _compared(entry, name, reference, one, profile)
     parts += _cheaper(entry, name, reference, speeds)
     return FileChoice(
         quantization=name,
@@ -151,28 +164,63 @@ def _choice(
     )
 
 
+def _compared(entry: RegistryEntry, name: str, reference: str, one: Comparisons, profile: str) -> list[str]:
+    """What the comparison with the reference is made of, and what it leaves open."""
+    whole = one.overall
+    if whole is None:
+        return []
+    _, note = verdict_of(whole)
+    title, of = total_of(one, profile)
+    tasks = f" ({whole.tasks} of {whole.of} tasks)" if whole.tasks < whole.of else ""
+    told = [
+        f"{title}: {numbers.number(whole.n, 0)} questions of {of}{tasks}: "
+        f"{counted(whole, f'only {reference} got right', f'only {name}')}" + (f"; {note}" if note else "")
+    ]
+    worse = [title_of(entry, part.use_case) for part in one.use_cases.values() if part.verdict == "worse"]
+    if worse:
+        told.append(f"Worse in {', '.join(worse)}")
+    if len(one.use_cases) > 1:
+        told += _may_have_lost(entry, one.use_cases.values())
+    return [*told, *filter(None, [cut_more(entry.quantizations[name], entry.quantizations[reference], reference)])]
+
+
+def _may_have_lost(entry: RegistryEntry, cases: Collection[UseCaseDifference]) -> Iterator[str]:
+    """The use case in which the loss may be largest, and those of which so few questions say nothing."""
+    few = [title_of(entry, one.use_case) for one in cases if one.verdict == "too few"]
+    least = min((one for one in cases if one.verdict != "too few"), key=lambda one: one.interval[0], default=None)
+    if least is not None and least.interval[0] < 0:
+        yield (
+            f"May have lost the most in {title_of(entry, least.use_case)}: {signed(100 * least.difference)} points "
+            f"({span_of(least)}, {numbers.number(least.n, 0)} questions)"
+        )
+    if few:
+        yield f"Too few questions to say anything of {', '.join(few)}"
+
+
 def _cheaper(entry: RegistryEntry, name: str, reference: str, speeds: Mapping[str, QuantizationSpeed]) -> list[str]:
-    """How much smaller and faster a file is than the most precise one."""
+    """How much smaller and faster a file is than the reference."""
     told = []
     size, whole = entry.quantizations[name].size_bytes, entry.quantizations[reference].size_bytes
     if name != reference and size and whole and size != whole:
         share = numbers.percent(abs(whole - size) / whole)
         told.append(f"{share} {'smaller' if size < whole else 'larger'}")
-    mine, its = speeds[name].tps_output, speeds[reference].tps_output if reference in speeds else None
+    mine, its = _same_length(speeds[name], speeds.get(reference) if name != reference else None)
     if mine is not None:
         speed = f"{numbers.estimate(mine.value, mine.interval)[0]}{numbers.NBSP}{mine.unit} on the test machine"
-        noisy = " (noisy)" if mine.verdict == "noisy" else ""
-        times = ""
-        if its is not None and name != reference and its.value and _alike(speeds[name], speeds[reference]):
-            times = f", {mine.value / its.value:.2g} times as fast"
+        noisy = " (noisy)" if "noisy" in (mine.verdict, its and its.verdict) else ""
+        times = f", {mine.value / its.value:.2g} times as fast" if its is not None and its.value else ""
         told.append(speed + times + noisy)
     return told
 
 
-def _alike(one: QuantizationSpeed, other: QuantizationSpeed) -> bool:
-    """Whether two speeds may be divided: of one engine, at one length."""
-    lengths = {row.tps_output.of if row.tps_output else "" for row in (one, other)}
-    return len(lengths) == 1 and one.engine_name == other.engine_name
+def _same_length(one: QuantizationSpeed, other: QuantizationSpeed | None) -> tuple[Quantity | None, Quantity | None]:
+    """The speeds of two files that may be divided: of one engine, at one length; else that of the first one alone."""
+    usual = one.tps_output
+    if usual is None or other is None or one.engine_name != other.engine_name:
+        return usual, None
+    theirs = {quantity.of: quantity for quantity in (*other.decode, *filter(None, [other.tps_output]))}
+    mine = next((quantity for quantity in (usual, *one.decode) if quantity.of in theirs), None)
+    return (usual, None) if mine is None else (mine, theirs[mine.of])
 
 
 def _others(
@@ -182,34 +230,42 @@ def _others(
     found: Mapping[str, Comparisons],
     speeds: Mapping[str, QuantizationSpeed],
 ) -> list[str]:
-    """Why no smaller and no more precise file was chosen."""
+    """Why no other file was chosen."""
     size = entry.quantizations[name].size_bytes or 0
-    told = []
+    taken = speeds[name].memory[PEAK].value
+    told, more = [], []
     for other, one in entry.quantizations.items():
         if other == name:
             continue
-        smaller = (one.size_bytes or 0) < size
         row = speeds.get(other)
         if row is None or PEAK not in row.memory:
             told.append(f"{other}: memory not measured")
-        elif not fits(device, row.memory[PEAK].value):
-            told.append(f"{other} needs {numbers.size(row.memory[PEAK].value)}")
-        elif smaller and other != most_precise(entry):
-            known = found.get(other)
-            if known is None or known.overall is None:
-                told.append(f"{other} is smaller, but was not compared")
-            elif known.overall.verdict == "worse":
-                told.append(f"{other} is smaller, but worse ({signed(100 * known.overall.difference)} points)")
-            elif worse := [part for part in known.use_cases.values() if part.verdict == "worse"]:
-                cases = ", ".join(
-                    f"{title_of(entry, part.use_case)} ({signed(100 * part.difference)} points)" for part in worse
-                )
-                told.append(f"{other} is smaller, but worse in {cases}")
-            else:
-                told.append(
-                    f"{other} is smaller, but may be {numbers.number(-100 * known.overall.interval[0], 0)} points worse"
-                )
-    return told
+            continue
+        peak = row.memory[PEAK].value
+        if not fits(device, peak):
+            told.append(f"{other} needs {numbers.size(peak)}")
+        elif peak < taken:
+            told.append(f"{other} takes less memory ({numbers.size(peak)}), but {_why_not(entry, found.get(other))}")
+        elif one.size_bytes and one.size_bytes < size:
+            size_of = numbers.size(one.size_bytes)
+            told.append(f"{other} is a smaller file ({size_of}), but takes {numbers.size(peak)} while it runs")
+        else:
+            more.append(f"{other} ({numbers.size(peak)})")
+    return told + ([f"More memory: {', '.join(more)}"] if more else [])
+
+
+def _why_not(entry: RegistryEntry, known: Comparisons | None) -> str:
+    if known is None or known.overall is None:
+        return "was not compared"
+    if known.overall.verdict == "worse":
+        return f"is worse ({signed(100 * known.overall.difference)} points)"
+    worse = [part for part in known.use_cases.values() if part.verdict == "worse"]
+    if worse:
+        cases = (f"{title_of(entry, part.use_case)} ({signed(100 * part.difference)} points)" for part in worse)
+        return f"is worse in {', '.join(cases)}"
+    if known.overall.interval[0] <= -RULED_OUT:
+        return f"may be {numbers.number(-100 * known.overall.interval[0], 0)} points worse"
+    return "is less precise"
 
 
 def _speeds(entry: RegistryEntry) -> dict[str, QuantizationSpeed]:

@@ -66,13 +66,17 @@ function plot(pairs, scale, margin, text) {
 function namesOf(questions) {
   return questions.ids.flatMap(([name, first, count]) => count ? Array.from({ length: count }, (_, place) => name + (first + place)) : [name]);
 }
-function changes({ pairs }) { // the questions that only one of both got right, or more of it
+function countsIn({ onlyA, onlyB, lower, higher }) {
+  const graded = lower + higher ? `${number(lower)} scored lower, ${number(higher)} higher` : "";
+  return [graded && !(onlyA + onlyB) ? "" : `${number(onlyA)} lost, ${number(onlyB)} gained`, graded].filter(Boolean).join("; ");
+}
+function changes({ pairs, counts: told }) { // the questions that only one of both got right, or more of it
   const names = namesOf(pairs.questions), details = make("details", "", { class: "more" });
-  const told = { lost: (one) => one < 0, gained: (one) => one > 0 };
-  details.append(make("summary", `${number(pairs.onlyA)} lost, ${number(pairs.onlyB)} gained`));
+  const [less, more] = pairs.graded ? ["scored lower", "scored higher"] : ["lost", "gained"];
+  details.append(make("summary", countsIn(told)));
   details.addEventListener("toggle", () => {
     if (details.childElementCount > 1) return;
-    for (const [word, is] of Object.entries(told)) {
+    for (const [word, is] of [[less, (one) => one < 0], [more, (one) => one > 0]]) {
       const ids = pairs.places.filter((_, place) => is(pairs.differences[place])).map((place) => names[place]);
       details.append(make("p", `${word}: ${ids.slice(0, 500).join(", ") || "none"}${ids.length > 500 ? ", …" : ""}`, { class: "flips" }));
     }
@@ -97,13 +101,13 @@ function table(caption, head, rows, margin, extra) {
     const { pairs, verdict, detectable } = row, tr = make("tr");
     const span = pairs.interval.map(signed).join(" to "), points = `${number(100 * margin, 1).replace(".0", "")} points`;
     const word = verdict === "equivalent" ? `equivalent within ${points}` : verdict;
-    const notes = [verdict === "not told apart" ? `${number(100 * detectable)} points or more would have shown` : verdict === "too few" ? "no difference would have shown" : "",
-      row.tasks < row.of ? `${row.tasks} of ${row.of} tasks` : "", `p ${row.p < 0.0001 ? "< .0001" : row.p.toFixed(4).replace(/^0/, "")}`].filter(Boolean);
+    const notes = [verdict === "not told apart" ? `detectable in 4 of 5 cases: ${number(100 * detectable)} points or more` : verdict === "too few" ? "no difference would have shown" : "",
+      row.note, row.tasks < row.of ? `${row.tasks} of ${row.of} tasks` : "", `p ${row.p < 0.0001 ? "< .0001" : row.p.toFixed(4).replace(/^0/, "")}`].filter(Boolean);
     const track = make("td", "", { class: "track" }), said = make("td", "", { class: "said" }), n = make("td", number(pairs.n), { class: "num" });
     const kind = { better: "good", equivalent: "good", worse: "bad" }[verdict];
     track.append(plot(pairs, scale, margin, `${row.name}: ${signed(pairs.mean)} points, 95 % interval ${span}, ${word}`));
     said.append(make("span", word, { class: kind ? `chip ${kind}` : "" }), make("small", notes.join("; ")));
-    if (extra) n.append(extra(row)); else n.append(make("small", `${number(pairs.onlyA)} lost, ${number(pairs.onlyB)} gained`));
+    if (extra) n.append(extra(row)); else n.append(make("small", countsIn(row.counts)));
     tr.append(make("th", row.name, { scope: "row" }), make("td", signed(pairs.mean), { class: "num big" }), make("td", span, { class: "interval" }), track, said, n);
     body.append(tr);
   }
@@ -111,6 +115,15 @@ function table(caption, head, rows, margin, extra) {
   const sheet = make("div", "", { class: "sheet" });
   sheet.append(node);
   return sheet;
+}
+
+function labelsOf(files) { // of what was timed at several lengths the first that all have; all of them where there is none
+  const labels = files.flatMap((file) => file.facts.map(([label, , kind]) => [label, kind])), known = new Map(labels);
+  const common = [...known].filter(([label]) => files.every((file) => file.facts.some(([one]) => one === label)));
+  return [...known].filter(([label, kind]) => {
+    const first = kind && common.find(([, one]) => one === kind);
+    return !first || first[0] === label;
+  }).map(([label]) => label);
 }
 
 function facts(files) {
@@ -123,7 +136,7 @@ function facts(files) {
     head.append(name);
   }
   top.append(head);
-  for (const label of new Set(files.flatMap((file) => file.facts.map(([one]) => one)))) {
+  for (const label of labelsOf(files)) {
     const tr = make("tr");
     tr.append(make("th", label, { scope: "row" }));
     for (const file of files) {
@@ -160,14 +173,15 @@ async function show() {
     return;
   }
   const [a, ...others] = files, found = others.map((b) => compared(a, b));
-  const all = judged(found.flatMap(({ all: one }) => one), margin / 100), cases = judged(found.flatMap(({ cases: some }) => some), margin / 100);
   out.append(facts(files));
   others.forEach((b, place) => {
     const { items, absent } = found[place], section = make("section");
     section.append(make("h2", `${b.title} against ${a.title}`));
-    const rows = [...all.filter(({ pairs }) => found[place].all.some((one) => one.pairs === pairs)), ...cases.filter(({ pairs }) => found[place].cases.some((one) => one.pairs === pairs))];
+    // Which other files are shown says nothing about these two: each pair is corrected by itself.
+    const rows = [...judged(found[place].all, margin / 100), ...judged(found[place].cases, margin / 100)];
     const modes = [a, b].map((file) => file.mode);
     if (modes.some((mode) => mode !== "full")) section.append(make("p", modes[0] === modes[1] ? `Both were measured in ${modes[0]} mode.` : `${a.title} was measured in ${modes[0]} mode, ${b.title} in ${modes[1]} mode.`, { class: "lead" }));
+    if (a.lost_before) section.append(make("p", a.lost_before, { class: "lead" }));
     if (rows.length) section.append(table("Use cases", "Use case", rows, margin / 100, null));
     if (items.length) section.append(table("Task by task", "Item", judged(items, margin / 100), margin / 100, changes));
     else section.append(make("p", "There is no question that both have a score for.", { class: "lead" }));

@@ -260,17 +260,23 @@ function paired(a, b, sign) { // null where they were asked other questions
   );
   pairs.places = both;
   pairs.questions = a;
+  pairs.graded = [...a.levels, ...b.levels].some((level) => ![null, 0, 1].includes(level)); // answers may be partly right
   return pairs;
 }
 
-function pairsOf(a, b) { // of all questions of both items, or of the sample that both were asked
+function pairsOf(a, b) { // of all questions of both items, or of the sample that both were asked; or why there are none
+  if (!b) return "not measured in both";
+  if (a.version !== b.version || a.metric !== b.metric) return "two versions of it";
+  if (!a.questions || !b.questions) return "the scores of its questions are not known";
+  let asked = false;
   for (const mine of [a.questions, a.sampled]) {
     for (const its of [b.questions, b.sampled]) {
       const pairs = paired(mine, its, a.higher ? 1 : -1);
       if (pairs) return pairs;
+      asked ||= Boolean(mine && its && mine.questions === its.questions);
     }
   }
-  return null;
+  return asked ? "no question was scored in both" : "they were asked other questions";
 }
 
 function together(parts) { // of [weight, pairs]: one whose mean is the weighted mean of theirs
@@ -295,30 +301,51 @@ function judged(found, margin) { // of [{pairs, ...}]: the verdicts, corrected f
   });
 }
 
-const nameOf = (item) => `${item.title}${item.variant ? `, ${item.variant.replaceAll("_", " ").replace(/\B(?=(\d{3})+$)/g, "\u202f")}` : ""}`;
+const keyOf = (item) => JSON.stringify([item.suite, item.task, item.variant]); // titles may be those of several items
+const titleOf = (item) => `${item.title}${item.variant ? `, ${item.variant.replaceAll("_", " ").replace(/\B(?=(\d{3})+$)/g, "\u202f")}` : ""}`;
+function namesIn(file) { // the names of a file's items by their keys; those that would be equal say their suite
+  const count = new Map();
+  for (const title of file.items.map(titleOf)) count.set(title, (count.get(title) || 0) + 1);
+  return new Map(file.items.map((item) => [keyOf(item), count.get(titleOf(item)) > 1 ? `${titleOf(item)} (${file.suites[item.suite] || item.suite})` : titleOf(item)]));
+}
 
-function compared(a, b) { // items and use cases that both have, and why others are not compared
-  const theirs = new Map(b.items.map((item) => [nameOf(item), item]));
+function counts(parts) { // questions that one file alone got right, and where an answer may be partly right, less and more of it
+  const of = (graded, field) => sum(parts.filter((pairs) => Boolean(pairs.graded) === graded).map((pairs) => pairs[field]));
+  return { onlyA: of(false, "onlyA"), onlyB: of(false, "onlyB"), lower: of(true, "onlyA"), higher: of(true, "onlyB") };
+}
+
+function compared(a, b) { // items and use cases that both have, and why others are not compared; as `compare_use_cases`
+  const theirs = new Map(b.items.map((item) => [keyOf(item), item])), names = namesIn(a);
   const items = [], absent = [];
   for (const item of a.items) {
-    const other = theirs.get(nameOf(item)), alike = other && other.version === item.version && other.metric === item.metric;
-    const pairs = alike ? pairsOf(item, other) : null;
-    if (pairs) items.push({ name: nameOf(item), item, other, pairs });
-    else absent.push(`${nameOf(item)}: ${!other ? "not measured in both" : !alike ? "two versions of it" : item.questions && other.questions ? "they were asked other questions" : "the scores of its questions are not known"}`);
+    const name = names.get(keyOf(item)), pairs = pairsOf(item, theirs.get(keyOf(item)));
+    if (typeof pairs === "string") absent.push(`${name}: ${pairs}`);
+    else items.push({ name, item, pairs, counts: counts([pairs]) });
   }
   const cases = [];
   for (const [name, use] of Object.entries(a.cases)) {
-    if (!(name in b.cases)) continue;
+    if (!(name in b.cases) || b.cases[name].suite !== use.suite) continue;
     const mine = items.filter(({ item }) => item.suite === use.suite && item.task in use.tasks);
     const tasks = [...new Set(mine.map(({ item }) => item.task))], total = sum(tasks.map((task) => use.tasks[task]));
     if (!total) continue;
     const parts = mine.map(({ item, pairs }) => [
       use.tasks[item.task] / total / mine.filter((one) => one.item.task === item.task).length, pairs]);
-    cases.push({ name: use.title, key: name, tasks: tasks.length, of: Object.keys(use.tasks).length, pairs: together(parts) });
+    cases.push({ name: use.title, key: name, tasks: tasks.length, of: Object.keys(use.tasks).length, pairs: together(parts), parts: mine.map(({ pairs }) => pairs) });
   }
-  const weighs = cases.some(({ key }) => a.weights[key]);
-  const known = cases.map(({ key, pairs }) => [weighs ? a.weights[key] || 0 : 1, pairs]).filter(([weight]) => weight);
-  return { items, absent, cases, all: cases.length ? [{ name: "All of these", pairs: together(known) }] : [] };
+  for (const one of cases) one.counts = counts(one.parts);
+  return { items, absent, cases, all: cases.length ? [whole(a, cases)] : [] };
+}
+
+function whole(a, cases) { // the total: only what has a weight in it is in it
+  const weighed = cases.some(({ key }) => a.weights[key]), weight = (key) => (weighed ? a.weights[key] || 0 : 1);
+  const known = cases.filter(({ key }) => weight(key)), inside = Object.keys(a.cases).filter(weight);
+  const of = known.length < inside.length ? `${known.length} of ${inside.length} use cases` : `${known.length} use case${known.length === 1 ? "" : "s"}`;
+  return {
+    name: weighed ? a.profile : "All of these",
+    note: `${of}, ${weighed ? `weighted as in the ${a.profile.toLowerCase()} score` : "each weighted the same"}`,
+    pairs: together(known.map(({ key, pairs }) => [weight(key), pairs])), counts: counts(known.flatMap(({ parts }) => parts)),
+    tasks: sum(known.map(({ tasks }) => tasks)), of: sum(inside.map((key) => Object.keys(a.cases[key].tasks).length)),
+  };
 }
 
 window.slmArithmetic = { normal, student, quantile, holm, Pairs, paired, together, judged, compared };

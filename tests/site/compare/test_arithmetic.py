@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pytest_slm.comparing.pairs import Pairs
-from pytest_slm.comparing.use_cases import compare_use_cases, paired
+from pytest_slm.comparing.use_cases import Why, compare_use_cases, paired
 from pytest_slm.core.comparison import holm
 from pytest_slm.core.statistics import t_cdf, t_quantile
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry, write_registry
 from pytest_slm.registry.entry import Registry
+from pytest_slm.registry.folder.reading import read_registry
 from pytest_slm.site.build import build_site
 from pytest_slm.site.compare import model_scripts
 
+PUBLISHED = Path(__file__).parents[3] / "registry"
 FIELDS = "pairs => ({p: pairs.p, interval: pairs.interval, same: pairs.equivalent(0.03), mean: pairs.mean, "
 FIELDS += "detectable: pairs.detectable(0.01)})"
 
@@ -104,26 +108,136 @@ def test_packed_scores_give_the_same_pairs(page, site):
         assert its["interval"] == pytest.approx(list(mine.interval))
 
 
+def sides(model, *names):
+    """The data of files as the page of comparisons has them: each script is one call of a function with plain data."""
+    scripts = model_scripts(model, score_rules())
+    return [json.loads(scripts[f"compare/{model.id}/{name}.js"].partition("(")[2].rpartition(")")[0]) for name in names]
+
+
+JUDGED = """([a, b]) => {
+    const found = slmArithmetic.compared(a, b);
+    const told = ({key, pairs, counts, tasks, of, p, verdict}) => [key || "all", {
+        n: pairs.n, tasks, of, difference: pairs.mean, interval: pairs.interval, p, verdict,
+        only_a: counts.onlyA, only_b: counts.onlyB, lower: counts.lower, higher: counts.higher,
+    }];
+    const cases = slmArithmetic.judged(found.cases, 0.03), all = slmArithmetic.judged(found.all, 0.03);
+    return {cases: [...all, ...cases].map(told), note: found.all.map(({note}) => note), absent: found.absent};
+}"""
+
+
+def in_browser(page, model, a, b):
+    """What the page of comparisons makes of two files, and what ``compare_use_cases`` makes of them."""
+    profile = next((profile for profile in score_rules().profiles if profile.name in model.aggregates), None)
+    weights = profile.weights if profile else {}
+    told = compare_use_cases(model.quantizations[a], {b: model.quantizations[b]}, weights)[b]
+    return page.evaluate(JUDGED, sides(model, a, b)), told
+
+
+def held_to_the_same(found, told):
+    every = [told.overall, *told.use_cases.values()]
+    assert [key for key, _ in found["cases"]] == [one.use_case for one in every]
+    for (_, shown), one in zip(found["cases"], every, strict=True):
+        for name in ("n", "tasks", "of", "only_a", "only_b", "lower", "higher", "verdict"):
+            assert shown[name] == getattr(one, name), (one.use_case, name)
+        assert shown["difference"] == pytest.approx(one.difference, abs=1e-9)
+        assert shown["interval"] == pytest.approx(list(one.interval), rel=1e-6, abs=1e-9)
+        assert shown["p"] == pytest.approx(one.p_corrected, rel=1e-6, abs=1e-9)
+
+
 def test_a_full_and_a_quick_run_are_compared_by_the_sample_of_both(page, factory):
     runs = [factory.make_run("FP16", mode="quick", quality=0.7)]
     runs += [factory.make_run("Q4_0", mode=mode, day=day, quality=0.5) for day, mode in ((1, "full"), (2, "quick"))]
     found = [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
     (model,) = build_registry(found).models
-    (quick, full) = (model.quantizations[name] for name in ("FP16", "Q4_0"))
-    profile = {"rag": 1.0}
-    told = compare_use_cases(quick, {"Q4_0": full}, profile)["Q4_0"]
+    shown, told = in_browser(page, model, "FP16", "Q4_0")
     assert told.use_cases["rag"].n == 100 * told.use_cases["rag"].tasks
-    scripts = model_scripts(model, score_rules())
-    # each is one call of a function with plain data
-    sides = [
-        json.loads(scripts[f"compare/{model.id}/{name}.js"].partition("(")[2].rpartition(")")[0])
-        for name in ("FP16", "Q4_0")
+    held_to_the_same(shown, told)
+
+
+@pytest.mark.parametrize("names", [("F16", "Q4_0"), ("Q4_1", "Q8_0"), ("Q8_0", "Q4_0")])
+def test_published_files_are_compared_as_on_the_page_of_their_model(page, names):
+    """Quick and full runs, graded answers, two tasks of one title, and tasks that cannot be compared."""
+    models = read_registry(PUBLISHED).models
+    model = next((one for one in models if set(names) <= set(one.quantizations)), None)
+    assert model is not None, f"no model of {PUBLISHED} has {names}: choose others here"
+    shown, told = in_browser(page, model, *names)
+    held_to_the_same(shown, told)
+    assert told.overall.lower + told.overall.higher > 0
+    assert shown["note"] == [f"{len(told.counted)} use cases, weighted as in the overall score"]
+    apart = [one.why for left_out in told.absent.values() for one in left_out]
+    reasons = [line.rpartition(": ")[2] for line in shown["absent"]]
+    assert apart
+    assert all(reasons.count(why) >= apart.count(why) for why in apart)
+
+
+def test_items_of_one_title_in_two_suites_are_two_items_and_say_their_suite(page, site):
+    model = next(entry for entry in site[1].models if len(entry.quantizations) == 2)
+    a, b = sides(model, "FP16", "Q4_0")
+    for side in (a, b):
+        (item, *_) = [one for one in side["items"] if one["questions"]]
+        # The same title in another suite, and other questions.
+        twin = {**item, "suite": "other", "version": item["version"] + side["key"].endswith("Q4_0")}
+        side["items"] = [item, twin]
+        side["suites"]["other"] = "Another suite"
+    script = "([a, b]) => { const {items, absent} = slmArithmetic.compared(a, b); "
+    script += "return [items.map(({name, pairs}) => [name, pairs.n]), absent]; }"
+    ((name, n), *rest), absent = page.evaluate(script, [a, b])
+    assert (name, n, rest) == (f"{item['title']} ({a['suites'][item['suite']]})", item["questions"]["n"], [])
+    assert absent == [f"{item['title']} (Another suite): two versions of it"]
+
+
+def test_why_an_item_is_not_compared_is_told_as_on_the_page_of_its_model(page, factory):
+    runs = [factory.make_run(name) for name in ("FP16", "Q4_0")]
+    found = [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
+    (model,) = build_registry(found).models
+    first, second, third, *rest = (one for one in model.quantizations["Q4_0"].items if one.questions)
+    other = replace(third.questions, questions="f" * len(third.questions.questions))
+    items = (replace(first, questions=None), replace(second, version=9), replace(third, questions=other), *rest[1:])
+    model = replace(
+        model, quantizations={**model.quantizations, "Q4_0": replace(model.quantizations["Q4_0"], items=items)}
+    )
+    shown, told = in_browser(page, model, "FP16", "Q4_0")
+    apart = sorted(one.why for left_out in told.absent.values() for one in left_out)
+    reasons = sorted(line.rpartition(": ")[2] for line in shown["absent"])
+    assert set(apart) == set(get_args(Why)) - {"no question was scored in both"}
+    assert [why for why in reasons if why in apart] == reasons
+
+
+def test_a_verdict_does_not_depend_on_which_other_files_are_shown(page, site):
+    model = next(entry for entry in site[1].models if len(entry.quantizations) == 2)
+    start = f"{page.url.split('#')[0]}#m={model.id}@FP16,{model.id}@Q4_0"
+    tables = []
+    for address in (start, f"{start},qwen--qwen3@Q8_0"):
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_selector("#out table.forest")
+        tables.append(page.locator("#out table.forest").first.inner_text())
+    assert "p " in tables[0]
+    assert tables[0] == tables[1]
+
+
+def test_speeds_are_of_a_length_that_all_files_were_timed_at(page):
+    script = "files => labelsOf(files)"
+    size = ["File size", "1 MB", ""]
+    speed = [[f"Generation, {n} tokens", "9 tok/s", "Generation"] for n in (500, 100, 1000)]
+    full, quick = {"facts": [size, *speed]}, {"facts": [size, speed[1]]}
+    assert page.evaluate(script, [full, quick]) == ["File size", "Generation, 100 tokens"]
+    assert page.evaluate(script, [full, full]) == ["File size", "Generation, 500 tokens"]
+    assert page.evaluate(script, [full]) == ["File size", "Generation, 500 tokens"]
+    # Without a common length each has its own, and "not measured" is true of the other.
+    assert page.evaluate(script, [quick, {"facts": [size, speed[2]]}]) == [
+        "File size",
+        "Generation, 100 tokens",
+        "Generation, 1000 tokens",
     ]
-    script = "all => slmArithmetic.compared(...all).cases.map(({key, pairs}) => [key, pairs.n, pairs.mean])"
-    shown = page.evaluate(script, sides)
-    assert {key: (n, mean) for key, n, mean in shown} == {
-        name: (one.n, pytest.approx(one.difference)) for name, one in told.use_cases.items()
-    }
+
+
+def test_every_length_that_was_timed_is_in_the_data_of_a_file_the_usual_one_first(factory):
+    (model,) = build_registry([factory.with_questions(factory.make_run("Q8_0", modern=True))]).models
+    row = model.performance.quantizations["Q8_0"]
+    labels = [label for label, _, kind in sides(model, "Q8_0")[0]["facts"] if kind.startswith("Generation")]
+    assert len(labels) == len({quantity.of for quantity in row.decode}) > 1
+    assert labels[0].startswith(f"Generation, {row.tps_output.of}")
 
 
 def test_use_cases_are_those_of_the_models_page(page, site):
@@ -141,6 +255,7 @@ def test_use_cases_are_those_of_the_models_page(page, site):
         points = f"{abs(100 * one.difference):.1f}"
         assert points in text
         assert one.verdict in text
+    assert f"{len(told.counted)} use cases, weighted as in the overall score" in shown[0]
 
 
 def test_an_address_shows_its_files_and_nothing_foreign(page, site):
