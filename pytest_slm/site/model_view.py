@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
@@ -42,9 +42,9 @@ class QuantizationRow:
     """One quantization in the table that compares them: a score of each use case, then what file it is."""
 
     name: str
-    quick: str
-    scores: tuple[tuple[str, str, str], ...]
-    """(use case, score, interval) of every use case that any quantization has."""
+    scores: tuple[tuple[str, str, str, str], ...]
+    """(use case, score, interval, kind of run) of every use case that any quantization has; the kind is empty for a
+    full run."""
     bits: str
     size: str
     made_from: str
@@ -97,6 +97,10 @@ class ModelView:
     """Where its files do not fit on one page: all of its pages."""
     reference: str = ""
     """The file that others are compared with."""
+    several: bool = False
+    """Whether the model has more files than one, on whatever page."""
+    elsewhere: str = ""
+    """The page with the scores of ``quantization``, where they do not stand on this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +120,11 @@ def model_view(
     chosen: Card | None = None,
     shown: Collection[str] | None = None,
     parts: Sequence[PartLink] = (),
+    elsewhere: str = "",
 ) -> ModelView:
     """What the page of a model shows; ``addresses`` holds the pages of its quantizations' items by name.
     ``shown`` are the quantizations of this page (None: all), ``found`` their comparisons and ``chosen`` the decision
-    card where those are known."""
+    card where those are known; ``elsewhere`` is the page that has the headline's scores, if that is another one."""
     columns = sorted({name for q in entry.quantizations.values() for name in q.use_cases})
     quick = [case for case in entry.use_cases.values() if sampled(case.mode, case.limit, case.settings)]
     # What is not from full runs may stand beside a rank that full runs have.
@@ -135,7 +140,7 @@ def model_view(
     chosen = chosen or card(entry, found, profile)
     advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
     runnable = dict.fromkeys([*advised, *order])  # what is advised first
-    return ModelView(
+    made = ModelView(
         name=entry.name,
         quantization=entry.quantization,
         chips=_chips(entry),
@@ -173,7 +178,13 @@ def model_view(
         history=history(entry, order),
         parts=tuple(parts),
         reference=reference_of(entry),
+        several=len(entry.quantizations) > 1,
+        elsewhere=elsewhere,
     )
+    if not elsewhere:
+        return made
+    # Scores of a file that is on another page would be taken for those of the files on this one.
+    return replace(made, quick="", aggregates=(), not_run=(), scores=(), composites=(), safety=(), items=None)
 
 
 def _share(name: str, found: Rate | Composite, measured: Rate | UseCase, higher: bool = True) -> ItemRow:
@@ -234,10 +245,9 @@ def _quantization(entry: RegistryEntry, name: str, columns: list[str]) -> Quanti
     for column in columns:
         case = one.use_cases.get(column)
         text = numbers.points(case.score, case.interval) if case else ("not run", "")
-        scores.append((title_of(entry, column), *text))
+        scores.append((title_of(entry, column), *text, _sampled([case]) if case else ""))
     return QuantizationRow(
         name=name,
-        quick=_sampled(one.use_cases.values()),
         scores=tuple(scores),
         bits=f"{one.bits_per_weight:.3g}" if one.bits_per_weight else numbers.MISSING,
         size=numbers.size(one.size_bytes) if one.size_bytes else numbers.MISSING,

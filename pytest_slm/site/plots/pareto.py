@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,23 +89,29 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
     are ``shown`` and the best trade-offs are drawn; they are still compared with all.
 
     They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length and
-    engine: a sample of 100 questions and all of them are two different measures.
+    engine: a sample of 100 questions and all of them are two different measures. The length is the one at which most of
+    them were timed, and of such the usual one.
     """
     groups: dict[tuple[str, str, int | None, float, str, str, str], list[ParetoPoint]] = {}
+    usual: Counter[tuple[object, ...]] = Counter()
     for name, row in performance.quantizations.items():
         one = entry.quantizations.get(name)
         for total in one.aggregates.values() if one else ():
             if row.size_gb is None or row.tps_output is None:
                 continue
             coverage = round(total.coverage, 3)
-            key = (total.profile, total.mode, total.limit, coverage, row.tps_output.of, total.settings, row.engine_name)
-            groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, row.tps_output, total))
+            timed = {quantity.of: quantity for quantity in (*row.decode, row.tps_output)}
+            for of, speed in timed.items():
+                key = (total.profile, total.mode, total.limit, coverage, of, total.settings, row.engine_name)
+                groups.setdefault(key, []).append(_candidate(name, row.size_gb.value, speed, total))
+                usual[key] += speed is row.tps_output
     if not groups:
         return None
     # By the score that files are chosen by elsewhere, too, where as many have it.
     most = max(map(len, groups.values()))
     key = min(
-        (key for key in groups if len(groups[key]) == most), key=lambda key: (profile_order(key[0]), -key[3], str(key))
+        (key for key in groups if len(groups[key]) == most),
+        key=lambda key: (profile_order(key[0]), -key[3], -usual[key], str(key)),
     )
     candidates = groups[key]
     if len(candidates) < 2:

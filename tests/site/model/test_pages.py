@@ -11,8 +11,10 @@ from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry
 from pytest_slm.site import models
 from pytest_slm.site.model.history import history
+from pytest_slm.site.model_view import model_view
 from pytest_slm.site.models import model_files, portions_of
 from pytest_slm.site.render import static
+from pytest_slm.site.views import title_of
 
 
 def pages_of(entry):
@@ -43,6 +45,55 @@ def test_forty_quantizations_stand_on_pages_of_150_kb(forty, words):
     assert f'href="../models/{forty.id}/2.html"' in pages[first]
     assert f'href="../../{first}"' in pages[f"models/{forty.id}/2.html"]
     assert f"The files of this model stand on {len(pages)} pages" in words(pages[first])
+
+
+def test_scores_of_a_file_do_not_stand_on_a_page_of_others(forty, words):
+    first, *others = pages_of(forty).items()
+    assert f"These are the scores of {forty.quantization} , the file that was measured most completely." in words(
+        first[1]
+    )
+    assert "Score of each use case" in first[1]
+    for _, text in others:
+        assert "Score of each use case" not in text
+        assert "Safety rates" not in text
+        assert f'href="../../models/{forty.id}.html#scores"' in text
+
+
+def test_scores_are_marked_cell_by_cell_where_they_are_of_a_sample(factory, words):
+    runs = [factory.make_run("Q8_0", suites=("rag", "core")), factory.make_run("Q4_0", "quick", suites=("rag", "core"))]
+    runs.append(factory.make_run("Q4_0", suites=("core",)))
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    view = model_view(entry, {}, score_rules())
+    kinds = {row.name: {name: kind for name, _, _, kind in row.scores} for row in view.quantizations}
+    assert set(kinds["Q8_0"].values()) == {""}
+    rag, core = (title_of(entry, name) for name in ("rag", "core"))
+    assert (kinds["Q4_0"][rag], kinds["Q4_0"][core]) == ("quick", "")
+    (page,) = pages_of(entry).values()
+    table = page.partition("Scores by quantization")[2].partition("</table>")[0]
+    assert table.count('<i class="kind">quick</i>') == sum(kind == "quick" for kind in kinds["Q4_0"].values())
+
+
+def test_a_model_with_one_file_speaks_of_no_others(factory, words):
+    (entry,) = build_registry([factory.with_questions(factory.make_run())]).models
+    (page,) = pages_of(entry).values()
+    assert f"These are the scores of {entry.quantization} . Points" in words(page)
+    assert "most completely" not in page
+    assert "most precise" not in page
+
+
+def test_what_a_file_is_good_for_names_the_file(factory, words):
+    (entry,) = build_registry([factory.with_questions(factory.make_run(quality=0.02))]).models
+    (page,) = pages_of(replace(entry, best_for=("rag",), not_for=("core",))).values()
+    assert f"{entry.quantization} is good for" in words(page)
+    assert f"{entry.quantization} is not good for" in words(page)
+
+
+def test_what_the_tester_made_says_from_what(factory, words):
+    runs = [factory.make_run("Q8_0"), factory.make_run("Q4_0")]
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    made = replace(entry.quantizations["Q4_0"], made_from="Q8_0", published=None)
+    (page,) = pages_of(replace(entry, quantizations={**entry.quantizations, "Q4_0": made})).values()
+    assert "Requantized by the tester from" in words(page)
 
 
 def test_a_model_with_few_files_has_one_page_and_no_way_to_others(factory):

