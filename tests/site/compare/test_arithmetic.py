@@ -116,8 +116,8 @@ def sides(model, *names):
 
 JUDGED = """([a, b]) => {
     const found = slmArithmetic.compared(a, b);
-    const told = ({key, pairs, counts, tasks, of, p, verdict}) => [key || "all", {
-        n: pairs.n, tasks, of, difference: pairs.mean, interval: pairs.interval, p, verdict,
+    const told = ({key, pairs, counts, tasks, of, p, verdict, detectable}) => [key || "all", {
+        n: pairs.n, tasks, of, difference: pairs.mean, interval: pairs.interval, p, verdict, detectable,
         only_a: counts.onlyA, only_b: counts.onlyB, lower: counts.lower, higher: counts.higher,
     }];
     const cases = slmArithmetic.judged(found.cases, 0.03), all = slmArithmetic.judged(found.all, 0.03);
@@ -141,6 +141,8 @@ def held_to_the_same(found, told):
             assert shown[name] == getattr(one, name), (one.use_case, name)
         assert shown["difference"] == pytest.approx(one.difference, abs=1e-9)
         assert shown["interval"] == pytest.approx(list(one.interval), rel=1e-6, abs=1e-9)
+        least = one.detectable
+        assert shown["detectable"] == (None if least is None else pytest.approx(least, rel=1e-6))
         assert shown["p"] == pytest.approx(one.p_corrected, rel=1e-6, abs=1e-9)
 
 
