@@ -52,7 +52,7 @@ Why = Literal[
     "not measured in both",
     "two versions of it",
     "the scores of its questions are not known",
-    "they were asked other questions",
+    "its questions or their expected answers are not the same",
     "no question was scored in both",
 ]
 
@@ -87,8 +87,8 @@ _Found = tuple[UseCaseDifference, Pairs]
 
 
 def paired(a: QuestionScores, b: QuestionScores, *, higher_is_better: bool = True) -> Pairs | None:
-    """The pairs of an item that two models were asked; None if they were asked other questions, or none was scored in
-    both."""
+    """The pairs of an item that two models were asked; None if its questions or their expected answers are not the
+    same, or none was scored in both."""
     if a.questions != b.questions or a.n != b.n or a.balance != b.balance:
         return None
     both = [
@@ -264,4 +264,4 @@ def _pairs(a: Item, b: Item | None) -> Pairs | Why:
     for mine, its in asked:
         if (pairs := paired(mine, its, higher_is_better=a.higher_is_better is not False)) is not None:
             return pairs
-    return "no question was scored in both" if asked else "they were asked other questions"
+    return "no question was scored in both" if asked else "its questions or their expected answers are not the same"

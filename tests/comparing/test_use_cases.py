@@ -79,7 +79,7 @@ def test_less_is_better_turns_the_sign(factory, answered):
 
 def test_other_questions_are_no_pair(entry):
     model = entry(Q8_0={"math": "1100"}, Q4_0={"math": "11001"})
-    why = Refusal(suite="core", task="math", variant="", why="they were asked other questions")
+    why = Refusal(suite="core", task="math", variant="", why="its questions or their expected answers are not the same")
     assert differences(model)["Q4_0"] == Comparisons(overall=None, use_cases={}, absent={"core": (why,)})
 
 
@@ -230,7 +230,7 @@ def test_a_full_run_is_compared_by_the_sample_where_the_other_file_has_only_a_qu
     # Two full runs are compared by all that they were asked.
     (model,) = build_registry([*runs, asked(factory, answered, "Q8_0", many, "full")]).models
     assert differences(model)["Q4_0"].use_cases["core"].n == 400
-    # Without a quick run beside the full one they were asked other questions.
+    # Without a quick run beside the full one its questions or their expected answers are not the same.
     (model,) = build_registry(runs[:2]).models
     assert differences(model)["Q4_0"].overall is None
 

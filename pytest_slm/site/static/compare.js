@@ -241,7 +241,7 @@ function unpack(packed, n, kinds) {
   });
 }
 
-function paired(a, b, sign) { // null where they were asked other questions
+function paired(a, b, sign) { // null where its questions or their expected answers are not the same
   if (!a || !b || a.questions !== b.questions || a.n !== b.n || a.balance.join() !== b.balance.join()) return null;
   const scores = (one) => unpack(one.scores, one.n, one.levels.length).map((place) => one.levels[place]);
   const named = a.n_clusters ? a : b;
@@ -276,7 +276,7 @@ function pairsOf(a, b) { // of all questions of both items, or of the sample tha
       asked ||= Boolean(mine && its && mine.questions === its.questions);
     }
   }
-  return asked ? "no question was scored in both" : "they were asked other questions";
+  return asked ? "no question was scored in both" : "its questions or their expected answers are not the same";
 }
 
 function together(parts) { // of [weight, pairs]: one whose mean is the weighted mean of theirs
