@@ -62,9 +62,9 @@ class MachineSection:
 
 Take = Callable[[QuantizationSpeed], Quantity | None]
 COLUMNS: tuple[tuple[str, str, Take], ...] = (
-    ("Generation", "tok/s, more is better", lambda row: row.tps_output),
-    ("Engine alone: prompt processing (pp)", "tok/s, more is better", lambda row: row.prefill_tps),
-    ("Engine alone: generation (tg)", "tok/s, more is better", lambda row: row.generate_tps),
+    ("Speed", "tok/s, more is better", lambda row: row.tps_output),
+    ("Prompt processing (pp512)", "tok/s, more is better", lambda row: row.prefill_tps),
+    ("Generation (tg128)", "tok/s, more is better", lambda row: row.generate_tps),
     ("Time to first token", "ms, less is better", lambda row: row.ttft_ms),
     ("Peak memory", "less is better", lambda row: row.memory.get("peak_rss_2k") or row.memory.get("peak_rss")),
     ("File size", "", lambda row: row.size_gb),

@@ -21,13 +21,13 @@ from pytest_slm.site.titles.wording import KEPT, variant_title, words
 
 EXAMPLES = 2
 TIMED: Mapping[str, str] = {
-    "decode": "Generation",
+    "decode": "Speed",
     "depth": "Speed by tokens in the context",
-    "generate": "Generation, engine alone (tg)",
+    "generate": "Generation (tg128)",
     "load": "Time to load",
     "memory": "Memory",
     "parallel": "Several answers at once",
-    "prefill": "Prompt processing, engine alone (pp)",
+    "prefill": "Prompt processing (pp512)",
     "ttft": "Time to first token",
 }
 """What the tasks of the suite performance are called, which are no YAML files."""

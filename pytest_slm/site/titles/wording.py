@@ -30,7 +30,7 @@ METRICS: Mapping[str, str] = {
     "abstention_precision": "Precision of abstentions",
     "abstention_recall": "Recall of abstentions",
     "correct": "Correct answers",
-    "decode_tps": "Generation speed",
+    "decode_tps": "Speed",
     "draft_acceptance": "Drafted tokens kept",
     "e2e_tps": "Speed, end to end",
     "exact_match[prompts cut]": "Exact match, prompts cut",

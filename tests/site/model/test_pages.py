@@ -34,7 +34,7 @@ def test_forty_quantizations_stand_on_pages_of_150_kb(forty, words):
     shown = []
     for path, text in pages.items():
         assert len(text.encode()) + len(static("style.css").encode()) <= 150_000, path
-        shown.append(set(re.findall(r'<th scope="row">(Q\d+_K)</th>\n<td><span class="key">Generation', text)))
+        shown.append(set(re.findall(r'<th scope="row">(Q\d+_K)</th>\n<td><span class="key">Speed', text)))
     assert set.union(*shown) == set(forty.quantizations)
     # The headline, which others are compared with, is on each.
     assert all(forty.quantization in one for one in shown)
