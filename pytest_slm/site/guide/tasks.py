@@ -11,9 +11,20 @@ from pytest_slm.site import numbers
 from pytest_slm.site.facts.measured import Dots, TaskRow, TaskTable, places
 from pytest_slm.site.home.columns import BY_KEY, written
 from pytest_slm.site.home.view import FileRow, FileTable, dotted
-from pytest_slm.site.titles.definitions import Example, definitions, examples, task_title
+from pytest_slm.site.titles.chances import chance_text
+from pytest_slm.site.titles.definitions import (
+    OURS,
+    Example,
+    definitions,
+    described,
+    examples,
+    suite_title,
+    task_address,
+    task_title,
+    twins,
+)
 from pytest_slm.site.titles.wording import metric_title, variant_title, words
-from pytest_slm.site.views import Fact
+from pytest_slm.site.views import PARTIAL, Fact
 
 TOUCHING = 4.0
 """Pixels between the middles of two dots that can be told from a line."""
@@ -47,6 +58,9 @@ class TaskView:
     strips: tuple[Strip, ...]
     table: FileTable | None
     left_out: int
+    partial: str
+    """How many files answered a part only, and so have no number; empty where none did."""
+    why: str
 
 
 def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> TaskView:
@@ -56,20 +70,28 @@ def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> 
     variants = sorted(found.variants, key=lambda name: (len(name), name)) if found else ()
     return TaskView(
         title=task_title(suite, task),
-        suite=words(definition.suite.facts.title if definition else suite),
+        suite=suite_title(suite),
         use_case=use_case,
-        description=declared.description if declared else "A task of a suite that does not come with pytest-slm.",
-        facts=_facts(declared, found),
+        description=described(suite, task) if declared else "A task of a suite that does not come with pytest-slm.",
+        facts=_facts(suite, task, declared, found),
         harmful=bool(declared and declared.harmful),
         examples=examples(suite, task),
         ours=bool(declared and declared.source.startswith("original")),
         strips=tuple(strip(name, found.variants[name]) for name in variants) if found else (),
-        table=_table([row for _, row in found.best]) if found else None,
+        table=_table([row for _, row in found.best]) if found and found.best else None,
         left_out=found.n - len(found.best) if found else 0,
+        partial=_partial(found.partial) if found and found.partial else "",
+        why=found.why[1].removeprefix(PARTIAL) if found and found.why else "",
     )
 
 
-def _facts(task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
+def _partial(count: int) -> str:
+    if count == 1:
+        return "1 file was asked a part of it only, and so has no number"
+    return f"{count} files were asked a part of it only, and so have no number"
+
+
+def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
     _, metric, higher = found.metric if found else ("", None, True)
     metric = task.primary if task else metric
     chances = set(found.chances) if found else set()
@@ -79,17 +101,34 @@ def _facts(task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
     modes = {name: plan.limit for name, plan in task.modes.items()} if task else {}
     pairs = (
         ("Metric", f"{metric_title(metric or '')}{'' if higher else ', lower is better'}"),
-        ("Chance", ", ".join(f"{100 * level:.3g}{numbers.NBSP}%" for level in sorted(chances)) or "not known"),
-        *(
-            (f"{words(name)} run", "all questions" if n is None else f"at most {n} questions")
-            for name, n in modes.items()
-        ),
+        ("Chance", chance_text(suite, name, metric or "", chances)),
+        *((f"{words(mode)} run", _asked(n, task, found)) for mode, n in modes.items()),
         ("Variants", ", ".join(map(variant_title, task.variants)) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),
         ("Source", task.source if task else ""),
     )
-    return tuple(Fact(label=label, value=value) for label, value in pairs if value)
+    told = [Fact(label=label, value=value) for label, value in pairs if value]
+    told += [
+        Fact(
+            label="Another of this title",
+            value=f"{suite_title(other)}, with a sample of its own: their scores need not agree",
+            href=f"../../{task_address(other, twin)}",
+        )
+        for other, twin in twins(suite, name)
+    ]
+    return tuple(told)
+
+
+def _asked(limit: int | None, task: Task | None, found: TaskTable | None) -> str:
+    """What a run asks. Of a data set it asks what the data folder has, which need not be all of it."""
+    if limit is not None:
+        return f"at most {numbers.number(limit, 0)} questions"
+    if task and task.source.startswith(OURS):
+        return "all questions"
+    whole = found.whole if found else 0
+    many = f": {numbers.number(whole, 0)} in the runs shown here" if whole else ""
+    return f"all questions that the data folder has{many}"
 
 
 def strip(variant: str, dots: Dots) -> Strip:
@@ -119,15 +158,27 @@ def _stack(x: int, bottom: int, count: int, step: float) -> str:
 def _heading(one: TaskRow, several: bool) -> str:
     """What stands above the first of the rows that can be compared: the variant, and where there are several kinds of
     runs which one."""
-    kind = ("Quick or limited runs" if one.quick else "Full runs") if several else ""
-    return ", ".join(filter(None, (variant_title(one.variant), kind)))
+    kind = f"{one.quick or 'full'} runs".capitalize() if several else ""
+    apart = "; not comparable with other groups" if several else ""
+    return ", ".join(filter(None, (variant_title(one.variant), kind))) + apart
+
+
+def _beside(one: TaskRow, found: Sequence[TaskRow]) -> str:
+    """What a full run gave by the questions that the quick runs of the table asked: those can be compared."""
+    same = [row for row in found if row.quick and row.variant == one.variant and row.asked and row.asked == one.asked]
+    if one.beside is None or not same:
+        return ""
+    value, n = one.beside
+    share = one.unit == "share"
+    text = numbers.points(100 * value, None)[0] if share else numbers.estimate(value, None)[0]
+    return f" · {text} on the {numbers.number(n, 0)} questions of quick runs"
 
 
 def _table(found: Sequence[TaskRow]) -> FileTable:
     size = BY_KEY["size"]
     rows: list[FileRow] = []
-    last: tuple[str, bool] | None = None
-    several = len({bool(one.quick) for one in found}) > 1
+    last: tuple[str, str] | None = None
+    several = len({one.quick for one in found}) > 1
     for one in found:
         share = one.unit == "share"
         value = 100 * one.value if share else one.value
@@ -145,11 +196,13 @@ def _table(found: Sequence[TaskRow]) -> FileTable:
                 quick=one.quick,
                 score=text if share else f"{text}{numbers.NBSP}{one.unit}",
                 interval=between,
-                note=f"n {numbers.number(one.n, 0)}" + (f" · {one.unscored} not scored" if one.unscored else ""),
+                note=f"n {numbers.number(one.n, 0)}"
+                + (f" · {one.unscored} not scored" if one.unscored else "")
+                + _beside(one, found),
                 plot=dotted(value, interval, chance, (text, between)) if share else None,
                 cells=((False, size.label, written("kB", kilobytes), ""),),
-                group=_heading(one, several) if (one.variant, bool(one.quick)) != last else "",
+                group=_heading(one, several) if (one.variant, one.quick) != last else "",
             )
         )
-        last = (one.variant, bool(one.quick))
+        last = (one.variant, one.quick)
     return FileTable(title="Files by their score in this task", score="", columns=(size,), rows=tuple(rows))

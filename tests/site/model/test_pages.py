@@ -128,3 +128,9 @@ def test_a_file_that_was_measured_once_has_no_table(factory):
     (entry,) = build_registry([factory.with_questions(factory.make_run())]).models
     assert history(entry, ["Q8_0"]) is None
     assert "Earlier runs" not in pages_of(entry)[f"models/{entry.id}.html"]
+
+
+def test_each_safety_rate_names_the_task_that_it_is_from(factory, words):
+    (entry,) = build_registry([factory.with_questions(factory.make_run(suites=("safety",)))]).models
+    text = words(pages_of(entry)["models/huggingfacetb--smollm2-135m-instruct.html"])
+    assert re.search(r"Attack success rate Jailbreak \(Guardrails\); lower is better", text)
