@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.types import Task
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.measured import Dots, TaskRow, TaskTable, places
-from pytest_slm.site.home.columns import BY_KEY, written
+from pytest_slm.site.home.columns import BY_KEY, Column, written
 from pytest_slm.site.home.view import FileRow, FileTable, dotted
 from pytest_slm.site.titles.chances import chance_text
 from pytest_slm.site.titles.definitions import (
@@ -163,15 +163,26 @@ def _heading(one: TaskRow, several: bool) -> str:
     return ", ".join(filter(None, (variant_title(one.variant), kind))) + apart
 
 
-def _beside(one: TaskRow, found: Sequence[TaskRow]) -> str:
-    """What a full run gave by the questions that the quick runs of the table asked: those can be compared."""
-    same = [row for row in found if row.quick and row.variant == one.variant and row.asked and row.asked == one.asked]
-    if one.beside is None or not same:
-        return ""
-    value, n = one.beside
-    share = one.unit == "share"
-    text = numbers.points(100 * value, None)[0] if share else numbers.estimate(value, None)[0]
-    return f" · {text} on the {numbers.number(n, 0)} questions of quick runs"
+SHARED = Column(key="shared", label="By the same questions", form="count", anchor="quick", value=lambda _: (None, ""))
+"""What full runs gave by the sample that quick runs of the table asked, beside what those gave."""
+
+
+def _samples(found: Sequence[TaskRow]) -> set[tuple[str, str]]:
+    """Variants and samples by which a full run of the table can be compared with a quick one."""
+    full, quick = (
+        {(one.variant, one.asked) for one in found if one.asked and bool(one.quick) is kind and (kind or one.beside)}
+        for kind in (False, True)
+    )
+    return full & quick
+
+
+def _shared(one: TaskRow, samples: Collection[tuple[str, str]]) -> tuple[bool, str, str, str]:
+    """The cell of a row: its score by the sample, and how many questions that has."""
+    value, n = one.beside or ((one.value, one.n) if one.quick else (0.0, 0))
+    if not n or (one.variant, one.asked) not in samples:
+        return False, SHARED.label, numbers.MISSING, ""
+    text = numbers.points(100 * value, None)[0] if one.unit == "share" else numbers.estimate(value, None)[0]
+    return False, SHARED.label, text, f"n{numbers.NBSP}{numbers.number(n, 0)}"
 
 
 def _table(found: Sequence[TaskRow]) -> FileTable:
@@ -179,6 +190,7 @@ def _table(found: Sequence[TaskRow]) -> FileTable:
     rows: list[FileRow] = []
     last: tuple[str, str] | None = None
     several = len({one.quick for one in found}) > 1
+    samples = _samples(found)
     for one in found:
         share = one.unit == "share"
         value = 100 * one.value if share else one.value
@@ -196,13 +208,15 @@ def _table(found: Sequence[TaskRow]) -> FileTable:
                 quick=one.quick,
                 score=text if share else f"{text}{numbers.NBSP}{one.unit}",
                 interval=between,
-                note=f"n {numbers.number(one.n, 0)}"
-                + (f" · {one.unscored} not scored" if one.unscored else "")
-                + _beside(one, found),
+                note=f"n {numbers.number(one.n, 0)}" + (f" · {one.unscored} not scored" if one.unscored else ""),
                 plot=dotted(value, interval, chance, (text, between)) if share else None,
-                cells=((False, size.label, written("kB", kilobytes), ""),),
+                cells=(
+                    *([_shared(one, samples)] if samples else []),
+                    (False, size.label, written("kB", kilobytes), ""),
+                ),
                 group=_heading(one, several) if (one.variant, one.quick) != last else "",
             )
         )
         last = (one.variant, one.quick)
-    return FileTable(title="Files by their score in this task", score="", columns=(size,), rows=tuple(rows))
+    columns = (SHARED, size) if samples else (size,)
+    return FileTable(title="Files by their score in this task", score="", columns=columns, rows=tuple(rows))
