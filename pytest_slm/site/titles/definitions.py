@@ -65,15 +65,20 @@ class Definition:
 
 
 @functools.cache
-def definitions() -> Mapping[str, Definition]:
-    """All built-in suites by name, without those that measure no answers."""
+def _every() -> Mapping[str, Definition]:
+    """All built-in suites by name."""
     found = {}
     for path in sorted(suites_folder().glob("*/suite.yaml")):
         suite = load_suite(path)
         tasks = [load_task(one, suite) for one in sorted(path.parent.glob("*.yaml")) if one != path]
-        if suite.facts.scored and tasks:
-            found[suite.name] = Definition(suite=suite, tasks={task.name: task for task in tasks})
+        found[suite.name] = Definition(suite=suite, tasks={task.name: task for task in tasks})
     return found
+
+
+@functools.cache
+def definitions() -> Mapping[str, Definition]:
+    """All built-in suites by name, without those that measure no answers."""
+    return {name: one for name, one in _every().items() if one.suite.facts.scored and one.tasks}
 
 
 @functools.lru_cache(KEPT)
@@ -81,22 +86,9 @@ def task_title(suite: str, task: str) -> str:
     """What people call a task: the title that a built-in one declares, else its name in words."""
     if suite == "performance" and task in TIMED:
         return TIMED[task]
-    return _titles().get((suite, task)) or UNTITLED.get((suite, task)) or words(task)
-
-
-@functools.cache
-def _titles() -> Mapping[tuple[str, str], str]:
-    """The titles that built-in tasks declare, also of suites that are in no score."""
-    scored = {(suite, name): task.title for suite, one in definitions().items() for name, task in one.tasks.items()}
-    others = {(task.suite, task.name): task.title for task in _unscored()}
-    return {**scored, **others}
-
-
-def _unscored() -> Iterator[Task]:
-    for path in sorted(suites_folder().glob("*/suite.yaml")):
-        suite = load_suite(path)
-        if not suite.facts.scored:
-            yield from (load_task(one, suite) for one in sorted(path.parent.glob("*.yaml")) if one != path)
+    one = _every().get(suite)
+    declared = one.tasks.get(task) if one else None
+    return (declared.title if declared else "") or UNTITLED.get((suite, task)) or words(task)
 
 
 @functools.lru_cache(KEPT)
@@ -113,10 +105,10 @@ def twin_note(suite: str, task: str) -> str:
     return f"a task of the same title is in {others}, with a sample of its own" if others else ""
 
 
+@functools.lru_cache(KEPT)
 def suite_title(suite: str) -> str:
-    """What people call a suite."""
-    definition = definitions().get(suite)
-    return words(definition.suite.facts.title if definition else suite)
+    """What people call a suite, also one that is in no score."""
+    return words(_every()[suite].suite.facts.title if suite in _every() else suite)
 
 
 @functools.lru_cache(KEPT)

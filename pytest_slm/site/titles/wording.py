@@ -74,6 +74,7 @@ METRICS: Mapping[str, str] = {
     "strict_call_accuracy": "Accuracy where a call is due, strict notation",
     "string_match_all": "Share of strings found",
     "string_match_part": "Any string found",
+    "token_probability": "Probability of a token (1 ÷ perplexity)",
     "total_tps": "Speed of all sequences together",
     "tpot": "Time per output token",
     "ttft": "Time to first token",
