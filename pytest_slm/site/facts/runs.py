@@ -68,8 +68,9 @@ def _asked(entry: RegistryEntry) -> Mapping[str, Collection[str]]:
     """The suites of each report that numbers of the entry, or of its history, are from."""
     found: dict[str, set[str]] = {}
     for quantization in entry.quantizations.values():
-        for one in (*quantization.items, *quantization.history):
-            found.setdefault(one.report, set()).add(one.suite)
+        pairs = [(one.report, one.suite) for one in quantization.items]
+        for report, suite in [*pairs, *((one.report, one.suite) for one in quantization.history)]:
+            found.setdefault(report, set()).add(suite)
     return found
 
 

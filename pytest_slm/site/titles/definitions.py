@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.core.aggregation import task_weights
 from pytest_slm.core.types import Suite, Task
 from pytest_slm.errors import SlmError
 from pytest_slm.files import inside, read_bytes
@@ -123,14 +124,9 @@ def described(suite: str, task: str) -> str:
 
 
 def weights(definition: Definition) -> Mapping[str, float]:
-    """What part of the suite's score each of its tasks has where all are measured: tasks of one family together as much
-    as any other."""
-    families: dict[str, list[str]] = {}
-    for name in definition.suite.tasks:
-        if name in definition.tasks:
-            family = definition.tasks[name].family
-            families.setdefault(f"family {family}" if family else f"task {name}", []).append(name)
-    return {name: 1 / len(families) / len(some) for some in families.values() for name in some}
+    """What part of the suite's score each of its tasks has where all are measured."""
+    counted = [name for name in definition.suite.tasks if name in definition.tasks]
+    return task_weights(counted, definition.suite.facts.family_of_tasks)
 
 
 def item_title(suite: str, task: str, variant: str) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from pytest_slm.core.aggregation import task_weights
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site.build import site_pages
@@ -64,12 +62,11 @@ def test_a_page_of_a_use_case_praises_nobody(pages_of):
     assert "<title>Reasoning: small models, measured" in pages_of(("Q8_0", "full", 1))["use/reasoning.html"]
 
 
-@pytest.mark.parametrize("suite", sorted(definitions()))
-def test_weights_of_tasks_are_those_of_the_score(suite):
-    one = definitions()[suite]
-    counted = [name for name in one.suite.tasks if name in one.tasks]
-    results = [SimpleNamespace(task=name, declared=SimpleNamespace(family=one.tasks[name].family)) for name in counted]
-    assert weights(one) == task_weights(counted, results)
+def test_weights_of_tasks_are_those_of_the_score():
+    for one in definitions().values():
+        assert sum(weights(one).values()) == pytest.approx(1)
+    safety = weights(definitions()["safety"])
+    assert (safety["bbq"], safety["truthfulness"], safety["truthfulness_mc2"]) == (1 / 4, 1 / 8, 1 / 8)
 
 
 def test_weights_stand_beside_the_tasks(pages_of, words):
