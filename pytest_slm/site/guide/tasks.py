@@ -21,6 +21,7 @@ from pytest_slm.site.titles.definitions import (
     suite_title,
     task_address,
     task_title,
+    titled,
     twins,
 )
 from pytest_slm.site.titles.wording import metric_title, variant_title, words
@@ -106,7 +107,7 @@ def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) ->
         ("Variants", ", ".join(map(variant_title, task.variants)) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),
-        ("Source", task.source if task else ""),
+        ("Source", titled(suite, task.source) if task else ""),
     )
     told = [Fact(label=label, value=value) for label, value in pairs if value]
     told += [

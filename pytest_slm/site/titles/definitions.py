@@ -115,12 +115,19 @@ def suite_title(suite: str) -> str:
 @functools.lru_cache(KEPT)
 def described(suite: str, task: str) -> str:
     """What a built-in task says of itself; a task that it names has its title there."""
-    definition = definitions()[suite]
+    return titled(suite, definitions()[suite].tasks[task].description)
+
+
+def titled(suite: str, text: str) -> str:
+    """A text of a task of this suite, in which others are called by their titles: ``the questions of core/language`` ->
+    ``the questions of English``."""
 
     def title(match: re.Match[str]) -> str:
-        return f"{match[1]}{task_title(suite, match[2]) if match[2] in definition.tasks else match[2]}"
+        of = match[2] or suite
+        known = of in definitions() and match[3] in definitions()[of].tasks
+        return match[1] + task_title(of, match[3]) if known else match[0]
 
-    return re.sub(r"\b(questions of )(\w+)", title, definition.tasks[task].description)
+    return re.sub(r"\b(questions of )(?:(\w+)/)?(\w+)", title, text)
 
 
 def weights(definition: Definition) -> Mapping[str, float]:

@@ -138,7 +138,9 @@ def test_a_full_run_is_said_to_ask_what_the_data_folder_has(asked, pages_of, wor
 
 def test_a_description_names_other_tasks_as_people_do(pages_of, words):
     pages = pages_of()
-    assert "The questions of English with" in words(pages["tasks/core/position_bias.html"])
+    text = words(pages["tasks/core/position_bias.html"])
+    assert "The questions of English with" in text
+    assert "Source original, the questions of English" in text
     assert "The questions of TruthfulQA MC1;" in words(pages["tasks/safety/truthfulness_mc2.html"])
 
 
