@@ -29,7 +29,7 @@ PARTIAL = "partial: "
 """How the reason begins of an item that was answered in part, and so gave no number of its own."""
 
 
-def state_of(outcome: str, metric: Metric | None, reason: str) -> str:
+def state_of(outcome: str, metric: object, reason: str) -> str:
     """The outcome of an item as pages say it: ``partial`` for one that was answered, but gave no number of its own."""
     return "partial" if outcome in MEASURED and metric is None and reason.startswith(PARTIAL) else outcome
 

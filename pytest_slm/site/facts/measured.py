@@ -10,8 +10,10 @@ from pytest_slm.core.metrics.units import mean, weighed
 from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, RegistryEntry
 from pytest_slm.registry.questions.record import QuestionScores
-from pytest_slm.site.views import PARTIAL, sampled, split_reason
+from pytest_slm.site.views import sampled, split_reason, state_of
 
+WITHOUT = ("partial", "skipped", "error")
+"""States of an item that somebody tried, and that has no number."""
 ENOUGH = 12
 """Letters of a hash that tell one sample of a task from others."""
 MOST = 60
@@ -58,25 +60,24 @@ class Dots(NamedTuple):
 
 class TaskTable(NamedTuple):
     """What is known of a task from so many measured items: the ``metric`` of the first of them and whether more of it
-    is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by; and how
-    many were ``partial``, answered without a number, with what the first of them said. ``whole`` is the greatest n of
-    a full run without a limit."""
+    is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by.
+    ``without`` are those that have no number, by state (partial, skipped, error): how many files, and what the first of
+    them said. ``whole`` is the greatest n of a full run without a limit."""
 
     n: int
     metric: First
     chances: Sequence[float]
     variants: Mapping[str, Dots]
     best: Sequence[tuple[Sequence[Any], TaskRow]]
-    partial: int = 0
-    why: First | None = None
-    whole: int = 0
+    without: Mapping[str, tuple[int, First]]
+    whole: int
 
     @classmethod
     def of(cls, data: Any) -> TaskTable:
         """The facts that JSON has of this."""
-        n, metric, chances, variants, best, partial, why, whole = data
+        n, metric, chances, variants, best, without, whole = data
         dots = {name: Dots._make(one) for name, one in variants.items()}
-        return cls(n, metric, chances, dots, [(key, TaskRow._make(row)) for key, row in best], partial, why, whole)
+        return cls(n, metric, chances, dots, [(key, TaskRow._make(row)) for key, row in best], without, whole)
 
 
 def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskTable]]:
@@ -84,23 +85,25 @@ def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskTable]]:
     asked = {one.path: (one.limit, one.settings) for one in entry.provenance.reports}
     timing = {name for name, facts in entry.suites.items() if not facts.scored}
     found: dict[str, dict[str, list[tuple[Item, TaskRow]]]] = {}
-    partial: dict[str, dict[str, list[str]]] = {}
+    without: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for name, quantization in sorted(entry.quantizations.items()):
         for item in quantization.items:
-            if item.outcome not in MEASURED or item.suite in timing:
+            state = state_of(item.outcome, item.metric, item.reason)
+            if item.suite in timing:
                 continue
-            if item.metric and item.value is not None:
+            if item.outcome in MEASURED and item.metric and item.value is not None:
                 quick = sampled(item.mode, *asked.get(item.report, (None, "")))
                 row = _row(entry, name, quantization.size_bytes, item, quick)
                 found.setdefault(item.suite, {}).setdefault(item.task, []).append((item, row))
-            elif item.metric is None and item.reason.startswith(PARTIAL):
-                partial.setdefault(item.suite, {}).setdefault(item.task, []).append(split_reason(item.reason)[0])
+            elif state in WITHOUT:
+                told = without.setdefault(item.suite, {}).setdefault(item.task, {}).setdefault(state, {})
+                told.setdefault(name, split_reason(item.reason)[0])
     return {
         suite: {
-            name: _of(entry.id, found.get(suite, {}).get(name, ()), partial.get(suite, {}).get(name, ()))
-            for name in sorted(found.get(suite, {}).keys() | partial.get(suite, {}).keys())
+            name: _of(entry.id, found.get(suite, {}).get(name, ()), without.get(suite, {}).get(name, {}))
+            for name in sorted(found.get(suite, {}).keys() | without.get(suite, {}).keys())
         }
-        for suite in sorted(found.keys() | partial.keys())
+        for suite in sorted(found.keys() | without.keys())
     }
 
 
@@ -131,7 +134,7 @@ def _by(sample: QuestionScores) -> tuple[float, int] | None:
     return (mean(units), len(units)) if units else None
 
 
-def _of(model: str, some: Sequence[tuple[Item, TaskRow]], partial: Sequence[str]) -> TaskTable:
+def _of(model: str, some: Sequence[tuple[Item, TaskRow]], without: Mapping[str, Mapping[str, str]]) -> TaskTable:
     first = some[0][0] if some else None
     variants: dict[str, list[TaskRow]] = {}
     for _, one in some:
@@ -144,8 +147,7 @@ def _of(model: str, some: Sequence[tuple[Item, TaskRow]], partial: Sequence[str]
         chances=sorted({one.chance for _, one in some if one.chance is not None}),
         variants={name: _drawn(found) for name, found in variants.items()},
         best=sorted(rows, key=_key)[:MOST],
-        partial=len(partial),
-        why=[model, partial[0]] if partial else None,
+        without={state: (len(told), [model, next(iter(told.values()))]) for state, told in without.items()},
         whole=max((one.n + one.unscored for _, one in some if not one.quick), default=0),
     )
 
@@ -197,10 +199,17 @@ def _together(some: Sequence[TaskTable]) -> TaskTable:
         chances=sorted({level for one in some for level in one.chances}),
         variants={name: _dots(dots) for name, dots in variants.items()},
         best=sorted((pair for one in some for pair in one.best), key=_key)[:MOST],
-        partial=sum(one.partial for one in some),
-        why=min((one.why for one in some if one.why is not None), key=_model, default=None),
+        without=_without([one.without for one in some]),
         whole=max(one.whole for one in some),
     )
+
+
+def _without(parts: Sequence[Mapping[str, tuple[int, First]]]) -> dict[str, tuple[int, First]]:
+    found: dict[str, tuple[int, First]] = {}
+    for state, (count, why) in (pair for part in parts for pair in part.items()):
+        before, first = found.get(state, (0, why))
+        found[state] = (before + count, min(first, why, key=_model))
+    return dict(sorted(found.items()))
 
 
 def _dots(some: Sequence[Dots]) -> Dots:

@@ -25,7 +25,7 @@ from pytest_slm.site.titles.definitions import (
     twins,
 )
 from pytest_slm.site.titles.wording import metric_title, variant_title, words
-from pytest_slm.site.views import PARTIAL, Fact
+from pytest_slm.site.views import PARTIAL, STATES, Fact
 
 TOUCHING = 4.0
 """Pixels between the middles of two dots that can be told from a line."""
@@ -59,9 +59,8 @@ class TaskView:
     strips: tuple[Strip, ...]
     table: FileTable | None
     left_out: int
-    partial: str
-    """How many files answered a part only, and so have no number; empty where none did."""
-    why: str
+    without: tuple[tuple[str, str, str, str], ...]
+    """Files that have no number: the class and the words of their state, how many they are, and why of the first."""
 
 
 def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> TaskView:
@@ -81,15 +80,22 @@ def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> 
         strips=tuple(strip(name, found.variants[name]) for name in variants) if found else (),
         table=_table([row for _, row in found.best]) if found and found.best else None,
         left_out=found.n - len(found.best) if found else 0,
-        partial=_partial(found.partial) if found and found.partial else "",
-        why=found.why[1].removeprefix(PARTIAL) if found and found.why else "",
+        without=tuple(
+            (state, STATES[state], _without(state, count), why.removeprefix(PARTIAL))
+            for state, (count, [_, why]) in (found.without if found else {}).items()
+        ),
     )
 
 
-def _partial(count: int) -> str:
-    if count == 1:
-        return "1 file was asked a part of it only, and so has no number"
-    return f"{count} files were asked a part of it only, and so have no number"
+def _without(state: str, count: int) -> str:
+    """How many files have no number, in words."""
+    one = count == 1
+    files = f"{count} file{'' if one else 's'}"
+    if state == "partial":
+        return (
+            f"{files} {'was' if one else 'were'} asked a part of it only, and so {'has' if one else 'have'} no number"
+        )
+    return files
 
 
 def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:

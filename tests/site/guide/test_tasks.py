@@ -96,6 +96,21 @@ def test_what_was_answered_without_a_number_has_one_name_on_all_pages(factory, p
     assert "partial it was answered, but gave no number" in words(pages["methodology.html"])
 
 
+def test_what_was_tried_and_skipped_is_no_task_that_nobody_ran(factory, pages_of, words):
+    tried = [
+        Result(
+            suite="rag", task="frames_oracle", variant=variant, quantization="Q8_0", mode="quick", outcome="skipped",
+            reason="no articles in the mirror  [data-missing]",
+        )
+        for variant in ("4096", "8192")
+    ]  # fmt: skip
+    pages = pages_of(factory.make_run(mode="quick", results=tried))
+    text = words(pages["tasks/rag/frames_oracle.html"])
+    assert "skipped 1 file: no articles in the mirror" in text
+    assert "not run" not in text
+    assert "not run No file was measured on this task" in words(pages["tasks/rag/frames.html"])
+
+
 def test_a_file_with_a_number_and_one_without_stand_on_one_page(factory, pages_of, words):
     whole = factory.scored("reasoning", "mmlu", "", "Q4_0", "quick", factory.share("acc", 40, 100))
     runs = [factory.make_run(result.quantization, mode="quick", results=[result]) for result in (partly(), whole)]
