@@ -21,7 +21,7 @@ from pytest_slm.site.model.history import History, history
 from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
-from pytest_slm.site.titles.definitions import task_address, task_title, use_case_title
+from pytest_slm.site.titles.definitions import task_address, task_title, twin_note, use_case_title
 from pytest_slm.site.titles.wording import metric_title, profile_order, words
 from pytest_slm.site.views import (
     Fact,
@@ -33,6 +33,7 @@ from pytest_slm.site.views import (
     machine_facts,
     sampled,
     score_row,
+    tasks_of_rate,
     title_of,
 )
 
@@ -156,7 +157,10 @@ def model_view(
             for use_case, case in entry.use_cases.items()
             if case.composites
         ),
-        safety=tuple(_share(name, rate, rate, rate.higher_is_better) for name, rate in entry.safety.items()),
+        safety=tuple(
+            _share(name, rate, rate, rate.higher_is_better, tasks_of_rate(entry, name, rate))
+            for name, rate in entry.safety.items()
+        ),
         card=chosen,
         forest=forest(entry, found, order, profile),
         compare=_compare(entry, order),
@@ -187,13 +191,16 @@ def model_view(
     return replace(made, quick="", aggregates=(), not_run=(), scores=(), composites=(), safety=(), items=None)
 
 
-def _share(name: str, found: Rate | Composite, measured: Rate | UseCase, higher: bool = True) -> ItemRow:
-    """The row of a share that is no item's; ``measured`` says in what kind of run."""
+def _share(
+    name: str, found: Rate | Composite, measured: Rate | UseCase, higher: bool = True, asked: str = ""
+) -> ItemRow:
+    """The row of a share that is no item's; ``measured`` says in what kind of run, ``asked`` by which tasks."""
     metric = Metric(
         name=name, value=found.value, n=found.n, interval=found.interval, higher_is_better=higher, cuts=found.cuts
     )
     quick = sampled(measured.mode, measured.limit, measured.settings)
-    return item_row(metric_title(name), "", "passed", "", metric, quick=quick)
+    row = item_row(metric_title(name), "", "passed", "", metric, quick=quick)
+    return replace(row, note="; ".join(filter(None, (asked, row.note))))
 
 
 def ordered(entry: RegistryEntry) -> list[str]:
@@ -312,7 +319,7 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
             chance=item.chance,
             cuts=item.cuts,
         )
-    return item_row(
+    row = item_row(
         task_title(item.suite, item.task),
         item.variant,
         item.outcome,
@@ -324,3 +331,4 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         quick=sampled(item.mode, limit, settings),
         href=task_address(item.suite, item.task),
     )
+    return replace(row, note="; ".join(filter(None, (row.note, twin_note(item.suite, item.task)))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from pytest_slm.site.plots.heat import HeatMap, heat_maps
 from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.samples.groups import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
-from pytest_slm.site.titles.definitions import task_title
+from pytest_slm.site.titles.definitions import task_title, twin_note
 from pytest_slm.site.titles.wording import metric_title, part_title, variant_title, words
 from pytest_slm.site.views import (
     Fact,
@@ -30,6 +31,7 @@ from pytest_slm.site.views import (
     item_row,
     sampled,
     score_row,
+    state_of,
 )
 
 Groups = tuple[tuple[str, tuple[ItemRow, ...]], ...]
@@ -222,12 +224,14 @@ def _derived(detected: WeightsHeader | None) -> str:
 def _counts(results: Sequence[Result]) -> tuple[tuple[str, str, int], ...]:
     words_of = (
         ("passed", "measured"),
+        ("partial", "answered in part"),
         ("failed", "below their gate"),
         ("skipped", "skipped"),
         ("error", "could not be measured"),
         ("not_run", "not run"),
     )
-    counted = ((state, word, sum(result.outcome == state for result in results)) for state, word in words_of)
+    states = Counter(state_of(result.outcome, result.metric(), result.reason) for result in results)
+    counted = ((state, word, states[state]) for state, word in words_of)
     return tuple((state.replace("_", "-"), word, count) for state, word, count in counted if count or state == "passed")
 
 
@@ -265,7 +269,8 @@ def _row(result: Result, word: str) -> ItemRow:
     )
     worst = worst_part(result)
     told = f"lowest: {metric_title(worst.name)}, {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
-    return replace(row, note="; ".join(filter(None, (row.note, told, scorer_error(result)))))
+    twin = twin_note(result.suite, result.task)
+    return replace(row, note="; ".join(filter(None, (row.note, told, scorer_error(result), twin))))
 
 
 def _timing_row(result: Result, word: str) -> ItemRow:

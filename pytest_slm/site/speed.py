@@ -32,7 +32,7 @@ MEMORY: Mapping[str, str] = {
     "compute_buffers": "Compute buffers",
     "other": "All else at the peak",
 }
-DECODE = ("Generation speed", "Output tokens per second after the first one. More is better.")
+DECODE = ("Speed", "Output tokens per second after the first one, as a user sees them. More is better.")
 GIGABYTE = "1 GB is 10⁹ bytes"
 ENGINE = (
     "The engine alone",
@@ -41,7 +41,7 @@ ENGINE = (
 LATENCY = ("Time between two tokens", "Percentiles over all tokens of all rounds. Less is better.")
 LATENCIES: Mapping[str, str] = {"itl_p50": "Half are below", "itl_p95": "95 % are below", "itl_p99": "99 % are below"}
 END_TO_END = (
-    "Generation speed, end to end",
+    "Speed, end to end",
     "Output tokens per second with the wait for the first one counted. More is better.",
 )
 LOAD = ("Time to load", "Seconds to open the model: its file from the disk (cold), or in memory already (warm).")
@@ -125,7 +125,7 @@ def caution(machine: Mapping[str, Any]) -> str:
     device = accelerator(machine.get("device"))
     if device:
         return f"Measured with {device} on {place}. For relative comparison on this machine only."
-    return f"CPU-only results on {place}; a GPU may be 5–20x faster. For relative comparison only."
+    return f"CPU-only results on {place}; a GPU may be much faster. For relative comparison only."
 
 
 def bars(title: str, hint: str, rows: list[tuple[str, Quantity]], unit: str = "") -> Bars | None:

@@ -10,18 +10,28 @@ from typing import Any
 
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, Metric
-from pytest_slm.registry.entry import AggregateScore, RegistryEntry, UseCase
+from pytest_slm.registry.entry import AggregateScore, Rate, RegistryEntry, UseCase
 from pytest_slm.site import numbers
 from pytest_slm.site.titles.definitions import task_title, use_case_title
 from pytest_slm.site.titles.wording import metric_title, profile_title, variant_title, words
 
 STATES: Mapping[str, str] = {
     "passed": "measured",
+    "partial": "partial",
     "failed": "below gate",
     "skipped": "skipped",
     "error": "error",
     "not_run": "not run",
 }
+
+
+PARTIAL = "partial: "
+"""How the reason begins of an item that was answered in part, and so gave no number of its own."""
+
+
+def state_of(outcome: str, metric: object, reason: str) -> str:
+    """The outcome of an item as pages say it: ``partial`` for one that was answered, but gave no number of its own."""
+    return "partial" if outcome in MEASURED and metric is None and reason.startswith(PARTIAL) else outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +196,7 @@ def item_row(
 ) -> ItemRow:
     """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
     message, slug = split_reason(reason)
+    state = state_of(outcome, metric, message)
     value = interval = ""
     plot = None
     notes = [message] if message else []
@@ -209,29 +220,38 @@ def item_row(
         notes.append(f"{unscored} could not be scored")
     cuts = metric.cuts if metric else None
     for n, share, what in (
-        (cut, cuts and cuts.cut, "cut off"),
-        (censored, cuts and cuts.censored, "cut off while thinking"),
+        (cut, cuts.cut if cuts else 0.0, "cut off"),
+        (censored, cuts.censored if cuts else 0.0, "cut off while thinking"),
     ):
         if n or share:
-            notes.append(" ".join(filter(None, (str(n or ""), what, f"({numbers.percent(share)})" if share else ""))))
+            notes.append(_cut(n, share, what))
     if metric is not None and cuts is not None and cuts.bounds is not None and cuts.cut + cuts.censored:
         low, high = (_amount(bound, metric.unit) for bound in cuts.bounds)
         notes.append(f"{low} if every one of those was wrong, {high} if every one was right")
     return ItemRow(
         task=task,
         variant=variant_title(variant),
-        state=STATES.get(outcome, outcome),
-        state_class=outcome.replace("_", "-") if outcome in STATES else "not-run",
+        state=STATES.get(state, state),
+        state_class=state.replace("_", "-") if state in STATES else "not-run",
         metric=metric_title(metric.name) if metric else "",
         value=value or numbers.MISSING,
         interval=interval,
         n=numbers.number(metric.n, 0) if metric else "",
-        note="; ".join(notes),
+        note="; ".join(notes).removeprefix(PARTIAL if state == "partial" else ""),
         slug=slug,
         plot=plot,
         quick=quick,
         href=href,
     )
+
+
+def _cut(n: int | None, share: float, what: str) -> str:
+    """How many answers were cut off."""
+    if share == 1:
+        return f"every answer was {what}"
+    if not n:
+        return f"{numbers.percent(share)} of the answers {what}"
+    return f"{n} {what}" + (f" ({numbers.percent(share)})" if share else "")
 
 
 def _amount(value: float, unit: str) -> str:
@@ -273,6 +293,17 @@ def title_of(entry: RegistryEntry, use_case: str) -> str:
     facts = next((facts for facts in entry.suites.values() if facts.scored and facts.use_case == use_case), None)
     facts = facts or entry.suites.get(use_case)
     return words(facts.title if facts else use_case)
+
+
+def tasks_of_rate(entry: RegistryEntry, name: str, rate: Rate) -> str:
+    """The tasks that a rate is from, with their suite."""
+    suites = [suite for suite, facts in entry.suites.items() if name in facts.rates]
+    return ", ".join(
+        f"{task_title(suite, task)} ({words(entry.suites[suite].title)})"
+        for suite in suites
+        for task in rate.tasks
+        if entry.suites[suite].rates[name].task == task
+    )
 
 
 def anchor(kind: str, name: str) -> str:

@@ -64,7 +64,10 @@ def test_what_cut_answers_leave_open_is_told_of_items_of_other_metrics_and_of_sc
     low, high = (f"{100 * bound:.1f}" for bound in cuts.bounds)
     told = f"{low}\xa0% if every one of those was wrong, {high}\xa0% if every one was right"
     assert view.suites[0][1][0].note == f"12 cut off (12\xa0%); 4 cut off while thinking (4\xa0%); {told}"
-    assert view.metrics[0][1][0].note == f"cut off (12\xa0%); cut off while thinking (4\xa0%); {told}"
+    assert (
+        view.metrics[0][1][0].note
+        == f"12\xa0% of the answers cut off; 4\xa0% of the answers cut off while thinking; {told}"
+    )
     assert view.scores[0].note.endswith(" if every one was right")
     fact = next(fact for fact in view.facts if fact.label == "Thinking")
     assert fact.value.endswith("before 30 answers, 1\u202f200 tokens, 4 cut off before their answer")
@@ -170,3 +173,24 @@ def test_a_score_says_whether_it_is_better_than_guessing(factory, chance, interv
     (entry,) = build_registry([StoredReport(path="a", sha256="", run=factory.make_run(suites=("rag",)))]).models
     case = replace(entry.use_cases["rag"], chance=chance, interval=interval)
     assert score_row("RAG", case).note == f"1 task, 3 items{told}"
+
+
+def test_that_every_answer_was_cut_off_is_said_as_such(factory):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    (metric,) = first.metrics
+    whole = replace(metric, cuts=Cuts(cut=1.0, censored=0.0, lower=0.0, upper=1.0))
+    found = report_view(replace(run, results=(replace(first, metrics=(whole,)), *rest)), {}).suites[0][1]
+    assert found[0].note.startswith("every answer was cut off; ")
+    assert "100" not in found[0].note.split(";")[0]
+
+
+def test_an_item_without_a_number_of_its_own_is_counted_as_answered_in_part(factory):
+    run = factory.make_run(suites=("core",))
+    first, *rest = run.results
+    part = replace(first, metrics=(), primary=None, reason="partial: half of it is not there")
+    view = report_view(replace(run, results=(part, *rest)), {})
+    assert ("partial", "answered in part", 1) in view.counts
+    assert (view.suites[0][1][0].state, view.suites[0][1][0].note) == ("partial", "half of it is not there")
+    measured = sum(n for state, _, n in view.counts if state == "passed")
+    assert measured == sum(n for state, _, n in report_view(run, {}).counts if state == "passed") - 1

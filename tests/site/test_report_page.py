@@ -45,7 +45,7 @@ def test_the_three_states_are_all_there_with_their_reasons(page):
 
 
 def test_speed_comes_with_the_real_machine(page):
-    wanted = "CPU-only results on AMD EPYC 9R14 96-Core Processor with 2 cores; a GPU may be 5–20x faster."
+    wanted = "CPU-only results on AMD EPYC 9R14 96-Core Processor with 2 cores; a GPU may be much faster."
     assert wanted in page()
 
 
@@ -107,7 +107,7 @@ def test_how_long_prompts_are_is_told_of_every_item(factory):
 
 def test_every_bar_says_of_how_many_rounds_it_is(factory, page):
     one = factory.timing("decode", "100", "Q8_0", "full", "decode_tps", "tok/s", (100,))
-    assert re.search(r"Generation speed.*?100 tokens.*?tok/s n 1 ", page(results=[one]))
+    assert re.search(r"Speed.*?100 tokens.*?tok/s n 1 ", page(results=[one]))
 
 
 def test_one_round_that_was_disturbed_is_called_noisy(factory, page):

@@ -10,7 +10,7 @@ from pytest_slm.registry.entry import AggregateScore, RegistryEntry, UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import listed
-from pytest_slm.site.home.columns import COLUMNS, Plain
+from pytest_slm.site.home.columns import COLUMNS, TIMED, Plain
 from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.site.tools.data import tool_row
 from pytest_slm.site.views import sampled
@@ -38,8 +38,9 @@ class Score(NamedTuple):
 
 class FileFacts(NamedTuple):
     """A file on a machine. ``place`` is where and with what it was timed, ``search`` what else of its model is looked
-    for, ``values`` and ``notes`` stand in the columns of tables, ``tool`` in the data of calculators; ``totals`` are
-    the scores of profiles, ``scores`` those of use cases."""
+    for, ``values`` and ``notes`` stand in the columns of tables, ``tool`` in the data of calculators; ``lengths`` has
+    by column what stands there for each length that was timed, ``at`` the one that does, with its place among those of
+    the machine (``at_common_lengths``); ``totals`` are the scores of profiles, ``scores`` those of use cases."""
 
     model: str
     name: str
@@ -53,10 +54,11 @@ class FileFacts(NamedTuple):
     server: bool
     fits: bool
     size_bytes: int | None
-    tps: float | None
     values: Sequence[Plain]
     notes: Sequence[str]
     tool: Sequence[Any] | None
+    lengths: Mapping[str, Mapping[str, Sequence[Any]]]
+    at: Mapping[str, tuple[int, str]]
     totals: Mapping[str, Score]
     scores: Mapping[str, Score]
 
@@ -90,10 +92,11 @@ def _file(row: Row) -> FileFacts:
         server=bool(row.server),
         fits=bool(row.fits),
         size_bytes=row.size_bytes,
-        tps=row.tps.value if row.tps else None,
         values=[value for value, _ in found],
         notes=[note for _, note in found],
         tool=tool_row(row),
+        lengths={column.key: timed for column in TIMED if (timed := column.by_length(row))},
+        at={},
         # The machine is in no basis: it says how fast a file is, and the score of a file is that of the file.
         totals={name: _score(total, row.basis(name)[1:]) for name, total in row.aggregates.items()},
         scores={name: _score(case, _basis(case)) for name, case in row.scores.items()},

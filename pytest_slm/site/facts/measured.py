@@ -6,10 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pytest_slm.core.metrics.units import mean, weighed
 from pytest_slm.core.types import MEASURED
 from pytest_slm.registry.entry import Item, RegistryEntry
-from pytest_slm.site.views import sampled
+from pytest_slm.registry.questions.record import QuestionScores
+from pytest_slm.site.views import sampled, split_reason, state_of
 
+WITHOUT = ("partial", "skipped", "error")
+"""States of an item that somebody tried, and that has no number."""
+ENOUGH = 12
+"""Letters of a hash that tell one sample of a task from others."""
 MOST = 60
 """Files in the table of a task; the plot has all of them."""
 Tasks = Mapping[str, Mapping[str, "TaskTable"]]
@@ -34,6 +40,11 @@ class TaskRow(NamedTuple):
     chance: float | None
     license: str
     size_bytes: int | None
+    asked: str
+    """The beginning of the hash of the sample that a quick run asked, or that was asked beside a full one; empty where
+    the registry does not have it."""
+    beside: Sequence[float] | None
+    """Of a full run value and n by the questions of that sample."""
 
 
 class Dots(NamedTuple):
@@ -49,20 +60,24 @@ class Dots(NamedTuple):
 
 class TaskTable(NamedTuple):
     """What is known of a task from so many measured items: the ``metric`` of the first of them and whether more of it
-    is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by."""
+    is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by.
+    ``without`` are those that have no number, by state (partial, skipped, error): how many files, and what the first of
+    them said. ``whole`` is the greatest n of a full run without a limit."""
 
     n: int
     metric: First
     chances: Sequence[float]
     variants: Mapping[str, Dots]
     best: Sequence[tuple[Sequence[Any], TaskRow]]
+    without: Mapping[str, tuple[int, First]]
+    whole: int
 
     @classmethod
     def of(cls, data: Any) -> TaskTable:
         """The facts that JSON has of this."""
-        n, metric, chances, variants, best = data
+        n, metric, chances, variants, best, without, whole = data
         dots = {name: Dots._make(one) for name, one in variants.items()}
-        return cls(n, metric, chances, dots, [(key, TaskRow._make(row)) for key, row in best])
+        return cls(n, metric, chances, dots, [(key, TaskRow._make(row)) for key, row in best], without, whole)
 
 
 def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskTable]]:
@@ -70,16 +85,30 @@ def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskTable]]:
     asked = {one.path: (one.limit, one.settings) for one in entry.provenance.reports}
     timing = {name for name, facts in entry.suites.items() if not facts.scored}
     found: dict[str, dict[str, list[tuple[Item, TaskRow]]]] = {}
+    without: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for name, quantization in sorted(entry.quantizations.items()):
         for item in quantization.items:
-            if item.outcome in MEASURED and item.metric and item.value is not None and item.suite not in timing:
+            state = state_of(item.outcome, item.metric, item.reason)
+            if item.suite in timing:
+                continue
+            if item.outcome in MEASURED and item.metric and item.value is not None:
                 quick = sampled(item.mode, *asked.get(item.report, (None, "")))
                 row = _row(entry, name, quantization.size_bytes, item, quick)
                 found.setdefault(item.suite, {}).setdefault(item.task, []).append((item, row))
-    return {suite: {name: _of(some) for name, some in tasks.items()} for suite, tasks in found.items()}
+            elif state in WITHOUT:
+                told = without.setdefault(item.suite, {}).setdefault(item.task, {}).setdefault(state, {})
+                told.setdefault(name, split_reason(item.reason)[0])
+    return {
+        suite: {
+            name: _of(entry.id, found.get(suite, {}).get(name, ()), without.get(suite, {}).get(name, {}))
+            for name in sorted(found.get(suite, {}).keys() | without.get(suite, {}).keys())
+        }
+        for suite in sorted(found.keys() | without.keys())
+    }
 
 
 def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, quick: str) -> TaskRow:
+    sample = item.questions if quick else item.sampled
     return TaskRow(
         model=entry.id,
         name=entry.name,
@@ -94,11 +123,19 @@ def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, qu
         chance=item.chance,
         license=entry.license or "",
         size_bytes=size_bytes,
+        asked=sample.questions[:ENOUGH] if sample else "",
+        beside=_by(item.sampled) if item.sampled and not quick else None,
     )
 
 
-def _of(some: Sequence[tuple[Item, TaskRow]]) -> TaskTable:
-    (first, row), *_ = some
+def _by(sample: QuestionScores) -> tuple[float, int] | None:
+    """Value and n by these questions; None where they have no number."""
+    units = weighed(sample.balance, sample.units)
+    return (mean(units), len(units)) if units else None
+
+
+def _of(model: str, some: Sequence[tuple[Item, TaskRow]], without: Mapping[str, Mapping[str, str]]) -> TaskTable:
+    first = some[0][0] if some else None
     variants: dict[str, list[TaskRow]] = {}
     for _, one in some:
         if one.unit == "share":
@@ -106,10 +143,12 @@ def _of(some: Sequence[tuple[Item, TaskRow]]) -> TaskTable:
     rows = [(_order(one, higher=item.higher_is_better is not False), one) for item, one in some]
     return TaskTable(
         n=len(some),
-        metric=[row.model, first.metric, first.higher_is_better is not False],
+        metric=[model, first.metric, first.higher_is_better is not False] if first else [model, None, True],
         chances=sorted({one.chance for _, one in some if one.chance is not None}),
         variants={name: _drawn(found) for name, found in variants.items()},
         best=sorted(rows, key=_key)[:MOST],
+        without={state: (len(told), [model, next(iter(told.values()))]) for state, told in without.items()},
+        whole=max((one.n + one.unscored for _, one in some if not one.quick), default=0),
     )
 
 
@@ -131,7 +170,7 @@ def _order(row: TaskRow, *, higher: bool) -> list[Any]:
     bound = row.interval[0 if higher else 1] if row.interval else 0.0
     name = row.name.casefold()
     return [
-        *(row.variant, bool(row.quick), row.interval is None, sign * bound, sign * row.value),
+        *(row.variant, bool(row.quick), row.quick, row.interval is None, sign * bound, sign * row.value),
         *(name, row.quantization, row.model),
     ]
 
@@ -156,11 +195,21 @@ def _together(some: Sequence[TaskTable]) -> TaskTable:
             variants.setdefault(name, []).append(dots)
     return TaskTable(
         n=sum(one.n for one in some),
-        metric=min((one.metric for one in some), key=_model),
+        metric=min((one.metric for one in some), key=lambda first: (first[1] is None, first[0])),
         chances=sorted({level for one in some for level in one.chances}),
         variants={name: _dots(dots) for name, dots in variants.items()},
         best=sorted((pair for one in some for pair in one.best), key=_key)[:MOST],
+        without=_without([one.without for one in some]),
+        whole=max(one.whole for one in some),
     )
+
+
+def _without(parts: Sequence[Mapping[str, tuple[int, First]]]) -> dict[str, tuple[int, First]]:
+    found: dict[str, tuple[int, First]] = {}
+    for state, (count, why) in (pair for part in parts for pair in part.items()):
+        before, first = found.get(state, (0, why))
+        found[state] = (before + count, min(first, why, key=_model))
+    return dict(sorted(found.items()))
 
 
 def _dots(some: Sequence[Dots]) -> Dots:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pytest_slm.core.record import utc
 from pytest_slm.registry.entry import RegistryEntry, ReportReference
 from pytest_slm.site import numbers
+from pytest_slm.site.titles.definitions import suite_title
 
 SHOWN = 100
 """Runs on the page of what is new."""
+NAMED = 4
+"""Suites of a run that are named; of more there is the number."""
 
 
 class RunLine(NamedTuple):
@@ -37,6 +40,7 @@ def run_lines(entry: RegistryEntry) -> tuple[RunLine, ...]:
 
 def _lines(entry: RegistryEntry) -> Iterator[RunLine]:
     seen: dict[str, int] = {}
+    asked = _asked(entry)
     for report in sorted(entry.provenance.reports, key=lambda one: (utc(one.finished), one.path)):
         count = seen[report.quantization] = seen.get(report.quantization, 0) + 1
         yield RunLine(
@@ -47,10 +51,34 @@ def _lines(entry: RegistryEntry) -> Iterator[RunLine]:
             stamp=utc(report.finished).strftime("%Y-%m-%dT%H:%M:%SZ"),
             change=_change(report, count),
             details=" · ".join(
-                filter(None, (report.measured_as, report.engine or "", "" if report.complete else "not complete"))
+                filter(
+                    None,
+                    (
+                        _measured(report, asked.get(report.path, ())),
+                        report.engine or "",
+                        "" if report.complete else "not complete",
+                    ),
+                )
             ),
             sha256=report.sha256,
         )
+
+
+def _asked(entry: RegistryEntry) -> Mapping[str, Collection[str]]:
+    """The suites of each report that numbers of the entry, or of its history, are from."""
+    found: dict[str, set[str]] = {}
+    for quantization in entry.quantizations.values():
+        pairs = [(one.report, one.suite) for one in quantization.items]
+        for report, suite in [*pairs, *((one.report, one.suite) for one in quantization.history)]:
+            found.setdefault(report, set()).add(suite)
+    return found
+
+
+def _measured(report: ReportReference, suites: Collection[str]) -> str:
+    """``full: Reasoning``; of many suites only how many there were."""
+    titles = sorted(map(suite_title, suites))
+    told = ", ".join(titles) if len(titles) <= NAMED else f"{len(titles)} suites"
+    return f"{report.measured_as}: {told}" if titles else report.measured_as
 
 
 def _change(report: ReportReference, count: int) -> str:

@@ -13,6 +13,7 @@ from pytest_slm.registry.rows.placing import Place
 from pytest_slm.registry.rows.standings import Key, Placement
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.files import FileFacts, ModelFacts, model_facts
+from pytest_slm.site.facts.lengths import at_common_lengths
 from pytest_slm.site.facts.summary import Summary, merged, summarized
 
 
@@ -29,8 +30,8 @@ class Wide:
 
     @cached_property
     def files(self) -> tuple[FileFacts, ...]:
-        """All files, in the order of models, quantizations and machines."""
-        return tuple(file for model in self.models for file in model.files)
+        """All files, in the order of models, quantizations and machines; speeds of a machine are of one length."""
+        return at_common_lengths(file for model in self.models for file in model.files)
 
 
 def wide_of(registry: Registry) -> Wide:

@@ -28,13 +28,13 @@ class WorkedExample(NamedTuple):
 
 
 def worked_of(rows: Sequence[Row]) -> tuple[list[Any], WorkedExample] | None:
-    """Of the scores of which everything is known (interval, chance, and more than one task) that with the most tasks,
-    behind what it is chosen by."""
+    """Of the scores of which everything is known (interval, chance, and more than one task), and whose tasks all count
+    the same, that with the most tasks, behind what it is chosen by."""
     found: list[tuple[list[Any], Row, str, UseCase]] = [
         ([len(case.benchmarks), case.n, row.id, name], row, name, case)
         for row in rows
         for name, case in row.scores.items()
-        if case.interval and case.above_chance is not None and 1 < len(case.benchmarks) <= 6
+        if case.interval and case.above_chance is not None and 1 < len(case.benchmarks) <= 6 and _plain(case)
     ]
     if not found:
         return None
@@ -54,3 +54,8 @@ def worked_of(rows: Sequence[Row]) -> tuple[list[Any], WorkedExample] | None:
         above=numbers.points(case.above_chance or 0.0, None)[0],
         coverage=numbers.percent(case.coverage),
     )
+
+
+def _plain(case: UseCase) -> bool:
+    """Whether the score is the plain mean of its tasks: those of a family count less."""
+    return len({task.weight if task.weight is None else round(task.weight, 9) for task in case.benchmarks}) == 1

@@ -17,17 +17,24 @@ from pytest_slm.site.titles.wording import profile_title
 
 @dataclass(frozen=True, kw_only=True)
 class TaskLine:
-    """A task of a use case; ``href`` is empty where it has no page. ``counts``: whether it enters the score."""
+    """A task of a use case; ``href`` is empty where it has no page. ``counts``: whether it enters the score, ``weight``
+    with which part of it where that is known, shared by so many tasks of its ``family``; ``note`` what to know of its
+    title."""
 
     title: str
     description: str
     href: str
     counts: bool
+    weight: str = ""
+    family: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseView:
-    """The page of a use case, and its line in the list of all."""
+    """The page of a use case, and its line in the list of all: ``best`` is the best file of those that can be compared
+    and stand first, which ``among`` tells (empty where none is above its chance ``level``), ``others`` are the rest,
+    and ``chance`` has the levels of all."""
 
     name: str
     title: str
@@ -35,6 +42,9 @@ class CaseView:
     href: str
     files: int
     best: str
+    among: str
+    others: str
+    level: str
     weights: tuple[tuple[str, str], ...]
     chance: str
     tasks: tuple[TaskLine, ...]
@@ -61,26 +71,71 @@ def case_view(
     definition = definition_of(name)
     mine = [file for file in files if scale and file.id in scale.marks]
     first = scale.best(mine, PAGE) if scale else ()
-    levels = {mark.chance for mark in scale.marks.values() if mark.chance is not None} if scale else set()
+    levels = sorted({mark.chance for mark in scale.marks.values() if mark.chance is not None}) if scale else []
     return CaseView(
         name=name,
         title=title,
         description=definition.suite.description if definition else "",
         href=href,
         files=len({(file.model, file.quantization) for file in mine}),
-        best=_best(first[0], scale.marks[first[0].id]) if scale and first else "",
+        best=_best(scale, mine, first[0]) if scale and first else "",
+        among=_among(scale, mine, first[0]) if scale and first else "",
+        others=_others(scale, mine, first[0]) if scale and first else "",
+        level=_level(scale.marks[first[0].id].chance) if scale and first else "",
         weights=tuple(
             (profile_title(profile.name), numbers.percent(profile.weights[name] / sum(profile.weights.values())))
             for profile in rules.profiles
             if name in profile.weights
         ),
-        chance=", ".join(numbers.points(level, None)[0] for level in sorted(levels)[:3]),
+        chance=", ".join(dict.fromkeys(numbers.points(level, None)[0] for level in levels)),
         tasks=tuple(tasks),
         table=file_table(f"Files by {title}", scale, first, "../", columns) if scale and first else None,
         left_out=max(0, len(mine) - PAGE),
     )
 
 
-def _best(file: FileFacts, mark: ScoreMark) -> str:
+def _best(scale: Scale, files: Sequence[FileFacts], first: FileFacts) -> str:
+    """The best file of its group, with those that have the same score; that there is none where none of them is above
+    chance."""
+    mark = scale.marks[first.id]
+    group = _group(scale, files, mark)
+    if all(not _above_chance(scale.marks[file.id]) for file in group):
+        return ""
     score, interval = numbers.points(mark.score, mark.interval)
-    return f"{file.name} {file.quantization}, {score}" + (f" ({interval})" if interval else "")
+    names = dict.fromkeys(
+        f"{file.name} {file.quantization}"
+        for file in group
+        if numbers.points(scale.marks[file.id].score, None) == numbers.points(mark.score, None)
+    )
+    named = " and ".join(names) if len(names) < 3 else f"{len(names)} files"
+    return f"{named}, {score}" + (f" ({interval})" if interval else "")
+
+
+def _among(scale: Scale, files: Sequence[FileFacts], first: FileFacts) -> str:
+    """``2 files in full runs``."""
+    mark = scale.marks[first.id]
+    count = len(_pairs(_group(scale, files, mark)))
+    return f"{count} file{'' if count == 1 else 's'} in {mark.quick or 'full'} runs"
+
+
+def _others(scale: Scale, files: Sequence[FileFacts], first: FileFacts) -> str:
+    """How many files were measured otherwise, and so are in no order with those that are best."""
+    count = len(_pairs(files) - _pairs(_group(scale, files, scale.marks[first.id])))
+    return "" if not count else f"{count} measured otherwise {'is' if count == 1 else 'are'} not compared with these"
+
+
+def _pairs(files: Sequence[FileFacts]) -> set[tuple[str, str]]:
+    return {(file.model, file.quantization) for file in files}
+
+
+def _level(chance: float | None) -> str:
+    return "" if chance is None else numbers.points(chance, None)[0]
+
+
+def _group(scale: Scale, files: Sequence[FileFacts], mark: ScoreMark) -> list[FileFacts]:
+    return [file for file in files if scale.marks[file.id].group == mark.group]
+
+
+def _above_chance(mark: ScoreMark) -> bool:
+    """Whether a score is more than guessing gives, and more than 0."""
+    return mark.score > (mark.chance or 0.0)

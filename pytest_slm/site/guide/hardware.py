@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_slm.machine.devices import DeviceClass, device_table
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.files import FileFacts
-from pytest_slm.site.home.columns import BY_KEY
+from pytest_slm.site.home.columns import BY_KEY, length
 from pytest_slm.site.home.scores import Scale
-from pytest_slm.site.home.view import PAGE, FileTable, file_table
+from pytest_slm.site.home.view import PAGE, FileRow, FileTable, file_table
 from pytest_slm.site.views import Fact, machine_facts
 
 COLUMNS = ("tps", "ttft", "pp", "tg", "energy", "peak")
@@ -45,13 +46,14 @@ class SizePlot:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineView:
-    """A machine: its page and its line in the list."""
+    """A machine: its page and its line in the list. ``basis`` says what its speeds are of."""
 
     title: str
     fingerprint: str
     href: str
     files: int
     facts: tuple[Fact, ...]
+    basis: str
     plot: SizePlot | None
     table: FileTable
     left_out: int
@@ -77,41 +79,86 @@ def machine_view(
     facts: Mapping[str, Any], fingerprint: str, href: str, files: Sequence[FileFacts], scale: Scale
 ) -> MachineView:
     """The page of a machine; ``files`` are those that were measured on it."""
-    timed = sorted(files, key=lambda file: (-(file.tps or 0.0), file.name.casefold(), file.id))
+    timed = sorted(files, key=_order(files))
+    table = file_table(
+        "Files by speed",
+        scale,
+        timed[:PAGE],
+        "../",
+        [
+            column
+            for column in map(BY_KEY.__getitem__, COLUMNS)
+            if any(column.told(file)[0] is not None for file in timed)
+        ],
+        grouped=False,
+    )
+    common = next((of for file in timed for place, of in [file.at.get("tps", (1, ""))] if not place), "")
     return MachineView(
         title=files[0].machine_title or "Machine not known",
         fingerprint=fingerprint,
         href=href,
         files=len(files),
         facts=machine_facts(facts),
+        basis=f"Speeds are of an answer of {length(common)}, which most files here were timed with." if common else "",
         plot=size_plot(timed),
-        table=file_table(
-            "Files by speed",
-            scale,
-            timed[:PAGE],
-            "../",
-            [
-                column
-                for column in map(BY_KEY.__getitem__, COLUMNS)
-                if any(column.told(file)[0] is not None for file in timed)
-            ],
-            grouped=False,
-        ),
+        table=replace(table, rows=_grouped(table.rows, timed)),
         left_out=max(0, len(timed) - PAGE),
     )
 
 
+def _order(files: Sequence[FileFacts]) -> Callable[[FileFacts], tuple[object, ...]]:
+    """Speeds of one engine and one length stand together, the fastest first; what was not timed is last."""
+    counted = Counter(file.place for file in files)
+
+    def order(file: FileFacts) -> tuple[object, ...]:
+        place, _ = file.at.get("tps", (math.inf, ""))
+        engine = (-counted[file.place], file.place)
+        return (*engine, place, -(_speed(file) or 0.0), file.name.casefold(), file.id)
+
+    return order
+
+
+def _speed(file: FileFacts) -> float | None:
+    value, _ = BY_KEY["tps"].told(file)
+    return None if value is None else float(value)
+
+
+def _grouped(rows: Sequence[FileRow], files: Sequence[FileFacts]) -> tuple[FileRow, ...]:
+    """The rows of these files, with a line above where speeds begin that are in no order with those before."""
+    engines = len({file.place for file in files}) > 1
+    told = [_told(file, engines) for file in files[: len(rows)]]
+    if len(set(told)) < 2:
+        return tuple(rows)
+    return tuple(
+        row._replace(group=line if line != before else "")
+        for row, line, before in zip(rows, told, ["", *told], strict=False)
+    )
+
+
+def _told(file: FileFacts, engines: bool) -> str:
+    """What the speed of a file is of, with the engine where there are several."""
+    place, of = file.at.get("tps", (0, ""))
+    said = f"Speed at {length(of)}" if of else "Speed not measured"
+    apart = "; not comparable with other lengths" if place else ""
+    return (f"{file.place}: " if engines else "") + said + apart
+
+
 def size_plot(files: Sequence[FileFacts]) -> SizePlot | None:
-    """The plot of files with a speed and a size; None for fewer than two."""
-    timed = [(file, file.size_bytes, file.tps) for file in files if file.size_bytes and file.tps is not None]
+    """The plot of files with a size and a speed at the common length; None for fewer than two."""
+    timed = [
+        (file, file.size_bytes, tps)
+        for file in files
+        if file.size_bytes and (tps := _speed(file)) is not None and not file.at.get("tps", (0, ""))[0]
+    ]
     # A report may say anything; what no machine does is in the table only.
     found = [(file, size, tps) for file, size, tps in timed if 1 <= size <= MOST and 1 / MOST <= tps <= MOST][:DRAWN]
     if len(found) < 2:
         return None
     x, x_ticks = _axis([size / 1e6 for _, size, _ in found])
     y, y_ticks = _axis([tps for _, _, tps in found])
+    _, of = found[0][0].at.get("tps", (0, ""))
     return SizePlot(
-        text=f"{len(found)} files by size and speed",
+        text=f"{len(found)} files by size and speed" + (f" at {length(of)}" if of else ""),
         dots=tuple(
             Dot(
                 x=x(size / 1e6),

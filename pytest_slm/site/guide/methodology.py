@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.machine.devices import CONTEXT
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.worked import WorkedExample
-from pytest_slm.site.titles.definitions import definitions, task_title, use_case_title
+from pytest_slm.site.titles.definitions import definitions, suite_title, task_title, use_case_title, weights
 from pytest_slm.site.titles.wording import profile_title, words
+
+FAMILIES: Mapping[str, str] = {"ruler": "RULER", "truthfulness": "TruthfulQA"}
+"""What people call the families of tasks whose names are no words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,8 @@ class MethodologyView:
     not_recommended: str
     context: str
     suites: tuple[SuiteLine, ...]
+    families: str
+    """Of which suites several tasks count as one, and how many."""
     worked: WorkedExample | None
 
 
@@ -45,7 +51,10 @@ def methodology_view(
         profiles=tuple(
             (
                 profile_title(profile.name),
-                ", ".join(f"{use_case_title(name)} {100 * weight:g}" for name, weight in profile.weights.items()),
+                ", ".join(
+                    f"{use_case_title(name)} {numbers.percent(weight / sum(profile.weights.values()))}"
+                    for name, weight in profile.weights.items()
+                ),
             )
             for profile in rules.profiles
         ),
@@ -54,8 +63,17 @@ def methodology_view(
         not_recommended=f"{rules.not_recommended:g}",
         context=numbers.number(CONTEXT, 0),
         suites=tuple(_line(name, pages) for name in definitions()),
+        families=" and ".join(_families()),
         worked=worked,
     )
+
+
+def _families() -> Iterator[str]:
+    for name, definition in definitions().items():
+        counted = Counter(definition.tasks[task].family for task in weights(definition))
+        for family, count in counted.items():
+            if family and count > 1:
+                yield f"{count} tasks of {suite_title(name)} ({FAMILIES.get(family, words(family))})"
 
 
 def _line(name: str, pages: Mapping[tuple[str, str], str]) -> SuiteLine:
@@ -66,7 +84,7 @@ def _line(name: str, pages: Mapping[tuple[str, str], str]) -> SuiteLine:
         return tuple((task_title(name, task), pages.get((name, task), "")) for task in tasks)
 
     return SuiteLine(
-        title=words(definition.suite.facts.title),
+        title=suite_title(name),
         description=definition.suite.description,
         counted=told(counted),
         others=told([task for task in definition.tasks if task not in counted]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_slm.site import numbers
@@ -18,7 +19,7 @@ from pytest_slm.site.home.scores import Scale
 from pytest_slm.site.home.view import shown_columns
 from pytest_slm.site.names import page_name
 from pytest_slm.site.render import guides, linked_page
-from pytest_slm.site.titles.definitions import definitions, task_title
+from pytest_slm.site.titles.definitions import definitions, described, task_title, twin_note, weights
 from pytest_slm.site.titles.wording import words
 
 
@@ -107,6 +108,8 @@ def _task_lines(
     """The tasks of a use case; ``told`` are those that reports declare where no built-in suite does."""
     definition = definition_of(use_case)
     counted = set(definition.suite.tasks) if definition else set(told)
+    shares = weights(definition) if definition else {}
+    families = Counter(definition.tasks[name].family for name in shares) if definition else {}
     lines = []
     for (suite, task), path in tasks.items():
         if suites.get(suite) == use_case:
@@ -114,9 +117,12 @@ def _task_lines(
             lines.append(
                 TaskLine(
                     title=task_title(suite, task),
-                    description=declared.description if declared else "",
+                    description=described(suite, task) if declared else "",
                     href=f"../{path}",
                     counts=task in counted,
+                    weight=numbers.percent(shares[task]) if declared and task in shares else "",
+                    family=families.get(declared.family or "", 0) if declared and task in shares else 0,
+                    note=twin_note(suite, task),
                 )
             )
     return sorted(lines, key=lambda line: (not line.counts, line.title))

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.types import Task
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.measured import Dots, TaskRow, TaskTable, places
-from pytest_slm.site.home.columns import BY_KEY, written
+from pytest_slm.site.home.columns import BY_KEY, Column, written
 from pytest_slm.site.home.view import FileRow, FileTable, dotted
-from pytest_slm.site.titles.definitions import Example, definitions, examples, task_title
+from pytest_slm.site.titles.chances import chance_text
+from pytest_slm.site.titles.definitions import (
+    OURS,
+    Example,
+    definitions,
+    described,
+    examples,
+    suite_title,
+    task_address,
+    task_title,
+    titled,
+    twins,
+)
 from pytest_slm.site.titles.wording import metric_title, variant_title, words
-from pytest_slm.site.views import Fact
+from pytest_slm.site.views import PARTIAL, STATES, Fact
 
 TOUCHING = 4.0
 """Pixels between the middles of two dots that can be told from a line."""
@@ -47,6 +59,8 @@ class TaskView:
     strips: tuple[Strip, ...]
     table: FileTable | None
     left_out: int
+    without: tuple[tuple[str, str, str, str], ...]
+    """Files that have no number: the class and the words of their state, how many they are, and why of the first."""
 
 
 def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> TaskView:
@@ -56,20 +70,35 @@ def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> 
     variants = sorted(found.variants, key=lambda name: (len(name), name)) if found else ()
     return TaskView(
         title=task_title(suite, task),
-        suite=words(definition.suite.facts.title if definition else suite),
+        suite=suite_title(suite),
         use_case=use_case,
-        description=declared.description if declared else "A task of a suite that does not come with pytest-slm.",
-        facts=_facts(declared, found),
+        description=described(suite, task) if declared else "A task of a suite that does not come with pytest-slm.",
+        facts=_facts(suite, task, declared, found),
         harmful=bool(declared and declared.harmful),
         examples=examples(suite, task),
         ours=bool(declared and declared.source.startswith("original")),
         strips=tuple(strip(name, found.variants[name]) for name in variants) if found else (),
-        table=_table([row for _, row in found.best]) if found else None,
+        table=_table([row for _, row in found.best]) if found and found.best else None,
         left_out=found.n - len(found.best) if found else 0,
+        without=tuple(
+            (state, STATES[state], _without(state, count), why.removeprefix(PARTIAL))
+            for state, (count, [_, why]) in (found.without if found else {}).items()
+        ),
     )
 
 
-def _facts(task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
+def _without(state: str, count: int) -> str:
+    """How many files have no number, in words."""
+    one = count == 1
+    files = f"{count} file{'' if one else 's'}"
+    if state == "partial":
+        return (
+            f"{files} {'was' if one else 'were'} asked a part of it only, and so {'has' if one else 'have'} no number"
+        )
+    return files
+
+
+def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
     _, metric, higher = found.metric if found else ("", None, True)
     metric = task.primary if task else metric
     chances = set(found.chances) if found else set()
@@ -79,17 +108,34 @@ def _facts(task: Task | None, found: TaskTable | None) -> tuple[Fact, ...]:
     modes = {name: plan.limit for name, plan in task.modes.items()} if task else {}
     pairs = (
         ("Metric", f"{metric_title(metric or '')}{'' if higher else ', lower is better'}"),
-        ("Chance", ", ".join(f"{100 * level:.3g}{numbers.NBSP}%" for level in sorted(chances)) or "not known"),
-        *(
-            (f"{words(name)} run", "all questions" if n is None else f"at most {n} questions")
-            for name, n in modes.items()
-        ),
+        ("Chance", chance_text(suite, name, metric or "", chances)),
+        *((f"{words(mode)} run", _asked(n, task, found)) for mode, n in modes.items()),
         ("Variants", ", ".join(map(variant_title, task.variants)) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),
-        ("Source", task.source if task else ""),
+        ("Source", titled(suite, task.source) if task else ""),
     )
-    return tuple(Fact(label=label, value=value) for label, value in pairs if value)
+    told = [Fact(label=label, value=value) for label, value in pairs if value]
+    told += [
+        Fact(
+            label="Another of this title",
+            value=f"{suite_title(other)}, with a sample of its own: their scores need not agree",
+            href=f"../../{task_address(other, twin)}",
+        )
+        for other, twin in twins(suite, name)
+    ]
+    return tuple(told)
+
+
+def _asked(limit: int | None, task: Task | None, found: TaskTable | None) -> str:
+    """What a run asks. Of a data set it asks what the data folder has, which need not be all of it."""
+    if limit is not None:
+        return f"at most {numbers.number(limit, 0)} questions"
+    if task and task.source.startswith(OURS):
+        return "all questions"
+    whole = found.whole if found else 0
+    many = f": {numbers.number(whole, 0)} in the runs shown here" if whole else ""
+    return f"all questions that the data folder has{many}"
 
 
 def strip(variant: str, dots: Dots) -> Strip:
@@ -119,15 +165,39 @@ def _stack(x: int, bottom: int, count: int, step: float) -> str:
 def _heading(one: TaskRow, several: bool) -> str:
     """What stands above the first of the rows that can be compared: the variant, and where there are several kinds of
     runs which one."""
-    kind = ("Quick or limited runs" if one.quick else "Full runs") if several else ""
-    return ", ".join(filter(None, (variant_title(one.variant), kind)))
+    kind = f"{one.quick or 'full'} runs".capitalize() if several else ""
+    apart = "; not comparable with other groups" if several else ""
+    return ", ".join(filter(None, (variant_title(one.variant), kind))) + apart
+
+
+SHARED = Column(key="shared", label="By the same questions", form="count", anchor="quick", value=lambda _: (None, ""))
+"""What full runs gave by the sample that quick runs of the table asked, beside what those gave."""
+
+
+def _samples(found: Sequence[TaskRow]) -> set[tuple[str, str]]:
+    """Variants and samples by which a full run of the table can be compared with a quick one."""
+    full, quick = (
+        {(one.variant, one.asked) for one in found if one.asked and bool(one.quick) is kind and (kind or one.beside)}
+        for kind in (False, True)
+    )
+    return full & quick
+
+
+def _shared(one: TaskRow, samples: Collection[tuple[str, str]]) -> tuple[bool, str, str, str]:
+    """The cell of a row: its score by the sample, and how many questions that has."""
+    value, n = one.beside or ((one.value, one.n) if one.quick else (0.0, 0))
+    if not n or (one.variant, one.asked) not in samples:
+        return False, SHARED.label, numbers.MISSING, ""
+    text = numbers.points(100 * value, None)[0] if one.unit == "share" else numbers.estimate(value, None)[0]
+    return False, SHARED.label, text, f"n{numbers.NBSP}{numbers.number(n, 0)}"
 
 
 def _table(found: Sequence[TaskRow]) -> FileTable:
     size = BY_KEY["size"]
     rows: list[FileRow] = []
-    last: tuple[str, bool] | None = None
-    several = len({bool(one.quick) for one in found}) > 1
+    last: tuple[str, str] | None = None
+    several = len({one.quick for one in found}) > 1
+    samples = _samples(found)
     for one in found:
         share = one.unit == "share"
         value = 100 * one.value if share else one.value
@@ -147,9 +217,13 @@ def _table(found: Sequence[TaskRow]) -> FileTable:
                 interval=between,
                 note=f"n {numbers.number(one.n, 0)}" + (f" · {one.unscored} not scored" if one.unscored else ""),
                 plot=dotted(value, interval, chance, (text, between)) if share else None,
-                cells=((False, size.label, written("kB", kilobytes), ""),),
-                group=_heading(one, several) if (one.variant, bool(one.quick)) != last else "",
+                cells=(
+                    *([_shared(one, samples)] if samples else []),
+                    (False, size.label, written("kB", kilobytes), ""),
+                ),
+                group=_heading(one, several) if (one.variant, one.quick) != last else "",
             )
         )
-        last = (one.variant, bool(one.quick))
-    return FileTable(title="Files by their score in this task", score="", columns=(size,), rows=tuple(rows))
+        last = (one.variant, one.quick)
+    columns = (SHARED, size) if samples else (size,)
+    return FileTable(title="Files by their score in this task", score="", columns=columns, rows=tuple(rows))

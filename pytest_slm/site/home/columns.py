@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_slm.registry.performance import STANDARD_CONTEXT, STANDARD_DECODE
 from pytest_slm.registry.rows import Row
-from pytest_slm.registry.speeds import Quantity
+from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class TableCell:
 class Column:
     """``form`` says how the script writes a value: a ``quantity`` in ``unit``, ``kB``, a ``count`` or ``text``.
     ``anchor`` is its section of the methodology page, ``rising`` whether less is better, ``local`` whether its numbers
-    depend on machine and engine; ``value`` is what is known of a row, and what belongs to it."""
+    depend on machine and engine; ``value`` is what is known of a row, and what belongs to it; ``series`` has the same
+    at every length that it was measured at, where the length matters."""
 
     key: str
     label: str
@@ -39,6 +41,15 @@ class Column:
     unit: str = ""
     rising: bool = False
     local: bool = False
+    series: Callable[[QuantizationSpeed], Sequence[Quantity]] | None = None
+    standard: int = 0
+    """The length, in tokens, that this is told at wherever it can be."""
+
+    def by_length(self, row: Row) -> Mapping[str, tuple[Plain, str]]:
+        """What stands in the column for each length that was timed; empty where the length does not matter."""
+        if self.series is None or row.speed is None:
+            return {}
+        return {one.of: _quantity(one) for one in self.series(row.speed)}
 
     def told(self, file: FileFacts) -> tuple[Plain, str]:
         """What ``value`` said of the row of a file, and what belongs to it."""
@@ -71,14 +82,19 @@ def _quantity(found: Quantity | None) -> tuple[Plain, str]:
     if found is None:
         return None, ""
     text = numbers.estimate(found.value, found.interval)[0].replace(numbers.THIN, "")
-    return text, ", ".join(filter(None, ("noisy" if found.verdict == "noisy" else "", _of(found.of))))
+    return text, ", ".join(filter(None, ("noisy" if found.verdict == "noisy" else "", length(found.of))))
 
 
-def _of(of: str) -> str:
+def length(of: str) -> str:
     """``2048 tokens`` -> ``2 048 tokens``, which no line tears apart."""
     count, _, rest = of.partition(" ")
     plain = count.isdecimal() and len(count) < 12
     return f"{numbers.number(float(count), 0)}{numbers.NBSP}{rest}" if plain else of
+
+
+def _every(chosen: Quantity | None, series: Sequence[Quantity]) -> Sequence[Quantity]:
+    """A quantity at all lengths; registries of long ago have only the one that was chosen."""
+    return series or tuple(filter(None, (chosen,)))
 
 
 def _kilobytes(count: float | None) -> int | None:
@@ -88,25 +104,27 @@ def _kilobytes(count: float | None) -> int | None:
 
 def _peak(row: Row) -> tuple[Plain, str]:
     peak = row.peak
-    return (_kilobytes(peak.value), _of(peak.of)) if peak else (None, "")
+    return (_kilobytes(peak.value), length(peak.of)) if peak else (None, "")
 
 
 COLUMNS: Sequence[Column] = (
     Column(
         key="tps", label="Speed", form="quantity", unit="tok/s", anchor="speed", local=True,
-        value=lambda row: _quantity(row.tps),
+        value=lambda row: _quantity(row.tps), series=lambda speed: _every(speed.tps_output, speed.decode),
+        standard=STANDARD_DECODE,
     ),
     Column(
-        key="ttft", label="First token", form="quantity", unit="ms", anchor="first-token", rising=True, local=True,
-        value=lambda row: _quantity(row.ttft),
+        key="ttft", label="Time to first token", form="quantity", unit="ms", anchor="first-token",
+        rising=True, local=True, value=lambda row: _quantity(row.ttft),
+        series=lambda speed: _every(speed.ttft_ms, speed.ttft), standard=STANDARD_CONTEXT,
     ),
     Column(
-        key="pp", label="Prompt processing", form="quantity", unit="tok/s", anchor="engine-alone", local=True,
-        value=lambda row: _quantity(row.prompt_processing),
+        key="pp", label="Prompt processing (pp512)", form="quantity", unit="tok/s", anchor="engine-alone", local=True,
+        value=lambda row: _quantity(row.prompt_processing), series=lambda speed: _every(speed.prefill_tps, ()),
     ),
     Column(
-        key="tg", label="Generation", form="quantity", unit="tok/s", anchor="engine-alone", local=True,
-        value=lambda row: _quantity(row.generation),
+        key="tg", label="Generation (tg128)", form="quantity", unit="tok/s", anchor="engine-alone", local=True,
+        value=lambda row: _quantity(row.generation), series=lambda speed: _every(speed.generate_tps, ()),
     ),
     Column(
         key="energy", label="Energy", form="quantity", unit="J/token", anchor="energy", rising=True, local=True,
@@ -134,5 +152,7 @@ COLUMNS: Sequence[Column] = (
 )  # fmt: skip
 SHOWN = ("tps", "ttft", "peak", "size")
 """The columns that stand there at first."""
+TIMED = tuple(column for column in COLUMNS if column.series is not None)
+"""Those in which only numbers of one length can be put in an order."""
 BY_KEY = {column.key: column for column in COLUMNS}
 PLACES = {column.key: place for place, column in enumerate(COLUMNS)}

@@ -13,7 +13,7 @@ from jinja2.utils import htmlsafe_json_dumps
 
 from pytest_slm.site.compare import file_key
 from pytest_slm.site.facts.files import FileFacts
-from pytest_slm.site.home.columns import COLUMNS, PLACES, Column
+from pytest_slm.site.home.columns import COLUMNS, PLACES, Column, length
 from pytest_slm.site.home.scores import Scale, ScoreMark
 from pytest_slm.site.home.view import NO_SCORE
 
@@ -76,7 +76,19 @@ def _column(column: Column, files: Sequence[FileFacts], models: Sequence[FileFac
         made |= _words("values", ["" if value is None else str(value) for value in values])
     else:
         made["values"] = values
+    if any(place for place, _ in (file.at.get(column.key, (0, "")) for file in files)):
+        made |= _apart(column.key, files)
     return made | (_words("notes", notes) if any(notes) else {})
+
+
+def _apart(key: str, files: Sequence[FileFacts]) -> dict[str, Any]:
+    """Of numbers of several lengths: the place of each length, what was not timed behind all of them, and its words."""
+    lengths = [file.at.get(key) for file in files]
+    last = 1 + max(found[0] for found in lengths if found)
+    return {
+        "apart": [found[0] if found else last for found in lengths],
+        **_words("at", [length(found[1]) if found else "" for found in lengths]),
+    }
 
 
 def _scores(files: Sequence[FileFacts], scale: Scale) -> dict[str, Any]:

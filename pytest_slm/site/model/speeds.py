@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_slm.registry.entry import RegistryEntry
@@ -62,9 +62,9 @@ class MachineSection:
 
 Take = Callable[[QuantizationSpeed], Quantity | None]
 COLUMNS: tuple[tuple[str, str, Take], ...] = (
-    ("Generation", "tok/s, more is better", lambda row: row.tps_output),
-    ("Engine alone: prompt processing (pp)", "tok/s, more is better", lambda row: row.prefill_tps),
-    ("Engine alone: generation (tg)", "tok/s, more is better", lambda row: row.generate_tps),
+    ("Speed", "tok/s, more is better", lambda row: row.tps_output),
+    ("Prompt processing (pp512)", "tok/s, more is better", lambda row: row.prefill_tps),
+    ("Generation (tg128)", "tok/s, more is better", lambda row: row.generate_tps),
     ("Time to first token", "ms, less is better", lambda row: row.ttft_ms),
     ("Peak memory", "less is better", lambda row: row.memory.get("peak_rss_2k") or row.memory.get("peak_rss")),
     ("File size", "", lambda row: row.size_gb),
@@ -105,7 +105,10 @@ def speed_table(rows: Mapping[str, QuantizationSpeed]) -> SpeedTable:
             if quantity is not None and quantity.verdict == "noisy":
                 noise.setdefault(quantity.reason or "the rounds disagree", []).append(f"{quantization} {name.lower()}")
     return SpeedTable(
-        columns=tuple((name, ", ".join(filter(None, (common[name], unit)))) for name, unit, _ in columns),
+        columns=tuple(
+            (name, ", ".join(filter(None, (common[name], unit, _ranges(map(take, rows.values()))))))
+            for name, unit, take in columns
+        ),
         rows=tuple(
             SpeedRow(
                 quantization=quantization,
@@ -118,11 +121,24 @@ def speed_table(rows: Mapping[str, QuantizationSpeed]) -> SpeedTable:
     )
 
 
+SIZES = ("bytes", "B", "byte", "GB")
+
+
+def _ranges(quantities: Iterable[Quantity | None]) -> str:
+    """What the ranges of a column are; nothing where it has none."""
+    kinds = {
+        "95 % interval" if one.interval else "lowest to highest round"
+        for one in quantities
+        if one and one.unit not in SIZES and (one.interval or one.spread)
+    }
+    return f"range: {' or '.join(sorted(kinds))}" if kinds else ""
+
+
 def _cell(column: str, quantity: Quantity | None, tops: Mapping[tuple[str, str], float], common: str) -> SpeedCell:
     if quantity is None:
         return SpeedCell(column=column, value=numbers.MISSING, interval="", note="", noisy=False, share=None)
     top = tops[column, quantity.of]
-    if quantity.unit in ("bytes", "B", "byte", "GB"):
+    if quantity.unit in SIZES:
         value, interval = numbers.size(quantity.value * (1e9 if quantity.unit == "GB" else 1)), ""
     else:
         value, interval = numbers.estimate(quantity.value, quantity.interval or quantity.spread)

@@ -218,11 +218,12 @@
     const direction = text || column.rising === "1" ? sign : -sign;
     const ranks = text ? new Map([...column.valuesWords].sort((a, b) => a.localeCompare(b)).map((word, rank) => [word, rank])) : null;
     const where = local() ? slm.place : new Uint8Array(size);
+    const apart = column.apart || new Uint8Array(size); // numbers of other lengths
     const values = rows.map((row) => {
       const value = plain(column, row);
       return value === null ? Infinity : direction * (text ? ranks.get(value) : Number(value)); // what is not known stands last
     });
-    return rows.sort((a, b) => where[a] - where[b] || values[a] - values[b] || a - b);
+    return rows.sort((a, b) => where[a] - where[b] || apart[a] - apart[b] || values[a] - values[b] || a - b);
   }
 
   // -- the table ---------------------------------------------------------------------------------------------------
@@ -461,6 +462,14 @@
     return Math.ceil((innerHeight - body.getBoundingClientRect().top) / Math.max(row, ROW)) + 1;
   }
 
+  // What the rows of a group of speeds have in common: machine and engine, and the length where there are several.
+  function whereMeasured(column, row) {
+    const place = slm.places.length > 1 ? `Measured on ${slm.places[slm.place[row]]}` : "";
+    const at = column.apart && column.atWords[column.at[row]];
+    const told = !column.apart ? "" : at ? `${column.label} at ${at}${column.apart[row] ? "; not comparable with other lengths" : ""}` : `${column.label} not measured`;
+    return [place, told].filter(Boolean).join(": ");
+  }
+
   let turn = 0;
   function table(rows, seen, afterwards) {
     const mine = ++turn;
@@ -469,10 +478,12 @@
     let last = null;
     const { group, groups } = scores();
     const byScore = state.sort.endsWith("score");
+    const column = columns.get(state.sort.replace("-", ""));
+    const several = local() && (slm.places.length > 1 || column.apart);
     for (const row of rows.slice(from, from + PAGE)) {
-      const now = byScore ? group[row] : local() ? slm.place[row] : 0;
-      if (now !== last && (byScore ? groups.length > 2 || now === groups.length - 1 : local() && slm.places.length > 1)) {
-        planned.push({ text: !byScore ? `Measured on ${slm.places[slm.place[row]]}` : groups[now] });
+      const now = byScore ? group[row] : several ? `${slm.place[row]} ${column.apart?.[row]}` : 0;
+      if (now !== last && (byScore ? groups.length > 2 || now === groups.length - 1 : several)) {
+        planned.push({ text: byScore ? groups[now] : whereMeasured(column, row) });
       }
       last = now;
       planned.push({ row });
@@ -543,7 +554,7 @@
   function scatter(rows, fitting) {
     const tps = columns.get("tps");
     const [found, file] = [scores(), columns.get("size")];
-    const timed = rows.filter((row) => found.score[row] !== null && plain(tps, row) !== null);
+    const timed = rows.filter((row) => found.score[row] !== null && plain(tps, row) !== null && !tps.apart?.[row]);
     const counts = new Map();
     for (const row of timed) counts.set(slm.place[row], (counts.get(slm.place[row]) || 0) + 1);
     const place = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0];
@@ -593,7 +604,8 @@
     }
     const more = here.length > drawn.length ? ` The first ${drawn.length} of ${here.length} are drawn.` : "";
     const colour = drawn.every((row) => fitting.has(row)) ? "" : " Filled: all that you ask for is met.";
-    told.textContent = `Higher is better, further right is faster, and a smaller circle is a smaller file; measured on ${slm.places[place]}.${colour}${more} All numbers are in the table.`;
+    const apart = tps.apart ? ` Speeds are at ${tps.atWords[tps.at[drawn[0]]]}; what was timed with other lengths only is not drawn.` : "";
+    told.textContent = `Higher is better, further right is faster, and a smaller circle is a smaller file; measured on ${slm.places[place]}.${colour}${apart}${more} All numbers are in the table.`;
     frame.replaceChildren(svg);
   }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_slm.core.aggregation import task_weights
 from pytest_slm.core.types import Suite, Task
 from pytest_slm.errors import SlmError
 from pytest_slm.files import inside, read_bytes
@@ -17,20 +19,26 @@ from pytest_slm.load import load_suite, load_task
 from pytest_slm.load.builtin import suites_folder
 from pytest_slm.load.rows import read_rows
 from pytest_slm.site.names import page_name
+from pytest_slm.site.titles.answers import TargetLine, target_lines
 from pytest_slm.site.titles.wording import KEPT, variant_title, words
 
 EXAMPLES = 2
 TIMED: Mapping[str, str] = {
-    "decode": "Generation",
+    "decode": "Speed",
     "depth": "Speed by tokens in the context",
-    "generate": "Generation, engine alone (tg)",
+    "generate": "Generation (tg128)",
     "load": "Time to load",
     "memory": "Memory",
     "parallel": "Several answers at once",
-    "prefill": "Prompt processing, engine alone (pp)",
+    "prefill": "Prompt processing (pp512)",
     "ttft": "Time to first token",
 }
 """What the tasks of the suite performance are called, which are no YAML files."""
+UNTITLED: Mapping[tuple[str, str], str] = {
+    ("guardrails", "agentdojo"): "AgentDojo",
+    ("reasoning", "position_bias_mmlu"): "Position bias, on MMLU",
+}
+"""Tasks whose files declare no title, and whose names are no words."""
 LONGEST = 700
 """Characters of an example; of longer ones the end is left out."""
 OURS = "original"
@@ -46,7 +54,7 @@ class Example:
 
     question: str
     choices: tuple[str, ...]
-    answer: str
+    right: tuple[TargetLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +66,20 @@ class Definition:
 
 
 @functools.cache
-def definitions() -> Mapping[str, Definition]:
-    """All built-in suites by name, without those that measure no answers."""
+def _every() -> Mapping[str, Definition]:
+    """All built-in suites by name."""
     found = {}
     for path in sorted(suites_folder().glob("*/suite.yaml")):
         suite = load_suite(path)
         tasks = [load_task(one, suite) for one in sorted(path.parent.glob("*.yaml")) if one != path]
-        if suite.facts.scored and tasks:
-            found[suite.name] = Definition(suite=suite, tasks={task.name: task for task in tasks})
+        found[suite.name] = Definition(suite=suite, tasks={task.name: task for task in tasks})
     return found
+
+
+@functools.cache
+def definitions() -> Mapping[str, Definition]:
+    """All built-in suites by name, without those that measure no answers."""
+    return {name: one for name, one in _every().items() if one.suite.facts.scored and one.tasks}
 
 
 @functools.lru_cache(KEPT)
@@ -74,16 +87,58 @@ def task_title(suite: str, task: str) -> str:
     """What people call a task: the title that a built-in one declares, else its name in words."""
     if suite == "performance" and task in TIMED:
         return TIMED[task]
-    definition = definitions().get(suite)
-    declared = definition.tasks.get(task) if definition else None
-    return declared.title if declared and declared.title else words(task)
+    one = _every().get(suite)
+    declared = one.tasks.get(task) if one else None
+    return (declared.title if declared else "") or UNTITLED.get((suite, task)) or words(task)
+
+
+@functools.lru_cache(KEPT)
+def twins(suite: str, task: str) -> tuple[tuple[str, str], ...]:
+    """The tasks of other suites that people call the same: each asks a sample of its own."""
+    title = task_title(suite, task)
+    every = ((other, name) for other, one in definitions().items() for name in one.tasks)
+    return tuple(one for one in every if one[0] != suite and task_title(*one) == title)
+
+
+def twin_note(suite: str, task: str) -> str:
+    """What is said beside a task that another suite has, too; empty for most."""
+    others = " and ".join(suite_title(other) for other, _ in twins(suite, task))
+    return f"a task of the same title is in {others}, with a sample of its own" if others else ""
+
+
+@functools.lru_cache(KEPT)
+def suite_title(suite: str) -> str:
+    """What people call a suite, also one that is in no score."""
+    return words(_every()[suite].suite.facts.title if suite in _every() else suite)
+
+
+@functools.lru_cache(KEPT)
+def described(suite: str, task: str) -> str:
+    """What a built-in task says of itself; a task that it names has its title there."""
+    return titled(suite, definitions()[suite].tasks[task].description)
+
+
+def titled(suite: str, text: str) -> str:
+    """A text of a task of this suite, in which others are called by their titles: ``the questions of core/language`` ->
+    ``the questions of English``."""
+
+    def title(match: re.Match[str]) -> str:
+        of = match[2] or suite
+        known = of in definitions() and match[3] in definitions()[of].tasks
+        return match[1] + task_title(of, match[3]) if known else match[0]
+
+    return re.sub(r"\b(questions of )(?:(\w+)/)?(\w+)", title, text)
+
+
+def weights(definition: Definition) -> Mapping[str, float]:
+    """What part of the suite's score each of its tasks has where all are measured."""
+    counted = [name for name in definition.suite.tasks if name in definition.tasks]
+    return task_weights(counted, definition.suite.facts.family_of_tasks)
 
 
 def item_title(suite: str, task: str, variant: str) -> str:
     """What people call an item: its suite, its task and its variant."""
-    definition = definitions().get(suite)
-    named = definition.suite.facts.title if definition else suite
-    return " · ".join(filter(None, (words(named), task_title(suite, task), variant_title(variant))))
+    return " · ".join(filter(None, (suite_title(suite), task_title(suite, task), variant_title(variant))))
 
 
 @functools.lru_cache(KEPT)
@@ -108,7 +163,8 @@ def examples(suite: str, task: str) -> tuple[Example, ...]:
     found = definition.tasks.get(task) if definition else None
     if found is None or found.harmful or not found.source.startswith(OURS):
         return ()
-    return tuple(_example(row) for row in itertools.islice(_rows(found), EXAMPLES))
+    kind = found.scorer or ("program" if found.kind == "functions" else "")
+    return tuple(_example(row, kind) for row in itertools.islice(_rows(found), EXAMPLES))
 
 
 def _rows(task: Task) -> Iterator[Mapping[str, Any]]:
@@ -140,12 +196,12 @@ def _made(task: Task, name: str, folder: Path) -> Iterator[Mapping[str, Any]]:
         }
 
 
-def _example(row: Mapping[str, Any]) -> Example:
+def _example(row: Mapping[str, Any], kind: str) -> Example:
     choices: Sequence[Any] = next((row[key] for key in CHOICES if isinstance(row.get(key), list)), ())
     return Example(
         question=_text(next((row[key] for key in QUESTION if key in row), "")),
         choices=tuple(f"{chr(65 + place)}. {_text(choice)}" for place, choice in enumerate(choices[:26])),
-        answer=_text(next((row[key] for key in ANSWER if row.get(key) is not None), "")),
+        right=target_lines(next((row[key] for key in ANSWER if row.get(key) is not None), None), kind),
     )
 
 

@@ -92,7 +92,7 @@ def tool_row(row: Row) -> list[Any] | None:
     speed = row.speed
     if speed is None:
         return None
-    rate = row.generation or row.tps
+    rate, what = (row.generation, "Generation (tg128)") if row.generation else (row.tps, "Speed")
     return [
         row.model,
         row.name,
@@ -104,7 +104,7 @@ def tool_row(row: Row) -> list[Any] | None:
         _size(speed.memory.get("other")),
         _kv_bytes(speed),
         speed.kv_type,
-        None if rate is None else f"{numbers.estimate(rate.value, rate.interval)[0]} {rate.unit}",
+        None if rate is None else f"{what}: {numbers.estimate(rate.value, rate.interval)[0]} {rate.unit}",
         _rate(rate),
         _rate(row.prompt_processing),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_slm.site import numbers
 from pytest_slm.site.render import linked_page, static
 from pytest_slm.site.tools.data import KINDS, common, measured, script
 from pytest_slm.site.tools.prices import price_table
@@ -45,6 +46,8 @@ TOOLS = (
     Tool(name="report", title="Report viewer", says="A report.json of a run, shown here."),
 )  # fmt: skip
 COMMON = ("footprint", "page")
+WITHIN = 0.10
+"""How near the memory calculator is to every peak that was measured, which a test ensures."""
 WAYS = ("smollm", "gpt-2", "llama-bpe", "qwen2")
 """What ``bpe.js`` knows."""
 
@@ -63,7 +66,7 @@ def tools_pages(rows: Iterable[Sequence[Any]], guides: str = "") -> Mapping[str,
         pages[f"tools/{tool.name}.js"] = "".join((script("const slmTools", data), *scripts))
         pages[f"tools/{tool.name}.html"] = linked_page(
             f"tools/{tool.name}.html", root="../", script=f"{tool.name}.js", styled="tools/tools.css", ways=WAYS,
-            prices=price_table(),
+            prices=price_table(), within=numbers.percent(WITHIN),
         )  # fmt: skip
     listed = [(f"{tool.name}.html", tool.title, tool.says) for tool in TOOLS]
     pages["tools/index.html"] = linked_page(

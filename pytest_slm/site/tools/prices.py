@@ -13,13 +13,13 @@ from typing import Literal
 
 from pytest_slm.core.record import Record
 
-UNKNOWN = "unknown"
 UNITS = {"machine": "once", "energy": "a kWh", "gpu": "an hour", "api": "1 M tokens"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price(Record):
-    """What something costs by somebody's word; of an API ``price`` is for tokens read and ``written`` for others."""
+    """What something costs by somebody's word: ``source`` is the page that says it, ``list`` that of whose price it is,
+    where that is another one. Of an API ``price`` is for tokens read and ``written`` for others."""
 
     kind: Literal["machine", "energy", "gpu", "api"]
     what: str
@@ -33,8 +33,7 @@ class Price(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.said != UNKNOWN:
-            datetime.date.fromisoformat(self.said)  # a day that there is not is a ValueError
+        datetime.date.fromisoformat(self.said)  # a day that there is not is a ValueError
         if not all(one.startswith("https://") for one in (self.source, self.list or self.source)):
             raise ValueError(f"{self.what}: a price without a source that can be opened")
         if (self.written is None) == (self.kind == "api"):
@@ -43,9 +42,10 @@ class Price(Record):
             raise ValueError(f"{self.what}: that is no price")
 
     @property
-    def host(self) -> str:
-        """Whose page the source is."""
-        return urllib.parse.urlsplit(self.source).hostname or ""
+    def hosts(self) -> tuple[tuple[str, str], ...]:
+        """Whose pages say it, with their addresses: whose price it is first."""
+        pages = (one for one in (self.list, self.source) if one)
+        return tuple((urllib.parse.urlsplit(one).hostname or "", one) for one in pages)
 
     @property
     def told(self) -> str:

@@ -130,6 +130,15 @@ def test_the_history_of_a_file_counts_its_runs(factory, words):
     assert "run 2 of this file" in text
 
 
+def test_a_run_says_which_suites_it_measured(factory, words):
+    few, many = factory.make_run("Q8_0", suites=("coding", "rag")), factory.make_run("Q4_0", "quick")
+    pages = site_pages(registry(few, many))
+    text = words(pages["new.html"])
+    assert "first run of this file full: Coding, Performance, Retrieval and grounding · " in text
+    assert re.search(r"first run of this file quick: \d+ suites · ", text)
+    assert "<summary>full: Coding, Performance, Retrieval and grounding · " in pages["feed.xml"]
+
+
 def test_an_empty_registry_has_all_pages(words):
     pages = site_pages(registry())
     assert "Nothing was measured yet" in words(pages["new.html"])

@@ -36,7 +36,7 @@ def test_forty_quantizations_stand_on_pages_of_150_kb(forty, words):
     shown = []
     for path, text in pages.items():
         assert len(text.encode()) + len(static("style.css").encode()) <= 150_000, path
-        shown.append(set(re.findall(r'<th scope="row">(Q\d+_K)</th>\n<td><span class="key">Generation', text)))
+        shown.append(set(re.findall(r'<th scope="row">(Q\d+_K)</th>\n<td><span class="key">Speed', text)))
     assert set.union(*shown) == set(forty.quantizations)
     # The headline, which others are compared with, is on each.
     assert all(forty.quantization in one for one in shown)
@@ -179,3 +179,9 @@ def test_a_file_that_was_measured_once_has_no_table(factory):
     (entry,) = build_registry([factory.with_questions(factory.make_run())]).models
     assert history(entry, ["Q8_0"]) is None
     assert "Earlier runs" not in pages_of(entry)[f"models/{entry.id}.html"]
+
+
+def test_each_safety_rate_names_the_task_that_it_is_from(factory, words):
+    (entry,) = build_registry([factory.with_questions(factory.make_run(suites=("safety",)))]).models
+    text = words(pages_of(entry)["models/huggingfacetb--smollm2-135m-instruct.html"])
+    assert re.search(r"Attack success rate Jailbreak \(Guardrails\); lower is better", text)

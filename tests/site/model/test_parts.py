@@ -266,10 +266,26 @@ def test_a_table_has_bars_that_compare_like_with_like_and_each_noise_once(model)
     table = speed_table(rows)
     cells = {row.quantization: {cell.column: cell for cell in row.cells} for row in table.rows}
     # 5 tok/s at 100 tokens are not compared with what FP16 does at 500.
-    assert cells["Q8_0"]["Generation"].share == cells["FP16"]["Generation"].share == 100
-    assert cells["Q8_0"]["Generation"].note == "100 tokens"
-    assert table.noise == ("steal (Q8_0 generation, Q8_0 engine alone: generation (tg))",)
+    assert cells["Q8_0"]["Speed"].share == cells["FP16"]["Speed"].share == 100
+    assert cells["Q8_0"]["Speed"].note == "100 tokens"
+    assert table.noise == ("steal (Q8_0 speed, Q8_0 generation (tg128))",)
     assert 0 < cells["Q8_0"]["File size"].share < cells["FP16"]["File size"].share == 100
+
+
+def test_what_a_range_is_stands_in_the_heading_of_its_column(model):
+    rows = dict(model(FP16=0.6, Q8_0=0.6).performance.quantizations)
+    one = Quantity(value=5.0, unit="tok/s", n=6, of="100 tokens", interval=(4.0, 6.0), spread=(3.0, 7.0))
+    few = replace(one, n=2, interval=None)
+
+    def heading(*found):
+        changed = {name: replace(rows[name], tps_output=speed) for name, speed in zip(rows, found, strict=True)}
+        return dict(speed_table(changed).columns)["Speed"]
+
+    assert heading(one, one) == "100 tokens, tok/s, more is better, range: 95 % interval"
+    assert heading(few, few).endswith("range: lowest to highest round")
+    assert heading(one, few).endswith("range: 95 % interval or lowest to highest round")
+    assert heading(None, replace(few, spread=None)) == "100 tokens, tok/s, more is better"
+    assert "range" not in dict(speed_table(rows).columns)["File size"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pytest_slm.site.titles.definitions import definitions, item_title
+from pytest_slm.site.titles.definitions import definitions, item_title, suite_title, task_title, twins
 from pytest_slm.site.titles.wording import coded, metric_title, part_title, profile_title, variant_title
 
 CODE = ("code", "pre", "script", "style")
@@ -132,3 +132,23 @@ def test_a_long_text_is_read_in_one_go():
     # A pattern that tries all ways would not end.
     assert len(str(coded("a/" * 50_000))) == 100_000
     assert str(coded("x_" * 20_000 + "y")).startswith("<code>")
+
+
+def test_tasks_of_suites_in_no_score_have_their_titles_too():
+    assert task_title("long_context", "perplexity") == "Perplexity by context length"
+    assert metric_title("token_probability") == "Probability of a token (1 ÷ perplexity)"
+    assert suite_title("long_context") == "Long contexts"
+    assert suite_title("my_own") == "My own"
+
+
+def test_every_task_of_ours_has_a_title_that_is_no_key_in_words():
+    bare = {(suite, name) for suite, one in definitions().items() for name, task in one.tasks.items() if not task.title}
+    assert {item_title(*one, "") for one in bare} == {
+        "Guardrails · AgentDojo",
+        "Reasoning · Position bias, on MMLU",
+    }
+
+
+def test_tasks_of_one_title_in_two_suites_are_twins():
+    assert twins("reasoning", "truthfulqa_mc2") == (("safety", "truthfulness_mc2"),)
+    assert twins("reasoning", "mmlu") == ()

@@ -25,10 +25,9 @@
       const one = chosen[kind];
       const old = one && !(Date.now() - Date.parse(one.said) < STALE);
       at(`${kind}_source`).replaceChildren(...one ? [
-        `Said on ${one.said === "unknown" ? "an unknown day" : one.said} by `,
+        `Said on ${one.said} by `,
+        ...one.list ? [make("a", {href: one.list, rel: "noopener", text: new URL(one.list).hostname}), ", as told by "] : [],
         make("a", {href: one.source, rel: "noopener", text: new URL(one.source).hostname}),
-        one.list ? " after " : "",
-        ...one.list ? [make("a", {href: one.list, rel: "noopener", text: "the original"})] : [],
         `.${one.note ? ` ${one.note}` : ""}${old ? " Not of the last six months: look it up before you rely on it." : ""}`,
       ] : []);
     };

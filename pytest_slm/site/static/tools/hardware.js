@@ -25,11 +25,11 @@
       return [device.title, size(device.usable), needed <= device.usable ? "fits" : "does not fit",
         most ? `${most} tokens` : "none", device.basis];
     });
-    const speed = model.row?.tps ? `${model.row.tps} on ${model.row.machine || "an unknown machine"}` : "not measured";
+    const speed = model.row?.tps ? `${model.row.tps} on ${model.row.machine || "an unknown machine"}` : "Speed: not measured";
     const fit = rows.filter(row => row[2] === "fits").length;
     at("out").replaceChildren(
       make("p", {class: "total", text: `${size(needed)}: fits on ${fit} of ${rows.length} devices`}),
-      make("p", {class: "reason", text: `Generation speed: ${speed}.`}),
+      make("p", {class: "reason", text: `${speed}.`}),
       table("Devices", ["Device", "Usable memory", `With ${model.context} tokens`, "Longest context", "Memory is"], rows),
       make("details", {}, make("summary", {text: "How much memory a device leaves, and why"}),
         make("dl", {}, ...slmTools.devices.flatMap(one => [make("dt", {text: one.title}), make("dd", {text: one.reasoning})]))),

@@ -9,12 +9,15 @@
   function show(report) {
     const slm = report?.slm ?? report;
     if (!slm || typeof slm !== "object" || !Array.isArray(slm.results)) throw new Error("it is no report of pytest-slm");
+    const said = {passed: "measured", failed: "below gate", not_run: "not run"};
     const rows = slm.results.map(result => {
       const metric = list(result.metrics).find(one => one.name === result.primary) ?? list(result.metrics)[0];
       const item = `${words(result.suite)}/${words(result.task)}${result.variant ? `[${result.variant}]` : ""}`;
+      const partial = !metric && result.reason?.startsWith?.("partial: ");
+      const state = partial ? "partial" : Object.hasOwn(said, result.outcome) ? said[result.outcome] : words(result.outcome);
       return metric
-        ? [item, words(result.outcome), `${words(metric.name)} ${short(metric.value)}`, span(metric.interval), words(metric.n)]
-        : [item, words(result.outcome), words(result.reason ?? "no score"), "", ""];
+        ? [item, state, `${words(metric.name)} ${short(metric.value)}`, span(metric.interval), words(metric.n)]
+        : [item, state, words(result.reason ?? "no score").replace(partial ? "partial: " : "", ""), "", ""];
     });
     const times = slm.results.flatMap(result => list(result.measurements).map(one => {
       const values = list(one.values).filter(Number.isFinite);
@@ -27,7 +30,7 @@
       Processor: slm.machine?.cpu};
     at("out").replaceChildren(
       table("The run", ["What", "Value"], Object.entries(facts).map(([name, value]) => [name, words(value)])),
-      table("Scores", ["Item", "Outcome", "Metric", "Interval", "n"], rows),
+      table("Scores", ["Item", "State", "Metric", "Interval", "n"], rows),
     );
     if (times.length) at("out").append(table("Measurements (mean of the rounds)", ["What", "Value", "Rounds"], times));
   }
