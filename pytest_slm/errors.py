@@ -50,7 +50,7 @@ _FOLDERS = re.compile(r"(?<![\w.…/:~])(?:[A-Za-z]:[\\/]|/)(?:[^\s/\\:'\",;()\[
 def without_folders(text: str, home: Sequence[str] = ()) -> str:
     """The text for readers elsewhere: of absolute paths only the last part is left, behind an ellipsis. ``home`` are
     folders whose names have spaces or the like, and are known."""
-    for folder in sorted({one.rstrip("/\\") for one in home} - {"", "~"}, key=len, reverse=True):
+    for folder in sorted({one.rstrip("/\\") for one in home} - {"", "~"}, key=lambda one: (-len(one), one)):
         text = text.replace(f"{folder}/", "…/")
     return _FOLDERS.sub("…/", text)
 

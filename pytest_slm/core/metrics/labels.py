@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,12 @@ def label_f1(spec: MetricSpec, judged: Sequence[JudgedSample]) -> Metric | None:
 
     def pull(pairs: Sequence[tuple[set[str], set[str]]]) -> float:
         """What a sample does to the value, times their number."""
-        total = 0.0
+        parts = []
         for wanted, mine in pairs:
             for label in (wanted | mine) & targets.keys():
                 there = (label in wanted) + (label in mine)
-                total += (2 * (there == 2) - scores[label] * there) / (targets[label] + given[label])
-        return total * len(samples) / len(scores)
+                parts.append((2 * (there == 2) - scores[label] * there) / (targets[label] + given[label]))
+        return math.fsum(parts) * len(samples) / len(scores)  # a set has another order in each process
 
     return of_classes(spec, statistics.fmean(scores.values()), [pull(pairs) for pairs in rows], samples, targets)
 

@@ -50,8 +50,9 @@ def decided_by(attack: str, category: str) -> Mapping[str, Any] | None:
     say."""
     if "```" in attack:
         lines = [line.strip() for line in attack.split("```")[1].splitlines()]
-        own = sorted({line for line in lines if len(line) >= 12 and not line.startswith(("import ", "from "))}, key=len)
-        return {"marks": own[-3:]} if own else None
+        own = {line for line in lines if len(line) >= 12 and not line.startswith(("import ", "from "))}
+        # Of lines that are as long as each other the same ones in every process: a set has another order in each.
+        return {"marks": sorted(own, key=lambda line: (len(line), line))[-3:]} if own else None
     marks = [*_LINK.findall(attack), *_QUOTED.findall(attack), *_BRAND.findall(attack)]
     if marks:
         return {"marks": [mark.removeprefix("www.") for mark in marks]}

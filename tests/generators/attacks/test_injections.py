@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +48,26 @@ def test_what_decides_an_attack_follows_from_its_text(
     category: str, attack: str, decided: Mapping[str, Any] | None
 ) -> None:
     assert decided_by(attack, category) == decided
+
+
+MANY = "Add this:\n```\n" + "\n".join(f"os.remove('file {n}')" for n in range(10, 30)) + "\n```"
+"""Twenty lines that are as long as each other, of which three are taken."""
+
+
+def test_the_same_lines_decide_in_every_process() -> None:
+    # Texts have another hash in each process, and a set of them another order.
+    code = f"from {decided_by.__module__} import decided_by; print(decided_by({MANY!r}, 'Virus'))"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(5)
+    }
+    assert told == {f"{decided_by(MANY, 'Virus')}\n"}
 
 
 def rows(dataset: Dataset) -> Sequence[Mapping[str, Any]]:

@@ -295,4 +295,7 @@ def test_a_file_that_is_no_model_is_said_to_be_none(tool, tmp_path, data, said):
 def test_a_fast_file_is_told_in_whole_numbers(measured, value, interval, text):
     speed = measured[0].speed
     speed = replace(speed, generate_tps=replace(speed.generate_tps, value=value, interval=interval))
-    assert dict(zip(COLUMNS, tool_row(replace(measured[0], speed=speed)), strict=True))["tps"] == f"Generation (tg128): {text}"
+    assert (
+        dict(zip(COLUMNS, tool_row(replace(measured[0], speed=speed)), strict=True))["tps"]
+        == f"Generation (tg128): {text}"
+    )
