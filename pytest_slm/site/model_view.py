@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
-from pytest_slm.registry.entry import Composite, Item, Rate, RegistryEntry, UseCase
+from pytest_slm.registry.entry import Composite, Rate, RegistryEntry, UseCase
 from pytest_slm.registry.rows import machine_name
 from pytest_slm.registry.speeds import Performance, QuantizationSpeed
 from pytest_slm.site import numbers
@@ -18,16 +18,17 @@ from pytest_slm.site.model.commands import FileCommands, file_commands
 from pytest_slm.site.model.context import ContextTable, context_table
 from pytest_slm.site.model.forest import Forest, comparisons, forest, profile_of
 from pytest_slm.site.model.history import History, history
+from pytest_slm.site.model.items import ItemsView, items_view
+from pytest_slm.site.model.profiles import profile_row
 from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model.reports import ReportRow, report_rows
 from pytest_slm.site.model.speeds import MachineSection, machine_section
-from pytest_slm.site.titles.definitions import task_address, task_title, twin_note, use_case_title
+from pytest_slm.site.titles.definitions import use_case_title
 from pytest_slm.site.titles.wording import metric_title, profile_order, words
 from pytest_slm.site.views import (
     Fact,
     ItemRow,
     ScoreRow,
-    aggregate_row,
     hub_address,
     item_row,
     machine_facts,
@@ -49,16 +50,6 @@ class QuantizationRow:
     bits: str
     size: str
     made_from: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ItemsView:
-    """Every item of one quantization, by suite: a part of the model's page for the headline, else a page."""
-
-    model: str
-    quantization: str
-    count: int
-    groups: tuple[tuple[str, tuple[ItemRow, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +138,7 @@ def model_view(
         chips=_chips(entry),
         quick=f"{_sampled(quick)}{part}: sample of at most {most} per task, not ranked" if quick else "",
         facts=_facts(entry),
-        aggregates=tuple(aggregate_row(entry.aggregates[name]) for name in sorted(entry.aggregates, key=profile_order)),
+        aggregates=tuple(profile_row(entry, name) for name in sorted(entry.aggregates, key=profile_order)),
         not_run=tuple(sorted(map(use_case_title, expected - set(entry.use_cases)))),
         scores=tuple(score_row(title_of(entry, name), case) for name, case in entry.use_cases.items()),
         best_for=tuple(title_of(entry, name) for name in entry.best_for),
@@ -276,59 +267,3 @@ def _compare(entry: RegistryEntry, order: Iterable[str]) -> str:
     names = [first, *(name for name in order if name != first)]
     keys = [f"{entry.id}@{file_key(name)}" for name in names if has_file(entry.quantizations[name])]
     return f"compare.html?m={','.join(keys[:4])}" if len(keys) > 1 else ""
-
-
-def items_view(entry: RegistryEntry, name: str) -> ItemsView:
-    """The items of one quantization."""
-    one = entry.quantizations[name]
-    # What is timed stands last: who reads on has seen it as plots.
-    timed = {name for name, facts in entry.suites.items() if not facts.scored}
-    suites = sorted(dict.fromkeys(item.suite for item in one.items), key=lambda suite: suite in timed)
-    ordered = sorted(one.items, key=lambda item: (item.task, *_natural(item.variant)))
-    asked = {reference.path: (reference.limit, reference.settings) for reference in entry.provenance.reports}
-    return ItemsView(
-        model=entry.name,
-        quantization=name,
-        count=len(one.items),
-        groups=tuple(
-            (
-                words(entry.suites[suite].title if suite in entry.suites else suite),
-                tuple(_item(item, *asked.get(item.report, (None, ""))) for item in ordered if item.suite == suite),
-            )
-            for suite in suites
-        ),
-    )
-
-
-def _natural(variant: str) -> tuple[int, int, str]:
-    """The order of variants: lengths from short to long, then all others by name."""
-    number = int(variant) if variant.isdecimal() and len(variant) < 16 else None
-    return (number is None, number or 0, variant)
-
-
-def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
-    metric = None
-    if item.metric is not None and item.value is not None and item.n is not None:
-        metric = Metric(
-            name=item.metric,
-            value=item.value,
-            n=item.n,
-            interval=item.interval,
-            unit=item.unit or "",
-            higher_is_better=item.higher_is_better is not False,
-            chance=item.chance,
-            cuts=item.cuts,
-        )
-    row = item_row(
-        task_title(item.suite, item.task),
-        item.variant,
-        item.outcome,
-        item.reason,
-        metric,
-        unscored=item.n_unscored,
-        cut=item.answers_cut,
-        censored=item.thinking.censored if item.thinking else 0,
-        quick=sampled(item.mode, limit, settings),
-        href=task_address(item.suite, item.task),
-    )
-    return replace(row, note="; ".join(filter(None, (row.note, twin_note(item.suite, item.task)))))

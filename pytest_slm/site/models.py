@@ -24,8 +24,9 @@ from pytest_slm.site.kept.slots import slots_of
 from pytest_slm.site.kept.tree import put_file
 from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.forest import comparisons, profile_of
+from pytest_slm.site.model.items import items_view
 from pytest_slm.site.model.reference import reference_of
-from pytest_slm.site.model_view import PartLink, items_view, model_view, ordered
+from pytest_slm.site.model_view import PartLink, model_view, ordered
 from pytest_slm.site.names import MOST_BYTES, page_name
 from pytest_slm.site.render import beside, linked_page
 

@@ -9,8 +9,10 @@ import pytest
 
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry
+from pytest_slm.registry.store import StoredReport
 from pytest_slm.site import models
 from pytest_slm.site.model.history import history
+from pytest_slm.site.model.profiles import profile_row
 from pytest_slm.site.model_view import model_view
 from pytest_slm.site.models import model_files, portions_of
 from pytest_slm.site.render import static
@@ -101,6 +103,20 @@ def test_a_model_with_few_files_has_one_page_and_no_way_to_others(factory):
     pages = pages_of(entry)
     assert list(pages) == [f"models/{entry.id}.html"]
     assert "Files of this model" not in pages[f"models/{entry.id}.html"]
+
+
+def test_a_profile_of_quick_runs_says_so_beside_full_scores(factory):
+    # What stands above it are full runs: whoever works the mean out of these comes to another number.
+    quick = factory.make_run("Q8_0", "quick", suites=("reasoning", "coding", "rag"))
+    full = factory.make_run("Q8_0", "full", suites=("coding",), day=2)
+    found = [StoredReport(path=f"{n}/report.json", sha256="a" * 64, run=run) for n, run in enumerate((quick, full))]
+    (entry,) = build_registry(found).models
+    row = profile_row(entry, "marketplace")
+    inside = entry.aggregates["marketplace"].use_cases["coding"]
+    assert inside != entry.use_cases["coding"].score
+    assert row.note.endswith(f"made of other scores than those above: Coding {inside:.1f} (quick runs)")
+    (entry,) = build_registry(found[:1]).models
+    assert "other scores" not in profile_row(entry, "marketplace").note
 
 
 def test_the_overall_score_stands_before_those_of_other_profiles(factory, words):
