@@ -10,6 +10,7 @@ from pytest_slm.comparing.answers import CannotCompareError, paired
 from pytest_slm.comparing.baseline import Baseline
 from pytest_slm.comparing.timings import ALPHA, TOLD, detectable_ratio
 from pytest_slm.core.comparison import BaselineVerdict, Passing, holm, p_less, ratio_interval, smallest_p
+from pytest_slm.core.statistics import figures
 from pytest_slm.core.types import Measurement, Result
 from pytest_slm.registry.questions.lines import Line
 
@@ -136,7 +137,7 @@ def sight(verdict: BaselineVerdict) -> str:
     unit = "rounds" if verdict.unit == "ratio" else "questions"
     if verdict.detectable is None:
         return f"{verdict.n} {unit} show no drop, however large" if verdict.n else verdict.reason
-    size = f"{100 * verdict.detectable:.2g} {'%' if verdict.unit == 'ratio' else 'points'}"
+    size = f"{figures(100 * verdict.detectable, 2)} {'%' if verdict.unit == 'ratio' else 'points'}"
     return f"{verdict.n} {unit} show a drop of {size}, and may hide a smaller one"
 
 

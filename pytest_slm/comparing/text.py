@@ -8,7 +8,7 @@ from pytest_slm.comparing.answers import ScoreDifference
 from pytest_slm.comparing.comparison import Comparison, RunName
 from pytest_slm.comparing.drops import probability
 from pytest_slm.comparing.timings import ALPHA, TimingDifference
-from pytest_slm.core.statistics import Interval
+from pytest_slm.core.statistics import Interval, figures
 from pytest_slm.errors import shown
 from pytest_slm.terminal.table import aligned
 
@@ -77,7 +77,7 @@ def _short(answer: str) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.2g} points"
+    return f"{figures(100 * share, 2)} points"
 
 
 def _run(name: RunName) -> str:
@@ -125,8 +125,8 @@ def _remarks(timings: Sequence[TimingDifference]) -> Iterator[str]:
 
 def _with_unit(value: float, unit: str) -> str:
     if unit == "B":
-        return f"{value / 1e6:.4g} MB"
-    return f"{value * 1000:.4g} ms" if unit == "s" and value < 1 else f"{value:.4g} {unit}"
+        return f"{figures(value / 1e6, 4)} MB"
+    return f"{figures(value * 1000, 4)} ms" if unit == "s" and value < 1 else f"{figures(value, 4)} {unit}"
 
 
 def _mark(noise: str) -> str:

@@ -190,7 +190,7 @@ def _cut_answers(total: AggregateScore) -> str:
     if total.unbounded:
         return f", answers were cut off in {', '.join(total.unbounded)}: how much that changes the score is not known"
     low, high = (f"{end:.1f}" for end in total.bounds or (0.0, 0.0))
-    return "" if low == high else f", {low} – {high} if cut-off answers had all been wrong, or all right"
+    return "" if low == high else f", {low} if every cut-off answer was wrong, {high} if every one was right"
 
 
 def of_samples(result: Result, metric: Metric | None) -> list[str]:

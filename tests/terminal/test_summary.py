@@ -45,7 +45,7 @@ def lines(factory):
     [
         (
             Cuts(cut=0.1, censored=0, lower=0.0, upper=1.0),
-            r", \d+\.\d – \d+\.\d if cut-off answers had all been wrong, or all right",
+            r", \d+\.\d if every cut-off answer was wrong, \d+\.\d if every one was right",
         ),
         (Cuts(cut=0.1, censored=0), ", answers were cut off in rag: how much that changes the score is not known"),
         (Cuts(cut=0, censored=0), ""),

@@ -129,7 +129,7 @@ def _facts(entry: RegistryEntry, name: str) -> Iterator[tuple[str, str, str]]:
             continue
         where = f", {row.machine_title}" if row.machine_title else ""
         decode, ttft = (row.speed.decode, row.speed.ttft) if row.speed else ((), ())
-        for label, usual, lengths in (("Generation", row.tps, decode), ("Time to first token", row.ttft, ttft)):
+        for label, usual, lengths in (("Speed", row.tps, decode), ("Time to first token", row.ttft, ttft)):
             for quantity in dict.fromkeys((*filter(None, [usual]), *lengths)):
                 noisy = " (noisy)" if quantity.verdict == "noisy" else ""
                 value = numbers.estimate(quantity.value, quantity.interval)[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_slm.comparing.use_cases import Comparisons, UseCaseDifference
 from pytest_slm.core.aggregation import Profile
+from pytest_slm.core.statistics import figures
 from pytest_slm.machine.devices import DeviceClass, device_table, fits
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
@@ -221,7 +222,7 @@ def _cheaper(entry: RegistryEntry, name: str, reference: str, speeds: Mapping[st
     if mine is not None:
         speed = f"{numbers.estimate(mine.value, mine.interval)[0]}{numbers.NBSP}{mine.unit} on the test machine"
         noisy = " (noisy)" if "noisy" in (mine.verdict, its and its.verdict) else ""
-        times = f", {mine.value / its.value:.2g} times as fast" if its is not None and its.value else ""
+        times = f", {figures(mine.value / its.value, 2)} times as fast" if its is not None and its.value else ""
         told.append(speed + times + noisy)
     return told
 

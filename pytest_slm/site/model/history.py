@@ -11,7 +11,7 @@ from pytest_slm.registry.rows import machine_name
 from pytest_slm.site import numbers
 from pytest_slm.site.views import sampled, title_of
 
-SPEEDS = {"tps_output": "Generation", "ttft_ms": "Time to first token"}
+SPEEDS = {"tps_output": "Speed", "ttft_ms": "Time to first token"}
 MOST = 100
 """Lines of one page."""
 

@@ -221,25 +221,25 @@ def test_a_verdict_does_not_depend_on_which_other_files_are_shown(page, site):
 def test_speeds_are_of_a_length_that_all_files_were_timed_at(page):
     script = "files => labelsOf(files)"
     size = ["File size", "1 MB", ""]
-    speed = [[f"Generation, {n} tokens", "9 tok/s", "Generation"] for n in (500, 100, 1000)]
+    speed = [[f"Speed, {n} tokens", "9 tok/s", "Speed"] for n in (500, 100, 1000)]
     full, quick = {"facts": [size, *speed]}, {"facts": [size, speed[1]]}
-    assert page.evaluate(script, [full, quick]) == ["File size", "Generation, 100 tokens"]
-    assert page.evaluate(script, [full, full]) == ["File size", "Generation, 500 tokens"]
-    assert page.evaluate(script, [full]) == ["File size", "Generation, 500 tokens"]
+    assert page.evaluate(script, [full, quick]) == ["File size", "Speed, 100 tokens"]
+    assert page.evaluate(script, [full, full]) == ["File size", "Speed, 500 tokens"]
+    assert page.evaluate(script, [full]) == ["File size", "Speed, 500 tokens"]
     # Without a common length each has its own, and "not measured" is true of the other.
     assert page.evaluate(script, [quick, {"facts": [size, speed[2]]}]) == [
         "File size",
-        "Generation, 100 tokens",
-        "Generation, 1000 tokens",
+        "Speed, 100 tokens",
+        "Speed, 1000 tokens",
     ]
 
 
 def test_every_length_that_was_timed_is_in_the_data_of_a_file_the_usual_one_first(factory):
     (model,) = build_registry([factory.with_questions(factory.make_run("Q8_0", modern=True))]).models
     row = model.performance.quantizations["Q8_0"]
-    labels = [label for label, _, kind in sides(model, "Q8_0")[0]["facts"] if kind.startswith("Generation")]
+    labels = [label for label, _, kind in sides(model, "Q8_0")[0]["facts"] if kind.startswith("Speed")]
     assert len(labels) == len({quantity.of for quantity in row.decode}) > 1
-    assert labels[0].startswith(f"Generation, {row.tps_output.of}")
+    assert labels[0].startswith(f"Speed, {row.tps_output.of}")
 
 
 def test_use_cases_are_those_of_the_models_page(page, site):
