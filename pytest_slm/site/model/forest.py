@@ -164,7 +164,7 @@ def verdict_of(one: UseCaseDifference) -> tuple[str, str]:
     if one.verdict == "equivalent":
         return f"equivalent within {100 * MARGIN:g} points", ""
     if one.verdict == "not told apart" and one.detectable is not None:
-        return "not told apart", f"detectable in 4 of 5 cases: {numbers.number(100 * one.detectable, 0)} points or more"
+        return "not told apart", f"detects {numbers.number(100 * one.detectable, 0)} points or more (80\xa0% power)"
     return one.verdict, "no difference would have shown" if one.verdict == "too few" else ""
 
 

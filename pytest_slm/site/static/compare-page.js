@@ -101,7 +101,7 @@ function table(caption, head, rows, margin, extra) {
     const { pairs, verdict, detectable } = row, tr = make("tr");
     const span = pairs.interval.map(signed).join(" to "), points = `${number(100 * margin, 1).replace(".0", "")} points`;
     const word = verdict === "equivalent" ? `equivalent within ${points}` : verdict;
-    const notes = [verdict === "not told apart" ? `detectable in 4 of 5 cases: ${number(100 * detectable)} points or more` : verdict === "too few" ? "no difference would have shown" : "",
+    const notes = [verdict === "not told apart" ? `detects ${number(100 * detectable)} points or more (80\u00a0% power)` : verdict === "too few" ? "no difference would have shown" : "",
       row.note, row.tasks < row.of ? `${row.tasks} of ${row.of} tasks` : "", `p ${row.p < 0.0001 ? "< .0001" : row.p.toFixed(4).replace(/^0/, "")}`].filter(Boolean);
     const track = make("td", "", { class: "track" }), said = make("td", "", { class: "said" }), n = make("td", number(pairs.n), { class: "num" });
     const kind = { better: "good", equivalent: "good", worse: "bad" }[verdict];

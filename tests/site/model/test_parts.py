@@ -179,7 +179,7 @@ def test_not_told_apart_says_what_would_have_been_seen(model):
     _, plot = told(model(FP16=0.6, Q8_0=0.6))
     notes = [row.note for row in plot.groups[0].rows if row.verdict == "not told apart"]
     assert notes
-    assert all(note.startswith("detectable in 4 of 5 cases: ") for note in notes)
+    assert all(note.startswith("detects ") and "80\xa0% power" in note for note in notes)
 
 
 @pytest.mark.parametrize(
