@@ -1,10 +1,10 @@
-"""The pictures in README: the home page, a model's page and a report, taken of the registry and the reports that lie in
-the checkout.
+"""The pictures in README: the home page, a model's page, answers side by side and a report, taken of the registry and
+the reports that lie in the checkout.
 
     python -m benchmarks.pictures
 
-Nothing in them is arranged: the site is built as ``pytest-slm site build registry`` builds it, and the report is the
-one with the most that was measured. Needs Chromium, playwright and Pillow.
+Nothing in them is arranged: the site is built as ``pytest-slm site build registry --samples reports`` builds it, and
+the report is the one with the most that was measured. Needs Chromium, playwright and Pillow.
 """
 
 from __future__ import annotations
@@ -21,14 +21,22 @@ from pytest_slm.core.types import MEASURED, RunReport
 from pytest_slm.registry import read_registry, read_report, read_samples
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.site.build import build_site
+from pytest_slm.site.publish import public_samples
 from pytest_slm.site.report import render_report
 
 CHECKOUT = Path(__file__).parents[1]
 MOST_BYTES = 150_000
 """Of a picture."""
-SIZES: Mapping[str, tuple[int, int]] = {"home": (1120, 900), "model": (1120, 1200), "report": (1120, 1100)}
+SIZES: Mapping[str, tuple[int, int]] = {
+    "home": (1120, 900),
+    "model": (1120, 1200),
+    "samples": (1120, 1000),
+    "report": (1120, 1100),
+}
 """Width and height of each, in pixels: in README they are shown at about 800."""
 COLOURS = 128
+SHOWN = "#task=core/reasoning&run=Q8_0&beside=Q4_0&show=changed"
+"""Of the samples: our own questions, which two quantizations answer differently."""
 
 
 def fullest(reports: Path) -> tuple[Path, RunReport]:
@@ -51,21 +59,23 @@ def widest(models: tuple[RegistryEntry, ...]) -> RegistryEntry:
     )
 
 
-def pages(folder: Path, registry: Path, reports: Path) -> Mapping[str, Path]:
-    """The pages that pictures are taken of, by the name of the picture."""
-    build_site(registry, folder / "site")
+def pages(folder: Path, registry: Path, reports: Path) -> Mapping[str, str]:
+    """The addresses of the pages that pictures are taken of, by the name of the picture."""
+    build_site(registry, folder / "site", samples=public_samples(registry, reports))
     path, run = fullest(reports)
     report = folder / "report.html"
     report.write_text(render_report(run, read_samples(path.parent, run)), encoding="utf-8")
     model = widest(read_registry(registry).models)
+    site = folder.resolve() / "site"
     return {
-        "home": folder / "site" / "index.html",
-        "model": folder / "site" / "models" / f"{model.id}.html",
-        "report": report,
+        "home": (site / "index.html").as_uri(),
+        "model": (site / "models" / f"{model.id}.html").as_uri(),
+        "samples": f"{(site / 'samples' / f'{model.id}.html').as_uri()}{SHOWN}",
+        "report": report.resolve().as_uri(),
     }
 
 
-def take(found: Mapping[str, Path], out: Path) -> None:
+def take(found: Mapping[str, str], out: Path) -> None:
     """The pictures, into a folder, in few colours: they are flat, and README is to be light."""
     from PIL import Image
 
@@ -74,7 +84,7 @@ def take(found: Mapping[str, Path], out: Path) -> None:
         for name, page in found.items():
             width, height = SIZES[name]
             shown: Any = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
-            shown.goto(page.resolve().as_uri(), wait_until="load")
+            shown.goto(page, wait_until="load")
             shown.wait_for_timeout(500)
             path = out / f"{name}.png"
             shown.screenshot(path=path)
