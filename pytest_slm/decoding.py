@@ -34,8 +34,9 @@ def _reader(cls: Any) -> Callable[[bytes], object] | None:
         import msgspec
     except ImportError:
         return None
+    twins = _Twins(msgspec)
     try:
-        strict: Any = msgspec.json.Decoder(_Twins(msgspec).of(cls))
+        strict: Any = msgspec.json.Decoder(twins.of(cls))
     except TypeError:  # a type that it does not know, or reads in another way
         return None
     again = msgspec.json.Encoder()
@@ -49,30 +50,13 @@ def _reader(cls: Any) -> Callable[[bytes], object] | None:
             twin = strict.decode(content)
             if files.outline(again.encode(twin)).count(b":") != outline.count(b":"):
                 return None
-            forget(twin)
+            twins.forget(twin)
             with contextlib.suppress(msgspec.ValidationError):
                 return msgspec.convert(twin, cls, from_attributes=True)
-            deeply(twin)  # further inside something was not said
+            twins.forget_inside(twin)
             return msgspec.convert(twin, cls, from_attributes=True)
         except odd:
             return None
-
-    def forget(twin: Any) -> None:
-        """Take away what was not said, so that the record has its default there."""
-        for name in twin.__struct_fields__:
-            if getattr(twin, name, None) is msgspec.UNSET:
-                delattr(twin, name)
-
-    def deeply(value: Any) -> None:
-        if isinstance(value, msgspec.Struct):
-            forget(value)
-            value = [getattr(value, name, None) for name in value.__struct_fields__]
-        elif isinstance(value, dict):
-            value = value.values()
-        elif not isinstance(value, tuple):
-            return
-        for one in value:
-            deeply(one)
 
     return read
 
@@ -95,6 +79,8 @@ class _Twins:
     def __init__(self, msgspec: Any) -> None:
         self._msgspec = msgspec
         self._known: dict[type, Any] = {}
+        self._places: dict[Any, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        """Of each twin the fields that need not be said, and those that have others in them."""
         self._integer = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 
     def of(self, cls: Any) -> Any:
@@ -110,8 +96,29 @@ class _Twins:
                     raise TypeError(f"{cls.__name__}.{field.name} may be anything, or left out")
                 else:
                     fields.append((field.name, kind | self._msgspec.UnsetType, self._msgspec.UNSET))
-            self._known[cls] = self._msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+            twin = self._msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+            unsaid = tuple(name for name, *_, default in fields if default is self._msgspec.UNSET)
+            self._places[twin] = unsaid, tuple(name for name in hints if _holds_records(hints[name]))
+            self._known[cls] = twin
         return self._known[cls]
+
+    def forget(self, twin: Any) -> None:
+        """Take away what was not said, so that the record has its default there."""
+        for name in self._places[type(twin)][0]:
+            if getattr(twin, name, None) is self._msgspec.UNSET:
+                delattr(twin, name)
+
+    def forget_inside(self, value: Any) -> None:
+        """The same of all that is in it, as of a report of before a record had one field more."""
+        if places := self._places.get(type(value)):
+            self.forget(value)
+            value = [getattr(value, name, None) for name in places[1]]
+        elif isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, tuple):
+            return
+        for one in value:
+            self.forget_inside(one)
 
     def _kind(self, kind: Any) -> Any:
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -130,3 +137,8 @@ class _Twins:
         if isinstance(origin, type) and issubclass(origin, Mapping):
             return dict[str, self._kind(arguments[1])]  # type: ignore[misc]
         raise TypeError(f"{kind} is not read here")
+
+
+def _holds_records(kind: Any) -> bool:
+    """Whether a value of the kind may be a record, or have some in it."""
+    return dataclasses.is_dataclass(kind) or any(map(_holds_records, typing.get_args(kind)))
