@@ -10,7 +10,7 @@ from pytest_slm.registry.entry import AggregateScore, RegistryEntry, UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import listed
-from pytest_slm.site.home.columns import COLUMNS, TIMED, Plain
+from pytest_slm.site.home.columns import COLUMNS, PLACES, TIMED, Plain
 from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.site.tools.data import tool_row
 from pytest_slm.site.views import sampled
@@ -79,6 +79,7 @@ def model_facts(entry: RegistryEntry, rows: Sequence[Row]) -> ModelFacts:
 
 def _file(row: Row) -> FileFacts:
     found = [column.value(row) for column in COLUMNS]
+    lengths = {column.key: timed for column in TIMED if (timed := column.by_length(row))}
     return FileFacts(
         model=row.model,
         name=row.name,
@@ -95,8 +96,8 @@ def _file(row: Row) -> FileFacts:
         values=[value for value, _ in found],
         notes=[note for _, note in found],
         tool=tool_row(row),
-        lengths={column.key: timed for column in TIMED if (timed := column.by_length(row))},
-        at={},
+        lengths=lengths,
+        at={key: (0, of) for key, timed in lengths.items() for of in timed if tuple(timed[of]) == found[PLACES[key]]},
         # The machine is in no basis: it says how fast a file is, and the score of a file is that of the file.
         totals={name: _score(total, row.basis(name)[1:]) for name, total in row.aggregates.items()},
         scores={name: _score(case, _basis(case)) for name, case in row.scores.items()},

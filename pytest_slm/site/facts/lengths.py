@@ -43,7 +43,8 @@ def _tokens(of: str) -> int:
 
 
 def _at(file: FileFacts, orders: Mapping[tuple[str, str], Sequence[str]]) -> FileFacts:
-    if not file.lengths:
+    # Nearly all stand at the common length already.
+    if all(key in file.at and file.at[key][1] == orders[file.machine_title, key][0] for key in file.lengths):
         return file
     values, notes, at = [*file.values], [*file.notes], {}
     for key, found in file.lengths.items():
