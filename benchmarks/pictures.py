@@ -30,7 +30,7 @@ MOST_BYTES = 150_000
 SIZES: Mapping[str, tuple[int, int]] = {
     "home": (1120, 900),
     "model": (1120, 1200),
-    "samples": (1120, 1000),
+    "samples": (1120, 1240),
     "report": (1120, 1100),
 }
 """Width and height of each, in pixels: in README they are shown at about 800."""
