@@ -49,15 +49,25 @@ def public_samples(registry: Path, reports: Path) -> Iterator[tuple[str, str]]:
 
 
 def _together(runs: Sequence[tuple[Path, RunReport]]) -> SampledRun:
-    """The runs of one quantization as one: each item of the last of them that has samples of it."""
-    chosen: dict[ItemId, tuple[Path, RunReport, Result]] = {}
+    """The runs of one quantization as one: each item of the last of them that has samples of it, if it can be with the
+    texts of what was asked."""
+    chosen: dict[ItemId, tuple[Result, Sequence[Mapping[str, Any]]]] = {}
     for folder, run in runs:
         there = [one for one in run.results if one.samples and (folder / one.samples).is_file()]
-        chosen |= {one.id: (folder, run, one) for one in there}
-    samples: dict[str, Sequence[Mapping[str, Any]]] = {}
-    for folder, run in runs:
         # What may not stand in public is not read: it may be long.
-        mine = [result for _, of, result in chosen.values() if of is run and result.public and not result.harmful]
-        samples |= read_samples(folder, replace(run, results=tuple(mine)))
+        public = [one for one in there if one.public and not one.harmful]
+        samples = read_samples(folder, replace(run, results=tuple(public)))
+        for result in there:
+            lines = samples.get(result.samples or "", ())
+            before = chosen.get(result.id)
+            if before is None or _with_texts(lines) or not _with_texts(before[1]):
+                chosen[result.id] = result, lines
     _, newest = runs[-1]
-    return SampledRun(run=replace(newest, results=tuple(result for *_, result in chosen.values())), samples=samples)
+    return SampledRun(
+        run=replace(newest, results=tuple(result for result, _ in chosen.values())),
+        samples={result.samples or "": lines for result, lines in chosen.values()},
+    )
+
+
+def _with_texts(lines: Sequence[Mapping[str, Any]]) -> bool:
+    return any(line.get("prompt") for line in lines)

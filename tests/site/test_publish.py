@@ -64,6 +64,23 @@ def test_samples_are_those_of_all_runs_of_a_file_and_of_each_item_the_newest(fac
     assert page.count("not ours to publish") >= 2  # reasoning and safety are named
 
 
+def test_a_run_that_kept_its_texts_goes_before_a_newer_one_without(factory, tmp_path):
+    for day, mode in ((1, "quick"), (2, "full")):
+        run = factory.make_run("Q8_0", mode, suites=("coding",), day=day)
+        run = replace(run, results=tuple(replace(one, public=True) for one in run.results if one.suite == "coding"))
+        samples = factory.make_samples(run, 5)
+        for lines in samples.values():
+            for line in lines:
+                line["explanation"] = f"said on day {day}"
+                if mode == "quick":
+                    line["prompt"] = "What comes behind 4?"
+        factory.store_run(tmp_path / "reports", run, samples)
+    publish(tmp_path / "reports", registry=None, site=tmp_path / "site")
+    said = "".join(path.read_text("utf-8") for path in (tmp_path / "site/samples").rglob("*.js"))
+    assert "said on day 1" in said
+    assert "said on day 2" not in said
+
+
 def test_files_that_are_not_there_are_no_samples(reports, tmp_path):
     for path in reports.rglob("samples/*.jsonl"):
         path.unlink()
