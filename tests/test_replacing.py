@@ -69,9 +69,9 @@ def test_what_is_below_or_beside_the_working_directory_is_replaced(tmp_path, ser
 
 
 def test_a_swap_that_fails_leaves_the_old_folder(tmp_path, served):
-    with pytest.raises(ReportError, match=r"served: cannot be written \(No such file or directory\)"):  # noqa: SIM117
-        with replaced(served):
-            pass  # nothing was made
+    told = r"served: cannot be written \(No such file or directory\)"
+    with pytest.raises(ReportError, match=told), replaced(served):
+        pass  # nothing was made
     assert (served / "index.html").read_text() == "old"
     assert names(tmp_path) == ["public", "served"]
 

@@ -54,7 +54,6 @@ GATE_HINTS: Mapping[str, str] = dict.fromkeys(
 )
 UNREADABLE = MetricSpec(name="?")
 
-
 DEFAULT_MODES: Mapping[str, ModePlan] = {"quick": ModePlan(limit=100), "full": ModePlan()}
 
 

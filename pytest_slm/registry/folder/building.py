@@ -15,7 +15,7 @@ from pytest_slm import __version__
 from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.folder.groups import joined
-from pytest_slm.registry.folder.index import INDEX, MODELS, Index, IndexedModel, RefusedReport, model_path
+from pytest_slm.registry.folder.index import MODELS, Index, IndexedModel, RefusedReport, model_path
 from pytest_slm.registry.folder.looking import sightings, states_in
 from pytest_slm.registry.folder.pieces import (
     MadeModel,
@@ -26,9 +26,9 @@ from pytest_slm.registry.folder.pieces import (
     made_model,
     refused_report,
 )
-from pytest_slm.registry.folder.reading import check_file, read_index, read_model
+from pytest_slm.registry.folder.reading import check_file, read_model
 from pytest_slm.registry.folder.remembering import ENOUGH, FolderMemory
-from pytest_slm.registry.folder.writing import check_place, clean, index_of, put, totals_of
+from pytest_slm.registry.folder.writing import check_place, clean, index_of, old_index, put, totals_of
 from pytest_slm.registry.store import read_report_bytes, settle
 from pytest_slm.workers import spread, uncollected, usable_cores
 
@@ -59,7 +59,7 @@ def build_folder(
 def _built(reports: Path, folder: Path, *, now: datetime, keep: bool, strict: bool, jobs: int | None) -> Index:
     token = secrets.token_hex(4)
     with clean(folder, token):
-        old = _old_index(folder, keep=keep)
+        old = old_index(folder, needed=keep)
         build = _Build(reports, folder, now=now, keep=keep, token=token, jobs=jobs)
         try:
             index = build.index(old)
@@ -245,15 +245,3 @@ def _check(reports: Path, index: Index, refused: Sequence[RefusedReport], *, str
         raise ReportError(
             f"nothing written: no run reports in {reports}. Run pytest with --slm-model first", slug="report-missing"
         )
-
-
-def _old_index(folder: Path, *, keep: bool) -> Index | None:
-    """The index that is there. One that is broken, or of another format, is an error only where it is to be kept."""
-    if not (folder / INDEX).is_file():
-        return None
-    try:
-        return read_index(folder)
-    except ReportError:
-        if keep:
-            raise
-        return None

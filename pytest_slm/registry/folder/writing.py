@@ -38,7 +38,7 @@ def write_registry(folder: Path, registry: Registry, refused: Sequence[RefusedRe
     check_place(folder)
     token = secrets.token_hex(4)
     with clean(folder, token):
-        old = _old_index(folder)
+        old = old_index(folder)
         known = {model.id: model for model in old.models} if old else {}
         models = [made_model(without_ranks(entry), {}, folder, token) for entry in registry.models]
         models = [replace(one, indexed=_sampled(one.indexed, known.get(one.indexed.id))) for one in models]
@@ -48,11 +48,17 @@ def write_registry(folder: Path, registry: Registry, refused: Sequence[RefusedRe
         return put(folder, index, token, [model.id for model in index.models])
 
 
-def _old_index(folder: Path) -> Index | None:
-    """The index that is there, unless it cannot be read: it is replaced then."""
-    with contextlib.suppress(ReportError):
+def old_index(folder: Path, *, needed: bool = False) -> Index | None:
+    """The index that is there; None where there is none, or it is broken or of another format, which is an error
+    (ReportError) where it is ``needed``: else it is replaced."""
+    if not (folder / INDEX).is_file():
+        return None
+    try:
         return read_index(folder)
-    return None
+    except ReportError:
+        if needed:
+            raise
+        return None
 
 
 def _sampled(model: IndexedModel, before: IndexedModel | None) -> IndexedModel:

@@ -122,6 +122,7 @@ def speed_table(rows: Mapping[str, QuantizationSpeed]) -> SpeedTable:
 
 
 SIZES = ("bytes", "B", "byte", "GB")
+"""Units of what has one value and no range."""
 
 
 def _ranges(quantities: Iterable[Quantity | None]) -> str:

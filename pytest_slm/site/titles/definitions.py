@@ -34,11 +34,6 @@ TIMED: Mapping[str, str] = {
     "ttft": "Time to first token",
 }
 """What the tasks of the suite performance are called, which are no YAML files."""
-UNTITLED: Mapping[tuple[str, str], str] = {
-    ("guardrails", "agentdojo"): "AgentDojo",
-    ("reasoning", "position_bias_mmlu"): "Position bias, on MMLU",
-}
-"""Tasks whose files declare no title, and whose names are no words."""
 LONGEST = 700
 """Characters of an example; of longer ones the end is left out."""
 OURS = "original"
@@ -89,7 +84,7 @@ def task_title(suite: str, task: str) -> str:
         return TIMED[task]
     one = _every().get(suite)
     declared = one.tasks.get(task) if one else None
-    return (declared.title if declared else "") or UNTITLED.get((suite, task)) or words(task)
+    return declared.title if declared and declared.title else words(task)
 
 
 @functools.lru_cache(KEPT)

@@ -141,12 +141,10 @@ def test_tasks_of_suites_in_no_score_have_their_titles_too():
     assert suite_title("my_own") == "My own"
 
 
-def test_every_task_of_ours_has_a_title_that_is_no_key_in_words():
-    bare = {(suite, name) for suite, one in definitions().items() for name, task in one.tasks.items() if not task.title}
-    assert {item_title(*one, "") for one in bare} == {
-        "Guardrails · AgentDojo",
-        "Reasoning · Position bias, on MMLU",
-    }
+def test_every_task_of_ours_declares_a_title():
+    tasks = [task for one in definitions().values() for task in one.tasks.values()]
+    assert len(tasks) > 50
+    assert [f"{task.suite}/{task.name}" for task in tasks if not task.title] == []
 
 
 def test_tasks_of_one_title_in_two_suites_are_twins():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from dataclasses import replace
 
@@ -14,51 +12,25 @@ from pytest_slm.registry import build_registry, read_registry, write_registry
 from pytest_slm.site import build, models
 from pytest_slm.site.build import build_site, site_pages
 from pytest_slm.site.kept import keeping, slots, tree
-from pytest_slm.site.kept.tree import SiteFile
-
-
-def content(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture
-def made(monkeypatch):
-    """The models whose pages were made."""
-    found, files = [], models.model_files
-    monkeypatch.setattr(models, "model_files", lambda entry, *a, **k: found.append(entry.id) or files(entry, *a, **k))
-    return found
-
-
-@pytest.fixture(autouse=True)
-def few_are_enough(monkeypatch):
-    """What is known of models is kept, however few they are."""
-    monkeypatch.setattr(keeping, "ENOUGH", 1)
-
-
-@pytest.fixture
-def registry(tmp_path, factory, runs):
-    """A registry of three models."""
-    write_registry(tmp_path / "registry", build_registry(stored(factory, runs)))
-    return tmp_path / "registry"
 
 
 def stored(factory, runs):
     return [factory.with_questions(run, f"{number}/report.json") for number, run in enumerate(runs)]
 
 
-def test_a_site_is_that_of_the_registry_read_as_a_whole(tmp_path, registry):
+def test_a_site_is_that_of_the_registry_read_as_a_whole(tmp_path, registry, content):
     build_site(registry, tmp_path / "site")
     pages = site_pages(read_registry(registry))
     assert {path: text.encode() for path, text in pages.items()} == content(tmp_path / "site")
 
 
-def test_the_bytes_do_not_depend_on_who_makes_them(tmp_path, registry):
+def test_the_bytes_do_not_depend_on_who_makes_them(tmp_path, registry, content):
     build_site(registry, tmp_path / "alone", "https://me.example/", jobs=1)
     build_site(registry, tmp_path / "shared", "https://me.example/", jobs=2)
     assert content(tmp_path / "shared") == content(tmp_path / "alone")
 
 
-def test_only_the_pages_of_a_model_that_changed_are_made_again(tmp_path, registry, factory, runs, made):
+def test_only_the_pages_of_a_model_that_changed_are_made_again(tmp_path, registry, factory, runs, made, content):
     build_site(registry, tmp_path / "site")
     assert len(made) == 3
     build_site(registry, tmp_path / "site")
@@ -77,7 +49,7 @@ def test_only_the_pages_of_a_model_that_changed_are_made_again(tmp_path, registr
     assert content(tmp_path / "anew") == after
 
 
-def test_a_rank_that_changed_changes_the_page_that_shows_it(tmp_path, registry, factory, runs, made):
+def test_a_rank_that_changed_changes_the_page_that_shows_it(tmp_path, registry, factory, runs, made, content):
     build_site(registry, tmp_path / "site")
     better = factory.make_run("F16", slug="best", name="Best", hf_repo="org/best", quality=0.95)
     write_registry(registry, build_registry(stored(factory, [*runs, better])))
@@ -108,7 +80,9 @@ def test_a_page_that_is_not_alone_is_made_again_for_another_rank(tmp_path, regis
 
 
 @pytest.mark.parametrize("how", ["offset", "text", "shape", "none"])
-def test_places_that_are_not_where_they_were_said_to_be_are_made_again(tmp_path, registry, factory, runs, made, how):
+def test_places_that_are_not_where_they_were_said_to_be_are_made_again(
+    tmp_path, registry, factory, runs, made, how, content
+):
     build_site(registry, tmp_path / "site")
     better = factory.make_run("F16", slug="best", name="Best", hf_repo="org/best", quality=0.95)
     write_registry(registry, build_registry(stored(factory, [*runs, better])))
@@ -127,7 +101,9 @@ def test_places_that_are_not_where_they_were_said_to_be_are_made_again(tmp_path,
     assert content(tmp_path / "anew") == content(tmp_path / "site")
 
 
-def test_a_number_that_changes_no_rank_of_others_changes_no_page_of_theirs(tmp_path, registry, factory, runs, made):
+def test_a_number_that_changes_no_rank_of_others_changes_no_page_of_theirs(
+    tmp_path, registry, factory, runs, made, content
+):
     build_site(registry, tmp_path / "site")
     (last,) = [run for run in runs if run.submission.slug == "qwen3"]
     worse = factory.make_run(slug="qwen3", name="Qwen3 0.6B", hf_repo="Qwen/Qwen3-0.6B", quality=0.79)
@@ -138,99 +114,6 @@ def test_a_number_that_changes_no_rank_of_others_changes_no_page_of_theirs(tmp_p
     assert made == ["qwen--qwen3-0.6b"]
     build_site(registry, tmp_path / "anew")
     assert content(tmp_path / "anew") == content(tmp_path / "site")
-
-
-@pytest.mark.parametrize(
-    "name", ["models/qwen--qwen3-0.6b.html", "items/huggingfacetb--smollm2-135m-instruct/Q8_0.html"]
-)
-@pytest.mark.parametrize("how", ["changed", "gone"])
-def test_a_page_that_somebody_has_touched_is_made_again(tmp_path, registry, name, how):
-    build_site(registry, tmp_path / "site")
-    before = content(tmp_path / "site")
-    page = tmp_path / "site" / name
-    page.unlink()
-    if how == "changed":
-        page.write_text("<script>alert(1)</script>")
-    build_site(registry, tmp_path / "site")
-    assert content(tmp_path / "site") == before
-
-
-@pytest.mark.parametrize("broken", ["", "x", "{}\n{}", "cut", "of other code"])
-def test_what_is_kept_is_never_believed_blindly(tmp_path, registry, made, broken, monkeypatch):
-    build_site(registry, tmp_path / "site")
-    before, known = content(tmp_path / "site"), tmp_path / ".site.cache" / keeping.NAME
-    text = known.read_text()
-    if broken == "of other code":
-        monkeypatch.setattr(keeping, "code_hash", lambda: "other")
-    else:
-        known.write_text(text[:-50] if broken == "cut" else broken)
-    made.clear()
-    build_site(registry, tmp_path / "site")
-    assert len(made) == 3
-    assert content(tmp_path / "site") == before
-
-
-def with_others(path, change):
-    """Kept facts with other values in them, and their right hash in what is known."""
-    document = json.loads(path.read_text())
-    change(document)
-    path.write_text(json.dumps(document, separators=(",", ":")))
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-FORGED = {
-    ("", "empty"): lambda data: data[0].clear(),
-    ("", "odd"): lambda data: data.__setitem__(1, []),
-    (".parts", "empty"): lambda data: data.clear(),
-    (".parts", "odd"): lambda data: data.update(dict.fromkeys(data)),
-}
-
-
-def damaged(site, which, how):
-    """The facts of all models, damaged; those that are ``forged`` are said to be what was kept."""
-    known, asked = keeping.read(site), {}
-    for name, digest in known.shards.items():
-        first, parts = digest.split()
-        path = keeping.folder_of(site) / f"{name}{which}.json"
-        if how == "gone":
-            path.unlink()
-        elif how == "cut":
-            path.write_bytes(path.read_bytes()[:-20])
-        else:
-            other = with_others(path, FORGED[which, how])
-            first, parts = (first, other) if which else (other, parts)
-        asked[name] = f"{first} {parts}"
-    keeping.write(site, replace(known, shards=asked, state=""))
-
-
-@pytest.mark.parametrize("how", ["gone", "cut", "empty", "odd"])
-@pytest.mark.parametrize("which", ["", ".parts"])
-def test_facts_that_are_not_those_that_were_kept_are_found_out_again(
-    tmp_path, registry, factory, runs, which, how, monkeypatch
-):
-    monkeypatch.setattr(keeping, "SHARDS", 1)
-    build_site(registry, tmp_path / "site")
-    damaged(tmp_path / "site", which, how)
-    newer = [replace(run, finished="2026-11-09T10:00:00Z") if run.submission.slug == "gemma" else run for run in runs]
-    write_registry(registry, build_registry(stored(factory, newer)))
-    build_site(registry, tmp_path / "site")
-    build_site(registry, tmp_path / "anew")
-    assert content(tmp_path / "anew") == content(tmp_path / "site")
-
-
-@pytest.mark.parametrize("paths", [["../../out.html"], ["/etc/hostname"], ["models"], [1], [None]])
-def test_what_is_kept_cannot_choose_what_is_put_into_a_site(tmp_path, registry, made, paths):
-    folder = tmp_path / "deep" / "er" / "site"
-    build_site(registry, folder)
-    before, known = content(folder), keeping.read(folder)
-    models = {name: replace(one, paths=paths) for name, one in known.models.items()}
-    pages = {**known.pages, **{path: SiteFile("0" * 64, (1, 1, 1, 1)) for path in paths if isinstance(path, str)}}
-    keeping.write(folder, replace(known, models=models, pages=pages, state=""))
-    made.clear()
-    build_site(registry, folder)
-    assert len(made) == 3
-    assert content(folder) == before
-    assert {path.name for path in tmp_path.iterdir()} == {"deep", "registry"}
 
 
 def full_at(monkeypatch, part):
@@ -246,7 +129,7 @@ def full_at(monkeypatch, part):
     monkeypatch.setattr(tree, "put_file", full)
 
 
-def test_a_full_disk_leaves_the_old_site_and_nothing_else(tmp_path, registry, monkeypatch):
+def test_a_full_disk_leaves_the_old_site_and_nothing_else(tmp_path, registry, monkeypatch, content):
     build_site(registry, tmp_path / "site")
     before = content(tmp_path / "site")
     shutil.rmtree(tmp_path / ".site.cache")
@@ -259,7 +142,7 @@ def test_a_full_disk_leaves_the_old_site_and_nothing_else(tmp_path, registry, mo
 
 @pytest.mark.parametrize("part", ["gemma", "index.html", "feed.xml"])
 def test_a_disk_that_is_full_where_one_model_changed_leaves_the_old_site(
-    tmp_path, registry, factory, runs, monkeypatch, part
+    tmp_path, registry, factory, runs, monkeypatch, part, content
 ):
     build_site(registry, tmp_path / "site")
     build_site(registry, tmp_path / "site", "https://me.example/")  # behind this there is one before the present one
@@ -289,7 +172,7 @@ def test_what_is_known_of_a_site_behind_a_link_lies_beside_the_site(tmp_path, re
     build_site(registry, tmp_path / "public")
 
 
-def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeypatch):
+def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeypatch, content):
     build_site(registry, tmp_path / "site")
     before = content(tmp_path / "site")
 
@@ -303,7 +186,7 @@ def test_a_file_system_without_hard_links_has_copies(tmp_path, registry, monkeyp
     assert content(tmp_path / "site") == before
 
 
-def test_where_nothing_changed_nothing_is_looked_at_but_the_files(tmp_path, registry, monkeypatch):
+def test_where_nothing_changed_nothing_is_looked_at_but_the_files(tmp_path, registry, monkeypatch, content):
     site, samples = tmp_path / "site", [("samples/a.html", "<p>one</p>"), ("samples/a.js", "one")]
     pages = build_site(registry, site, samples=samples)
     before = content(site)
@@ -317,14 +200,14 @@ def test_where_nothing_changed_nothing_is_looked_at_but_the_files(tmp_path, regi
 @pytest.mark.parametrize(
     "samples", [[], [("samples/a.html", "<p>two</p>")], [("samples/a.html", "<p>one</p>"), ("samples/b.html", "")]]
 )
-def test_other_samples_are_another_site(tmp_path, registry, samples):
+def test_other_samples_are_another_site(tmp_path, registry, samples, content):
     build_site(registry, tmp_path / "site", samples=[("samples/a.html", "<p>one</p>")])
     build_site(registry, tmp_path / "site", samples=samples)
     build_site(registry, tmp_path / "anew", samples=samples)
     assert content(tmp_path / "site") == content(tmp_path / "anew")
 
 
-def test_a_file_that_somebody_put_into_a_site_is_gone_again(tmp_path, registry):
+def test_a_file_that_somebody_put_into_a_site_is_gone_again(tmp_path, registry, content):
     build_site(registry, tmp_path / "site")
     before = content(tmp_path / "site")
     (tmp_path / "site" / "models" / "mine.html").write_text("mine")
@@ -332,7 +215,7 @@ def test_a_file_that_somebody_put_into_a_site_is_gone_again(tmp_path, registry):
     assert content(tmp_path / "site") == before
 
 
-def test_a_model_that_is_gone_leaves_no_page(tmp_path, registry, factory, runs, made):
+def test_a_model_that_is_gone_leaves_no_page(tmp_path, registry, factory, runs, made, content):
     build_site(registry, tmp_path / "site")
     left = [one for one in stored(factory, runs) if one.run.submission.slug != "qwen3"]
     write_registry(registry, build_registry(left))
@@ -360,7 +243,7 @@ def test_a_small_site_keeps_nothing_beside_it(tmp_path, registry, monkeypatch):
 
 
 @pytest.mark.parametrize("few", [False, True])
-def test_a_folder_of_that_name_that_is_not_ours_is_left_alone(tmp_path, registry, monkeypatch, few):
+def test_a_folder_of_that_name_that_is_not_ours_is_left_alone(tmp_path, registry, monkeypatch, few, content):
     (tmp_path / ".site.cache" / "pages").mkdir(parents=True)
     (tmp_path / ".site.cache" / "pages" / "mine.txt").write_text("mine")
     monkeypatch.setattr(keeping, "ENOUGH", 50 if few else 1)
