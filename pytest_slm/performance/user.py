@@ -1,4 +1,5 @@
-"""The profile ``user``: chat template, tokenizer, prompt, sampler, text; one request after the other."""
+"""The profile ``user``: chat template (where the model has one), tokenizer, prompt, sampler, text; one request after the
+other."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class Requests(Rounds):
         self._next: Request | None = None
 
     def prepare(self) -> None:
-        self._next = Request(messages=self._prompts.next(), max_tokens=self._output_tokens, forced_length=True)
+        self._next = self._prompts.request(max_tokens=self._output_tokens, forced_length=True)
 
     def timings(self) -> GenerationTimes:
         """Times of one request. Raises BackendError if the engine did not compute every token of the prompt, or wrote

@@ -4,6 +4,7 @@ import pytest
 
 from pytest_slm.backends.protocol import ModelSpec
 from pytest_slm.core.types import EngineSettings
+from pytest_slm.errors import NotAvailableError
 from pytest_slm.performance import Decode, Depth, FirstToken, Generate
 from pytest_slm.performance.prompts import Prompts
 
@@ -23,6 +24,16 @@ def llama(small_model):
 
 
 @pytest.fixture(scope="module")
+def base(small_model, tmp_path_factory):
+    """The small weights as a base model has them: under the template's key there is none."""
+    key, path = b"tokenizer.chat_template", tmp_path_factory.mktemp("base") / "base.gguf"
+    content = small_model.read_bytes()
+    assert content.count(key) == 1
+    path.write_bytes(content.replace(key, b"tokenizer.chat_tEMPLATE"))
+    yield from opened(path)
+
+
+@pytest.fixture(scope="module")
 def smollm(real_model):
     """The real model, of which a token takes as long as one does."""
     yield from opened(real_model)
@@ -37,6 +48,15 @@ def test_next_to_no_time_of_a_token_is_ours(smollm, one):
 def test_a_real_tokenizer_is_fitted_exactly_and_nothing_is_cached(llama, one):
     rounds = Decode(llama, 4)
     assert all(one(rounds).values["decode_tps"] > 0 for _ in range(2))
+
+
+def test_a_base_model_is_timed_with_prompts_of_the_same_length(base, one):
+    from pytest_slm.core.types import Message, Request
+
+    with pytest.raises(NotAvailableError, match="no chat template"):
+        base.count_tokens([Request(messages=(Message(role="user", content="stone"),), max_tokens=1)])
+    assert one(Decode(base, 4)).values["decode_tps"] > 0
+    assert one(FirstToken(base, 128)).values["ttft"] > 0
 
 
 @pytest.mark.parametrize("n", [512, 2048])

@@ -63,6 +63,16 @@ def test_every_round_has_other_words(fake, watching, one):
     assert len({prompt.split()[0] for prompt in backend.prompts}) > 1
 
 
+def test_a_model_without_a_chat_template_is_timed_with_a_prompt_of_the_same_length(fake, one):
+    backend = fake(capabilities=["generate", "tokens", "timing"])
+    asked = []
+    generate = backend.generate
+    backend.generate = lambda requests, *progress: asked.extend(requests) or generate(requests, *progress)
+    assert one(Decode(backend, 4)).values["decode_tps"] > 0
+    assert one(FirstToken(backend, 128)).values["ttft"] > 0
+    assert [(request.messages, backend.count_tokens([request])) for request in asked] == [(None, [64]), (None, [128])]
+
+
 def test_a_seed_gives_the_same_words(fake):
     prompts = [[Prompts(fake(), 64, seed).next()[0].content for _ in range(3)] for seed in (1, 1, 2)]
     assert prompts[0] == prompts[1] != prompts[2]
