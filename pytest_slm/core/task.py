@@ -282,6 +282,9 @@ class SuiteFacts(Record):
     """The line of work that its questions come from: ``legal``."""
     families: Mapping[Name, tuple[str, ...]] = field(default_factory=dict)
     """Tasks that count once together in its score, as the mean of them, by the name of their family."""
+    rows: Mapping[Name, int] = field(default_factory=dict)
+    """How many questions a full run asks of a variant of a task where its data set is whole; tasks whose questions come
+    with the suite need not be named."""
     rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
     composites: Mapping[Name, tuple[MetricPart, ...]] = field(default_factory=dict)

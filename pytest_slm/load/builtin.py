@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_slm.core.aggregation import ScoreRules
@@ -43,6 +43,12 @@ def built_in_use_cases() -> dict[str, str]:
 def built_in_families() -> dict[str, dict[str, str]]:
     """The families of the tasks of each built-in suite."""
     return {suite.name: suite.facts.family_of_tasks for suite in _suites() if suite.facts.families}
+
+
+@functools.cache
+def built_in_rows() -> dict[str, Mapping[str, int]]:
+    """How many questions the whole data sets of tasks of each built-in suite have."""
+    return {suite.name: suite.facts.rows for suite in _suites() if suite.facts.rows}
 
 
 def check_own_name(suite: Suite) -> None:

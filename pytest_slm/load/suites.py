@@ -11,8 +11,8 @@ from pytest_slm.load.fields import Fields
 from pytest_slm.load.mistakes import Mistakes
 
 SUITE_KEYS = (
-    *("suite", "title", "description", "tags", "tasks", "families", "scored", "use_case", "domain", "rates"),
-    "composites",
+    *("suite", "title", "description", "tags", "tasks", "families", "rows", "scored", "use_case", "domain"),
+    *("rates", "composites"),
 )
 WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 """A name in the registry, and in addresses of pages."""
@@ -45,6 +45,7 @@ def load_suite(path: Path) -> Suite:
             use_case=None if unnamed else _word(fields, "use_case") or name,
             domain=_word(fields, "domain"),
             families=_families(fields),
+            rows=_rows(fields),
             rates=_rates(fields, tasks),
             composites=_composites(fields),
         ),
@@ -82,6 +83,13 @@ def _families(fields: Fields) -> dict[str, tuple[str, ...]]:
             fields.add(value, f"{where}: no task is of it; name its tasks, or leave it out")
         found[name] = tasks
     return found
+
+
+def _rows(fields: Fields) -> dict[str, int]:
+    named = fields.mapping("rows")
+    inside = fields.below(fields.values["rows"], "rows", named) if named else fields
+    found = {task: inside.whole(task, None) for task in named if inside.required(task)}
+    return {task: rows for task, rows in found.items() if rows is not None}
 
 
 def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:

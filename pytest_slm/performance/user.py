@@ -1,5 +1,5 @@
-"""The profile ``user``: chat template (where the model has one), tokenizer, prompt, sampler, text; one request after the
-other."""
+"""The profile ``user``: chat template, where the model has one, tokenizer, prompt, sampler, text; one request after
+the other."""
 
 from __future__ import annotations
 

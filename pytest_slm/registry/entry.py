@@ -57,6 +57,8 @@ class Item(Record):
     higher_is_better: bool | None = None
     n: int | None = None
     n_unscored: int = 0
+    part: tuple[int, int] | None = None
+    """How many questions a full run asked, and of how many, where there was only a part of its data set; else None."""
     chance: float | None = None
     answers_cut: int | None = None
     """Samples of which an answer was ended at its greatest length; None where that is not known, or does not matter."""

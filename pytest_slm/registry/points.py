@@ -41,6 +41,8 @@ class TaskScore(Record):
     n: int
     measured_variants: int
     planned_variants: int
+    part: tuple[int, int] | None = None
+    """How many questions a full run asked, and of how many, where there was only a part of its data set; else None."""
     weight: float | None = None
     """Its part of the use case's score; the parts add up to 1."""
     chance: float | None = None
@@ -148,6 +150,8 @@ class AggregateScore(Record):
     """The scores that it is the weighted mean of. A file that has full runs of some shows others beside it."""
     tasks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """What these were measured by: of each ``suite/task`` its version, and how many of its variants there are."""
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Of each of these with a data set of which there was only a part: how many questions that had."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

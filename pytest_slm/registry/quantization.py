@@ -23,6 +23,7 @@ from pytest_slm.registry.entry import (
 from pytest_slm.registry.history import past_results
 from pytest_slm.registry.questions import QuestionScores
 from pytest_slm.registry.scores import Stratum, aggregates, named, server_of, use_cases
+from pytest_slm.registry.scores.parts import part_of, rows_of
 from pytest_slm.registry.store import StoredReport
 
 _Asked = tuple[str, str, str, int, str]
@@ -83,7 +84,7 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     cases = best.use_cases
     samples = {suite: _sampled(stratum, mine) for suite, (stratum, _) in best.suites.items() if stratum.full}
     items = tuple(
-        _item(stored, result, samples.get(suite, {}))
+        _item(stored, result, samples.get(suite, {}), rows_of(suite, stratum.suites) if stratum.full else {})
         for suite, (stratum, _) in best.suites.items()
         for stored, result in stratum.chosen
         if result.suite == suite
@@ -215,7 +216,9 @@ def _cuts(value: float, metrics: Sequence[Metric]) -> Cuts | None:
     )
 
 
-def _item(stored: StoredReport, result: Result, sampled: Mapping[_Asked, QuestionScores]) -> Item:
+def _item(
+    stored: StoredReport, result: Result, sampled: Mapping[_Asked, QuestionScores], rows: Mapping[str, int]
+) -> Item:
     metric, questions = result.metric(), stored.questions.get(result.samples or "")
     return Item(
         suite=result.suite,
@@ -233,6 +236,7 @@ def _item(stored: StoredReport, result: Result, sampled: Mapping[_Asked, Questio
         higher_is_better=metric.higher_is_better if metric else None,
         n=metric.n if metric else None,
         n_unscored=result.n_unscored,
+        part=part_of([result], rows.get(result.task)),
         chance=metric.chance if metric else None,
         answers_cut=result.answers_cut,
         cuts=metric.cuts if metric else None,

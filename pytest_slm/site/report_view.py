@@ -13,6 +13,7 @@ from pytest_slm.registry.doubts import scorer_error, worst_part
 from pytest_slm.registry.performance import SUITE as PERFORMANCE
 from pytest_slm.registry.performance import speed
 from pytest_slm.registry.scores import engine_of, machine_facts, run_aggregates, suite_scores
+from pytest_slm.registry.scores.parts import result_part
 from pytest_slm.site import numbers
 from pytest_slm.site.plots.curves import curves, first_token_parts, memory_split
 from pytest_slm.site.plots.heat import HeatMap, heat_maps
@@ -20,6 +21,7 @@ from pytest_slm.site.plots.lines import LinePlot, Stacks
 from pytest_slm.site.samples.groups import CutPromptRow, SampleGroup, cut_prompt_rows, sample_groups
 from pytest_slm.site.speed import Bars, caution, speed_charts
 from pytest_slm.site.titles.definitions import task_title, twin_note
+from pytest_slm.site.titles.parts import part_note
 from pytest_slm.site.titles.wording import metric_title, part_title, variant_title, words
 from pytest_slm.site.views import (
     Fact,
@@ -91,10 +93,9 @@ def report_view(
     """What the report page shows of a run."""
     word = sampled(run.mode, run.limit, run.own_settings)
     results = sorted((*run.results, *_not_run(run)), key=lambda result: _order(run, result))
-    suites = dict.fromkeys(result.suite for result in results if result.suite != PERFORMANCE)
+    suites = {result.suite: words(run.facts(result.suite).title) for result in results if result.suite != PERFORMANCE}
     grouped = (
-        (words(run.facts(suite).title), (*_composites(run, suite, word), *_metrics(results, suite, word)))
-        for suite in suites
+        (title, (*_composites(run, suite, word), *_metrics(results, suite, word))) for suite, title in suites.items()
     )
     metrics = tuple((title, rows) for title, rows in grouped if rows)
     performance = [result for result in results if result.suite == PERFORMANCE]
@@ -113,8 +114,8 @@ def report_view(
         scores=tuple(score_row(run.facts(suite).title, case) for suite, case in suite_scores(run).items()),
         aggregates=tuple(aggregate_row(total) for total in run_aggregates(run).values()),
         suites=tuple(
-            (words(run.facts(suite).title), tuple(_row(r, word) for r in results if r.suite == suite))
-            for suite in suites
+            (title, tuple(_row(r, word, result_part(run, r)) for r in results if r.suite == suite))
+            for suite, title in suites.items()
         ),
         metrics=metrics,
         metric_count=sum(len(rows) for _, rows in metrics),
@@ -255,7 +256,7 @@ def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow,
     return tuple(rows)
 
 
-def _row(result: Result, word: str) -> ItemRow:
+def _row(result: Result, word: str, part: tuple[int, int] | None = None) -> ItemRow:
     row = item_row(
         task_title(result.suite, result.task),
         result.variant,
@@ -270,7 +271,7 @@ def _row(result: Result, word: str) -> ItemRow:
     worst = worst_part(result)
     told = f"lowest: {metric_title(worst.name)}, {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
     twin = twin_note(result.suite, result.task)
-    return replace(row, note="; ".join(filter(None, (row.note, told, scorer_error(result), twin))))
+    return replace(row, note="; ".join(filter(None, (row.note, part_note(part), told, scorer_error(result), twin))))
 
 
 def _timing_row(result: Result, word: str) -> ItemRow:

@@ -13,6 +13,7 @@ from pytest_slm.core.types import MEASURED, Metric
 from pytest_slm.registry.entry import AggregateScore, Rate, RegistryEntry, UseCase
 from pytest_slm.site import numbers
 from pytest_slm.site.titles.definitions import task_title, use_case_title
+from pytest_slm.site.titles.parts import parts_note
 from pytest_slm.site.titles.wording import metric_title, profile_title, variant_title, words
 
 STATES: Mapping[str, str] = {
@@ -132,6 +133,7 @@ def score_row(title: str, case: UseCase) -> ScoreRow:
         note=tasks
         + several
         + _beside_chance(case.chance, case.interval)
+        + parts_note(case)
         + _open(case.bounds, [task_title(case.suite, name) for name in case.unbounded])
         + (f"; asked with {case.settings}" if case.settings else ""),
         plot=score_plot(case.score, case.interval, case.chance, (score, interval)),

@@ -12,6 +12,7 @@ from pytest_slm.registry.doubts import scorer_error, worst_part, worst_told
 from pytest_slm.registry.entry import AggregateScore
 from pytest_slm.registry.lengths import Lengths, lengths
 from pytest_slm.registry.scores import run_aggregates
+from pytest_slm.registry.scores.parts import result_part
 from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.terminal.matrix import shown_metric
 from pytest_slm.terminal.skips import unmeasured
@@ -33,7 +34,7 @@ def _notes(run: RunReport) -> Iterator[str]:
     for result in run.results:
         if remarks := of_samples(result, shown_metric(result)):
             yield f"{name_of(result)}: {', '.join(remarks)}"
-    for lines in (_composites(run), _doubts(run), _timings(run), _remarks(run), _hints(run)):
+    for lines in (_parts(run), _composites(run), _doubts(run), _timings(run), _remarks(run), _hints(run)):
         yield from lines
     for series in lengths(run.results):
         if series.tasks > 1 or len(series.points) > 1:
@@ -57,6 +58,13 @@ def _aggregates(run: RunReport) -> Iterator[str]:
             f"{profile_title(total.profile)} score: {score} of 100{between}, "
             f"coverage {total.coverage:.0%} of its weight{_cut_answers(total)}{note}"
         )
+
+
+def _parts(run: RunReport) -> list[str]:
+    """Which data sets were not whole, so that a score cannot be held against published ones to the digit."""
+    known = [(name_of(result), part) for result in run.results if (part := result_part(run, result))]
+    told = ", ".join(f"{name} {asked:,} of {of:,} questions" for name, (asked, of) in known)
+    return [f"part of the data set: {told}"] if told else []
 
 
 def _effective(series: Lengths) -> str:

@@ -299,3 +299,16 @@ def test_skips_of_one_kind_say_how_many_more_there_are_and_errors_stand_by_thems
 @pytest.mark.parametrize(("value", "text"), [(999.7, "1000"), (1020.4, "1020"), (0.00002, "0.00002"), (99.96, "100")])
 def test_no_number_of_a_summary_has_an_exponent(value, text):
     assert number(value) == text
+
+
+def test_a_part_of_a_data_set_is_told_once_for_all_items(lines, factory):
+    results = [
+        factory.scored("reasoning", task, "", "Q8_0", "full", factory.share("acc_norm", n // 2, n))
+        for task, n in (("arc_challenge", 586), ("hellaswag", 5021), ("truthfulqa_mc2", 817))
+    ]
+    told = [line for line in lines(results=results) if "part of" in line]
+    assert told == [
+        "part of the data set: reasoning/arc_challenge 586 of 1,172 questions, "
+        "reasoning/hellaswag 5,021 of 10,042 questions"
+    ]
+    assert not [line for line in lines(results=results, limit=5021) if "part of" in line]

@@ -67,9 +67,12 @@ class Standing(Record):
     tier: int | None
     unranked: str
     outdated: bool = False
-    """Whether what is ``unranked`` depends on the others: it was measured with an older version of a task."""
+    """Whether what is ``unranked`` depends on the others: it was measured with an older version of a task, or with
+    fewer of its questions."""
     versions: int = -1
     """The place of the versions of its tasks in ``Index.versions``."""
+    parts: int = -1
+    """The place in ``Index.parts`` of how many questions its tasks had; -1 where they had all."""
     basis: int = -1
     """The place in ``Index.bases`` of what its aggregate is made of."""
 
@@ -88,8 +91,9 @@ class RefusedReport(Record):
 class Index(Record):
     """``index.json``: all models with the hashes of their files, the ranking of each profile, and refused reports.
 
-    ``made_by`` is the version of pytest-slm: what another one has made is made anew. ``versions`` and ``bases`` are
-    what many standings have in common, so that all are ranked again without a look at their models."""
+    ``made_by`` is the version of pytest-slm: what another one has made is made anew. ``versions``, ``parts``
+    and ``bases`` are what many standings have in common, so that all are ranked again without a look at their
+    models."""
 
     metadata: RegistryMetadata
     rules: ScoreRules
@@ -98,6 +102,7 @@ class Index(Record):
     refused: tuple[RefusedReport, ...] = ()
     made_by: str = ""
     versions: tuple[Mapping[str, int], ...] = ()
+    parts: tuple[Mapping[str, int], ...] = ()
     bases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -106,7 +111,8 @@ class Index(Record):
         if len(set(ids)) != len(ids):
             raise RecordError("models: two of one id")
         for one in (one for found in self.ranking.values() for one in found):
-            if not (-1 <= one.versions < len(self.versions) and -1 <= one.basis < len(self.bases)):
+            places = ((one.versions, self.versions), (one.parts, self.parts), (one.basis, self.bases))
+            if not all(-1 <= place < len(table) for place, table in places):
                 raise RecordError(f"ranking: {one.model} refers to what is not in the index")
 
     def __str__(self) -> str:

@@ -41,6 +41,7 @@ class Total(Record):
     chance: float | None
     reason: str
     versions: Mapping[str, int]
+    parts: Mapping[str, int]
     basis: str
 
 
@@ -191,6 +192,7 @@ def made_totals(rows: Iterable[Row]) -> Iterable[Total]:
                 chance=total.chance,
                 reason=one.reason,
                 versions=one.versions,
+                parts=one.parts,
                 basis=str(row.basis(profile)),
             )
 

@@ -143,26 +143,42 @@ def without_ranks(entry: RegistryEntry) -> RegistryEntry:
     )
 
 
+class _Table:
+    """What many standings have in common, each once."""
+
+    def __init__(self) -> None:
+        self.values: list[Mapping[str, int]] = []
+        self._places: dict[tuple[tuple[str, int], ...], int] = {}
+
+    def place(self, value: Mapping[str, int]) -> int:
+        """Where in ``values`` it stands."""
+        told = tuple(value.items())
+        if told not in self._places:
+            key = tuple(sorted(told))
+            if key not in self._places:
+                self._places[key] = len(self.values)
+                self.values.append(value)
+            self._places[told] = self._places[key]
+        return self._places[told]
+
+
 def index_of(models: Sequence[MadeModel], refused: Sequence[RefusedReport]) -> Index:
     """The index of all models, ranked by what is known of them."""
     models = sorted(models, key=lambda one: one.indexed.id)
     totals = [(one, total) for one in models for total in one.totals]
     found = placed(_candidate(one, total) for one, total in totals)
-    versions: dict[str, int] = {}
+    versions, parts = _Table(), _Table()
     bases: dict[str, int] = {}
-    tables: list[Mapping[str, int]] = []
     ranking: dict[str, list[tuple[tuple[object, ...], Standing]]] = {one.name: [] for one in score_rules().profiles}
-    seen: dict[tuple[tuple[str, int], ...], int] = {}
     for one, total in totals:
-        told = tuple(total.versions.items())
-        if told not in seen:
-            key = str(sorted(told))
-            if key not in versions:
-                versions[key] = len(versions)
-                tables.append(total.versions)
-            seen[told] = versions[key]
-        basis = bases.setdefault(total.basis, len(bases))
-        standing = _standing(one, total, found[_key(one, total)], seen[told], basis)
+        standing = _standing(
+            one,
+            total,
+            found[_key(one, total)],
+            versions=versions.place(total.versions),
+            parts=parts.place(total.parts) if total.parts else -1,
+            basis=bases.setdefault(total.basis, len(bases)),
+        )
         ranking.setdefault(total.profile, []).append((_order(one, total, standing), standing))
     machines = {key: words for one in models for key, words in one.indexed.machines.items()}
     return Index(
@@ -174,7 +190,8 @@ def index_of(models: Sequence[MadeModel], refused: Sequence[RefusedReport]) -> I
         },
         refused=tuple(sorted(set(refused), key=lambda one: (one.path, one.reason))),
         made_by=__version__,
-        versions=tuple(tables),
+        versions=tuple(versions.values),
+        parts=tuple(parts.values),
         bases=tuple(bases),
     )
 
@@ -194,6 +211,7 @@ def totals_of(index: Index) -> dict[str, list[Total]]:
                 chance=one.chance,
                 reason="" if one.outdated else one.unranked,
                 versions=index.versions[one.versions] if one.versions >= 0 else {},
+                parts=index.parts[one.parts] if one.parts >= 0 else {},
                 basis=index.bases[one.basis] if one.basis >= 0 else "",
             )
             found.setdefault(one.model, []).append(total)
@@ -211,10 +229,11 @@ def _candidate(one: MadeModel, total: Total) -> RankCandidate:
         interval=total.interval,
         reason=total.reason,
         versions=total.versions,
+        parts=total.parts,
     )
 
 
-def _standing(one: MadeModel, total: Total, found: Placement, versions: int, basis: int) -> Standing:
+def _standing(one: MadeModel, total: Total, found: Placement, *, versions: int, parts: int, basis: int) -> Standing:
     place = found.place
     return Standing(
         model=one.indexed.id,
@@ -232,6 +251,7 @@ def _standing(one: MadeModel, total: Total, found: Placement, versions: int, bas
         unranked=found.reason,
         outdated=bool(found.reason and not total.reason),
         versions=versions,
+        parts=parts,
         basis=basis,
     )
 

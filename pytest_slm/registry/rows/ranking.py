@@ -28,6 +28,7 @@ def candidates(row: Row) -> Iterator[RankCandidate]:
             interval=total.interval,
             reason=why_unranked(total),
             versions={task: version for task, (version, _) in total.tasks.items()},
+            parts=total.parts,
         )
 
 

@@ -131,8 +131,9 @@ class Row(Record):
 
     def basis(self, profile: str) -> tuple[object, ...]:
         """What the aggregates of two rows have in common if one may be called better than the other: machine, mode,
-        limit, settings, and the versions and variants of all tasks in it."""
+        limit, settings, and the versions and variants of all tasks in it, with how many questions they had where those
+        were a part."""
         total = self.aggregates[profile]
         of = (total.machine, total.mode, total.limit, total.settings)
-        tasks = ((task, *known) for task, known in total.tasks.items())
+        tasks = ((task, *known, *filter(None, [total.parts.get(task)])) for task, known in total.tasks.items())
         return (*map(str, of), total.coverage, *sorted(tasks))

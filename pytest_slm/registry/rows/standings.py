@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_slm.core.statistics import Interval
 from pytest_slm.registry.rows.placing import Place, places
@@ -16,13 +16,14 @@ Key = tuple[str, str, str, str]
 @dataclass(frozen=True, kw_only=True)
 class RankCandidate:
     """A file with an aggregate. ``reason`` is why it cannot be ranked, empty where it can; ``versions`` are those of
-    the tasks in its aggregate."""
+    the tasks in its aggregate, ``parts`` how many questions those had of which there was only a part."""
 
     key: Key
     score: float
     interval: Interval | None
     reason: str
     versions: Mapping[str, int]
+    parts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def placed(candidates: Iterable[RankCandidate]) -> dict[Key, Placement]:
             groups.setdefault(one.key[2:], []).append(one)
     for group in groups.values():
         old = dict(_outdated(group))
+        old |= dict(_partial([one for one in group if one.key not in old]))
         found |= {key: Placement(None, None, reason) for key, reason in old.items()}
         current = {"@".join(one.key[:3]): one for one in group if one.key not in old}
         for name, place in places({name: (one.score, one.interval) for name, one in current.items()}).items():
@@ -64,6 +66,19 @@ def _outdated(group: Sequence[RankCandidate]) -> Iterator[tuple[Key, str]]:
             task = min(older)  # the first one by name is told
             reason = f"measured with version {one.versions[task]} of {task}, others with version {newest[task]}"
             yield one.key, reason
+
+
+def _partial(group: Sequence[RankCandidate]) -> Iterator[tuple[Key, str]]:
+    """Those that had a smaller part of a task's questions than another of these, with the reason."""
+    most: dict[str, float] = {}
+    for task in {task for one in group for task in one.parts}:
+        most[task] = max(one.parts.get(task, math.inf) for one in group if task in one.versions)
+    for one in group:
+        fewer = [task for task, asked in one.parts.items() if asked < most.get(task, 0)]
+        if fewer:
+            task = min(fewer)
+            others = "all" if most[task] == math.inf else f"{most[task]:,.0f}"
+            yield one.key, f"asked {one.parts[task]:,} questions of {task}, others {others}"
 
 
 def order_of(

@@ -18,6 +18,7 @@ from pytest_slm.core.statistics import Interval
 from pytest_slm.core.types import MEASURED, ItemId, Metric, Result, RunReport, SuiteFacts
 from pytest_slm.load.builtin import built_in_families, score_rules
 from pytest_slm.registry.entry import AggregateScore, Composite, TaskScore, UseCase
+from pytest_slm.registry.scores.parts import part_of, rows_of
 from pytest_slm.registry.scores.strata import Stratum, strata
 from pytest_slm.registry.store import StoredReport
 
@@ -70,9 +71,10 @@ def run_scores(
         score = suite_score(suite, declared, mine, families)
         if score is None:
             continue
-        tasks = [_task_score(task, mine, planned, *score.tasks[task]) for task in score.measured]
-        covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
         full = mode == "full" and limit is None and not settings
+        rows = rows_of(suite, suites) if full else {}
+        tasks = [_task_score(task, mine, planned, rows.get(task), *score.tasks[task]) for task in score.measured]
+        covered = {task.task: min(1.0, task.measured_variants / task.planned_variants) for task in tasks}
         unbounded = tuple(task.task for task in tasks if task.unbounded)
         weights = task_weights([task.task for task in tasks], families)
         whole = task_weights(declared, families)
@@ -149,6 +151,12 @@ def aggregates(stratum: Stratum, by_suite: Mapping[str, UseCase]) -> dict[str, A
                 for case in parts.values()
                 for task in case.benchmarks
             },
+            parts={
+                f"{case.suite}/{task.task}": task.part[0]
+                for case in parts.values()
+                for task in case.benchmarks
+                if task.part
+            },
         )
     return found
 
@@ -178,7 +186,12 @@ def _families(suite: str, suites: Mapping[str, SuiteFacts], results: Iterable[Re
 
 
 def _task_score(
-    task: str, results: Sequence[Result], planned: Iterable[ItemId], score: float, interval: Interval | None
+    task: str,
+    results: Sequence[Result],
+    planned: Iterable[ItemId],
+    rows: int | None,
+    score: float,
+    interval: Interval | None,
 ) -> TaskScore:
     mine = [result for result in results if result.task == task]
     measured = [(r, metric) for r in mine if r.outcome in MEASURED and (metric := r.metric())]
@@ -193,6 +206,7 @@ def _task_score(
         score=clamp(score),
         interval=interval and (clamp(interval[0]), clamp(interval[1])),
         n=sum(metric.n for _, metric in measured),
+        part=part_of((result for result, _ in measured), rows),
         chance=_mean_chance([(1, _chance(metric)) for _, metric in measured]),
         bounds=None if unbounded else mean_bounds((1, goodness(m)[0], _bounds(m)) for _, m in measured),
         unbounded=unbounded,

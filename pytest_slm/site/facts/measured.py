@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pytest_slm.core.metrics.units import mean, weighed
 from pytest_slm.core.types import MEASURED
+from pytest_slm.load.builtin import built_in_rows
 from pytest_slm.registry.entry import Item, RegistryEntry
 from pytest_slm.registry.questions.record import QuestionScores
 from pytest_slm.site.views import sampled, split_reason, state_of
@@ -62,7 +63,8 @@ class TaskTable(NamedTuple):
     """What is known of a task from so many measured items: the ``metric`` of the first of them and whether more of it
     is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by.
     ``without`` are those that have no number, by state (partial, skipped, error): how many files, and what the first of
-    them said. ``whole`` is the greatest n of a full run without a limit."""
+    them said. ``whole`` is how many questions a full run without a limit has
+    asked at most."""
 
     n: int
     metric: First
@@ -148,8 +150,15 @@ def _of(model: str, some: Sequence[tuple[Item, TaskRow]], without: Mapping[str, 
         variants={name: _drawn(found) for name, found in variants.items()},
         best=sorted(rows, key=_key)[:MOST],
         without={state: (len(told), [model, next(iter(told.values()))]) for state, told in without.items()},
-        whole=max((one.n + one.unscored for _, one in some if not one.quick), default=0),
+        whole=max((_questions(item) for item, one in some if not one.quick), default=0),
     )
+
+
+def _questions(item: Item) -> int:
+    """How many questions a full run asked; a metric may be made of some of them."""
+    if item.part:
+        return item.part[0]
+    return built_in_rows().get(item.suite, {}).get(item.task) or (item.n or 0) + item.n_unscored
 
 
 def _drawn(some: Sequence[TaskRow]) -> Dots:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.types import Task
+from pytest_slm.load.builtin import built_in_rows
 from pytest_slm.site import numbers
 from pytest_slm.site.facts.measured import Dots, TaskRow, TaskTable, places
 from pytest_slm.site.home.columns import BY_KEY, Column, written
@@ -106,10 +107,11 @@ def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) ->
         level = task.spec(task.primary).chance
         chances |= set() if level is None else {level}
     modes = {name: plan.limit for name, plan in task.modes.items()} if task else {}
+    rows = built_in_rows().get(suite, {}).get(name, 0)
     pairs = (
         ("Metric", f"{metric_title(metric or '')}{'' if higher else ', lower is better'}"),
         ("Chance", chance_text(suite, name, metric or "", chances)),
-        *((f"{words(mode)} run", _asked(n, task, found)) for mode, n in modes.items()),
+        *((f"{words(mode)} run", _asked(n, task, found, rows)) for mode, n in modes.items()),
         ("Variants", ", ".join(map(variant_title, task.variants)) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),
@@ -127,15 +129,19 @@ def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) ->
     return tuple(told)
 
 
-def _asked(limit: int | None, task: Task | None, found: TaskTable | None) -> str:
-    """What a run asks. Of a data set it asks what the data folder has, which need not be all of it."""
+def _asked(limit: int | None, task: Task | None, found: TaskTable | None, rows: int) -> str:
+    """What a run asks: of a data set, of which ``rows`` questions are known (0: nobody knows), what the data folder
+    has."""
     if limit is not None:
         return f"at most {numbers.number(limit, 0)} questions"
     if task and task.source.startswith(OURS):
         return "all questions"
-    whole = found.whole if found else 0
-    many = f": {numbers.number(whole, 0)} in the runs shown here" if whole else ""
-    return f"all questions that the data folder has{many}"
+    most = found.whole if found else 0
+    if most and most == rows:
+        return f"all {numbers.number(rows, 0)} questions"
+    told = f"all {numbers.number(rows, 0)} questions, or the part that" if rows else "all questions that"
+    many = f": {numbers.number(most, 0)} in the runs shown here" if most else ""
+    return f"{told} the data folder has{many}"
 
 
 def strip(variant: str, dots: Dots) -> Strip:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pytest_slm.core.types import Metric
 from pytest_slm.registry.entry import Item, RegistryEntry
 from pytest_slm.site.titles.definitions import task_address, task_title, twin_note
+from pytest_slm.site.titles.parts import part_note
 from pytest_slm.site.titles.wording import words
 from pytest_slm.site.views import ItemRow, item_row, sampled
 
@@ -74,4 +75,5 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         quick=sampled(item.mode, limit, settings),
         href=task_address(item.suite, item.task),
     )
-    return replace(row, note="; ".join(filter(None, (row.note, twin_note(item.suite, item.task)))))
+    told = (row.note, part_note(item.part), twin_note(item.suite, item.task))
+    return replace(row, note="; ".join(filter(None, told)))

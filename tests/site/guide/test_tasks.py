@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_slm.core.types import Result
+from pytest_slm.core.types import Declaration, Result
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.questions import question_scores
 from pytest_slm.registry.store import StoredReport
@@ -143,12 +143,35 @@ def test_tasks_of_one_title_name_each_other(pages_of, words):
     assert "Another of this title" not in words(pages["tasks/reasoning/mmlu.html"])
 
 
-def test_a_full_run_is_said_to_ask_what_the_data_folder_has(asked, pages_of, words):
-    pages = pages_of(asked("Q8_0", "full", 200, 400), asked("F16", "quick", 28, 40))
-    assert "Full run all questions that the data folder has: 400 in the runs shown here" in words(
-        pages["tasks/language/winogrande.html"]
+def test_a_full_run_is_said_to_ask_what_the_data_folder_has(factory, asked, pages_of, words):
+    squad = factory.scored("rag", "ragtruth_detection", "", "Q8_0", "full", factory.share("acc", 200, 500))
+    pages = pages_of(
+        asked("Q8_0", "full", 200, 400), asked("F16", "quick", 28, 40), factory.make_run(results=[squad], day=3)
     )
+    page = words(pages["tasks/language/winogrande.html"])
+    told = "Full run all 1 267 questions, or the part that the data folder has: 400 in the runs shown here"
+    assert told in page.replace("\u202f", " ").replace("\xa0", " ")
+    assert "all questions that the data folder has: 500 in the runs" in words(
+        pages["tasks/rag/ragtruth_detection.html"]
+    )
+    assert "or the part that the data folder has License" in words(pages["tasks/language/boolq.html"])
     assert "Full run all questions License" in words(pages["tasks/core/language.html"])
+
+
+def test_a_full_run_that_had_a_part_of_a_data_set_says_so_beside_its_score(factory, pages_of, words):
+    results = [
+        replace(
+            factory.scored("language", task, "", "Q8_0", "full", factory.share("acc", n // 2, n)),
+            declared=Declaration(suite_tasks=("boolq", "winogrande")),
+        )
+        for task, n in (("winogrande", 400), ("boolq", 3270))
+    ]
+    pages = pages_of(factory.make_run(results=results))
+    page = words(pages["models/huggingfacetb--smollm2-135m-instruct.html"]).replace("\u202f", " ")
+    assert "; part of the questions: WinoGrande 400 of 1 267 " in page
+    assert "400 of 1 267 questions of the data set" in page
+    assert "of 3 270" not in page
+    assert "Full run all 3 270 questions License" in words(pages["tasks/language/boolq.html"]).replace("\u202f", " ")
 
 
 def test_a_description_names_other_tasks_as_people_do(pages_of, words):
