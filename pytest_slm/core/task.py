@@ -285,6 +285,9 @@ class SuiteFacts(Record):
     rows: Mapping[Name, int] = field(default_factory=dict)
     """How many questions a full run asks of a variant of a task where its data set is whole; tasks whose questions come
     with the suite need not be named."""
+    chances: Mapping[Name, str] = field(default_factory=dict)
+    """How a model without any skill comes to the chance level of a task, in words, where that is not by guessing; of a
+    task that declares none, why."""
     rates: Mapping[Name, RateSource] = field(default_factory=dict)
     """Rates of the registry's section ``safety``, by name."""
     composites: Mapping[Name, tuple[MetricPart, ...]] = field(default_factory=dict)

@@ -11,8 +11,8 @@ from pytest_slm.load.fields import Fields
 from pytest_slm.load.mistakes import Mistakes
 
 SUITE_KEYS = (
-    *("suite", "title", "description", "tags", "tasks", "families", "rows", "scored", "use_case", "domain"),
-    *("rates", "composites"),
+    *("suite", "title", "description", "tags", "tasks", "families", "rows", "chances", "scored", "use_case"),
+    *("domain", "rates", "composites"),
 )
 WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 """A name in the registry, and in addresses of pages."""
@@ -46,6 +46,7 @@ def load_suite(path: Path) -> Suite:
             domain=_word(fields, "domain"),
             families=_families(fields),
             rows=_rows(fields),
+            chances=_chances(fields),
             rates=_rates(fields, tasks),
             composites=_composites(fields),
         ),
@@ -90,6 +91,12 @@ def _rows(fields: Fields) -> dict[str, int]:
     inside = fields.below(fields.values["rows"], "rows", named) if named else fields
     found = {task: inside.whole(task, None) for task in named if inside.required(task)}
     return {task: rows for task, rows in found.items() if rows is not None}
+
+
+def _chances(fields: Fields) -> dict[str, str]:
+    named = fields.mapping("chances")
+    inside = fields.below(fields.values["chances"], "chances", named) if named else fields
+    return {task: inside.text(task) for task in named if inside.required(task)}
 
 
 def _rates(fields: Fields, tasks: tuple[str, ...]) -> dict[str, RateSource]:

@@ -37,6 +37,13 @@ def test_a_mistake_in_the_rows_of_a_suite_is_told(write: Callable[..., Path], te
     assert "suite.yaml:2: " in str(caught.value)
 
 
+def test_a_suite_says_how_chance_comes_about(write: Callable[..., Path]) -> None:
+    suite = load_suite(write("tasks: [a]\nchances: {a: by always giving the commonest answer}\n", "law/suite.yaml"))
+    assert suite.facts.chances == {"a": "by always giving the commonest answer"}
+    with pytest.raises(UsageError, match=r"suite.yaml:2: chances.a: expected a text, got the number 0.25"):
+        load_suite(write("tasks: [a]\nchances: {a: 0.25}\n", "law/suite.yaml"))
+
+
 def test_only_tasks_that_are_there_have_rows() -> None:
     for suite, rows in built_in_rows().items():
         assert [task for task in rows if not (suites_folder() / suite / f"{task}.yaml").is_file()] == []

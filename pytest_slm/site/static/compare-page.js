@@ -84,6 +84,10 @@ function changes({ pairs, counts: told }) { // the questions that only one of bo
   return details;
 }
 
+function chanceOf(p) {
+  return `p\u00a0${p < 0.0001 ? "<\u00a0.0001" : `=\u00a0${p > 0.9999 ? "1" : p.toFixed(4).slice(1)}`}`;
+}
+
 function table(caption, head, rows, margin, extra) {
   const node = make("table", "", { class: "forest" }), body = make("tbody"), line = make("tr"), top = make("thead");
   const bounds = rows.flatMap(({ pairs }) => pairs.interval).map(Math.abs).sort((a, b) => a - b);
@@ -102,7 +106,7 @@ function table(caption, head, rows, margin, extra) {
     const span = pairs.interval.map(signed).join(" to "), points = `${number(100 * margin, 1).replace(".0", "")} points`;
     const word = verdict === "equivalent" ? `equivalent within ${points}` : verdict;
     const notes = [verdict === "not told apart" ? `detects ${number(100 * detectable)} points or more (80\u00a0% power)` : verdict === "too few" ? "no difference would have shown" : "",
-      row.note, row.tasks < row.of ? `${row.tasks} of ${row.of} tasks` : "", `p ${row.p < 0.0001 ? "< .0001" : row.p.toFixed(4).replace(/^0/, "")}`].filter(Boolean);
+      row.note, row.tasks < row.of ? `${row.tasks} of ${row.of} tasks` : "", chanceOf(row.p)].filter(Boolean);
     const track = make("td", "", { class: "track" }), said = make("td", "", { class: "said" }), n = make("td", number(pairs.n), { class: "num" });
     const kind = { better: "good", equivalent: "good", worse: "bad" }[verdict];
     track.append(plot(pairs, scale, margin, `${row.name}: ${signed(pairs.mean)} points, 95 % interval ${span}, ${word}`));

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_slm.site.titles.chances import UNKNOWN, WAYS, chance_text
+from pytest_slm.site.titles.chances import chance_text
 from pytest_slm.site.titles.definitions import definitions
 
 
@@ -15,14 +15,18 @@ def chance_of(suite, task):
     return spec.chance
 
 
-@pytest.mark.parametrize("key", sorted(WAYS))
-def test_each_way_is_that_of_a_task_of_ours(key):
-    assert key[1] in definitions()[key[0]].tasks
+SAID = [(suite, task) for suite, one in definitions().items() for task in one.suite.facts.chances]
 
 
-def test_what_has_no_level_has_none():
-    for suite, task in UNKNOWN:
-        assert chance_of(suite, task) is None
+@pytest.mark.parametrize(("suite", "task"), SAID)
+def test_each_way_is_that_of_a_task_of_ours_and_reads_on(suite, task):
+    assert task in definitions()[suite].tasks
+    way = definitions()[suite].suite.facts.chances[task]
+    level = chance_of(suite, task)
+    # It stands behind the level and a comma, or for a level that there is not.
+    assert way == way.strip(" .") != ""
+    assert way[0].islower()
+    assert (level is None) == (chance_text(suite, task, "", [level] if level else []) == way)
 
 
 def test_levels_of_no_even_choice_have_a_way_of_their_own():
@@ -34,7 +38,7 @@ def test_levels_of_no_even_choice_have_a_way_of_their_own():
                 and not task.primary.startswith("balanced_")
                 and min(abs(level - 1 / k) for k in range(2, 6)) > 0.001
             ):
-                assert (suite, name) in WAYS
+                assert (suite, name) in SAID
 
 
 def test_a_level_that_is_not_known_is_not_guessed():
