@@ -4,6 +4,7 @@ reports that may be handed on."""
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -132,7 +133,9 @@ def _export(arguments: argparse.Namespace) -> int:
             known = did_you_mean(arguments.model, (entry.id for entry in registry.models))
             raise UsageError(f"--model={arguments.model}: no such model. {known}", slug="registry-model")
         registry = replace(registry, models=models)
-    written = FORMATS[arguments.to](registry, arguments.output)
+    # Where a link leads is written: somebody reads it there, or a web server does.
+    output = Path(os.path.realpath(arguments.output)) if arguments.output.is_symlink() else arguments.output
+    written = FORMATS[arguments.to](registry, output)
     if not written:
         warn("nothing written: no full run on a data set of the Hub; see docs/registry.md")
         return 1

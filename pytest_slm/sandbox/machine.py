@@ -274,7 +274,7 @@ class GuestInterpreter:
         if self._exit is not None or trap is None:
             self.ending, self.explanation = "failed", f"it ended itself with exit code {self._exit or 0}"
         elif self._left == 0 or code is wasmtime.TrapCode.OUT_OF_FUEL:
-            self.ending, self.explanation = "timeout", f"it did not end within {self.limits.work:.2g} instructions"
+            self.ending, self.explanation = "timeout", f"it did not end within {self.limits.work:,.0f} instructions"
         elif code is wasmtime.TrapCode.INTERRUPT:
             self.ending, self.explanation = "timeout", f"it did not end within {self.limits.seconds:g} seconds"
         elif code is wasmtime.TrapCode.STACK_OVERFLOW:

@@ -87,3 +87,25 @@ def test_a_folder_without_reports_makes_no_registry(tmp_path, capsys):
     assert main(["registry", "build", str(tmp_path / "reports"), "-o", str(tmp_path / "r")]) == 1
     assert "no run reports" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "sqlite"])
+def test_an_export_is_written_where_a_link_leads_and_the_link_stays(tmp_path, reports, form):
+    registry, public = tmp_path / "registry", tmp_path / "public"
+    public.mkdir()
+    link, target = tmp_path / "latest", public / "all.data"
+    link.symlink_to(target)  # leads to nothing yet
+    assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
+    for _ in range(2):
+        assert main(["registry", "export", str(registry), "--to", form, "-o", str(link)]) == 0
+        assert link.is_symlink()
+        assert target.stat().st_size > 100
+
+
+def test_an_export_takes_the_place_of_a_link_that_leads_nowhere(tmp_path, reports):
+    registry, link = tmp_path / "registry", tmp_path / "around.csv"
+    link.symlink_to(link)
+    assert main(["registry", "build", str(reports), "-o", str(registry)]) == 0
+    assert main(["registry", "export", str(registry), "--to", "csv", "-o", str(link)]) == 0
+    assert link.is_file()
+    assert not link.is_symlink()

@@ -182,7 +182,7 @@ def test_hostile_arguments_are_values_and_nothing_else(worlds):
 @pytest.mark.parametrize(
     ("name", "arguments", "ending", "explanation"),
     [
-        ("loop", {}, "timeout", "it did not end within 1.5e+09 instructions"),
+        ("loop", {}, "timeout", "it did not end within 1,500,000,000 instructions"),
         ("shout", {"times": 1000}, "output_limit", "it printed more than 100000 bytes"),
         ("end", {}, "failed", "it ended itself with exit code 0"),
         ("grow", {}, "out_of_memory", "the world lacked memory"),

@@ -70,11 +70,12 @@ def _outdated(group: Sequence[RankCandidate]) -> Iterator[tuple[Key, str]]:
 
 def _partial(group: Sequence[RankCandidate]) -> Iterator[tuple[Key, str]]:
     """Those that had a smaller part of a task's questions than another of these, with the reason."""
-    most: dict[str, float] = {}
-    for task in {task for one in group for task in one.parts}:
-        most[task] = max(one.parts.get(task, math.inf) for one in group if task in one.versions)
+    most = {
+        task: max((one.parts.get(task, math.inf) for one in group if task in one.versions), default=0.0)
+        for task in dict.fromkeys(task for one in group for task in one.parts)
+    }
     for one in group:
-        fewer = [task for task, asked in one.parts.items() if asked < most.get(task, 0)]
+        fewer = [task for task, asked in one.parts.items() if asked < most[task]]
         if fewer:
             task = min(fewer)
             others = "all" if most[task] == math.inf else f"{most[task]:,.0f}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from pytest_slm.machine.devices import DeviceClass, device_table
@@ -21,6 +22,8 @@ DRAWN = 200
 """Files in the plot of a machine."""
 APART = 18.0
 """Percent of an axis between two ticks, at least."""
+EMPTY = 51.0
+"""Percent of an axis without a tick, at most."""
 MOST = 1e15
 """Bytes, and tokens a second, that can be drawn."""
 
@@ -154,8 +157,8 @@ def size_plot(files: Sequence[FileFacts]) -> SizePlot | None:
     found = [(file, size, tps) for file, size, tps in timed if 1 <= size <= MOST and 1 / MOST <= tps <= MOST][:DRAWN]
     if len(found) < 2:
         return None
-    x, x_ticks = _axis([size / 1e6 for _, size, _ in found])
-    y, y_ticks = _axis([tps for _, _, tps in found])
+    x, x_ticks = axis_of([size / 1e6 for _, size, _ in found])
+    y, y_ticks = axis_of([tps for _, _, tps in found])
     _, of = found[0][0].at.get("tps", (0, ""))
     return SizePlot(
         text=f"{len(found)} files by size and speed" + (f" at {length(of)}" if of else ""),
@@ -172,22 +175,33 @@ def size_plot(files: Sequence[FileFacts]) -> SizePlot | None:
     )
 
 
-def _axis(values: Sequence[float]) -> tuple[Callable[[float], float], list[tuple[float, float]]]:
-    """A function to percent of an axis on which each step is a factor, and its ticks: at 1, 2 and 5 where that is
-    enough of them, and never so near that their labels meet on a telephone."""
-    low, high = math.log10(min(values) * 0.9), math.log10(max(values) * 1.1)
+def axis_of(values: Sequence[float]) -> tuple[Callable[[float], float], list[tuple[float, float]]]:
+    """A function to percent of an axis on which each step is a factor, and its ticks: powers of ten or their 1, 2 and 5
+    where these are enough of them, else multiples of one number; never so near that their labels meet on a
+    telephone."""
+    low, high = min(values) * 0.9, max(values) * 1.1
 
     def at(value: float) -> float:
-        return round(100 * (math.log10(value) - low) / (high - low), 2)
+        return round(100 * math.log(value / low) / math.log(high / low), 2)
 
-    powers = range(math.floor(low), math.ceil(high) + 1)
     ticks: list[float] = []
-    for tenths in ((10,), (10, 20, 50), range(10, 100, 10), range(10, 100)):
-        places = (tenth * 10.0 ** (power - 1) for power in powers for tenth in tenths)
+    for candidates in _ticks(low, high):
         ticks = []
-        for value in places:
-            if low <= math.log10(value) <= high and (not ticks or at(value) - at(ticks[-1]) >= APART):
+        for value in candidates:
+            if low <= value <= high and (not ticks or at(value) - at(ticks[-1]) >= APART):
                 ticks.append(value)
-        if len(ticks) >= 3:
+        places = [0.0, *map(at, ticks), 100.0]
+        if len(ticks) >= 3 and max(b - a for a, b in pairwise(places)) <= EMPTY:
             break
     return at, [(at(value), value) for value in ticks]
+
+
+def _ticks(low: float, high: float) -> Iterator[Iterable[float]]:
+    """Numbers that may be ticks, fewer ones first."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for leading in ((1,), (1, 2, 5)):
+        yield [digit * 10.0**power for power in powers for digit in leading]
+    for power in (powers[-1] - 1, powers[-1] - 2, powers[-1] - 3):
+        for digit in (5, 2, 1):
+            step = digit * 10.0**power
+            yield (step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1))

@@ -550,6 +550,19 @@
     (document.querySelector("#chips button") || $("device")).focus();
   }
 
+  function* ticksOf(low, high) { // numbers that may be ticks, fewer first: powers of ten, their 1, 2 and 5, multiples of one number
+    const most = Math.ceil(Math.log10(high)), powers = [];
+    for (let power = Math.floor(Math.log10(low)); power <= most; power++) powers.push(10 ** power);
+    for (const digits of [[1], [1, 2, 5]]) yield powers.flatMap((power) => digits.map((digit) => digit * power));
+    for (let power = most - 1; power > most - 4; power--) {
+      for (const digit of [5, 2, 1]) {
+        const step = digit * 10 ** power, found = [];
+        for (let n = Math.ceil(low / step); n * step <= high; n++) found.push(n * step);
+        yield found;
+      }
+    }
+  }
+
   // -- speed and score of all that fits, on the machine where most of it was timed -----------------------------------
   function scatter(rows, fitting) {
     const tps = columns.get("tps");
@@ -576,19 +589,17 @@
     const text = `${drawn.length} files by speed and score`;
     const svg = make("svg", { role: "img", viewBox: `0 0 ${width} ${height}`, width: "100%", height }, make("title", {}, text));
     let ticks = [];
-    for (const step of [90, 10, 5, 1]) { // of 10 to 99: one number of each power of ten, then more where that is too few
+    for (const candidates of ticksOf(slow, fast)) {
       ticks = [];
-      for (let power = -2; power < 4; power++) {
-        for (let tenths = 10; tenths < 100; tenths += step) {
-          const speed = tenths * 10 ** power;
-          if (speed >= slow && speed <= fast && (!ticks.length || x(speed) - x(ticks.at(-1)) > 50)) ticks.push(speed);
-        }
+      for (const speed of candidates) {
+        if (speed >= slow && speed <= fast && (!ticks.length || x(speed) - x(ticks.at(-1)) > 50)) ticks.push(speed);
       }
-      if (ticks.length > 2) break;
+      const ends = [x(slow), ...ticks.map(x), x(fast)];
+      if (ticks.length > 2 && ends.every((end, at) => !at || end - ends[at - 1] < 0.51 * (width - left))) break;
     }
     for (const speed of ticks) {
       svg.append(make("line", { class: "rule", x1: x(speed), x2: x(speed), y1: 8, y2: height - under }));
-      svg.append(make("text", { x: x(speed), y: height - under + 16, "text-anchor": "middle" }, String(Number(speed.toPrecision(2)))));
+      svg.append(make("text", { x: x(speed), y: height - under + 16, "text-anchor": "middle" }, String(Number(speed.toPrecision(3)))));
     }
     for (let score = bottom; score <= top; score += top - bottom > 40 ? 20 : 10) {
       svg.append(make("line", { class: "rule", x1: left, x2: width - 12, y1: y(score), y2: y(score) }));

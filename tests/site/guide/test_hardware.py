@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
+from pytest_slm.site import numbers
 from pytest_slm.site.build import site_pages
 from pytest_slm.site.facts.wide import wide_of
+from pytest_slm.site.guide.hardware import axis_of
 
 QUANTIZATIONS = ("Q4_0", "Q8_0", "F16")
 
@@ -97,3 +102,25 @@ def test_the_script_of_the_home_page_keeps_lengths_apart(timed):
     assert {column["atWords"][n] for n in column["at"]} == {"500\u00a0tokens", "100\u00a0tokens"}
     alike = site_pages(timed({"Q4_0": {100: 190}, "Q8_0": {100: 180}}))["data/files.js"]
     assert '"apart"' not in alike
+
+
+@given(least=st.floats(0.01, 1e6), ratio=st.floats(1, 1e6))
+def test_an_axis_has_round_ticks_that_are_neither_too_near_nor_too_few(least, ratio):
+    at, ticks = axis_of([least, least * ratio])
+    assert 0 < at(least) < at(least * ratio) < 100 or ratio < 1.001
+    places = [place for place, _ in ticks]
+    assert len(places) >= 3
+    assert all(after - before >= 18 for before, after in pairwise(places))
+    assert max(after - before for before, after in pairwise([0, *places, 100])) <= 51
+    labels = [numbers.exact(value) for _, value in ticks]
+    assert len(set(labels)) == len(labels)
+    for (_, value), label in zip(ticks, labels, strict=True):
+        assert float(label.replace("\u202f", "")) == pytest.approx(value, rel=1e-9)  # no label rounds
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [((71, 112), [80, 100, 120]), ((92, 271), [100, 150, 200]), ((1, 1000), [1, 10, 100, 1000]), ((7,), [6.5, 7, 7.5])],
+)
+def test_ticks_stand_where_people_look_for_them(values, ticks):
+    assert [value for _, value in axis_of(values)[1]] == ticks

@@ -162,6 +162,9 @@ def test_columns_and_the_plot_are_in_the_address(home):
     home.click("#scatter summary")
     home.wait_for_selector("#scatter circle")
     assert home.locator("#scatter circle.fits").count() == 4
+    ticks = [float(text) for text in home.locator("#scatter text[text-anchor=middle]").all_text_contents()[:-1]]
+    assert len(ticks) >= 3
+    assert all(float(f"{tick:.2g}") == tick for tick in ticks)
     assert (
         home.evaluate("document.querySelector('#scatter svg').viewBox.baseVal.width") > 1000
     )  # of 1,232 that there are
