@@ -131,6 +131,9 @@ def model_view(
     profile = profile_of(entry, rules)
     chosen = chosen or card(entry, found, profile)
     advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
+    # The runs of the reference, which is on each page, stand on the first one.
+    first = not parts or not parts[0].href
+    measured = [name for name in order if first or name != reference_of(entry)]
     runnable = dict.fromkeys([*advised, *order])  # what is advised first
     made = ModelView(
         name=entry.name,
@@ -168,9 +171,9 @@ def model_view(
         other_items=tuple(
             (name, len(entry.quantizations[name].items), addresses[name]) for name in every if name in addresses
         ),
-        reports=report_rows(entry, order),
+        reports=report_rows(entry, measured),
         hardware=tuple((machine_name(data), machine_facts(data)) for data in entry.provenance.machines.values()),
-        history=history(entry, order),
+        history=history(entry, measured),
         parts=tuple(parts),
         reference=reference_of(entry),
         several=len(entry.quantizations) > 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.record import utc
@@ -12,7 +12,7 @@ from pytest_slm.site import numbers
 from pytest_slm.site.views import sampled, title_of
 
 SPEEDS = {"tps_output": "Speed", "ttft_ms": "Time to first token"}
-MOST = 100
+MOST = 40
 """Lines of one page."""
 
 
@@ -20,16 +20,23 @@ MOST = 100
 class HistoryLine:
     """A number of one run. ``note`` says what of it is another than in the run before it."""
 
-    when: str
     what: str
     value: str
     interval: str
     n: str
     kind: str
     used: bool
-    engine: str
-    run_id: str
     note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLines:
+    """What one run measured, when and with which engine."""
+
+    when: str
+    run_id: str
+    engine: str
+    lines: tuple[HistoryLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,7 @@ class FileHistory:
 
     quantization: str
     machine: str
-    lines: tuple[HistoryLine, ...]
+    runs: tuple[RunLines, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +60,18 @@ def history(entry: RegistryEntry, shown: Collection[str]) -> History | None:
     """The history of these quantizations; None where none of them was measured twice on one machine."""
     files, count, left_out = [], 0, 0
     for name in shown:
-        machines: dict[str, list[HistoryLine]] = {}
+        machines: dict[str, dict[str, list[tuple[PastResult, HistoryLine]]]] = {}
         for place, past in _newest_first(entry.quantizations[name].history):
             if count >= MOST:
                 left_out += 1
                 continue
             count += 1
-            machines.setdefault(past.machine or "", []).append(_line(entry, past, place))
-        for machine, lines in machines.items():
+            of = machines.setdefault(past.machine or "", {}).setdefault(past.report, [])
+            of.append((past, _line(entry, past, place)))
+        for machine, runs in machines.items():
             facts = entry.provenance.machines.get(machine)
             title = machine_name(facts) if facts else "Machine not known"
-            files.append(FileHistory(quantization=name, machine=title, lines=tuple(lines)))
+            files.append(FileHistory(quantization=name, machine=title, runs=tuple(map(_run, runs.values()))))
     return History(files=tuple(files), left_out=left_out) if files else None
 
 
@@ -78,19 +86,26 @@ def _newest_first(found: tuple[PastResult, ...]) -> list[tuple[PastResult | None
     return sorted(pairs, key=lambda pair: (-utc(pair[1].finished).timestamp(), pair[1].report, pair[1].what))
 
 
+def _run(found: Sequence[tuple[PastResult, HistoryLine]]) -> RunLines:
+    first, _ = found[0]
+    return RunLines(
+        when=numbers.day(first.finished),
+        run_id=first.run_id,
+        engine=first.engine or "not known",
+        lines=tuple(line for _, line in found),
+    )
+
+
 def _line(entry: RegistryEntry, one: PastResult, before: PastResult | None) -> HistoryLine:
     points = one.unit == "points"
     value, interval = (numbers.points if points else numbers.estimate)(one.value, one.interval)
     return HistoryLine(
-        when=numbers.day(one.finished),
         what=title_of(entry, one.what) if points else f"{SPEEDS.get(one.what, one.what)}, {one.of}",
         value=value if points else f"{value}{numbers.NBSP}{one.unit}",
         interval=interval,
         n=numbers.number(one.n, 0),
         kind=sampled(one.mode, one.limit, one.settings) or one.mode,
         used=one.used,
-        engine=one.engine or "not known",
-        run_id=one.run_id,
         note="; ".join(_changed(one, before)) if before else "",
     )
 

@@ -12,6 +12,7 @@ from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site import models
 from pytest_slm.site.model.history import history
+from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model.profiles import profile_row
 from pytest_slm.site.model_view import model_view
 from pytest_slm.site.models import model_files, portions_of
@@ -172,8 +173,9 @@ def twice(factory):
 
 def test_a_table_has_the_earlier_runs_the_newest_first(twice, words):
     (file,) = history(twice, ["Q8_0"]).files
-    rag = [line for line in file.lines if line.what == "RAG"]
-    assert [line.when for line in rag] == ["2 November 2026, 11:20 UTC", "1 November 2026, 11:20 UTC"]
+    assert [run.when for run in file.runs] == ["2 November 2026, 11:20 UTC", "1 November 2026, 11:20 UTC"]
+    assert [run.engine for run in file.runs] == ["llamacpp 0.4", "llamacpp 0.3.36"]
+    rag = [line for run in file.runs for line in run.lines if line.what == "RAG"]
     assert rag[0].note == "niah version 1 to 2; engine was llamacpp 0.3.36"
     assert rag[1].note == ""
     assert rag[0].interval
@@ -185,7 +187,7 @@ def test_a_table_has_the_earlier_runs_the_newest_first(twice, words):
 def test_of_a_long_history_the_oldest_lines_are_counted(twice, monkeypatch, words):
     monkeypatch.setattr("pytest_slm.site.model.history.MOST", 3)
     found = history(twice, ["Q8_0"])
-    assert sum(len(file.lines) for file in found.files) == 3
+    assert sum(len(run.lines) for file in found.files for run in file.runs) == 3
     assert found.left_out > 0
     (page,) = pages_of(twice).values()
     assert f"{found.left_out} older numbers stand in the registry only" in words(page)
@@ -201,3 +203,15 @@ def test_each_safety_rate_names_the_task_that_it_is_from(factory, words):
     (entry,) = build_registry([factory.with_questions(factory.make_run(suites=("safety",)))]).models
     text = words(pages_of(entry)["models/huggingfacetb--smollm2-135m-instruct.html"])
     assert re.search(r"Attack success rate Jailbreak \(Guardrails\); lower is better", text)
+
+
+def test_the_runs_of_the_reference_stand_on_the_first_page_only(factory, monkeypatch):
+    runs = [factory.make_run(name, day=day) for name in ("Q8_0", "Q4_0", "Q2_K") for day in (1, 2)]
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    monkeypatch.setattr(models, "MOST_BYTES", 1_000)
+    first, *others = pages_of(entry).values()
+    reports = [re.findall(r'<p class="code">(\d)/report.json</p>', page) for page in (first, *others)]
+    assert sorted(number for found in reports for number in found) == list("012345")  # each of them once
+    mark = f"<b>{reference_of(entry)}</b>"
+    assert mark in first.partition("Earlier runs")[2]
+    assert all(mark not in page.partition("Earlier runs")[2] for page in others)
