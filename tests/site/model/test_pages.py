@@ -12,8 +12,8 @@ from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site import models
 from pytest_slm.site.model.history import history
-from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model.profiles import profile_row
+from pytest_slm.site.model.reference import reference_of
 from pytest_slm.site.model_view import model_view
 from pytest_slm.site.models import model_files, portions_of
 from pytest_slm.site.render import static
