@@ -78,12 +78,13 @@ def first_token_parts(rows: Rows) -> Stacks | None:
 def memory_split(rows: Rows) -> Stacks | None:
     """The peak of the model's process by what it is used for; only where the engine tells its buffers."""
     known = {name: row.memory for name, row in rows.items() if "kv_cache" in row.memory}
-    largest = max((quantity.value for memory in known.values() for quantity in memory.values()), default=0.0)
-    unit, factor = ("GB", 1e-9) if largest >= 1e9 else ("MB", 1e-6)
-    bars = {
-        name: {label: memory[part].value * factor for part, label in MEMORY_PARTS.items() if part in memory}
+    parts = {
+        name: {label: memory[part].value for part, label in MEMORY_PARTS.items() if part in memory}
         for name, memory in known.items()
     }
+    largest = max((sum(one.values()) for one in parts.values()), default=0)
+    unit, factor = ("GB", 1e-9) if largest >= 1e9 else ("MB", 1e-6)
+    bars = {name: {label: value * factor for label, value in one.items()} for name, one in parts.items()}
     return stacks(
         "What the memory is used for",
         f"The peak of the model’s process, in {unit}. Other is what the engine does not tell.{_copies(rows)}",

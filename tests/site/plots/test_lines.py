@@ -278,3 +278,13 @@ def test_weights_that_take_more_than_their_file_have_the_reason(factory, entry):
     )
     for other in (hint(91e6), hint(149e6, "transformers 5.23")):
         assert "another order" not in other
+
+
+@pytest.mark.parametrize(("weights", "unit"), [(300e6, "MB"), (1_200e6, "GB")])
+def test_memory_is_told_in_the_unit_of_what_is_drawn(factory, entry, weights, unit):
+    row = entry(factory.make_run("Q4_0", modern=True)).performance.quantizations["Q4_0"]
+    some = row.memory["weights"]
+    # The peak of the whole run, with many sequences at once, is not in the plot.
+    memory = {"weights": replace(some, value=weights), "kv_cache": replace(some, value=38e6)}
+    memory["peak_rss_run"] = replace(some, value=3e9)
+    assert f"in {unit}." in memory_split({"Q4_0": replace(row, memory=memory)}).hint
