@@ -51,7 +51,7 @@ class UseCaseDifference(Record):
 Why = Literal[
     "not measured in both",
     "two versions of it",
-    "the scores of its questions are not known",
+    "its metric is no mean over questions, or their scores are not in the registry",
     "its questions or their expected answers are not the same",
     "no question was scored in both",
 ]
@@ -254,7 +254,7 @@ def _pairs(a: Item, b: Item | None) -> Pairs | Why:
     if (a.version, a.metric) != (b.version, b.metric):
         return "two versions of it"
     if a.questions is None or b.questions is None:
-        return "the scores of its questions are not known"
+        return "its metric is no mean over questions, or their scores are not in the registry"
     asked = [
         (mine, its)
         for mine in filter(None, (a.questions, a.sampled))

@@ -170,6 +170,8 @@ class ReportReference(Record):
     """The id that this report alone would have; None in older registries."""
     weights: tuple[Sha256, ...] = ()
     """The hash of the weights, and of those that they were made from."""
+    suites: tuple[Name, ...] = ()
+    """The suites of which it measured something, by name; none in older registries."""
 
     @property
     def measured_as(self) -> str:

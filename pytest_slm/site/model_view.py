@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_slm.comparing.use_cases import Comparisons
 from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Metric
+from pytest_slm.load.builtin import built_in_use_cases
 from pytest_slm.registry.entry import Composite, Rate, RegistryEntry, UseCase
 from pytest_slm.registry.rows import machine_name
 from pytest_slm.registry.speeds import Performance, QuantizationSpeed
@@ -123,7 +124,7 @@ def model_view(
     some = ", ".join(title_of(entry, name) for name, case in entry.use_cases.items() if case in quick)
     part = f" ({some})" if len(quick) < len(entry.use_cases) else ""
     most = max((task.n for case in quick for task in case.benchmarks), default=0)
-    expected = {name for profile in rules.profiles for name in profile.weights}
+    expected = {name for profile in rules.profiles for name in profile.weights} | {*built_in_use_cases().values()}
     machines = [*filter(None, [entry.performance]), *entry.performance_elsewhere]
     found = comparisons(entry, rules) if found is None else found
     every = ordered(entry)
@@ -182,7 +183,18 @@ def model_view(
     if not elsewhere:
         return made
     # Scores of a file that is on another page would be taken for those of the files on this one.
-    return replace(made, quick="", aggregates=(), not_run=(), scores=(), composites=(), safety=(), items=None)
+    return replace(
+        made,
+        quick="",
+        aggregates=(),
+        not_run=(),
+        scores=(),
+        composites=(),
+        safety=(),
+        items=None,
+        best_for=(),
+        not_for=(),
+    )
 
 
 def _share(
@@ -228,7 +240,7 @@ def _facts(entry: RegistryEntry) -> tuple[Fact, ...]:
         ("Submitted by", entry.submitted_by),
         ("Listed since", entry.date_added),
         (
-            "Domains",
+            f"Domains, {entry.quantization}",
             ", ".join(f"{words(name)} {numbers.points(s, None)[0]}" for name, s in entry.domain_scores.items()),
         ),
     )

@@ -14,6 +14,7 @@ from pytest_slm.registry.entry import AggregateScore, Rate, RegistryEntry, UseCa
 from pytest_slm.site import numbers
 from pytest_slm.site.titles.definitions import task_title, use_case_title
 from pytest_slm.site.titles.parts import parts_note
+from pytest_slm.site.titles.places import place_text
 from pytest_slm.site.titles.wording import metric_title, profile_title, variant_title, words
 
 STATES: Mapping[str, str] = {
@@ -163,7 +164,7 @@ def _open(bounds: Interval | None, unbounded: Sequence[str]) -> str:
 def aggregate_row(total: AggregateScore) -> ScoreRow:
     """The row of a profile's aggregate."""
     score, interval = numbers.points(total.score, total.interval)
-    place = place_text(total.rank, total.ranked, total.unranked)
+    place = place_text(total.rank, total.rank_interval, total.ranked, total.unranked)
     return ScoreRow(
         name=profile_title(total.profile),
         score=score,
@@ -174,13 +175,6 @@ def aggregate_row(total: AggregateScore) -> ScoreRow:
         plot=score_plot(total.score, total.interval, total.chance, (score, interval)),
         quick=sampled(total.mode, total.limit, total.settings),
     )
-
-
-def place_text(rank: int | None, ranked: int | None, unranked: str) -> str:
-    """The place of an aggregate in words; empty where nobody has ranked it."""
-    if rank:
-        return f"rank {rank} of {ranked} on this machine"
-    return f"not ranked: {unranked}" if unranked else ""
 
 
 def item_row(

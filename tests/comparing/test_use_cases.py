@@ -97,7 +97,7 @@ def test_what_only_one_was_asked_is_told(entry):
         ({"version": 7}, "two versions of it"),
         ({"metric": "f1"}, "two versions of it"),
         ({"outcome": "error"}, "not measured in both"),
-        ({"questions": None}, "the scores of its questions are not known"),
+        ({"questions": None}, "its metric is no mean over questions, or their scores are not in the registry"),
     ],
 )
 def test_why_an_item_is_not_compared_is_told(entry, changes, why):

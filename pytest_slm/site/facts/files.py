@@ -123,7 +123,7 @@ def _search(row: Row) -> str:
 
 
 def _basis(case: UseCase) -> tuple[object, ...]:
-    tasks = sorted((task.task, task.version, task.measured_variants) for task in case.benchmarks)
+    tasks = sorted((task.task, task.version, task.measured_variants, *(task.part or ())) for task in case.benchmarks)
     return (case.mode, str(case.limit), case.settings, round(case.coverage, 4), *tasks)
 
 
@@ -132,7 +132,8 @@ def _score(score: UseCase | AggregateScore, basis: tuple[object, ...]) -> Score:
         note = f"{numbers.percent(score.coverage)}, not ranked"
     else:
         done, declared = len(score.benchmarks), len(score.declared)
-        note = f"n {numbers.number(score.n, 0)} · {done} of {declared} task{'' if declared == 1 else 's'}"
+        part = " · part of the data" if any(task.part for task in score.benchmarks) else ""
+        note = f"n {numbers.number(score.n, 0)} · {done} of {declared} task{'' if declared == 1 else 's'}{part}"
     quick = sampled(score.mode, score.limit, score.settings)
     kind = ScoreBasis(basis=str(basis), quick=quick, coverage=score.coverage, told=_told(score, quick))
     return Score(score=score.score, interval=score.interval, chance=score.chance, kind=kind, note=note)

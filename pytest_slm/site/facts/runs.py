@@ -54,7 +54,7 @@ def _lines(entry: RegistryEntry) -> Iterator[RunLine]:
                 filter(
                     None,
                     (
-                        _measured(report, asked.get(report.path, ())),
+                        _measured(report, report.suites or asked.get(report.path, ())),
                         report.engine or "",
                         "" if report.complete else "not complete",
                     ),

@@ -32,9 +32,9 @@ class TaskLine:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseView:
-    """The page of a use case, and its line in the list of all: ``best`` is the best file of those that can be compared
-    and stand first, which ``among`` tells (empty where none is above its chance ``level``), ``others`` are the rest,
-    and ``chance`` has the levels of all."""
+    """The page of a use case, and its line in the list of all: ``best`` has the highest score of those that can be
+    compared and stand first, which ``among`` tells (empty where none is shown to be above its chance ``level``),
+    ``others`` are the rest, and ``chance`` has the levels of all."""
 
     name: str
     title: str
@@ -95,8 +95,8 @@ def case_view(
 
 
 def _best(scale: Scale, files: Sequence[FileFacts], first: FileFacts) -> str:
-    """The best file of its group, with those that have the same score; that there is none where none of them is above
-    chance."""
+    """The file with the highest score of its group, with those that have the same; that there is none where none of
+    them is shown to be above chance."""
     mark = scale.marks[first.id]
     group = _group(scale, files, mark)
     if all(not _above_chance(scale.marks[file.id]) for file in group):
@@ -137,5 +137,5 @@ def _group(scale: Scale, files: Sequence[FileFacts], mark: ScoreMark) -> list[Fi
 
 
 def _above_chance(mark: ScoreMark) -> bool:
-    """Whether a score is more than guessing gives, and more than 0."""
-    return mark.score > (mark.chance or 0.0)
+    """Whether a score is shown to be more than guessing gives: by its interval, as on the model's page."""
+    return (mark.interval[0] if mark.interval else mark.score) > (mark.chance or 0.0)

@@ -102,7 +102,9 @@ def machine_view(
         href=href,
         files=len(files),
         facts=machine_facts(facts),
-        basis=f"Speeds are of an answer of {length(common)}, which most files here were timed with." if common else "",
+        basis=f"Speeds are of an answer of {length(common)}, the length that most files here, or all, were timed with."
+        if common
+        else "",
         plot=size_plot(timed),
         table=replace(table, rows=_grouped(table.rows, timed)),
         left_out=max(0, len(timed) - PAGE),

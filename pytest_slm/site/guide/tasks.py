@@ -111,7 +111,7 @@ def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) ->
     pairs = (
         ("Metric", f"{metric_title(metric or '')}{'' if higher else ', lower is better'}"),
         ("Chance", chance_text(suite, name, metric or "", chances)),
-        *((f"{words(mode)} run", _asked(n, task, found, rows)) for mode, n in modes.items()),
+        *((f"{words(mode)} run", _asked(n, task, found, rows, full=mode == "full")) for mode, n in modes.items()),
         ("Variants", ", ".join(map(variant_title, task.variants)) if task else ""),
         ("License of the data", task.license if task else ""),
         ("Version", str(task.version) if task else ""),
@@ -129,18 +129,18 @@ def _facts(suite: str, name: str, task: Task | None, found: TaskTable | None) ->
     return tuple(told)
 
 
-def _asked(limit: int | None, task: Task | None, found: TaskTable | None, rows: int) -> str:
+def _asked(limit: int | None, task: Task | None, found: TaskTable | None, rows: int, *, full: bool) -> str:
     """What a run asks: of a data set, of which ``rows`` questions are known (0: nobody knows), what the data folder
     has."""
+    most = found.whole if found else 0
+    many = f": {numbers.number(most, 0)} in the runs shown here" if most else ""
     if limit is not None:
-        return f"at most {numbers.number(limit, 0)} questions"
+        return f"at most {numbers.number(limit, 0)} questions{many if full and most < limit else ''}"
     if task and task.source.startswith(OURS):
         return "all questions"
-    most = found.whole if found else 0
     if most and most == rows:
         return f"all {numbers.number(rows, 0)} questions"
     told = f"all {numbers.number(rows, 0)} questions, or the part that" if rows else "all questions that"
-    many = f": {numbers.number(most, 0)} in the runs shown here" if most else ""
     return f"{told} the data folder has{many}"
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pytest_slm.core.statistics import Interval
 from pytest_slm.site.facts.files import FileFacts, Score, ScoreBasis
 from pytest_slm.site.facts.wide import Wide
+from pytest_slm.site.titles.places import rank_text
 from pytest_slm.site.titles.wording import profile_title, words
 
 
@@ -91,9 +92,7 @@ def _ranked(wide: Wide, file: FileFacts, profile: str, score: Score) -> str:
     found = wide.places.get((file.model, file.quantization, file.machine, profile))
     if found is None or found.place is None:
         return score.note
-    low, high = found.place.rank_interval
-    between = "" if low == high else f" ({low}–{high})"
-    return f"rank {found.place.rank}{between} of {found.among}"
+    return rank_text(found.place.rank, found.place.rank_interval, found.among)
 
 
 def _scale(name: str, title: str, found: Sequence[tuple[str, Score, str]]) -> Scale:

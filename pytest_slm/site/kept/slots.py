@@ -13,8 +13,8 @@ from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.site.kept.keeping import KeptModel
 from pytest_slm.site.names import MOST_BYTES
+from pytest_slm.site.titles.places import place_text
 from pytest_slm.site.titles.wording import profile_order
-from pytest_slm.site.views import place_text
 
 _BEFORE = b"<small>"
 """What stands before a place. No text of anybody can hold it: it would be escaped."""
@@ -26,7 +26,7 @@ def slots_of(entry: RegistryEntry, content: Mapping[str, bytes]) -> list[Any]:
     """What the page of a model tells of its places, and where, in the order of the page: -1 where it has several pages,
     or the same words stand elsewhere, too, so that it is made again for other places."""
     totals = [entry.aggregates[name] for name in sorted(entry.aggregates, key=profile_order)]
-    places = [place_text(total.rank, total.ranked, total.unranked) for total in totals]
+    places = [place_text(total.rank, total.rank_interval, total.ranked, total.unranked) for total in totals]
     page, at = content[f"models/{entry.id}.html"], 0
     alone = sum(path.startswith("models/") for path in content) == 1 and len(page) <= MOST_BYTES
     found: list[Any] = []
@@ -41,7 +41,7 @@ def slots_of(entry: RegistryEntry, content: Mapping[str, bytes]) -> list[Any]:
 def places_in(standings: Iterable[tuple[str, Standing]]) -> dict[Key, str]:
     """The places of the files of a model, in words."""
     return {
-        (one.quantization, one.machine, profile): place_text(one.rank, one.ranked, one.unranked)
+        (one.quantization, one.machine, profile): place_text(one.rank, one.rank_interval, one.ranked, one.unranked)
         for profile, one in standings
     }
 

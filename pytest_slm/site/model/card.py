@@ -161,7 +161,7 @@ def _choice(
         quantization=name,
         devices=tuple(device.title for device in devices),
         against="; ".join(parts),
-        reasons=tuple(reasons + _others(entry, name, devices[0], found, speeds)),
+        reasons=(*reasons, *_faster(name, speeds), *_others(entry, name, devices[0], found, speeds)),
         kind=kind,
     )
 
@@ -225,6 +225,32 @@ def _cheaper(entry: RegistryEntry, name: str, reference: str, speeds: Mapping[st
         times = f", {figures(mine.value / its.value, 2)} times as fast" if its is not None and its.value else ""
         told.append(speed + times + noisy)
     return told
+
+
+def _faster(name: str, speeds: Mapping[str, QuantizationSpeed]) -> Iterator[str]:
+    """The files that are shown to be faster than the chosen one, and those that begin to answer sooner: what that costs
+    them, the lines beside this one say."""
+    mine = speeds[name]
+    for title, sign, kind in (("Faster", 1, "tps_output"), ("Sooner to the first token", -1, "ttft_ms")):
+        its: Quantity | None = getattr(mine, kind)
+        found: dict[str, Quantity] = {}
+        for other, row in speeds.items():
+            one: Quantity | None = getattr(row, kind)
+            if other != name and one and its and one.of == its.of and row.engine_name == mine.engine_name:
+                found |= {other: one} if _apart(one, its, sign) else {}
+        if its and found:
+            told = ", ".join(
+                f"{other} ({numbers.estimate(one.value, one.interval)[0]}{numbers.NBSP}{one.unit})"
+                for other, one in sorted(found.items(), key=lambda pair: -sign * pair[1].value)
+            )
+            yield f"{title} ({its.of}) on the test machine: {told}"
+
+
+def _apart(one: Quantity, other: Quantity, sign: int) -> bool:
+    """Whether the whole interval of one lies on the better side of the other's."""
+    if one.interval is None or other.interval is None:
+        return False
+    return one.interval[0] > other.interval[1] if sign > 0 else one.interval[1] < other.interval[0]
 
 
 def _same_length(one: QuantizationSpeed, other: QuantizationSpeed | None) -> tuple[Quantity | None, Quantity | None]:

@@ -267,7 +267,7 @@ function paired(a, b, sign) { // null where its questions or their expected answ
 function pairsOf(a, b) { // of all questions of both items, or of the sample that both were asked; or why there are none
   if (!b) return "not measured in both";
   if (a.version !== b.version || a.metric !== b.metric) return "two versions of it";
-  if (!a.questions || !b.questions) return "the scores of its questions are not known";
+  if (!a.questions || !b.questions) return "its metric is no mean over questions, or their scores are not in the registry";
   let asked = false;
   for (const mine of [a.questions, a.sampled]) {
     for (const its of [b.questions, b.sampled]) {

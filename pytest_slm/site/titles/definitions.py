@@ -25,7 +25,7 @@ from pytest_slm.site.titles.wording import KEPT, variant_title, words
 EXAMPLES = 2
 TIMED: Mapping[str, str] = {
     "decode": "Speed",
-    "depth": "Speed by tokens in the context",
+    "depth": "Speed at a depth",
     "generate": "Generation (tg128)",
     "load": "Time to load",
     "memory": "Memory",

@@ -8,8 +8,8 @@ from pytest_slm.site.titles.definitions import task_title
 
 
 def part_note(part: tuple[int, int] | None) -> str:
-    """``586 of 1 172 questions of the data set``; empty where there were all."""
-    return f"{_of(part)} questions of the data set" if part else ""
+    """``586 of the 1 172 questions of a full run``; empty where there were all."""
+    return f"{_of(part, 'of the')} questions of a full run" if part else ""
 
 
 def parts_note(case: UseCase) -> str:
@@ -18,6 +18,6 @@ def parts_note(case: UseCase) -> str:
     return f"; part of the questions: {told}" if told else ""
 
 
-def _of(part: tuple[int, int]) -> str:
+def _of(part: tuple[int, int], word: str = "of") -> str:
     asked, of = (numbers.number(count, 0) for count in part)
-    return f"{asked} of {of}"
+    return f"{asked} {word} {of}"

@@ -92,7 +92,8 @@ def tool_row(row: Row) -> list[Any] | None:
     speed = row.speed
     if speed is None:
         return None
-    rate, what = (row.generation, "Generation (tg128)") if row.generation else (row.tps, "Speed")
+    # What a user waits for, where it was timed: the engine alone is faster by what everything around it takes.
+    rate, what = (row.tps, "Speed") if row.tps else (row.generation, "Generation (tg128)")
     return [
         row.model,
         row.name,
@@ -104,10 +105,20 @@ def tool_row(row: Row) -> list[Any] | None:
         _size(speed.memory.get("other")),
         _kv_bytes(speed),
         speed.kv_type,
-        None if rate is None else f"{what}: {numbers.estimate(rate.value, rate.interval)[0]} {rate.unit}",
+        None if rate is None else f"{what}: {numbers.estimate(rate.value, rate.interval)[0]} {rate.unit}{_noisy(rate)}",
         _rate(rate),
-        _rate(row.prompt_processing),
+        _prompt_rate(row.ttft) or _rate(row.prompt_processing),
     ]
+
+
+def _noisy(quantity: Quantity) -> str:
+    return " (noisy)" if quantity.verdict == "noisy" else ""
+
+
+def _prompt_rate(ttft: Quantity | None) -> float | None:
+    """Tokens of a prompt by the seconds to the first token of its answer; None where nobody knows how long it was."""
+    tokens = re.match(r"\d+", ttft.of) if ttft is not None and ttft.value else None
+    return float(f"{1000 * int(tokens.group()) / ttft.value:.5g}") if tokens and ttft else None
 
 
 def _size(quantity: Quantity | None) -> int | None:

@@ -139,6 +139,17 @@ def test_a_run_says_which_suites_it_measured(factory, words):
     assert "<summary>full: Coding, Performance, Retrieval and grounding · " in pages["feed.xml"]
 
 
+def test_a_suite_whose_numbers_another_run_has_since_is_still_one_that_a_run_measured(factory, words):
+    runs = [factory.make_run("Q8_0", suites=("coding", "rag"), day=1), factory.make_run("Q8_0", suites=("rag",), day=2)]
+    made = registry(*runs)
+    # A registry of before says of no report what it measured.
+    (entry,) = made.models
+    known = {one.path: one.suites for one in entry.provenance.reports}
+    assert sorted(known.values()) == [("coding", "performance", "rag"), ("performance", "rag")]
+    text = words(site_pages(made)["new.html"])
+    assert "first run of this file full: Coding, Performance, Retrieval and grounding · " in text
+
+
 def test_an_empty_registry_has_all_pages(words):
     pages = site_pages(registry())
     assert "Nothing was measured yet" in words(pages["new.html"])

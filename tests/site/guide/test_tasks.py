@@ -169,7 +169,7 @@ def test_a_full_run_that_had_a_part_of_a_data_set_says_so_beside_its_score(facto
     pages = pages_of(factory.make_run(results=results))
     page = words(pages["models/huggingfacetb--smollm2-135m-instruct.html"]).replace("\u202f", " ")
     assert "; part of the questions: WinoGrande 400 of 1 267 " in page
-    assert "400 of 1 267 questions of the data set" in page
+    assert "400 of the 1 267 questions of a full run" in page
     assert "of 3 270" not in page
     assert "Full run all 3 270 questions License" in words(pages["tasks/language/boolq.html"]).replace("\u202f", " ")
 

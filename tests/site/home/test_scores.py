@@ -74,7 +74,7 @@ def test_chance_stands_beside_the_score(factory, looked_at):
     assert found["reasoning"].marks[files[0].id].chance == 25
     (row,) = file_table("Files", found["reasoning"], files, "", ()).rows
     assert (row.plot.chance, row.plot.text.endswith(", chance 25")) == (25, True)
-    assert row.note == "n 100 · 1 of 2 tasks"
+    assert row.note == "n 100 · 1 of 2 tasks · part of the data"
 
 
 def test_a_file_without_a_score_stands_last_and_says_so(factory, looked_at):

@@ -59,6 +59,7 @@ def test_scores_of_a_file_do_not_stand_on_a_page_of_others(forty, words):
     for _, text in others:
         assert "Score of each use case" not in text
         assert "Safety rates" not in text
+        assert "is not good for" not in text
         assert f'href="../../models/{forty.id}.html#scores"' in text
 
 

@@ -121,6 +121,30 @@ def test_a_file_that_does_not_stop_is_told_with_its_choice_and_its_differences(m
     assert seen(0.2, 0.1) == seen(0.1, 0.9) == []
 
 
+def test_a_choice_names_the_files_that_are_shown_to_be_faster(model):
+    entry = taking(as_good(model(FP16=0.6, Q8_0=0.6, Q4_0=0.6), "Q8_0", "FP16"), FP16=267, Q8_0=311, Q4_0=320)
+
+    def reasons(**timed):
+        rows = dict(entry.performance.quantizations)
+        for name, (tps, ttft) in timed.items():
+            some = rows[name].tps_output
+            speed = replace(some, value=tps, interval=(tps - 2, tps + 2), of="500 tokens")
+            first = replace(some, value=ttft, unit="ms", interval=(ttft - 9, ttft + 9), of="2048 tokens")
+            rows[name] = replace(rows[name], tps_output=speed, ttft_ms=first)
+        changed = replace(entry, performance=replace(entry.performance, quantizations=rows))
+        (choice,) = told(changed)[0].choices
+        assert choice.quantization == "FP16"
+        return [one for one in choice.reasons if "on the test machine" in one]
+
+    faster, sooner = reasons(FP16=(80, 5000), Q8_0=(90, 2000), Q4_0=(110, 3000))
+    # The fastest first. Numbers are told with the digits that their intervals allow.
+    assert faster.startswith("Faster (500 tokens) on the test machine: Q4_0 (110")
+    assert 0 < faster.index("Q4_0") < faster.index("Q8_0")
+    assert sooner.startswith("Sooner to the first token (2048 tokens) on the test machine: Q8_0 (2\u202f000")
+    # 82 and 80, each give or take 2, are not told apart; nor are times of other lengths.
+    assert reasons(FP16=(80, 2000), Q8_0=(82, 2010), Q4_0=(70, 3000)) == []
+
+
 def test_the_only_file_is_the_only_one_and_not_the_most_precise_one(model):
     found, plot = told(model(Q8_0=0.6))
     assert found.choices[0].against.startswith("The only file measured")
@@ -134,7 +158,7 @@ def test_a_file_that_nobody_compared_is_not_chosen_for_being_small(model):
     assert [choice.quantization for choice in found.choices] == ["FP16"]
     assert (plot.groups[0].whole, plot.groups[0].rows) == (None, ())
     (line,) = plot.groups[0].absent
-    assert line.startswith("the scores of its questions are not known: ")
+    assert line.startswith("its metric is no mean over questions, or their scores are not in the registry: ")
     assert "Reasoning (" in line
 
 

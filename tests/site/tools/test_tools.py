@@ -130,7 +130,7 @@ def test_numbers_that_come_later_are_those_of_the_chosen_file(show, measured, mo
         assert sorted(offered) == sorted(wanted)
         for label in offered:
             seen.page.select_option("#measured", label=label)
-            rate = float(f"{wanted[label].generation.value:.5g}")
+            rate = float(f"{wanted[label].tps.value:.5g}")
             seen.page.wait_for_function(
                 "rate => Number(document.getElementById('own_output').value) === rate", arg=rate
             )
@@ -294,8 +294,25 @@ def test_a_file_that_is_no_model_is_said_to_be_none(tool, tmp_path, data, said):
 )
 def test_a_fast_file_is_told_in_whole_numbers(measured, value, interval, text):
     speed = measured[0].speed
-    speed = replace(speed, generate_tps=replace(speed.generate_tps, value=value, interval=interval))
-    assert (
-        dict(zip(COLUMNS, tool_row(replace(measured[0], speed=speed)), strict=True))["tps"]
-        == f"Generation (tg128): {text}"
+    speed = replace(speed, tps_output=replace(speed.tps_output, value=value, interval=interval, verdict="stable"))
+    assert dict(zip(COLUMNS, tool_row(replace(measured[0], speed=speed)), strict=True))["tps"] == f"Speed: {text}"
+
+
+def test_tools_compute_with_what_users_wait_for_and_else_with_the_engine(measured):
+    def told(**changes):
+        row = replace(measured[0], speed=replace(measured[0].speed, **changes))
+        known = dict(zip(COLUMNS, tool_row(row), strict=True))
+        return known["tps"], known["rate"], known["prompt_rate"]
+
+    speed = measured[0].speed
+    tps = replace(speed.generate_tps, value=80.0, interval=None, of="500 tokens", verdict="noisy")
+    ttft = replace(speed.generate_tps, value=2560.0, interval=None, unit="ms", of="2048 tokens")
+    # 2,048 tokens in 2.56 s
+    assert told(tps_output=tps, ttft_ms=ttft) == ("Speed: 80.0 tok/s (noisy)", 80.0, 800.0)
+    engine = told(tps_output=None, ttft_ms=None)
+    assert engine[0].startswith("Generation (tg128): ")
+    assert engine[1:] == (
+        float(f"{speed.generate_tps.value:.5g}"),
+        float(f"{measured[0].prompt_processing.value:.5g}"),
     )
+    assert told(ttft_ms=replace(ttft, of=""))[2] == engine[2]  # nobody knows how long the prompt was
