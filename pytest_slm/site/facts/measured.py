@@ -25,6 +25,10 @@ First = list[Any]
 """The id of a model, and what that says: asked is the first one that says anything."""
 
 
+BETWEEN = "\x1f"
+"""Stands in no name of a variant."""
+
+
 class TaskRow(NamedTuple):
     """A row of the table of a task."""
 
@@ -61,7 +65,8 @@ class Dots(NamedTuple):
 
 class TaskTable(NamedTuple):
     """What is known of a task from so many measured items: the ``metric`` of the first of them and whether more of it
-    is better, all chance levels, the dots of each variant, and the best rows behind what they are ordered by.
+    is better, all chance levels, the dots of each variant in each kind of runs (``quick``, or empty for full ones,
+    behind ``BETWEEN``), and the best rows behind what they are ordered by.
     ``without`` are those that have no number, by state (partial, skipped, error): how many files, and what the first of
     them said. ``whole`` is how many questions a full run without a limit has
     asked at most."""
@@ -141,7 +146,7 @@ def _of(model: str, some: Sequence[tuple[Item, TaskRow]], without: Mapping[str, 
     variants: dict[str, list[TaskRow]] = {}
     for _, one in some:
         if one.unit == "share":
-            variants.setdefault(one.variant, []).append(one)
+            variants.setdefault(f"{one.variant}{BETWEEN}{one.quick}", []).append(one)
     rows = [(_order(one, higher=item.higher_is_better is not False), one) for item, one in some]
     return TaskTable(
         n=len(some),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_slm.core.types import Task
 from pytest_slm.load.builtin import built_in_rows
 from pytest_slm.site import numbers
-from pytest_slm.site.facts.measured import Dots, TaskRow, TaskTable, places
+from pytest_slm.site.facts.measured import BETWEEN, Dots, TaskRow, TaskTable, places
 from pytest_slm.site.home.columns import BY_KEY, Column, written
 from pytest_slm.site.home.view import FileRow, FileTable, dotted
 from pytest_slm.site.titles.chances import chance_text
@@ -34,10 +34,10 @@ TOUCHING = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """All files of one variant as dots on a scale from 0 to 100. ``path`` has a point for each, in tenths of a percent
-    of the width; equal ones stand above each other."""
+    """All files of one variant, measured in one kind of runs, as dots on a scale from 0 to 100. ``path`` has a point
+    for each, in tenths of a percent of the width; equal ones stand above each other."""
 
-    variant: str
+    title: str
     text: str
     path: str
     height: int
@@ -68,7 +68,8 @@ def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> 
     """The page of a task: of its definition where it is a built-in one, and of what was measured."""
     definition = definitions().get(suite)
     declared = definition.tasks.get(task) if definition else None
-    variants = sorted(found.variants, key=lambda name: (len(name), name)) if found else ()
+    drawn = {tuple(key.split(BETWEEN)): dots for key, dots in found.variants.items()} if found else {}
+    several = len({quick for _, quick in drawn}) > 1
     return TaskView(
         title=task_title(suite, task),
         suite=suite_title(suite),
@@ -78,7 +79,10 @@ def task_view(suite: str, task: str, found: TaskTable | None, use_case: str) -> 
         harmful=bool(declared and declared.harmful),
         examples=examples(suite, task),
         ours=bool(declared and declared.source.startswith("original")),
-        strips=tuple(strip(name, found.variants[name]) for name in variants) if found else (),
+        strips=tuple(
+            strip(_over(variant, quick if several else None), drawn[variant, quick])
+            for variant, quick in sorted(drawn, key=lambda one: (len(one[0]), one[0], bool(one[1]), one[1]))
+        ),
         table=_table([row for _, row in found.best]) if found and found.best else None,
         left_out=found.n - len(found.best) if found else 0,
         without=tuple(
@@ -144,7 +148,14 @@ def _asked(limit: int | None, task: Task | None, found: TaskTable | None, rows: 
     return f"{told} the data folder has{many}"
 
 
-def strip(variant: str, dots: Dots) -> Strip:
+def _over(variant: str, quick: str | None) -> str:
+    """What stands over the dots of a variant; ``quick`` is None where all are of one kind of runs."""
+    kind = "" if quick is None else f"{quick} runs" if quick else "full runs"
+    told = ", ".join(filter(None, (f"variant {variant_title(variant)}" if variant else "", kind)))
+    return told[:1].upper() + told[1:] or "All files"
+
+
+def strip(title: str, dots: Dots) -> Strip:
     """All files as dots; those within half a point of each other are stacked, and a line where they are so many that
     their dots would touch."""
     highest = max(dots.stacks.values())
@@ -154,7 +165,7 @@ def strip(variant: str, dots: Dots) -> Strip:
     chance = None if dots.chance is None else dots.chance[1]
     several = "" if dots.n == 1 else "s, all" if least == most else f"s, from {least} to"
     return Strip(
-        variant=variant_title(variant),
+        title=title,
         text=f"{dots.n} file{several or ','} {most} %" + ("" if chance is None else f"; chance {100 * chance:.3g} %"),
         path="".join(_stack(5 * place, height - 4, count, step) for place, count in places(dots)),
         height=height,

@@ -167,7 +167,7 @@ def test_a_plain_name_stays():
 
 def test_the_dots_of_thousands_of_files_are_lines(factory):
     (entry,) = registry(factory.make_run()).models
-    dots = task_facts(entry)["coding"]["humaneval"].variants[""]
+    dots = task_facts(entry)["coding"]["humaneval"].variants["\x1f"]
     assert strip("", dots._replace(n=3, stacks={"120": 3})).path.count("h0") == 3
     many = dots._replace(n=10_000, least=0.0, most=99.9, stacks={str(place): 50 for place in range(200)})
     drawn = strip("", many)

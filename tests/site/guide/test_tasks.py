@@ -186,3 +186,27 @@ def test_a_secret_is_no_right_answer(pages_of, words):
     text = words(pages_of()["tasks/guardrails/leakage.html"])
     assert "Must not appear: brammok" in text
     assert "Right:" not in text
+
+
+def test_full_and_quick_runs_are_dots_of_two_plots(asked, pages_of, words):
+    pages = pages_of(asked("Q8_0", "full", 200, 400), asked("F16", "quick", 28, 40), asked("Q4_0", "quick", 20, 40))
+    told = words(pages["tasks/language/winogrande.html"])
+    assert "Full runs 1 file, 50.0 %" in told
+    assert "Quick runs 2 files, from 50.0 to 70.0 %" in told
+    assert told.index("Full runs 1 file") < told.index("Quick runs 2 files")
+    assert "All files" not in told
+    alone = words(pages_of(asked("F16", "quick", 28, 40))["tasks/language/winogrande.html"])
+    assert "All files 1 file, 70.0 %" in alone
+
+
+def test_each_variant_has_its_dots(factory, pages_of, words):
+    runs = [
+        factory.make_run(mode=mode, day=day, quantization=quantization, results=[
+            factory.scored("rag", "niah", variant, quantization, mode, factory.share("acc", 20, 40))
+            for variant in ("1024", "4096")
+        ])
+        for day, (mode, quantization) in enumerate([("full", "Q8_0"), ("quick", "Q4_0")], 1)
+    ]  # fmt: skip
+    told = words(pages_of(*runs)["tasks/rag/niah.html"]).replace("\u202f", " ")
+    places = [told.index(f"Variant {n}, {kind} runs 1 file") for n in ("1 024", "4 096") for kind in ("full", "quick")]
+    assert places == sorted(places)
