@@ -132,6 +132,8 @@ def model_view(
     profile = profile_of(entry, rules)
     chosen = chosen or card(entry, found, profile)
     advised = [choice.quantization for choice in chosen.choices if choice.quantization in order]
+    same = [name for name, one in found.items() if one.overall and one.overall.verdict == "equivalent"]
+    equivalent = {profile.name: [frozenset((reference_of(entry), name)) for name in same]} if profile else {}
     # The runs of the reference, which is on each page, stand on the first one.
     first = not parts or not parts[0].href
     measured = [name for name in order if first or name != reference_of(entry)]
@@ -162,7 +164,7 @@ def model_view(
         columns=tuple(title_of(entry, name) for name in columns),
         quantizations=tuple(_quantization(entry, name, columns) for name in order),
         machines=tuple(
-            machine_section(entry, performance, order)
+            machine_section(entry, performance, order, equivalent)
             for performance in machines
             if performance.quantizations.keys() & set(order)
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_slm.registry.entry import RegistryEntry
@@ -72,15 +72,21 @@ COLUMNS: tuple[tuple[str, str, Take], ...] = (
 )
 
 
-def machine_section(entry: RegistryEntry, performance: Performance, order: list[str]) -> MachineSection:
-    """All that was measured on one machine, quantizations in this order."""
+def machine_section(
+    entry: RegistryEntry,
+    performance: Performance,
+    order: list[str],
+    equivalent: Mapping[str, Collection[frozenset[str]]] | None = None,
+) -> MachineSection:
+    """All that was measured on one machine, quantizations in this order; ``equivalent`` are pairs of them that are in
+    a profile, by its name."""
     data = entry.provenance.machines.get(performance.machine, performance.hardware)
     rows = {name: performance.quantizations[name] for name in order if name in performance.quantizations}
     return MachineSection(
         title=machine_name(data),
         caution=caution(data),
         table=speed_table(rows),
-        front=pareto(entry, performance, rows),
+        front=pareto(entry, performance, rows, equivalent),
         plots=curves(rows),
         stacks=tuple(filter(None, (first_token_parts(rows), memory_split(rows)))),
         notes=machine_notes(rows),

@@ -33,9 +33,11 @@ class ParetoPoint:
     interval: Interval | None
     speed: Quantity | None = None
 
-    def beats(self, other: ParetoPoint) -> bool:
-        """Whether it is at least as good in all three, and better in one."""
-        mine, theirs = (-self.size, self.tps, self.score), (-other.size, other.tps, other.score)
+    def beats(self, other: ParetoPoint, *, equivalent: bool = False) -> bool:
+        """Whether it is at least as good in all three, and better in one. ``equivalent``: their scores were shown to
+        be, question by question, so that what is between them decides nothing."""
+        score = 0.0 if equivalent else self.score - other.score
+        mine, theirs = (-self.size, self.tps, score), (-other.size, other.tps, 0.0)
         return mine != theirs and all(one >= two for one, two in zip(mine, theirs, strict=True))
 
 
@@ -77,16 +79,27 @@ class Pareto:
     left_out: str
 
 
-def front(candidates: Sequence[ParetoPoint]) -> dict[str, str]:
+def front(candidates: Sequence[ParetoPoint], equivalent: Collection[frozenset[str]] = ()) -> dict[str, str]:
     """For each candidate the name of one that beats it (the best score, then the highest speed), or nothing: then it is
-    a best trade-off."""
+    a best trade-off. ``equivalent`` are pairs whose scores are."""
     ordered = sorted(candidates, key=lambda one: (-one.score, -one.tps, one.size, one.name))
-    return {one.name: next((other.name for other in ordered if other.beats(one)), "") for one in candidates}
+
+    def beaten(one: ParetoPoint) -> str:
+        found = (two for two in ordered if two.beats(one, equivalent=frozenset((one.name, two.name)) in equivalent))
+        return next((two.name for two in found), "")
+
+    return {one.name: beaten(one) for one in candidates}
 
 
-def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str] | None = None) -> Pareto | None:
+def pareto(
+    entry: RegistryEntry,
+    performance: Performance,
+    shown: Collection[str] | None = None,
+    equivalent: Mapping[str, Collection[frozenset[str]]] | None = None,
+) -> Pareto | None:
     """The plot of one machine's quantizations; None for fewer than two that can be compared. Of many, only those that
-    are ``shown`` and the best trade-offs are drawn; they are still compared with all.
+    are ``shown`` and the best trade-offs are drawn; they are still compared with all. ``equivalent`` are, by profile,
+    pairs that were shown to be equivalent in it.
 
     They can if their scores are of the same profile, mode, limit and coverage, and their speeds of the same length and
     engine: a sample of 100 questions and all of them are two different measures. The length is the one at which most of
@@ -119,7 +132,7 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
     profile, mode, limit, coverage, of, settings, _ = key
     word = sampled(mode, limit, settings)
     missing = sorted(set(entry.quantizations) - {one.name for one in candidates})
-    beaten = front(candidates)
+    beaten = front(candidates, (equivalent or {}).get(profile, ()))
     best = [name for name, better in beaten.items() if not better]
     drawn = [one for one in candidates if shown is None or one.name in shown or not beaten[one.name]]
     others = len(candidates) - len(drawn)
@@ -130,7 +143,8 @@ def pareto(entry: RegistryEntry, performance: Performance, shown: Collection[str
     return Pareto(
         title="Size, speed and score",
         hint="Further right is faster, higher is better, a smaller circle is a smaller file. A filled circle is a best "
-        "trade-off: no other quantization is at least as good in all three. Where intervals overlap, it is uncertain.",
+        "trade-off: no other quantization is at least as good in all three; a score that was shown to be equivalent is "
+        "as good. Where intervals overlap, it is uncertain.",
         profile=f"{profile_title(profile)}, {numbers.percent(coverage)} of it measured{word and f', {word}'}",
         of=of,
         text=f"{len(candidates)} quantizations by speed, score and size. Best trade-offs: {', '.join(best)}",

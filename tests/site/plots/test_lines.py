@@ -155,6 +155,29 @@ def test_the_front_is_what_nothing_beats(found):
             assert by_name[beaten[one.name]].beats(one)
 
 
+@given(candidates, st.randoms())
+def test_whatever_is_equivalent_somebody_is_on_the_front(found, random):
+    names = [one.name for one in found]
+    pairs = [frozenset((one, two)) for one in names for two in names if one < two and random.random() < 0.5]
+    beaten = front(found, pairs)
+    assert not all(beaten.values())
+    # What is beaten without it is beaten with it, or equal to the one that beat it but for the score.
+    by_name = {one.name: one for one in found}
+    for name, other in front(found).items():
+        mine, its = by_name[name], by_name.get(other)
+        if its and frozenset((name, other)) in pairs and not beaten[name]:
+            assert (mine.size, mine.tps) == (its.size, its.tps)
+
+
+def test_an_equivalent_file_that_is_smaller_and_faster_beats_a_larger_one_with_a_higher_score():
+    large = ParetoPoint(name="F16", size=271, tps=76, score=36.4, interval=None)
+    small = ParetoPoint(name="Q4_1", size=98, tps=82, score=36.2, interval=None)
+    assert front([large, small]) == {"F16": "", "Q4_1": ""}
+    assert front([large, small], [frozenset(("F16", "Q4_1"))]) == {"F16": "Q4_1", "Q4_1": ""}
+    slow = replace(small, tps=70)
+    assert front([large, slow], [frozenset(("F16", "Q4_1"))]) == {"F16": "", "Q4_1": ""}
+
+
 def test_equal_ones_do_not_beat_each_other():
     one = ParetoPoint(name="a", size=1, tps=1, score=1, interval=None)
     assert not one.beats(replace(one, name="b"))
