@@ -95,7 +95,7 @@ LONGEST = (
     *("end_to_end/", "backends/hf/", "lm_eval/", "backends/server/", "backends/generation/", "backends/test_scoring"),
     *("site/test_browser", "site/test_checkers", "site/test_journeys", "hosts/"),
     *("plugin/test_stopwatch", "plugin/test_interruption", "plugin/test_distribution"),
-    *("test_api", "test_tests", "test_architecture"),
+    *("test_api", "test_tests", "test_architecture", "test_named_things"),
 )
 """Places of tests that begin first: what begins last should be short, so that no worker waits for another."""
 TOGETHER = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_slm.core.types import MetricPart, RateSource, Suite, SuiteFacts
-from pytest_slm.load.document import read
+from pytest_slm.load.document import Value, read
 from pytest_slm.load.fields import Fields
 from pytest_slm.load.mistakes import Mistakes
 
@@ -66,12 +67,15 @@ def _word(fields: Fields, key: str) -> str | None:
     return text
 
 
+def _by_name(fields: Fields, key: str) -> tuple[Mapping[str, Value], Fields]:
+    """What stands behind a key, whatever its names, and the fields that read it."""
+    named = fields.mapping(key)
+    return named, fields.below(fields.values[key], key, named) if named else fields
+
+
 def _families(fields: Fields) -> dict[str, tuple[str, ...]]:
     """Names to tasks; a task is of one family at most."""
-    named = fields.mapping("families")
-    if not named:
-        return {}
-    inside = fields.below(fields.values["families"], "families", named)
+    named, inside = _by_name(fields, "families")
     found: dict[str, tuple[str, ...]] = {}
     for name, value in named.items():
         where = f"families.{name:.80}"
@@ -87,15 +91,13 @@ def _families(fields: Fields) -> dict[str, tuple[str, ...]]:
 
 
 def _rows(fields: Fields) -> dict[str, int]:
-    named = fields.mapping("rows")
-    inside = fields.below(fields.values["rows"], "rows", named) if named else fields
+    named, inside = _by_name(fields, "rows")
     found = {task: inside.whole(task, None) for task in named if inside.required(task)}
     return {task: rows for task, rows in found.items() if rows is not None}
 
 
 def _chances(fields: Fields) -> dict[str, str]:
-    named = fields.mapping("chances")
-    inside = fields.below(fields.values["chances"], "chances", named) if named else fields
+    named, inside = _by_name(fields, "chances")
     return {task: inside.text(task) for task in named if inside.required(task)}
 
 

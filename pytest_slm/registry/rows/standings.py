@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_slm.core.statistics import Interval
 from pytest_slm.registry.rows.placing import Place, places
@@ -23,7 +23,7 @@ class RankCandidate:
     interval: Interval | None
     reason: str
     versions: Mapping[str, int]
-    parts: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, int]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pytest_slm.core.record import utc
@@ -40,7 +40,6 @@ def run_lines(entry: RegistryEntry) -> tuple[RunLine, ...]:
 
 def _lines(entry: RegistryEntry) -> Iterator[RunLine]:
     seen: dict[str, int] = {}
-    asked = _asked(entry)
     for report in sorted(entry.provenance.reports, key=lambda one: (utc(one.finished), one.path)):
         count = seen[report.quantization] = seen.get(report.quantization, 0) + 1
         yield RunLine(
@@ -54,7 +53,7 @@ def _lines(entry: RegistryEntry) -> Iterator[RunLine]:
                 filter(
                     None,
                     (
-                        _measured(report, report.suites or asked.get(report.path, ())),
+                        _measured(report),
                         report.engine or "",
                         "" if report.complete else "not complete",
                     ),
@@ -64,19 +63,9 @@ def _lines(entry: RegistryEntry) -> Iterator[RunLine]:
         )
 
 
-def _asked(entry: RegistryEntry) -> Mapping[str, Collection[str]]:
-    """The suites of each report that numbers of the entry, or of its history, are from."""
-    found: dict[str, set[str]] = {}
-    for quantization in entry.quantizations.values():
-        pairs = [(one.report, one.suite) for one in quantization.items]
-        for report, suite in [*pairs, *((one.report, one.suite) for one in quantization.history)]:
-            found.setdefault(report, set()).add(suite)
-    return found
-
-
-def _measured(report: ReportReference, suites: Collection[str]) -> str:
+def _measured(report: ReportReference) -> str:
     """``full: Reasoning``; of many suites only how many there were."""
-    titles = sorted(map(suite_title, suites))
+    titles = sorted(map(suite_title, report.suites))
     told = ", ".join(titles) if len(titles) <= NAMED else f"{len(titles)} suites"
     return f"{report.measured_as}: {told}" if titles else report.measured_as
 

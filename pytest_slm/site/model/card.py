@@ -231,17 +231,16 @@ def _faster(name: str, speeds: Mapping[str, QuantizationSpeed]) -> Iterator[str]
     """The files that are shown to be faster than the chosen one, and those that begin to answer sooner: what that costs
     them, the lines beside this one say."""
     mine = speeds[name]
-    for title, sign, kind in (("Faster", 1, "tps_output"), ("Sooner to the first token", -1, "ttft_ms")):
-        its: Quantity | None = getattr(mine, kind)
-        found: dict[str, Quantity] = {}
-        for other, row in speeds.items():
-            one: Quantity | None = getattr(row, kind)
-            if other != name and one and its and one.of == its.of and row.engine_name == mine.engine_name:
-                found |= {other: one} if _apart(one, its, sign) else {}
+    others = [(other, row) for other, row in speeds.items() if other != name and row.engine_name == mine.engine_name]
+    for title, sign, its, theirs in (
+        ("Faster", 1, mine.tps_output, [(other, row.tps_output) for other, row in others]),
+        ("Sooner to the first token", -1, mine.ttft_ms, [(other, row.ttft_ms) for other, row in others]),
+    ):
+        found = [(other, one) for other, one in theirs if one and its and one.of == its.of and _apart(one, its, sign)]
         if its and found:
             told = ", ".join(
                 f"{other} ({numbers.estimate(one.value, one.interval)[0]}{numbers.NBSP}{one.unit})"
-                for other, one in sorted(found.items(), key=lambda pair: -sign * pair[1].value)
+                for other, one in sorted(found, key=lambda pair: -sign * pair[1].value)
             )
             yield f"{title} ({its.of}) on the test machine: {told}"
 

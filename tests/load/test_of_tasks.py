@@ -1,4 +1,4 @@
-"""Tasks that count once together: the suite says which they are."""
+"""What a suite says of its tasks: which count once together, how many questions they have, how chance comes about."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +28,16 @@ def test_tasks_of_a_family_are_named_by_their_suite(write: Callable[..., Path]) 
         ("families: {ruler: }", "families.ruler: no task is of it"),
         ("families: {Ruler x: [a]}", "families.Ruler x: expected a name in small letters"),
         ("families: {ruler: [a, b], niah: [b]}", "families.niah: 'b' is of another family, too"),
+        ("rows: [a]", "rows: expected a mapping"),
+        ("rows: {a: many}", "rows.a: expected a whole number of at least 1"),
+        ("rows: {a: 0}", "rows.a: expected a whole number of at least 1"),
+        ("rows: {a: 1.5}", "rows.a: expected a whole number of at least 1"),
+        ("rows: {a: true}", "rows.a: expected a whole number of at least 1"),
+        ("rows: {a: }", "rows.a: missing key"),
+        ("chances: {a: 0.25}", "chances.a: expected a text, got the number 0.25"),
     ],
 )
-def test_a_mistake_in_the_families_of_a_suite_is_told(write: Callable[..., Path], text: str, words: str) -> None:
+def test_a_mistake_in_what_a_suite_says_of_its_tasks_is_told(write: Callable[..., Path], text: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_suite(write(f"tasks: [a, b]\n{text}\n", "law/suite.yaml"))
     assert words in str(caught.value)
