@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pytest_slm import answers
-from pytest_slm.core.types import PROPERTY, ItemId, Result, RunReport
+from pytest_slm.core.types import MEASURED, PROPERTY, ItemId, Result, RunReport
 from pytest_slm.errors import ReportError, SlmError, shown
 from pytest_slm.machine.hardware import describe_machine
 from pytest_slm.machine.memory import memory_use
@@ -112,7 +112,8 @@ class Reporter:
         if report.when == "teardown" and report.nodeid in self._known.planned:
             item = self._known.planned[report.nodeid]
             result = self._known.results.get(item)
-            live.finish(item, taken_over=result is not None and result.taken_over)
+            measured = result is not None and result.outcome in MEASURED
+            live.finish(item, taken_over=result is not None and result.taken_over, measured=measured)
             self._known.seen(item.quantization, time.time())
             self._finish_early(item.quantization)
         elif not report.passed:

@@ -95,9 +95,13 @@ class LiveLine:
         """What is done of the current item was kept by an earlier session, and took no time of this one."""
         self._kept_share = self._share
 
-    def finish(self, item: ItemId, *, taken_over: bool = False) -> None:
-        """An item is done, or was ``taken_over`` from elsewhere; make room for pytest's own line about it."""
-        self._kept += (1.0 if taken_over else self._kept_share) * self._costs.get(item, 0.0)
+    def finish(self, item: ItemId, *, taken_over: bool = False, measured: bool = True) -> None:
+        """An item is done, or was ``taken_over`` from elsewhere; make room for pytest's own line about it. One that was
+        not ``measured`` (skipped, or an error) has done no more than it told."""
+        cost = self._costs.get(item, 0.0)
+        self._kept += (1.0 if taken_over else self._kept_share) * cost
+        if not measured and item in self._costs:
+            self._costs[item] = self._share * cost
         self._kept_share = 0.0
         self._finished.add(item)
         self._item = None

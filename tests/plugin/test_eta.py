@@ -64,3 +64,17 @@ def test_answers_that_are_asked_for_several_times_weigh_as_often(run, suite, mon
     suite(a=GOOD, b=GOOD)
     run("suites", "--slm-repeats=4", "--slm-temperature=0.5", **SCRIPT).assert_outcomes(passed=2)
     assert weights == [[100.0 * 3 * 4] * 2] * 2  # before it begins, and when it has
+
+
+def test_an_item_that_is_skipped_counts_for_nothing(run, suite, monkeypatch):
+    weights, finish = [], LiveLine.finish
+
+    def finished(self, item, **more):
+        finish(self, item, **more)
+        weights.append(list(self._costs.values()))
+
+    monkeypatch.setattr(LiveLine, "finish", finished)
+    folder = suite(a=GOOD, b=GOOD)
+    (folder / "a.yaml").write_text(ROWS)  # the data set is nowhere
+    run("suites", "--slm-offline", **SCRIPT).assert_outcomes(passed=1, skipped=1)
+    assert weights == [[0.0, 300.0], [0.0, 300.0]]

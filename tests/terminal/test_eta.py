@@ -146,6 +146,29 @@ def test_an_item_that_was_taken_over_says_nothing_of_the_speed(line, clock):
     assert line.eta() == pytest.approx(60)  # half of the only item that is measured
 
 
+def test_an_item_that_was_skipped_is_no_work_done(line, clock):
+    # One that needs a package may be most of what was planned, and is over at once.
+    line.plan({A: 10_000.0, B: 300.0})
+    line.start(A)
+    line.finish(A, measured=False)
+    line.start(B)
+    assert line.eta() is None
+    clock.now += 60
+    line.advance(1, 3)
+    assert line.eta() == pytest.approx(120)
+    assert "item 2 of 2" in line.text()
+
+
+def test_of_an_item_that_broke_off_counts_what_it_had_done(line, clock):
+    line.plan({A: 400.0, B: 300.0})
+    line.start(A)
+    clock.now += 10
+    line.advance(1, 4)
+    line.finish(A, measured=False)
+    line.start(B)
+    assert line.eta() == pytest.approx(30)
+
+
 def test_an_item_without_samples_keeps_what_was_planned_for_it(line, clock):
     line.plan({A: 2000.0, B: 2000.0}, each={A: 2.0, B: 2.0})
     line.start(A)
