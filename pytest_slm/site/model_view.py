@@ -207,8 +207,7 @@ def _share(
         name=name, value=found.value, n=found.n, interval=found.interval, higher_is_better=higher, cuts=found.cuts
     )
     quick = sampled(measured.mode, measured.limit, measured.settings)
-    row = item_row(metric_title(name), "", "passed", "", metric, quick=quick)
-    return replace(row, note="; ".join(filter(None, (asked, row.note))))
+    return item_row(metric_title(name), "", "passed", "", metric, quick=quick, before=asked)
 
 
 def ordered(entry: RegistryEntry) -> list[str]:

@@ -68,6 +68,8 @@ class _Generator(CodeGenerator):
 class _Environment(jinja2.Environment):
     code_generator_class = _Generator
     escaped = staticmethod(_escaped)
+    # No key of a mapping is meant by ``a.b`` here, so none is looked for.
+    getattr = staticmethod(getattr)  # type: ignore[assignment]
 
 
 @functools.cache

@@ -256,8 +256,10 @@ def _metrics(results: Iterable[Result], suite: str, word: str) -> tuple[ItemRow,
     return tuple(rows)
 
 
-def _row(result: Result, word: str, part: tuple[int, int] | None = None) -> ItemRow:
-    row = item_row(
+def _row(result: Result, word: str, part: tuple[int, int] | None = None, timed: Iterable[str] = ()) -> ItemRow:
+    worst = worst_part(result)
+    told = f"lowest: {metric_title(worst.name)}, {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
+    return item_row(
         task_title(result.suite, result.task),
         result.variant,
         result.outcome,
@@ -267,22 +269,17 @@ def _row(result: Result, word: str, part: tuple[int, int] | None = None) -> Item
         cut=result.answers_cut,
         censored=result.thinking.censored if result.thinking else 0,
         quick=word,
+        behind=(part_note(part), told, scorer_error(result), twin_note(result.suite, result.task), *timed),
     )
-    worst = worst_part(result)
-    told = f"lowest: {metric_title(worst.name)}, {100 * worst.value:.1f} %, n = {worst.n}" if worst else ""
-    twin = twin_note(result.suite, result.task)
-    return replace(row, note="; ".join(filter(None, (row.note, part_note(part), told, scorer_error(result), twin))))
 
 
 def _timing_row(result: Result, word: str) -> ItemRow:
     """The row of a timing, with its verdict and why its rounds ended."""
-    row = _row(result, word)
     timing = result.timing
     if timing is None or result.outcome not in MEASURED:
-        return row
+        return _row(result, word)
     verdict = f"{timing.verdict}: {timing.reason}" if timing.reason else timing.verdict
-    told = (row.note, verdict, f"rounds ended by: {timing.rounds_reason}")
-    return replace(row, note="; ".join(filter(None, told)))
+    return _row(result, word, timed=(verdict, f"rounds ended by: {timing.rounds_reason}"))
 
 
 def _noise(results: Iterable[Result]) -> Iterable[str]:

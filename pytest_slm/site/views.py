@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,13 +189,16 @@ def item_row(
     censored: int = 0,
     quick: str = "",
     href: str = "",
+    before: str = "",
+    behind: Iterable[str] = (),
 ) -> ItemRow:
-    """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better."""
+    """The row of one item. A share is shown in percent, whatever its direction: the note says which way is better;
+    ``before`` and ``behind`` are what else it says, empty texts for nothing."""
     message, slug = split_reason(reason)
     state = state_of(outcome, metric, message)
     value = interval = ""
     plot = None
-    notes = [message] if message else []
+    notes = [message.removeprefix(PARTIAL if state == "partial" else "")]
     if metric is not None and outcome in MEASURED:
         if metric.unit == "share":
             bounds = metric.interval and (100 * metric.interval[0], 100 * metric.interval[1])
@@ -208,7 +211,7 @@ def item_row(
             value += f"{numbers.NBSP}{metric.unit}"
         if not metric.higher_is_better:
             notes.append("lower is better")
-    if metric is None and outcome in MEASURED and not notes:
+    if metric is None and outcome in MEASURED and not message:
         notes.append("its values are in the charts")
     if metric is not None and metric.chance is not None and outcome in MEASURED:
         notes.append(f"chance {numbers.points(100 * metric.chance, None)[0]}{numbers.NBSP}%")
@@ -233,7 +236,7 @@ def item_row(
         value=value or numbers.MISSING,
         interval=interval,
         n=numbers.number(metric.n, 0) if metric else "",
-        note="; ".join(notes).removeprefix(PARTIAL if state == "partial" else ""),
+        note="; ".join(filter(None, (before, *notes, *behind))),
         slug=slug,
         plot=plot,
         quick=quick,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_slm.core.types import Metric
 from pytest_slm.registry.entry import Item, RegistryEntry
@@ -63,7 +63,7 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
             chance=item.chance,
             cuts=item.cuts,
         )
-    row = item_row(
+    return item_row(
         task_title(item.suite, item.task),
         item.variant,
         item.outcome,
@@ -74,6 +74,5 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         censored=item.thinking.censored if item.thinking else 0,
         quick=sampled(item.mode, limit, settings),
         href=task_address(item.suite, item.task),
+        behind=(part_note(item.part), twin_note(item.suite, item.task)),
     )
-    told = (row.note, part_note(item.part), twin_note(item.suite, item.task))
-    return replace(row, note="; ".join(filter(None, told)))
