@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_slm.core.backend_info import answered_by
@@ -82,13 +82,7 @@ def build_quantization(name: str, group: Sequence[StoredReport], mine: Sequence[
     """The entry of one quantization: of each suite the best runs, and beside them what other machines say of it."""
     best = _best(mine)
     cases = best.use_cases
-    samples = {suite: _sampled(stratum, mine) for suite, (stratum, _) in best.suites.items() if stratum.full}
-    items = tuple(
-        _item(stored, result, samples.get(suite, {}), rows_of(suite, stratum.suites) if stratum.full else {})
-        for suite, (stratum, _) in best.suites.items()
-        for stored, result in stratum.chosen
-        if result.suite == suite
-    )
+    items = tuple(item for suite, (stratum, _) in best.suites.items() for item in _items(suite, stratum, mine))
     runs = by_use([stored for stored in group if stored.run.quantization == name], cases, items)
     # A quantization may have been published twice: what is told of its file is told of that which the scores are of.
     weights = _weights(runs[0])
@@ -216,6 +210,25 @@ def _cuts(value: float, metrics: Sequence[Metric]) -> Cuts | None:
     )
 
 
+def _items(suite: str, best: Stratum, strata: Iterable[Stratum]) -> Iterator[Item]:
+    """The items of a suite: those of its best runs, and of tasks that were not measured there those of the others that
+    were set up alike, of full runs first, then the newest. A full run of one task does not hide what a quick one says
+    of the rest."""
+    alike = [one for one in strata if one is not best and _answering(one) == _answering(best)]
+    sampled = _sampled(best, alike) if best.full else {}
+    measured = {result.task for result in best.results if result.suite == suite and result.outcome in MEASURED}
+    found = {result.id: (best, stored, result) for stored, result in best.chosen if result.suite == suite}
+    for one in sorted(alike, key=lambda one: (one.full, one.limit is None, one.finished), reverse=True):
+        more = [(stored, result) for stored, result in one.chosen if result.suite == suite]
+        more = [(s, r) for s, r in more if r.outcome in MEASURED and r.task not in measured]
+        found |= {result.id: (one, stored, result) for stored, result in more}
+        measured |= {result.task for _, result in more}
+    for identity in sorted(found, key=str):
+        stratum, stored, result = found[identity]
+        rows = rows_of(suite, stratum.suites) if stratum.full else {}
+        yield _item(stored, result, sampled if stratum is best else {}, rows)
+
+
 def _item(
     stored: StoredReport, result: Result, sampled: Mapping[_Asked, QuestionScores], rows: Mapping[str, int]
 ) -> Item:
@@ -252,13 +265,11 @@ def _item(
 
 
 def _sampled(full: Stratum, others: Iterable[Stratum]) -> dict[_Asked, QuestionScores]:
-    """The scores of the questions that quick runs beside full ones asked, set up as these were, of the newest where
-    there are several."""
-    of = _answering(full)
+    """The scores of the questions that quick runs beside full ones asked, of the newest where there are several."""
     return {
         asked: scores
         for one in sorted(others, key=lambda one: one.finished)
-        if not one.full and one.limit is None and full.machine is not None and _answering(one) == of
+        if not one.full and one.limit is None and full.machine is not None
         for stored, result in one.chosen
         if (scores := stored.questions.get(result.samples or "")) and (asked := _asked(result))
     }

@@ -164,12 +164,14 @@ def _link(entry: RegistryEntry, portions: Sequence[Collection[str]], one: int, h
 
 def useful_first(entry: RegistryEntry, card: Card) -> list[str]:
     """The files that most people look for before the others: what is shown first, what others are compared with, what
-    the decision card names, then what was measured most widely, and of equals the more precise."""
+    the decision card names, what has a rank, then what was measured most widely, and of equals the more precise."""
     chosen = [choice.quantization for choice in card.choices]
 
-    def place(name: str) -> tuple[float, float, str]:
+    def place(name: str) -> tuple[bool, float, float, str]:
         one = entry.quantizations[name]
-        return -sum(case.coverage for case in one.use_cases.values()), -(one.bits_per_weight or 0.0), name
+        ranked = any(total.ranked for total in one.aggregates.values())
+        covered = sum(case.coverage for case in one.use_cases.values())
+        return not ranked, -covered, -(one.bits_per_weight or 0.0), name
 
     return list(
         dict.fromkeys([entry.quantization, reference_of(entry), *chosen, *sorted(entry.quantizations, key=place)])

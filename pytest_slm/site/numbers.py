@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pytest_slm.core.statistics import Interval, figures
@@ -14,6 +15,8 @@ MISSING = "–"
 NBSP = "\u00a0"
 THIN = "\u202f"
 _MOST = sys.float_info.max
+_TWICE = tuple(2 * 10**places for places in range(16))
+_PLACES = tuple(Decimal(1).scaleb(-places) for places in range(16))
 
 
 def power(value: float) -> int:
@@ -30,8 +33,11 @@ def decimals(value: float, interval: Interval | None) -> int:
 
 
 def number(value: float, places: int) -> str:
-    """With a thin space between thousands, and no minus sign before a zero."""
+    """With a thin space between thousands, and no minus sign before a zero; what lies just between two numbers goes
+    away from zero (62.5 to 63), as in the browser."""
     text = f"{value:,.{places}f}"
+    if value * _TWICE[places] % 2 == 1:  # Python would go to the even one
+        text = f"{Decimal(value).quantize(_PLACES[places], ROUND_HALF_UP):,}"
     if "," in text:
         text = text.replace(",", "\u202f")
     # Most numbers are no negative ones, and pages have thousands of them.
@@ -65,7 +71,7 @@ def span(interval: Interval | None, places: int) -> str:
 def percent(share: float) -> str:
     """A share as a whole percentage; rounding never turns an almost into an all, or a little into nothing."""
     most = _MOST
-    whole = round(max(-most, min(100 * share, most)))
+    whole = math.floor(max(-most, min(100 * share, most)) + 0.5)
     if whole == 100 and share < 1:
         whole = 99
     if whole == 0 and share > 0:

@@ -226,7 +226,8 @@ def item_row(
             notes.append(_cut(n, share, what))
     if metric is not None and cuts is not None and cuts.bounds is not None and cuts.cut + cuts.censored:
         low, high = (_amount(bound, metric.unit) for bound in cuts.bounds)
-        notes.append(f"{low} if every one of those was wrong, {high} if every one was right")
+        # Not "if all of them were wrong": of a rate that should be small that is the higher end, of others neither.
+        notes.append(f"from {low} to {high}, depending on how those would have gone on")
     return ItemRow(
         task=task,
         variant=variant_title(variant),

@@ -10,6 +10,7 @@ from pytest_slm.core.types import (
     Declaration,
     Result,
 )
+from pytest_slm.registry import build_registry
 from pytest_slm.registry.scores import machine_of, strata, use_cases
 from pytest_slm.registry.store import StoredReport
 
@@ -172,3 +173,40 @@ def test_the_machine_is_that_which_the_results_name(factory):
     assert machine_of(on("a", None)) == "a"
     assert machine_of(on(None)) == head
     assert machine_of(on("a", "b")) is None  # never put together with anything
+
+
+def items_of(*runs):
+    (entry,) = build_registry([stored(run, str(place)) for place, run in enumerate(runs)]).models
+    items = entry.quantizations["Q8_0"].items
+    return entry, {(item.task, item.mode): item.value for item in items if item.value is not None}
+
+
+def test_a_full_run_of_one_task_does_not_hide_what_a_quick_one_says_of_the_others(factory, score):
+    tasks = Declaration(suite_tasks=("gsm8k", "mathqa"))
+    quick = [
+        replace(score(task, right, 50, suite="math"), mode="quick", declared=tasks)
+        for task, right in (("gsm8k", 5), ("mathqa", 20))
+    ]
+    asked = factory.make_run(mode="quick", results=quick, day=1)
+    full = factory.make_run(results=[replace(score("mathqa", 300, 1000, suite="math"), declared=tasks)], day=2)
+    entry, found = items_of(asked, full)
+    assert found == {("gsm8k", "quick"): 0.1, ("mathqa", "full"): 0.3}
+    assert entry.quantizations["Q8_0"].use_cases["math"].score == pytest.approx(30)  # of the full run alone
+    # As texts were asked with the user's own settings they are not beside those of others.
+    warm = replace(asked, generation=replace(asked.generation, temperature=0.7))
+    assert items_of(warm, full)[1] == {("mathqa", "full"): 0.3}
+    # Nor are those of another machine.
+    away = factory.make_run(mode="quick", results=quick, day=1, machine={**asked.machine, "cpu": "another"})
+    away = replace(away, results=tuple(replace(one, machine="m-2") for one in away.results))
+    assert items_of(away, full)[1] == {("mathqa", "full"): 0.3}
+
+
+def test_of_several_others_one_without_a_limit_is_told_then_the_newest(factory, score):
+    def quick(right, day):
+        return factory.make_run(mode="quick", results=[replace(score("frames", right), mode="quick")], day=day)
+
+    full = factory.make_run(results=[score("niah", 50)], day=2)
+    limited = factory.make_run(results=[score("frames", 90)], day=3, limit=100)
+    assert items_of(quick(10, 1), limited, full)[1] == {("niah", "full"): 0.5, ("frames", "quick"): 0.1}
+    assert items_of(limited, full)[1] == {("niah", "full"): 0.5, ("frames", "full"): 0.9}
+    assert items_of(quick(10, 4), quick(20, 5), full)[1] == {("niah", "full"): 0.5, ("frames", "quick"): 0.2}

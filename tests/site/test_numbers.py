@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_no_digit_of_a_round_number_is_lost(step, power, parts):
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(1.0, "100 %"), (0.999, "99 %"), (0.0, "0 %"), (0.001, "<1 %"), (0.685, "68 %")]
+    ("share", "text"), [(1.0, "100 %"), (0.999, "99 %"), (0.0, "0 %"), (0.001, "<1 %"), (0.685, "69 %")]
 )
 def test_rounding_does_not_complete_a_coverage(share, text):
     # 99.9 % printed as "100 %" would say that nothing is missing.
@@ -106,3 +108,23 @@ def test_what_percent_of_a_valid_number_are_can_be_infinite(shares):
 )
 def test_no_number_has_an_exponent(text, wanted):
     assert text.replace("\u00a0", " ") == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [
+        (62.5, 0, "63"), (-62.5, 0, "-63"), (61.5, 0, "62"), (26.25, 1, "26.3"), (2500.5, 0, "2\u202f501"),
+        (0.35, 1, "0.3"),  # the number behind it is a little less
+        (-0.4, 0, "0"), (7, 0, "7"), (2.0**51 + 0.5, 0, "2\u202f251\u202f799\u202f813\u202f685\u202f249"),
+    ],
+)  # fmt: skip
+def test_what_lies_between_two_numbers_goes_away_from_zero_as_in_a_browser(value, places, text):
+    assert numbers.number(value, places) == text
+
+
+@given(st.integers(-(10**7), 10**7), st.integers(0, 3))
+def test_every_tie_goes_away_from_zero(odd, places):
+    value = (2 * odd + 1) / 2 / 10**places
+    exact = Fraction(value) * 10**places
+    expected = int(abs(exact) + Fraction(1, 2)) * (1 if value > 0 else -1)
+    assert Fraction(numbers.number(value, places).replace("\u202f", "")) * 10**places == expected

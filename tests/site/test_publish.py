@@ -31,7 +31,7 @@ def test_registry_and_site_are_made_of_all_reports(reports, tmp_path):
     ]
     assert lines[-1] == str(tmp_path / "site" / "index.html")
     page = (tmp_path / "site" / "samples" / "huggingfacetb--smollm2-135m-instruct.html").read_text("utf-8")
-    assert "not ours to publish" in page
+    assert "its texts are not published" in page
     pieces = sorted(path.name for path in (tmp_path / "site" / "samples").rglob("*.js"))
     assert pieces == ["0-0-0.js", "0-0.js", "1-0-0.js", "1-0.js"]
 
@@ -61,7 +61,7 @@ def test_samples_are_those_of_all_runs_of_a_file_and_of_each_item_the_newest(fac
     assert "said on day 2" in said
     assert "said on day 1" not in said
     assert "said on day 3" not in said
-    assert page.count("not ours to publish") >= 2  # reasoning and safety are named
+    assert page.count("its texts are not published") >= 2  # reasoning and safety are named
 
 
 def test_a_run_that_kept_its_texts_goes_before_a_newer_one_without(factory, tmp_path):

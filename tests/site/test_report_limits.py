@@ -62,7 +62,7 @@ def test_what_cut_answers_leave_open_is_told_of_items_of_other_metrics_and_of_sc
     first = replace(first, answers_cut=12, thinking=thinking, metrics=(metric, other))
     view = report_view(replace(run, results=(first, *rest)), {})
     low, high = (f"{100 * bound:.1f}" for bound in cuts.bounds)
-    told = f"{low}\xa0% if every one of those was wrong, {high}\xa0% if every one was right"
+    told = f"from {low}\xa0% to {high}\xa0%, depending on how those would have gone on"
     assert view.suites[0][1][0].note == f"12 cut off (12\xa0%); 4 cut off while thinking (4\xa0%); {told}"
     assert (
         view.metrics[0][1][0].note

@@ -44,6 +44,23 @@ def test_a_quick_score_does_not_make_a_ranked_model_quick(factory):
     assert model_view(entry, {}, score_rules()).quick == "quick (Language): sample of at most 100 per task, not ranked"
 
 
+def test_noisy_items_say_so_in_the_table_of_all_items(factory):
+    (entry,) = registry(factory.make_run(modern=True)).models
+    (one,) = entry.quantizations.values()
+    timed = [item for item in one.items if item.suite == "performance" and item.value is not None]
+    marked = {
+        id(timed[0]): replace(timed[0], verdict="noisy", noise="the rounds disagree"),
+        id(timed[1]): replace(timed[1], verdict="noisy", noise=""),
+        id(timed[2]): replace(timed[2], verdict="stable", noise=""),
+    }
+    one = replace(one, items=tuple(marked.get(id(item), item) for item in one.items))
+    view = model_view(replace(entry, quantizations={"Q8_0": one}), {}, score_rules())
+    title = view.items.groups[-1][0]
+    notes = [row.note for row in view.items.groups[-1][1] if "noisy" in row.note]
+    assert title == "Performance"
+    assert sorted(notes) == ["noisy", "noisy: the rounds disagree"]
+
+
 def test_items_of_limited_runs_and_cut_answers_are_told_on_the_page_of_the_model(factory):
     run = factory.make_run(suites=("core",), limit=400)
     (entry,) = registry(run).models

@@ -46,10 +46,10 @@ class TaskRow(NamedTuple):
     license: str
     size_bytes: int | None
     asked: str
-    """The beginning of the hash of the sample that a quick run asked, or that was asked beside a full one; empty where
-    the registry does not have it."""
+    """The beginning of the hash of the sample that a quick run asked, or that was asked beside a full one, which asked
+    more; empty where the registry does not have it."""
     beside: Sequence[float] | None
-    """Of a full run value and n by the questions of that sample."""
+    """Of a full run that asked more value and n by the questions of that sample, as they were asked beside it."""
 
 
 class Dots(NamedTuple):
@@ -115,7 +115,10 @@ def task_facts(entry: RegistryEntry) -> dict[str, dict[str, TaskTable]]:
 
 
 def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, quick: str) -> TaskRow:
-    sample = item.questions if quick else item.sampled
+    sample, beside = item.questions, None
+    if not quick and item.sampled and sample and item.sampled.questions != sample.questions:
+        beside = _by(item.sampled)
+        sample = item.sampled if beside else None
     return TaskRow(
         model=entry.id,
         name=entry.name,
@@ -131,7 +134,7 @@ def _row(entry: RegistryEntry, name: str, size_bytes: int | None, item: Item, qu
         license=entry.license or "",
         size_bytes=size_bytes,
         asked=sample.questions[:ENOUGH] if sample else "",
-        beside=_by(item.sampled) if item.sampled and not quick else None,
+        beside=beside,
     )
 
 

@@ -43,8 +43,9 @@ class CaseView:
     files: int
     best: str
     among: str
+    unskilled: str
+    """That no file is shown to be above chance; empty where one is."""
     others: str
-    level: str
     weights: tuple[tuple[str, str], ...]
     chance: str
     tasks: tuple[TaskLine, ...]
@@ -81,13 +82,13 @@ def case_view(
         best=_best(scale, mine, first[0]) if scale and first else "",
         among=_among(scale, mine, first[0]) if scale and first else "",
         others=_others(scale, mine, first[0]) if scale and first else "",
-        level=_level(scale.marks[first[0].id].chance) if scale and first else "",
+        unskilled=_unskilled(scale, mine, first[0]) if scale and first else "",
         weights=tuple(
             (profile_title(profile.name), numbers.percent(profile.weights[name] / sum(profile.weights.values())))
             for profile in rules.profiles
             if name in profile.weights
         ),
-        chance=", ".join(dict.fromkeys(numbers.points(level, None)[0] for level in levels)),
+        chance=_between(list(dict.fromkeys(numbers.points(level, None)[0] for level in levels))),
         tasks=tuple(tasks),
         table=file_table(f"Files by {title}", scale, first, "../", columns) if scale and first else None,
         left_out=max(0, len(mine) - PAGE),
@@ -99,7 +100,7 @@ def _best(scale: Scale, files: Sequence[FileFacts], first: FileFacts) -> str:
     them is shown to be above chance."""
     mark = scale.marks[first.id]
     group = _group(scale, files, mark)
-    if all(not _above_chance(scale.marks[file.id]) for file in group):
+    if _none_above_chance(scale, group):
         return ""
     score, interval = numbers.points(mark.score, mark.interval)
     names = dict.fromkeys(
@@ -128,8 +129,24 @@ def _pairs(files: Sequence[FileFacts]) -> set[tuple[str, str]]:
     return {(file.model, file.quantization) for file in files}
 
 
-def _level(chance: float | None) -> str:
-    return "" if chance is None else numbers.points(chance, None)[0]
+def _unskilled(scale: Scale, files: Sequence[FileFacts], first: FileFacts) -> str:
+    mark = scale.marks[first.id]
+    group = _group(scale, files, mark)
+    if not _none_above_chance(scale, group):
+        return ""
+    count = len(_pairs(group))
+    whose = "The only file" if count == 1 else f"None of the {count} files"
+    level = "0" if mark.chance is None else f"chance ({numbers.points(mark.chance, None)[0]} points)"
+    return f"{whose} in {mark.quick or 'full'} runs is {'not ' if count == 1 else ''}shown to be above {level}"
+
+
+def _none_above_chance(scale: Scale, group: Sequence[FileFacts]) -> bool:
+    return not any(_above_chance(scale.marks[file.id]) for file in group)
+
+
+def _between(levels: Sequence[str]) -> str:
+    """Chance levels in order; several where files were asked other questions."""
+    return "".join(levels) if len(levels) < 2 else f"{levels[0]} to {levels[-1]}, by the questions asked"
 
 
 def _group(scale: Scale, files: Sequence[FileFacts], mark: ScoreMark) -> list[FileFacts]:

@@ -98,7 +98,7 @@ def _without(state: str, count: int) -> str:
     files = f"{count} file{'' if one else 's'}"
     if state == "partial":
         return (
-            f"{files} {'was' if one else 'were'} asked a part of it only, and so {'has' if one else 'have'} no number"
+            f"{files} {'was' if one else 'were'} asked only a part of it, and so {'has' if one else 'have'} no number"
         )
     return files
 
@@ -179,31 +179,44 @@ def _stack(x: int, bottom: int, count: int, step: float) -> str:
     return "".join(f"M{x} {bottom - step * n:g}h0" for n in range(count))
 
 
-def _heading(one: TaskRow, several: bool) -> str:
-    """What stands above the first of the rows that can be compared: the variant, and where there are several kinds of
-    runs which one."""
+def _heading(one: TaskRow, several: bool, alike: bool) -> str:
+    """What stands above the first of the rows of one kind: the variant, and where there are several kinds of runs which
+    one. ``alike``: all kinds asked the same questions."""
     kind = f"{one.quick or 'full'} runs".capitalize() if several else ""
-    apart = "; not comparable with other groups" if several else ""
+    apart = ("; all were asked the same questions" if alike else "; not comparable with other groups") * several
     return ", ".join(filter(None, (variant_title(one.variant), kind))) + apart
 
 
 SHARED = Column(key="shared", label="By the same questions", form="count", anchor="quick", value=lambda _: (None, ""))
-"""What full runs gave by the sample that quick runs of the table asked, beside what those gave."""
+"""What the own quick runs of files with a full one gave, by the sample that all quick runs of the table asked."""
 
 
 def _samples(found: Sequence[TaskRow]) -> set[tuple[str, str]]:
     """Variants and samples by which a full run of the table can be compared with a quick one."""
     full, quick = (
-        {(one.variant, one.asked) for one in found if one.asked and bool(one.quick) is kind and (kind or one.beside)}
+        {(one.variant, one.asked) for one in found if _as_told(one) and bool(one.quick) is kind}
         for kind in (False, True)
     )
     return full & quick
 
 
+def _as_told(one: TaskRow) -> bool:
+    """Whether the registry knows what was asked, and it was asked as the task says."""
+    return bool(one.asked) and one.quick in ("", "quick", "limited")
+
+
+def _alike(found: Sequence[TaskRow]) -> set[str]:
+    """Variants of which full and quick runs asked the same: those of small sets."""
+    asked: dict[str, set[tuple[str, bool]]] = {}
+    for one in found:
+        asked.setdefault(one.variant, set()).add((one.asked, _as_told(one) and one.beside is None))
+    return {name for name, some in asked.items() if len(some) == 1 and all(comparable for _, comparable in some)}
+
+
 def _shared(one: TaskRow, samples: Collection[tuple[str, str]]) -> tuple[bool, str, str, str]:
     """The cell of a row: its score by the sample, and how many questions that has."""
-    value, n = one.beside or ((one.value, one.n) if one.quick else (0.0, 0))
-    if not n or (one.variant, one.asked) not in samples:
+    value, n = one.beside or (one.value, one.n)
+    if not _as_told(one) or (one.variant, one.asked) not in samples:
         return False, SHARED.label, numbers.MISSING, ""
     text = numbers.points(100 * value, None)[0] if one.unit == "share" else numbers.estimate(value, None)[0]
     return False, SHARED.label, text, f"n{numbers.NBSP}{numbers.number(n, 0)}"
@@ -214,7 +227,8 @@ def _table(found: Sequence[TaskRow]) -> FileTable:
     rows: list[FileRow] = []
     last: tuple[str, str] | None = None
     several = len({one.quick for one in found}) > 1
-    samples = _samples(found)
+    alike = _alike(found)
+    samples = {(variant, asked) for variant, asked in _samples(found) if variant not in alike}
     for one in found:
         share = one.unit == "share"
         value = 100 * one.value if share else one.value
@@ -238,7 +252,7 @@ def _table(found: Sequence[TaskRow]) -> FileTable:
                     *([_shared(one, samples)] if samples else []),
                     (False, size.label, written("kB", kilobytes), ""),
                 ),
-                group=_heading(one, several) if (one.variant, one.quick) != last else "",
+                group=_heading(one, several, one.variant in alike) if (one.variant, one.quick) != last else "",
             )
         )
         last = (one.variant, one.quick)

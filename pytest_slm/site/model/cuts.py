@@ -36,7 +36,8 @@ def _found(one: QuantizationEntry, reference: QuantizationEntry) -> Iterator[tup
         if mine is None or its is None or mine[0] - its[0] < FAR or mine[1] <= its[2]:
             continue
         title = ", ".join(filter(None, (task_title(item.suite, item.task), variant_title(item.variant))))
-        of = f"{item.answers_cut} of {item.n}, not {other.answers_cut} of {other.n}"
+        where = [f" in a {one.mode} run" if item.mode != other.mode else "" for one in (item, other)]
+        of = f"{item.answers_cut} of {item.n}{where[0]}, not {other.answers_cut} of {other.n}{where[1]}"
         yield mine[0] - its[0], f"{title} ({of})"
 
 

@@ -117,11 +117,14 @@ def _changed(one: PastResult, before: PastResult) -> list[str]:
         for task, version in sorted(one.versions.items())
         if before.versions.get(task, version) != version
     ]
-    tasks = one.versions.keys() ^ before.versions.keys()
     if versions:
         told.append(", ".join(versions))
-    if tasks:
-        told.append(f"other tasks ({', '.join(sorted(tasks)[:3])}{', …' if len(tasks) > 3 else ''})")
+    for word, tasks in (
+        ("also", one.versions.keys() - before.versions.keys()),
+        ("without", before.versions.keys() - one.versions.keys()),
+    ):
+        if tasks:
+            told.append(f"{word} {', '.join(sorted(tasks)[:3])}{', …' if len(tasks) > 3 else ''}")
     if one.engine != before.engine:
         told.append(f"engine was {before.engine or 'not known'}")
     if one.of != before.of:

@@ -74,5 +74,11 @@ def _item(item: Item, limit: int | None, settings: str) -> ItemRow:
         censored=item.thinking.censored if item.thinking else 0,
         quick=sampled(item.mode, limit, settings),
         href=task_address(item.suite, item.task),
-        behind=(part_note(item.part), twin_note(item.suite, item.task)),
+        behind=(_noisy(item), part_note(item.part), twin_note(item.suite, item.task)),
     )
+
+
+def _noisy(item: Item) -> str:
+    if item.verdict != "noisy":
+        return ""
+    return f"noisy: {item.noise}" if item.noise else "noisy"

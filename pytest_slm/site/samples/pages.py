@@ -132,7 +132,7 @@ def _why_not(results: Sequence[Result]) -> str:
     if any(result.harmful for result in results):
         return "its texts may hurt whoever reads them"
     if not all(result.public for result in results):
-        return "its questions are not ours to publish; the page of a run of your own shows them"
+        return "its texts are not published; the page of a run of your own shows them"
     return ""
 
 

@@ -104,6 +104,7 @@ PREFIXES: Sequence[tuple[str, str]] = (
 PARTS: Mapping[str, str] = {
     "miss_func": "missing functions",
     "miss_param": "missing parameters",
+    "context": "whole context",
     "kv": "key-value store",
     "rec_sum": "recursive summary",
     "race_x_gender": "race and gender",

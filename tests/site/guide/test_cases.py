@@ -48,15 +48,19 @@ def test_the_best_is_that_of_its_kind_of_runs_and_says_so(pages_of, words):
 def test_where_none_is_above_chance_there_is_no_best(pages_of, words):
     pages = pages_of(("Q8_0", "full", 25), ("Q4_0", "full", 12))
     assert (
-        best(pages, words) == "2 files measured. No score of 2 files in full runs is shown to be above chance (25.0)."
+        best(pages, words)
+        == "2 files measured. None of the 2 files in full runs is shown to be above chance (25.0 points)."
     )
-    assert "No score of 2 files in full runs is shown to be above chance (25.0 points)." in words(
+    assert "None of the 2 files in full runs is shown to be above chance (25.0 points)." in words(
         pages["use/reasoning.html"]
     )
     # 29 of 100 are more than a quarter, but not for sure.
-    assert "No score of 1 file in full runs is shown" in best(pages_of(("Q8_0", "full", 29)), words)
+    assert "The only file in full runs is not shown to be above chance" in best(pages_of(("Q8_0", "full", 29)), words)
     zero = pages_of(("Q8_0", "full", 0), ("Q4_0", "full", 0), chance=0.0)
-    assert best(zero, words) == "2 files measured. No score of 2 files in full runs is shown to be above chance (0.0)."
+    assert (
+        best(zero, words)
+        == "2 files measured. None of the 2 files in full runs is shown to be above chance (0.0 points)."
+    )
 
 
 def test_files_with_the_same_score_are_best_together(pages_of, words):

@@ -67,6 +67,27 @@ def test_a_quick_run_beneath_a_full_one_is_said_not_to_be_comparable_and_shared_
     assert shared == [("–", ""), ("65.0", " n 40"), ("70.0", " n 40")], "of Q4_0 the registry does not have it"
 
 
+def test_full_and_quick_runs_of_a_small_set_asked_the_same(asked, pages_of, words):
+    runs = [asked("Q8_0", "full", 26, 40), asked("F16", "quick", 28, 40)]
+    text = words(pages_of(*runs)["tasks/language/winogrande.html"])
+    assert "Full runs; all were asked the same questions" in text
+    assert "Quick runs; all were asked the same questions" in text
+    assert "By the same questions" not in text
+    # Beside a full run of more questions they are what is shared.
+    text = words(pages_of(*runs, asked("Q4_0", "full", 200, 400))["tasks/language/winogrande.html"])
+    assert "Full runs; not comparable with other groups" in text
+    shared = re.findall(r"By the same questions (\S+)( n 40)?", text[text.index("Full runs; not") :])
+    assert sorted(shared) == [("65.0", " n 40"), ("70.0", " n 40"), ("–", "")]
+
+
+def test_questions_that_were_asked_with_own_settings_are_not_the_same(asked, pages_of, words):
+    other = asked("F16", "quick", 28, 40)
+    warm = replace(other.run.generation, temperature=0.7)
+    other = replace(other, run=replace(other.run, generation=warm))
+    text = words(pages_of(asked("Q8_0", "full", 26, 40), other)["tasks/language/winogrande.html"])
+    assert "the same questions" not in text
+
+
 def test_another_sample_is_not_the_same_questions(asked, pages_of, words):
     runs = [asked("Q8_0", "full", 200, 400), asked("Q8_0", "quick", 26, 40), asked("F16", "quick", 28, 40, first=40)]
     assert "By the same questions" not in words(pages_of(*runs)["tasks/language/winogrande.html"])
@@ -89,7 +110,7 @@ def test_what_was_answered_without_a_number_has_one_name_on_all_pages(factory, p
     other = factory.scored("reasoning", "hellaswag", "", "Q8_0", "quick", factory.share("acc_norm", 40, 100))
     pages = pages_of(factory.make_run(mode="quick", results=[partly(), other]))
     text = words(pages["tasks/reasoning/mmlu.html"])
-    assert "partial 1 file was asked a part of it only, and so has no number: no data for 20 of the 57" in text
+    assert "partial 1 file was asked only a part of it, and so has no number: no data for 20 of the 57" in text
     assert "not run" not in text
     model = words(pages["models/huggingfacetb--smollm2-135m-instruct.html"])
     assert "MMLU partial no data for 20 of the 57" in model

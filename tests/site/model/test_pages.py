@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm.core.types import Declaration
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.store import StoredReport
 from pytest_slm.site import models
+from pytest_slm.site.model.card import Card
 from pytest_slm.site.model.history import history
 from pytest_slm.site.model.profiles import profile_row
 from pytest_slm.site.model.reference import reference_of
@@ -185,6 +187,22 @@ def test_a_table_has_the_earlier_runs_the_newest_first(twice, words):
     assert "niah version 1 to 2" in words(page)
 
 
+def test_of_two_runs_with_other_tasks_the_later_says_which_it_had_and_which_it_had_not(factory):
+    def run(day, **right):
+        results = [
+            replace(
+                factory.scored("math", task, "", "Q8_0", "full", factory.share("acc", n, 100)),
+                declared=Declaration(suite_tasks=("gsm8k", "mathqa")),
+            )
+            for task, n in right.items()
+        ]
+        return factory.with_questions(factory.make_run(results=results, day=day), f"{day}/report.json")
+
+    (entry,) = build_registry([run(1, gsm8k=5), run(2, mathqa=30), run(3, gsm8k=6, mathqa=31)]).models
+    (file,) = history(entry, ["Q8_0"]).files
+    assert [line.note for run in file.runs for line in run.lines] == ["also gsm8k", "also mathqa; without gsm8k", ""]
+
+
 def test_of_a_long_history_the_oldest_lines_are_counted(twice, monkeypatch, words):
     monkeypatch.setattr("pytest_slm.site.model.history.MOST", 3)
     found = history(twice, ["Q8_0"])
@@ -216,3 +234,16 @@ def test_the_runs_of_the_reference_stand_on_the_first_page_only(factory, monkeyp
     mark = f"<b>{reference_of(entry)}</b>"
     assert mark in first.partition("Earlier runs")[2]
     assert all(mark not in page.partition("Earlier runs")[2] for page in others)
+
+
+def test_what_has_a_rank_stands_on_the_first_page(factory, monkeypatch):
+    # The quick runs cover as much, and F16 and Q6_K are more precise.
+    runs = [factory.make_run(name, mode="quick") for name in ("F16", "Q6_K", "Q4_0")]
+    runs += [factory.make_run(name, day=2) for name in ("Q4_0", "Q3_K_M")]
+    (entry,) = build_registry([factory.with_questions(run, f"{n}/report.json") for n, run in enumerate(runs)]).models
+    assert {name for name, one in entry.quantizations.items() if one.aggregates["marketplace"].rank} == {
+        "Q4_0",
+        "Q3_K_M",
+    }
+    order = models.useful_first(entry, Card(choices=(), devices=(), rule="", before="", missing=""))
+    assert order.index("Q3_K_M") < order.index("Q6_K")

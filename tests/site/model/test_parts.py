@@ -119,6 +119,11 @@ def test_a_file_that_does_not_stop_is_told_with_its_choice_and_its_differences(m
     assert line.startswith("Answers cut off at their greatest length far more often than with FP16: ")
     assert line.endswith(f"({int(0.9 * n)} of {n}, not {int(0.1 * n)} of {n})")
     assert seen(0.2, 0.1) == seen(0.1, 0.9) == []
+    # What a full run asked is not what a quick one did.
+    items = [replace(item, mode="quick") for item in entry.quantizations["FP16"].items]
+    entry = changed(entry, "FP16", items=tuple(items))
+    (line,) = seen(0.9, 0.1)
+    assert line.endswith(f"({int(0.9 * n)} of {n} in a full run, not {int(0.1 * n)} of {n} in a quick run)")
 
 
 def test_a_choice_names_the_files_that_are_shown_to_be_faster(model):

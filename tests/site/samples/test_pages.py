@@ -86,7 +86,7 @@ def test_an_index_of_14_000_samples_is_light(sampled):
 def test_the_public_sees_only_what_is_public_and_harmless(sampled):
     ours = files(sampled(public=True), public=True)
     assert "samples/page/0-0-0.js" in ours
-    for one, why in ((sampled(), "not ours to publish"), (sampled(public=True, harmful=True), "may hurt")):
+    for one, why in ((sampled(), "its texts are not published"), (sampled(public=True, harmful=True), "may hurt")):
         made = files(replace(one, run=replace(one.run, show_harmful=True)), public=True)
         assert list(made) == ["samples.html"]
         assert why in made["samples.html"]

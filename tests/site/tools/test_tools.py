@@ -287,7 +287,7 @@ def test_a_file_that_is_no_model_is_said_to_be_none(tool, tmp_path, data, said):
 @pytest.mark.parametrize(
     ("value", "interval", "text"),
     [
-        (1234.5, None, "1\u202f234 tok/s"),
+        (1234.5, None, "1\u202f235 tok/s"),
         (12_345.0, (12_000.0, 12_700.0), "12\u202f345 tok/s"),
         (7.25, None, "7.25 tok/s"),
     ],
