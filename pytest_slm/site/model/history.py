@@ -12,7 +12,7 @@ from pytest_slm.site import numbers
 from pytest_slm.site.views import sampled, title_of
 
 SPEEDS = {"tps_output": "Speed", "ttft_ms": "Time to first token"}
-MOST = 30
+MOST = 20
 """Lines of one page."""
 
 
