@@ -298,9 +298,9 @@ def _parsed_lines(path: Path, content: bytes) -> tuple[Mapping[str, Any], ...]:
         try:
             sample = files.parse_json(line)
         except ValueError as error:
-            raise ReportError(f"{path}:{number}: not valid JSON ({error})", slug="report-broken") from error
+            raise ReportError(f"{path}:{number}: not valid JSON ({error})", slug="samples-broken") from error
         if not isinstance(sample, Mapping):
-            raise ReportError(f"{path}:{number}: a sample is a JSON object", slug="report-invalid")
+            raise ReportError(f"{path}:{number}: a sample is a JSON object", slug="samples-broken")
         samples.append(sample)
     return tuple(samples)
 

@@ -161,7 +161,7 @@ def test_a_broken_sample_line_is_named(tmp_path, factory):
     name = next(iter(samples))
     with (folder / name).open("a") as file:
         file.write('{"response": NaN}\n')
-    with pytest.raises(ReportError, match=rf"{name}:2: not valid JSON"):
+    with pytest.raises(ReportError, match=rf"{name}:2: not valid JSON.*samples-broken"):
         read_samples(folder, run)
 
 

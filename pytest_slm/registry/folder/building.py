@@ -136,7 +136,7 @@ class _Build:
         with ThreadPoolExecutor(usable_cores()) as pool:  # hashing lets other threads run
             for name, result in zip(unknown, pool.map(digest, unknown), strict=True):
                 if isinstance(result, ReportError):
-                    refused[name] = refused_report(name, "", result)
+                    refused[name] = refused_report(name, "", result, self.reports)
                 else:
                     found[name] = result
                     self._keep(name, result)

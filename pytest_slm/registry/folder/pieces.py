@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from pytest_slm.registry.merge import build_entries, machine_words, made_of_what
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.ranking import candidates
 from pytest_slm.registry.rows.row import Row
-from pytest_slm.registry.store import StoredReport, read_report_bytes, stored_report, to_lines, write_new
+from pytest_slm.registry.store import REPORT_NAME, StoredReport, read_report_bytes, stored_report, to_lines, write_new
 
 AHEAD = timedelta(days=1)
 """How far the clock of a machine may be ahead of that of the one that builds."""
@@ -229,7 +230,7 @@ def _parsed(
         except ReportError as error:
             if content is not None:
                 read[name] = hashlib.sha256(content).hexdigest()
-            refused.append(refused_report(name, read.get(name, ""), error))
+            refused.append(refused_report(name, read.get(name, ""), error, reports))
         else:
             found.append(stored)
     return found, refused
@@ -262,13 +263,16 @@ def _once(found: Iterable[StoredReport]) -> tuple[list[StoredReport], list[Refus
     return kept, refused
 
 
-def refused_report(path: str, sha256: str, error: ReportError) -> RefusedReport:
-    """A report that is left out. The place of the folder on this machine is nobody's business."""
-    reason = error.args[0].partition(f"{path}: ")
-    return RefusedReport(path=shown(path), sha256=sha256, reason=reason[2] or reason[0], slug=error.slug)
+def refused_report(path: str, sha256: str, error: ReportError, reports: Path = Path()) -> RefusedReport:
+    """A report that is left out. The place of the folder on this machine is nobody's business: what lies beside the
+    report is named from there."""
+    run = str((reports / path).parent)
+    reason = error.args[0].removeprefix(f"{run}{os.sep}").removeprefix(f"{run}: ").removeprefix(f"{REPORT_NAME}: ")
+    return RefusedReport(path=shown(path), sha256=sha256, reason=reason, slug=error.slug)
 
 
 def refused_by(error: ReportError, hashes: Mapping[str, str]) -> RefusedReport:
-    """The report that an error is about."""
+    """The report that an error is about, which names it by its path below the folder of reports."""
     path = error.args[0].partition(": ")[0]
-    return refused_report(path, hashes.get(path, ""), error)
+    reason = ReportError(error.args[0].removeprefix(f"{path}: "), slug=error.slug)
+    return refused_report(path, hashes.get(path, ""), reason)

@@ -269,6 +269,30 @@ def test_refused_reports_stand_in_the_index_with_their_reason(registry, reports,
         build_folder(reports, registry, now=NOW, strict=True)
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("spoiled", ['{"broken\n', "[1, 2]\n", "a folder"])
+def test_a_report_with_samples_that_cannot_be_read_is_taken_once_they_can(
+    tmp_path, registry, reports, factory, spoiled, jobs
+):
+    run = factory.make_run(slug="c", name="C", hf_repo="org/c")
+    path = factory.store_run(reports, run)
+    samples = path.parent / run.results[0].samples
+    samples.parent.mkdir()
+    if spoiled == "a folder":
+        samples.mkdir()
+    else:
+        samples.write_text(spoiled)
+    index = build_folder(reports, registry, now=NOW, jobs=jobs)
+    (one,) = index.refused
+    assert one.slug == ("report-path" if spoiled == "a folder" else "samples-broken")
+    assert run.results[0].samples in one.reason
+    assert str(tmp_path) not in (registry / "index.json").read_text("utf-8")  # which folder it was is nobody's business
+    shutil.rmtree(samples.parent)
+    assert refused(build_folder(reports, registry, now=NOW)) == []
+    build_folder(reports, tmp_path / "anew", now=NOW)
+    assert content(tmp_path / "anew") == content(registry)
+
+
 def test_two_reports_of_one_run_with_other_contents_are_both_refused(registry, reports, factory):
     path = factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
     copy = reports / "copy" / "report.json"
