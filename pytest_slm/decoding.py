@@ -21,15 +21,15 @@ from pytest_slm.core.record import LARGEST, Record
 Made = TypeVar("Made", bound=Record)
 
 
-def decoded(cls: type[Made], content: bytes) -> Made | None:
-    """The record that stands in a document of JSON; None where there is none, where it is odd in any way, and without
-    msgspec: then ``parse_json`` and ``from_json`` are asked."""
+def decoded(cls: type[Made], content: bytes, depth: int = files.MAX_DEPTH) -> Made | None:
+    """The record that stands in a document of JSON of at most ``depth`` levels; None where there is none, where it is
+    odd in any way, and without msgspec: then ``parse_json`` and ``from_json`` are asked."""
     read = _reader(typing.cast(typing.Hashable, cls))
-    return typing.cast(Made, read(content)) if read is not None else None
+    return typing.cast(Made, read(content, depth)) if read is not None else None
 
 
 @functools.cache
-def _reader(cls: Any) -> Callable[[bytes], object] | None:
+def _reader(cls: Any) -> Callable[[bytes, int], object] | None:
     try:
         import msgspec
     except ImportError:
@@ -42,9 +42,9 @@ def _reader(cls: Any) -> Callable[[bytes], object] | None:
     again = msgspec.json.Encoder()
     odd = (msgspec.MsgspecError, OverflowError, RecursionError, TypeError, ValueError)
 
-    def read(content: bytes) -> object:
+    def read(content: bytes, depth: int) -> object:
         outline = files.outline(content)
-        if files.deep(outline) or _many_digits(content):
+        if files.deep(outline, depth) or _many_digits(content):
             return None
         try:
             twin = strict.decode(content)

@@ -101,12 +101,12 @@ def read_json(path: str | os.PathLike[str], limit: int = TEXT) -> Any:
     return parse_json(read_bytes(path, limit))
 
 
-def parse_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str, depth: int = MAX_DEPTH) -> Any:
     """The JSON value in ``content``. Raises ValueError where it is not UTF-8 or not valid, for NaN, infinity, numbers
-    beyond a float's range, more than ``MAX_DEPTH`` levels, and an object with one key twice."""
+    beyond a float's range, more than ``depth`` levels, and an object with one key twice."""
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    if _too_deep(data):
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    if data.count(b"[") + data.count(b"{") > depth and deep(outline(data), depth):
+        raise ValueError(f"nested deeper than {depth} levels")
     return json.loads(
         content if isinstance(content, str) else content.decode("utf-8"),
         parse_constant=_constant,
@@ -180,19 +180,15 @@ def outline(data: bytes) -> bytes:
     return b"".join(marks.split(b'"')[::2])
 
 
-def deep(outline: bytes) -> bool:
+def deep(outline: bytes, depth: int = MAX_DEPTH) -> bool:
     """Whether brackets are nested too deep: each round takes the innermost pairs away."""
     brackets = outline.replace(b":", b"")
-    for _ in range(MAX_DEPTH):
+    for _ in range(depth):
         if not brackets:
             return False
         brackets = brackets.replace(b"[]", b"")
     # Text that ends too early leaves what it opened.
-    return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
-
-
-def _too_deep(data: bytes) -> bool:
-    return data.count(b"[") + data.count(b"{") > MAX_DEPTH and deep(outline(data))
+    return b"[]" in brackets or brackets.count(b"[") > depth
 
 
 _LARGEST = sys.float_info.max

@@ -10,9 +10,21 @@ from typing import Any, Literal, Self
 
 from pytest_slm.core.backend_info import BackendInfo, HostInfo
 from pytest_slm.core.comparison import BaselineVerdict
-from pytest_slm.core.record import FileName, Inside, Name, NameOrNone, Record, RecordError, Sha256, Time
+from pytest_slm.core.record import (
+    LARGEST_COUNT,
+    FileName,
+    Inside,
+    Name,
+    NameOrNone,
+    Record,
+    RecordError,
+    Sha256,
+    Time,
+    check_counts,
+)
 from pytest_slm.core.request import GenerationSettings
 from pytest_slm.core.rounds import Shape, Timing
+from pytest_slm.core.sample import AnswerCounts, CutPrompts, ThinkingCounts
 from pytest_slm.core.statistics import Interval
 from pytest_slm.core.submission import Submission, WeightsHeader
 from pytest_slm.core.task import Declaration, Gate, SuiteFacts, Task
@@ -63,6 +75,10 @@ class Cuts(Record):
         return None if self.lower is None or self.upper is None else (self.lower, self.upper)
 
 
+LARGEST_SHARE = 1000.0
+"""A share is between 0 and 1, and a difference of two between -1 and 1; what some task calls one may be in percent."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric(Record):
     """A number with its doubt: ``interval`` is the 95 % interval, None where it cannot be known (n = 1, say).
@@ -86,10 +102,13 @@ class Metric(Record):
         bounds = self.cuts.bounds if self.cuts else None
         if bounds and not bounds[0] <= self.value <= bounds[1]:
             raise RecordError(f"{self.name}: {self.value} is not between its bounds, {bounds}")
-        if self.n < 1:
+        if not 1 <= self.n <= LARGEST_COUNT:
             raise RecordError(f"{self.name}: a metric of {self.n} samples does not exist")
         if not math.isfinite(self.value):
             raise RecordError(f"{self.name}: {self.value} is not a finite number")
+        shares = (self.value, self.stderr or 0.0, *(self.interval or ()), *(bounds or ()))
+        if self.unit == "share" and (min(shares) < -LARGEST_SHARE or max(shares) > LARGEST_SHARE):
+            raise RecordError(f"{self.name}: {max(shares, key=abs):g} is no share")
         if self.chance is not None and not 0 <= self.chance <= 1:
             raise RecordError(f"{self.name}: a chance level is in [0, 1], not {self.chance}")
 
@@ -106,47 +125,6 @@ class ItemId(Record):
     def __str__(self) -> str:
         inside = f"{self.quantization}-{self.variant}" if self.variant else self.quantization
         return f"{self.suite}/{self.task}[{inside}]"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnswerCounts(Record):
-    """How many answers an item ``asked`` for (one for each sample, or for each choice), how many of them were ``taken``
-    from before an interruption, and ``notes`` on what was there and not taken, and why."""
-
-    asked: int
-    taken: int
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThinkingCounts(Record):
-    """How many ``answers`` a model has thought before, the ``tokens`` of that, marks included (None where a backend
-    does not count them), and how many of them are ``censored``: no answer, since their length ended in the thinking."""
-
-    answers: int
-    tokens: int | None
-    censored: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class CutPrompts(Record):
-    """Samples whose prompt lost its beginning, because the context has no room for it: ``samples`` of ``asked``, which
-    lost so many ``tokens`` in all, and one of them ``most``."""
-
-    samples: int
-    asked: int
-    tokens: int
-    most: int
-
-    def __post_init__(self) -> None:
-        if not (0 < self.samples <= self.asked and self.samples <= self.tokens and 0 < self.most <= self.tokens):
-            raise RecordError(
-                f"{self.samples} of {self.asked} prompts cannot lose {self.tokens} tokens, {self.most} one"
-            )
-
-    def __str__(self) -> str:
-        lost = f"{self.tokens} tokens" if self.samples == 1 else f"{self.tokens} tokens, at most {self.most}"
-        return f"{self.samples} of {self.asked} prompts lost their beginning ({lost})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +191,10 @@ class Result(Record):
         super().__post_init__()
         if self.outcome not in OUTCOMES:
             raise RecordError(f"outcome must be one of {OUTCOMES}, not {self.outcome!r}")
+        check_counts(n_scored=self.n_scored, n_unscored=self.n_unscored)
+        check_counts(answers_cut=self.answers_cut, clusters=self.clusters)
+        if self.seconds < 0:
+            raise RecordError(f"{self.id}: no item takes {self.seconds} seconds")
         if self.metrics and self.outcome not in MEASURED:
             raise RecordError(f"{self.id}: an item that is {self.outcome} has no metrics")
 

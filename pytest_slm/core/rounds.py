@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Record, RecordError, check_counts
 from pytest_slm.core.statistics import median, median_interval
 
 Series = Sequence[float]
@@ -171,3 +171,6 @@ class Shape(Record):
     output: int | None = None
     context: int | None = None
     page_cache: Literal["cold", "warm"] | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(depth=self.depth, prompt=self.prompt, output=self.output, context=self.context)

@@ -1,4 +1,5 @@
-"""One question and its verdict: the conversation that a model is shown, and what its answer was worth."""
+"""One question and its verdict: the conversation that a model is shown, and what its answer was worth; and how many
+answers there were."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pytest_slm.core.record import Record, RecordError
+from pytest_slm.core.record import Record, RecordError, check_counts
 
 Ending = Literal["whole", "cut", "censored"]
 """How much there is of an answer: all, what its greatest length has left of it, or nothing, because the model was still
@@ -169,3 +170,51 @@ class JudgedSample(Record):
     def value(self, key: str) -> Any:
         """What the metric of that key is made of, the verdict's own value if it has no other; None if not scored."""
         return self.verdict.values.get(key, self.verdict.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerCounts(Record):
+    """How many answers an item ``asked`` for (one for each sample, or for each choice), how many of them were ``taken``
+    from before an interruption, and ``notes`` on what was there and not taken, and why."""
+
+    asked: int
+    taken: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_counts(asked=self.asked, taken=self.taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThinkingCounts(Record):
+    """How many ``answers`` a model has thought before, the ``tokens`` of that, marks included (None where a backend
+    does not count them), and how many of them are ``censored``: no answer, since their length ended in the thinking."""
+
+    answers: int
+    tokens: int | None
+    censored: int
+
+    def __post_init__(self) -> None:
+        check_counts(answers=self.answers, tokens=self.tokens, censored=self.censored)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutPrompts(Record):
+    """Samples whose prompt lost its beginning, because the context has no room for it: ``samples`` of ``asked``, which
+    lost so many ``tokens`` in all, and one of them ``most``."""
+
+    samples: int
+    asked: int
+    tokens: int
+    most: int
+
+    def __post_init__(self) -> None:
+        check_counts(samples=self.samples, asked=self.asked, tokens=self.tokens, most=self.most)
+        if not (0 < self.samples <= self.asked and self.samples <= self.tokens and 0 < self.most <= self.tokens):
+            raise RecordError(
+                f"{self.samples} of {self.asked} prompts cannot lose {self.tokens} tokens, {self.most} one"
+            )
+
+    def __str__(self) -> str:
+        lost = f"{self.tokens} tokens" if self.samples == 1 else f"{self.tokens} tokens, at most {self.most}"
+        return f"{self.samples} of {self.asked} prompts lost their beginning ({lost})"

@@ -7,8 +7,6 @@ from pytest_slm.core.result import (
     OUTCOMES,
     PROPERTY,
     REPORT_SCHEMA,
-    AnswerCounts,
-    CutPrompts,
     Cuts,
     ItemId,
     Measurement,
@@ -16,9 +14,17 @@ from pytest_slm.core.result import (
     Outcome,
     Result,
     RunReport,
-    ThinkingCounts,
 )
-from pytest_slm.core.sample import JudgedSample, Message, Sample, ToolCall, Verdict
+from pytest_slm.core.sample import (
+    AnswerCounts,
+    CutPrompts,
+    JudgedSample,
+    Message,
+    Sample,
+    ThinkingCounts,
+    ToolCall,
+    Verdict,
+)
 from pytest_slm.core.submission import Derivation, EngineSettings, Quantization, Submission, WeightsHeader
 from pytest_slm.core.task import (
     Dataset,

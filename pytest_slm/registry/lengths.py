@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_slm.core.record import LARGEST_COUNT
 from pytest_slm.core.statistics import Interval, combine
 from pytest_slm.core.types import MEASURED, Metric, Result
 
@@ -55,7 +56,7 @@ def lengths(results: Iterable[Result]) -> tuple[Lengths, ...]:
     known: dict[tuple[str, str], dict[int, Result]] = {}
     for result in results:
         found = result.outcome in MEASURED and result.metric() is not None and result.declared.effective is not None
-        if found and result.variant.isdecimal():
+        if found and _is_length(result):
             known.setdefault((result.suite, result.task), {})[int(result.variant)] = result
     families: dict[tuple[str, str], list[str]] = {}
     for (suite, task), variants in known.items():
@@ -74,7 +75,7 @@ def by_part(results: Iterable[Result], suite: str, task: str, key: str) -> dict[
     """The primary metric of a task by length and by the values of ``key``, such as the depth of a needle."""
     found: dict[int, dict[str, Metric]] = {}
     for result in results:
-        if (result.suite, result.task) == (suite, task) and result.outcome in MEASURED and result.variant.isdecimal():
+        if (result.suite, result.task) == (suite, task) and result.outcome in MEASURED and _is_length(result):
             beginning = f"{result.primary}[{key}="
             parts = {
                 metric.name.removeprefix(beginning).removesuffix("]"): metric
@@ -84,6 +85,10 @@ def by_part(results: Iterable[Result], suite: str, task: str, key: str) -> dict[
             if parts:
                 found[int(result.variant)] = parts
     return dict(sorted(found.items()))
+
+
+def _is_length(result: Result) -> bool:
+    return result.variant.isdecimal() and int(result.variant) <= LARGEST_COUNT
 
 
 def _task(suite: str, task: str, variants: dict[int, Result]) -> Lengths:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_slm.core.backend_info import Agreement, BackendInfo
-from pytest_slm.core.record import utc
+from pytest_slm.core.record import LARGEST_COUNT, utc
 from pytest_slm.core.rounds import Timing
 from pytest_slm.core.statistics import Interval, coefficient_of_variation, median, median_interval
 from pytest_slm.core.types import MEASURED, Result
@@ -229,7 +229,7 @@ def _setting(result: Result) -> int | None:
     """The length, depth or number of sequences of an item: its variant's number, or what the report says that
     ``context`` was."""
     number = re.search(r"\d+", result.variant)
-    if number is None:
+    if number is None or int(number.group()) > LARGEST_COUNT:
         return result.shape.depth if result.shape else None
     return int(number.group())
 

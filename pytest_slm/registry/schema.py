@@ -14,7 +14,19 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Literal
 
-from pytest_slm.core.types import MODES, OUTCOMES, REPORT_SCHEMA, Metric, Result, RunReport
+from pytest_slm.core.record import LARGEST_COUNT
+from pytest_slm.core.rounds import Shape
+from pytest_slm.core.types import (
+    MODES,
+    OUTCOMES,
+    REPORT_SCHEMA,
+    AnswerCounts,
+    CutPrompts,
+    Metric,
+    Result,
+    RunReport,
+    ThinkingCounts,
+)
 from pytest_slm.errors import ReportError
 from pytest_slm.registry.entry import REGISTRY_SCHEMA, RegistryMetadata, UseCase
 
@@ -23,6 +35,18 @@ Name = Literal["report", "index", "model"]
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _SCORE = {"type": "number", "minimum": 0, "maximum": 100}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": LARGEST_COUNT}
+_COUNTS: Mapping[type, tuple[str, ...]] = {
+    Result: ("n_scored", "n_unscored"),
+    AnswerCounts: ("asked", "taken"),
+    ThinkingCounts: ("answers", "censored"),
+    CutPrompts: ("samples", "asked", "tokens", "most"),
+}
+_COUNTS_OR_NONE: Mapping[type, tuple[str, ...]] = {
+    Result: ("answers_cut", "clusters"),
+    ThinkingCounts: ("tokens",),
+    Shape: ("depth", "prompt", "output", "context"),
+}
 # What the annotations cannot say.
 _NARROWED: Mapping[tuple[type, str], Mapping[str, Any]] = {
     (RunReport, "schema"): {"const": REPORT_SCHEMA},
@@ -30,12 +54,16 @@ _NARROWED: Mapping[tuple[type, str], Mapping[str, Any]] = {
     (RunReport, "created"): _TIME,
     (RunReport, "finished"): _TIME,
     (Result, "outcome"): {"enum": list(OUTCOMES)},
-    (Metric, "n"): {"type": "integer", "minimum": 1},
+    (Metric, "n"): {**_COUNT, "minimum": 1},
     (RegistryMetadata, "schema_version"): {"const": REGISTRY_SCHEMA},
     (UseCase, "score"): _SCORE,
     (UseCase, "coverage"): _SHARE,
     (UseCase, "n"): {"type": "integer", "minimum": 1},
     (Metric, "chance"): {"anyOf": [_SHARE, {"type": "null"}]},
+    **{(kind, name): _COUNT for kind, names in _COUNTS.items() for name in names},
+    **{
+        (kind, name): {"anyOf": [_COUNT, {"type": "null"}]} for kind, names in _COUNTS_OR_NONE.items() for name in names
+    },
 }
 
 

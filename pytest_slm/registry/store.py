@@ -26,6 +26,8 @@ from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.registry.questions import QuestionScores, question_scores
 
 REPORT_NAME = "report.json"
+LEVELS = files.MAX_DEPTH - 40
+"""Of lists and objects in a report: what is made of it says some of them further inside, and is read again, too."""
 TOGETHER = 16
 """Files that are waited for at once: what a disk writes down for one of them is there for others, too."""
 
@@ -150,10 +152,10 @@ def read_json(path: Path) -> Any:
     return parse_json(path, read_report_bytes(path))
 
 
-def parse_json(path: Path, content: bytes) -> Any:
+def parse_json(path: Path, content: bytes, depth: int = files.MAX_DEPTH) -> Any:
     """The JSON document in ``content``, which was read from ``path``."""
     try:
-        return files.parse_json(content)
+        return files.parse_json(content, depth)
     except ValueError as error:
         raise ReportError(
             f"{path}: not valid JSON ({error}). Was the run ended in mid-write?", slug="report-broken"
@@ -253,10 +255,10 @@ def read_lines(folder: Path, name: str) -> Sequence[Mapping[str, Any]] | None:
 
 
 def _parse_report(path: Path, content: bytes) -> RunReport:
-    read = decoded(Document, content)
+    read = decoded(Document, content, LEVELS)
     if read is not None and read.slm.schema == REPORT_SCHEMA:
         return read.slm
-    document = parse_json(path, content)
+    document = parse_json(path, content, LEVELS)
     section = document.get("slm") if isinstance(document, Mapping) else None
     if not isinstance(section, Mapping):
         raise ReportError(f"{path}: has no 'slm' section, so no run of pytest-slm wrote it", slug="report-foreign")

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_slm.core.record import LARGEST, Record, RecordError, is_name, jsonable
+from pytest_slm.core.record import LARGEST, LARGEST_COUNT, Record, RecordError, is_name, jsonable
+from pytest_slm.core.rounds import Shape
 from pytest_slm.core.types import (
+    AnswerCounts,
+    CutPrompts,
     Generation,
     GenerationTimes,
     Measurement,
@@ -23,10 +26,12 @@ from pytest_slm.core.types import (
     RunReport,
     Sample,
     Submission,
+    ThinkingCounts,
     Verdict,
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+odd_shares = st.floats(-1000, 1000)
 shares = st.floats(0, 1)
 
 
@@ -37,9 +42,9 @@ names = st.text(min_size=1, max_size=200).filter(is_name)
     st.builds(
         Metric,
         name=st.text(min_size=1).filter(is_name),
-        value=finite,
-        n=st.integers(1, LARGEST),
-        interval=st.none() | st.tuples(finite, finite),
+        value=odd_shares,
+        n=st.integers(1, LARGEST_COUNT),
+        interval=st.none() | st.tuples(odd_shares, odd_shares),
     )
 )
 def test_a_metric_survives_json(metric):
@@ -120,6 +125,45 @@ def test_not_scored_is_none_and_not_zero():
 def test_a_metric_of_no_samples_does_not_exist(n):
     with pytest.raises(RecordError, match="does not exist"):
         Metric(name="x", value=0.0, n=n)
+
+
+METRIC = {"name": "x", "value": 1.0, "n": 1}
+RESULT = {"suite": "s", "task": "t", "variant": "", "quantization": "Q", "mode": "quick", "outcome": "passed"}
+COUNTS = [
+    (Result, RESULT, ("n_scored", "n_unscored", "answers_cut", "clusters")),
+    (Shape, {}, ("depth", "prompt", "output", "context")),
+    (AnswerCounts, {"asked": 1, "taken": 1}, ("asked", "taken")),
+    (ThinkingCounts, {"answers": 1, "tokens": 1, "censored": 1}, ("answers", "tokens", "censored")),
+    (CutPrompts, {"samples": 1, "asked": 1, "tokens": 1, "most": 1}, ("samples", "asked", "tokens", "most")),
+    (Metric, METRIC, ("n",)),
+]
+
+
+@pytest.mark.parametrize(("cls", "data", "names"), COUNTS, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize("wrong", [-1, LARGEST_COUNT + 1, LARGEST])
+def test_a_count_is_one_that_a_run_can_have_and_sums_of_it_stay_numbers(cls, data, names, wrong):
+    for name in names:
+        with pytest.raises(RecordError):
+            cls.from_json({**data, name: wrong})
+        with pytest.raises(RecordError):
+            cls(**{**data, name: wrong})
+    assert {name: cls.from_json(data).to_json()[name] for name in data} == data
+
+
+@pytest.mark.parametrize("wrong", [1e308, -1e308, 1001.0, -1001.0])
+def test_a_share_is_no_number_beyond_all(wrong):
+    bounds = {"lower": min(wrong, 0.0), "upper": max(wrong, 2.0)}
+    cuts = {"cuts": {"cut": 1.0, "censored": 0.0, **bounds}}
+    for odd in ({"value": wrong}, {"interval": [0.0, wrong]}, {"interval": [wrong, 2.0]}, cuts):
+        with pytest.raises(RecordError, match="is no share"):
+            Metric.from_json({**METRIC, **odd})
+        assert Metric.from_json({**METRIC, **odd, "unit": "perplexity"}).unit == "perplexity"
+    assert Metric.from_json({**METRIC, "value": 50.0}).value == 50.0  # in percent
+
+
+def test_an_item_takes_time():
+    with pytest.raises(RecordError, match="no item takes"):
+        Result.from_json({**RESULT, "seconds": -1.0})
 
 
 @pytest.mark.parametrize("outcome", ["skipped", "error", "not_run"])

@@ -197,6 +197,17 @@ def check_bounds(name: str, value: int, least: int, most: int) -> None:
         raise RecordError(f"{name} must be at most {most}, not {value}")
 
 
+LARGEST_COUNT = 10**12
+"""The greatest number of samples, answers or tokens of an item: millions of them add up to what 64 bits hold."""
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise RecordError for a count that is negative, or larger than any can be."""
+    for name, count in counts.items():
+        if count is not None:
+            check_bounds(name, count, 0, LARGEST_COUNT)
+
+
 Check = Callable[[object, str], None]
 
 

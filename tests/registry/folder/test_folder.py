@@ -293,6 +293,57 @@ def test_a_report_with_samples_that_cannot_be_read_is_taken_once_they_can(
     assert content(tmp_path / "anew") == content(registry)
 
 
+def deep(run):
+    value = 1
+    for _ in range(90):
+        value = [value]
+    run["machine"]["model"] = value
+
+
+def a_sum_beyond_64_bits(run):
+    for metric in (metric for result in run["results"] for metric in result["metrics"]):
+        metric["n"] = 2**63 - 1
+
+
+def fewer_than_no_cut_answers(run):
+    for result in run["results"]:
+        result["answers_cut"] = -1
+
+
+def a_share_beyond_all(run):
+    metric = run["results"][0]["metrics"][0]
+    metric["value"], metric["interval"] = 1e308, None
+
+
+def a_number_of_forty_digits(run):
+    (item,) = (one for one in run["results"] if one["task"] == "decode")
+    item.update(task="depth", variant="9" * 40)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "slug"),
+    [
+        (deep, "report-broken"),
+        (a_sum_beyond_64_bits, "report-invalid"),
+        (fewer_than_no_cut_answers, "report-invalid"),
+        (a_share_beyond_all, "report-invalid"),
+        (a_number_of_forty_digits, None),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_one_report_leaves_no_registry_that_nobody_can_read(registry, reports, factory, spoil, slug):
+    path = factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
+    document = json.loads(path.read_text())
+    results = {(one["suite"], one["task"]): one for one in document["slm"]["results"]}
+    document["slm"]["results"] = list(results.values())  # one variant of each
+    spoil(document["slm"])
+    path.write_text(json.dumps(document))
+    index = build_folder(reports, registry, now=NOW)
+    assert [found for _, found in refused(index)] == ([slug] if slug else [])
+    assert len(read_registry(registry).models) == (2 if slug else 3)
+    assert check_registry(registry) == ()
+
+
 def test_two_reports_of_one_run_with_other_contents_are_both_refused(registry, reports, factory):
     path = factory.store_run(reports, factory.make_run(slug="c", name="C", hf_repo="org/c"))
     copy = reports / "copy" / "report.json"
