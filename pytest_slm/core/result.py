@@ -36,6 +36,8 @@ OUTCOMES: tuple[Outcome, ...] = ("passed", "failed", "skipped", "error", "not_ru
 MEASURED: frozenset[str] = frozenset({"passed", "failed"})
 
 REPORT_SCHEMA = "1.0"
+SAMPLES = ".jsonl"
+"""How the name of a file of samples ends."""
 PROPERTY = "slm"
 """The name under which results travel through pytest (``user_properties``) and stand in the JSON report."""
 
@@ -193,6 +195,8 @@ class Result(Record):
             raise RecordError(f"outcome must be one of {OUTCOMES}, not {self.outcome!r}")
         check_counts(n_scored=self.n_scored, n_unscored=self.n_unscored)
         check_counts(answers_cut=self.answers_cut, clusters=self.clusters)
+        if self.samples and not self.samples.endswith(SAMPLES):
+            raise RecordError(f"samples: a file of samples ends with {SAMPLES}, unlike {self.samples!r:.80}")
         if self.seconds < 0:
             raise RecordError(f"{self.id}: no item takes {self.seconds} seconds")
         if self.metrics and self.outcome not in MEASURED:

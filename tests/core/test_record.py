@@ -161,6 +161,11 @@ def test_a_share_is_no_number_beyond_all(wrong):
     assert Metric.from_json({**METRIC, "value": 50.0}).value == 50.0  # in percent
 
 
+def test_a_file_of_samples_is_called_one():
+    with pytest.raises(RecordError, match=r"samples: a file of samples ends with \.jsonl"):
+        Result.from_json({**RESULT, "samples": "samples/s.t.json"})
+
+
 def test_an_item_takes_time():
     with pytest.raises(RecordError, match="no item takes"):
         Result.from_json({**RESULT, "seconds": -1.0})

@@ -16,15 +16,17 @@ from pytest_slm.errors import ReportError
 from pytest_slm.load.builtin import score_rules
 from pytest_slm.registry.folder.groups import joined
 from pytest_slm.registry.folder.index import MODELS, Index, IndexedModel, RefusedReport, model_path
-from pytest_slm.registry.folder.looking import sightings, states_in
+from pytest_slm.registry.folder.looking import samples_digest, sightings, states_in
 from pytest_slm.registry.folder.pieces import (
     MadeModel,
     Piece,
     ReadingOrder,
+    Samples,
     Workplace,
     fresh_path,
     made_model,
     refused_report,
+    samples_of,
 )
 from pytest_slm.registry.folder.reading import check_file, read_model
 from pytest_slm.registry.folder.remembering import ENOUGH, FolderMemory
@@ -81,8 +83,8 @@ class _Build:
         self.reports, self.folder, self.keep, self.jobs = reports, folder, keep, jobs
         self.place = Workplace(reports=str(reports), folder=str(folder), now=now.isoformat(), token=token, kept={})
         self.seen = sightings(reports)
-        self.sizes = {name: one.sample_bytes for name, one in self.seen.items()}
         self.remembered = FolderMemory(folder, worth=len(self.seen) >= ENOUGH)
+        self.samples = self._samples()
         self.made: set[str] = set()
         """Models that were made: whose files lie beside their places, unless those have the same bytes."""
 
@@ -142,6 +144,25 @@ class _Build:
                     self._keep(name, result)
         return found, refused
 
+    def _samples(self) -> dict[str, Samples]:
+        """What is in the files of samples beside each report. They are hashed before they are read: what changes in
+        between is noticed by the next build."""
+        found, unknown = {name: Samples() for name in self.seen}, []
+        for name, one in self.seen.items():
+            if not one.samples:
+                continue
+            known = self.remembered.digest(f"samples {name}", one.samples_state, one.samples_device)
+            if known is None:
+                unknown.append((name, one))
+            else:
+                found[name] = Samples(bytes=one.sample_bytes, sha256=known)
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            hashed = pool.map(lambda pair: samples_digest((self.reports / pair[0]).parent, pair[1].samples), unknown)
+            for (name, one), digest in zip(unknown, hashed, strict=True):
+                found[name] = Samples(bytes=one.sample_bytes, sha256=digest)
+                self.remembered.keep(f"samples {name}", one.samples_state, one.samples_device, digest)
+        return found
+
     def _keep(self, name: str, digest: str) -> None:
         one = self.seen[name]
         self.remembered.keep(f"report {name}", one.state, one.device, digest)
@@ -150,7 +171,7 @@ class _Build:
         """Whether all of its reports are there as they were, so that it is what they would make of it. What it has from
         elsewhere is only kept with ``keep``."""
         same = bool(model.reports) and model.reports.keys() <= seen and (self.keep or not model.claims)
-        return same and model.sample_bytes == sum(self.sizes[path] for path in model.reports)
+        return same and model.samples == samples_of(model.reports, self.samples)[1]
 
     def _made(
         self, names: set[str], others: Mapping[str, IndexedModel], seen: set[str]
@@ -178,7 +199,9 @@ class _Build:
 
     def _asked(self, portions: Sequence[Sequence[str]]) -> list[Piece]:
         few = self.jobs is None and sum(map(len, portions)) < FEW
-        orders = [ReadingOrder(sizes={name: self.sizes[name] for name in portion}).to_json() for portion in portions]
+        orders = [
+            ReadingOrder(samples={name: self.samples[name] for name in portion}).to_json() for portion in portions
+        ]
         pieces, settled = [], []
         with ThreadPoolExecutor(1) as pool:  # the disk is waited for while the others are made
             for answer in spread("reports", self.place.to_json(), orders, 1 if few else self.jobs):
@@ -201,7 +224,7 @@ class _Build:
         if not trusted or not placed:
             self.made |= {model.id for model in models}
             entries = (read_model(self.folder, model) for model in models)
-            return [made_model(entry, self.sizes, self.folder, self.place.token) for entry in entries]
+            return [made_model(entry, self.samples, self.folder, self.place.token) for entry in entries]
         self._check_files(models)
         totals = totals_of(old)
         return [MadeModel(indexed=model, totals=tuple(totals.get(model.id, ()))) for model in models]

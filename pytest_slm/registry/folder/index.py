@@ -38,6 +38,8 @@ class IndexedModel(Record):
     claims: int = 0
     sample_bytes: int = 0
     """Of all sample files beside its reports, of which scores of questions are read."""
+    samples: Sha256 = ""
+    """The hash of what is in these files; empty where there are none."""
     finished: Time | None = None
     """When its newest report was."""
     machines: Mapping[str, str] = field(default_factory=dict)

@@ -97,10 +97,18 @@ class Workplace(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadingOrder(Record):
-    """Reports by path, with the bytes of their samples."""
+class Samples(Record):
+    """What is in the files of samples beside a report: their size, and their hash (empty where there are none)."""
 
-    sizes: Mapping[str, int]
+    bytes: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOrder(Record):
+    """Reports by path, with their samples."""
+
+    samples: Mapping[str, Samples]
 
 
 def answer(about: Any, order: Any) -> Any:
@@ -112,7 +120,7 @@ def make(place: Workplace, order: ReadingOrder) -> Piece:
     """The models of these reports, as if there were no others."""
     reports, folder = Path(place.reports), Path(place.folder)
     read: dict[str, str] = {}
-    found, refused = _parsed(reports, sorted(order.sizes), read, datetime.fromisoformat(place.now))
+    found, refused = _parsed(reports, sorted(order.samples), read, datetime.fromisoformat(place.now))
     known = {stored.path: KnownModel(model=model_id(stored.run), weights=weights_of(stored.run)) for stored in found}
     found, twice = _once(found)
 
@@ -123,7 +131,7 @@ def make(place: Workplace, order: ReadingOrder) -> Piece:
             entries = [read_model(folder, place.kept[name], items=False) for name in before.get(model, ())]
             return _together(entries) if entries else None
 
-        return [made_model(entry, order.sizes, folder, place.token) for entry in build_entries(some, kept)]
+        return [made_model(entry, order.samples, folder, place.token) for entry in build_entries(some, kept)]
 
     models, odd = made_of_what_can_be(found, made)
     refused = [*refused, *twice, *(refused_by(error, read) for error in odd)]
@@ -148,7 +156,7 @@ def _together(entries: Sequence[RegistryEntry]) -> RegistryEntry:
     return entries[0].but(date_added=added, claims=tuple(claims))
 
 
-def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, token: str) -> MadeModel:
+def made_model(entry: RegistryEntry, samples: Mapping[str, Samples], folder: Path, token: str) -> MadeModel:
     """An entry without ranks, with its file beside its place in the folder unless that has it already."""
     try:
         content = encoded(to_lines(ModelFile(model=entry)))
@@ -156,6 +164,7 @@ def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, tok
         raise ReportError(f"{entry.id}: not written: {error}", slug="report-not-finite") from error
     path, every = folder / model_path(entry.id), entry_rows(entry)
     references = entry.provenance.reports
+    size, hashed = samples_of([reference.path for reference in references], samples)
     # First what may fail: a name that is none of a file's.
     indexed = IndexedModel(
         id=entry.id,
@@ -166,7 +175,8 @@ def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, tok
         names=tuple(sorted({reference.model for reference in references if reference.model})),
         weights=tuple(sorted({one for reference in references for one in reference.weights})),
         claims=len(entry.claims),
-        sample_bytes=sum(sizes.get(reference.path, 0) for reference in references),
+        sample_bytes=size,
+        samples=hashed,
         finished=newest(entry),
         machines=machine_words(entry),
     )
@@ -175,6 +185,14 @@ def made_model(entry: RegistryEntry, sizes: Mapping[str, int], folder: Path, tok
     else:
         write_new(fresh_path(path, token), content)
     return MadeModel(indexed=indexed, totals=tuple(made_totals(every)))
+
+
+def samples_of(reports: Iterable[str], samples: Mapping[str, Samples]) -> tuple[int, str]:
+    """The bytes and the hash of the samples of several reports together."""
+    found = [(path, samples[path]) for path in sorted(reports) if path in samples]
+    told = "".join(f"{one.sha256}  {path}\n" for path, one in found if one.sha256)
+    hashed = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest() if told else ""
+    return sum(one.bytes for _, one in found), hashed
 
 
 def made_totals(rows: Iterable[Row]) -> Iterable[Total]:

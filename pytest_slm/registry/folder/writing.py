@@ -62,10 +62,10 @@ def old_index(folder: Path, *, needed: bool = False) -> Index | None:
 
 
 def _sampled(model: IndexedModel, before: IndexedModel | None) -> IndexedModel:
-    """With the bytes of samples beside its reports, which nobody has looked at here: those that were there when the
-    same reports were read."""
+    """With the samples beside its reports, which nobody has looked at here: those that were there when the same reports
+    were read."""
     same = before is not None and before.reports == model.reports
-    return replace(model, sample_bytes=before.sample_bytes) if before is not None and same else model
+    return model.but(sample_bytes=before.sample_bytes, samples=before.samples) if before is not None and same else model
 
 
 def check_place(folder: Path) -> None:

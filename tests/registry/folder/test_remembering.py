@@ -117,6 +117,39 @@ def test_an_edited_file_of_a_model_is_noticed(registry, reports):
     assert content(registry) == before
 
 
+@pytest.fixture
+def hashed(monkeypatch):
+    """The runs whose samples are read to be hashed."""
+    found, digest = [], building.samples_digest
+    monkeypatch.setattr(building, "samples_digest", lambda run, names: found.append(run) or digest(run, names))
+    return found
+
+
+def test_samples_that_were_not_touched_are_not_read_again(tmp_path, reports, factory, hashed):
+    run = factory.make_run(slug="c", name="C", hf_repo="org/c", suites=("core",))
+    samples = factory.make_samples(run)
+    path = factory.store_run(reports, factory.agreeing(run, samples), samples)
+    for _ in range(2):
+        time.sleep(0.05)
+        hashed.clear()
+        build_folder(reports, tmp_path / "registry", now=NOW)
+    assert hashed == []
+    before = content(tmp_path / "registry")
+    name = next(iter(samples))
+    scores = [line["score"] for line in samples[name]]
+    one, other = scores.index(1.0), scores.index(0.0)
+    lines = [
+        {**line, "score": {one: 0.0, other: 1.0}.get(place, scores[place])} for place, line in enumerate(samples[name])
+    ]
+    state = (path.parent / name).stat()
+    (path.parent / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    os.utime(path.parent / name, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (path.parent / name).stat().st_size == state.st_size
+    build_folder(reports, tmp_path / "registry", now=NOW)
+    assert hashed == [path.parent]
+    assert content(tmp_path / "registry") == anew(tmp_path, reports) != before
+
+
 def test_files_that_were_touched_just_now_are_not_remembered(tmp_path, reports, monkeypatch):
     monkeypatch.setattr(remembering, "CALM_NS", 2_000_000_000)
     build_folder(reports, tmp_path / "registry", now=NOW)
