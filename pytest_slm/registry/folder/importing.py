@@ -27,7 +27,8 @@ UNITS: Mapping[str, str] = {"size_gb": "GB", "ram_gb": "GB", "tps_output": "tok/
 
 def import_registry(path: Path, into: Registry) -> tuple[Registry, int, tuple[ReportError, ...]]:
     """``into`` with the numbers of an older registry as claims of its models, how many these are, and an error for each
-    model that was left out. Importing the same file again changes nothing.
+    model that was left out. They take the place of all claims from a file of that name: what a later version of it no
+    longer says goes, and models of which nothing else is known. Importing the same file again changes nothing.
 
     Raises ReportError where the file is no registry of that schema.
     """
@@ -43,7 +44,7 @@ def import_registry(path: Path, into: Registry) -> tuple[Registry, int, tuple[Re
         raise ReportError(f"{path}: 'models' is no list, so it has none to import", slug="registry-invalid")
     named = path.name if is_name(path.name) else "registry.json"
     source = {"source": named, "sha256": hashlib.sha256(content).hexdigest()}
-    entries = {entry.id: entry for entry in into.models}
+    entries = {entry.id: without for entry in into.models if (without := _without(entry, named)) is not None}
     count, errors = 0, []
     for number, model in enumerate(models):
         try:
@@ -52,10 +53,26 @@ def import_registry(path: Path, into: Registry) -> tuple[Registry, int, tuple[Re
             errors.append(ReportError(f"{path}: models[{number}]: {error}; left out", slug="registry-invalid"))
             continue
         entry = entries.get(told.id, told)
-        others = tuple(one for one in entry.claims if one.source != source["source"])
-        entries[told.id] = replace(entry, claims=(*others, *claims))
-        count += len(claims)
+        known = {_about(one) for one in entry.claims if one.source == named}
+        added = tuple(one for one in claims if _about(one) not in known)
+        if len(added) < len(claims):
+            problem = f"models[{number}]: is {told.id!r:.80} once more; its numbers that were told before are left out"
+            errors.append(ReportError(f"{path}: {problem}", slug="registry-invalid"))
+        entries[told.id] = replace(entry, claims=(*entry.claims, *added))
+        count += len(added)
     return document([entries[name] for name in sorted(entries)]), count, tuple(errors)
+
+
+def _without(entry: RegistryEntry, source: str) -> RegistryEntry | None:
+    """A model without the claims of a file; None where nothing is left of it."""
+    claims = tuple(one for one in entry.claims if one.source != source)
+    if len(claims) == len(entry.claims):
+        return entry
+    return replace(entry, claims=claims) if claims or entry.provenance.reports else None
+
+
+def _about(claim: Claim) -> tuple[str, str, str | None]:
+    return claim.kind, claim.name, claim.quantization
 
 
 class _OddError(ValueError):

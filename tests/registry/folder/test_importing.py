@@ -66,6 +66,35 @@ def test_a_model_of_claims_alone_has_a_row_and_no_rank(tmp_path, build):
     assert (entry.id, entry.date_added) == ("huggingfacetb--smollm2-135m-instruct", "2026-01-05")
 
 
+def test_two_entries_of_one_model_are_put_together(tmp_path, build):
+    (first,) = older()["models"]
+    second = {"name": "again", "hf_repo": REPO.lower(), "use_cases": {"coding": 60, "rag": 1}}
+    path = put(tmp_path, {**older(), "models": [first, second]})
+    registry, count, errors = import_registry(path, build())
+    (entry,) = registry.models
+    assert count == len(entry.claims) == 5
+    assert [(one.name, one.value) for one in entry.claims if one.kind == "use_cases"] == [("rag", 82.2), ("coding", 60)]
+    assert "models[1]: is 'huggingfacetb--smollm2-135m-instruct' once more" in str(errors[0])
+    assert import_registry(path, registry)[:2] == (registry, 5)
+
+
+def test_what_a_later_version_of_the_file_does_not_say_goes(tmp_path, factory, build):
+    measured = build(factory.make_run())
+    (known,) = older()["models"]
+    gone = {"name": "Gone", "hf_repo": "org/gone", "use_cases": {"rag": 50}}
+    registry, _, _ = import_registry(put(tmp_path, {**older(), "models": [known, gone]}), measured)
+    elsewhere = tmp_path / "elsewhere.json"
+    elsewhere.write_text(json.dumps({**older(), "models": [{**known, "use_cases": {"rag": 7}}]}))
+    registry, _, _ = import_registry(elsewhere, registry)
+    assert len(registry.models) == 2
+    other = {"name": "Other", "hf_repo": "org/other", "use_cases": {"rag": 1}}
+    registry, count, _ = import_registry(put(tmp_path, {**older(), "models": [other]}), registry)
+    assert count == 1
+    assert [entry.id for entry in registry.models] == ["huggingfacetb--smollm2-135m-instruct", "org--other"]
+    assert {one.source for one in registry.models[0].claims} == {"elsewhere.json"}
+    assert registry.models[0].use_cases == measured.models[0].use_cases
+
+
 def test_claims_stay_where_the_registry_is_kept(tmp_path, factory):
     reports, folder = tmp_path / "reports", tmp_path / "registry"
     factory.store_run(reports, factory.make_run())

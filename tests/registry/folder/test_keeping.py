@@ -20,7 +20,7 @@ FIRST = "2026-11-01"
 def claim(folder, name, hf_repo=None):
     """Give a model of a registry a number of somebody else's, as ``registry import`` does."""
     told = {"name": name, "hf_repo": hf_repo, "use_cases": {"rag": {"score": 50}}, "quantizations": {}}
-    path = folder.parent / "old.json"
+    path = folder.parent / f"of {name}.json"  # what one file said before goes
     path.write_text(json.dumps({"metadata": {"schema_version": "2.0.0"}, "models": [told]}))
     registry, count, errors = import_registry(path, read_registry(folder))
     assert (count, errors) == (1, ())
