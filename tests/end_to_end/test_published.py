@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_slm.registry import build_folder
-from pytest_slm.registry.folder.sharing import KEPT
+from pytest_slm.registry.folder.sharing import KEPT, share
 from pytest_slm.site.build import build_site
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,13 @@ def test_no_text_of_a_benchmark_is_in_them(reports):
     assert len(bare) > 1000
     assert set().union(*bare) <= set(KEPT)
     assert whole > 100
+
+
+def test_they_are_what_is_left_when_they_are_shared(reports, tmp_path):
+    share(reports, tmp_path / "shared", public=True)
+    lines = {name: text for name, text in content(reports).items() if name.endswith(".jsonl")}
+    shared = {name: text for name, text in content(tmp_path / "shared").items() if name.endswith(".jsonl")}
+    assert [name for name in lines if lines[name] != shared[name]] == []
 
 
 def test_nothing_tells_where_on_whose_machine_they_were_made(reports):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_slm.cli.main import main
+from pytest_slm.core.types import MetricSpec
 from pytest_slm.registry import build_folder, read_registry
 from pytest_slm.registry.folder import sharing
 from pytest_slm.registry.folder.sharing import share
@@ -84,6 +85,72 @@ def test_what_a_cluster_is_called_by_is_no_text_either(tmp_path, reports):
     for name in ("reports", "shared"):
         build_folder(tmp_path / name, tmp_path / f"registry of {name}", now=NOW)
     assert numbers(tmp_path / "registry of shared") == numbers(tmp_path / "registry of reports")
+
+
+WRITTEN = f"{SECRET} forty-two, since seven times six is that."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"values": {"grounded": WRITTEN}},
+        {"values": {"grounded": ["yes", WRITTEN]}},
+        {"values": {"grounded": {"claim": WRITTEN}}},
+        {"values": {WRITTEN: 1.0}},
+        {"values": WRITTEN},
+        {"groups": [WRITTEN]},
+        {"groups": [{"group": WRITTEN}]},
+        {"groups": WRITTEN},
+        {"finish": WRITTEN},
+        {"score": WRITTEN},
+        {"confidence": [WRITTEN]},
+        {"turns": WRITTEN},
+        {"repeat": WRITTEN},
+        {"n_output": WRITTEN},
+        {"prompt_sha256": WRITTEN},
+        {"target_sha256": WRITTEN},
+        {"cluster": {"passage": WRITTEN}},
+        {"doc_id": [WRITTEN]},
+    ],
+    ids=str,
+)
+def test_no_field_is_a_place_for_a_text(tmp_path, reports, said):
+    for path in reports.rglob("samples/*.jsonl"):
+        lines = [{**json.loads(line), **said} for line in path.read_text("utf-8").splitlines()]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    assert len(share(reports, tmp_path / "shared").copied) == 1
+    assert SECRET not in text_of(tmp_path / "shared")
+
+
+def test_what_numbers_are_made_of_is_left(tmp_path, reports):
+    said = {
+        "values": {"accuracy": 0.5, "parts": [1.0, None], "strict": None},
+        "groups": ["harmful", "Physical_appearance ambiguous"],
+        **{"finish": "length", "confidence": 0.25, "n_output": 7, "turns": 2, "repeat": 1},
+    }
+    for path in reports.rglob("samples/*.jsonl"):
+        lines = [{**json.loads(line), **said} for line in path.read_text("utf-8").splitlines()]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    share(reports, tmp_path / "shared")
+    lines = [json.loads(line) for path in tmp_path.glob("shared/**/*.jsonl") for line in path.open()]
+    assert lines
+    assert all(said.items() <= line.items() for line in lines)
+
+
+def test_a_group_that_the_primary_metric_is_made_of_stays_whatever_it_is_called(tmp_path, factory):
+    long = "those that are asked of a passage of more than forty characters"
+    run = factory.make_run("Q8_0", suites=("core",))
+    primary = MetricSpec(name=run.results[0].primary, group=long)
+    results = [replace(one, declared=replace(one.declared, primary=primary)) for one in run.results]
+    run = replace(run, results=tuple(results))
+    samples = {
+        name: [{**line, "groups": [long]} for line in lines] for name, lines in factory.make_samples(run).items()
+    }
+    factory.store_run(tmp_path / "reports", run, samples)
+    share(tmp_path / "reports", tmp_path / "shared")
+    lines = [json.loads(line) for path in tmp_path.glob("shared/**/*.jsonl") for line in path.open()]
+    assert lines
+    assert all(line["groups"] == [long] for line in lines)
 
 
 def test_what_is_copied_is_copied_the_same_again(tmp_path, reports):
