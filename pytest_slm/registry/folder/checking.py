@@ -9,10 +9,10 @@ from typing import Any
 from pytest_slm import __version__
 from pytest_slm.errors import ReportError, SlmError
 from pytest_slm.load.builtin import score_rules
-from pytest_slm.registry.folder.index import INDEX, IndexedModel, Standing, model_path
-from pytest_slm.registry.folder.pieces import MadeModel, made_totals
+from pytest_slm.registry.folder.index import INDEX, MODELS, Index, IndexedModel, Standing, model_path
+from pytest_slm.registry.folder.pieces import MadeModel, indexed_model, is_fresh, made_totals
 from pytest_slm.registry.folder.reading import read_index, read_model, read_placed
-from pytest_slm.registry.folder.writing import index_of, totals_of
+from pytest_slm.registry.folder.writing import index_of, metadata_of, totals_of
 from pytest_slm.registry.rows.changes import Change, changed_rows
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.row import Row
@@ -25,21 +25,25 @@ FEW = 50
 
 
 def check_registry(folder: Path, jobs: int | None = None) -> tuple[SlmError, ...]:
-    """Everything that is wrong with a registry: each file against its hash, its records and its JSON Schema, and the
-    places in the index against the scores."""
+    """Everything that is wrong with a registry: each file against its hash, its records and its JSON Schema, what the
+    index says against the files, its places against the scores, and files that are not of it."""
     return tuple(_problems(folder, jobs))
 
 
 def answer(about: Any, order: Any) -> Any:
-    """Look at one model, for a process of its own: message and slug of what is wrong, and what it is ranked by."""
+    """Look at one model, for a process of its own: message and slug of what is wrong, what of the index is not what its
+    file makes it, and what it is ranked by."""
     folder, model = Path(about), IndexedModel.from_json(order)
     path = folder / model_path(model.id)
     try:
         entry = read_model(folder, model)
         validate("model", read_json(path), path)
     except SlmError as error:
-        return {"problem": [error.args[0], error.slug], "totals": []}
-    return {"problem": None, "totals": [one.to_json() for one in made_totals(entry_rows(entry))]}
+        return {"problem": [error.args[0], error.slug], "wrong": [], "totals": []}
+    every = entry_rows(entry)
+    meant = indexed_model(entry, model.sha256, every).but(sample_bytes=model.sample_bytes, samples=model.samples)
+    wrong = [name for name in model.fields() if getattr(model, name) != getattr(meant, name)]
+    return {"problem": None, "wrong": wrong, "totals": [one.to_json() for one in made_totals(every)]}
 
 
 def _problems(folder: Path, jobs: int | None) -> Iterator[SlmError]:
@@ -59,14 +63,32 @@ def _problems(folder: Path, jobs: int | None) -> Iterator[SlmError]:
         if found["problem"] is not None:
             message, slug = found["problem"]
             yield ReportError(message, slug=slug)
-        elif ours and found["totals"] != [one.to_json() for one in known.get(model.id, ())]:
+        elif ours and found["wrong"]:
+            yield _torn(folder, f"{', '.join(found['wrong'])} of {model.id} is not what its file says")
+        if ours and found["problem"] is None and found["totals"] != [one.to_json() for one in known.get(model.id, ())]:
             told.add(model.id)
     if ours and not told:
         made = [MadeModel(indexed=model, totals=tuple(known.get(model.id, ()))) for model in index.models]
         told |= {"places"} if index.ranking != index_of(made, ()).ranking else set()
     for name in sorted(told):
-        problem = f"{folder / INDEX}: the ranking is not what the scores make it ({name}). Make it again: "
-        yield ReportError(f"{problem}pytest-slm registry build REPORTS -o DIR", slug="registry-torn")
+        yield _torn(folder, f"the ranking is not what the scores make it ({name})")
+    if ours and index.metadata != metadata_of(index.models):
+        yield _torn(folder, "metadata is not that of its models")
+    yield from _strays(folder, index)
+
+
+def _torn(folder: Path, problem: str) -> ReportError:
+    return ReportError(
+        f"{folder / INDEX}: {problem}. Make it again: pytest-slm registry build REPORTS -o DIR", slug="registry-torn"
+    )
+
+
+def _strays(folder: Path, index: Index) -> Iterator[SlmError]:
+    """Files that no model has, without those of a build that goes on."""
+    known = {Path(model_path(model.id)).name for model in index.models}
+    for path in sorted((folder / MODELS).iterdir()) if index.models else ():
+        if path.name not in known and not is_fresh(path.name):
+            yield ReportError(f"{path}: is of no model that {INDEX} names; remove it", slug="registry-torn")
 
 
 def differences(old: Path, new: Path) -> tuple[Change, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -163,28 +164,32 @@ def made_model(entry: RegistryEntry, samples: Mapping[str, Samples], folder: Pat
     except RecordError as error:
         raise ReportError(f"{entry.id}: not written: {error}", slug="report-not-finite") from error
     path, every = folder / model_path(entry.id), entry_rows(entry)
-    references = entry.provenance.reports
-    size, hashed = samples_of([reference.path for reference in references], samples)
     # First what may fail: a name that is none of a file's.
-    indexed = IndexedModel(
-        id=entry.id,
-        name=entry.name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        files=len(every),
-        reports={reference.path: reference.sha256 for reference in references},
-        names=tuple(sorted({reference.model for reference in references if reference.model})),
-        weights=tuple(sorted({one for reference in references for one in reference.weights})),
-        claims=len(entry.claims),
-        sample_bytes=size,
-        samples=hashed,
-        finished=newest(entry),
-        machines=machine_words(entry),
-    )
+    indexed = indexed_model(entry, hashlib.sha256(content).hexdigest(), every)
+    size, hashed = samples_of(indexed.reports, samples)
+    indexed = indexed.but(sample_bytes=size, samples=hashed)
     if holds(path, content):
         fresh_path(path, token).unlink(missing_ok=True)  # of a first look, at some of its reports
     else:
         write_new(fresh_path(path, token), content)
     return MadeModel(indexed=indexed, totals=tuple(made_totals(every)))
+
+
+def indexed_model(entry: RegistryEntry, sha256: str, rows: Sequence[Row]) -> IndexedModel:
+    """What the index says of a model whose file has this hash, but for its samples, which do not stand there."""
+    references = entry.provenance.reports
+    return IndexedModel(
+        id=entry.id,
+        name=entry.name,
+        sha256=sha256,
+        files=len(rows),
+        reports={reference.path: reference.sha256 for reference in references},
+        names=tuple(sorted({reference.model for reference in references if reference.model})),
+        weights=tuple(sorted({one for reference in references for one in reference.weights})),
+        claims=len(entry.claims),
+        finished=newest(entry),
+        machines=machine_words(entry),
+    )
 
 
 def samples_of(reports: Iterable[str], samples: Mapping[str, Samples]) -> tuple[int, str]:
@@ -224,6 +229,11 @@ def encoded(text: str) -> bytes:
 def fresh_path(path: Path, token: str) -> Path:
     """Where a file is written before it gets its name."""
     return path.with_name(f".{path.name}.{token}.new")
+
+
+def is_fresh(name: str) -> bool:
+    """Whether a file is one that has no name yet, of whatever build."""
+    return re.fullmatch(r"\..+\.json\.[0-9a-f]{8}\.new", name) is not None
 
 
 def holds(path: Path, content: bytes) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_slm import __version__
 from pytest_slm.errors import ReportError, writing_failed
 from pytest_slm.load.builtin import score_rules
-from pytest_slm.registry.entry import QuantizationEntry, Registry, RegistryEntry
+from pytest_slm.registry.entry import QuantizationEntry, Registry, RegistryEntry, RegistryMetadata
 from pytest_slm.registry.folder.index import (
     INDEX,
     MODELS,
@@ -180,9 +180,8 @@ def index_of(models: Sequence[MadeModel], refused: Sequence[RefusedReport]) -> I
             basis=bases.setdefault(total.basis, len(bases)),
         )
         ranking.setdefault(total.profile, []).append((_order(one, total, standing), standing))
-    machines = {key: words for one in models for key, words in one.indexed.machines.items()}
     return Index(
-        metadata=metadata(len(models), [one.indexed.finished for one in models if one.indexed.finished], machines),
+        metadata=metadata_of([one.indexed for one in models]),
         rules=score_rules(),
         models=tuple(one.indexed for one in models),
         ranking={
@@ -194,6 +193,12 @@ def index_of(models: Sequence[MadeModel], refused: Sequence[RefusedReport]) -> I
         parts=tuple(parts.values),
         bases=tuple(bases),
     )
+
+
+def metadata_of(models: Sequence[IndexedModel]) -> RegistryMetadata:
+    """What an index says of all of its models together."""
+    machines = {key: words for one in models for key, words in one.machines.items()}
+    return metadata(len(models), [one.finished for one in models if one.finished], machines)
 
 
 def totals_of(index: Index) -> dict[str, list[Total]]:

@@ -301,6 +301,49 @@ def test_a_ranking_that_is_not_that_of_the_scores_is_told(registry, what):
     assert "the ranking is not what the scores make it" in str(problem)
 
 
+WRONG = {
+    "name": "Evil",
+    "files": 77,
+    "reports": {},
+    "machines": {},
+    "finished": None,
+    "claims": 9,
+    "names": ["other"],
+    "weights": [],
+}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_fact_in_the_index_that_is_not_that_of_the_file_is_told(registry, name, jobs):
+    path = registry / "index.json"
+    index = json.loads(path.read_text("utf-8"))
+    assert index["models"][1][name] != WRONG[name]
+    index["models"][1][name] = WRONG[name]
+    path.write_text(json.dumps(index), "utf-8")
+    assert f"{name} of org--b is not what its file says" in str(check_registry(registry, jobs)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("last_updated", "1999-01-01T00:00:00Z"), ("total_models", 500), ("platform", "Cray")]
+)
+def test_metadata_that_are_not_those_of_the_models_are_told(registry, name, wrong):
+    path = registry / "index.json"
+    index = json.loads(path.read_text("utf-8"))
+    index["metadata"][name] = wrong
+    path.write_text(json.dumps(index), "utf-8")
+    (problem,) = check_registry(registry)
+    assert "metadata is not that of its models" in str(problem)
+
+
+def test_a_file_of_no_model_is_told(registry):
+    (registry / "models" / ".org--b.json.0123abcd.new").write_text("{")  # of a build that goes on
+    assert check_registry(registry) == ()
+    (registry / "models" / "stray.json").write_text("{}")
+    (problem,) = check_registry(registry)
+    assert "stray.json: is of no model" in str(problem)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_every_model_is_checked_whoever_does_it(registry, jobs):
     for path in (registry / "models").iterdir():
