@@ -10,6 +10,7 @@ only if it had not been touched for a while before it was read: whatever comes l
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -30,6 +31,17 @@ CALM_NS = 2_000_000_000
 is in use has steps of two seconds (FAT)."""
 TOLD = os.name == "posix"
 """Whether the system tells when a file last changed: Windows has the time of its creation in that place."""
+
+
+ABANDONED_S = 24 * 3600
+"""A file that has no name yet, and was not touched for so long, is of a build that was killed: no build takes a day."""
+
+
+def abandoned(fresh: Path) -> bool:
+    """Whether whoever made a file that has no name yet is gone."""
+    with contextlib.suppress(OSError):  # it has got its name
+        return time.time() - fresh.lstat().st_mtime > ABANDONED_S
+    return False
 
 
 def place_of(folder: Path) -> Path:
@@ -91,6 +103,9 @@ class FolderMemory:
                 one = fresh.stat()
             finally:
                 fresh.unlink()
+            for left in place.parent.glob(f"{glob.escape(place.name)}.????????.new"):
+                if abandoned(left):
+                    left.unlink(missing_ok=True)
         except OSError:  # there is no such folder yet, or nothing can be written there
             self._place = None
             return

@@ -21,8 +21,9 @@ from pytest_slm.registry.folder.index import (
     RefusedReport,
     Standing,
 )
-from pytest_slm.registry.folder.pieces import MadeModel, Total, encoded, fresh_path, holds, made_model
+from pytest_slm.registry.folder.pieces import MadeModel, Total, encoded, fresh_path, holds, is_fresh, made_model
 from pytest_slm.registry.folder.reading import read_index
+from pytest_slm.registry.folder.remembering import abandoned
 from pytest_slm.registry.merge import metadata
 from pytest_slm.registry.points import AggregateScore
 from pytest_slm.registry.rows.standings import Key, Placement, RankCandidate, order_of, placed
@@ -79,7 +80,8 @@ def check_place(folder: Path) -> None:
 
 @contextlib.contextmanager
 def clean(folder: Path, token: str) -> Iterator[None]:
-    """Whatever happens inside, no file without its name is left behind; an OSError is told as a ReportError."""
+    """Whatever happens inside, no file without its name is left behind, nor one of a build that was killed; an OSError
+    is told as a ReportError."""
     try:
         yield
     except OSError as error:
@@ -88,7 +90,7 @@ def clean(folder: Path, token: str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             for place in (folder, folder / MODELS):
                 for name in _names(place):
-                    if name.endswith(f".{token}.new"):
+                    if name.endswith(f".{token}.new") or (is_fresh(name) and abandoned(place / name)):
                         (place / name).unlink(missing_ok=True)
             if not (folder / INDEX).exists():  # nothing came of it
                 for empty in (folder / MODELS, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -364,6 +365,20 @@ def test_what_differs_is_the_same_whether_all_models_are_read_or_not(tmp_path, r
     assert same
     assert {what.partition(" in ")[0] for what in same} == {"rank"}
     assert differences(registry, registry) == ()
+
+
+def test_what_a_killed_build_has_left_goes_and_what_another_one_makes_stays(registry, reports):
+    left = [registry / "models" / ".org--b.json.deadbeef.new", registry / ".index.json.deadbeef.new"]
+    other = registry / "models" / ".org--b.json.0123abcd.new"
+    for path in (*left, other, registry / "models" / ".own.json.new"):
+        path.write_text("{")
+    yesterday = time.time() - 2 * 24 * 3600
+    for path in (*left, registry / "models" / ".own.json.new"):
+        os.utime(path, (yesterday, yesterday))
+    build_folder(reports, registry, now=NOW)
+    assert not any(path.exists() for path in left)
+    assert other.exists()
+    assert (registry / "models" / ".own.json.new").exists()  # no name that a build gives
 
 
 def test_a_folder_that_is_no_registry_is_never_touched(tmp_path, reports):

@@ -231,6 +231,18 @@ def test_what_is_not_what_was_left_there_is_not_believed(registry, reports, read
     assert place_of(registry).read_bytes() == whole
 
 
+def test_what_a_killed_build_has_left_beside_it_goes(registry, reports):
+    left, other = (
+        place_of(registry).with_name(f"{place_of(registry).name}.{token}.new") for token in ("0" * 8, "1" * 8)
+    )
+    for path in (left, other):
+        path.write_text("{")
+    yesterday = time.time() - 2 * 24 * 3600
+    os.utime(left, (yesterday, yesterday))
+    build_folder(reports, registry, now=NOW)
+    assert (left.exists(), other.exists()) == (False, True)
+
+
 def test_a_few_reports_leave_no_file(tmp_path, reports, monkeypatch):
     monkeypatch.setattr(building, "ENOUGH", 4)
     time.sleep(0.05)
