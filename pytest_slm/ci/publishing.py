@@ -141,7 +141,10 @@ def _built(folder: Path, offer: OfferedSubmission, found: Sequence[CollectedRun]
     mine = {place.as_posix() for one in found for place in [_relative(one)]}
     if refused := [one for one in index.refused if one.path in mine]:
         raise _not(offer, f"{refused[0].path}: {refused[0].reason}")
-    build_site(folder / REGISTRY, site)
+    left_out = build_site(folder / REGISTRY, site).left_out
+    for model in index.models:
+        if model.id in left_out and mine & model.reports.keys():
+            raise _not(offer, left_out[model.id])
     return len(index.models)
 
 

@@ -164,10 +164,14 @@ def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.publish import public_samples
 
     samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
-    pages = build_site(
+    site = build_site(
         arguments.registry, arguments.output, arguments.address, samples, guides=_guides(arguments.guides)
     )
-    say(f"{arguments.output / 'index.html'}: {len(pages)} pages")
+    for line in site.left_out.values():
+        warn(f"warning: {line}")
+    count = len(site.left_out)
+    left_out = f", {count} model{'' if count == 1 else 's'} left out" if count else ""
+    say(f"{arguments.output / 'index.html'}: {len(site.pages)} pages{left_out}")
     return 0
 
 

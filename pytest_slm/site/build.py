@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_slm import files
 from pytest_slm.errors import ReportError, UsageError, writing_failed
 from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.folder import INDEX, Index, read_index
+from pytest_slm.registry.folder import Index, read_index
 from pytest_slm.registry.folder.index import Standing
-from pytest_slm.registry.folder.reading import places_of
+from pytest_slm.registry.folder.reading import places_of, read_placed
 from pytest_slm.replacing import place_of
 from pytest_slm.site.compare import compare_page, index_script
-from pytest_slm.site.facts.shards import FactsShard, kept_shard, models_of, summary_of_all
+from pytest_slm.site.facts.files import ModelFacts
+from pytest_slm.site.facts.shards import FactsShard, kept_shard, kept_shards, models_of, summary_of_all
+from pytest_slm.site.facts.summary import Summary, merged
 from pytest_slm.site.facts.wide import Wide, day_of, wide_of
 from pytest_slm.site.guide import guide_pages
 from pytest_slm.site.guide.news import sitemap
@@ -26,9 +26,10 @@ from pytest_slm.site.home.pages import home_pages
 from pytest_slm.site.home.scores import scales
 from pytest_slm.site.kept import keeping
 from pytest_slm.site.kept.keeping import KeptModel, SiteState
-from pytest_slm.site.kept.slots import moved, places_in, unmoved
+from pytest_slm.site.kept.slots import carried, places_in
 from pytest_slm.site.kept.tree import SiteFile, SiteTree
-from pytest_slm.site.models import model_files
+from pytest_slm.site.left_out import ODD, left_out, odd_ones, samples_of, why
+from pytest_slm.site.models import facts_of, model_files
 from pytest_slm.site.render import beside, single_page, static
 from pytest_slm.site.tools import tools_pages
 from pytest_slm.workers import spread, uncollected
@@ -38,8 +39,14 @@ FEW = 100
 """Files whose pages take less time than it takes to start a process for them."""
 MARKER = ".pytest-slm-site"
 """Lies in every folder that was made here: no other folder is ever replaced."""
-ODD = (ArithmeticError, AttributeError, LookupError, ValueError, TypeError)
-"""What comes of values that somebody has changed."""
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """What was made: the paths of the pages, and of models of which none can be made a line each, by their id."""
+
+    pages: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_site(
@@ -49,13 +56,14 @@ def build_site(
     samples: Iterable[tuple[str, str]] = (),
     guides: str = "",
     jobs: int | None = None,
-) -> tuple[str, ...]:
+) -> BuiltSite:
     """Replace ``out_dir`` by the pages of a registry, and by those of ``samples`` (path and text); returns the paths of
-    the former in it. ``address`` is where they will be, ``guides`` where those are, seen from the first page, ``jobs``
-    how many processes share the work (None: as many as there are cores, if it is much).
+    the former in it, and what it is without. ``address`` is where they will be, ``guides`` where those are, seen from
+    the first page, ``jobs`` how many processes share the work (None: as many as there are cores, if it is much).
 
     The same registry gives the same bytes. Raises ReportError, and leaves the old site as it was, where the registry
-    cannot be read, a folder cannot be written, or ``out_dir`` holds something that is no site.
+    cannot be read, no page can be made of any of its models, a folder cannot be written, or ``out_dir`` holds something
+    that is no site.
     """
     address = _checked(address)
     if out_dir.exists() and not (out_dir / MARKER).exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
@@ -64,7 +72,7 @@ def build_site(
             slug="site-foreign",
         )
     place = place_of(out_dir)
-    known, state = keeping.read(place), _state(registry_path, address, guides)
+    known, state = keeping.read(place), keeping.state_of(registry_path, address, guides)
     index = None if state and state == known.state else read_index(registry_path)
     if not known.pages:
         keeping.forget(place)  # of other code, or damaged
@@ -78,13 +86,15 @@ def build_site(
         for name, text in samples:
             tree.put(name, _bytes(text))
             sampled.add(name)
-        if index is None and _unchanged(tree, known, sampled):
-            return _pages(known.pages, sampled)
+        if index is None and keeping.stays(tree, known, sampled):
+            return BuiltSite(_pages(known.pages, sampled))
         index = index or read_index(registry_path)
         work = _Work(registry_path, index, tree, sampled, Places(address, guides), jobs)
         work.cache = keeping.folder_of(place) if lasting else None
         new = work.done(known)
-        new = replace(new, pages=tree.swap(), state=state if state == _state(registry_path, address, guides) else "")
+        # What a site is without is told each time.
+        same = not work.left_out and state == keeping.state_of(registry_path, address, guides)
+        new = replace(new, pages=tree.swap(), state=state if same else "")
         if lasting:
             keeping.write(place, new)
     except OSError as error:
@@ -93,27 +103,7 @@ def build_site(
         tree.close()
         if not lasting or not (keeping.folder_of(place) / keeping.NAME).exists():  # nothing came of it
             keeping.forget(place)
-    return _pages(new.pages, sampled)
-
-
-def _state(registry: Path, address: str, guides: str) -> str:
-    """What stands for all that a site is made from; empty where the registry cannot be read."""
-    try:
-        index = hashlib.sha256(files.read_bytes(registry / INDEX)).hexdigest()
-    except OSError:
-        return ""
-    return keeping.key_of(index, address, guides)
-
-
-def _unchanged(tree: SiteTree, known: SiteState, sampled: Collection[str]) -> bool:
-    """Whether the site is the one that would be made. What is found out by reading its pages is kept."""
-    if tree.begun or not tree.whole() or set(known.samples) != sampled:
-        return False
-    for path in known.pages:
-        tree.keep(path)
-    if tree.pages != known.pages:
-        keeping.write(tree.site, replace(known, pages=tree.pages))
-    return True
+    return BuiltSite(_pages(new.pages, sampled), work.left_out)
 
 
 def _pages(every: Iterable[str], sampled: Collection[str]) -> tuple[str, ...]:
@@ -143,6 +133,8 @@ class _Work:
         self.cache: Path | None = None
         """Where the facts of models are kept; None where they are not."""
         self.models = {model.id: model for model in index.models}
+        """All that there will be pages of."""
+        self.left_out: dict[str, str] = {}
         self.standings: dict[str, list[tuple[str, Standing]]] = {name: [] for name in self.models}
         for profile, found in index.ranking.items():
             for one in found:
@@ -157,80 +149,98 @@ class _Work:
     def done(self, known: SiteState) -> SiteState:
         """Put all pages into the tree; returns what is to be known. Raises ReportError where none can be made."""
         with uncollected():  # all that is made here is kept to the end
-            try:
-                return self._done(known)
-            except ODD:  # what was kept may be at fault
+            if known.models or known.shards:
+                with contextlib.suppress(*ODD):  # what was kept may be at fault
+                    return self._done(known)
                 self.tree.forget(self.sampled)
-            with _told(self.registry):
+            try:
                 return self._done(SiteState())
+            except ODD as error:
+                problem = f"no page can be made of it ({why(error)}); make the registry again"
+                raise ReportError(f"{self.registry}: {problem}", slug="registry-odd") from error
 
     def _done(self, known: SiteState) -> SiteState:
-        shards = self._kept_shards(known)
-        models = self._carried_over(known, {name for shard in shards.values() for name in shard.facts})
+        self.models, self.left_out = {model.id: model for model in self.index.models}, {}
+        shards, asked = kept_shards(self.cache, known.shards), dict(known.shards)
+        there = {name for shard in shards.values() for name in shard.facts}
+        models = {}
+        for name, one in known.models.items():
+            # Pages that would be the same, but for their places.
+            if name in there and self.keys.get(name) == one.key:
+                places = places_in(self.standings[name])
+                if kept := carried(one, f"models/{name}.html", places, self.tree):
+                    models[name] = kept
+        wide = None
+        while wide is None:
+            self._complete(shards, models, asked)
+            try:
+                facts, pages = models_of(shards.values()), [path for one in models.values() for path in one.paths]
+                wide = self._wide([facts[name] for name in self.models], summary_of_all(shards.values()), pages)
+            except ODD:
+                if known.models or known.shards or not (odd := self._odd_ones()):
+                    raise
+                for name, reason in odd.items():
+                    self._leave_out(name, reason)
+                    self.tree.drop(models.pop(name).paths)
+                if self.cache is None:  # facts are kept nowhere: those of all others are found out again
+                    models.clear()
+        for path, text in wide.items():
+            self.tree.put(path, _bytes(text))
+        self.tree.drop(samples_of(self.left_out, self.sampled))
+        samples = sorted(path for path in self.sampled if path in self.tree.pages)
+        return SiteState(models=models, samples=tuple(samples), shards=asked)
+
+    def _complete(self, shards: dict[str, FactsShard], models: dict[str, KeptModel], asked: dict[str, str]) -> None:
+        """Make all pages and facts of models that are not there."""
         names: dict[str, list[str]] = {}
         for name in self.models:
             names.setdefault(keeping.shard_of(name), []).append(name)
+        for found in (shards, asked):
+            for gone in found.keys() - names.keys():
+                del found[gone]
         unmade = {
             shard: [name for name in mine if name not in models]
             for shard, mine in names.items()
             if shard not in shards or set(mine) != set(shards[shard].facts) or not models.keys() >= set(mine)
         }
-        asked = {name: known.shards[name] for name in names if name not in unmade}
-        for shard, answer in zip(unmade, self._made(unmade, names, models, known.shards), strict=True):
+        for shard, answer in zip(unmade, self._made(unmade, names, models, asked), strict=True):
             for name, one in answer["models"].items():
                 pages = {
                     path: SiteFile(digest, stamp and tuple(stamp)) for path, (digest, stamp) in one["pages"].items()
                 }
                 self.tree.pages |= pages
                 models[name] = KeptModel(key=self.keys[name], paths=tuple(pages), slots=one["slots"])
-            asked[shard] = answer["asked"]
-            found = answer["shard"]
-            shards[shard] = FactsShard(*found) if self.cache is None else kept_shard(self.cache, shard, asked[shard])
-        facts = models_of(shards[name] for name in names)
+            for name, reason in answer["left_out"].items():
+                self._leave_out(name, reason)
+            asked[shard], made = answer["asked"], answer["shard"]
+            shards[shard] = FactsShard(*made) if self.cache is None else kept_shard(self.cache, shard, asked[shard])
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        """Go on without a model. Raises ReportError where it was the last one."""
+        error = left_out(self.registry, self.models.pop(name), reason)
+        if not self.models:
+            raise error
+        self.left_out[name] = str(error)
+
+    def _odd_ones(self) -> dict[str, str]:
+        """The models of which alone no pages about many can be made, and why."""
+        facts = {
+            name: facts_of(read_placed(self.registry, model, self.standings[name]))
+            for name, model in self.models.items()
+        }
+        return odd_ones(
+            list(facts), lambda some: self._wide([facts[one][0] for one in some], merged(facts[one][1] for one in some))
+        )
+
+    def _wide(self, models: Sequence[ModelFacts], summary: Summary, pages: Sequence[str] = ()) -> Mapping[str, str]:
         wide = Wide(
             rules=self.index.rules,
             updated=day_of(self.index.metadata.last_updated),
-            models=tuple(facts[name] for name in self.models),
-            summary=summary_of_all(shards[name] for name in names),
-            places=places_of((profile, one) for profile, found in self.index.ranking.items() for one in found),
+            models=tuple(models),
+            summary=summary,
+            places=places_of((profile, one) for name in self.models for profile, one in self.standings[name]),
         )
-        for path, text in wide_pages(wide, self.places, [p for one in models.values() for p in one.paths]).items():
-            self.tree.put(path, _bytes(text))
-        return SiteState(models=models, samples=tuple(sorted(self.sampled)), shards=asked)
-
-    def _kept_shards(self, known: SiteState) -> dict[str, FactsShard]:
-        found = {}
-        if self.cache is not None:
-            for name, asked in known.shards.items():
-                with contextlib.suppress(*ODD):
-                    found[name] = kept_shard(self.cache, name, asked)
-        return found
-
-    def _carried_over(self, known: SiteState, facts: Collection[str]) -> dict[str, KeptModel]:
-        """The models whose pages would be the same, but for their places."""
-        found = {}
-        for name, one in known.models.items():
-            if self.keys.get(name) == one.key and name in facts:
-                with contextlib.suppress(*ODD, OSError):  # whatever somebody has written there
-                    if kept := self._carried(name, one):
-                        found[name] = kept
-        return found
-
-    def _carried(self, name: str, one: KeptModel) -> KeptModel | None:
-        if not all(path in self.tree.same for path in one.paths):
-            return None
-        places, page = places_in(self.standings[name]), f"models/{name}.html"
-        change = None
-        if not unmoved(one, places):
-            change = moved(one, self.tree.content(page), places)
-            if change is None:
-                return None
-        for path in one.paths:
-            if change is not None and path == page:
-                self.tree.put(path, change.content)
-            else:
-                self.tree.keep(path)
-        return replace(one, slots=change.slots) if change else one
+        return wide_pages(wide, self.places, pages)
 
     def _made(
         self,
@@ -267,16 +277,6 @@ class _Work:
     def _order(self, name: str) -> dict[str, Any]:
         standings = [[profile, one.to_json()] for profile, one in self.standings[name]]
         return {"model": self.models[name].to_json(), "sampled": self._sampled(name), "standings": standings}
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ODD as error:
-        # Its schema is kept, but somebody has changed values in it that belong together, or beyond all measure.
-        problem = f"no page can be made of it ({type(error).__name__}: {error!s:.200}); make the registry again"
-        raise ReportError(f"{path}: {problem}", slug="registry-odd") from error
 
 
 def _checked(address: str) -> str:

@@ -17,11 +17,12 @@ from pytest_slm.registry.merge import newest
 from pytest_slm.registry.rows import entry_rows
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import model_scripts
-from pytest_slm.site.facts.files import model_facts
+from pytest_slm.site.facts.files import ModelFacts, model_facts
 from pytest_slm.site.facts.shards import kept_parts, kept_shard, put_shard, shard_of
-from pytest_slm.site.facts.summary import summarized
+from pytest_slm.site.facts.summary import Summary, summarized
 from pytest_slm.site.kept.slots import slots_of
 from pytest_slm.site.kept.tree import put_file
+from pytest_slm.site.left_out import ODD, why
 from pytest_slm.site.model.card import Card, card
 from pytest_slm.site.model.forest import comparisons, profile_of
 from pytest_slm.site.model.items import items_view
@@ -33,34 +34,48 @@ from pytest_slm.site.render import beside, linked_page
 
 def answer(about: Any, order: Any) -> Any:
     """Write the files of some models of one shard, for a process of its own, and make the shard anew: the hashes and
-    stamps of the files of each with its slots, and what the shard is asked for by, or the shard where none are kept."""
+    stamps of the files of each with its slots, and what the shard is asked for by, or the shard where none are kept.
+    Of models of which no page can be made there is only why, and the shard is without them."""
     cache = Path(about["cache"]) if about["cache"] else None
-    told, made = {}, {}
+    told, made, left_out = {}, {}, {}
     for one in order["models"]:
-        entry, told_of = _written(about, one)
-        told[entry.id] = told_of
-        rows = entry_rows(entry)
-        made[entry.id] = (model_facts(entry, rows), summarized(entry, rows))
+        try:
+            entry, content, slots, facts = _made(about, one)
+        except ODD as error:
+            left_out[one["model"]["id"]] = why(error)
+            continue
+        told[entry.id] = {"pages": _written(about, content), "slots": slots}
+        made[entry.id] = facts
     old, name, asked = None, order["shard"], order["asked"]
     if cache is not None and order["kept"]:
         old = kept_shard(cache, name, asked), kept_parts(cache, name, asked)
     shard, parts = shard_of(made, old, order["kept"])
     if cache is None:
-        return {"models": told, "asked": "", "shard": shard}
-    return {"models": told, "asked": put_shard(cache, name, shard, parts), "shard": None}
+        return {"models": told, "left_out": left_out, "asked": "", "shard": shard}
+    return {"models": told, "left_out": left_out, "asked": put_shard(cache, name, shard, parts), "shard": None}
 
 
-def _written(about: Any, one: Any) -> tuple[RegistryEntry, Any]:
+def _made(about: Any, one: Any) -> tuple[RegistryEntry, dict[str, bytes], list[Any], tuple[ModelFacts, Summary]]:
     standings = [(profile, Standing.from_json(found)) for profile, found in one["standings"]]
     entry = read_placed(Path(about["registry"]), IndexedModel.from_json(one["model"]), standings)
     with beside(about["guides"]):
         texts = model_files(entry, ScoreRules.from_json(about["rules"]), sampled=one["sampled"])
     content = {path: text.encode("utf-8", "backslashreplace") for path, text in texts.items()}
+    return entry, content, slots_of(entry, content), facts_of(entry)
+
+
+def facts_of(entry: RegistryEntry) -> tuple[ModelFacts, Summary]:
+    """What the pages about many models know of one."""
+    rows = entry_rows(entry)
+    return model_facts(entry, rows), summarized(entry, rows)
+
+
+def _written(about: Any, content: Mapping[str, bytes]) -> dict[str, Any]:
+    """Write the files of a model: the hash and stamp of each."""
     fresh, twin = Path(about["fresh"]), Path(about["twin"]) if about["twin"] else None
-    pages = {
+    return {
         path: (hashlib.sha256(data).hexdigest(), put_file(fresh, path, data, twin)) for path, data in content.items()
     }
-    return entry, {"pages": pages, "slots": slots_of(entry, content)}
 
 
 def model_files(entry: RegistryEntry, rules: ScoreRules, sampled: bool) -> dict[str, str]:

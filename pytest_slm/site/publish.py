@@ -27,7 +27,8 @@ def publish(reports: Path, *, registry: Path | None, site: Path | None) -> list[
         if registry is not None:
             lines.append(f"{registry}: {index}")
         if site is not None:
-            build_site(folder, site, samples=public_samples(folder, reports))
+            built = build_site(folder, site, samples=public_samples(folder, reports))
+            lines += [f"left out: {line}" for line in built.left_out.values()]
             lines.append(str(site / "index.html"))
     return lines
 

@@ -253,3 +253,27 @@ def test_pages_and_registry_are_of_all_reports_on_the_branch(published, ready, m
     assert published() == 0
     index = json.loads(git(main, "show", "main:registry/index.json"))
     assert [model["name"] for model in index["models"]] == ["Older", "Tiny"]
+
+
+@pytest.mark.parametrize("odd", ["older", "tiny"])
+def test_a_model_without_a_page_is_not_published_and_stops_no_other(
+    published, ready, main, factory, tmp_path, monkeypatch, capsys, odd
+):
+    from pytest_slm.site import models
+
+    work, make = tmp_path / "work", models.model_facts
+
+    def facts(entry, rows):
+        if odd in entry.id:
+            raise ValueError("-1 successes out of 400")
+        return make(entry, rows)
+
+    factory.store_run(work / "reports", factory.make_run("Q8_0", slug="older", name="Older", run_id="r0"))
+    git(work, "add", "--force", "reports")
+    git(work, "commit", "--quiet", "-m", "older")
+    git(work, "push", "--quiet", "origin", "HEAD:main")
+    monkeypatch.setattr(models, "model_facts", facts)
+    mine = odd == "tiny"
+    assert bool(published()) == mine
+    assert ("not published" in capsys.readouterr().err) == mine
+    assert ("registry/index.json" in listed(main)) != mine

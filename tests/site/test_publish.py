@@ -9,6 +9,7 @@ import pytest
 from pytest_slm.errors import ReportError
 from pytest_slm.registry import read_registry
 from pytest_slm.registry.store import REPORT_NAME
+from pytest_slm.site import models
 from pytest_slm.site.publish import publish
 
 
@@ -94,6 +95,22 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_made(reports, tmp_path):
     lines = publish(reports, registry=tmp_path / "registry", site=None)
     assert any(line.startswith(f"left out: {broken}") for line in lines)
     assert "1 model from 1 report" in lines[-1]
+
+
+def test_a_model_of_which_no_page_can_be_made_is_named(reports, factory, tmp_path, monkeypatch):
+    def facts(entry, rows):
+        if entry.id == "other":
+            raise ValueError("-1 successes out of 400")
+        return make(entry, rows)
+
+    make = models.model_facts
+    monkeypatch.setattr(models, "model_facts", facts)
+    of_slug(factory, reports, "other")
+    lines = publish(reports, registry=None, site=tmp_path / "site")
+    (line,) = [line for line in lines if line.startswith("left out: ")]
+    assert "models/other.json: left out of the site" in line
+    assert not list((tmp_path / "site").rglob("*other*"))
+    assert list((tmp_path / "site" / "samples").glob("*.html"))
 
 
 def test_scripted_models_are_no_models(factory, tmp_path):

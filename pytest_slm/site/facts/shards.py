@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from pytest_slm import files
 from pytest_slm.site.facts.files import ModelFacts, packed, unpacked
 from pytest_slm.site.facts.summary import Summary, merged, summary_of
 from pytest_slm.site.kept import keeping
+from pytest_slm.site.left_out import ODD
 from pytest_slm.workers import uncollected
 
 
@@ -65,6 +67,16 @@ def put_shard(folder: Path, name: str, shard: FactsShard, parts: Parts) -> str:
 def kept_shard(folder: Path, name: str, asked: str) -> FactsShard:
     """The shard that was kept. Raises ValueError where it is not what is asked for."""
     return FactsShard(*_read(folder / f"{name}.json", asked.partition(" ")[0]))
+
+
+def kept_shards(folder: Path | None, asked: Mapping[str, str]) -> dict[str, FactsShard]:
+    """Those that were kept and are what is asked for, by name."""
+    found = {}
+    if folder is not None:
+        for name, digest in asked.items():
+            with contextlib.suppress(*ODD):
+                found[name] = kept_shard(folder, name, digest)
+    return found
 
 
 def kept_parts(folder: Path, name: str, asked: str) -> Parts:

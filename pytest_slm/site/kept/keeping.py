@@ -10,14 +10,15 @@ import json
 import secrets
 import shutil
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_slm import files
 from pytest_slm.load.builtin import suites_folder
-from pytest_slm.site.kept.tree import SiteFile
+from pytest_slm.registry.folder.index import INDEX
+from pytest_slm.site.kept.tree import SiteFile, SiteTree
 from pytest_slm.workers import uncollected
 
 CODE = {".py", ".html", ".css", ".js", ".svg", ".yaml", ".json", ".toml"}
@@ -69,6 +70,15 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([code_hash(), *parts], sort_keys=True).encode()).hexdigest()
 
 
+def state_of(registry: Path, address: str, guides: str) -> str:
+    """What stands for all that a site is made from; empty where the registry cannot be read."""
+    try:
+        index = hashlib.sha256(files.read_bytes(registry / INDEX)).hexdigest()
+    except OSError:
+        return ""
+    return key_of(index, address, guides)
+
+
 def folder_of(site: Path) -> Path:
     """Where it lies."""
     return site.with_name(f".{site.name}.cache")
@@ -115,6 +125,17 @@ def write(site: Path, known: SiteState) -> None:
         [code_hash(), known.state, known.pages, models, known.samples, known.shards], separators=(",", ":")
     ).encode()
     put(folder_of(site), NAME, b"\n".join([hashlib.sha256(body).hexdigest().encode(), body]))
+
+
+def stays(tree: SiteTree, known: SiteState, sampled: Collection[str]) -> bool:
+    """Whether the site is the one that would be made. What is found out by reading its pages is kept."""
+    if tree.begun or not tree.whole() or set(known.samples) != sampled:
+        return False
+    for path in known.pages:
+        tree.keep(path)
+    if tree.pages != known.pages:
+        write(tree.site, replace(known, pages=tree.pages))
+    return True
 
 
 def put(folder: Path, name: str, content: bytes) -> str:

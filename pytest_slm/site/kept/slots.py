@@ -3,8 +3,9 @@ put into the page that is there, and all else of it stays."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import escape
@@ -12,6 +13,8 @@ from markupsafe import escape
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.folder.index import Standing
 from pytest_slm.site.kept.keeping import KeptModel
+from pytest_slm.site.kept.tree import SiteTree
+from pytest_slm.site.left_out import ODD
 from pytest_slm.site.names import MOST_BYTES
 from pytest_slm.site.titles.places import place_text
 from pytest_slm.site.titles.wording import profile_order
@@ -75,6 +78,25 @@ def moved(one: KeptModel, page: bytes, places: Mapping[Key, str]) -> MovedPage |
     if len(content) > MOST_BYTES:  # it may be divided then
         return None
     return MovedPage(content, slots)
+
+
+def carried(one: KeptModel, page: str, places: Mapping[Key, str], tree: SiteTree) -> KeptModel | None:
+    """Put the pages of a model into the next site as they are, but for its places; None where they have to be made."""
+    with contextlib.suppress(*ODD, OSError):  # whatever somebody has written there
+        if not all(path in tree.same for path in one.paths):
+            return None
+        change = None
+        if not unmoved(one, places):
+            change = moved(one, tree.content(page), places)
+            if change is None:
+                return None
+        for path in one.paths:
+            if change is not None and path == page:
+                tree.put(path, change.content)
+            else:
+                tree.keep(path)
+        return replace(one, slots=change.slots) if change else one
+    return None
 
 
 def _bytes(text: str) -> bytes:

@@ -192,6 +192,11 @@ class SiteTree:
         self.begin()
         self.pages[path] = SiteFile(digest, put_file(self.fresh, path, content, self.twin))
 
+    def drop(self, paths: Iterable[str]) -> None:
+        """The next site is without these pages."""
+        for path in paths:
+            self.pages.pop(path, None)
+
     def forget(self, but: Collection[str]) -> None:
         """Nothing of the present site stays but these pages."""
         self.same = {path: page for path, page in self.same.items() if path in but}
