@@ -61,7 +61,7 @@ def widest(models: tuple[RegistryEntry, ...]) -> RegistryEntry:
 
 def pages(folder: Path, registry: Path, reports: Path) -> Mapping[str, str]:
     """The addresses of the pages that pictures are taken of, by the name of the picture."""
-    build_site(registry, folder / "site", samples=public_samples(registry, reports))
+    build_site(registry, folder / "site", samples=public_samples(registry, reports, print))
     path, run = fullest(reports)
     report = folder / "report.html"
     report.write_text(render_report(run, read_samples(path.parent, run)), encoding="utf-8")

@@ -163,10 +163,9 @@ def _site_build(arguments: argparse.Namespace) -> int:
     from pytest_slm.site.build import build_site
     from pytest_slm.site.publish import public_samples
 
-    samples = public_samples(arguments.registry, arguments.samples) if arguments.samples else ()
-    site = build_site(
-        arguments.registry, arguments.output, arguments.address, samples, guides=_guides(arguments.guides)
-    )
+    registry, reports = arguments.registry, arguments.samples
+    samples = public_samples(registry, reports, lambda line: warn(f"warning: {line}")) if reports else ()
+    site = build_site(registry, arguments.output, arguments.address, samples, guides=_guides(arguments.guides))
     for line in site.left_out.values():
         warn(f"warning: {line}")
     count = len(site.left_out)

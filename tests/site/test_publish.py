@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from pytest_slm.errors import ReportError
-from pytest_slm.registry import read_registry
+from pytest_slm.registry import build_folder, read_registry
 from pytest_slm.registry.store import REPORT_NAME
 from pytest_slm.site import models
-from pytest_slm.site.publish import publish
+from pytest_slm.site.build import build_site
+from pytest_slm.site.publish import public_samples, publish
+from pytest_slm.site.samples.pages import sample_pages
 
 
 @pytest.fixture
@@ -87,6 +90,78 @@ def test_files_that_are_not_there_are_no_samples(reports, tmp_path):
         path.unlink()
     publish(reports, registry=None, site=tmp_path / "site")
     assert not (tmp_path / "site/samples").exists()
+
+
+def two_models(factory, folder, tmp_path):
+    """Two models with samples, and the registry of them."""
+    for name in ("a", "b"):
+        of_slug(factory, folder, name)
+    build_folder(folder, tmp_path / "registry", now=datetime.now(UTC))
+    return {path.parents[2].name: path for path in folder.rglob(REPORT_NAME)}
+
+
+def sites_samples(tmp_path, folder):
+    """The pages of samples of a site, by model, and what was told."""
+    lines = []
+    build_site(
+        tmp_path / "registry", tmp_path / "site", samples=public_samples(tmp_path / "registry", folder, lines.append)
+    )
+    return {path.stem for path in (tmp_path / "site" / "samples").glob("*.html")}, lines
+
+
+@pytest.mark.parametrize("how", ["a report that is none", "a link out of it", "no text"])
+def test_samples_that_cannot_be_read_are_left_out_and_those_of_others_are_there(factory, tmp_path, how):
+    folder = tmp_path / "reports"
+    report = two_models(factory, folder, tmp_path)["b"]
+    files = list(report.parent.glob("samples/*.jsonl"))
+    public = next(path for path in files if "coding" in path.name)
+    if how == "a report that is none":
+        report.write_text("{}", "utf-8")
+    elif how == "no text":
+        public.write_bytes(b'{"doc_id": "\xff\n')
+    else:
+        public.rename(tmp_path / "outside.jsonl")
+        public.symlink_to(tmp_path / "outside.jsonl")
+    pages, (line,) = sites_samples(tmp_path, folder)
+    assert line.startswith(f"samples left out: {report.parent}")
+    assert "a" in pages
+    told = (tmp_path / "site" / "models" / "b.html").read_text("utf-8")
+    assert ("../samples/b.html" in told) == ("b" in pages)
+    assert not list((tmp_path / "site" / "samples" / "b").glob("*"))
+
+
+def test_an_older_run_stands_in_for_samples_that_cannot_be_read(factory, tmp_path):
+    for day in (1, 2):
+        run = factory.make_run("Q8_0", suites=("coding",), day=day)
+        run = replace(run, results=tuple(replace(one, public=True) for one in run.results if one.suite == "coding"))
+        samples = factory.make_samples(run, 5)
+        for lines in samples.values():
+            for line in lines:
+                line["explanation"] = f"said on day {day}"
+        path = factory.store_run(tmp_path / "reports", run, samples)
+    build_folder(tmp_path / "reports", tmp_path / "registry", now=datetime.now(UTC))
+    next(path.parent.glob("samples/*coding*")).write_text('{"cut')
+    _, (line,) = sites_samples(tmp_path, tmp_path / "reports")
+    assert line.startswith(f"samples left out: {path.parent}")
+    said = "".join(path.read_text("utf-8") for path in (tmp_path / "site/samples").rglob("*.js"))
+    assert "said on day 1" in said
+
+
+def test_samples_of_which_no_page_can_be_made_are_left_out(factory, tmp_path, monkeypatch):
+    def fails(runs, **places):
+        made = sample_pages(runs, **places)
+        yield next(made)
+        if places["page"] == "samples/b.html":
+            raise OverflowError("int too large")
+        yield from made
+
+    monkeypatch.setattr("pytest_slm.site.publish.sample_pages", fails)
+    two_models(factory, tmp_path / "reports", tmp_path)
+    pages, (line,) = sites_samples(tmp_path, tmp_path / "reports")
+    assert pages == {"a"}
+    assert not (tmp_path / "site" / "samples" / "b").exists()
+    assert line.startswith("samples of b left out: no page can be made of them (OverflowError: int too large)")
+    assert "../samples" not in (tmp_path / "site" / "models" / "b.html").read_text("utf-8")
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_made(reports, tmp_path):

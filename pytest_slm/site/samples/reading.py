@@ -5,6 +5,7 @@ A line comes from a file that anybody may have written, so nothing in it is take
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -80,9 +81,7 @@ def read_line(line: Line, *, hide: bool = False, cuts: bool = True) -> SampleRea
     """What a line says; with ``hide`` none of its texts. Without ``cuts`` an answer that was cut off is as good as a
     whole one."""
     known = {key: value for key, value in line.items() if key not in TEXTS} if hide else line
-    score = known.get("score")
-    value = float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
-    value = None if value is None or not math.isfinite(value) else value
+    value = _finite(known.get("score"))
     response = known.get("response")
     likelihoods = _likelihoods(response)
     repeat, shown = known.get("repeat"), known.get("n_prompt")
@@ -197,5 +196,8 @@ def _shares(told: Sequence[tuple[str, Mapping[str, Any]]]) -> list[float | None]
 
 
 def _finite(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    with contextlib.suppress(OverflowError):  # an integer beyond all numbers
+        return float(value) if math.isfinite(value) else None
+    return None

@@ -47,7 +47,7 @@ def test_texts_of_one_turn_and_of_several():
     ("score", "state"),
     [
         *((1, "right"), (0.0, "wrong"), (0.5, "partly"), (2.0**70, "partly")),
-        *((None, "unscored"), ("1", "unscored"), (True, "unscored"), (float("nan"), "unscored")),
+        *((None, "unscored"), ("1", "unscored"), (True, "unscored"), (float("nan"), "unscored"), (10**400, "unscored")),
     ],
 )
 def test_no_score_is_not_wrong(score, state):
@@ -65,7 +65,19 @@ def test_what_is_hidden_has_no_text_anywhere():
 
 
 @pytest.mark.parametrize(
-    "odd", [None, 7, "text", [], [[]], [1, [2]], {"a": {"b": 1}}, [{"logprob": "x", "choice": []}], True]
+    "odd",
+    [
+        None,
+        7,
+        "text",
+        [],
+        [[]],
+        [1, [2]],
+        {"a": {"b": 1}},
+        [{"logprob": "x", "choice": []}],
+        [{"logprob": 10**400}],
+        True,
+    ],
 )
 def test_any_value_anywhere_can_be_read(odd):
     names = ("prompt", "target", "response", "answer", "explanation", "reasoning", "doc_id", "repeat", "n_prompt")
