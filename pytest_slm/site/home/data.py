@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2.utils import htmlsafe_json_dumps
 
+from pytest_slm.site import numbers
 from pytest_slm.site.compare import file_key
 from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.home.columns import COLUMNS, PLACES, Column, length
 from pytest_slm.site.home.scores import Scale, ScoreMark
-from pytest_slm.site.home.view import NO_SCORE
+from pytest_slm.site.home.view import NO_SCORE, chance_text
 
 MODEL_COLUMNS = ("params", "ctx", "license")
 """Columns that are the same for all rows of a model."""
@@ -92,16 +93,17 @@ def _apart(key: str, files: Sequence[FileFacts]) -> dict[str, Any]:
 
 
 def _scores(files: Sequence[FileFacts], scale: Scale) -> dict[str, Any]:
-    """Points in tenths, as they are shown."""
-    nothing = (None, None, None, None, len(scale.groups), "", NO_SCORE)
+    """The points of each file, told as ``Tenths``, and its place in the order of the scale, which is that of the files
+    themselves for the scale that they are ordered by."""
+    nothing = (Tenths(None, None, None, None, 0), len(scale.groups), "", NO_SCORE)
     marks = [scale.marks.get(file.id) for file in files]
-    told = [_tenths(mark) if mark else nothing for mark in marks]
-    score, low, high, chance, group, quick, notes = zip(*told, strict=True)
+    told = [(tenths(mark), mark.group, mark.quick, mark.note) if mark else nothing for mark in marks]
+    points, group, quick, notes = zip(*told, strict=True)
+    places = {file.id: place for place, file in enumerate(scale.ordered(files))}
+    order = [places[file.id] for file in files]
     return {
-        "score": score,
-        "low": low,
-        "high": high,
-        "chance": chance,
+        **{name: [getattr(one, name) for one in points] for name in Tenths._fields},
+        **({} if order == sorted(order) else {"order": order}),
         "group": group,
         "groups": [*map(scale.heading, range(len(scale.groups) + 1))],
         **_words("quick", quick),
@@ -109,7 +111,28 @@ def _scores(files: Sequence[FileFacts], scale: Scale) -> dict[str, Any]:
     }
 
 
-def _tenths(mark: ScoreMark) -> tuple[int, int | None, int | None, int | None, int, str, str]:
-    score, interval, chance, quick, note, group = mark
-    low, high = (round(10 * interval[0]), round(10 * interval[1])) if interval else (None, None)
-    return round(10 * score), low, high, None if chance is None else round(10 * chance), group, quick, note
+class Tenths(NamedTuple):
+    """A score with its interval and the chance level in tenths of a point; ``whole`` is 1 where it is told without
+    decimals."""
+
+    score: int | None
+    low: int | None
+    high: int | None
+    chance: int | None
+    whole: int
+
+
+def tenths(mark: ScoreMark) -> Tenths:
+    """What the script writes as all pages do: of 62.46 that is told as 62 there is 62.4, since 62.5 would be 63."""
+    score, _ = numbers.points(mark.score, mark.interval)
+    whole = "." not in score
+
+    def told(value: float) -> int:
+        text = numbers.number(value, 0 if whole else 1).replace(numbers.THIN, "")
+        if not whole:
+            return round(10 * float(text))
+        return min(max(round(10 * value), 10 * int(text) - 5), 10 * int(text) + 4)
+
+    low, high = map(told, mark.interval) if mark.interval else (None, None)
+    chance = None if mark.chance is None else round(10 * float(chance_text(mark.chance)))
+    return Tenths(told(mark.score), low, high, chance, int(whole))

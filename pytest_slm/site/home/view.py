@@ -132,11 +132,16 @@ def _cell(file: FileFacts, column: Column) -> tuple[bool, str, str, str]:
 
 
 def dotted(value: float, interval: Interval | None, chance: float | None, told: tuple[str, str]) -> DotPlot:
-    """The dot of a score; its words say the chance level as it is drawn."""
+    """The dot of a score; its words say the chance level, too."""
     plot = score_plot(value, interval, told=told)
     level = None if chance is None else round(chance, 2)
-    said = "" if level is None else f", chance {round(level, 1):g}"
+    said = "" if chance is None else f", chance {chance_text(chance)}"
     return DotPlot(plot.value, plot.low, plot.high, plot.text + said, level)
+
+
+def chance_text(chance: float) -> str:
+    """A chance level in words: ``25``, ``33.3``."""
+    return numbers.number(chance, 1).removesuffix(".0")
 
 
 def home_view(wide: Wide, files: Sequence[FileFacts], found: Sequence[Scale], pages: Sequence[str]) -> HomeView:

@@ -54,11 +54,9 @@
     return number(Number(whole)) + (rest ? `.${rest}` : "") + NBSP + column.unit;
   };
   const noteOf = (column, row) => (column.notesWords ? column.notesWords[column.notes[row]] : "");
-  const points = (score, low, high) => {
-    const doubt = low === null ? null : (high - low) / 20;
-    const places = doubt === null ? 1 : doubt > 0 ? (doubt >= 10 ? 0 : 1) : score === 0 || score >= 1000 ? 0 : 1;
-    const text = (tenths) => (tenths / 10).toFixed(places);
-    return [text(score), low === null ? "" : `${text(low)}–${text(high)}`];
+  const points = ({ score, low, high, whole }, row) => {
+    const text = (tenths) => (tenths / 10).toFixed(whole[row] ? 0 : 1);
+    return [text(score[row]), low[row] === null ? "" : `${text(low[row])}–${text(high[row])}`];
   };
 
   // -- the address -------------------------------------------------------------------------------------------------
@@ -204,10 +202,9 @@
     const sign = state.sort.startsWith("-") ? -1 : 1;
     const rows = Array.from({ length: size }, (_, row) => row);
     if (key === "score") {
-      const { group, low, score } = scores();
-      const value = (row) => (score[row] === null ? -1 : low[row] === null ? score[row] / 1e4 : 1 + low[row] * 1e4 + score[row]);
-      const values = rows.map((row) => -sign * value(row));
-      return rows.sort((a, b) => group[a] - group[b] || values[a] - values[b] || a - b);
+      const { group, order } = scores(); // as the page has them: tenths are not enough for it
+      const values = rows.map((row) => sign * (order ? order[row] : row));
+      return rows.sort((a, b) => group[a] - group[b] || values[a] - values[b]);
     }
     if (key === "name") {
       const names = rows.map((row) => haystacks[slm.model[row]]); // begins with it
@@ -290,7 +287,7 @@
     to.wrote = wanted;
     const found = scores();
     const measured = found.score[row] !== null;
-    const [score, interval] = measured ? points(found.score[row], found.low[row], found.high[row]) : [MISSING, ""];
+    const [score, interval] = measured ? points(found, row) : [MISSING, ""];
     pickable(to.label, to.box, row);
     set(to.link, "href", `models/${encodeURIComponent(slm.ids[slm.model[row]])}.html`);
     put(to.link.firstChild, slm.names[slm.model[row]]);
@@ -322,7 +319,7 @@
     const found = scores();
     const at = (name) => (found[name][row] === null ? null : found[name][row] / 10);
     const [score, low, high, chance] = [at("score"), at("low"), at("high"), at("chance")];
-    const [text, between] = points(found.score[row], found.low[row], found.high[row]);
+    const [text, between] = points(found, row);
     const known = between ? `95 % interval ${between.replace("–", " to ")}` : "interval not known";
     const [title, line, whisker, dot] = svg.children;
     const words = `${text} of 100, ${known}${chance === null ? "" : `, chance ${chance}`}`;
@@ -609,7 +606,7 @@
     const largest = Math.max(...drawn.map((row) => plain(file, row) || 0), 1);
     for (const row of drawn) {
       const radius = 3 + 9 * Math.sqrt((plain(file, row) || 0) / largest);
-      const [score] = points(found.score[row], found.low[row], found.high[row]);
+      const [score] = points(found, row);
       const told = `${slm.names[slm.model[row]]} ${quantizationOf(row)}: ${score} points, ${written(tps, plain(tps, row))}, ${written(file, plain(file, row))}`;
       svg.append(make("circle", { class: fitting.has(row) ? "fits" : "tight", cx: x(Number(plain(tps, row))), cy: y(found.score[row] / 10), r: radius }, make("title", {}, told)));
     }
