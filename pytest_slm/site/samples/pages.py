@@ -202,13 +202,13 @@ def _id(read: SampleReading) -> str:
 
 def _shared(ids: Sequence[str]) -> list[str]:
     """Ids without what they share with the one before: two digits (base 36) that say how much, and the rest. 14,000
-    ids of one form take 100 kB then instead of 400."""
+    ids of one form take 100 kB then instead of 400. A browser counts letters beyond the first 65,536 twice."""
     told, before = [], ""
     for name in ids:
-        n = 0
-        while n < min(len(name), len(before), 36 * 36 - 1) and name[n] == before[n]:
-            n += 1
-        told.append(f"{_DIGITS[n // 36]}{_DIGITS[n % 36]}{name[n:]}")
+        most = min(len(name), len(before), 36 * 18 - 1)
+        same = next((at for at in range(most) if name[at] != before[at]), most)
+        n = same + sum(letter > "\uffff" for letter in name[:same])
+        told.append(f"{_DIGITS[n // 36]}{_DIGITS[n % 36]}{name[same:]}")
         before = name
     return told
 

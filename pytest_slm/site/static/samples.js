@@ -89,7 +89,11 @@
     right: (a, b, place) => a.states[place] === "r",
     unscored: (a, b, place) => a.states[place] === "u",
   };
-  const textOf = (row) => JSON.stringify([row.id, row.asked, row.expected, row.choices, row.wrote, row.read, row.why]);
+  const textOf = (row) => {
+    const said = [...(row.asked || []), ...(row.wrote || [])].map(([, text]) => text);
+    const choices = (row.choices || []).map(([text]) => text);
+    return [row.id, ...said, row.expected, ...choices, row.read, row.why].filter(Boolean).join("\n");
+  };
 
   // -- drawing ------------------------------------------------------------------------------------------------------
   function el(tag, about, ...inside) {

@@ -43,10 +43,11 @@ def data(text):
 
 
 def ids(index):
-    found, before = [], ""
+    """The ids of an index as a browser reads them, which counts units of UTF-16."""
+    found, before = [], b""
     for told in index["ids"]:
-        before = before[: int(told[:2], 36)] + told[2:]
-        found.append(before)
+        before = before[: 2 * int(told[:2], 36)] + told[2:].encode("utf-16-le", "surrogatepass")
+        found.append(before.decode("utf-16-le", "surrogatepass"))
     return found
 
 
@@ -76,6 +77,15 @@ def test_ids_of_any_letters_have_an_order(sampled):
     for line, name in zip(next(iter(one.samples.values())), ("²", "a10", "a9", "٣", "9" * 200), strict=True):
         line["doc_id"] = name
     assert ids(data(files(one)["samples/page/0-0.js"])[1]) == ["9" * 200, "a9", "a10", "²", "٣"]
+
+
+@pytest.mark.parametrize("beginning", ["😀-", "a😀", "語😀😀", "😀" * 99, "W" * 200, ""])
+def test_ids_of_any_letters_come_back_whole(sampled, beginning):
+    one = sampled(40)
+    names = [f"{beginning}{number}"[:200] for number in range(40)]
+    for line, name in zip(next(iter(one.samples.values())), names, strict=True):
+        line["doc_id"] = name
+    assert ids(data(files(one)["samples/page/0-0.js"])[1]) == names
 
 
 def test_an_index_of_14_000_samples_is_light(sampled):

@@ -148,6 +148,54 @@ def test_without_scripts_the_page_says_where_the_samples_are(show, folder):
         assert not seen.page.locator("#tools").is_visible()
 
 
+ASKED = 'He said "no"', "C:\\dir\\new", "plain", 'ends in a quote"'
+
+
+@pytest.fixture(scope="module")
+def odd(factory, tmp_path_factory):
+    """Samples whose ids begin with a picture, and whose texts have quotes and backslashes."""
+    path = tmp_path_factory.mktemp("odd")
+    run = factory.make_run(suites=("core",))
+    first = run.results[0]
+    lines = [
+        {
+            "doc_id": f"😀-{number}",
+            "prompt": [{"role": "user", "content": ASKED[number % 4]}, {"role": "tool", "content": f"it is {number}"}],
+            "response": [{"choice": f"choice {number}", "logprob": None}] if number == 24 else f"wrote {number}",
+            "explanation": f"because of {number}",
+            "score": 1.0,
+        }
+        for number in range(25)
+    ]
+    run = replace(run, results=(first,), planned=(first.id,))
+    for name, text in sample_pages(
+        [SampledRun(run=run, samples={first.samples: lines})], page="samples.html", data="samples/page"
+    ):
+        write_text(path / name, text)
+    return path / "samples.html"
+
+
+def test_a_link_leads_to_the_sample_of_any_id(show, odd):
+    with show(f"{odd}#id=😀-23") as seen:
+        check_settled(seen.page, "21–25 of 25")
+        assert seen.page.locator(".sample.here h3").text_content() == "😀-23"
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        *(('said "NO"', 7), ("C:\\dir\\new", 6), ('quote"', 6), ("😀-7", 1), ("it is 11", 1), ("wrote 9", 1)),
+        *(("choice 24", 1), ("because of 3", 1)),
+        *(("null", 0), ("false", 0), ('",[', 0), ("[[", 0), ('","', 0), ("\\\\", 0), ("user", 0), ("tool", 0)),
+    ],
+)
+def test_what_is_searched_are_the_texts_as_they_are_read(show, odd, query, count):
+    with show(odd) as seen:
+        check_settled(seen.page, "1–20 of 25")
+        seen.page.fill("#q", query)
+        check_settled(seen.page, f"1–{count} of {count}" if count else "No sample is like that.")
+
+
 def test_a_piece_that_is_gone_is_told(show, folder, tmp_path):
     (tmp_path / "samples.html").write_text((folder / "samples.html").read_text("utf-8"), "utf-8")
     with show(tmp_path / "samples.html") as seen:
