@@ -10,7 +10,7 @@ from pytest_slm.registry.entry import AggregateScore, RegistryEntry, UseCase
 from pytest_slm.registry.rows import Row
 from pytest_slm.site import numbers
 from pytest_slm.site.compare import listed
-from pytest_slm.site.home.columns import COLUMNS, PLACES, TIMED, Plain
+from pytest_slm.site.home.columns import COLUMNS, PLACES, TIMED, Plain, license_of
 from pytest_slm.site.titles.wording import profile_title
 from pytest_slm.site.tools.data import tool_row
 from pytest_slm.site.views import sampled
@@ -107,7 +107,7 @@ def _file(row: Row) -> FileFacts:
 def _about(row: Row) -> tuple[str, ...]:
     """Parameters, license, and whether a server answered."""
     counted = numbers.parameters(row.parameters) if row.parameters else ""
-    return tuple(filter(None, (counted, row.license or "", "server, weights not verified" if row.server else "")))
+    return tuple(filter(None, (counted, license_of(row), "server, weights not verified" if row.server else "")))
 
 
 def _place(row: Row) -> str:

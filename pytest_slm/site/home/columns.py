@@ -92,6 +92,11 @@ def length(of: str) -> str:
     return f"{numbers.number(float(count), 0)}{numbers.NBSP}{rest}" if plain else of
 
 
+def license_of(row: Row) -> str:
+    """The license, empty where it is not known: blanks around it make no other one."""
+    return " ".join((row.license or "").split())
+
+
 def _every(chosen: Quantity | None, series: Sequence[Quantity]) -> Sequence[Quantity]:
     """A quantity at all lengths; registries of long ago have only the one that was chosen."""
     return series or tuple(filter(None, (chosen,)))
@@ -144,7 +149,10 @@ COLUMNS: Sequence[Column] = (
         value=lambda row: (row.parameters, ""),
     ),
     Column(key="ctx", label="Context", form="count", anchor="memory", value=lambda row: (row.context_length, "")),
-    Column(key="license", label="License", form="text", anchor="license", value=lambda row: (row.license or None, "")),
+    Column(
+        key="license", label="License", form="text", anchor="license",
+        value=lambda row: (license_of(row) or None, ""),
+    ),
     Column(
         key="machine", label="Machine", form="text", anchor="machines",
         value=lambda row: (row.machine_title or None, ""),

@@ -64,6 +64,8 @@
   const scale = () => Math.max(0, slm.scales.indexOf(state.use));
   const scores = () => slm.scores[scale()];
 
+  const valueOf = (field) => (field.tagName === "SELECT" ? field.value : field.value.trim()); // options are as they are
+
   function read() {
     const found = new URLSearchParams(location.hash.slice(1));
     state = { sort: found.get("sort") || "score", page: Math.max(1, parseInt(found.get("page"), 10) || 1) };
@@ -71,7 +73,7 @@
       const asked = found.get(id) || (id === "use" ? slm.scales[0] : "");
       $(id).value = $(id).type !== "number" || Number.isFinite(Number(asked)) ? asked : "";
       if ($(id).selectedIndex === -1) $(id).value = id === "use" ? slm.scales[0] : ""; // an option that is not there
-      state[id] = $(id).value.trim();
+      state[id] = valueOf($(id));
     }
     const asked = found.get("cols");
     state.cols = asked === null ? first : asked.split(",").filter((key) => columns.has(key));
@@ -654,7 +656,7 @@
   }
 
   form.addEventListener("input", ({ target }) => {
-    if (fields.includes(target.id)) go({ [target.id]: target.value.trim() }, target.tagName === "INPUT" ? target.id : null);
+    if (fields.includes(target.id)) go({ [target.id]: valueOf(target) }, target.tagName === "INPUT" ? target.id : null);
   });
   $("columns").addEventListener("change", () => go({ page: state.page, cols: Array.from(document.querySelectorAll("#columns input:checked"), (box) => box.value) }));
   body.addEventListener("change", ({ target }) => {

@@ -122,6 +122,27 @@ def test_every_condition_leaves_what_meets_it_and_the_address_keeps_it(home):
     assert names(home) == ["Gemma 3 270M Q8_0"]
 
 
+def test_an_option_is_chosen_as_it_stands_there_and_blanks_make_no_other_license(
+    show, registry_file, factory, tmp_path
+):
+    runs = []
+    # The last one ends in what is a blank to a browser and none to Python.
+    licenses = {"a": "apache-2.0", "b": " apache-2.0  ", "c": "MIT  License", "d": "MIT License\ufeff"}
+    for name, told in licenses.items():
+        run = factory.make_run(slug=name, name=name, hf_repo=f"o/{name}", suites=("core",))
+        runs.append(replace(run, submission=replace(run.submission, license=told), detected=None))
+    build_site(registry_file(runs), tmp_path / "site")
+    with show(tmp_path / "site" / "index.html") as seen:
+        options = seen.page.evaluate("() => Array.from(document.getElementById('license').options, (one) => one.value)")
+        assert options == ["", "MIT License", "MIT License\ufeff", "apache-2.0"]
+        for at, found in enumerate(("c", "d", "ab"), 1):
+            seen.page.select_option("#license", index=at)
+            assert sorted(names(seen.page)) == [f"{name} Q8_0" for name in found]
+            seen.page.wait_for_function("() => location.hash.includes('license')")
+            seen.page.reload()
+            assert sorted(names(seen.page)) == [f"{name} Q8_0" for name in found]
+
+
 def test_a_use_case_is_loaded_when_it_is_asked_for(home):
     home.select_option("#use", "coding")
     home.wait_for_function("() => document.getElementById('found').textContent.includes('left out')")
