@@ -83,7 +83,7 @@ def size(count: float) -> str:
     """Bytes in decimal units: 1 GB is 10^9 bytes, as disks and downloads are sold."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if abs(count) >= factor:
-            return f"{count / factor:.{2 if unit == 'GB' else 0}f}{NBSP}{unit}"
+            return f"{number(count / factor, 2 if unit == 'GB' else 0)}{NBSP}{unit}"
     return f"{count:.0f}{NBSP}bytes"
 
 
@@ -91,7 +91,7 @@ def parameters(count: int) -> str:
     """``135 M``, ``1.7 B``."""
     if count >= 1e9:
         return f"{figures(count / 1e9)}{NBSP}B"
-    return f"{count / 1e6:.0f}{NBSP}M" if count >= 1e6 else f"{count:,}".replace(",", "\u202f")
+    return f"{number(count / 1e6, 0)}{NBSP}M" if count >= 1e6 else number(count, 0)
 
 
 def duration(seconds: float) -> str:

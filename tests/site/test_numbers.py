@@ -128,3 +128,8 @@ def test_every_tie_goes_away_from_zero(odd, places):
     exact = Fraction(value) * 10**places
     expected = int(abs(exact) + Fraction(1, 2)) * (1 if value > 0 else -1)
     assert Fraction(numbers.number(value, places).replace("\u202f", "")) * 10**places == expected
+
+
+def test_sizes_and_parameters_are_rounded_alike():
+    assert (numbers.size(2.5e6), numbers.size(1.125e9)) == ("3\xa0MB", "1.13\xa0GB")
+    assert (numbers.parameters(2_500_000), numbers.parameters(134_515_008)) == ("3\xa0M", "135\xa0M")
