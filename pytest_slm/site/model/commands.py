@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pytest_slm.registry.entry import PublishedFile, RegistryEntry
 
 PLAIN = re.compile(r"[A-Za-z0-9][\w.+/-]*", re.ASCII)
-"""What stands in a command without quotes. A file of another name gets no command."""
+"""What stands in a command without quotes. What is called otherwise, file or quantization, gets no command."""
 
 
 PATH = "PATH/TO/FILE.gguf"
@@ -91,15 +91,15 @@ def _published(name: str, format_: str, place: PublishedFile) -> FileCommands:
         ]
     elif format_ == "safetensors":
         revision = f', revision="{place.revision}"' if place.revision else ""
-        lines = (
+        program = (
             "from transformers import pipeline",
             f'pipe = pipeline("text-generation", model="{repo}"{revision})',
             'pipe([{"role": "user", "content": "Hello"}])',
         )
-        commands.append(CommandLines(title="transformers", lines="\n".join(lines)))
-    commands.append(
-        CommandLines(title="Measure it again", lines=f"pytest --slm-model={_reference(place)} --slm-quant={name}")
-    )
+        commands.append(CommandLines(title="transformers", lines="\n".join(program)))
+    if _plain(name):
+        lines = f"pytest --slm-model={_reference(place)} --slm-quant={name}"
+        commands.append(CommandLines(title="Measure it again", lines=lines))
     return FileCommands(quantization=name, source=source, commands=tuple(commands))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm.core.record import is_file_name
 from pytest_slm.core.types import Quantization
 from pytest_slm.registry import build_registry
 from pytest_slm.registry.entry import PublishedFile
@@ -59,6 +60,40 @@ def test_a_package_is_installed(place):
 def test_a_name_that_a_shell_would_read_gets_no_command(place, published):
     shown = " ".join(place(published).values())
     assert not any(sign in shown for sign in ("; ", "$(id", "rm -rf", "--index"))
+
+
+SHELL = (
+    "Q4;id",
+    "$(id)",
+    "Q4`id`",
+    "Q4&id",
+    "Q4|id",
+    "Q4 id",
+    "Q4>x",
+    "Q4'x",
+    'Q4"x',
+    "Q4#x",
+    "--help",
+    "~",
+    "!x",
+    "Q4=x",
+)
+
+
+@pytest.mark.parametrize("name", [name for name in SHELL if is_file_name(name)])
+@pytest.mark.parametrize("published", [PublishedFile(repo="org/m", file="m.gguf"), PublishedFile(package="pkg"), None])
+@pytest.mark.parametrize("format_", ["gguf", "safetensors"])
+def test_no_quantization_can_be_called_what_a_shell_would_read(model, name, published, format_):
+    entry = changed(model(FP16=0.6, Q8_0=0.6), "FP16", published=PublishedFile(repo="org/m", file="f.gguf"))
+    odd = replace(entry.quantizations["Q8_0"], published=published, format=format_, made_from="FP16")
+    made_from_it = replace(odd, published=None, made_from=name)
+    entry = replace(entry, quantizations={**entry.quantizations, name: odd, "Q4_0": made_from_it})
+    lines = [command.lines for one in (name, "Q4_0") for command in file_commands(entry, one).commands]
+    assert not [line for line in lines if name in line]
+
+
+def test_what_a_shell_would_read_can_be_the_name_of_a_quantization():
+    assert len([name for name in SHELL if is_file_name(name)]) > 8
 
 
 def test_what_was_made_here_is_made_again_and_run(model):
