@@ -83,7 +83,7 @@ def _of_row(row: Row, entry: RegistryEntry, reports: Mapping[str, ReportReferenc
     }
     for item in entry.quantizations[row.quantization].items:
         reference = reports.get(item.report)
-        told_below = item.suite == SUITE and item.outcome in MEASURED
+        told_below = row.speed is not None and item.suite == SUITE and item.outcome in MEASURED
         if not told_below and ((reference and reference.machine) or "") == row.machine:
             yield {**about, "kind": "item", **_item(item), **_origin(reference)}
     for name, case in row.scores.items():

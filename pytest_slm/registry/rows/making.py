@@ -19,21 +19,30 @@ def rows(registry: Registry) -> tuple[Row, ...]:
 def entry_rows(entry: RegistryEntry) -> tuple[Row, ...]:
     """The rows of one model."""
     speeds = _speeds(entry)
+    reports = {reference.path: reference.machine or "" for reference in entry.provenance.reports}
     return tuple(
         _row(entry, name, machine, quantization, speeds.get((name, machine)))
         for name, quantization in sorted(entry.quantizations.items())
-        for machine in _machines(name, quantization, speeds)
+        for machine in _machines(name, quantization, speeds, reports)
     )
 
 
 def _machines(
-    name: str, quantization: QuantizationEntry, speeds: Mapping[tuple[str, str], QuantizationSpeed]
+    name: str,
+    quantization: QuantizationEntry,
+    speeds: Mapping[tuple[str, str], QuantizationSpeed],
+    reports: Mapping[str, str],
 ) -> list[str]:
-    """Where anything of a quantization was measured; nowhere known if it was listed only."""
+    """Where anything of a quantization was measured, or should have been; nowhere known if it was listed only.
+    ``reports`` are the machines of reports by their paths."""
     scores = _places(quantization)
-    scored = {case.machine or "" for cases, _ in scores for case in cases.values()}
-    scored |= {total.machine or "" for _, totals in scores for total in totals.values()}
-    return sorted(scored | {machine for of, machine in speeds if of == name}) or [""]
+    found = {case.machine or "" for cases, _ in scores for case in cases.values()}
+    found |= {total.machine or "" for _, totals in scores for total in totals.values()}
+    found |= {machine for of, machine in speeds if of == name}
+    # Not every item counts in a score, nor is every one measured.
+    found |= {reports.get(path, "") for path in {item.report for item in quantization.items}}
+    found |= {past.machine or "" for past in quantization.history}
+    return sorted(found) or [""]
 
 
 def _places(

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from pytest_slm.core.types import SuiteFacts
 from pytest_slm.registry.exports import FORMATS, RESULT, table
 from pytest_slm.registry.exports.eee import VERSION
 from pytest_slm.registry.rows import rows
@@ -51,6 +52,43 @@ def test_what_was_not_measured_has_no_number_and_a_reason(registry):
     assert {r["outcome"] for r in missing} >= {"skipped", "error"}
     assert all(r["value"] is None for r in missing)
     assert any("data-missing" in (r["reason"] or "") for r in missing)
+
+
+OTHER = {"fingerprint": "m-other", "cpu": "Ryzen"}
+
+
+def of_one_item(factory, outcome, slug="other", **changes):
+    """The run of a model of which there is one item, in a suite that is no score's."""
+    value = factory.share("acc", 5, 10)
+    item = factory.scored("mine", "quiz", "", "Q8_0", "full", value)
+    if outcome != "passed":
+        item = replace(
+            item, outcome=outcome, primary=None, metrics=(), n_scored=0, samples=None, reason="the line fell"
+        )
+    run = factory.make_run(slug=slug, name=slug, hf_repo=f"org/{slug}", results=[item], suites=(), **changes)
+    return replace(run, suites={"mine": SuiteFacts(title="Mine", scored=False)})
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed", "skipped", "error"])
+@pytest.mark.parametrize("machine", [{}, OTHER, {"fingerprint": None}])
+def test_no_item_is_lost_wherever_it_was_and_whatever_became_of_it(factory, build, outcome, machine):
+    """Of a suite that counts in no score, of a run that failed as a whole, of a second machine, of a server."""
+    alone = of_one_item(factory, outcome, machine=machine)
+    beside = of_one_item(factory, outcome, slug="smollm2-135m-instruct", machine=machine, day=2)
+    beside = replace(beside, submission=factory.make_run().submission, backend=factory.make_run().backend)
+    server = factory.make_run(slug="served", backend={"server": "http://10.0.0.1/v1"}, modern=True)
+    registry = build(factory.make_run(), alone, beside, server)
+    told = [(r["model"], r["suite"], r["task"], r["variant"]) for r in table(registry) if r["kind"] == "item"]
+    timed = {(r["model"], r["task"]) for r in table(registry) if r["kind"] == "speed"}
+    for entry in registry.models:
+        for item in entry.quantizations["Q8_0"].items:
+            lines = told.count((entry.id, item.suite, item.task, item.variant or None))
+            assert lines == 1 or (not lines and item.suite == "performance" and (entry.id, item.task) in timed)
+    mine = [r for r in table(registry) if r["suite"] == "mine"]
+    assert len(mine) == 2
+    where = machine.get("fingerprint", "m-3f9a1c")
+    title = {"m-3f9a1c": "AMD EPYC 9R14 96-Core Processor, 2 cores", "m-other": "Ryzen, 2 cores"}.get(where)
+    assert {(r["machine"], r["machine_title"]) for r in mine} == {(where, title)}
 
 
 def same(one, other):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm.core.types import SuiteFacts
 from pytest_slm.registry.points import above_chance
 from pytest_slm.registry.rows import Row, in_order, rows
 from pytest_slm.registry.rows.changes import Change
@@ -37,6 +38,15 @@ def test_every_quantization_on_every_machine_is_a_row(factory, build):
         assert row.lower("rag") == row.scores["rag"].interval[0]
     assert [row.scores["rag"].mode for row in found] == ["quick", "quick", "full"]
     assert Row.from_json(found[0].to_json()) == found[0]
+
+
+@pytest.mark.parametrize("outcome", ["passed", "error"])
+def test_what_counts_in_no_score_has_the_row_of_its_machine(factory, build, outcome):
+    item = factory.scored("mine", "quiz", "", "Q8_0", "full", factory.share("acc", 5, 10))
+    item = replace(item, outcome=outcome, **({"metrics": (), "primary": None} if outcome == "error" else {}))
+    run = factory.make_run(results=[item], machine=FAST)
+    (row,) = rows(build(replace(run, suites={"mine": SuiteFacts(title="Mine", scored=False)})))
+    assert (row.machine, row.machine_title, row.scores) == ("fast", "Ryzen, 8 cores", {})
 
 
 def test_a_quick_run_has_its_speed_memory_and_devices(factory, build):
