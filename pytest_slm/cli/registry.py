@@ -14,6 +14,8 @@ from typing import Any
 from pytest_slm.cli.say import say, warn
 from pytest_slm.errors import UsageError, did_you_mean
 
+MOST_PARTS = 20
+"""Lines for results that an export leaves out."""
 FORMS = ("csv", "parquet", "sqlite", "markdown", "hf", "model-index", "eee")
 
 
@@ -124,7 +126,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from pytest_slm.registry import read_registry
-    from pytest_slm.registry.exports import FORMATS
+    from pytest_slm.registry.exports import FORMATS, HUB, left_out
 
     registry = read_registry(arguments.registry)
     if arguments.model is not None:
@@ -136,8 +138,14 @@ def _export(arguments: argparse.Namespace) -> int:
     # Where a link leads is written: somebody reads it there, or a web server does.
     output = Path(os.path.realpath(arguments.output)) if arguments.output.is_symlink() else arguments.output
     written = FORMATS[arguments.to](registry, output)
+    if arguments.to in HUB:
+        parts = left_out(registry)
+        for one in parts[:MOST_PARTS]:
+            warn(f"left out: {one}")
+        if len(parts) > MOST_PARTS:
+            warn(f"left out: {len(parts) - MOST_PARTS} more, of parts of data sets")
     if not written:
-        warn("nothing written: no full run on a data set of the Hub; see docs/registry.md")
+        warn("nothing written: no full run on a whole data set of the Hub; see docs/registry.md")
         return 1
     say(written[0] if len(written) == 1 else f"{arguments.output}: {len(written)} files")
     return 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from pytest_slm.cli.main import main
+from pytest_slm.core.types import SuiteFacts
 
 
 @pytest.fixture
@@ -109,3 +111,23 @@ def test_an_export_takes_the_place_of_a_link_that_leads_nowhere(tmp_path, report
     assert main(["registry", "export", str(registry), "--to", "csv", "-o", str(link)]) == 0
     assert link.is_file()
     assert not link.is_symlink()
+
+
+def test_what_an_export_for_the_hub_leaves_out_is_told(tmp_path, factory, capsys):
+    results = [
+        factory.scored(
+            "mine", "mmlu", str(n), "Q8_0", "full", factory.share("acc", 5, 10), provenance={"dataset": "cais/mmlu"}
+        )
+        for n in range(25)
+    ]
+    facts = SuiteFacts(title="Mine", use_case="mine", rows={"mmlu": 14_042})
+    factory.store_run(tmp_path / "runs", replace(factory.make_run(results=results), suites={"mine": facts}))
+    registry = str(tmp_path / "registry")
+    assert main(["registry", "build", str(tmp_path / "runs"), "-o", registry]) == 0
+    capsys.readouterr()
+    assert main(["registry", "export", registry, "--to", "hf", "-o", str(tmp_path / "hub")]) == 1
+    *told, more, nothing = capsys.readouterr().err.splitlines()
+    assert len(told) == 20
+    assert told[0].endswith("Q8_0, mine/mmlu: 10 of 14,042 questions")
+    assert more == "left out: 5 more, of parts of data sets"
+    assert nothing.startswith("nothing written: no full run on a whole data set of the Hub")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_slm.registry.entry import Registry
-from pytest_slm.registry.exports.cards import eval_results, markdown, model_index
+from pytest_slm.registry.exports.cards import eval_results, left_out, markdown, model_index
 from pytest_slm.registry.exports.eee import every_eval_ever
 from pytest_slm.registry.exports.table import RESULT, table
 from pytest_slm.registry.exports.tabular import write_csv, write_parquet, write_sqlite
@@ -22,4 +22,7 @@ FORMATS: Mapping[str, Callable[[Registry, Path], Sequence[Path]]] = {
 }
 """What writes each format to a file, or below a folder; it returns the paths of what it wrote."""
 
-__all__ = ["FORMATS", "RESULT", "table"]
+HUB = ("hf", "model-index")
+"""The formats of the Hugging Face Hub, which have no results of ``left_out``."""
+
+__all__ = ["FORMATS", "HUB", "RESULT", "left_out", "table"]

@@ -55,7 +55,8 @@ def _score(row: Row, name: str) -> str:
     interval = f" ({case.interval[0]:.1f} to {case.interval[1]:.1f})" if case.interval else ""
     chance = "" if case.chance is None else f", chance {case.chance:.0f}"
     mode = "" if case.recommended is not None else f", {case.mode if case.mode != 'full' else 'limited'}"
-    return f"{case.score:.1f}{interval}, n = {case.n}{chance}{mode}"
+    part = ", part of the data" if any(task.part for task in case.benchmarks) else ""
+    return f"{case.score:.1f}{interval}, n = {case.n}{chance}{mode}{part}"
 
 
 def _speed(quantity: Quantity | None) -> str:
@@ -123,9 +124,25 @@ def model_index(registry: Registry, folder: Path) -> Sequence[Path]:
     return written
 
 
+def left_out(registry: Registry) -> tuple[str, ...]:
+    """The results of full runs that are not published, since they are of a part of a data set only, in words."""
+    return tuple(
+        f"{entry.id} {name}, {item.suite}/{item.task}: {item.part[0]:,} of {item.part[1]:,} questions"
+        for entry in registry.models
+        for name in sorted(entry.quantizations)
+        for item, _ in _full(entry, name)
+        if item.part is not None
+    )
+
+
 def _published(entry: RegistryEntry, quantization: str) -> Iterator[tuple[Item, ReportReference]]:
-    """Items of full runs as tasks ask for them, on data sets of the Hub. The Hub shows a bare number, which cannot say
-    that it is of a few samples."""
+    """Items of full runs of whole data sets of the Hub. The Hub shows a bare number, which cannot say that it is of a
+    few samples."""
+    return ((item, reference) for item, reference in _full(entry, quantization) if item.part is None)
+
+
+def _full(entry: RegistryEntry, quantization: str) -> Iterator[tuple[Item, ReportReference]]:
+    """Items of full runs as tasks ask for them, on data sets of the Hub."""
     reports = {reference.path: reference for reference in entry.provenance.reports}
     if entry.quantizations[quantization].server:
         return

@@ -94,6 +94,7 @@ def _result(item: Item, reference: ReportReference) -> dict[str, Any]:
     share = item.unit == "share"
     interval = item.interval
     details = {"mode": item.mode, "limit": reference.limit, "settings": reference.settings, "outcome": item.outcome}
+    details |= {"data_set_questions": item.part[1]} if item.part else {}
     return {
         "evaluation_result_id": f"{place}/{item.metric}",
         "evaluation_name": place,

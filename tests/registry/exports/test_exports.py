@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from pytest_slm.core.types import SuiteFacts
-from pytest_slm.registry.exports import FORMATS, RESULT, table
+from pytest_slm.core.types import Declaration, SuiteFacts
+from pytest_slm.registry.exports import FORMATS, RESULT, left_out, table
 from pytest_slm.registry.exports.eee import VERSION
 from pytest_slm.registry.rows import rows
 
@@ -24,7 +24,9 @@ def registry(factory, build):
         replace(result, provenance={"dataset": "allenai/ai2_arc"}) if result.task == "mmlu" else result
         for result in full.results
     )
-    return build(replace(full, results=hub), factory.make_run("Q4_0", "quick", modern=True))
+    suite = next(result.suite for result in hub if result.task == "mmlu")
+    whole = {**full.suites, suite: replace(full.suites[suite], rows={"mmlu": 400})}
+    return build(replace(full, results=hub, suites=whole), factory.make_run("Q4_0", "quick", modern=True))
 
 
 def test_the_table_has_every_number_once_with_its_doubt(registry):
@@ -160,6 +162,45 @@ def test_the_hub_gets_full_runs_on_its_data_sets_as_its_own_client_reads_them(re
     card = client.ModelCardData(**yaml.safe_load(path.read_text("utf-8")))
     (result,) = card.eval_results
     assert (result.dataset_type, result.metric_type, result.metric_value) == ("allenai/ai2_arc", "acc", item.value)
+
+
+@pytest.fixture
+def partial(factory):
+    """A run that had 100 of MMLU's questions, and all of another data set's."""
+    found = {"quiz": "cais/mmlu", "arc": "allenai/ai2_arc"}
+    results = [
+        factory.scored("mine", task, "", "Q8_0", "full", factory.share("acc", 50, 100), provenance={"dataset": name})
+        for task, name in found.items()
+    ]
+    results = [replace(result, declared=Declaration(suite_tasks=tuple(found))) for result in results]
+    facts = SuiteFacts(title="Mine", use_case="mine", rows={"quiz": 14_042, "arc": 100})
+    return replace(factory.make_run(results=results), suites={"mine": facts})
+
+
+@pytest.mark.parametrize("form", ["hf", "model-index"])
+def test_the_hub_gets_no_result_of_a_part_of_a_data_set(build, partial, tmp_path, form):
+    (path,) = FORMATS[form](build(partial), tmp_path)
+    text = path.read_text("utf-8")
+    assert "allenai/ai2_arc" in text
+    assert "cais/mmlu" not in text
+
+
+def test_what_is_left_out_for_that_is_told(build, partial):
+    name = "huggingfacetb--smollm2-135m-instruct"
+    assert left_out(build(partial)) == (f"{name} Q8_0, mine/quiz: 100 of 14,042 questions",)
+    assert left_out(build(replace(partial, mode="quick"))) == ()
+
+
+def test_other_forms_say_that_it_is_a_part(build, partial, tmp_path):
+    registry = build(partial)
+    items = {r["task"]: (r["n"], r["part_of"]) for r in table(registry) if r["kind"] == "item"}
+    assert items == {"quiz": (100, 14_042), "arc": (100, None)}
+    (path,) = FORMATS["markdown"](registry, tmp_path)
+    assert "n = 200, part of the data |" in path.read_text("utf-8")
+    (path,) = FORMATS["eee"](registry, tmp_path)
+    found = json.loads(path.read_text("utf-8"))["evaluation_results"]
+    details = {one["evaluation_name"]: one["score_details"]["details"].get("data_set_questions") for one in found}
+    assert details == {"mine/quiz": "14042", "mine/arc": None}
 
 
 def test_a_record_for_every_eval_ever_is_whole(registry, tmp_path):
