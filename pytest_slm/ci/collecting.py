@@ -19,9 +19,9 @@ from pytest_slm.ci.measuring import ENERGY, JobEnergy
 from pytest_slm.core.types import MEASURED, RunReport, Submission
 from pytest_slm.errors import SlmError
 from pytest_slm.files import MIB, read_json
+from pytest_slm.markdown import escaped, table
 from pytest_slm.registry import read_report
 from pytest_slm.registry.store import REPORT_NAME
-from pytest_slm.terminal.markdown import escaped, table
 from pytest_slm.terminal.matrix import shown_metric
 from pytest_slm.terminal.words import name_of, told
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_slm.ci.orders import Order
 from pytest_slm.errors import SlmError, UsageError
+from pytest_slm.markdown import escaped, table
 from pytest_slm.models import resolve
-from pytest_slm.terminal.markdown import escaped, table
 
 if TYPE_CHECKING:
     from pytest_slm.planning.plan import RunPlan

@@ -11,12 +11,12 @@ from pytest_slm.ci.github.statuses import State
 from pytest_slm.core.types import Submission, WeightsHeader
 from pytest_slm.errors import SlmError
 from pytest_slm.load import load_submission, submission_problems
+from pytest_slm.markdown import escaped, table
 from pytest_slm.models import differences, select
 from pytest_slm.models.remote import HeaderReader
 from pytest_slm.models.resolve import completed, slugs
 from pytest_slm.registry import read_registry
 from pytest_slm.registry.folder import INDEX
-from pytest_slm.terminal.markdown import escaped, table
 
 MOST_FILES = 32
 """Quantizations of one submission: each is some questions to the Hub, and later a job."""

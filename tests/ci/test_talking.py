@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 from pytest_slm.ci.github.statuses import set_status, status_of
@@ -30,6 +33,8 @@ def test_nobody_is_called_and_no_mark_is_smuggled_in(github, hosted):
     text = hosted.comments[number]["body"].partition("\n")[2]
     assert "@" not in text
     assert "<!--" not in text
+    # GitHub looks for people when an entity is its letter again.
+    assert not re.search(r"@\w", html.unescape(text))
 
 
 def test_a_long_comment_is_cut(github, hosted):

@@ -7,6 +7,7 @@ import re
 from pytest_slm.ci.github.client import GitHub, field
 from pytest_slm.ci.job import BOT
 from pytest_slm.errors import UsageError
+from pytest_slm.markdown import APART
 
 SUBJECT = re.compile(r"[a-z][a-z-]{0,39}")
 LONGEST = 60_000
@@ -20,7 +21,7 @@ def put_comment(github: GitHub, pull: int, subject: str, markdown: str) -> int:
     if not SUBJECT.fullmatch(subject):
         raise UsageError(f"{subject:.60}: no subject of a comment", slug="ci-environment")
     mark = f"<!-- pytest-slm:{subject} -->"
-    text = markdown.replace("@", "&#64;").replace("<!--", "&lt;!--")
+    text = markdown.replace("@", f"&#64;{APART}").replace("<!--", "&lt;!--")
     if len(text) > LONGEST:
         text = text[: text.rfind("\n", 0, LONGEST)] + CUT
     body = {"body": f"{mark}\n{text}"}

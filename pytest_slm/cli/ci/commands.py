@@ -122,7 +122,7 @@ def _command(arguments: argparse.Namespace, job: Job) -> int:
     from pytest_slm.ci.comments import NotFollowedError, command_of
     from pytest_slm.ci.github.pulls import offered
     from pytest_slm.ci.orders import MODES, write_order
-    from pytest_slm.terminal.markdown import escaped
+    from pytest_slm.markdown import escaped
 
     github = job.github(os.environ)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_slm.comparing.drops import counted, numbers, probability, sight
 from pytest_slm.core.types import MEASURED, Result, RunReport
 from pytest_slm.errors import writing_failed
-from pytest_slm.terminal.markdown import escaped
+from pytest_slm.markdown import escaped
 from pytest_slm.terminal.summary import result_cells
 
 VARIABLE = "GITHUB_STEP_SUMMARY"

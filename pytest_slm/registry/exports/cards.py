@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import yaml
 
 from pytest_slm.core.types import MEASURED
+from pytest_slm.markdown import escaped
 from pytest_slm.registry.entry import Item, Registry, RegistryEntry, ReportReference
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.row import Row
@@ -30,9 +30,9 @@ def card(entry: RegistryEntry) -> str:
     rows = entry_rows(entry)
     cases = sorted({name for row in rows for name in row.scores})
     titles = {name: row.titles[name] for row in rows for name in row.scores}
-    head = ["Quantization", "Bits", "Size", *(titles[name] for name in cases), *MEASURES]
+    head = ["Quantization", "Bits", "Size", *(_plain(titles[name]) for name in cases), *MEASURES]
     lines = [head, ["---"] * len(head), *(_line(row, cases) for row in rows)]
-    table = "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     foot = (
         "Scores are points from 0 to 100 with their 95 % interval, the number of samples (n) and the score of guessing "
         "(chance). Speeds were measured on the machine that is named, and are not comparable with those of others. "
@@ -44,8 +44,9 @@ def card(entry: RegistryEntry) -> str:
 def _line(row: Row, cases: Sequence[str]) -> list[str]:
     size = f"{row.size_bytes / 1e6:.0f} MB" if row.size_bytes else NONE
     bits = f"{row.bits_per_weight:.2f}" if row.bits_per_weight else NONE
-    speeds = [_speed(row.tps), _speed(row.ttft), _peak(row.peak), row.machine_title or row.unverified or NONE]
-    return [row.quantization, bits, size, *(_score(row, name) for name in cases), *speeds]
+    place = _plain(row.machine_title or row.unverified or NONE)
+    speeds = [_speed(row.tps), _speed(row.ttft), _peak(row.peak), place]
+    return [_plain(row.quantization), bits, size, *(_score(row, name) for name in cases), *speeds]
 
 
 def _score(row: Row, name: str) -> str:
@@ -54,7 +55,7 @@ def _score(row: Row, name: str) -> str:
         return NONE
     interval = f" ({case.interval[0]:.1f} to {case.interval[1]:.1f})" if case.interval else ""
     chance = "" if case.chance is None else f", chance {case.chance:.0f}"
-    mode = "" if case.recommended is not None else f", {case.mode if case.mode != 'full' else 'limited'}"
+    mode = "" if case.recommended is not None else f", {_plain(case.mode) if case.mode != 'full' else 'limited'}"
     part = ", part of the data" if any(task.part for task in case.benchmarks) else ""
     return f"{case.score:.1f}{interval}, n = {case.n}{chance}{mode}{part}"
 
@@ -63,19 +64,19 @@ def _speed(quantity: Quantity | None) -> str:
     if quantity is None:
         return NONE
     noisy = ", noisy" if quantity.verdict == "noisy" else ""
-    unit = "" if quantity.unit == "tok/s" else f" {quantity.unit}"
+    unit = "" if quantity.unit == "tok/s" else f" {_plain(quantity.unit)}"
     value = f"{quantity.value:.0f}" if quantity.value >= 100 else f"{quantity.value:.3g}"
-    return f"{value}{unit} ({quantity.of}{noisy})"
+    return f"{value}{unit} ({_plain(quantity.of)}{noisy})"
 
 
 def _peak(quantity: Quantity | None) -> str:
-    return NONE if quantity is None else f"{quantity.value / 1e6:.0f} MB" + (f" ({quantity.of})" if quantity.of else "")
+    of = f" ({_plain(quantity.of)})" if quantity and quantity.of else ""
+    return NONE if quantity is None else f"{quantity.value / 1e6:.0f} MB{of}"
 
 
 def _plain(text: str) -> str:
-    """The text as that of a cell: no name can end the cell, nor be Markdown or HTML."""
-    text = re.sub(r"([\\|`*_\[\]])", r"\\\1", text)
-    return text.replace("<", "&lt;").replace(">", "&gt;")
+    """The text of a report as that of a cell: one line that is nothing but text."""
+    return escaped(" ".join(text.split()))
 
 
 def eval_results(registry: Registry, folder: Path) -> Sequence[Path]:

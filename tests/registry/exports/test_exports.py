@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
+import re
 import sqlite3
 from dataclasses import replace
 
@@ -138,12 +140,27 @@ def test_a_card_is_one_table_whatever_the_names_are(factory, build, tmp_path):
     assert head.startswith("| Quantization | Bits | Size |")
     assert len(lines) == 2
     for line in (rule, *lines):
-        assert line.replace("\\|", "").count("|") == head.count("|")
+        assert line.count("|") == head.count("|")
     assert "<script>" not in path.read_text("utf-8")
     quick, full = lines
     assert "quick" in quick
     assert "n = 100" in quick
     assert "quick" not in full
+
+
+@pytest.mark.parametrize(
+    "text", ["T\n\n![x](http://evil.example/p.png) | q", "x www.evil.example\n\n# Heading\n| a | b"]
+)
+def test_no_text_of_a_report_ends_the_table_of_a_card_or_is_live(factory, build, tmp_path, text):
+    run = factory.make_run("Q8_0", suites=("core",), machine={"cpu": text})
+    run = replace(run, suites={"core": SuiteFacts(title=text, use_case="core")})
+    (path,) = FORMATS["markdown"](build(run), tmp_path)
+    lines = path.read_text("utf-8").splitlines()
+    assert [line.count("|") for line in lines] == [9, 9, 9, 0, 0]
+    shown = " ".join(text.split())
+    head, machine = html.unescape(lines[0]), html.unescape(lines[2])
+    assert (f"| {shown} |" in head, f"| {shown}, 2 cores |" in machine) == (True, True)
+    assert not re.search(r"www\.|://|[!\[\]#]", re.sub(r"&#\d+;", "", f"{lines[0]}{lines[2]}"))
 
 
 def test_the_hub_gets_full_runs_on_its_data_sets_as_its_own_client_reads_them(registry, tmp_path):
