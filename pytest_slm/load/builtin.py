@@ -10,7 +10,7 @@ from pytest_slm.core.aggregation import ScoreRules
 from pytest_slm.core.types import Suite
 from pytest_slm.errors import UsageError, did_you_mean
 from pytest_slm.files import read_bytes
-from pytest_slm.load import load_profiles, load_suite
+from pytest_slm.load import load_profiles, load_suite, load_task
 
 
 def suites_folder() -> Path:
@@ -49,6 +49,14 @@ def built_in_families() -> dict[str, dict[str, str]]:
 def built_in_rows() -> dict[str, Mapping[str, int]]:
     """How many questions the whole data sets of tasks of each built-in suite have."""
     return {suite.name: suite.facts.rows for suite in _suites() if suite.facts.rows}
+
+
+@functools.cache
+def built_in_versions() -> dict[str, int]:
+    """The version of each task of the built-in suites that has a file, by ``suite/task``."""
+    found = ((suite, path) for suite in _suites() for path in _task_files(suites_folder() / suite.name))
+    tasks = (load_task(path, suite) for suite, path in found if path.suffix == ".yaml")
+    return {f"{task.suite}/{task.name}": task.version for task in tasks}
 
 
 def check_own_name(suite: Suite) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_slm.load.builtin import score_rules
+from pytest_slm.load.builtin import built_in_versions, score_rules
 from pytest_slm.registry.entry import QuantizationEntry, RegistryEntry
 from pytest_slm.registry.points import AggregateScore
 from pytest_slm.registry.rows.making import entry_rows
@@ -78,6 +78,11 @@ def why_unranked(total: AggregateScore) -> str:
         return f"measured with settings of its own ({total.settings})"
     if not total.complete:
         return "a run of it did not finish, or had errors"
+    known = built_in_versions()
+    ahead = [task for task, (version, _) in total.tasks.items() if version > known.get(task, version)]
+    if ahead:  # else one report could take the ranks of all others, whose versions are older then
+        task = min(ahead)
+        return f"measured with version {total.tasks[task][0]} of {task}; the newest that is known here is {known[task]}"
     needed = score_rules().ranked_coverage
     # 0.2 + 0.2 + 0.4 is a little less than 0.8 for a computer.
     if total.coverage < needed - 1e-9:

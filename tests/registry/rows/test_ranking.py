@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_slm.core.types import Result
+from pytest_slm.load.builtin import built_in_versions, suites_folder
 from pytest_slm.registry import read_registry, write_registry
 from pytest_slm.registry.rows import rows
 from pytest_slm.registry.rows.ranking import why_unranked
@@ -176,3 +177,46 @@ def test_exactly_the_needed_coverage_is_enough(factory, build):
     (entry,) = build(factory.make_run()).models
     assert why_unranked(replace(entry.aggregates["marketplace"], coverage=0.8 - 1e-12)) == ""
     assert why_unranked(replace(entry.aggregates["marketplace"], coverage=0.79)) != ""
+
+
+def of_version(run, version, task="niah"):
+    results = [replace(one, version=version) if one.task == task else one for one in run.results]
+    return replace(run, results=tuple(results))
+
+
+@pytest.mark.parametrize("ahead", [1, 10**9])
+def test_a_version_that_nobody_knows_decides_nothing(factory, build, ahead):
+    """Else one report could take the ranks of all others."""
+    known = built_in_versions()["rag/niah"]
+    runs = [of_version(other(factory, number), known) for number in (1, 2, 3)]
+    before = [entry.aggregates["marketplace"] for entry in build(*runs).models]
+    *after, odd = [
+        one.aggregates["marketplace"] for one in build(*runs, of_version(other(factory, 4), known + ahead)).models
+    ]
+    assert after == before
+    assert {one.rank for one in after} == {1, 2, 3}
+    assert odd.rank is None
+    assert (
+        odd.unranked == f"measured with version {known + ahead} of rag/niah; the newest that is known here is {known}"
+    )
+    assert odd.score > 0
+
+
+def test_tasks_of_others_may_have_any_version(factory, build):
+    suites = ("rag", "function_calling", "coding", "reasoning", "safety")
+
+    def run(number, version):
+        share = factory.share("accuracy", 80, 100)
+        results = [factory.scored(suite, "mine", "", "Q8_0", "full", share, version=version) for suite in suites]
+        return other(factory, number, results=results)
+
+    old, new = [entry.aggregates["marketplace"] for entry in build(run(1, 40), run(2, 41)).models]
+    assert (old.rank, new.rank) == (None, 1)
+    assert "others with version 41" in old.unranked
+
+
+def test_every_task_file_has_a_known_version():
+    known = built_in_versions()
+    files = {f"{one.parent.name}/{one.stem}" for one in suites_folder().glob("*/*.yaml") if one.name != "suite.yaml"}
+    assert known.keys() == files
+    assert max(known.values()) > 1
