@@ -63,7 +63,7 @@ def _machine_pages(wide: Wide, scale: Scale) -> Mapping[str, str]:
             timed.add(file.machine)
     pages, machines = {}, []
     for machine in sorted(timed):
-        name = f"{page_name(machine or 'unknown')}.html"
+        name = f"{page_name(machine)}.html"
         _, facts = wide.summary.machines.get(machine, ("", {}))
         one = machine_view(facts, machine, name, files[machine], scale)
         machines.append(one)

@@ -156,9 +156,31 @@ def test_an_empty_registry_has_all_pages(words):
     assert "No file was measured" in words(pages["use/rag.html"])
 
 
-@pytest.mark.parametrize("name", ["CON", "nul.x", "index", "a/b", "..", "", "x" * 99, "COM1", "ü"])
+ODD = ["CON", "nul.x", "index", "unknown", "a/b", "..", "x" * 99, "COM1", "ü", "\ud800", "\\ud800"]
+
+
+@pytest.mark.parametrize("name", ODD)
 def test_a_name_that_is_no_plain_one_becomes_a_hash(name):
-    assert re.fullmatch(r"[0-9a-f]{16}", page_name(name))
+    assert re.fullmatch(r"name-[0-9a-f]{16}", page_name(name))
+
+
+def test_no_two_names_have_one_page():
+    """Whoever writes a report chooses names: of a machine, say, that of the page of another one."""
+    names = ["", "Q4_K_M", *ODD]
+    names += [page_name(name) for name in names if page_name(name) not in names]
+    assert len({page_name(name) for name in names}) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["unknown", page_name("a machine")])
+def test_a_machine_of_any_name_has_a_page_of_its_own(factory, words, name):
+    runs = [
+        factory.make_run(slug=slug, name=slug, hf_repo=None, machine={"fingerprint": fingerprint, "cpu": f"CPU {slug}"})
+        for slug, fingerprint in (("first", name), ("second", None), ("third", "a machine"))
+    ]
+    pages = site_pages(registry(*runs))
+    found = [words(text) for path, text in pages.items() if re.fullmatch(r"hardware/(?!index\.).*", path)]
+    told = [[slug for slug in ("first", "second", "third") if f"{slug} Q8_0" in text] for text in found]
+    assert sorted(told) == [["first"], ["second"], ["third"]]
 
 
 def test_a_plain_name_stays():
