@@ -282,10 +282,11 @@ def machine_facts(data: Mapping[str, Any]) -> tuple[Fact, ...]:
 
 def split_reason(reason: str) -> tuple[str, str]:
     """An error line as its message and its slug."""
-    if not reason:
-        return "", ""
-    found = re.fullmatch(r"(.*?)\s*\[([a-z][a-z0-9-]*)\]", reason.strip(), flags=re.DOTALL)
-    return (found.group(1), found.group(2)) if found else (reason.strip(), "")
+    line = reason.strip()
+    message, bracket, last = line.rpartition("[")
+    if bracket and re.fullmatch(_SLUG, last, flags=re.ASCII):
+        return message.rstrip(), last.removesuffix("]")
+    return line, ""
 
 
 def title_of(entry: RegistryEntry, use_case: str) -> str:
@@ -321,6 +322,7 @@ def relative_address(path: str) -> str:
     return path if re.fullmatch(r"[A-Za-z0-9_][\w.@+/-]*", path, flags=re.ASCII) and ".." not in path else ""
 
 
+_SLUG = r"[a-z][a-z0-9-]*\]"
 _REPO = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 

@@ -120,9 +120,11 @@ PROFILES: Mapping[str, str] = {"marketplace": "Overall"}
 """Profiles whose name is no word for what they weigh."""
 
 IDENTIFIER = re.compile(
-    r"`(?P<ticked>[^`\n]+)`|(?<![\w/.:@-])-{0,2}[A-Za-z0-9][\w./@=-]*_[\w./@=-]*\w|(?<![\w-])--[a-z][\w=-]*\w"
+    r"`(?P<ticked>[^`\n]+)`|(?<![\w/.:@=-])-{0,2}[A-Za-z0-9][\w./@=-]*_[\w./@=-]*\w|(?<![\w=-])--[a-z][\w=-]*\w"
 )
-"""A word that only programs say: a key, a flag of a processor, a path, an option, a command between back ticks."""
+"""A word that only programs say: a key, a flag of a processor, a path, an option, a command between back ticks. None
+begins behind a sign that it may hold: the end of a long text would be looked for from each of them."""
+CODE = Markup("<code>{}</code>")
 
 
 @functools.lru_cache(KEPT)
@@ -173,8 +175,8 @@ def coded(text: object) -> Markup:
     plain = str(text)
     if "_" not in plain and "`" not in plain and "--" not in plain:  # as most texts
         return escape(plain)
-    found, end = Markup(), 0
+    found, end = [], 0
     for match in IDENTIFIER.finditer(plain):
-        found += escape(plain[end : match.start()]) + Markup("<code>{}</code>").format(match["ticked"] or match.group())
+        found += [escape(plain[end : match.start()]), CODE.format(match["ticked"] or match.group())]
         end = match.end()
-    return found + escape(plain[end:])
+    return Markup("").join([*found, escape(plain[end:])])

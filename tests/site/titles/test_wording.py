@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
 
 from pytest_slm.site.titles.definitions import definitions, item_title, suite_title, task_title, twins
 from pytest_slm.site.titles.wording import coded, metric_title, part_title, profile_title, variant_title
+from pytest_slm.site.views import split_reason
 
 CODE = ("code", "pre", "script", "style")
 KEY = re.compile(r"[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+")
@@ -132,6 +134,60 @@ def test_a_long_text_is_read_in_one_go():
     # A pattern that tries all ways would not end.
     assert len(str(coded("a/" * 50_000))) == 100_000
     assert str(coded("x_" * 20_000 + "y")).startswith("<code>")
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("", ("", "")),
+        ("it fell  [data-missing]", ("it fell", "data-missing")),
+        ("  [a] of\nlines [b] \n[c2]  ", ("[a] of\nlines [b]", "c2")),
+        ("[data-missing]", ("", "data-missing")),
+        ("no slug]", ("no slug]", "")),
+        ("none [A] ", ("none [A]", "")),
+        ("none [a]]", ("none [a]]", "")),
+        ("none [a] here", ("none [a] here", "")),
+    ],
+)
+def test_the_slug_of_a_reason_stands_at_its_end(reason, parts):
+    assert split_reason(reason) == parts
+
+
+LONG = {
+    "assignments": "a=",
+    "back ticks": "`",
+    "code": "`a`",
+    "dashes": "-",
+    "identifiers": "a_b ",
+    "lines": "`a\n",
+    "options": "--a",
+    "options behind a sign": "=--a-",
+    "paths": "a/",
+    "spaces": " ",
+    "brackets": "[a",
+    "slugs": " [a]",
+    "underlines": "_",
+}
+
+
+def slowest(function, texts):
+    """Seconds of this process for each text, of the best of five tries: others use the machine, too."""
+
+    def once(text):
+        began = time.process_time()
+        function(text)
+        return time.process_time() - began
+
+    return [min(once(text) for _ in range(5)) for text in texts]
+
+
+@pytest.mark.parametrize("function", [coded, split_reason])
+@pytest.mark.parametrize("part", LONG.values(), ids=LONG)
+def test_twice_the_text_is_twice_the_work(function, part):
+    # Anybody writes reasons of any length into a report.
+    few, many = (f"a{part * (length // len(part))}a_" for length in (3_000, 24_000))
+    small, large = slowest(function, [few, many])
+    assert large < 24 * max(small, 1e-4)  # eight times the text; 64 times the work where each sign reads all others
 
 
 def test_tasks_of_suites_in_no_score_have_their_titles_too():
