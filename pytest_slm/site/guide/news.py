@@ -39,7 +39,7 @@ def feed(summary: Summary, address: str) -> str:
     lines = summary.runs[:FED]
     updated = lines[0].stamp if lines else "1970-01-01T00:00:00Z"
     entries = "".join(
-        f"<entry><id>{_urn('report', line.sha256, line.name, line.quantization, line.stamp)}</id>"
+        f"<entry><id>{_urn('report', line.sha256 or line.href, line.quantization, line.stamp)}</id>"
         f"<title>{_xml(f'{line.name} {line.quantization}: {line.change}')}</title><updated>{line.stamp}</updated>"
         f"<link href={quoteattr(address + line.href)}/><summary>{_xml(line.details)}</summary></entry>\n"
         for line in lines

@@ -124,6 +124,18 @@ def test_the_feed_is_well_formed_and_has_the_newest_run_first(factory, hostile):
     assert all(one.get("href").startswith("https://me.example/") for one in feed.iter(f"{atom}link"))
 
 
+def test_a_run_keeps_its_id_in_the_feed_whatever_its_model_is_called_later(factory):
+    def ids(*runs, sha256="a" * 64):
+        stored = [StoredReport(path=f"{n}/report.json", sha256=sha256, run=run) for n, run in enumerate(runs)]
+        feed = ElementTree.fromstring(site_pages(build_registry(stored))["feed.xml"])
+        return [one.findtext("{*}id") for one in feed.iter("{http://www.w3.org/2005/Atom}entry")]
+
+    before = ids(factory.make_run(day=1))
+    assert ids(factory.make_run(day=1), factory.make_run(day=2, name="Another name"))[1:] == before
+    # Nobody has read the bytes of these; two runs are two entries all the same.
+    assert len(set(ids(factory.make_run(), factory.make_run(slug="b", hf_repo="org/b"), sha256=""))) == 2
+
+
 def test_the_history_of_a_file_counts_its_runs(factory, words):
     text = words(site_pages(registry(factory.make_run(day=1), factory.make_run(day=9)))["new.html"])
     assert text.index("9 November 2026") < text.index("1 November 2026")
