@@ -9,7 +9,7 @@ import pytest
 from pytest_slm.core.types import SuiteFacts
 from pytest_slm.registry.points import above_chance
 from pytest_slm.registry.rows import Row, in_order, rows
-from pytest_slm.registry.rows.changes import Change
+from pytest_slm.registry.rows.changes import Change, changes
 
 FAST = {"fingerprint": "fast", "cpu": "Ryzen", "cores_usable": 8}
 
@@ -147,3 +147,49 @@ def test_a_change_is_told_with_all_digits_before_the_point():
     )
     assert str(change) == "changed: a@Q8_0@m: peak memory (bytes) 100000 -> 347123456"
     assert str(replace(change, before=None, after=62.4567)).endswith("none -> 62.46")
+
+
+def shares(run, **changes):
+    results = [
+        replace(one, metrics=tuple(replace(metric, **changes) for metric in one.metrics)) if one.suite == "rag" else one
+        for one in run.results
+    ]
+    return replace(run, results=tuple(results))
+
+
+def of_file(run, **changes):
+    return replace(run, detected=replace(run.detected, **changes))
+
+
+def submitted(run, **changes):
+    return replace(run, submission=replace(run.submission, **changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda run: replace(run, backend=replace(run.backend, weights_sha256="d" * 64)), "weights (SHA-256)"),
+        (lambda run: of_file(run, file_size=1), "size (bytes)"),
+        (lambda run: of_file(run, bits_per_weight=1.0), "bits per weight"),
+        (lambda run: of_file(run, parameters=5), "parameters"),
+        (lambda run: submitted(run, revision="b" * 40), "revision"),
+        (lambda run: submitted(run, name="Another"), "name"),
+        (lambda run: submitted(run, license="mit"), "license"),
+        (lambda run: shares(run, n=900), "n of rag"),
+        (lambda run: shares(run, chance=0.5), "chance of rag"),
+        (lambda run: replace(run, backend=replace(run.backend, engine_version="9")), "run of rag"),
+    ],
+)
+def test_another_file_in_the_place_of_a_row_is_a_difference(factory, build, change, told):
+    run = factory.make_run(suites=("rag",))
+    found = {one.what: one for one in changes(build(run), build(change(run)))}
+    assert told in found
+    assert found[told].before != found[told].after
+    assert str(found[told]).startswith(f"changed: {found[told].row}: {told} ")
+    assert Change.from_json(found[told].to_json()) == found[told]
+
+
+def test_the_same_has_no_difference_and_a_score_that_came_is_told_once(factory, build):
+    one, two = (build(factory.make_run(suites=suites)) for suites in (("rag",), ("rag", "core")))
+    assert changes(one, one) == ()
+    assert [change.what for change in changes(one, two) if "core" in change.what] == ["score of core"]
