@@ -126,7 +126,7 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from pytest_slm.registry import read_registry
-    from pytest_slm.registry.exports import FORMATS, HUB, left_out
+    from pytest_slm.registry.exports import HUB, export, left_out
 
     registry = read_registry(arguments.registry)
     if arguments.model is not None:
@@ -137,7 +137,7 @@ def _export(arguments: argparse.Namespace) -> int:
         registry = replace(registry, models=models)
     # Where a link leads is written: somebody reads it there, or a web server does.
     output = Path(os.path.realpath(arguments.output)) if arguments.output.is_symlink() else arguments.output
-    written = FORMATS[arguments.to](registry, output)
+    written = export(arguments.to, registry, output, all_models=arguments.model is None)
     if arguments.to in HUB:
         parts = left_out(registry)
         for one in parts[:MOST_PARTS]:

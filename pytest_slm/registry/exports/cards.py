@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -14,15 +13,14 @@ from pytest_slm.registry.entry import Item, Registry, RegistryEntry, ReportRefer
 from pytest_slm.registry.rows.making import entry_rows
 from pytest_slm.registry.rows.row import Row
 from pytest_slm.registry.speeds import Quantity
-from pytest_slm.registry.store import write_text
 
 NONE = "–"
 MEASURES = ("tok/s", "First token", "Peak memory", "Measured on")
 
 
-def markdown(registry: Registry, folder: Path) -> Sequence[Path]:
-    """``<model>.md`` for each model: a table with a line for each quantization on each machine."""
-    return [_written(folder / f"{entry.id}.md", card(entry)) for entry in registry.models]
+def markdown(entry: RegistryEntry) -> Mapping[str, str]:
+    """``<model>.md``: a table with a line for each quantization on each machine."""
+    return {f"{entry.id}.md": card(entry)}
 
 
 def card(entry: RegistryEntry) -> str:
@@ -79,50 +77,45 @@ def _plain(text: str) -> str:
     return escaped(" ".join(text.split()))
 
 
-def eval_results(registry: Registry, folder: Path) -> Sequence[Path]:
+def eval_results(entry: RegistryEntry) -> Mapping[str, str]:
     """``<model>/.eval_results/<quantization>.yaml``, to be put into a model's repository on the Hub: results of full
     runs on data sets of the Hub (https://huggingface.co/docs/hub/eval-results)."""
-    written = []
-    for entry in registry.models:
-        for name in sorted(entry.quantizations):
-            entries = [
+    made = {}
+    for name in sorted(entry.quantizations):
+        entries = [
+            {
+                "dataset": {"id": item.dataset, "task_id": item.task},
+                "value": item.value,
+                "date": reference.finished,
+                "notes": _notes(entry, name, item, reference),
+            }
+            for item, reference in _published(entry, name)
+        ]
+        if entries:
+            made[f"{entry.id}/.eval_results/{name}.yaml"] = _yaml(entries)
+    return made
+
+
+def model_index(entry: RegistryEntry) -> Mapping[str, str]:
+    """``<model>/model-index.yaml``: the block for the front matter of a model's card, of the same results."""
+    models = [
+        {
+            "name": f"{entry.name} {name}",
+            "results": [
                 {
-                    "dataset": {"id": item.dataset, "task_id": item.task},
-                    "value": item.value,
-                    "date": reference.finished,
-                    "notes": _notes(entry, name, item, reference),
+                    "task": {"type": "text-generation", "name": f"{item.suite}/{item.task}"},
+                    "dataset": {"type": item.dataset, "name": item.task},
+                    "metrics": [
+                        {"type": item.metric, "value": item.value, "name": _notes(entry, name, item, reference)}
+                    ],
                 }
                 for item, reference in _published(entry, name)
-            ]
-            if entries:
-                written.append(_written(folder / entry.id / ".eval_results" / f"{name}.yaml", _yaml(entries)))
-    return written
-
-
-def model_index(registry: Registry, folder: Path) -> Sequence[Path]:
-    """``<model>/model-index.yaml``: the block for the front matter of a model's card, of the same results."""
-    written = []
-    for entry in registry.models:
-        models = [
-            {
-                "name": f"{entry.name} {name}",
-                "results": [
-                    {
-                        "task": {"type": "text-generation", "name": f"{item.suite}/{item.task}"},
-                        "dataset": {"type": item.dataset, "name": item.task},
-                        "metrics": [
-                            {"type": item.metric, "value": item.value, "name": _notes(entry, name, item, reference)}
-                        ],
-                    }
-                    for item, reference in _published(entry, name)
-                ],
-            }
-            for name in sorted(entry.quantizations)
-        ]
-        models = [model for model in models if model["results"]]
-        if models:
-            written.append(_written(folder / entry.id / "model-index.yaml", _yaml({"model-index": models})))
-    return written
+            ],
+        }
+        for name in sorted(entry.quantizations)
+    ]
+    models = [model for model in models if model["results"]]
+    return {f"{entry.id}/model-index.yaml": _yaml({"model-index": models})} if models else {}
 
 
 def left_out(registry: Registry) -> tuple[str, ...]:
@@ -168,8 +161,3 @@ def _notes(entry: RegistryEntry, quantization: str, item: Item, reference: Repor
 
 def _yaml(data: Any) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1_000)
-
-
-def _written(path: Path, text: str) -> Path:
-    write_text(path, text)
-    return path

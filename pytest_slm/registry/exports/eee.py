@@ -6,38 +6,33 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_slm import __version__
 from pytest_slm.core.record import is_file_name, utc
 from pytest_slm.core.types import MEASURED
-from pytest_slm.registry.entry import Item, Registry, RegistryEntry, ReportReference
-from pytest_slm.registry.store import to_text, write_text
+from pytest_slm.registry.entry import Item, RegistryEntry, ReportReference
+from pytest_slm.registry.store import to_text
 
 VERSION = "0.3.0"
 COLLECTION = "pytest-slm"
 
 
-def every_eval_ever(registry: Registry, folder: Path) -> Sequence[Path]:
-    """``data/pytest-slm/<developer>/<model>/<uuid>.json`` for each report that a number of the registry is from."""
-    written = []
-    for entry in registry.models:
-        reports = {reference.path: reference for reference in entry.provenance.reports}
-        for name, quantization in sorted(entry.quantizations.items()):
-            items: dict[str, list[Item]] = {}
-            for item in quantization.items:
-                if item.outcome in MEASURED and item.value is not None and item.n and item.report in reports:
-                    items.setdefault(item.report, []).append(item)
-            for report, measured in sorted(items.items()):
-                record = _record(entry, name, reports[report], measured)
-                developer, model = record["model_info"]["id"].split("/")
-                token = hashlib.sha256(f"{entry.id} {name} {report} {reports[report].sha256}".encode()).digest()
-                file = f"{uuid.UUID(bytes=token[:16], version=4)}.json"
-                path = folder / "data" / COLLECTION / developer / model / file
-                write_text(path, to_text(record))
-                written.append(path)
-    return written
+def every_eval_ever(entry: RegistryEntry) -> Mapping[str, str]:
+    """``data/pytest-slm/<developer>/<model>/<uuid>.json`` for each report that a number of the model is from."""
+    made = {}
+    reports = {reference.path: reference for reference in entry.provenance.reports}
+    for name, quantization in sorted(entry.quantizations.items()):
+        items: dict[str, list[Item]] = {}
+        for item in quantization.items:
+            if item.outcome in MEASURED and item.value is not None and item.n and item.report in reports:
+                items.setdefault(item.report, []).append(item)
+        for report, measured in sorted(items.items()):
+            record = _record(entry, name, reports[report], measured)
+            token = hashlib.sha256(f"{entry.id} {name} {report} {reports[report].sha256}".encode()).digest()
+            file = f"{uuid.UUID(bytes=token[:16], version=4)}.json"
+            made[f"data/{COLLECTION}/{record['model_info']['id']}/{file}"] = to_text(record)
+    return made
 
 
 def _record(entry: RegistryEntry, name: str, reference: ReportReference, items: Sequence[Item]) -> dict[str, Any]:

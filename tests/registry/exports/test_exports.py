@@ -12,9 +12,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from pytest_slm.cli.registry import FORMS
 from pytest_slm.core.types import Declaration, SuiteFacts
-from pytest_slm.registry.exports import FORMATS, RESULT, left_out, table
+from pytest_slm.registry.exports import FORMATS, RESULT, export, left_out, table
 from pytest_slm.registry.exports.eee import VERSION
+from pytest_slm.registry.exports.folders import LIST
 from pytest_slm.registry.rows import rows
 
 
@@ -104,7 +106,7 @@ def test_csv_sqlite_and_parquet_say_the_same(registry, tmp_path):
     wanted = list(table(registry))
     paths = {name: tmp_path / f"all.{name}" for name in ("csv", "sqlite", "parquet")}
     for name, path in paths.items():
-        assert FORMATS[name](registry, path) == (path,)
+        assert export(name, registry, path) == (path,)
     assert parquet.read_table(paths["parquet"]).to_pylist() == wanted
     with sqlite3.connect(paths["sqlite"]) as database:
         found = database.execute("SELECT * FROM results").fetchall()
@@ -122,20 +124,20 @@ def test_csv_sqlite_and_parquet_say_the_same(registry, tmp_path):
 
 def test_the_same_registry_gives_the_same_bytes(registry, tmp_path):
     for name in ("csv", "markdown", "hf", "model-index", "eee"):
-        made = [{p.relative_to(folder): p.read_bytes() for p in FORMATS[name](registry, folder / "x")}
+        made = [{p.relative_to(folder): p.read_bytes() for p in export(name, registry, folder / "x")}
                 for folder in (tmp_path / f"{name}1", tmp_path / f"{name}2")]  # fmt: skip
         assert made[0] == made[1] != {}
 
 
 def test_no_name_is_a_formula_of_a_spreadsheet(factory, build, tmp_path):
-    (path,) = FORMATS["csv"](build(factory.make_run(name="=HYPERLINK(1)", suites=("rag",))), tmp_path / "all.csv")
+    (path,) = export("csv", build(factory.make_run(name="=HYPERLINK(1)", suites=("rag",))), tmp_path / "all.csv")
     with path.open(encoding="utf-8", newline="") as file:
         assert {line["name"] for line in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
 
 
 def test_a_card_is_one_table_whatever_the_names_are(factory, build, tmp_path):
     run = factory.make_run("Q8_0", modern=True, machine={"cpu": "A | B <script>`x`"})
-    (path,) = FORMATS["markdown"](build(run, factory.make_run("Q4_0", "quick", modern=True)), tmp_path)
+    (path,) = export("markdown", build(run, factory.make_run("Q4_0", "quick", modern=True)), tmp_path)
     head, rule, *lines = path.read_text("utf-8").partition("\n\n")[0].splitlines()
     assert head.startswith("| Quantization | Bits | Size |")
     assert len(lines) == 2
@@ -154,7 +156,7 @@ def test_a_card_is_one_table_whatever_the_names_are(factory, build, tmp_path):
 def test_no_text_of_a_report_ends_the_table_of_a_card_or_is_live(factory, build, tmp_path, text):
     run = factory.make_run("Q8_0", suites=("core",), machine={"cpu": text})
     run = replace(run, suites={"core": SuiteFacts(title=text, use_case="core")})
-    (path,) = FORMATS["markdown"](build(run), tmp_path)
+    (path,) = export("markdown", build(run), tmp_path)
     lines = path.read_text("utf-8").splitlines()
     assert [line.count("|") for line in lines] == [9, 9, 9, 0, 0]
     shown = " ".join(text.split())
@@ -166,7 +168,7 @@ def test_no_text_of_a_report_ends_the_table_of_a_card_or_is_live(factory, build,
 def test_the_hub_gets_full_runs_on_its_data_sets_as_its_own_client_reads_them(registry, tmp_path):
     client = pytest.importorskip("huggingface_hub", reason="needs huggingface-hub: pip install 'pytest-slm[hub]'")
     item = next(one for one in registry.models[0].quantizations["Q8_0"].items if one.task == "mmlu")
-    (path,) = FORMATS["hf"](registry, tmp_path)
+    (path,) = export("hf", registry, tmp_path)
     assert path.relative_to(tmp_path).parts[1:] == (".eval_results", "Q8_0.yaml")
     (told,) = yaml.safe_load(path.read_text("utf-8"))
     assert told["dataset"] == {"id": "allenai/ai2_arc", "task_id": "mmlu"}
@@ -175,7 +177,7 @@ def test_the_hub_gets_full_runs_on_its_data_sets_as_its_own_client_reads_them(re
     if hasattr(client, "parse_eval_result_entries"):
         (entry,) = client.parse_eval_result_entries([told])
         assert entry.value == item.value
-    (path,) = FORMATS["model-index"](registry, tmp_path)
+    (path,) = export("model-index", registry, tmp_path)
     card = client.ModelCardData(**yaml.safe_load(path.read_text("utf-8")))
     (result,) = card.eval_results
     assert (result.dataset_type, result.metric_type, result.metric_value) == ("allenai/ai2_arc", "acc", item.value)
@@ -196,7 +198,7 @@ def partial(factory):
 
 @pytest.mark.parametrize("form", ["hf", "model-index"])
 def test_the_hub_gets_no_result_of_a_part_of_a_data_set(build, partial, tmp_path, form):
-    (path,) = FORMATS[form](build(partial), tmp_path)
+    (path,) = export(form, build(partial), tmp_path)
     text = path.read_text("utf-8")
     assert "allenai/ai2_arc" in text
     assert "cais/mmlu" not in text
@@ -212,16 +214,16 @@ def test_other_forms_say_that_it_is_a_part(build, partial, tmp_path):
     registry = build(partial)
     items = {r["task"]: (r["n"], r["part_of"]) for r in table(registry) if r["kind"] == "item"}
     assert items == {"quiz": (100, 14_042), "arc": (100, None)}
-    (path,) = FORMATS["markdown"](registry, tmp_path)
+    (path,) = export("markdown", registry, tmp_path)
     assert "n = 200, part of the data |" in path.read_text("utf-8")
-    (path,) = FORMATS["eee"](registry, tmp_path)
+    (path,) = export("eee", registry, tmp_path)
     found = json.loads(path.read_text("utf-8"))["evaluation_results"]
     details = {one["evaluation_name"]: one["score_details"]["details"].get("data_set_questions") for one in found}
     assert details == {"mine/quiz": "14042", "mine/arc": None}
 
 
 def test_a_record_for_every_eval_ever_is_whole(registry, tmp_path):
-    paths = FORMATS["eee"](registry, tmp_path)
+    paths = export("eee", registry, tmp_path)
     assert len(paths) == 2
     for path in paths:
         assert path.relative_to(tmp_path).parts[:-1] == ("data", "pytest-slm", "HuggingFaceTB", "SmolLM2-135M-Instruct")
@@ -243,5 +245,84 @@ def test_a_record_for_every_eval_ever_is_whole(registry, tmp_path):
 def test_an_empty_registry_is_exported_too(build, tmp_path, name):
     if name == "parquet":
         pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'pytest-slm[parquet]'")
-    written = FORMATS[name](build(), tmp_path / "out")
+    written = export(name, build(), tmp_path / "out")
     assert len(written) == (1 if name in ("csv", "sqlite", "parquet") else 0)
+
+
+# -- again into the same folder -----------------------------------------------------------------------------------
+
+FOLDERS = ("markdown", "hf", "model-index", "eee")
+
+
+@pytest.fixture
+def two(factory, build):
+    """A registry of two models, and one of the first alone; of both there is something for every format."""
+
+    def run(name):
+        item = factory.scored("mine", "quiz", "", "Q8_0", "full", factory.share("acc", 5, 10))
+        item = replace(item, provenance={"dataset": "org/quiz"})
+        return factory.make_run(slug=name, name=name, hf_repo=f"org/{name}", results=[item])
+
+    return build(run("first"), run("second")), build(run("first"))
+
+
+def below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_nothing_is_left_of_a_model_that_is_gone(two, tmp_path, form):
+    both, first = two
+    export(form, both, tmp_path / "again")
+    export(form, first, tmp_path / "again")
+    export(form, first, tmp_path / "fresh")
+    assert below(tmp_path / "again") == below(tmp_path / "fresh")
+    assert {path.name for path in tmp_path.rglob("*second*")} == set()  # no empty folder, either
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_what_others_put_there_or_changed_stays(two, tmp_path, form):
+    both, first = two
+    written = export(form, both, tmp_path)
+    changed = next(path for path in written if "second" in str(path))
+    changed.write_text("mine now", "utf-8")
+    others = [tmp_path / "notes.md", tmp_path / "org--second.txt", changed.with_name("beside.txt")]
+    for path in others:
+        path.write_text("somebody's", "utf-8")
+    export(form, first, tmp_path)
+    assert changed.read_text("utf-8") == "mine now"
+    assert all(path.read_text("utf-8") == "somebody's" for path in others)
+
+
+def test_a_folder_of_before_and_a_broken_list_lose_nothing(two, tmp_path):
+    both, first = two
+    for content in ("", "{", '{"forms": {"markdown": {"a": {"../x": "' + "a" * 64 + '"}}}}', "[]"):
+        export("markdown", both, tmp_path)
+        (tmp_path / LIST).write_text(content, "utf-8")
+        export("markdown", first, tmp_path)
+        assert (tmp_path / "org--second.md").exists()
+    export("markdown", both, tmp_path)
+    export("markdown", first, tmp_path)
+    assert not (tmp_path / "org--second.md").exists()
+
+
+def test_formats_in_one_folder_leave_each_other_alone(two, tmp_path):
+    both, first = two
+    for form in FOLDERS:
+        export(form, both, tmp_path)
+    everything = below(tmp_path)
+    export("markdown", first, tmp_path)
+    assert everything - below(tmp_path) == {"org--second.md"}
+
+
+def test_of_one_model_alone_the_files_of_others_stay(two, tmp_path):
+    both, first = two
+    export("markdown", both, tmp_path)
+    export("markdown", first, tmp_path, all_models=False)
+    assert (tmp_path / "org--second.md").exists()
+    export("markdown", first, tmp_path)
+    assert not (tmp_path / "org--second.md").exists()
+
+
+def test_the_command_offers_every_format():
+    assert FORMS == FORMATS
