@@ -16,8 +16,9 @@ from pytest_slm.registry.entry import Registry
 from pytest_slm.registry.exports.table import RESULT, table
 from pytest_slm.registry.store import write_text
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With these a spreadsheet takes the text of a cell for a formula, which anybody may have written into a name."""
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With these, the last four of full width, a spreadsheet takes the text of a cell for a formula, which anybody may have
+written into a name; some pass over white space before it."""
 TYPES = {str: "TEXT", float: "REAL", int: "INTEGER", bool: "INTEGER"}
 
 
@@ -35,9 +36,11 @@ def write_csv(registry: Registry, path: Path) -> Sequence[Path]:
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    # Not every Python puts quotes around a text for the sake of a \r, and readers end a line with it.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.lstrip().startswith(FORMULA) or text[:1].isspace() else text
 
 
 def write_sqlite(registry: Registry, path: Path) -> Sequence[Path]:

@@ -135,6 +135,16 @@ def test_no_name_is_a_formula_of_a_spreadsheet(factory, build, tmp_path):
         assert {line["name"] for line in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
 
 
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@A", " =1", "\n=1", "\t", "\r=1", "\uff1d1", "\u00a0@A"])
+def test_no_text_is_a_formula_whatever_stands_before_it(factory, build, tmp_path, text):
+    run = of_one_item(factory, "error")
+    run = replace(run, results=(replace(run.results[0], reason=text),))
+    (path,) = export("csv", build(run), tmp_path / "all.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert line["reason"] == "'" + text.replace("\r", "\n")
+
+
 def test_a_card_is_one_table_whatever_the_names_are(factory, build, tmp_path):
     run = factory.make_run("Q8_0", modern=True, machine={"cpu": "A | B <script>`x`"})
     (path,) = export("markdown", build(run, factory.make_run("Q4_0", "quick", modern=True)), tmp_path)
