@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_slm.core.result import LARGEST_SHARE
 from pytest_slm.core.types import Declaration, Metric
 from pytest_slm.site.plots.heat import LEVELS, heat_maps
 from pytest_slm.site.report import render_report
@@ -78,7 +79,7 @@ def test_a_run_without_lengths_has_no_section(factory):
     assert 'id="lengths"' not in render_report(factory.make_run("Q4_0"), {})
 
 
-@pytest.mark.parametrize(("share", "level"), [(1e308, LEVELS), (-1e308, 0), (1.0, LEVELS), (5e-324, 0)])
+@pytest.mark.parametrize(("share", "level"), [(LARGEST_SHARE, LEVELS), (-LARGEST_SHARE, 0), (1.0, LEVELS), (5e-324, 0)])
 def test_a_share_that_no_share_can_be_has_a_square(run, share, level):
     odd = replace(run.results[0].metrics[0], value=share)
     results = tuple(replace(result, metrics=(odd,)) for result in run.results)
