@@ -58,9 +58,14 @@ def estimate(value: float, interval: Interval | None) -> tuple[str, str]:
 
 
 def points(value: float, interval: Interval | None) -> tuple[str, str]:
-    """A score from 0 to 100 and its interval: at most one decimal."""
-    places = min(1, decimals(value, interval)) if interval else 1
+    """A score from 0 to 100 and its interval."""
+    places = points_places(value, interval)
     return number(value, places), span(interval, places)
+
+
+def points_places(value: float, interval: Interval | None) -> int:
+    """The decimals of a score: at most one."""
+    return min(1, decimals(value, interval)) if interval else 1
 
 
 def span(interval: Interval | None, places: int) -> str:

@@ -16,7 +16,7 @@ from pytest_slm.site.compare import file_key
 from pytest_slm.site.facts.files import FileFacts
 from pytest_slm.site.home.columns import COLUMNS, PLACES, Column, length
 from pytest_slm.site.home.scores import Scale, ScoreMark
-from pytest_slm.site.home.view import NO_SCORE, chance_text
+from pytest_slm.site.home.view import NO_SCORE
 
 MODEL_COLUMNS = ("params", "ctx", "license")
 """Columns that are the same for all rows of a model."""
@@ -124,15 +124,27 @@ class Tenths(NamedTuple):
 
 def tenths(mark: ScoreMark) -> Tenths:
     """What the script writes as all pages do: of 62.46 that is told as 62 there is 62.4, since 62.5 would be 63."""
-    score, _ = numbers.points(mark.score, mark.interval)
-    whole = "." not in score
+    whole = numbers.points_places(mark.score, mark.interval) == 0
+    told = _whole if whole else _tenth
+    low, high = (told(mark.interval[0]), told(mark.interval[1])) if mark.interval else (None, None)
+    return Tenths(told(mark.score), low, high, None if mark.chance is None else _tenth(mark.chance), int(whole))
 
-    def told(value: float) -> int:
-        text = numbers.number(value, 0 if whole else 1).replace(numbers.THIN, "")
-        if not whole:
-            return round(10 * float(text))
-        return min(max(round(10 * value), 10 * int(text) - 5), 10 * int(text) + 4)
 
-    low, high = map(told, mark.interval) if mark.interval else (None, None)
-    chance = None if mark.chance is None else round(10 * float(chance_text(mark.chance)))
-    return Tenths(told(mark.score), low, high, chance, int(whole))
+def _tenth(value: float) -> int:
+    return _rounded(10 * value, value, 1)
+
+
+def _whole(value: float) -> int:
+    """Tenths that are told as the number that the value is told as."""
+    whole = _rounded(value, value, 0)
+    return min(max(round(10 * value), 10 * whole - 5), 10 * whole + 4)
+
+
+def _rounded(scaled: float, value: float, places: int) -> int:
+    """What ``numbers.number`` writes of a value, without its point; only near a tie, where the last digit of
+    ``scaled`` decides, is it asked: there are hundreds of thousands of them."""
+    nearest = round(scaled)
+    if abs(scaled - nearest) < 0.499999:
+        return nearest
+    text = numbers.number(value, places).replace(numbers.THIN, "")
+    return round(float(text) * (10 if places else 1))
