@@ -12,6 +12,7 @@ from pytest_slm.machine.devices import DeviceClass, device_table, fits
 from pytest_slm.registry.entry import RegistryEntry
 from pytest_slm.registry.speeds import Quantity, QuantizationSpeed
 from pytest_slm.site import numbers
+from pytest_slm.site.home.columns import length
 from pytest_slm.site.model.cuts import cut_more
 from pytest_slm.site.model.forest import counted, signed, span_of, total_of, verdict_of
 from pytest_slm.site.model.reference import lost_before, precision, reference_of
@@ -242,7 +243,7 @@ def _faster(name: str, speeds: Mapping[str, QuantizationSpeed]) -> Iterator[str]
                 f"{other} ({numbers.estimate(one.value, one.interval)[0]}{numbers.NBSP}{one.unit})"
                 for other, one in sorted(found, key=lambda pair: -sign * pair[1].value)
             )
-            yield f"{title} ({its.of}) on the test machine: {told}"
+            yield f"{title} ({length(its.of)}) on the test machine: {told}"
 
 
 def _apart(one: Quantity, other: Quantity, sign: int) -> bool:

@@ -143,9 +143,9 @@ def test_a_choice_names_the_files_that_are_shown_to_be_faster(model):
 
     faster, sooner = reasons(FP16=(80, 5000), Q8_0=(90, 2000), Q4_0=(110, 3000))
     # The fastest first. Numbers are told with the digits that their intervals allow.
-    assert faster.startswith("Faster (500 tokens) on the test machine: Q4_0 (110")
+    assert faster.startswith("Faster (500\xa0tokens) on the test machine: Q4_0 (110")
     assert 0 < faster.index("Q4_0") < faster.index("Q8_0")
-    assert sooner.startswith("Sooner to the first token (2048 tokens) on the test machine: Q8_0 (2\u202f000")
+    assert sooner.startswith("Sooner to the first token (2\u202f048\xa0tokens) on the test machine: Q8_0 (2\u202f000")
     # 82 and 80, each give or take 2, are not told apart; nor are times of other lengths.
     assert reasons(FP16=(80, 2000), Q8_0=(82, 2010), Q4_0=(70, 3000)) == []
 
