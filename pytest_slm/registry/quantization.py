@@ -219,10 +219,13 @@ def _items(suite: str, best: Stratum, strata: Iterable[Stratum]) -> Iterator[Ite
     measured = {result.task for result in best.results if result.suite == suite and result.outcome in MEASURED}
     found = {result.id: (best, stored, result) for stored, result in best.chosen if result.suite == suite}
     for one in sorted(alike, key=lambda one: (one.full, one.limit is None, one.finished), reverse=True):
-        more = [(stored, result) for stored, result in one.chosen if result.suite == suite]
-        more = [(s, r) for s, r in more if r.outcome in MEASURED and r.task not in measured]
-        found |= {result.id: (one, stored, result) for stored, result in more}
-        measured |= {result.task for _, result in more}
+        more = {
+            result.id: (one, stored, result)
+            for stored, result in one.chosen
+            if result.suite == suite and result.outcome in MEASURED and result.task not in measured
+        }
+        found |= more
+        measured |= {identity.task for identity in more}
     for identity in sorted(found, key=str):
         stratum, stored, result = found[identity]
         rows = rows_of(suite, stratum.suites) if stratum.full else {}
